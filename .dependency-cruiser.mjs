@@ -1,0 +1,161 @@
+/**
+ * The import rules of ARCHITECTURE.md, run by `npm run deps`:
+ *
+ *   server → app → {routes, http, stores, cluster, tasks} → engine → schemas
+ *
+ * TypeScript 7 has no API to read imports with, so the parser is swc, and in swc mode a type import counts like any other.
+ * `test` and `bench` are outside the layers: they may import anything of the product, the engine's internals too.
+ */
+
+const product = '^(src|routes|tasks)/';
+const engineEntry = '^src/engine/(index|ports)[.]ts$';
+
+/** Node modules that compute, wait or observe, but reach nothing outside the process. */
+const pureNodeModules =
+  '^(node:)?(assert|async_hooks|buffer|crypto|diagnostics_channel|events|perf_hooks|string_decoder|timers|url|util)(/|$)';
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'resolvable',
+      comment: 'Every import names a file that exists or an installed package.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'declared-packages',
+      comment: 'A package that is imported stands in package.json.',
+      severity: 'error',
+      from: {},
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'product-needs-no-dev-packages',
+      severity: 'error',
+      from: { path: product },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm', 'npm-optional', 'npm-peer'] },
+    },
+    {
+      name: 'product-imports-only-product',
+      comment: 'src, routes and tasks know no test, script, benchmark, example or web page.',
+      severity: 'error',
+      from: { path: product },
+      to: { path: '^(test|scripts|bench|examples|dashboard)/' },
+    },
+    {
+      name: 'schemas-are-a-leaf',
+      comment: 'src/schemas imports zod and its own files, nothing else.',
+      severity: 'error',
+      from: { path: '^src/schemas/' },
+      to: { pathNot: ['^src/schemas/', '^node_modules/zod/'] },
+    },
+    {
+      name: 'engine-above-schemas-only',
+      severity: 'error',
+      from: { path: '^src/engine/' },
+      to: { path: product, pathNot: '^src/(engine|schemas)/' },
+    },
+    {
+      name: 'engine-packages',
+      comment: 'The engine imports one package, p-queue.',
+      severity: 'error',
+      from: { path: '^src/engine/' },
+      to: { path: 'node_modules/', pathNot: '^node_modules/p-queue/' },
+    },
+    {
+      name: 'engine-without-io',
+      comment: 'No files, sockets, processes or threads in the engine; what reaches outside comes in through a port.',
+      severity: 'error',
+      from: { path: '^src/engine/' },
+      to: { dependencyTypes: ['core'], pathNot: pureNodeModules },
+    },
+    {
+      name: 'engine-entry',
+      comment: 'Outside src/engine only its index.ts and ports.ts are importable; test and bench may reach inside.',
+      severity: 'error',
+      from: { pathNot: '^(src/engine|test|bench)/' },
+      to: { path: '^src/engine/', pathNot: engineEntry },
+    },
+    {
+      name: 'stores-above-engine',
+      comment: 'Stores know the engine and the schemas, and so not the cluster either.',
+      severity: 'error',
+      from: { path: '^src/stores/' },
+      to: { path: product, pathNot: '^src/(stores|engine|schemas)/' },
+    },
+    {
+      name: 'cluster-above-engine',
+      comment: 'The cluster knows the engine and the schemas, and so not the stores either.',
+      severity: 'error',
+      from: { path: '^src/cluster/' },
+      to: { path: product, pathNot: '^src/(cluster|engine|schemas)/' },
+    },
+    {
+      name: 'tasks-above-engine',
+      severity: 'error',
+      from: { path: '^tasks/' },
+      to: { path: product, pathNot: '^(tasks|src/(engine|schemas))/' },
+    },
+    {
+      name: 'http-knows-no-routes',
+      comment: 'src/http serves the routes: it may be imported by them and never the other way round.',
+      severity: 'error',
+      from: { path: '^src/http/' },
+      to: { path: product, pathNot: ['^src/(http|engine|schemas)/', '^src/config[.]ts$'] },
+    },
+    {
+      name: 'routes-above-http',
+      comment: 'A route parses, makes one engine call and maps; the store, the cluster and the tasks are behind the engine.',
+      severity: 'error',
+      from: { path: '^routes/' },
+      to: { path: product, pathNot: ['^(routes|src/(http|engine|schemas))/', '^src/config[.]ts$'] },
+    },
+    {
+      name: 'config-above-schemas',
+      severity: 'error',
+      from: { path: '^src/config[.]ts$' },
+      to: { path: product, pathNot: '^src/schemas/' },
+    },
+    {
+      name: 'app-below-server',
+      comment: 'Of the product only server.ts imports app.ts, and nothing imports server.ts, which starts to listen when loaded.',
+      severity: 'error',
+      from: { path: product, pathNot: '^src/server[.]ts$' },
+      to: { path: '^src/(app|server)[.]ts$' },
+    },
+    {
+      name: 'server-is-never-imported',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/server[.]ts$' },
+    },
+    {
+      name: 'dashboard-is-a-client',
+      comment: 'The web page uses the public HTTP API and no module of the service.',
+      severity: 'error',
+      from: { path: '^dashboard/' },
+      to: { path: product },
+    },
+  ],
+  options: {
+    parser: 'swc',
+    doNotFollow: { path: 'node_modules' },
+    // A built page only: packages have folders of that name too, and an excluded package would escape every rule.
+    exclude: { path: '^dashboard/dist/' },
+    moduleSystems: ['es6', 'cjs'],
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.tsx', '.mjs', '.js', '.json'],
+      mainFields: ['module', 'main', 'types'],
+    },
+  },
+};

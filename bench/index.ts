@@ -1,0 +1,60 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { arch, cpus, platform } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { BenchRow } from './row.ts';
+
+/*
+ * Runs every benchmark in a process of its own, prints a table and writes docs/benchmarks.md.
+ * `npm run bench -- throughput` runs only the named ones, and writes nothing.
+ */
+
+const ALL = ['throughput', 'memory', 'latency', 'timers', 'startup'];
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+async function run(name: string): Promise<BenchRow[]> {
+  const child = spawn(process.execPath, ['--expose-gc', fileURLToPath(new URL(`./${name}.ts`, import.meta.url))], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`bench/${name}.ts ended with ${code}`);
+  return JSON.parse(out.trim().split('\n').at(-1) as string) as BenchRow[];
+}
+
+function page(results: readonly { name: string; rows: BenchRow[] }[]): string {
+  const lines = results.flatMap(({ name, rows }) =>
+    rows.map(({ claim, bar, figure, holds }) => `| ${name} | ${claim} | ${bar} | ${figure} | ${holds ? 'yes' : '**no**'} |`),
+  );
+  return [
+    '# Benchmarks',
+    '',
+    'Written by `npm run bench`; each row is measured by the file of that name under `bench/`. Ratios are taken within one run,',
+    'interleaved with what they are compared to, since absolute times say more about the machine than about Sluice.',
+    '',
+    `Measured on Node ${process.versions.node}, ${platform()} ${arch()}, ${cpus().length} cores.`,
+    '',
+    '| bench | claim | bar | figure | holds |',
+    '|---|---|---|---|---|',
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : ALL;
+const unknown = names.filter((name) => !ALL.includes(name));
+if (unknown.length > 0) throw new Error(`no benchmark ${unknown.join(', ')}; there are ${ALL.join(', ')}`);
+if (names.includes('startup')) execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'inherit' });
+
+const results: { name: string; rows: BenchRow[] }[] = [];
+for (const name of names) {
+  const rows = await run(name);
+  results.push({ name, rows });
+  for (const { claim, bar, figure, holds } of rows) console.log(`${holds ? '  ok  ' : 'SHORT '} ${claim}: ${figure} (${bar})`);
+}
+if (names.length === ALL.length) writeFileSync(new URL('../docs/benchmarks.md', import.meta.url), page(results));
+process.exitCode = results.some(({ rows }) => rows.some((row) => !row.holds)) ? 1 : 0;

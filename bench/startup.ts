@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { median, report } from './row.ts';
+
+/* From the start of the process, as built by `npm run build`, to the first 200 of /readyz. */
+
+const ROUNDS = 7;
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+async function startOnce(port: number): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+  const before = performance.now();
+  const child = spawn(process.execPath, [join(root, 'dist/src/server.js')], {
+    cwd: root,
+    env: { ...process.env, PORT: String(port), OUTPUT_DIR: folder },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  try {
+    for (;;) {
+      const status = await fetch(`http://127.0.0.1:${port}/readyz`).then(
+        (answer) => answer.status,
+        () => 0,
+      );
+      if (status === 200) return performance.now() - before;
+      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  } finally {
+    child.kill('SIGTERM');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const times: number[] = [];
+for (let round = 0; round < ROUNDS; round++) times.push(await startOnce(3470 + round));
+const typical = median(times);
+report([
+  { claim: 'from process start to /readyz 200: median', bar: '< 1 s', figure: `${(typical / 1000).toFixed(2)} s`, holds: typical < 1000 },
+]);

@@ -1,0 +1,169 @@
+import type { FastifyPluginAsync } from 'fastify';
+import type { PipelineRuntime } from '../src/engine/index.ts';
+import { toDetail } from '../src/http/pipeline-view.ts';
+import type { RouteDeps } from '../src/http/route-deps.ts';
+import {
+  BODY_PROBLEMS,
+  noBody,
+  noQuery,
+  pipelineParams,
+  problems,
+  refuseDuringShutdown,
+  reply,
+  stageParams,
+} from '../src/http/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import { joinBodySchema, shutdownBodySchema, shutdownReportSchema } from '../src/schemas/control.ts';
+import { pipelineDetailSchema } from '../src/schemas/pipeline.ts';
+import type { ErrorCode } from '../src/schemas/problem.ts';
+import { pipelineStatsSchema } from '../src/schemas/stats.ts';
+
+const tags = ['Control'];
+
+interface Action {
+  name: string;
+  summary: string;
+  description: string;
+  codes: ErrorCode[];
+  act(runtime: PipelineRuntime): Promise<void>;
+}
+
+const ACTIONS: Action[] = [
+  {
+    name: 'start',
+    summary: 'Start a pipeline',
+    description: 'Also one that was stopped: items that wait in it are run.',
+    codes: ['already-running', 'invalid-state', 'draining'],
+    act: (runtime) => runtime.start(),
+  },
+  {
+    name: 'pause',
+    summary: 'Pause a pipeline',
+    description: 'No item is handed to a worker any more; what runs, finishes. Feeding goes on.',
+    codes: ['invalid-state', 'draining'],
+    act: (runtime) => runtime.pause(),
+  },
+  {
+    name: 'resume',
+    summary: 'Resume a paused pipeline',
+    description: 'Items are handed out again.',
+    codes: ['invalid-state', 'draining'],
+    act: (runtime) => runtime.resume(),
+  },
+];
+
+const STAGE_ACTIONS = [
+  {
+    name: 'pause',
+    summary: 'Pause one stage',
+    description: 'Its workers take no more items; the stages before it fill up.',
+    act: (runtime: PipelineRuntime, stage: string) => runtime.pauseStage(stage),
+  },
+  {
+    name: 'resume',
+    summary: 'Resume one stage',
+    description: 'Its workers take items again.',
+    act: (runtime: PipelineRuntime, stage: string) => runtime.resumeStage(stage),
+  },
+];
+
+/** What a pipeline is told to do. */
+const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
+  const app = instance.withTypeProvider<ZodTypes>();
+
+  for (const { name, summary, description, codes, act } of ACTIONS) {
+    app.post(
+      `/pipelines/:id/${name}`,
+      {
+        ...(name === 'pause' ? {} : { onRequest: refuseDuringShutdown(host) }),
+        schema: {
+          tags,
+          operationId: `${name}Pipeline`,
+          summary,
+          description,
+          querystring: noQuery,
+          params: pipelineParams,
+          body: noBody,
+          response: {
+            200: reply(pipelineDetailSchema, 'The pipeline after it.'),
+            ...problems('pipeline-not-found', ...codes, 'shutting-down'),
+          },
+        },
+      },
+      async ({ params }) => {
+        const runtime = host.get(params.id);
+        await act(runtime);
+        return toDetail(await runtime.describe());
+      },
+    );
+  }
+
+  for (const { name, summary, description, act } of STAGE_ACTIONS) {
+    app.post(
+      `/pipelines/:id/stages/:stage/${name}`,
+      {
+        schema: {
+          tags,
+          operationId: `${name}Stage`,
+          summary,
+          description,
+          querystring: noQuery,
+          params: stageParams,
+          body: noBody,
+          response: { 200: reply(pipelineDetailSchema, 'The pipeline after it.'), ...problems('pipeline-not-found', 'unknown-stage') },
+        },
+      },
+      async ({ params }) => {
+        const runtime = host.get(params.id);
+        await act(runtime, params.stage);
+        return toDetail(await runtime.describe());
+      },
+    );
+  }
+
+  app.post(
+    '/pipelines/:id/join',
+    {
+      schema: {
+        tags,
+        operationId: 'joinPipeline',
+        summary: 'Finish everything, then stop',
+        description:
+          'Refuses new feeds, finishes every item in every stage, stops the workers. It goes on when the time is up or the client has gone.',
+        querystring: noQuery,
+        params: pipelineParams,
+        body: joinBodySchema.optional(),
+        response: {
+          200: reply(pipelineStatsSchema, 'Everything is finished.'),
+          202: reply(pipelineStatsSchema, 'The time is up; it is still draining. The statistics so far.'),
+          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'invalid-state', 'shutting-down'),
+        },
+      },
+    },
+    async ({ params, body }, response) => {
+      const { done, stats } = await host.get(params.id).join(body?.timeoutSeconds);
+      return response.code(done ? 200 : 202).send(stats);
+    },
+  );
+
+  app.post(
+    '/pipelines/:id/shutdown',
+    {
+      schema: {
+        tags,
+        operationId: 'shutdownPipeline',
+        summary: 'Stop one pipeline',
+        description: '`graceful` (the default) finishes running items and leaves queued ones; `drain` finishes everything; `force` aborts.',
+        querystring: noQuery,
+        params: pipelineParams,
+        body: shutdownBodySchema.optional(),
+        response: {
+          200: reply(shutdownReportSchema, 'Stopped; what became of the items.'),
+          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'invalid-state'),
+        },
+      },
+    },
+    async ({ params, body }) => host.get(params.id).shutdown(body?.mode ?? 'graceful', body?.timeoutSeconds),
+  );
+};
+export default control;

@@ -1,0 +1,70 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { eventPosition, eventQuerySchema, toEventFilter } from '../src/http/event-query.ts';
+import type { RouteDeps } from '../src/http/route-deps.ts';
+import { pipelineParams, problems } from '../src/http/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schema-compiler.ts';
+
+const DESCRIPTION = `
+An event stream as browsers read it with \`EventSource\`. It begins with \`retry: 1000\`.
+
+| event | data | sent |
+|---|---|---|
+| \`status\` | \`StatusEvent\`: an item changed its status; \`final\` is true on its last one | by default |
+| \`pipeline\` | \`PipelineEvent\`: a change of state, live tuning | by default |
+| \`task\` | \`TaskEvent\`: a task started, ended, is repeated, reports progress | with \`types=task\` |
+| \`result\` | \`Result\`: the end of an item, with its value or error | with \`types=result\` |
+| \`snapshot\` | \`Snapshot\` | with \`snapshotSeconds\` |
+| \`gap\` | \`{ missed, oldest }\`: \`missed\` events, whatever their type, are no longer kept; null when they are of an earlier life of the pipeline and nobody can count them. The stream goes on from \`oldest\`, an event id | when it happens |
+| \`bye\` | \`{}\` | last, when the service or the pipeline ends |
+
+The events of the first four have an \`id\`. With \`Last-Event-ID\` (or \`?after=\`) everything that came since is sent, without a
+gap or a repeat, and then what comes; the header goes before the query. A block with an \`id\` alone (at the beginning, and with the heartbeat after events that the filter held back) is no event; it moves what
+the client resumes from. \`asOf\` of statistics and snapshot is such an id.
+
+A reader that stops reading is not waited for: it goes on from what is kept, after a \`gap\` if it must, and is disconnected after
+30 s. A comment line comes every 15 s.
+`.trim();
+
+/** The events of a pipeline, as they happen. */
+export default async function eventRoutes(instance: FastifyInstance, { host, hub }: RouteDeps): Promise<void> {
+  const app = instance.withTypeProvider<ZodTypes>();
+
+  app.route({
+    method: 'GET',
+    url: '/pipelines/:id/events',
+    // Of HEAD the stream would have no end either.
+    exposeHeadRoute: false,
+    schema: {
+      tags: ['Events'],
+      summary: 'Follow the events of a pipeline',
+      description: DESCRIPTION,
+      operationId: 'followEvents',
+      params: pipelineParams,
+      querystring: eventQuerySchema,
+      response: {
+        200: {
+          description: 'The stream. It ends when the service or the pipeline does.',
+          content: { 'text/event-stream': { schema: z.string() } },
+        },
+        ...problems('invalid-event-id', 'pipeline-not-found', 'shutting-down'),
+      },
+    },
+    handler(request, reply) {
+      const runtime = host.get(request.params.id);
+      const { events } = runtime;
+      const { query } = request;
+      const position = eventPosition(events, request.headers['last-event-id']?.toString(), query.after);
+      // Until here a fault is a problem document; from here on the response is the hub's.
+      hub.attach({
+        response: reply.raw,
+        headers: { ...reply.getHeaders(), 'x-request-id': request.id },
+        events,
+        filter: toEventFilter(query),
+        ...position,
+        ...(query.snapshotSeconds === undefined ? {} : { snapshots: { source: runtime, seconds: query.snapshotSeconds } }),
+      });
+      reply.hijack();
+    },
+  });
+}

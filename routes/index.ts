@@ -1,0 +1,28 @@
+/**
+ * The routes, one file a resource. Each parses, makes one call of the engine and maps its answer; statuses of errors, schemas and
+ * logging are src/http's business. A file that is not registered here doesn't exist.
+ */
+import type { FastifyPluginAsync } from 'fastify';
+import type { RouteDeps } from '../src/http/route-deps.ts';
+import control from './control.ts';
+import events from './events.ts';
+import feed from './feed.ts';
+import items from './items.ts';
+import looking from './looking.ts';
+import pipelines from './pipelines.ts';
+import run from './run.ts';
+import service from './service.ts';
+import tasks from './tasks.ts';
+
+const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
+  await app.register(pipelines, deps);
+  await app.register(control, deps);
+  await app.register(feed, deps);
+  await app.register(run, deps);
+  await app.register(looking, deps);
+  await app.register(items, deps);
+  await app.register(events, deps);
+  await app.register(tasks, deps);
+  await app.register(service, deps);
+};
+export default routes;

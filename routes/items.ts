@@ -1,0 +1,106 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { z } from 'zod';
+import { given } from '../src/http/lists.ts';
+import type { RouteDeps } from '../src/http/route-deps.ts';
+import {
+  BODY_PROBLEMS,
+  itemParams,
+  noBody,
+  noQuery,
+  pipelineParams,
+  problems,
+  refuseDuringShutdown,
+  reply,
+} from '../src/http/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import { itemDetailSchema, itemSummarySchema } from '../src/schemas/item.ts';
+import { nameSchema, stageNameSchema } from '../src/schemas/names.ts';
+
+const retryQuery = z.strictObject({
+  fromStage: stageNameSchema.optional().meta({ description: 'Where to begin; by default the stage where it failed.' }),
+});
+const retryBody = z
+  .strictObject({ stage: stageNameSchema.optional(), errorType: z.string().min(1).max(200).optional(), feedId: nameSchema.optional() })
+  .meta({ id: 'RetryBody', examples: [{ stage: 'Fetch', errorType: 'TypeError' }] });
+const retriedSchema = z.object({ retried: z.int() });
+const tags = ['Looking'];
+
+/** Single items: show, cancel, run again. */
+const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
+  const app = instance.withTypeProvider<ZodTypes>();
+
+  app.get(
+    '/pipelines/:id/items/:itemId',
+    {
+      schema: {
+        tags,
+        operationId: 'showItem',
+        summary: 'One item',
+        description: 'With its value, what it waits for, and its history.',
+        querystring: noQuery,
+        params: itemParams,
+        response: { 200: reply(itemDetailSchema, 'The item.'), ...problems('pipeline-not-found', 'item-not-found') },
+      },
+    },
+    async ({ params }) => host.get(params.id).item(params.itemId),
+  );
+
+  app.delete(
+    '/pipelines/:id/items/:itemId',
+    {
+      schema: {
+        tags,
+        operationId: 'cancelItem',
+        summary: 'Cancel an item',
+        description: 'One that runs is aborted.',
+        querystring: noQuery,
+        params: itemParams,
+        response: { 200: reply(itemSummarySchema, 'The item.'), ...problems('pipeline-not-found', 'item-not-found', 'item-final') },
+      },
+    },
+    async ({ params }) => host.get(params.id).cancelItem(params.itemId),
+  );
+
+  app.post(
+    '/pipelines/:id/items/:itemId/retry',
+    {
+      onRequest: refuseDuringShutdown(host),
+      schema: {
+        tags,
+        operationId: 'retryItem',
+        summary: 'Run a failed item again',
+        description: 'From the stage where it failed, or from another.',
+        querystring: retryQuery,
+        params: itemParams,
+        body: noBody,
+        response: {
+          200: reply(itemSummarySchema, 'The item.'),
+          ...problems('pipeline-not-found', 'item-not-found', 'item-not-final', 'item-final', 'unknown-stage', 'draining', 'shutting-down'),
+        },
+      },
+    },
+    async ({ params, query }) => host.get(params.id).retryItem(params.itemId, query.fromStage),
+  );
+
+  app.post(
+    '/pipelines/:id/retry',
+    {
+      onRequest: refuseDuringShutdown(host),
+      schema: {
+        tags,
+        operationId: 'retryFailedItems',
+        summary: 'Run all failed items again',
+        description: 'Those that fit every given field; without any, all of them.',
+        querystring: noQuery,
+        params: pipelineParams,
+        body: retryBody.optional(),
+        response: {
+          200: reply(retriedSchema, 'How many.'),
+          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'unknown-stage', 'draining', 'shutting-down'),
+        },
+      },
+    },
+    async ({ params, body }) => ({ retried: await host.get(params.id).retryFailed(given(body ?? {})) }),
+  );
+};
+export default items;

@@ -1,0 +1,197 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { z } from 'zod';
+import type { PipelineRuntime } from '../src/engine/index.ts';
+import { decodeCursor, encodeCursor } from '../src/http/cursor.ts';
+import { given, sendNdjson, wantsNdjson } from '../src/http/lists.ts';
+import type { RouteDeps } from '../src/http/route-deps.ts';
+import {
+  LIMIT_DEFAULT,
+  listReply,
+  listShape,
+  nextCursorSchema,
+  noQuery,
+  pipelineParams,
+  problems,
+  reply,
+  retiredSchema,
+} from '../src/http/route-schemas.ts';
+import { compileWriter, type ZodTypes } from '../src/http/schema-compiler.ts';
+import { itemStatusSchema, itemSummarySchema, resultSchema } from '../src/schemas/item.ts';
+import { nameSchema, stageNameSchema } from '../src/schemas/names.ts';
+import {
+  errorSummarySchema,
+  pipelineStatsSchema,
+  snapshotSchema,
+  workerMetricsMapSchema,
+  workerNamesSchema,
+  workerStatesSchema,
+} from '../src/schemas/stats.ts';
+
+const tags = ['Looking'];
+
+interface View {
+  path: string;
+  operationId: string;
+  summary: string;
+  description: string;
+  schema: z.ZodType;
+  read(runtime: PipelineRuntime): Promise<unknown>;
+}
+
+const VIEWS: View[] = [
+  {
+    path: 'stats',
+    operationId: 'showStats',
+    summary: 'Statistics',
+    description: 'Counters that agree with each other at one moment, named by `asOf`: subscribe to events after it and miss nothing.',
+    schema: pipelineStatsSchema,
+    read: (runtime) => runtime.stats(),
+  },
+  {
+    path: 'workers',
+    operationId: 'showWorkers',
+    summary: 'Worker names by stage',
+    description: 'A worker is one slot of a stage, `<Stage>-W<n>`.',
+    schema: workerNamesSchema,
+    read: (runtime) => runtime.workerNames(),
+  },
+  {
+    path: 'workers/states',
+    operationId: 'showWorkerStates',
+    summary: 'What each worker does',
+    description: 'With its item, its task, and what it waits for.',
+    schema: workerStatesSchema,
+    read: (runtime) => runtime.workerStates(),
+  },
+  {
+    path: 'workers/metrics',
+    operationId: 'showWorkerMetrics',
+    summary: 'What each worker has done',
+    description: 'Waiting for a limit does not count as processing time.',
+    schema: workerMetricsMapSchema,
+    read: (runtime) => runtime.workerMetrics(),
+  },
+  {
+    path: 'snapshot',
+    operationId: 'showSnapshot',
+    summary: 'Everything for a dashboard',
+    description: 'Workers, statistics and errors of one moment.',
+    schema: snapshotSchema,
+    read: (runtime) => runtime.snapshot(),
+  },
+  {
+    path: 'errors',
+    operationId: 'showErrors',
+    summary: 'Summary of failures',
+    description: 'Counts by type and by stage, and the newest failures.',
+    schema: errorSummarySchema,
+    read: (runtime) => runtime.errors(),
+  },
+];
+
+const afterSchema = z
+  .int()
+  .min(0)
+  .optional()
+  .meta({ description: 'Only rows after this sequence id.', examples: [0] });
+const resultsQuery = z.strictObject({
+  ...listShape,
+  status: z.enum(['completed', 'failed', 'cancelled', 'all']).default('completed').meta({ description: 'How they ended.' }),
+  after: afterSchema,
+  feedId: nameSchema.optional(),
+});
+const resultsSchema = z.object({ results: z.array(resultSchema), nextCursor: nextCursorSchema, retired: retiredSchema });
+
+const itemsQuery = z.strictObject({
+  ...listShape,
+  status: z
+    .array(itemStatusSchema)
+    .optional()
+    .meta({ description: 'Repeatable or comma-separated.', examples: [['queued', 'in_progress']] }),
+  stage: stageNameSchema.optional(),
+  feedId: nameSchema.optional(),
+  after: afterSchema,
+});
+const itemsSchema = z.object({ items: z.array(itemSummarySchema), nextCursor: nextCursorSchema, retired: retiredSchema });
+
+/** How a pipeline is doing. */
+const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
+  const app = instance.withTypeProvider<ZodTypes>();
+  const writeResult = compileWriter(resultSchema);
+  const writeItem = compileWriter(itemSummarySchema);
+
+  for (const { path, operationId, summary, description, schema, read } of VIEWS) {
+    app.get(
+      `/pipelines/:id/${path}`,
+      {
+        schema: {
+          tags,
+          operationId,
+          summary,
+          description,
+          querystring: noQuery,
+          params: pipelineParams,
+          response: { 200: reply(schema, summary), ...problems('pipeline-not-found') },
+        },
+      },
+      async ({ params }) => read(host.get(params.id)),
+    );
+  }
+
+  app.get(
+    '/pipelines/:id/results',
+    {
+      schema: {
+        tags,
+        operationId: 'listResults',
+        summary: 'Results',
+        description: 'In feed order, whatever the order of completion.',
+        querystring: resultsQuery,
+        params: pipelineParams,
+        response: {
+          200: listReply(resultsSchema, resultSchema, 'A page of results.'),
+          ...problems('pipeline-not-found', 'invalid-cursor'),
+        },
+      },
+    },
+    async (request, response) => {
+      const { limit, cursor, after, ...filters } = request.query;
+      const runtime = host.get(request.params.id);
+      const scope = { list: `/pipelines/${request.params.id}/results`, filters };
+      const start = Number(decodeCursor(scope, cursor) ?? after ?? 0);
+      const read = (from: number, most: number) => runtime.results({ ...given(filters), after: from, limit: most });
+      if (wantsNdjson(request)) return sendNdjson(response, { read, write: writeResult, after: start, limit });
+      const page = await read(start, limit ?? LIMIT_DEFAULT);
+      return { results: page.rows, nextCursor: encodeCursor(scope, page.next), retired: page.retired };
+    },
+  );
+
+  app.get(
+    '/pipelines/:id/items',
+    {
+      schema: {
+        tags,
+        operationId: 'listItems',
+        summary: 'Items',
+        description: 'Where each item is, in feed order.',
+        querystring: itemsQuery,
+        params: pipelineParams,
+        response: {
+          200: listReply(itemsSchema, itemSummarySchema, 'A page of items.'),
+          ...problems('pipeline-not-found', 'invalid-cursor'),
+        },
+      },
+    },
+    async (request, response) => {
+      const { limit, cursor, after, ...filters } = request.query;
+      const runtime = host.get(request.params.id);
+      const scope = { list: `/pipelines/${request.params.id}/items`, filters };
+      const start = Number(decodeCursor(scope, cursor) ?? after ?? 0);
+      const read = (from: number, most: number) => runtime.items({ ...given(filters), after: from, limit: most });
+      if (wantsNdjson(request)) return sendNdjson(response, { read, write: writeItem, after: start, limit });
+      const page = await read(start, limit ?? LIMIT_DEFAULT);
+      return { items: page.rows, nextCursor: encodeCursor(scope, page.next), retired: page.retired };
+    },
+  );
+};
+export default looking;

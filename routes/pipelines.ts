@@ -1,0 +1,140 @@
+import type { FastifyPluginAsync, FastifySchemaCompiler } from 'fastify';
+import { z } from 'zod';
+import { invalidInput } from '../src/http/faults.ts';
+import { pageByName } from '../src/http/lists.ts';
+import { toDetail, toSummary } from '../src/http/pipeline-view.ts';
+import type { RouteDeps } from '../src/http/route-deps.ts';
+import {
+  BODY_PROBLEMS,
+  listShape,
+  nextCursorSchema,
+  noQuery,
+  pipelineParams,
+  problems,
+  refuseDuringShutdown,
+  reply,
+} from '../src/http/route-schemas.ts';
+import { validatorCompiler, type ZodTypes } from '../src/http/schema-compiler.ts';
+import { pipelineDefinitionSchema } from '../src/schemas/definition.ts';
+import { pipelineDetailSchema, pipelineSummarySchema } from '../src/schemas/pipeline.ts';
+
+const listQuery = z.strictObject(listShape);
+const listSchema = z.object({ pipelines: z.array(pipelineSummarySchema), nextCursor: nextCursorSchema });
+
+const createBody = pipelineDefinitionSchema
+  .extend({ start: z.boolean().default(true).meta({ description: 'False leaves the pipeline `created`.' }) })
+  .meta({
+    id: 'CreatePipeline',
+    examples: [
+      { id: 'greet', stages: [{ name: 'Greet', workers: 2, tasks: [{ task: 'jsonata', with: { expression: '"Hello " & name' } }] }] },
+    ],
+  });
+
+const removeQuery = z.strictObject({
+  mode: z.enum(['drain', 'force']).optional().meta({
+    description: '`drain` finishes the items first, `force` aborts and drops them. Without it the request is refused while there are any.',
+  }),
+});
+
+const tags = ['Pipelines'];
+
+/** Pipelines as such: list, create, show, remove. */
+const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub }) => {
+  const app = instance.withTypeProvider<ZodTypes>();
+
+  app.get(
+    '/pipelines',
+    {
+      schema: {
+        tags,
+        operationId: 'listPipelines',
+        summary: 'List the pipelines',
+        description: 'With their state and headline counters, ordered by id.',
+        querystring: listQuery,
+        response: { 200: reply(listSchema, 'A page of pipelines.'), ...problems('invalid-cursor') },
+      },
+    },
+    async ({ query }) => {
+      const { page, nextCursor } = pageByName({ list: '/pipelines' }, await host.list(), (row) => row.definition.id, query);
+      return { pipelines: page.map(toSummary), nextCursor };
+    },
+  );
+
+  app.post(
+    '/pipelines',
+    {
+      onRequest: refuseDuringShutdown(host),
+      validatorCompiler: takeBodyAsItCame as never,
+      schema: {
+        tags,
+        operationId: 'createPipeline',
+        summary: 'Create a pipeline',
+        description: 'From a definition, and starts it unless `"start": false`. Every fault of the definition is listed at once.',
+        querystring: noQuery,
+        body: createBody,
+        response: {
+          201: reply(pipelineDetailSchema, 'Created; `Location` is its address.'),
+          ...problems(...BODY_PROBLEMS, 'pipeline-exists', 'unknown-task', 'invalid-params', 'invalid-pipeline', 'shutting-down'),
+        },
+      },
+    },
+    async ({ body }, response) => {
+      const { start, definition } = readCreateBody(body);
+      const created = await host.create(definition, { start });
+      return response.code(201).header('location', `/pipelines/${created.definition.id}`).send(toDetail(created));
+    },
+  );
+
+  app.get(
+    '/pipelines/:id',
+    {
+      schema: {
+        tags,
+        operationId: 'showPipeline',
+        summary: 'Show a pipeline',
+        description: 'Its definition with every default filled in, its state, its workers by name.',
+        querystring: noQuery,
+        params: pipelineParams,
+        response: { 200: reply(pipelineDetailSchema, 'The pipeline.'), ...problems('pipeline-not-found') },
+      },
+    },
+    async ({ params }) => toDetail(await host.get(params.id).describe()),
+  );
+
+  app.delete(
+    '/pipelines/:id',
+    {
+      schema: {
+        tags,
+        operationId: 'removePipeline',
+        summary: 'Remove a pipeline',
+        description: 'Its results and history go with it, and its event streams end.',
+        querystring: removeQuery,
+        params: pipelineParams,
+        response: {
+          204: z.null().meta({ description: 'Removed.' }),
+          ...problems('pipeline-not-found', 'items-in-flight'),
+        },
+      },
+    },
+    async ({ params, query }, response) => {
+      const { events } = host.get(params.id);
+      await host.remove(params.id, query.mode);
+      await hub.closeSource(events);
+      return response.code(204).send(null);
+    },
+  );
+};
+export default pipelines;
+
+/** The host checks definitions, form and meaning in one go; checked here first, faults of form would hide those of meaning. */
+const takeBodyAsItCame: FastifySchemaCompiler<z.ZodType> = (route) =>
+  route.httpPart === 'body' ? (body: unknown) => ({ value: body }) : validatorCompiler(route);
+
+function readCreateBody(body: unknown): { start: boolean; definition: unknown } {
+  if (body === undefined || body === null) throw invalidInput('body', [{ path: '', message: 'is required' }]);
+  if (typeof body !== 'object' || Array.isArray(body)) return { start: true, definition: body };
+  const { start = true, ...definition } = body as Record<string, unknown>;
+  if (typeof start !== 'boolean') throw invalidInput('body', [{ path: '/start', message: 'must be a boolean' }]);
+  return { start, definition };
+}

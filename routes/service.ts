@@ -1,0 +1,86 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { z } from 'zod';
+import { SluiceError } from '../src/engine/index.ts';
+import type { RouteDeps } from '../src/http/route-deps.ts';
+import { BODY_PROBLEMS, noQuery, problems, reply } from '../src/http/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import { shutdownBodySchema, shutdownModeSchema } from '../src/schemas/control.ts';
+
+const planSchema = z
+  .object({
+    mode: shutdownModeSchema,
+    timeoutSeconds: z.number().meta({ description: 'After that, what still runs is aborted.' }),
+    pipelines: z.int(),
+    itemsInFlight: z.int().meta({ description: 'Unfinished items at this moment, queued ones too.' }),
+  })
+  .meta({ id: 'ShutdownPlan' });
+
+const statusSchema = z.object({ status: z.literal('ok') });
+const tags = ['Service'];
+
+/** The process itself: its end and its health. */
+const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdownTimeoutSeconds, requestShutdown }) => {
+  const app = instance.withTypeProvider<ZodTypes>();
+
+  app.post(
+    '/shutdown',
+    {
+      schema: {
+        tags,
+        operationId: 'shutdownService',
+        summary: 'End the service',
+        description:
+          '`graceful` (the default) finishes running items and leaves queued ones in the store; `drain` finishes everything; `force` aborts. ' +
+          'It begins when this reply is sent, and ends with exit code 0 and one report line in the log. A later, harder mode overtakes.',
+        querystring: noQuery,
+        body: shutdownBodySchema.optional(),
+        response: { 202: reply(planSchema, 'The plan.'), ...problems(...BODY_PROBLEMS) },
+      },
+    },
+    async ({ body }, response) => {
+      const mode = body?.mode ?? 'graceful';
+      const timeoutSeconds = body?.timeoutSeconds ?? shutdownTimeoutSeconds;
+      const pipelines = await host.list();
+      // `close` comes after the reply was flushed, and also when the client did not wait for it.
+      response.raw.once('close', () => requestShutdown(mode, timeoutSeconds));
+      const itemsInFlight = pipelines.reduce((sum, pipeline) => sum + pipeline.itemsInFlight, 0);
+      return response.code(202).send({ mode, timeoutSeconds, pipelines: pipelines.length, itemsInFlight });
+    },
+  );
+
+  app.get(
+    '/livez',
+    {
+      config: { quiet: true },
+      schema: {
+        tags,
+        operationId: 'isAlive',
+        summary: 'Is the process alive?',
+        description: 'Stays 200 while the service shuts down.',
+        querystring: noQuery,
+        response: { 200: reply(statusSchema, 'It is.'), ...problems() },
+      },
+    },
+    async () => ({ status: 'ok' }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      config: { quiet: true },
+      schema: {
+        tags,
+        operationId: 'isReady',
+        summary: 'Does the service take work?',
+        description: 'Not any more from the moment that a shutdown begins.',
+        querystring: noQuery,
+        response: { 200: reply(statusSchema, 'It does.'), ...problems('shutting-down') },
+      },
+    },
+    async () => {
+      if (host.shuttingDown) throw new SluiceError('shutting-down');
+      return { status: 'ok' };
+    },
+  );
+};
+export default service;

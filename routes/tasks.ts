@@ -1,0 +1,31 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { z } from 'zod';
+import { pageByName } from '../src/http/lists.ts';
+import type { RouteDeps } from '../src/http/route-deps.ts';
+import { listShape, nextCursorSchema, problems, reply } from '../src/http/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import { taskInfoSchema } from '../src/schemas/task.ts';
+
+const listSchema = z.object({ tasks: z.array(taskInfoSchema), nextCursor: nextCursorSchema });
+
+/** What definitions can name. */
+const tasks: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
+  instance.withTypeProvider<ZodTypes>().get(
+    '/tasks',
+    {
+      schema: {
+        tags: ['Tasks'],
+        operationId: 'listTasks',
+        summary: 'List tasks, predicates and hooks',
+        description: 'The built-in ones and those of TASKS_DIR, ordered by name.',
+        querystring: z.strictObject(listShape),
+        response: { 200: reply(listSchema, 'A page of them.'), ...problems('invalid-cursor') },
+      },
+    },
+    async ({ query }) => {
+      const { page, nextCursor } = pageByName({ list: '/tasks' }, host.tasks.list(), (row) => row.name, query);
+      return { tasks: page, nextCursor };
+    },
+  );
+};
+export default tasks;

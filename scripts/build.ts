@@ -1,0 +1,40 @@
+/**
+ * Compiles src, routes and tasks to dist/ and copies the files beside them that aren't TypeScript.
+ *
+ *   node scripts/build.ts               builds from nothing
+ *   node scripts/build.ts --if-needed   builds only when a source is newer than the last build, as `npm start` does
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, globSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+
+/** Written last, so that a build which was cut short doesn't count as one. */
+const stamp = 'dist/.built';
+const sources = globSync('{src,routes,tasks}/**').filter((path) => statSync(path).isFile());
+const settings = ['package.json', 'tsconfig.json', 'tsconfig.build.json'];
+
+function isCurrent(): boolean {
+  if (!existsSync(stamp)) return false;
+  // Folders count too: their time changes when a file in them is removed.
+  const inputs = [...globSync('{src,routes,tasks}{,/**}'), ...settings];
+  const builtAt = statSync(stamp).mtimeMs;
+  return inputs.every((path) => statSync(path).mtimeMs <= builtAt);
+}
+
+function build(): number {
+  rmSync('dist', { recursive: true, force: true });
+  const compiler = fileURLToPath(import.meta.resolve('typescript/package.json'));
+  const { status } = spawnSync(process.execPath, [compiler.replace(/package[.]json$/, 'bin/tsc'), '-p', 'tsconfig.build.json'], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) return status ?? 1;
+  for (const path of sources) {
+    if (!path.endsWith('.ts')) cpSync(path, `dist/${path}`);
+  }
+  writeFileSync(stamp, '');
+  return 0;
+}
+
+if (!(process.argv.includes('--if-needed') && isCurrent())) process.exitCode = build();

@@ -1,0 +1,21 @@
+import { variables } from '../../src/config.ts';
+import { code, page, table } from './markdown.ts';
+
+export function configurationPage(): string {
+  const rows = Object.entries(variables.shape).map(([name, schema]) => {
+    const { type, description } = schema.meta() as { type: string; description: string };
+    const fallback = schema.safeParse(undefined).data;
+    return [code(name), type, fallback === undefined ? 'none' : code(String(fallback)), description];
+  });
+  return page(
+    'Configuration',
+    'src/config.ts',
+    `Sluice is configured by environment variables, all of them optional. They are checked when it starts: every fault is printed at once, and the process ends with code 78. A variable that is set to nothing counts as not set; one that is not in this table is ignored.`,
+    table(['Variable', 'Takes', 'Default', 'What for'], rows),
+    `Switches take \`true\`, \`false\`, \`1\` and \`0\`. Seconds may have fractions. Paths are relative to the working directory.`,
+    '## Who can reach it',
+    `This version does not ask who calls. So it listens on loopback, and refuses to start on any other address unless \`ALLOW_UNAUTHENTICATED=true\` says that something else guards the network. \`API_KEYS\` and \`API_KEYS_FILE\` are refused rather than ignored: whoever sets them expects to be protected.`,
+    '## Definitions',
+    `\`PIPELINES\` names a file or a folder. Of a folder, every \`.yaml\`, \`.yml\` and \`.json\` file is read, in the order of their names; subfolders are not. A file holds one definition, a list of them, an object \`{ "pipelines": [...] }\`, or several YAML documents of these. Keys that stand twice, unknown fields, unknown YAML tags and two definitions of one id are faults; each is printed with its file, line and JSON pointer. The default folder may be missing, a path that was set may not.`,
+  );
+}

@@ -1,0 +1,29 @@
+import { STATUS_OF } from '../../src/http/status.ts';
+import { ERROR_CODES, type ErrorCode } from '../../src/schemas/problem.ts';
+import { code, codeBlock, page, table } from './markdown.ts';
+
+const example = {
+  type: 'urn:sluice:problem:invalid-pipeline',
+  title: ERROR_CODES['invalid-pipeline'].title,
+  status: STATUS_OF['invalid-pipeline'],
+  detail: '/stages/0/taskConcurrencyLimits/http_get names a task that this stage does not have',
+  instance: '/pipelines',
+  code: 'invalid-pipeline',
+  fix: ERROR_CODES['invalid-pipeline'].fix,
+  errors: [{ path: '/stages/0/taskConcurrencyLimits/http_get', message: 'names a task that this stage does not have' }],
+};
+
+export function errorsPage(): string {
+  const codes = (Object.keys(ERROR_CODES) as ErrorCode[]).sort((a, b) => STATUS_OF[a] - STATUS_OF[b] || (a < b ? -1 : 1));
+  return page(
+    'Errors',
+    'src/schemas/problem.ts and src/http/status.ts',
+    `Every error is a problem document (RFC 9457) of the type \`application/problem+json\`. Decide by \`code\`, which does not change between versions; \`title\`, \`detail\` and \`fix\` are for people. \`errors\` lists all that is wrong with an input at once, each with a JSON pointer to its place.`,
+    codeBlock('json', JSON.stringify(example, null, 2)),
+    `A code of 429 or 503 comes with \`Retry-After\`, in seconds. A code of 500 never says what broke; the log does, under the \`x-request-id\` of the answer.`,
+    table(
+      ['Code', 'Status', 'What it means', 'What to do'],
+      codes.map((name) => [code(name), String(STATUS_OF[name]), ERROR_CODES[name].title, ERROR_CODES[name].fix]),
+    ),
+  );
+}

@@ -1,0 +1,80 @@
+import swaggerUi from '@fastify/swagger-ui';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import registerRoutes from '../routes/index.ts';
+import type { Config } from './config.ts';
+import type { PipelineHost } from './engine/index.ts';
+import { silentLogger } from './engine/ports.ts';
+import { answerUnknownRoutes } from './http/allowed-methods.ts';
+import { answerClientError } from './http/client-error.ts';
+import { closeGently } from './http/closing.ts';
+import { acceptJsonBodies } from './http/json-body.ts';
+import { describeApi } from './http/openapi.ts';
+import { sendProblem } from './http/problem.ts';
+import { requestIdOf, traceOf } from './http/request-identity.ts';
+import { logRequests } from './http/request-log.ts';
+import type { RouteDeps } from './http/route-deps.ts';
+import { serializerCompiler, validatorCompiler } from './http/schema-compiler.ts';
+import { createSseHub } from './http/sse-hub.ts';
+import { VERSION } from './version.ts';
+
+export interface AppDeps {
+  host: PipelineHost;
+  /** A pino logger; without one nothing is logged. */
+  logger?: FastifyBaseLogger;
+  /** What `POST /shutdown` asks for, once its reply is sent. Without it the route only answers. */
+  requestShutdown?: RouteDeps['requestShutdown'];
+}
+
+/** An item id of 512 characters takes up to nine in a path for each, percent-encoded from three bytes of UTF-8. */
+const PARAM_LENGTH_MAX = 512 * 9;
+
+/**
+ * The HTTP side of the service: everything but listening and signals. `close()` ends the event streams and waits for requests
+ * in flight; it leaves the host alone.
+ */
+export async function buildApp(
+  config: Pick<Config, 'bodyLimitBytes' | 'shutdownTimeoutSeconds' | 'sseHeartbeatSeconds'>,
+  deps: AppDeps,
+): Promise<FastifyInstance> {
+  const { host, logger } = deps;
+  const app: FastifyInstance = Fastify({
+    ...(logger ? { loggerInstance: logger } : {}),
+    // Its two lines a request are replaced by one of ours, see logRequests.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: config.bodyLimitBytes,
+    genReqId: requestIdOf,
+    childLoggerFactory: (parent, bindings, options, raw) => parent.child({ ...bindings, ...traceOf(raw.headers) }, options),
+    routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, app.log as never),
+    // While closing, requests are still answered: readyz and feeds say in our own words that the service shuts down.
+    return503OnClosing: false,
+    // An NDJSON upload may take hours; its own idle timer guards it. Headers have ten seconds, JSON bodies a minute.
+    requestTimeout: 0,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2000 },
+    keepAliveTimeout: 72_000,
+  });
+
+  const hub = createSseHub({ logger: logger ?? silentLogger, heartbeatMs: config.sseHeartbeatSeconds * 1000 });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.decorateRequest('problemCode', null);
+  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
+  app.setErrorHandler(sendProblem);
+  closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
+  logRequests(app);
+  acceptJsonBodies(app);
+  answerUnknownRoutes(app);
+  await describeApi(app, VERSION);
+
+  await app.register(registerRoutes, {
+    host,
+    hub,
+    bodyLimitBytes: config.bodyLimitBytes,
+    shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,
+    requestShutdown: deps.requestShutdown ?? (() => undefined),
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { url: '/openapi.json' } as never });
+  return app;
+}

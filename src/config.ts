@@ -1,0 +1,212 @@
+/**
+ * The configuration: every environment variable that Sluice reads, checked at start with all faults listed at once.
+ * The only place that reads the values of `process.env`; docs/configuration.md is generated from {@link variables}.
+ */
+import { BlockList, isIP } from 'node:net';
+import { z } from 'zod';
+
+/** What is wrong with how the service was set up: its variables, its tasks or its definitions. One readable message with every fault. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+  readonly faults: readonly string[];
+
+  constructor(subject: string, faults: readonly string[]) {
+    super(`${subject}:\n${faults.map((fault) => `  - ${fault.replaceAll('\n', '\n    ')}`).join('\n')}`);
+    this.faults = faults;
+  }
+}
+
+function integer(min: number, max: number, fallback: number, description: string, type = 'integer') {
+  const range = `${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, `must be a whole number, ${range}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be a whole number, ${range}`)
+    .default(fallback)
+    .meta({ type: `${type}, ${range}`, description });
+}
+
+function seconds(min: number, max: number, fallback: number, description: string) {
+  const range = `${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,12}([.]\d{1,9})?$/, `must be a number of seconds, ${range}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be a number of seconds, ${range}`)
+    .default(fallback)
+    .meta({ type: `seconds, ${range}`, description });
+}
+
+const path = () => z.string().refine((value) => !value.includes('\0'), 'must be a path');
+const flag = () => z.enum(['true', 'false', '1', '0'], 'must be true or false').transform((value) => value === 'true' || value === '1');
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/** Each variable by its name: how its text is read, its default, what it is for. `type` is for the documentation. */
+export const variables = z.object({
+  HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9.:_-]+$/, 'must be a host name or an IP address, without brackets or port')
+    .default('127.0.0.1')
+    .meta({
+      type: 'host or address',
+      description:
+        'Where to listen. Anyone who reaches the service can use it, so an address beyond this machine needs `ALLOW_UNAUTHENTICATED=true`.',
+    }),
+  PORT: integer(0, 65_535, 3000, '`0` takes a free port; the listening line of the log names it.'),
+  ALLOW_UNAUTHENTICATED: flag().default(false).meta({
+    type: 'switch',
+    description: 'Listen beyond loopback although nothing checks who calls. For a network, such as a container’s, that others guard.',
+  }),
+  STORE_URL: z.string().default('memory:').meta({
+    type: 'URL',
+    description:
+      'Where items are kept. This version has `memory:` alone: everything ends with the process, and a line of the log at start says so.',
+  }),
+  PIPELINES: path().default('./pipelines').meta({
+    type: 'path',
+    description: 'A YAML or JSON file of pipeline definitions, or a folder of them, created and started with the service.',
+  }),
+  TASKS_DIR: path()
+    .optional()
+    .meta({ type: 'path', description: 'A folder of modules (`.js`, `.mjs`, `.ts`), each a task of your own beside the built-in ones.' }),
+  OUTPUT_DIR: path()
+    .default('./data/output')
+    .meta({ type: 'path', description: 'The only folder that the task `file_append` writes to; created when it is first needed.' }),
+  LOG_LEVEL: z
+    .enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)
+    .default('info')
+    .meta({ type: LOG_LEVELS.map((level) => `\`${level}\``).join(', '), description: 'The least severe records that are printed.' }),
+  SHUTDOWN_TIMEOUT_SECONDS: seconds(
+    0,
+    86_400,
+    30,
+    'How long running items have to finish after SIGTERM or SIGINT before they are aborted.',
+  ),
+  BODY_LIMIT_BYTES: integer(1024, 1_073_741_824, 1_048_576, 'The largest JSON body. An NDJSON body may be of any length.', 'bytes'),
+  EVENTS_KEPT: integer(
+    1,
+    100_000_000,
+    262_144,
+    'How many events a pipeline keeps for replay; a reader that falls further behind gets an event `gap`.',
+  ),
+  RETENTION_MAX_ITEMS: integer(
+    0,
+    1_000_000_000,
+    100_000,
+    'How many finished items a pipeline keeps, unless its definition has a `retention` of its own.',
+  ),
+  RETENTION_MAX_AGE_SECONDS: seconds(
+    0.001,
+    315_360_000,
+    604_800,
+    'How long a finished item is kept, unless its definition has a `retention` of its own.',
+  ),
+  BACKLOG_CAPACITY: integer(
+    1,
+    100_000_000,
+    100_000,
+    'How many fed items may wait for a pipeline, unless its definition has a `backlogCapacity` of its own.',
+  ),
+  MAX_STAGES: integer(1, 10_000, 64, 'The most stages that a definition may have.'),
+  MAX_WORKERS_PER_STAGE: integer(1, 1_000_000, 10_000, 'The most workers that a stage may have.'),
+  SSE_HEARTBEAT_SECONDS: seconds(0.1, 3600, 15, 'How often a comment line keeps a quiet event stream alive through proxies.'),
+});
+
+/** What the service is run with. Durations in seconds; paths as they were given, relative to the working directory. */
+export interface Config {
+  host: string;
+  port: number;
+  allowUnauthenticated: boolean;
+  storeUrl: string;
+  pipelines: string;
+  /** False for the default path, which need not exist. */
+  pipelinesGiven: boolean;
+  tasksDir: string | undefined;
+  outputDir: string;
+  logLevel: (typeof LOG_LEVELS)[number];
+  shutdownTimeoutSeconds: number;
+  bodyLimitBytes: number;
+  eventsKept: number;
+  retentionMaxItems: number;
+  retentionMaxAgeSeconds: number;
+  backlogCapacity: number;
+  maxStages: number;
+  maxWorkersPerStage: number;
+  sseHeartbeatSeconds: number;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the configuration from an environment, `process.env` for one. A variable that is set to nothing counts as not set; a variable
+ * that is not ours is no fault. Throws {@link ConfigError} with every fault.
+ */
+export function loadConfig(environment: Environment): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, text]) => text !== undefined && text !== ''));
+  const parsed = variables.safeParse(given);
+  // Each rule looks at the text, so that its fault is listed beside those of other variables.
+  const faults = [
+    ...(parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}, not "${given[String(issue.path[0])]}"`),
+    ...storeFaults(given.STORE_URL),
+    ...accessFaults(given),
+  ];
+  if (!parsed.success || faults.length > 0) throw new ConfigError('The configuration is wrong', faults);
+
+  const values = parsed.data;
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    allowUnauthenticated: values.ALLOW_UNAUTHENTICATED,
+    storeUrl: values.STORE_URL,
+    pipelines: values.PIPELINES,
+    pipelinesGiven: given.PIPELINES !== undefined,
+    tasksDir: values.TASKS_DIR,
+    outputDir: values.OUTPUT_DIR,
+    logLevel: values.LOG_LEVEL,
+    shutdownTimeoutSeconds: values.SHUTDOWN_TIMEOUT_SECONDS,
+    bodyLimitBytes: values.BODY_LIMIT_BYTES,
+    eventsKept: values.EVENTS_KEPT,
+    retentionMaxItems: values.RETENTION_MAX_ITEMS,
+    retentionMaxAgeSeconds: values.RETENTION_MAX_AGE_SECONDS,
+    backlogCapacity: values.BACKLOG_CAPACITY,
+    maxStages: values.MAX_STAGES,
+    maxWorkersPerStage: values.MAX_WORKERS_PER_STAGE,
+    sseHeartbeatSeconds: values.SSE_HEARTBEAT_SECONDS,
+  };
+}
+
+/** Only the scheme is shown: the rest of a store's address can hold a password. */
+function storeFaults(url = 'memory:'): string[] {
+  if (url === 'memory:') return [];
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
+  if (scheme === undefined) return ['STORE_URL must be a URL, such as memory:'];
+  if (scheme === 'memory') return ['STORE_URL must be memory: and nothing after it'];
+  const planned = ['file', 'redis', 'rediss', 'postgres', 'postgresql'].includes(scheme);
+  return [`STORE_URL ${scheme}: ${planned ? 'is not available in this version' : 'is no store'}; use memory:`];
+}
+
+/** Whoever set keys expects them to be asked for; starting without them would leave the service open. */
+function accessFaults(given: Record<string, string | undefined>): string[] {
+  const faults = ['API_KEYS', 'API_KEYS_FILE']
+    .filter((name) => given[name] !== undefined)
+    .map((name) => `${name} is not available in this version; unset it, and let a proxy in front check who calls`);
+  const host = given.HOST ?? '127.0.0.1';
+  if (!isLoopback(host) && !['true', '1'].includes(given.ALLOW_UNAUTHENTICATED ?? '')) {
+    faults.push(
+      `HOST "${host}" is reachable from other machines and nothing checks who calls; use 127.0.0.1, or set ALLOW_UNAUTHENTICATED=true`,
+    );
+  }
+  return faults;
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/** A name that isn't `localhost` may resolve to any address, so it doesn't count as loopback. */
+function isLoopback(host: string): boolean {
+  const version = isIP(host);
+  return version === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
+}

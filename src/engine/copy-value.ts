@@ -1,0 +1,77 @@
+/** Beyond these the plain way is given up: the value may refer to itself, or share so much that a tree of it would not end. */
+const DEEPEST = 64;
+const MOST = 10_000;
+
+let left = 0;
+
+/**
+ * A deep copy of plain data (objects, arrays, what JSON can hold), so that a failing attempt cannot change what the next
+ * one starts from. What is not plain data (an instance of a class, a buffer, a function) is shared, not copied: a copy
+ * would lose what makes it work. Of any depth and size, cycles too. Throws what a getter of the value throws.
+ */
+export function copyValue(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  left = MOST;
+  const copy = copyTree(value, 0);
+  return left > 0 ? copy : copyGraph(value);
+}
+
+/** The fast way, for small trees: `left` is 0 afterwards when it was given up. */
+function copyTree(value: object, depth: number): object {
+  if (--left <= 0 || depth > DEEPEST) {
+    left = 0;
+    return value;
+  }
+  if (Array.isArray(value)) {
+    const copy = new Array<unknown>(value.length);
+    for (let i = 0; i < value.length; i++) {
+      const member: unknown = value[i];
+      copy[i] = typeof member === 'object' && member !== null && left > 0 ? copyTree(member, depth + 1) : member;
+    }
+    return copy;
+  }
+  if (!isPlain(value)) return value;
+  const copy = emptyLike(value);
+  for (const key of Object.keys(value)) {
+    const member: unknown = value[key];
+    put(copy, key, typeof member === 'object' && member !== null && left > 0 ? copyTree(member, depth + 1) : member);
+  }
+  return copy;
+}
+
+/** The sure way: each object once, however often it is referred to, and without recursion. */
+function copyGraph(root: object): object {
+  const copies = new Map<object, object>();
+  const todo: [from: object, to: object][] = [];
+  const copyOf = (value: unknown): unknown => {
+    if (typeof value !== 'object' || value === null) return value;
+    const known = copies.get(value);
+    if (known !== undefined) return known;
+    if (!Array.isArray(value) && !isPlain(value)) return value;
+    const copy = Array.isArray(value) ? new Array<unknown>(value.length) : emptyLike(value);
+    copies.set(value, copy);
+    todo.push([value, copy]);
+    return copy;
+  };
+  const copy = copyOf(root);
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const [from, to] = next as [Record<string, unknown>, Record<string, unknown>];
+    if (Array.isArray(from) && Array.isArray(to)) for (let i = 0; i < from.length; i++) to[i] = copyOf(from[i]);
+    else for (const key of Object.keys(from)) put(to, key, copyOf(from[key]));
+  }
+  return copy as object;
+}
+
+function isPlain(value: object): value is Record<string, unknown> {
+  const prototype = Object.getPrototypeOf(value) as unknown;
+  return prototype === Object.prototype || prototype === null;
+}
+
+function emptyLike(value: object): Record<string, unknown> {
+  return Object.getPrototypeOf(value) === null ? Object.create(null) : {};
+}
+
+function put(object: Record<string, unknown>, key: string, member: unknown): void {
+  if (key === '__proto__') Object.defineProperty(object, key, { value: member, enumerable: true, writable: true, configurable: true });
+  else object[key] = member;
+}

@@ -1,0 +1,181 @@
+import type { PipelineState } from '../schemas/stats.ts';
+import { Admission } from './admission.ts';
+import { DueQueue } from './due-queue.ts';
+import { EngineClock } from './engine-clock.ts';
+import { EventLog } from './event-log.ts';
+import type { FeedResults } from './feed-results.ts';
+import { ItemIndex, type Retention } from './item-index.ts';
+import { type Item, Stage } from './model.ts';
+import type { Ports } from './ports.ts';
+import { RateWindow } from './rate-window.ts';
+import { Scheduler } from './scheduler.ts';
+import { type StageRunDeps, StageRunner } from './stage-run.ts';
+import type { StageSpec } from './stage-spec.ts';
+
+export interface CoreOptions {
+  id: string;
+  specs: StageSpec[];
+  collectResults: boolean;
+  retention: Retention;
+  backlogCapacity: number;
+  eventsKept: number;
+  hookTimeoutSeconds: number;
+  /** Says what is wrong with a stage's result that cannot be kept, or null. */
+  valueFault: ((value: unknown) => string | null) | undefined;
+  ports: Ports;
+}
+
+/** How many of the newest failures an error summary lists. */
+const FAILURES_LISTED = 1000;
+
+/** The parts of one pipeline, put together; its state, its counters, and what happens when an item ends. */
+export class Core {
+  readonly id: string;
+  readonly options: CoreOptions;
+  readonly time: EngineClock;
+  readonly dues: DueQueue;
+  readonly events: EventLog;
+  readonly index: ItemIndex;
+  readonly scheduler: Scheduler;
+  readonly admission: Admission;
+  readonly window = new RateWindow();
+  readonly stages: Stage[];
+
+  /** Changed by lifecycle.ts only. */
+  state: PipelineState = 'created';
+
+  // Invariant 9: fed = processed + failed + cancelled + inFlight.
+  fed = 0;
+  processed = 0;
+  failed = 0;
+  cancelled = 0;
+  readonly errorsByType = new Map<string, number>();
+  readonly errorsByStage = new Map<string, number>();
+  recentFailures: Item[] = [];
+
+  /** Those who wait for the items of a feed. */
+  readonly followers = new Set<FeedResults>();
+
+  /** Called after each end of an item. */
+  onEnd: (() => void) | null = null;
+  /** Called after each release of a worker, while somebody waits for that. */
+  onIdle: (() => void) | null = null;
+
+  constructor(options: CoreOptions) {
+    const { clock, random, uniqueId, logger } = options.ports;
+    this.id = options.id;
+    this.options = options;
+    this.time = new EngineClock(clock);
+    this.dues = new DueQueue(clock);
+    this.events = new EventLog(
+      options.id,
+      uniqueId(),
+      options.eventsKept,
+      this.time,
+      (sequenceId) => this.index.bySequence(sequenceId) as Item,
+    );
+    const idPrefix = uniqueId();
+    this.index = new ItemIndex(options.retention, this.time, idPrefix, () => this.events.oldest);
+    this.scheduler = new Scheduler({
+      time: this.time,
+      dues: this.dues,
+      events: this.events,
+      onFinal: (item, status) => this.onFinal(item, status),
+      onRoom: () => this.admission.onRoom(),
+      onFree: () => this.onIdle?.(),
+    });
+    const runDeps: StageRunDeps = {
+      time: this.time,
+      dues: this.dues,
+      events: this.events,
+      random,
+      logger,
+      done: (worker, outcome) => {
+        this.scheduler.apply(worker, outcome);
+        this.scheduler.run();
+      },
+      valueFault: options.valueFault,
+      hookTimeoutMs: options.hookTimeoutSeconds * 1000,
+    };
+    this.stages = options.specs.map((spec, i) => new Stage(options.id, i, spec, new StageRunner(spec, runDeps)));
+    for (const [i, stage] of this.stages.entries()) stage.next = this.stages[i + 1] ?? null;
+    this.admission = new Admission({
+      time: this.time,
+      index: this.index,
+      scheduler: this.scheduler,
+      uniqueId,
+      idPrefix,
+      state: () => this.state,
+      stages: () => this.stages,
+      backlogCapacity: options.backlogCapacity,
+      secondsUntilRoom: (places) => this.secondsUntilRoom(places),
+      onAccepted: (count) => {
+        this.fed += count;
+      },
+    });
+  }
+
+  get inFlight(): number {
+    return this.fed - this.processed - this.failed - this.cancelled;
+  }
+
+  /** How many items a worker holds, in all stages. */
+  get held(): number {
+    return this.stages.reduce((sum, stage) => sum + stage.inProgress, 0);
+  }
+
+  /** A failed item is in flight again: it counts no longer as failed. */
+  uncountFailure(item: Item): void {
+    this.failed--;
+    item.feed.failed--;
+    const { type, stage } = item.error as { type: string; stage: string };
+    decrement(this.errorsByType, type);
+    decrement(this.errorsByStage, stage);
+    const failedIn = this.stages.find((candidate) => candidate.name === stage);
+    if (failedIn !== undefined) failedIn.failed--;
+  }
+
+  private onFinal(item: Item, status: 'completed' | 'failed' | 'cancelled'): void {
+    const feed = item.feed;
+    if (status === 'completed') {
+      this.processed++;
+      feed.completed++;
+      item.fed = undefined;
+    } else if (status === 'failed') {
+      this.failed++;
+      feed.failed++;
+      this.noteFailure(item);
+    } else {
+      this.cancelled++;
+      feed.cancelled++;
+      item.fed = undefined;
+    }
+    this.window.add(this.time, item);
+    this.events.result(item);
+    feed.onItem?.(item);
+    // Whoever waits for this feed has its value; nobody else is to see it.
+    if (!this.options.collectResults && status === 'completed') item.value = undefined;
+    this.index.finish(item);
+    this.onEnd?.();
+  }
+
+  private noteFailure(item: Item): void {
+    const { type, stage } = item.error as { type: string; stage: string };
+    this.errorsByType.set(type, (this.errorsByType.get(type) ?? 0) + 1);
+    this.errorsByStage.set(stage, (this.errorsByStage.get(stage) ?? 0) + 1);
+    this.recentFailures.push(item);
+    if (this.recentFailures.length >= 2 * FAILURES_LISTED) this.recentFailures = this.recentFailures.slice(-FAILURES_LISTED);
+  }
+
+  /** By the drain rate of the last minute; 1 s when nothing is known, an hour at most. */
+  private secondsUntilRoom(places: number): number {
+    const rate = this.window.perSecond(this.time.tick());
+    return rate === 0 ? 1 : Math.min(3600, Math.max(1, Math.ceil(places / rate)));
+  }
+}
+
+function decrement(counts: Map<string, number>, key: string): void {
+  const count = (counts.get(key) ?? 0) - 1;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
+}

@@ -1,0 +1,100 @@
+import { type PipelineDefinition, pipelineDefinitionSchema } from '../schemas/definition.ts';
+import { faultsOf } from '../schemas/faults.ts';
+import type { ErrorCode, Fault } from '../schemas/problem.ts';
+import type { TaskKind } from '../schemas/task.ts';
+import { SluiceError } from './errors.ts';
+import type { TaskRegistry } from './task-registry.ts';
+
+export interface DefinitionLimits {
+  maxStages: number;
+  maxWorkersPerStage: number;
+}
+
+interface Found extends Fault {
+  code: 'invalid-input' | 'unknown-task' | 'invalid-pipeline' | 'invalid-params';
+}
+
+/**
+ * Checks a definition as it came, and returns it with its defaults. Every fault is found in one go, the ones of meaning
+ * (a task that is not registered, a stage name twice) also where the form is broken elsewhere.
+ * Throws `invalid-input` when the form is broken, else `unknown-task`, `invalid-params` or `invalid-pipeline`.
+ */
+export function checkDefinition(raw: unknown, registry: TaskRegistry, limits: DefinitionLimits): PipelineDefinition {
+  const parsed = pipelineDefinitionSchema.safeParse(raw, { reportInput: true });
+  const found: Found[] = parsed.success ? [] : faultsOf(parsed.error).map((fault) => ({ ...fault, code: 'invalid-input' }));
+  found.push(...meaningFaults(raw, registry, limits));
+  if (found.length === 0 && parsed.success) return parsed.data;
+  const order = ['invalid-input', 'unknown-task', 'invalid-pipeline', 'invalid-params'] as const;
+  const code: ErrorCode = order.find((candidate) => found.some((fault) => fault.code === candidate)) ?? 'invalid-pipeline';
+  const errors = found.map(({ path, message }) => ({ path, message }));
+  throw new SluiceError(code, errors.map(({ path, message }) => `${path || '/'} ${message}`).join('; '), { errors });
+}
+
+/** Reads whatever can be read of a definition that may be broken elsewhere. */
+function meaningFaults(raw: unknown, registry: TaskRegistry, limits: DefinitionLimits): Found[] {
+  const stages = field(raw, 'stages');
+  if (!Array.isArray(stages)) return [];
+  const found: Found[] = [];
+  if (stages.length > limits.maxStages) {
+    found.push({ code: 'invalid-pipeline', path: '/stages', message: `has more than ${limits.maxStages} stages` });
+  }
+  const names = new Set<unknown>();
+  for (const [i, stage] of stages.entries()) {
+    const at = `/stages/${i}`;
+    const name = field(stage, 'name');
+    if (typeof name === 'string' && names.has(name)) {
+      found.push({ code: 'invalid-pipeline', path: `${at}/name`, message: `"${name}" is the name of an earlier stage` });
+    }
+    names.add(name);
+    if (i === 0 && field(stage, 'pull') === true) {
+      found.push({ code: 'invalid-pipeline', path: `${at}/pull`, message: 'the first stage has nobody to pull from' });
+    }
+    const workers = field(stage, 'workers');
+    if (typeof workers === 'number' && workers > limits.maxWorkersPerStage) {
+      found.push({ code: 'invalid-pipeline', path: `${at}/workers`, message: `is more than ${limits.maxWorkersPerStage}` });
+    }
+    found.push(...taskFaults(stage, at, registry));
+  }
+  return found;
+}
+
+function taskFaults(stage: unknown, at: string, registry: TaskRegistry): Found[] {
+  const found: Found[] = [];
+  const need = (name: unknown, kind: TaskKind, path: string): boolean => {
+    if (typeof name !== 'string' || name === '') return false;
+    if (registry.get(name, kind) !== undefined) return true;
+    found.push({ code: 'unknown-task', path, message: `no ${kind} "${name}" is registered` });
+    return false;
+  };
+  const tasks = field(stage, 'tasks');
+  const names = new Set<unknown>();
+  for (const [i, use] of (Array.isArray(tasks) ? tasks : []).entries()) {
+    const name = typeof use === 'string' ? use : field(use, 'task');
+    names.add(name);
+    if (!need(name, 'task', `${at}/tasks/${i}`)) continue;
+    try {
+      registry.get(name as string, 'task')?.parseParams(field(use, 'with'));
+    } catch (error) {
+      const errors = error instanceof SluiceError && error.errors !== undefined ? error.errors : [{ path: '', message: String(error) }];
+      found.push(
+        ...errors.map((fault) => ({ code: 'invalid-params' as const, path: `${at}/tasks/${i}/with${fault.path}`, message: fault.message })),
+      );
+    }
+  }
+  for (const hook of ['onSuccess', 'onFailure', 'onSkip']) need(field(stage, hook), 'hook', `${at}/${hook}`);
+  need(field(stage, 'skipIf'), 'predicate', `${at}/skipIf`);
+  for (const limit of ['taskConcurrencyLimits', 'taskRateLimits']) {
+    const given = field(stage, limit);
+    if (typeof given !== 'object' || given === null) continue;
+    for (const name of Object.keys(given)) {
+      if (names.has(name)) continue;
+      const message = `is a limit for "${name}", a task that this stage does not have`;
+      found.push({ code: 'invalid-pipeline', path: `${at}/${limit}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, message });
+    }
+  }
+  return found;
+}
+
+function field(from: unknown, name: string): unknown {
+  return typeof from === 'object' && from !== null && Object.hasOwn(from, name) ? (from as Record<string, unknown>)[name] : undefined;
+}

@@ -1,0 +1,198 @@
+import type { EngineClock } from './engine-clock.ts';
+import { generatedId, type Item, NO_METADATA } from './model.ts';
+import type { ItemsQuery, Page, ResultsQuery } from './runtime.ts';
+
+export interface Retention {
+  /** How many finished items are kept. */
+  maxItems: number;
+  /** How long, in seconds. */
+  maxAgeSeconds: number;
+}
+
+/**
+ * The items of a pipeline: the unfinished ones, and the newest finished ones. By id, and in feed order.
+ *
+ * The order is an array that is ascending by sequence id; what was removed stays in it as a hole until holes are half of
+ * it. So a page is a binary search and a walk, whatever comes and goes between two pages.
+ */
+export class ItemIndex {
+  /** Only of those that the caller named: a generated id holds its sequence id, by which `order` is searched. */
+  private readonly byGivenId = new Map<string, Item>();
+  readonly prefix: string;
+  private count = 0;
+  private hasLookalikes = false;
+  private order: Item[] = [];
+  private holes = 0;
+  /** Finished items in the order of their end: a queue from `finishedHead` on. */
+  private finished: Item[] = [];
+  private finishedHead = 0;
+  /** How many of `finished` are there no longer: they went on as another object, or their id was fed anew. */
+  private finishedGone = 0;
+  retired = 0;
+  private readonly retention: Retention;
+  private readonly time: EngineClock;
+  private readonly oldestEvent: () => number;
+
+  /** `prefix`: what generated ids begin with. `oldestEvent`: the seq of the oldest event that is kept. */
+  constructor(retention: Retention, time: EngineClock, prefix: string, oldestEvent: () => number) {
+    this.oldestEvent = oldestEvent;
+    this.retention = retention;
+    this.time = time;
+    this.prefix = prefix;
+  }
+
+  get size(): number {
+    return this.count;
+  }
+
+  get(id: string): Item | undefined {
+    const given = this.byGivenId.get(id);
+    if (given !== undefined || !id.startsWith(this.prefix)) return given;
+    const sequenceId = Number(id.slice(this.prefix.length + 1));
+    if (!Number.isSafeInteger(sequenceId) || id !== generatedId(this.prefix, sequenceId)) return undefined;
+    const item = this.bySequence(sequenceId);
+    return item?.isKept === true && item.givenId === null ? item : undefined;
+  }
+
+  /** The item of that sequence id, also one that is no longer kept but named by an event. */
+  bySequence(sequenceId: number): Item | undefined {
+    const item = this.order[this.find(sequenceId)];
+    return item?.sequenceId === sequenceId ? item : undefined;
+  }
+
+  /** Whether a caller's own id reads like the one that would be generated for this sequence id. */
+  isTaken(sequenceId: number): boolean {
+    return this.hasLookalikes && this.byGivenId.has(generatedId(this.prefix, sequenceId));
+  }
+
+  /** Sequence ids MUST ascend from call to call. */
+  add(item: Item): void {
+    if (item.givenId !== null) {
+      this.byGivenId.set(item.givenId, item);
+      if (item.givenId.startsWith(this.prefix)) this.hasLookalikes = true;
+    }
+    this.order.push(item);
+    this.count++;
+  }
+
+  /** The item has reached its final state; the oldest finished ones may go. */
+  finish(item: Item): void {
+    this.finished.push(item);
+    while (this.finished.length - this.finishedHead - this.finishedGone > this.retention.maxItems) this.retireOldest();
+    this.retireAged();
+  }
+
+  /** A failed item goes on as another object of the same id and sequence id. */
+  replace(old: Item, fresh: Item): void {
+    const at = this.find(old.sequenceId);
+    old.isKept = false;
+    if (this.order[at] === old) this.order[at] = fresh;
+    if (fresh.givenId !== null) this.byGivenId.set(fresh.givenId, fresh);
+    this.noteGone();
+  }
+
+  /** Forgets a finished item whose id is fed anew. */
+  remove(item: Item): void {
+    this.drop(item);
+    this.noteGone();
+  }
+
+  /** What is past its age goes, in steps that don't hold the event loop; to be called before looking. */
+  retireAged(): void {
+    const limit = this.time.now - this.retention.maxAgeSeconds * 1000;
+    for (let steps = 0; steps < 1000; steps++) {
+      const item = this.finished[this.finishedHead];
+      if (item === undefined || (item.isKept && item.updatedAt > limit)) return;
+      this.retireOldest();
+    }
+  }
+
+  results(query: ResultsQuery): Page<Item> {
+    return this.page(query, (item) => {
+      if (!item.isFinal || (query.status !== 'all' && item.status !== query.status)) return false;
+      return query.feedId === undefined || item.feed.id === query.feedId;
+    });
+  }
+
+  items(query: ItemsQuery): Page<Item> {
+    return this.page(query, (item) => {
+      if (query.status !== undefined && !query.status.includes(item.status)) return false;
+      if (query.stage !== undefined && item.stage.name !== query.stage) return false;
+      return query.feedId === undefined || item.feed.id === query.feedId;
+    });
+  }
+
+  /** Every item that is kept, in feed order. */
+  *[Symbol.iterator](): Generator<Item> {
+    for (const item of this.order) {
+      if (item.isKept) yield item;
+    }
+  }
+
+  private page(query: { after: number; limit: number }, fits: (item: Item) => boolean): Page<Item> {
+    const rows: Item[] = [];
+    let next: number | null = null;
+    for (let at = this.find(query.after + 1); at < this.order.length; at++) {
+      const item = this.order[at] as Item;
+      if (!item.isKept || !fits(item)) continue;
+      if (rows.length === query.limit) {
+        next = (rows[rows.length - 1] as Item).sequenceId;
+        break;
+      }
+      rows.push(item);
+    }
+    return { rows, next, retired: this.retired };
+  }
+
+  /** The first place in `order` whose sequence id is `sequenceId` or more. */
+  private find(sequenceId: number): number {
+    let low = 0;
+    let high = this.order.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.order[middle] as Item).sequenceId < sequenceId) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private retireOldest(): void {
+    const item = this.finished[this.finishedHead] as Item;
+    this.finished[this.finishedHead++] = undefined as never;
+    if (this.finishedHead > 1024 && this.finishedHead * 2 > this.finished.length) {
+      this.finished = this.finished.slice(this.finishedHead);
+      this.finishedHead = 0;
+    }
+    // It may have gone on as another object meanwhile: then that one is not touched.
+    if (!item.isKept) {
+      this.finishedGone--;
+      return;
+    }
+    this.drop(item);
+    item.value = undefined;
+    item.fed = undefined;
+    item.metadata = NO_METADATA;
+    this.retired++;
+  }
+
+  private noteGone(): void {
+    this.finishedGone++;
+    if (this.finishedGone < 1024 || this.finishedGone * 2 < this.finished.length - this.finishedHead) return;
+    this.finished = this.finished.slice(this.finishedHead).filter((item) => item.isKept);
+    this.finishedHead = 0;
+    this.finishedGone = 0;
+  }
+
+  private drop(item: Item): void {
+    item.isKept = false;
+    if (item.givenId !== null) this.byGivenId.delete(item.givenId);
+    this.count--;
+    this.holes++;
+    if (this.holes < 1024 || this.holes * 2 < this.order.length) return;
+    // Events name their items by sequence id: an item stays, without its value, as long as an event of it does. The last
+    // one is its result, which follows its last status.
+    const oldest = this.oldestEvent();
+    this.order = this.order.filter((item) => item.isKept || item.lastEvent + 1 >= oldest);
+    this.holes = 0;
+  }
+}

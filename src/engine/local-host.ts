@@ -1,0 +1,109 @@
+import type { ShutdownMode, ShutdownReport } from '../schemas/control.ts';
+import type { PipelineDefinition } from '../schemas/definition.ts';
+import { checkDefinition, type DefinitionLimits } from './definition.ts';
+import { SluiceError } from './errors.ts';
+import { jsonFault } from './json-fault.ts';
+import { LocalRuntime } from './local-runtime.ts';
+import type { Ports } from './ports.ts';
+import type { PipelineDescription, PipelineHost } from './runtime.ts';
+import { resolveStage } from './stage-spec.ts';
+import type { TaskRegistry } from './task-registry.ts';
+
+export interface LocalHostOptions extends DefinitionLimits {
+  registry: TaskRegistry;
+  ports: Ports;
+  /** Bounds for pipelines that name none of their own. */
+  retentionMaxItems: number;
+  retentionMaxAgeSeconds: number;
+  backlogCapacity: number;
+  /** How many events each pipeline keeps, for resuming readers and item histories. */
+  eventsKept: number;
+  hookTimeoutSeconds: number;
+}
+
+/** The pipelines of this process. They live as long as it does. */
+export class LocalHost implements PipelineHost {
+  readonly tasks: TaskRegistry;
+  shuttingDown = false;
+  private readonly options: LocalHostOptions;
+  private readonly pipelines = new Map<string, LocalRuntime>();
+
+  constructor(options: LocalHostOptions) {
+    this.options = options;
+    this.tasks = options.registry;
+  }
+
+  list(): Promise<PipelineDescription[]> {
+    return Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.describe()));
+  }
+
+  async create(raw: unknown, options: { start?: boolean } = {}): Promise<PipelineDescription> {
+    if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
+    const definition = checkDefinition(raw, this.tasks, this.options);
+    if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" exists`);
+    const pipeline = this.build(definition);
+    this.pipelines.set(definition.id, pipeline);
+    if (options.start !== false) await pipeline.start();
+    return pipeline.describe();
+  }
+
+  get(id: string): LocalRuntime {
+    const pipeline = this.pipelines.get(id);
+    if (pipeline === undefined) throw new SluiceError('pipeline-not-found', `no pipeline "${id}"`);
+    return pipeline;
+  }
+
+  async remove(id: string, mode?: 'drain' | 'force'): Promise<void> {
+    const pipeline = this.get(id);
+    const inFlight = pipeline.core.inFlight;
+    if (mode === undefined && inFlight > 0) {
+      throw new SluiceError('items-in-flight', `${inFlight} items are unfinished`, { details: { itemsInFlight: inFlight } });
+    }
+    await pipeline.shutdown(mode ?? 'force');
+    if (this.pipelines.get(id) === pipeline) this.pipelines.delete(id);
+  }
+
+  async shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport> {
+    this.shuttingDown = true;
+    const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.shutdown(mode, timeoutSeconds)));
+    await this.options.ports.threads?.close();
+    return sum(mode, reports);
+  }
+
+  private build(definition: PipelineDefinition): LocalRuntime {
+    const { options } = this;
+    return new LocalRuntime(definition, {
+      id: definition.id,
+      specs: definition.stages.map((stage) => resolveStage(stage, this.tasks, options.ports.threads)),
+      collectResults: definition.collectResults,
+      retention: {
+        maxItems: definition.retention?.maxItems ?? options.retentionMaxItems,
+        maxAgeSeconds: definition.retention?.maxAgeSeconds ?? options.retentionMaxAgeSeconds,
+      },
+      backlogCapacity: definition.backlogCapacity ?? options.backlogCapacity,
+      eventsKept: options.eventsKept,
+      hookTimeoutSeconds: options.hookTimeoutSeconds,
+      valueFault: jsonFault,
+      ports: options.ports,
+    });
+  }
+}
+
+/** The host whose pipelines run in this process. */
+export function createLocalHost(options: LocalHostOptions): LocalHost {
+  return new LocalHost(options);
+}
+
+function sum(mode: ShutdownMode, reports: readonly ShutdownReport[]): ShutdownReport {
+  const total: ShutdownReport = { mode, finished: 0, leftQueued: 0, aborted: 0, notKept: 0, notKeptIds: [], timedOut: false };
+  for (const report of reports) {
+    total.finished += report.finished;
+    total.leftQueued += report.leftQueued;
+    total.aborted += report.aborted;
+    total.notKept += report.notKept;
+    total.notKeptIds = [...total.notKeptIds, ...report.notKeptIds].slice(0, 100);
+    total.timedOut ||= report.timedOut;
+    if (report.mode === 'force') total.mode = 'force';
+  }
+  return total;
+}

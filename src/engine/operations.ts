@@ -1,0 +1,134 @@
+import { type RateLimit, stageDefinitionSchema } from '../schemas/definition.ts';
+import { faultsOf } from '../schemas/faults.ts';
+import type { Core } from './core.ts';
+import { PipelineError, StageValidationError } from './errors.ts';
+import { Item, PLACE_NONE, type Stage, Worker } from './model.ts';
+import { limitFaults, queueCapacityOf } from './stage-spec.ts';
+
+/** What can be changed while a stage runs. */
+export interface StageTuning {
+  workers?: number | undefined;
+  taskConcurrencyLimits?: Record<string, number> | undefined;
+  taskRateLimits?: Record<string, RateLimit> | undefined;
+  queueCapacity?: number | undefined;
+}
+
+/** What an operator does to single items and to a running stage. */
+export class Operations {
+  private readonly core: Core;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  /** Throws `item-not-found`. */
+  find(id: string): Item {
+    const item = this.core.index.get(id);
+    if (item === undefined) throw new PipelineError('item-not-found', `no item "${id}"`);
+    return item;
+  }
+
+  /** Throws `unknown-stage`. */
+  stage(name: string): Stage {
+    const stage = this.core.stages.find((candidate) => candidate.name === name);
+    if (stage === undefined) throw new PipelineError('unknown-stage', `the stage "${name}" was not found`);
+    return stage;
+  }
+
+  /**
+   * Ends an unfinished item as `cancelled`; one that runs is aborted, and its worker is free at once. One whose hook is
+   * just told of its end keeps that end. Throws `item-not-found`, `item-final`.
+   */
+  cancel(id: string): Item {
+    const { core } = this;
+    const item = this.find(id);
+    if (item.isFinal) throw new PipelineError('item-final', `the item is ${item.status} already`);
+    core.time.tick();
+    const worker = item.holder;
+    if (!(worker instanceof Worker)) {
+      core.scheduler.finishUnheld(item, 'cancelled');
+    } else if (worker.blocked !== null) {
+      core.scheduler.cancelBlocked(worker);
+    } else {
+      const outcome = worker.stage.runner.abandon(worker, 'cancelled');
+      if (outcome !== undefined) core.scheduler.apply(worker, outcome);
+    }
+    core.scheduler.run();
+    return item;
+  }
+
+  /**
+   * A failed item goes on. At the stage where it failed it goes on from the value that it had there (`per_task`: at the
+   * task that failed); at the stage that it was fed into, or an earlier one, from the value that was fed; elsewhere from
+   * the value that it failed with. Throws `item-not-found`, `item-not-final` (also when it has not failed), `unknown-stage`, `draining`.
+   */
+  retry(id: string, fromStage?: string): Item {
+    const { core } = this;
+    const old = this.find(id);
+    if (old.status !== 'failed') {
+      throw new PipelineError(
+        old.isFinal ? 'item-final' : 'item-not-final',
+        `only a failed item can be retried, this one is ${old.status}`,
+      );
+    }
+    if (core.state === 'draining') throw new PipelineError('draining', 'the pipeline finishes its items and takes no more');
+    const stage = fromStage === undefined ? old.stage : this.stage(fromStage);
+    const isSame = stage === old.stage;
+    const fedInto = core.stages.findIndex((candidate) => candidate.name === old.feed.target);
+    const value = !isSame && stage.index <= fedInto ? old.fed : old.value;
+    const now = core.time.tick();
+    const fresh = new Item(old.givenId, core.index.prefix, old.sequenceId, old.feed, old.priority, value, old.metadata, stage, now);
+    fresh.fed = old.fed;
+    fresh.lastEvent = old.lastEvent;
+    if (isSame) fresh.taskIndex = stage.spec.definition.retry === 'per_task' ? old.taskIndex : 0;
+    core.uncountFailure(old);
+    core.index.replace(old, fresh);
+    core.scheduler.enqueue(fresh, PLACE_NONE);
+    core.scheduler.run();
+    return fresh;
+  }
+
+  /** Every failed item that matches, in feed order; returns how many. */
+  retryFailed(query: { stage?: string | undefined; errorType?: string | undefined; feedId?: string | undefined }): number {
+    const ids: string[] = [];
+    for (const item of this.core.index) {
+      if (item.status !== 'failed' || item.error === null) continue;
+      if (query.stage !== undefined && item.error.stage !== query.stage) continue;
+      if (query.errorType !== undefined && item.error.type !== query.errorType) continue;
+      if (query.feedId !== undefined && item.feed.id !== query.feedId) continue;
+      ids.push(item.id);
+    }
+    let retried = 0;
+    for (const id of ids) {
+      // The end of one that was retried just now may have let retention take another.
+      if (this.core.index.get(id)?.status !== 'failed') continue;
+      this.retry(id);
+      retried++;
+    }
+    return retried;
+  }
+
+  /**
+   * Changes a stage at once, without losing an item: more workers begin at once, surplus ones leave after their item;
+   * new limits hold for those who wait too. Throws `unknown-stage`, and StageValidationError with every fault.
+   */
+  tune(name: string, tuning: StageTuning): void {
+    const { core } = this;
+    const stage = this.stage(name);
+    const given = Object.fromEntries(Object.entries(tuning).filter(([, value]) => value !== undefined));
+    const parsed = stageDefinitionSchema.safeParse({ ...stage.spec.definition, ...given }, { reportInput: true });
+    if (!parsed.success) throw new StageValidationError(faultsOf(parsed.error));
+    const faults = limitFaults(parsed.data);
+    if (faults.length > 0) throw new StageValidationError(faults);
+    const definition = parsed.data;
+    core.time.tick();
+    stage.spec = { ...stage.spec, definition };
+    if (given.taskConcurrencyLimits !== undefined || given.taskRateLimits !== undefined)
+      stage.runner.changeLimits(definition, stage.workers);
+    stage.capacity = queueCapacityOf(definition);
+    if (given.workers !== undefined) stage.resize(definition.workers);
+    core.events.pipeline('tuned', core.state, name);
+    core.scheduler.letIn(stage);
+    core.scheduler.fill(stage);
+  }
+}

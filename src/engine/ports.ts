@@ -1,0 +1,84 @@
+/**
+ * What the engine needs from outside, as interfaces. Implementations come from the embedder: the service passes
+ * pino, piscina and the system clock; a test passes virtual ones. Without any, {@link systemPorts} is used.
+ */
+
+/** Time. Every call of the engine goes through here, so that a run can be replayed under a virtual clock. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /** Milliseconds from an arbitrary zero, never going back; for durations. */
+  monotonic(): number;
+  /** Calls `fn` once after at least `ms`; the handle goes to {@link Clock.clearTimer}. */
+  setTimer(fn: () => void, ms: number): unknown;
+  clearTimer(handle: unknown): void;
+  /** Calls `fn` after pending I/O had its turn (`setImmediate`). */
+  defer(fn: () => void): void;
+}
+
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** A job for a worker thread: a module, its default export's `run`, and everything that call needs, structured-cloneable. */
+export interface ThreadJob {
+  /** `file:` URL of the module whose default export holds `run`. */
+  module: string;
+  args: unknown[];
+  context: ThreadContext;
+  onStatus: (text: string) => void;
+  onProgress: (fraction: number) => void;
+}
+
+export interface ThreadContext {
+  itemId: string;
+  sequenceId: number;
+  pipeline: string;
+  stage: string;
+  task: string;
+  worker: string;
+  attempt: number;
+  metadata: Record<string, unknown>;
+  params: unknown;
+}
+
+/** Runs CPU-bound tasks outside the event loop. Aborting `signal` MUST end the thread that runs the job. */
+export interface ThreadRunner {
+  run(job: ThreadJob, signal: AbortSignal): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export interface Ports {
+  clock: Clock;
+  /** Uniform in [0, 1). */
+  random: () => number;
+  /** A prefix for generated ids, different at each call and in each process. 8 to 16 characters of `0-9a-z`. */
+  uniqueId: () => string;
+  logger: Logger;
+  threads: ThreadRunner | undefined;
+}
+
+const silent = (): void => undefined;
+export const silentLogger: Logger = { debug: silent, info: silent, warn: silent, error: silent };
+
+/** The clock of the machine. The globals are looked up at each call, so that a test can replace them. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer: (fn, ms) => setTimeout(fn, ms),
+  clearTimer: (handle) => clearTimeout(handle as NodeJS.Timeout),
+  defer: (fn) => void setImmediate(fn),
+};
+
+const twoBase36 = (): string => Math.floor(Math.random() * 2 ** 52).toString(36);
+
+export const systemPorts: Ports = {
+  clock: systemClock,
+  random: Math.random,
+  uniqueId: () => `${Date.now().toString(36)}${twoBase36().slice(0, 4)}`,
+  logger: silentLogger,
+  threads: undefined,
+};

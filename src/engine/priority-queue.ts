@@ -1,0 +1,192 @@
+/** First in, first out, on a circular array that doubles. */
+class Ring<T> {
+  readonly priority: number;
+  private slots: (T | undefined)[] = [undefined, undefined, undefined, undefined];
+  private head = 0;
+  length = 0;
+
+  constructor(priority: number) {
+    this.priority = priority;
+  }
+
+  push(value: T): void {
+    const size = this.slots.length;
+    if (this.length === size) this.grow();
+    this.slots[(this.head + this.length) & (this.slots.length - 1)] = value;
+    this.length++;
+  }
+
+  shift(): T {
+    const value = this.slots[this.head] as T;
+    this.slots[this.head] = undefined;
+    this.head = (this.head + 1) & (this.slots.length - 1);
+    this.length--;
+    return value;
+  }
+
+  peek(): T {
+    return this.slots[this.head] as T;
+  }
+
+  at(index: number): T {
+    return this.slots[(this.head + index) & (this.slots.length - 1)] as T;
+  }
+
+  private grow(): void {
+    const old = this.slots;
+    const bigger = new Array<T | undefined>(old.length * 2);
+    for (let i = 0; i < this.length; i++) bigger[i] = old[(this.head + i) & (old.length - 1)];
+    for (let i = this.length; i < bigger.length; i++) bigger[i] = undefined;
+    this.slots = bigger;
+    this.head = 0;
+  }
+}
+
+/**
+ * Lower priority numbers first; within one, first come, first served.
+ *
+ * A ring per priority in use, the rings in a binary heap: push and shift are O(1) while a priority stays in use and
+ * O(log distinct priorities) when one begins or ends, so that a million items with a million priorities stay linear-ish.
+ *
+ * Removal is lazy: the owner marks what it removed (`isDead`), calls {@link PriorityQueue.removed}, and the queue skips it
+ * and rebuilds itself when the dead outnumber the living. `size` counts the living only.
+ */
+export class PriorityQueue<T> {
+  private readonly rings = new Map<number, Ring<T>>();
+  private heap: Ring<T>[] = [];
+  private cached: Ring<T> | undefined;
+  private dead = 0;
+  private readonly isDead: ((value: T) => boolean) | undefined;
+  size = 0;
+
+  constructor(isDead?: (value: T) => boolean) {
+    this.isDead = isDead;
+  }
+
+  push(priority: number, value: T): void {
+    let ring = this.cached;
+    if (ring === undefined || ring.priority !== priority) {
+      ring = this.rings.get(priority);
+      if (ring === undefined) {
+        ring = new Ring<T>(priority);
+        this.rings.set(priority, ring);
+        this.heap.push(ring);
+        this.up(this.heap.length - 1);
+      }
+      this.cached = ring;
+    }
+    ring.push(value);
+    this.size++;
+  }
+
+  /** The first living value, taken out; undefined when there is none. */
+  shift(): T | undefined {
+    if (this.dead > 0) this.dropDeadHead();
+    const ring = this.heap[0];
+    if (ring === undefined) return undefined;
+    const value = ring.shift();
+    this.size--;
+    if (ring.length === 0) this.dropFirstRing();
+    return value;
+  }
+
+  /** The first living value, left where it is. */
+  peek(): T | undefined {
+    if (this.dead > 0) this.dropDeadHead();
+    return this.heap[0]?.peek();
+  }
+
+  /** The priority of {@link PriorityQueue.peek}; Infinity when empty. */
+  peekPriority(): number {
+    if (this.dead > 0) this.dropDeadHead();
+    const ring = this.heap[0];
+    return ring === undefined ? Number.POSITIVE_INFINITY : ring.priority;
+  }
+
+  /** One value in here has died: `isDead` says so from now on. */
+  removed(): void {
+    this.size--;
+    this.dead++;
+    if (this.dead > 1024 && this.dead > this.size) this.rebuild();
+  }
+
+  /** The living in order; for looking and for moving to another queue. */
+  *[Symbol.iterator](): Generator<T> {
+    for (const ring of [...this.heap].sort((a, b) => a.priority - b.priority)) {
+      for (let i = 0; i < ring.length; i++) {
+        const value = ring.at(i);
+        if (this.isDead === undefined || !this.isDead(value)) yield value;
+      }
+    }
+  }
+
+  private dropDeadHead(): void {
+    const isDead = this.isDead as (value: T) => boolean;
+    for (let ring = this.heap[0]; ring !== undefined; ring = this.heap[0]) {
+      while (ring.length > 0 && isDead(ring.peek())) {
+        ring.shift();
+        this.dead--;
+      }
+      if (ring.length > 0) return;
+      this.dropFirstRing();
+    }
+  }
+
+  private rebuild(): void {
+    const isDead = this.isDead as (value: T) => boolean;
+    const old = this.heap;
+    this.rings.clear();
+    this.heap = [];
+    this.cached = undefined;
+    this.dead = 0;
+    this.size = 0;
+    for (const ring of old) {
+      for (let i = 0; i < ring.length; i++) {
+        const value = ring.at(i);
+        if (!isDead(value)) this.push(ring.priority, value);
+      }
+    }
+  }
+
+  private dropFirstRing(): void {
+    const first = this.heap[0] as Ring<T>;
+    this.rings.delete(first.priority);
+    if (this.cached === first) this.cached = undefined;
+    const last = this.heap.pop() as Ring<T>;
+    if (last !== first) {
+      this.heap[0] = last;
+      this.down();
+    }
+  }
+
+  private up(from: number): void {
+    const heap = this.heap;
+    const ring = heap[from] as Ring<T>;
+    let i = from;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      const above = heap[parent] as Ring<T>;
+      if (above.priority <= ring.priority) break;
+      heap[i] = above;
+      i = parent;
+    }
+    heap[i] = ring;
+  }
+
+  private down(): void {
+    const heap = this.heap;
+    const ring = heap[0] as Ring<T>;
+    const length = heap.length;
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= length) break;
+      if (child + 1 < length && (heap[child + 1] as Ring<T>).priority < (heap[child] as Ring<T>).priority) child++;
+      const below = heap[child] as Ring<T>;
+      if (below.priority >= ring.priority) break;
+      heap[i] = below;
+      i = child;
+    }
+    heap[i] = ring;
+  }
+}

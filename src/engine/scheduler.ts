@@ -1,0 +1,418 @@
+import type { Metadata } from '../schemas/item.ts';
+import type { Due, DueQueue } from './due-queue.ts';
+import type { EngineClock } from './engine-clock.ts';
+import type { EventLog } from './event-log.ts';
+import {
+  type Blocked,
+  type Item,
+  type Outcome,
+  PLACE_BACKLOG,
+  PLACE_HANDED,
+  PLACE_NONE,
+  type Place,
+  type Stage,
+  type Worker,
+} from './model.ts';
+
+/** How long items are handed out before timers and I/O get their turn. */
+const TURN_MS = 5;
+
+export interface SchedulerDeps {
+  time: EngineClock;
+  dues: DueQueue;
+  events: EventLog;
+  /** An item has ended: counts it, keeps it, tells who waits. */
+  onFinal: (item: Item, status: 'completed' | 'failed' | 'cancelled') => void;
+  /** A place in the backlog is free. */
+  onRoom: () => void;
+  /** A worker let go of its item, whatever the outcome, or waits for room in the next stage. */
+  onFree: () => void;
+}
+
+/** First in, first out; it grows to the number of workers that were ready at the same time, and allocates nothing after that. */
+class WorkerRing {
+  private slots: (Worker | undefined)[] = new Array<Worker | undefined>(64).fill(undefined);
+  private head = 0;
+  length = 0;
+
+  push(worker: Worker): void {
+    const size = this.slots.length;
+    if (this.length === size) {
+      const inOrder = [...this.slots.slice(this.head), ...this.slots.slice(0, this.head)];
+      this.slots = [...inOrder, ...new Array<Worker | undefined>(size).fill(undefined)];
+      this.head = 0;
+    }
+    this.slots[(this.head + this.length) & (this.slots.length - 1)] = worker;
+    this.length++;
+  }
+
+  shift(): Worker {
+    const worker = this.slots[this.head] as Worker;
+    this.head = (this.head + 1) & (this.slots.length - 1);
+    this.length--;
+    return worker;
+  }
+}
+
+/**
+ * Moves items: from queues to idle workers, from outcomes to the next queue, into retry waits and back.
+ *
+ *     queued ──assign──▶ held ──apply(outcome)──▶ queued in the next stage | parked | final
+ *                          └──▶ blocked (next stage full) ──take()──▶ queued in the next stage
+ *
+ * It never recurses into a task: workers that got an item wait in `ready`, and one loop runs them. That loop ends its
+ * turn after {@link TURN_MS}, also when tasks settle in microtasks only, so that a busy pipeline cannot starve I/O.
+ * Only this file changes `inProgress`, `parked`, `handed` and the backlog.
+ */
+export class Scheduler {
+  /** Queued items that were fed from outside. */
+  backlog = 0;
+  private readonly deps: SchedulerDeps;
+  private readonly ready = new WorkerRing();
+  private isRunning = false;
+  private isYielding = false;
+  private isMarked = false;
+  private turnStart = 0;
+  private sinceCheck = 0;
+  /** Items between two attempts. */
+  readonly parked = new Set<Item>();
+
+  constructor(deps: SchedulerDeps) {
+    this.deps = deps;
+  }
+
+  /** Queues an item at its stage, or hands it to an idle worker there. The caller runs {@link Scheduler.run} afterwards. */
+  enqueue(item: Item, place: Place): void {
+    const { time, events } = this.deps;
+    const stage = item.stage;
+    item.status = 'queued';
+    item.updatedAt = time.now;
+    events.status(item, 'queued', null);
+    if (stage.hasIdle) {
+      item.place = PLACE_NONE;
+      stage.inProgress++;
+      this.assign(stage.idle.pop() as Worker, item);
+      return;
+    }
+    item.place = place;
+    if (place === PLACE_HANDED) stage.handed++;
+    else if (place === PLACE_BACKLOG) this.backlog++;
+    stage.queue.push(item.priority, item);
+  }
+
+  /** Takes a queued item out of its stage's queue; its place is free again. */
+  dequeue(item: Item): void {
+    item.stage.queue.removed();
+    this.leavePlace(item);
+  }
+
+  /** Gives every idle worker of a stage something to do, if there is. */
+  fill(stage: Stage): void {
+    this.occupy(stage);
+    this.run();
+  }
+
+  /** Runs all workers that have got an item and not begun it. */
+  run(): void {
+    if (this.isRunning || this.isYielding) return;
+    this.isRunning = true;
+    this.mark();
+    try {
+      for (;;) {
+        if (this.ready.length === 0) break;
+        if ((++this.sinceCheck & 31) === 0 && this.deps.time.clock.monotonic() - this.turnStart > TURN_MS) {
+          this.isYielding = true;
+          return;
+        }
+        const worker = this.ready.shift();
+        if (!worker.isAssigned) continue;
+        worker.isAssigned = false;
+        const outcome = worker.stage.runner.run(worker, worker.item as Item);
+        if (outcome !== undefined) this.apply(worker, outcome);
+      }
+    } finally {
+      this.isRunning = false;
+    }
+  }
+
+  /** Carries out what became of a worker's item, and gives the worker the next one. */
+  apply(worker: Worker, outcome: Outcome): void {
+    const item = worker.item as Item;
+    switch (outcome.kind) {
+      case 'advance':
+        item.value = outcome.value;
+        this.leaveStage(worker, item, 'completed');
+        return;
+      case 'skip':
+        this.leaveStage(worker, item, 'skipped');
+        return;
+      case 'retry':
+        this.park(worker, item, outcome);
+        break;
+      case 'fail':
+        item.error = outcome.error;
+        item.stage.failed++;
+        worker.itemsFailed++;
+        this.finish(worker, item, 'failed', {
+          error: outcome.error.message,
+          errorType: outcome.error.type,
+          attempts: outcome.error.attempts,
+        });
+        break;
+      case 'cancelled':
+        this.finish(worker, item, 'cancelled');
+        break;
+      case 'aborted':
+        item.holder = null;
+        this.free(worker);
+        this.enqueue(item, PLACE_NONE);
+        return;
+    }
+    this.free(worker);
+  }
+
+  /** Ends an item that no worker holds. */
+  finishUnheld(item: Item, status: 'cancelled'): void {
+    this.deps.time.tick();
+    const isParked = item.status === 'retrying';
+    // Before it leaves the queue, which tells the dead from the living by their status.
+    item.status = status;
+    if (isParked) this.unpark(item);
+    else this.dequeue(item);
+    this.end(item, status, null);
+  }
+
+  /** Hands a blocked worker's item over although the next stage is full: at a shutdown nothing waits for room. */
+  forceHandOver(worker: Worker): void {
+    const blocked = worker.blocked as Blocked;
+    const outcome = this.unblock(blocked, worker.stage.next as Stage);
+    this.handOver(worker, worker.item as Item, outcome, PLACE_HANDED);
+    this.free(worker);
+  }
+
+  /** Cancels a blocked worker's item: it never reaches the next stage. */
+  cancelBlocked(worker: Worker): void {
+    this.unblock(worker.blocked as Blocked, worker.stage.next as Stage);
+    this.apply(worker, { kind: 'cancelled' });
+  }
+
+  /** Stops the timers of retry waits (`stop`), or arms them again for the instants that they had (`go`). */
+  parkedTimers(what: 'stop' | 'go'): void {
+    for (const item of this.parked) {
+      const due = item.holder as Due;
+      if (what === 'stop') this.deps.dues.cancel(due);
+      else item.holder = this.deps.dues.add(due.at, () => this.comeBack(item));
+    }
+  }
+
+  private assign(worker: Worker, item: Item): void {
+    worker.item = item;
+    worker.isAssigned = true;
+    worker.processingSince = this.deps.time.now;
+    item.holder = worker;
+    this.ready.push(worker);
+  }
+
+  /** Idle workers take what waits, no more of them than the stage may have while retiring ones still run. */
+  private occupy(stage: Stage): void {
+    while (stage.idle.length > 0 && stage.inProgress < stage.size) {
+      // Taking one can let blocked ones in, and those may find other idle workers: so this one is counted first.
+      const worker = stage.idle.pop() as Worker;
+      stage.inProgress++;
+      this.occupyWith(worker, this.take(stage));
+      if (worker.item === null) break;
+    }
+  }
+
+  private occupyWith(worker: Worker, item: Item | undefined): void {
+    if (item !== undefined) {
+      this.assign(worker, item);
+      this.leavePlace(item);
+      return;
+    }
+    worker.stage.inProgress--;
+    worker.stage.idle.push(worker);
+  }
+
+  /** The worker has nothing in hand any more: it takes the next item, goes idle, or leaves. */
+  private free(worker: Worker): void {
+    const stage = worker.stage;
+    worker.item = null;
+    worker.isAssigned = false;
+    worker.lastActive = this.deps.time.now;
+    if (worker.retiring) {
+      stage.inProgress--;
+      stage.remove(worker);
+      this.occupy(stage);
+    } else {
+      this.occupyWith(worker, stage.inProgress > stage.size ? undefined : this.take(stage));
+    }
+    this.deps.onFree();
+  }
+
+  /**
+   * The next item for a worker of `stage`, taken out of the queue or out of the hands of a blocked worker. It leaves its
+   * place only when the worker has it: who comes into that place must not overtake it.
+   */
+  private take(stage: Stage): Item | undefined {
+    if (!stage.isOpen) return undefined;
+    const { queue, blocked } = stage;
+    if (blocked.size > 0 && (queue.size === 0 || blocked.peekPriority() < queue.peekPriority())) {
+      const entry = blocked.shift() as Blocked;
+      const item = entry.worker.item as Item;
+      const outcome = this.unblock(entry, undefined);
+      this.depart(entry.worker, item, outcome);
+      item.stage = stage;
+      const { time, events } = this.deps;
+      item.status = 'queued';
+      item.updatedAt = time.now;
+      events.status(item, 'queued', null);
+      this.free(entry.worker);
+      return item;
+    }
+    return queue.shift();
+  }
+
+  private leavePlace(item: Item): void {
+    const place = item.place;
+    item.place = PLACE_NONE;
+    if (place === PLACE_BACKLOG) {
+      this.backlog--;
+      this.deps.onRoom();
+    } else if (place === PLACE_HANDED) {
+      item.stage.handed--;
+      this.letIn(item.stage);
+    }
+  }
+
+  /** Room has come: the best of the blocked may hand over. */
+  letIn(stage: Stage): void {
+    while (stage.blocked.size > 0 && stage.handed < stage.capacity && !stage.isPull) {
+      const entry = stage.blocked.shift() as Blocked;
+      const item = entry.worker.item as Item;
+      this.handOver(entry.worker, item, this.unblock(entry, undefined), PLACE_HANDED);
+      this.free(entry.worker);
+    }
+  }
+
+  private leaveStage(worker: Worker, item: Item, as: 'completed' | 'skipped'): void {
+    const stage = item.stage;
+    const next = stage.next;
+    if (next === null) {
+      this.count(worker, stage, as);
+      this.finish(worker, item, as);
+      this.free(worker);
+      return;
+    }
+    if (next.hasIdle || (!next.isPull && next.handed < next.capacity && next.blocked.size === 0)) {
+      this.handOver(worker, item, as, PLACE_HANDED);
+      this.free(worker);
+      return;
+    }
+    const entry: Blocked = { worker, as, alive: true };
+    worker.blocked = entry;
+    worker.waitingFor = 'next-stage-full';
+    next.blocked.push(item.priority, entry);
+    // A shutdown that waits for this worker hands over for it.
+    this.deps.onFree();
+  }
+
+  /** Takes a worker out of its wait; returns what its item was to leave as. With `at`, it is removed from there lazily. */
+  private unblock(entry: Blocked, at: Stage | undefined): 'completed' | 'skipped' {
+    const worker = entry.worker;
+    entry.alive = false;
+    worker.blocked = null;
+    worker.waitingFor = null;
+    at?.blocked.removed();
+    return entry.as;
+  }
+
+  private handOver(worker: Worker, item: Item, as: 'completed' | 'skipped', place: Place): void {
+    const next = item.stage.next as Stage;
+    this.depart(worker, item, as);
+    item.stage = next;
+    this.enqueue(item, place);
+  }
+
+  /** The item is done with its stage, and goes on. */
+  private depart(worker: Worker, item: Item, as: 'completed' | 'skipped'): void {
+    const { events } = this.deps;
+    this.count(worker, item.stage, as);
+    events.status(item, as, worker);
+    item.holder = null;
+    item.taskIndex = 0;
+    item.attempts = 0;
+  }
+
+  private count(worker: Worker, stage: Stage, as: 'completed' | 'skipped'): void {
+    if (as === 'completed') {
+      stage.completed++;
+      worker.itemsProcessed++;
+    } else {
+      stage.skipped++;
+    }
+  }
+
+  private finish(worker: Worker, item: Item, as: 'completed' | 'skipped' | 'failed' | 'cancelled', extra?: Metadata): void {
+    this.end(item, as, worker, extra);
+  }
+
+  private end(item: Item, as: 'completed' | 'skipped' | 'failed' | 'cancelled', worker: Worker | null, extra?: Metadata): void {
+    item.holder = null;
+    item.updatedAt = this.deps.time.now;
+    const status = as === 'skipped' ? 'completed' : as;
+    item.status = status;
+    if (as === 'cancelled') {
+      item.error = { type: 'Cancelled', message: 'the item was cancelled', stage: item.stage.name, attempts: item.attempts };
+    }
+    this.deps.events.status(item, as, worker, true, extra);
+    this.deps.onFinal(item, status);
+  }
+
+  private park(worker: Worker, item: Item, outcome: Extract<Outcome, { kind: 'retry' }>): void {
+    const { time, events, dues } = this.deps;
+    const stage = item.stage;
+    const { message, type } = outcome.error;
+    item.value = outcome.value;
+    item.taskIndex = outcome.taskIndex;
+    item.attempts = outcome.attempts;
+    item.status = 'retrying';
+    item.updatedAt = time.now;
+    stage.retried++;
+    stage.parked++;
+    this.parked.add(item);
+    const at = time.now + outcome.waitMs;
+    const extra = { attempt: outcome.attempts + 1, retry: true, error: message, errorType: type, waitSeconds: outcome.waitMs / 1000 };
+    events.status(item, 'retrying', worker, false, extra);
+    item.holder = dues.add(at, () => this.comeBack(item));
+  }
+
+  private unpark(item: Item): void {
+    this.deps.dues.cancel(item.holder as Due);
+    item.holder = null;
+    item.stage.parked--;
+    this.parked.delete(item);
+  }
+
+  private comeBack(item: Item): void {
+    this.deps.time.tick();
+    this.unpark(item);
+    this.enqueue(item, PLACE_NONE);
+    this.run();
+  }
+
+  /** Notes when this turn of the event loop began, once a turn. */
+  private mark(): void {
+    if (this.isMarked) return;
+    this.isMarked = true;
+    const { time } = this.deps;
+    time.sync();
+    this.turnStart = time.now;
+    time.clock.defer(() => {
+      this.isMarked = false;
+      if (!this.isYielding) return;
+      this.isYielding = false;
+      this.run();
+    });
+  }
+}

@@ -1,0 +1,440 @@
+import type { StageDefinition } from '../schemas/definition.ts';
+import type { ItemError } from '../schemas/item.ts';
+import { type AttemptSink, TaskAttempt } from './attempt.ts';
+import { copyValue } from './copy-value.ts';
+import type { DueQueue } from './due-queue.ts';
+import type { EngineClock } from './engine-clock.ts';
+import { AbortedError, describeThrown, TaskTimeoutError, ValueNotJsonError } from './errors.ts';
+import type { EventLog } from './event-log.ts';
+import { type Limit, TaskLimiter } from './limits.ts';
+import type { Item, Outcome, Runner, Worker } from './model.ts';
+import type { Logger } from './ports.ts';
+import { retryWaitMs } from './retry.ts';
+import type { StageSpec, TaskSpec } from './stage-spec.ts';
+
+/** What running a stage needs and may not own. */
+export interface StageRunDeps {
+  time: EngineClock;
+  dues: DueQueue;
+  events: EventLog;
+  random: () => number;
+  logger: Logger;
+  /** Carries out an outcome that came later than the call of {@link StageRunner.run}. */
+  done: (worker: Worker, outcome: Outcome) => void;
+  /** Says what is wrong with a stage's result that cannot be kept, or null. */
+  valueFault: ((value: unknown) => string | null) | undefined;
+  hookTimeoutMs: number;
+}
+
+/** What a callback threw, if it did; it may throw undefined too. */
+type Fault = { error: unknown } | undefined;
+
+const SKIP: Outcome = { kind: 'skip' };
+const CANCELLED: Outcome = { kind: 'cancelled' };
+const ABORTED: Outcome = { kind: 'aborted' };
+
+/**
+ * Runs one item through one stage: predicate, tasks, limits, timeouts, retries, hooks, and the events of all these.
+ * It knows no queue: a runtime hands it an item and a worker's slot, and gets an {@link Outcome}, at once or later.
+ *
+ * No attempt can hurt another: each reports through its worker's {@link Lane}, which dies when the attempt is given up.
+ */
+export class StageRunner implements Runner, AttemptSink {
+  readonly logger: Logger;
+  /** Executions that go on although their attempt was given up. */
+  ignoringSignal = 0;
+  private readonly spec: StageSpec;
+  private readonly deps: StageRunDeps;
+  private readonly limiters: (TaskLimiter | undefined)[];
+  private readonly perStage: boolean;
+  private readonly maxAttempts: number;
+  private readonly timeoutsMs: (number | undefined)[];
+
+  constructor(spec: StageSpec, deps: StageRunDeps) {
+    this.spec = spec;
+    this.deps = deps;
+    this.logger = deps.logger;
+    const definition = spec.definition;
+    this.perStage = definition.retry === 'per_stage';
+    this.maxAttempts = this.perStage ? definition.stageAttempts : definition.taskAttempts;
+    const byName = new Map<string, TaskLimiter>();
+    this.limiters = spec.tasks.map((task) => {
+      const limit = limitOf(task, definition);
+      if (limit.concurrency === undefined && limit.rate === undefined) return undefined;
+      const limiter = byName.get(task.name) ?? new TaskLimiter(limit, deps.time.clock);
+      byName.set(task.name, limiter);
+      return limiter;
+    });
+    this.timeoutsMs = spec.tasks.map((task) => {
+      const seconds = definition.taskTimeoutSeconds ?? task.timeoutSeconds;
+      return seconds === undefined ? undefined : seconds * 1000;
+    });
+  }
+
+  /** The outcome, or undefined when it comes later through `deps.done`. */
+  run(worker: Worker, item: Item): Outcome | undefined {
+    const skipIf = this.spec.skipIf;
+    if (skipIf === undefined || item.attempts > 0 || item.taskIndex > 0) return this.begin(worker, item);
+    return this.consult(
+      worker,
+      () => skipIf(item.value),
+      (answer, fault) => this.afterPredicate(worker, item, Boolean(answer), fault),
+    );
+  }
+
+  /** Gives up the running attempt. `undefined`: its fate is decided already, and the outcome comes by itself. */
+  abandon(worker: Worker, kind: 'cancelled' | 'aborted'): Outcome | undefined {
+    const item = worker.item as Item;
+    const { decided, cancelAfterCallback } = worker;
+    if (worker.inCallback && kind === 'cancelled') {
+      worker.cancelAfterCallback = true;
+      return undefined;
+    }
+    if (kind === 'aborted') {
+      // An attempt that was not allowed to end does not count.
+      if (worker.attempt !== null || worker.limitWait !== null) item.attempts--;
+      if (this.perStage) item.taskIndex = 0;
+    }
+    this.giveUp(worker, new AbortedError(kind === 'cancelled' ? 'the item was cancelled' : 'the pipeline was shut down by force'));
+    if (kind === 'cancelled') return CANCELLED;
+    // A cancel that waits for the callback to end holds, unless the callback was told of a final outcome.
+    if (cancelAfterCallback && !isEnd(item, decided)) return CANCELLED;
+    return decided ?? ABORTED;
+  }
+
+  limiterOf(task: TaskSpec): TaskLimiter | undefined {
+    return this.limiters[this.spec.tasks.indexOf(task)];
+  }
+
+  /** Why workers of this stage would wait before a task, now. */
+  blockedByLimit(): 'task-limit' | 'rate-limit' | null {
+    for (const limiter of this.limiters) {
+      const blocked = limiter?.blockedBy();
+      if (blocked != null) return blocked.reason;
+    }
+    return null;
+  }
+
+  /** New limits for the tasks that have some or get some; those who wait are served by the new ones. */
+  changeLimits(definition: Pick<StageDefinition, 'taskConcurrencyLimits' | 'taskRateLimits'>, workers: readonly Worker[]): void {
+    const fresh = new Map<string, TaskLimiter>();
+    for (const [i, task] of this.spec.tasks.entries()) {
+      const limit = limitOf(task, definition);
+      const limiter = this.limiters[i] ?? fresh.get(task.name);
+      if (limiter !== undefined) {
+        limiter.change(limit);
+        this.limiters[i] = limiter;
+      } else if (limit.concurrency !== undefined || limit.rate !== undefined) {
+        const made = new TaskLimiter(limit, this.deps.time.clock);
+        fresh.set(task.name, made);
+        for (const worker of workers) if (worker.attempt?.task === task.name) worker.release ??= made.occupy();
+        this.limiters[i] = made;
+      }
+    }
+  }
+
+  // ---- the attempt, called by lanes and by the handlers ----
+
+  onValue(worker: Worker, value: unknown): void {
+    const outcome = this.succeeded(worker, value) ?? this.goOn(worker);
+    if (outcome !== undefined) this.deps.done(worker, outcome);
+  }
+
+  onError(worker: Worker, error: unknown): void {
+    const outcome = this.failed(worker, error);
+    if (outcome !== undefined) this.deps.done(worker, outcome);
+  }
+
+  onLate(): undefined {
+    this.ignoringSignal--;
+  }
+
+  setStatus(attempt: TaskAttempt, text: string, minIntervalSeconds: number): boolean {
+    const worker = attempt.holder;
+    const now = this.deps.time.tick();
+    if (now - worker.taskStatusAt < minIntervalSeconds * 1000) return false;
+    worker.taskStatusAt = now;
+    worker.taskStatus = String(text).slice(0, 1024);
+    this.deps.events.task('progress', worker, attempt.item, attempt.spec, attempt.attempt, {
+      taskStatus: worker.taskStatus,
+    });
+    return true;
+  }
+
+  progress(attempt: TaskAttempt, fraction: number): void {
+    const { time, events } = this.deps;
+    time.tick();
+    events.task('progress', attempt.holder, attempt.item, attempt.spec, attempt.attempt, { fraction });
+  }
+
+  // ---- the way through the stage ----
+
+  private begin(worker: Worker, item: Item): Outcome | undefined {
+    const { time, events } = this.deps;
+    item.status = 'in_progress';
+    item.updatedAt = time.now;
+    events.status(item, 'in_progress', worker);
+    worker.value = item.value;
+    if (this.perStage) item.attempts++;
+    return this.goOn(worker);
+  }
+
+  /** Task after task, as long as they answer at once. */
+  private goOn(worker: Worker): Outcome | undefined {
+    const item = worker.item as Item;
+    for (;;) {
+      const index = item.taskIndex;
+      const task = this.spec.tasks[index];
+      if (task === undefined) return this.finish(worker, item, { kind: 'advance', value: worker.value });
+      if (!this.perStage) item.attempts++;
+      const limiter = this.limiters[index];
+      if (limiter !== undefined) {
+        this.waitForLimit(worker, item, task, limiter);
+        return undefined;
+      }
+      const outcome = this.execute(worker, item, task);
+      if (outcome !== 'next') return outcome;
+    }
+  }
+
+  private waitForLimit(worker: Worker, item: Item, task: TaskSpec, limiter: TaskLimiter): void {
+    const lane = worker.lane;
+    const controller = new AbortController();
+    worker.limitWait = controller;
+    worker.waitingFor = limiter.blockedBy()?.reason ?? 'task-limit';
+    worker.waitingTask = task;
+    limiter.acquire(item.priority, controller.signal).then(
+      (release) => {
+        if (!lane.alive) {
+          release();
+          return;
+        }
+        worker.limitWait = null;
+        worker.waitingFor = null;
+        worker.waitingTask = null;
+        worker.release = release;
+        this.deps.time.tick();
+        const outcome = this.execute(worker, item, task);
+        const settled = outcome === 'next' ? this.goOn(worker) : outcome;
+        if (settled !== undefined) this.deps.done(worker, settled);
+      },
+      (error: unknown) => {
+        if (lane.alive) this.deps.logger.error({ error: describeThrown(error), task: task.name }, 'a limit gave its waiter up');
+      },
+    );
+  }
+
+  /** One attempt: 'next' when the task succeeded at once, undefined when it is still running. */
+  private execute(worker: Worker, item: Item, task: TaskSpec): Outcome | 'next' | undefined {
+    const { time, events, dues } = this.deps;
+    const startedAt = time.fresh();
+    worker.startedAt = startedAt;
+    const attempt = new TaskAttempt(this, worker, item, task);
+    worker.attempt = attempt;
+    events.task('start', worker, item, task, item.attempts);
+    const { value, lane } = worker;
+    time.isStale = true;
+    let result: unknown;
+    try {
+      // A copy for the last attempt too: an operator's retry and an aborted attempt start from the value as it was.
+      result = task.call(typeof value === 'object' ? copyValue(value) : value, attempt);
+      if (isThenable(result)) {
+        const promise = result instanceof Promise ? result : Promise.resolve(result);
+        const timeoutMs = this.timeoutsMs[item.taskIndex];
+        if (timeoutMs !== undefined && lane.alive) {
+          worker.timeout = dues.add(startedAt + timeoutMs, () => this.onTimeout(worker, timeoutMs));
+        }
+        promise.then(lane.onValue, lane.onError);
+        return undefined;
+      }
+    } catch (error) {
+      return lane.alive ? this.failed(worker, error) : this.onLate();
+    }
+    // It may have cancelled its own item: then the worker is no longer ours.
+    return lane.alive ? (this.succeeded(worker, result) ?? 'next') : this.onLate();
+  }
+
+  /** undefined: the item goes on with its next task. */
+  private succeeded(worker: Worker, value: unknown): Outcome | undefined {
+    const { time, events, valueFault } = this.deps;
+    const fault = valueFault?.(value) ?? null;
+    if (fault !== null) return this.failed(worker, new ValueNotJsonError(fault));
+    const item = worker.item as Item;
+    const now = time.tick();
+    const { spec } = worker.attempt as TaskAttempt;
+    worker.busyMs += now - worker.startedAt;
+    events.task('complete', worker, item, spec, item.attempts);
+    this.endAttempt(worker);
+    worker.value = value;
+    item.taskIndex++;
+    if (this.perStage) return undefined;
+    // The next task counts anew; after the last one the count stays to be seen until the item leaves the stage.
+    if (item.taskIndex < this.spec.tasks.length) item.attempts = 0;
+    // `per_task` goes on from here after a failure, so this is what a retry starts from.
+    item.value = value;
+    return undefined;
+  }
+
+  /** undefined: a hook is awaited. */
+  private failed(worker: Worker, thrown: unknown): Outcome | undefined {
+    const { time, events, random } = this.deps;
+    const item = worker.item as Item;
+    const now = time.tick();
+    const { spec } = worker.attempt as TaskAttempt;
+    worker.busyMs += now - worker.startedAt;
+    const { type, message, permanent, retryAfterSeconds } = describeThrown(thrown);
+    const attempts = item.attempts;
+    const error: ItemError = { type, message, stage: item.stage.name, attempts };
+    const isLast = permanent || attempts >= this.maxAttempts;
+    events.task(isLast ? 'fail' : 'retry', worker, item, spec, attempts, { error: { type, message } });
+    this.endAttempt(worker);
+    if (isLast) return this.finish(worker, item, { kind: 'fail', error }, thrown);
+    const waitMs = retryAfterSeconds === undefined ? retryWaitMs(this.spec.definition, attempts, random) : retryAfterSeconds * 1000;
+    return { kind: 'retry', waitMs, taskIndex: this.perStage ? 0 : item.taskIndex, value: item.value, attempts, error };
+  }
+
+  /** Calls the hook that the outcome asks for, and waits for it, at most `hookTimeoutMs`; it cannot change the outcome. */
+  private finish(worker: Worker, item: Item, outcome: Outcome, error?: unknown): Outcome | undefined {
+    const { onSuccess, onSkip, onFailure } = this.spec;
+    const hook = outcome.kind === 'advance' ? onSuccess : outcome.kind === 'skip' ? onSkip : onFailure;
+    if (hook === undefined) return outcome;
+    worker.decided = outcome;
+    const call = (): unknown =>
+      hook(item.id, whatHookGets(item, outcome, error), {
+        sequenceId: item.sequenceId,
+        feedId: item.feed.id,
+        stage: item.stage.name,
+        attempts: outcome.kind === 'fail' ? outcome.error.attempts : Math.max(1, item.attempts),
+        metadata: { ...item.metadata },
+      });
+    return this.consult(worker, call, (_answer, fault) => this.afterHook(worker, item, outcome, fault));
+  }
+
+  /**
+   * Calls a predicate or a hook, and goes on with its answer or with what it threw: at once, or when its promise has
+   * settled, at the latest after `hookTimeoutMs`.
+   */
+  private consult(worker: Worker, call: () => unknown, next: (answer: unknown, fault: Fault) => Outcome | undefined): Outcome | undefined {
+    const { time, dues, done, hookTimeoutMs } = this.deps;
+    const lane = worker.lane;
+    worker.inCallback = true;
+    let answer: unknown;
+    let promise: Promise<unknown> | undefined;
+    let fault: Fault;
+    try {
+      answer = call();
+      if (isThenable(answer)) promise = Promise.resolve(answer);
+    } catch (error) {
+      answer = undefined;
+      fault = { error };
+    }
+    time.isStale = true;
+    // It may have shut the pipeline down: then the worker is no longer ours, and its item has gone where it belongs.
+    if (promise === undefined) return lane.alive ? next(answer, fault) : undefined;
+    let isOver = !lane.alive;
+    const settle = (settled: unknown, failure?: Fault): void => {
+      if (isOver || !lane.alive) return;
+      isOver = true;
+      dues.cancel(limit);
+      worker.timeout = null;
+      time.tick();
+      const outcome = next(settled, failure);
+      if (outcome !== undefined) done(worker, outcome);
+    };
+    promise.then(settle, (error: unknown) => settle(undefined, { error }));
+    if (isOver) return undefined;
+    const limit = dues.add(time.tick() + hookTimeoutMs, () => {
+      settle(undefined, { error: new TaskTimeoutError(`it took longer than ${hookTimeoutMs / 1000} s`) });
+    });
+    worker.timeout = limit;
+    return undefined;
+  }
+
+  /** A cancel that came during the hook holds, unless the outcome is final: that one was told to the hook. */
+  private afterHook(worker: Worker, item: Item, outcome: Outcome, fault: Fault): Outcome {
+    if (fault !== undefined) this.warn(item, fault, 'a hook threw; the item is not changed by it');
+    const isCancelled = worker.cancelAfterCallback && !isEnd(item, outcome);
+    worker.inCallback = false;
+    worker.cancelAfterCallback = false;
+    worker.decided = null;
+    return isCancelled ? CANCELLED : outcome;
+  }
+
+  private afterPredicate(worker: Worker, item: Item, skip: boolean, fault: Fault): Outcome | undefined {
+    if (fault !== undefined) this.warn(item, fault, 'skipIf threw; the item is not skipped');
+    const isCancelled = worker.cancelAfterCallback;
+    worker.inCallback = false;
+    worker.cancelAfterCallback = false;
+    if (isCancelled) return CANCELLED;
+    return skip ? this.finish(worker, item, SKIP) : this.begin(worker, item);
+  }
+
+  private onTimeout(worker: Worker, timeoutMs: number): void {
+    const error = new TaskTimeoutError(`took longer than ${timeoutMs / 1000} s`);
+    worker.timeout = null;
+    worker.attempt?.end(error);
+    worker.renewLane();
+    this.ignoringSignal++;
+    const outcome = this.failed(worker, error);
+    if (outcome !== undefined) this.deps.done(worker, outcome);
+  }
+
+  private giveUp(worker: Worker, reason: Error): void {
+    const runs = worker.attempt !== null;
+    if (runs) {
+      worker.busyMs += this.deps.time.tick() - worker.startedAt;
+      this.ignoringSignal++;
+    }
+    const limitWait = worker.limitWait;
+    worker.renewLane();
+    worker.attempt?.end(reason);
+    this.endAttempt(worker);
+    worker.limitWait = null;
+    worker.waitingFor = null;
+    worker.waitingTask = null;
+    worker.inCallback = false;
+    worker.cancelAfterCallback = false;
+    worker.decided = null;
+    limitWait?.abort(reason);
+  }
+
+  private endAttempt(worker: Worker): void {
+    if (worker.timeout !== null) {
+      this.deps.dues.cancel(worker.timeout);
+      worker.timeout = null;
+    }
+    if (worker.release !== null) {
+      worker.release();
+      worker.release = null;
+    }
+    worker.attempt?.end();
+    worker.attempt = null;
+    worker.taskStatus = null;
+    worker.taskStatusAt = Number.NEGATIVE_INFINITY;
+  }
+
+  private warn(item: Item, { error }: NonNullable<Fault>, message: string): void {
+    this.logger.warn({ item: item.id, stage: item.stage.name, error: describeThrown(error) }, message);
+  }
+}
+
+function limitOf(task: TaskSpec, definition: Pick<StageDefinition, 'taskConcurrencyLimits' | 'taskRateLimits'>): Limit {
+  const concurrency = definition.taskConcurrencyLimits[task.name] ?? task.defaultLimit.concurrency;
+  const rate = definition.taskRateLimits[task.name] ?? task.defaultLimit.rate;
+  return { ...(concurrency === undefined ? {} : { concurrency }), ...(rate === undefined ? {} : { rate }) };
+}
+
+/** Whether the item ends with this outcome. */
+function isEnd(item: Item, outcome: Outcome | null): boolean {
+  return outcome !== null && (outcome.kind === 'fail' || item.stage.next === null);
+}
+
+function whatHookGets(item: Item, outcome: Outcome, error: unknown): unknown {
+  if (outcome.kind === 'fail') return error ?? new Error(outcome.error.message);
+  return copyValue(outcome.kind === 'advance' ? outcome.value : item.value);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if (value instanceof Promise) return true;
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
+}

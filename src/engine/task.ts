@@ -1,0 +1,66 @@
+import type { RateLimit } from '../schemas/definition.ts';
+import type { Metadata } from '../schemas/item.ts';
+import type { TaskKind } from '../schemas/task.ts';
+import type { Logger } from './ports.ts';
+
+/** What a task sees of the item and the place it runs in. Valid for this attempt only; later calls do nothing. */
+export interface TaskContext<Params = unknown> {
+  readonly itemId: string;
+  readonly sequenceId: number;
+  readonly pipeline: string;
+  readonly stage: string;
+  readonly task: string;
+  readonly worker: string;
+  /** 1 for the first execution. */
+  readonly attempt: number;
+  readonly metadata: Metadata;
+  /** The parsed `with` of the definition. */
+  readonly params: Params;
+  /** Aborts on timeout, on cancel and on forced shutdown. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /** Shows in the worker's state and as a `progress` event; false when it came sooner than `minIntervalSeconds` after the last. */
+  setStatus(text: string, options?: { minIntervalSeconds?: number }): boolean;
+  /** How much of this attempt is done, 0 to 1; a `progress` event. */
+  progress(fraction: number): void;
+  /** An error that is not retried: `throw ctx.permanent('no such user')`. */
+  permanent(message: string): Error;
+  /** An error that is retried after so many seconds: `throw ctx.retryAfter(30)`. */
+  retryAfter(seconds: number, message?: string): Error;
+}
+
+/** A task's handler. With `unpackArgs` an array is spread before `ctx`. It may be synchronous. */
+// biome-ignore lint/suspicious/noExplicitAny: a handler is free in what it takes; the pipeline's author puts the right ones together
+export type TaskHandler = (...args: any[]) => unknown;
+
+/** What a hook is told beside the item's id and its value or error. */
+export interface HookInfo {
+  sequenceId: number;
+  feedId: string;
+  stage: string;
+  attempts: number;
+  metadata: Metadata;
+}
+export type Hook = (itemId: string, valueOrError: unknown, info: HookInfo) => unknown;
+export type Predicate = (value: unknown) => boolean | Promise<boolean>;
+
+/** A task as it was declared: what `GET /tasks` shows and a stage runs. */
+export interface TaskDeclaration {
+  name: string;
+  kind: TaskKind;
+  description: string;
+  /** JSON Schema of the parameters; null when it takes none. */
+  paramsSchema: Record<string, unknown> | null;
+  /** Checks and completes `with`; throws a SluiceError `invalid-params` with every fault. Called once a definition. */
+  parseParams: (given: unknown) => unknown;
+  /** Defaults that a stage's own limits override. */
+  concurrency?: number;
+  rateLimit?: RateLimit;
+  timeoutSeconds?: number;
+  /** CPU-bound: runs `module`'s default export in a worker thread. */
+  thread?: boolean;
+  module?: string;
+  /** Called once for each use in a definition, with the parsed params; may prepare and return the handler. */
+  prepare?: (params: unknown) => TaskHandler;
+  run: TaskHandler;
+}

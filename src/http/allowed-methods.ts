@@ -1,0 +1,41 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { SluiceError } from '../engine/index.ts';
+import { pathOf } from './problem.ts';
+
+/**
+ * Answers what no route takes: 405 with `Allow` (RFC 9110 section 15.5.6) when the address takes other methods, else 404.
+ * MUST be called before the routes are registered, because it collects them.
+ */
+export function answerUnknownRoutes(app: FastifyInstance): void {
+  const methods = new Map<string, Set<string>>();
+  let patterns: [RegExp, Set<string>][] | undefined;
+
+  app.addHook('onRoute', ({ url, method }) => {
+    const known = methods.get(url) ?? new Set();
+    for (const name of [method].flat()) known.add(name);
+    methods.set(url, known);
+  });
+
+  function allowed(path: string): string[] {
+    patterns ??= [...methods].map(([url, names]) => [patternOf(url), names]);
+    const found = patterns.flatMap(([pattern, names]) => (pattern.test(path) ? [...names] : []));
+    return [...new Set(found)].sort();
+  }
+
+  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
+    const path = pathOf(request.url);
+    const others = allowed(path);
+    if (others.length === 0) throw new SluiceError('not-found', `There is no ${request.method} ${path}.`);
+    reply.header('allow', others.join(', '));
+    throw new SluiceError('method-not-allowed', `${path} takes ${others.join(', ')}, not ${request.method}.`);
+  });
+}
+
+/** `/pipelines/:id/stats` as an expression over paths. */
+function patternOf(url: string): RegExp {
+  const parts = url.split('/').map((part) => {
+    if (part.startsWith(':')) return '[^/]+';
+    return part === '*' ? '.*' : part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  });
+  return new RegExp(`^${parts.join('/')}$`);
+}

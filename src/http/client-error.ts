@@ -1,0 +1,41 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { SluiceError } from '../engine/index.ts';
+import type { Logger } from '../engine/ports.ts';
+import type { ErrorCode } from '../schemas/problem.ts';
+import { PROBLEM_TYPE, toProblem, writeProblem } from './problem.ts';
+import { newRequestId } from './request-identity.ts';
+
+const CODE_OF_NODE: Readonly<Record<string, ErrorCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body-too-large',
+};
+
+/**
+ * Answers what Node's parser could not read as a request, so that this too is a problem document. The connection ends with it.
+ * There is no request object, hence the hand-written head.
+ */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, log: Logger): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const code = CODE_OF_NODE[error.code ?? ''] ?? 'bad-request';
+  const id = newRequestId();
+  log.debug({ reqId: id, code, reason: error.code }, 'unreadable request');
+  if (!socket.writable) {
+    socket.destroy(error);
+    return;
+  }
+  const problem = toProblem(new SluiceError(code), '', id);
+  const body = writeProblem(problem);
+  socket.end(
+    [
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+      'Connection: close',
+      `Content-Type: ${PROBLEM_TYPE}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${id}`,
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}

@@ -1,0 +1,105 @@
+import fastifySwagger from '@fastify/swagger';
+import type { FastifyInstance, FastifySchema } from 'fastify';
+import { z } from 'zod';
+import { type Io, type JsonSchema, mapRefs, toJsonSchema } from './json-schema.ts';
+
+/** Serves the description of the API, made from the routes and their schemas. Call it before the routes are registered. */
+export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
+  const components = new Components();
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: '3.1.1',
+      info: {
+        title: 'Sluice',
+        version,
+        description: 'Runs items through ordered, observable pipeline stages. Durations are in seconds, instants are RFC 3339 in UTC.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      tags: [
+        { name: 'Pipelines', description: 'Create, list and remove pipelines.' },
+        { name: 'Control', description: 'Start, pause, finish and stop them.' },
+        { name: 'Feeding', description: 'Give items to a pipeline.' },
+        { name: 'Looking', description: 'Statistics, workers, results and items.' },
+        { name: 'Events', description: 'What happens, as it happens.' },
+        { name: 'Tasks', description: 'What definitions can name.' },
+        { name: 'Service', description: 'The process itself.' },
+      ],
+    },
+    convertConstToEnum: false,
+    transform: ({ schema, url }) => ({ schema: schema ? components.convert(schema) : { hide: true }, url }),
+    transformObject: (document) => {
+      const { openapiObject } = document as unknown as { openapiObject: Document };
+      for (const operation of Object.values(openapiObject.paths).flatMap((path) => Object.values(path))) {
+        if (operation.operationId !== undefined && components.optionalBodies.has(operation.operationId)) {
+          operation.requestBody = { ...operation.requestBody, required: false };
+        }
+      }
+      return { ...openapiObject, components: { schemas: components.sorted() } } as never;
+    },
+  });
+}
+
+/** The parts of a document that are touched here. */
+interface Document {
+  paths: Record<string, Record<string, { operationId?: string; requestBody?: object }>>;
+}
+
+const isZod = (value: unknown): value is z.ZodType => value instanceof z.ZodType;
+
+/** Schemas with an id, each once. What is read differently than it is written (defaults) has a second one, `<Id>Input`. */
+class Components {
+  private readonly schemas = new Map<string, JsonSchema>();
+  /** Operation ids of the requests that may come without a body; @fastify/swagger calls every body required. */
+  readonly optionalBodies = new Set<string>();
+
+  convert(schema: FastifySchema): FastifySchema {
+    const { body, querystring, params, response, ...rest } = schema;
+    if (isZod(body) && body.safeParse(undefined).success) this.optionalBodies.add(String(rest.operationId));
+    return {
+      ...rest,
+      ...(body === undefined ? {} : { body: this.body(body) }),
+      ...(querystring === undefined ? {} : { querystring: this.part(querystring, 'input') }),
+      ...(params === undefined ? {} : { params: this.part(params, 'input') }),
+      ...(response === undefined ? {} : { response: this.responses(response as Record<string, unknown>) }),
+    } as FastifySchema;
+  }
+
+  sorted(): Record<string, JsonSchema> {
+    return Object.fromEntries([...this.schemas].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  private body(body: unknown): unknown {
+    return isZod(body) ? { content: { 'application/json': { schema: this.part(body, 'input') } } } : this.media(body, 'input');
+  }
+
+  private responses(response: Record<string, unknown>): Record<string, unknown> {
+    return Object.fromEntries(
+      Object.entries(response).map(([status, value]) => [status, isZod(value) ? this.part(value, 'output') : this.media(value, 'output')]),
+    );
+  }
+
+  private media(value: unknown, io: Io): unknown {
+    const { content, ...rest } = value as { content: Record<string, { schema: unknown }> };
+    const converted = Object.entries(content).map(([type, { schema, ...more }]) => [type, { ...more, schema: this.part(schema, io) }]);
+    return { ...rest, content: Object.fromEntries(converted) };
+  }
+
+  private part(schema: unknown, io: Io): unknown {
+    if (!isZod(schema)) return schema;
+    const { root, defs } = toJsonSchema(schema, io);
+    const other = io === 'input' ? toJsonSchema(schema, 'output').defs : defs;
+    const nameOf = (id: string): string => (differs(id, defs, other) ? `${id}Input` : id);
+    const ref = (id: string): unknown => ({ $ref: `#/components/schemas/${nameOf(id)}` });
+    for (const [id, definition] of Object.entries(defs)) this.schemas.set(nameOf(id), mapRefs(definition, ref) as JsonSchema);
+    return mapRefs(root, ref);
+  }
+}
+
+/** Also when only something that it refers to differs: then its references do. */
+function differs(id: string, defs: Record<string, JsonSchema>, other: Record<string, JsonSchema>): boolean {
+  const inlined = (from: Record<string, JsonSchema>): string => {
+    const inline = (node: unknown): unknown => mapRefs(node, (name) => inline(from[name] ?? {}));
+    return JSON.stringify(inline(from[id] ?? {}));
+  };
+  return inlined(defs) !== inlined(other);
+}

@@ -1,0 +1,17 @@
+import type { PipelineDescription } from '../engine/index.ts';
+
+/** A pipeline as lists show it. */
+export function toSummary(pipeline: PipelineDescription) {
+  const { id, description = null, stages } = pipeline.definition;
+  return { id, description, state: pipeline.state, stages: stages.map((stage) => stage.name), ...countsOf(pipeline) };
+}
+
+/** A pipeline by itself. */
+export function toDetail(pipeline: PipelineDescription) {
+  const { definition, state, workers, pausedStages } = pipeline;
+  return { id: definition.id, definition, state, workers, pausedStages, ...countsOf(pipeline) };
+}
+
+function countsOf({ itemsProcessed, itemsFailed, itemsCancelled, itemsInFlight }: PipelineDescription) {
+  return { itemsProcessed, itemsFailed, itemsCancelled, itemsInFlight };
+}

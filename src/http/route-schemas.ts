@@ -1,0 +1,76 @@
+import type { onRequestAsyncHookHandler } from 'fastify';
+import { z } from 'zod';
+import { type PipelineHost, SluiceError } from '../engine/index.ts';
+import { itemIdSchema, nameSchema, stageNameSchema } from '../schemas/names.ts';
+import { type ErrorCode, problemSchema } from '../schemas/problem.ts';
+import { PROBLEM_TYPE } from './problem.ts';
+import { STATUS_OF } from './status.ts';
+
+/** What routes declare again and again: addresses, list queries, replies. */
+
+const idSchema = nameSchema.meta({ description: 'The id of a pipeline.', examples: ['thumbnails'] });
+export const pipelineParams = z.strictObject({ id: idSchema });
+export const itemParams = z.strictObject({
+  id: idSchema,
+  itemId: itemIdSchema.meta({ description: 'The id of an item, percent-encoded.', examples: ['order-4711'] }),
+});
+export const stageParams = z.strictObject({
+  id: idSchema,
+  stage: stageNameSchema.meta({ description: 'The name of a stage, percent-encoded.', examples: ['Fetch'] }),
+});
+
+/** Routes without parameters refuse them too: a misspelt `?mode=` must not pass in silence. */
+export const noQuery = z.strictObject({});
+/** For actions: no body, or an empty object. */
+export const noBody = z.strictObject({}).optional();
+
+export const LIMIT_DEFAULT = 100;
+export const listShape = {
+  limit: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .meta({ description: `Rows a page, by default ${LIMIT_DEFAULT}.`, examples: [100] }),
+  cursor: z.string().min(1).max(4096).optional().meta({ description: '`nextCursor` of the page before.' }),
+};
+export const nextCursorSchema = z.string().nullable().meta({ description: 'For the next page; null on the last one.' });
+export const retiredSchema = z.int().meta({ description: 'Finished items that retention took and this list therefore lacks.' });
+
+export interface Reply {
+  description: string;
+  content: Record<string, { schema: z.ZodType }>;
+}
+
+/** A JSON reply. */
+export const reply = (schema: z.ZodType, description: string): Reply => ({ description, content: { 'application/json': { schema } } });
+
+/** The same list, one row a line, when `Accept` asks for it. */
+export const NDJSON = 'application/x-ndjson';
+export const listReply = (schema: z.ZodType, row: z.ZodType, description: string): Reply => ({
+  description: `${description} As \`${NDJSON}\` one row a line, up to \`limit\` or the end.`,
+  content: { 'application/json': { schema }, [NDJSON]: { schema: row } },
+});
+
+/** The error replies of a route, one a status, each naming its codes. Every route can answer the general ones as well. */
+export function problems(...codes: ErrorCode[]): Record<number, Reply> {
+  const replies: Record<number, Reply> = {};
+  for (const code of new Set<ErrorCode>(['invalid-input', ...codes, 'internal-error'])) {
+    const status = STATUS_OF[code];
+    const known = replies[status]?.description;
+    replies[status] = {
+      description: known === undefined ? `\`${code}\`` : `${known}, \`${code}\``,
+      content: { [PROBLEM_TYPE]: { schema: problemSchema } },
+    };
+  }
+  return replies;
+}
+
+/** What a JSON body can be refused with before its schema is looked at. */
+export const BODY_PROBLEMS = ['malformed-json', 'body-too-large', 'unsupported-media-type', 'request-timeout'] as const;
+
+/** For routes that bring new work: refused as soon as the shutdown begins, before the body is read. */
+export const refuseDuringShutdown = (host: PipelineHost): onRequestAsyncHookHandler =>
+  async function refuse() {
+    if (host.shuttingDown) throw new SluiceError('shutting-down');
+  };

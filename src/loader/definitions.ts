@@ -1,0 +1,142 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { type Document, LineCounter, parseAllDocuments } from 'yaml';
+import { ConfigError } from '../config.ts';
+import { type PipelineDefinition, pipelineDefinitionSchema } from '../schemas/definition.ts';
+import { faultsOf, jsonPointer } from '../schemas/faults.ts';
+
+/** A definition and where it stands, for what is found wrong with it later, such as a task that doesn't exist. */
+export interface LoadedDefinition {
+  definition: PipelineDefinition;
+  /** The file and the line where it begins: `pipelines/orders.yaml:3`. */
+  source: string;
+}
+
+export interface DefinitionsOptions {
+  /** Nothing at this path is no fault; true for the default folder, which nobody asked for. */
+  mayBeMissing?: boolean;
+}
+
+const EXTENSIONS = new Set(['.yaml', '.yml', '.json']);
+
+/**
+ * Reads pipeline definitions from a file or from the files of a folder, in the order of their names. A file holds one definition, a
+ * list of them, `{ pipelines: […] }`, or several YAML documents of these. Subfolders and other files are left alone.
+ *
+ * Throws {@link ConfigError} with every fault of every file, each with its file, its line and a JSON pointer.
+ */
+export async function readDefinitions(path: string, { mayBeMissing = false }: DefinitionsOptions = {}): Promise<LoadedDefinition[]> {
+  const faults: string[] = [];
+  const loaded: LoadedDefinition[] = [];
+  for (const file of await listFiles(path, mayBeMissing)) {
+    const text = await readFile(file, 'utf8').catch((error: Error) => void faults.push(`${file}: ${error.message}`));
+    if (text !== undefined) loaded.push(...readText(file, text, faults));
+  }
+  faults.push(...sameIds(loaded));
+  if (faults.length > 0) throw new ConfigError('The pipeline definitions cannot be used', faults);
+  return loaded;
+}
+
+async function listFiles(path: string, mayBeMissing: boolean): Promise<string[]> {
+  try {
+    if (!(await stat(path)).isDirectory()) return [path];
+    const names = await readdir(path);
+    return names
+      .filter((name) => EXTENSIONS.has(extname(name)) && !name.startsWith('.'))
+      .sort()
+      .map((name) => join(path, name));
+  } catch (error) {
+    if (mayBeMissing && (error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new ConfigError('PIPELINES cannot be read', [(error as Error).message]);
+  }
+}
+
+/** JSON is read as the YAML that it is: so its duplicate keys are found too, and faults have lines. */
+function readText(file: string, text: string, faults: string[]): LoadedDefinition[] {
+  if (extname(file) === '.json') {
+    try {
+      JSON.parse(text.replace(/^\uFEFF/, ''));
+    } catch (error) {
+      faults.push(`${file}: ${(error as Error).message}`);
+      return [];
+    }
+  }
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, version: '1.2' });
+  if (!Array.isArray(documents)) return [];
+  return documents.flatMap((document) => readDocument({ file, document, lines, faults }));
+}
+
+interface Source {
+  file: string;
+  document: Document.Parsed;
+  lines: LineCounter;
+  faults: string[];
+}
+
+function readDocument(source: Source): LoadedDefinition[] {
+  const { file, document, lines, faults } = source;
+  // A warning is a tag that means nothing here; what stands behind it is not what its author thinks.
+  const problems = [...document.errors, ...document.warnings];
+  if (problems.length > 0) {
+    faults.push(...problems.map(({ message, pos }) => `${file}:${lines.linePos(pos[0]).line}: ${message}`));
+    return [];
+  }
+  const content = toData(source);
+  if (content === undefined || content === null) return [];
+  return definitionsIn(source, content).flatMap(([path, input]) => {
+    const parsed = pipelineDefinitionSchema.safeParse(input, { reportInput: true });
+    if (parsed.success) return [{ definition: parsed.data, source: placeOf(source, path) }];
+    faults.push(...faultsOf(parsed.error, path).map((fault) => located(source, fault.path, fault.message)));
+    return [];
+  });
+}
+
+/** Anchors may be used, up to a bound: ten lines of them can stand for billions of values. */
+function toData({ file, document, faults }: Source): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    faults.push(`${file}: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+/** Each definition of a document with the path to it. */
+function definitionsIn(source: Source, content: unknown): [path: (string | number)[], input: unknown][] {
+  if (Array.isArray(content)) return content.map((input, index) => [[index], input]);
+  if (typeof content !== 'object' || content === null || !('pipelines' in content)) return [[[], content]];
+  const { pipelines, ...others } = content;
+  for (const name of Object.keys(others)) source.faults.push(located(source, jsonPointer([name]), 'is an unknown field'));
+  if (Array.isArray(pipelines)) return pipelines.map((input, index) => [['pipelines', index], input]);
+  source.faults.push(located(source, '/pipelines', 'must be a list'));
+  return [];
+}
+
+/** `orders.yaml:12: /stages/0/workers must be …` */
+function located(source: Source, pointer: string, message: string): string {
+  const path = pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return `${placeOf(source, path)}: ${pointer === '' ? 'the definition' : pointer} ${message}`;
+}
+
+/** The file and line of a node. One that doesn't exist, such as a missing field, has the line of what should hold it. */
+function placeOf({ file, document, lines }: Source, path: readonly (string | number)[]): string {
+  let offset: number | undefined;
+  for (let length = path.length; length >= 0 && offset === undefined; length--) {
+    const node = document.getIn(path.slice(0, length), true) as { range?: [number, number, number] | null } | undefined;
+    offset = node?.range?.[0];
+  }
+  return `${file}:${lines.linePos(offset ?? 0).line}`;
+}
+
+function sameIds(loaded: readonly LoadedDefinition[]): string[] {
+  const first = new Map<string, string>();
+  return loaded.flatMap(({ definition: { id }, source }) => {
+    const other = first.get(id);
+    first.set(id, other ?? source);
+    return other === undefined ? [] : [`${source}: the id "${id}" is taken by ${other}`];
+  });
+}

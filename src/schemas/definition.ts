@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { nameSchema, stageNameSchema } from './names.ts';
+
+/** A number of seconds, 0 or more; fractions are allowed. */
+const secondsSchema = z.number().min(0).max(31_536_000);
+
+export const rateLimitSchema = z
+  .strictObject({ limit: z.int().min(1).max(1_000_000), perSeconds: z.number().min(0.001).max(86_400) })
+  .meta({ description: 'At most `limit` starts in any window of `perSeconds`.' });
+export type RateLimit = z.infer<typeof rateLimitSchema>;
+
+export const taskUseSchema = z
+  .union([
+    z.string().min(1),
+    z.strictObject({
+      task: z.string().min(1),
+      with: z.record(z.string(), z.unknown()).optional().meta({ description: "The task's parameters, as its own schema wants them." }),
+    }),
+  ])
+  .meta({ description: 'A registered task by its name, or by its name with parameters.' });
+export type TaskUse = z.infer<typeof taskUseSchema>;
+
+export const retryModeSchema = z.enum(['per_task', 'per_stage']);
+export const backoffSchema = z.enum(['fixed', 'exponential']);
+
+const attemptsSchema = z.int().min(1).max(1000);
+
+export const stageDefinitionSchema = z
+  .strictObject({
+    name: stageNameSchema,
+    workers: z.int().min(1).default(1).meta({ description: 'How many items run in this stage at the same time.' }),
+    tasks: z.array(taskUseSchema).min(1).max(64),
+    retry: retryModeSchema
+      .default('per_task')
+      .meta({ description: '`per_task` repeats the task that failed; `per_stage` starts the stage again with the value that came in.' }),
+    taskAttempts: attemptsSchema.default(3).meta({ description: 'Executions of a task in all (`per_task`).' }),
+    taskWaitSeconds: secondsSchema.default(1).meta({ description: 'The wait before a repetition; the base of an exponential one.' }),
+    backoff: backoffSchema.default('fixed'),
+    maxWaitSeconds: secondsSchema.default(300),
+    jitter: z.number().min(0).max(1).default(0).meta({ description: 'Each wait is multiplied by 1 ± jitter.' }),
+    taskTimeoutSeconds: z.number().gt(0).max(31_536_000).optional(),
+    stageAttempts: attemptsSchema.default(3).meta({ description: 'Passes of the whole stage in all (`per_stage`).' }),
+    unpackArgs: z.boolean().default(false).meta({ description: 'An array is spread as positional arguments before `ctx`.' }),
+    taskConcurrencyLimits: z.record(z.string(), z.int().min(1)).default({}),
+    taskRateLimits: z.record(z.string(), rateLimitSchema).default({}),
+    onSuccess: z.string().optional().meta({ description: 'A hook by its name.' }),
+    onFailure: z.string().optional().meta({ description: 'A hook by its name.' }),
+    onSkip: z.string().optional().meta({ description: 'A hook by its name.' }),
+    skipIf: z.string().optional().meta({ description: 'A predicate by its name.' }),
+    queueCapacity: z
+      .int()
+      .min(1)
+      .max(100_000_000)
+      .optional()
+      .meta({ description: 'How many items the stage before may hand over ahead of time; by default max(100, workers × 10).' }),
+    pull: z.boolean().default(false).meta({ description: 'No buffer: the stage before holds its item until a worker here asks.' }),
+  })
+  .meta({ id: 'StageDefinition' });
+
+export const retentionSchema = z.strictObject({
+  maxItems: z.int().min(0).max(1_000_000_000).optional(),
+  maxAgeSeconds: z.number().gt(0).max(315_360_000).optional(),
+});
+
+export const pipelineDefinitionSchema = z
+  .strictObject({
+    id: nameSchema,
+    description: z.string().max(10_000).optional(),
+    collectResults: z.boolean().default(true),
+    retention: retentionSchema.optional(),
+    backlogCapacity: z.int().min(1).max(100_000_000).optional(),
+    stages: z.array(stageDefinitionSchema).min(1),
+  })
+  .meta({
+    id: 'PipelineDefinition',
+    examples: [
+      {
+        id: 'greet',
+        stages: [{ name: 'Greet', workers: 2, tasks: [{ task: 'jsonata', with: { expression: '"Hello " & name' } }] }],
+      },
+    ],
+  });
+
+/** A definition as a caller writes it: defaults may be left out. */
+export type StageDefinitionInput = z.input<typeof stageDefinitionSchema>;
+/** A definition with every default filled in. */
+export type PipelineDefinition = z.infer<typeof pipelineDefinitionSchema>;
+export type StageDefinition = z.infer<typeof stageDefinitionSchema>;

@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { instantSchema } from './names.ts';
+
+/** Where an item is. `completed` (of the last stage), `failed` and `cancelled` are final. */
+export const itemStatusSchema = z.enum(['queued', 'in_progress', 'completed', 'failed', 'retrying', 'skipped', 'cancelled']);
+export type ItemStatus = z.infer<typeof itemStatusSchema>;
+
+export const metadataSchema = z.record(z.string(), z.unknown());
+export type Metadata = z.infer<typeof metadataSchema>;
+
+export const itemErrorSchema = z
+  .object({ type: z.string(), message: z.string(), stage: z.string(), attempts: z.int() })
+  .meta({ id: 'ItemError', examples: [{ type: 'TypeError', message: 'fetch failed', stage: 'Fetch', attempts: 3 }] });
+export type ItemError = z.infer<typeof itemErrorSchema>;
+
+export const resultSchema = z
+  .object({
+    id: z.string(),
+    value: z.unknown(),
+    sequenceId: z.int(),
+    metadata: metadataSchema,
+    error: itemErrorSchema.nullable(),
+    feedId: z.string(),
+  })
+  .meta({ id: 'Result' });
+/** The end of one item: its value, or the error that ended it. */
+export type PipelineResult = z.infer<typeof resultSchema>;
+
+export const statusEventSchema = z
+  .object({
+    itemId: z.string(),
+    feedId: z.string(),
+    stage: z.string(),
+    status: itemStatusSchema,
+    final: z.boolean().meta({ description: 'True on the event that ends the item.' }),
+    worker: z.string().nullable(),
+    timestamp: instantSchema,
+    metadata: metadataSchema.meta({ description: 'What the status adds: the error and next attempt of a retry, the error of a failure.' }),
+  })
+  .meta({ id: 'StatusEvent' });
+export type StatusEvent = z.infer<typeof statusEventSchema>;
+
+export const taskEventTypeSchema = z.enum(['start', 'complete', 'retry', 'fail', 'progress']);
+export type TaskEventType = z.infer<typeof taskEventTypeSchema>;
+
+export const taskEventSchema = z
+  .object({
+    itemId: z.string(),
+    stage: z.string(),
+    taskName: z.string(),
+    worker: z.string(),
+    eventType: taskEventTypeSchema,
+    attempt: z.int(),
+    timestamp: instantSchema,
+    error: z.object({ type: z.string(), message: z.string() }).nullable(),
+    durationSeconds: z.number().nullable(),
+    taskStatus: z.string().optional(),
+    fraction: z.number().optional(),
+  })
+  .meta({ id: 'TaskEvent' });
+export type TaskEvent = z.infer<typeof taskEventSchema>;
+
+export const pipelineEventSchema = z
+  .object({ pipelineId: z.string(), change: z.string(), state: z.string(), stage: z.string().nullable(), timestamp: instantSchema })
+  .meta({ id: 'PipelineEvent' });
+export type PipelineEvent = z.infer<typeof pipelineEventSchema>;
+
+export const waitingReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit', 'retry', 'next-stage-full', 'paused']);
+export type WaitingReason = z.infer<typeof waitingReasonSchema>;
+
+export const waitingForSchema = z
+  .object({ reason: waitingReasonSchema, until: instantSchema.optional(), task: z.string().optional(), stage: z.string().optional() })
+  .meta({ id: 'WaitingFor', description: 'What an unfinished item waits for; `until` when that is known.' });
+export type WaitingFor = z.infer<typeof waitingForSchema>;
+
+export const itemSummarySchema = z
+  .object({
+    id: z.string(),
+    sequenceId: z.int(),
+    feedId: z.string(),
+    status: itemStatusSchema,
+    stage: z.string(),
+    worker: z.string().nullable(),
+    priority: z.int(),
+    attempts: z.int(),
+    updatedAt: instantSchema,
+    error: itemErrorSchema.nullable(),
+  })
+  .meta({ id: 'ItemSummary' });
+export type ItemSummary = z.infer<typeof itemSummarySchema>;
+
+export const itemDetailSchema = itemSummarySchema
+  .extend({
+    value: z.unknown(),
+    metadata: metadataSchema,
+    acceptedAt: instantSchema,
+    waitingFor: waitingForSchema.nullable(),
+    history: z.array(statusEventSchema),
+    historyTruncated: z.boolean().meta({ description: 'True when the oldest events of this item are no longer kept.' }),
+  })
+  .meta({ id: 'ItemDetail' });
+export type ItemDetail = z.infer<typeof itemDetailSchema>;

@@ -1,0 +1,14 @@
+import { z } from 'zod';
+
+export const taskKindSchema = z.enum(['task', 'predicate', 'hook']);
+export type TaskKind = z.infer<typeof taskKindSchema>;
+
+export const taskInfoSchema = z
+  .object({
+    name: z.string(),
+    kind: taskKindSchema,
+    description: z.string(),
+    paramsSchema: z.record(z.string(), z.unknown()).nullable().meta({ description: 'JSON Schema of the `with` of a task.' }),
+  })
+  .meta({ id: 'TaskInfo' });
+export type TaskInfo = z.infer<typeof taskInfoSchema>;

@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { PermanentError } from '../src/engine/index.ts';
+import { canonicalJson } from './kit/canonical-json.ts';
+import { declareTask } from './kit/declaration.ts';
+
+const paramsSchema = z
+  .strictObject({
+    algorithm: z
+      .enum(['sha256', 'sha384', 'sha512', 'sha1', 'md5'])
+      .default('sha256')
+      .meta({ description: '`sha1` and `md5` are for comparing with what others made; neither withstands an attacker.' }),
+    encoding: z.enum(['hex', 'base64', 'base64url']).default('hex'),
+    field: z.string().min(1).optional().meta({
+      description: 'Where in the value, an object, the hash is put. It does not count in the hash. By default the hash replaces the value.',
+    }),
+  })
+  .meta({ examples: [{ algorithm: 'sha256', encoding: 'base64url', field: 'digest' }] });
+
+export const hash = declareTask({
+  name: 'hash',
+  description:
+    'Hashes the value, written as canonical JSON (RFC 8785), so that equal values have equal hashes in whatever order their members come.',
+  params: paramsSchema,
+  prepare({ algorithm, encoding, field }) {
+    const digest = (value: unknown): string => createHash(algorithm).update(canonicalJson(value)).digest(encoding);
+    if (field === undefined) return digest;
+    return (value) => {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw new PermanentError(`the hash cannot be put into the field "${field}": the value is no object`);
+      }
+      // Without an earlier hash: a repetition, after a crash for one, finds the same one again.
+      const { [field]: _earlier, ...rest } = value as Record<string, unknown>;
+      return { ...rest, [field]: digest(rest) };
+    };
+  },
+});

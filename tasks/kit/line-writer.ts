@@ -1,0 +1,116 @@
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, realpath } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { PermanentError } from '../../src/engine/index.ts';
+
+/**
+ * Appends lines to files below one folder and nowhere else.
+ *
+ * A file has one writer at a time: lines that come while it writes wait and are written together, in one write, so they
+ * never interleave. It opens the file when there is something to write and closes it when there is not; nothing stays open.
+ */
+export interface LineWriter {
+  /** Resolves when the line is handed to the operating system; it is not forced to the disk. */
+  append(file: string, line: string): Promise<void>;
+}
+
+interface Queue {
+  lines: string[];
+  /** Ends with the write that takes the lines above; undefined when they were taken already. */
+  written: Promise<void> | undefined;
+  /** The write before it. */
+  before: Promise<void>;
+}
+
+/** What is wrong with the name of a file below the folder, or undefined. The folder's links are looked at when it is written. */
+export function fileNameFault(file: string): string | undefined {
+  if (file === '' || file.length > 1024) return 'must have 1 to 1024 characters';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
+  if (/[\u0000-\u001f\u007f\\]/.test(file)) return 'must have no control character and no backslash';
+  if (file.startsWith('/') || /^[A-Za-z]:/.test(file)) return 'must be relative to the output folder';
+  if (file.split('/').some((part) => part === '' || part === '.' || part === '..')) return 'must not leave the output folder';
+  return undefined;
+}
+
+export function createLineWriter(folder: string): LineWriter {
+  const queues = new Map<string, Queue>();
+
+  return {
+    append(file, line) {
+      let queue = queues.get(file);
+      if (queue === undefined) {
+        queue = { lines: [], written: undefined, before: Promise.resolve() };
+        queues.set(file, queue);
+      }
+      queue.lines.push(`${line}\n`);
+      queue.written ??= writeNext(file, queue);
+      return queue.written;
+    },
+  };
+
+  function writeNext(file: string, queue: Queue): Promise<void> {
+    const written = queue.before.then(async () => {
+      const text = queue.lines.join('');
+      queue.lines = [];
+      queue.written = undefined;
+      await appendBelow(folder, file, text);
+    });
+    // A failed write is told to those whose lines it had; the next one starts all the same.
+    const settled = written
+      .catch(() => undefined)
+      .then(() => {
+        if (queue.before === settled && queue.written === undefined) queues.delete(file);
+      });
+    queue.before = settled;
+    return written;
+  }
+}
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
+
+async function appendBelow(folder: string, file: string, text: string): Promise<void> {
+  const path = await resolveBelow(folder, file);
+  // NOFOLLOW: a link that was put there after the check is not followed. NONBLOCK: a named pipe without a reader does not hold us.
+  const handle = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644);
+  try {
+    if (!(await handle.stat()).isFile()) throw refused(file, 'it is no regular file');
+    await handle.appendFile(text);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The real path of a file, every folder on the way created and found to be inside. Throws {@link PermanentError} when it is not. */
+async function resolveBelow(folder: string, file: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  const root = await realpath(folder);
+  const parts = file.split('/');
+  const name = parts.pop() as string;
+  let place = root;
+  // One folder after the other: creating them all at once would follow a link before anyone looked where it leads.
+  for (const part of parts) {
+    await mkdir(join(place, part)).catch(ignore('EEXIST'));
+    place = await realpath(join(place, part)).catch(() => join(place, part));
+    if (!isBelow(root, place)) throw refused(file, 'it leads outside the output folder');
+  }
+  const path = join(place, name);
+  const link = await lstat(path).catch(ignore('ENOENT'));
+  if (link === undefined || !link.isSymbolicLink()) return path;
+  const target = await realpath(path).catch(() => undefined);
+  if (target === undefined || !isBelow(root, target)) throw refused(file, 'it is a link that leads outside the output folder');
+  return target;
+}
+
+function isBelow(root: string, path: string): boolean {
+  return path.startsWith(root.endsWith(sep) ? root : root + sep);
+}
+
+function ignore(code: string): (error: NodeJS.ErrnoException) => undefined {
+  return (error) => {
+    if (error.code !== code) throw error;
+  };
+}
+
+function refused(file: string, why: string): PermanentError {
+  return new PermanentError(`the file "${file}" is refused: ${why}`);
+}

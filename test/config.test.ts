@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig, variables } from '../src/config.ts';
+
+function faultsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(environment);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.faults;
+  }
+}
+
+describe('an empty environment', () => {
+  it('gives the defaults', () => {
+    expect(loadConfig({})).toEqual({
+      host: '127.0.0.1',
+      port: 3000,
+      allowUnauthenticated: false,
+      storeUrl: 'memory:',
+      pipelines: './pipelines',
+      pipelinesGiven: false,
+      tasksDir: undefined,
+      outputDir: './data/output',
+      logLevel: 'info',
+      shutdownTimeoutSeconds: 30,
+      bodyLimitBytes: 1_048_576,
+      eventsKept: 262_144,
+      retentionMaxItems: 100_000,
+      retentionMaxAgeSeconds: 604_800,
+      backlogCapacity: 100_000,
+      maxStages: 64,
+      maxWorkersPerStage: 10_000,
+      sseHeartbeatSeconds: 15,
+    });
+  });
+
+  it('is what variables set to nothing count as', () => {
+    expect(loadConfig({ PORT: '', TASKS_DIR: '', API_KEYS: '', PIPELINES: '' })).toEqual(loadConfig({}));
+  });
+});
+
+describe('a variable', () => {
+  it('is read as the number, switch or text that it is', () => {
+    const environment = {
+      PORT: '0',
+      SHUTDOWN_TIMEOUT_SECONDS: '2.5',
+      ALLOW_UNAUTHENTICATED: 'true',
+      LOG_LEVEL: 'debug',
+      TASKS_DIR: 'mine',
+    };
+    expect(loadConfig(environment)).toMatchObject({
+      port: 0,
+      shutdownTimeoutSeconds: 2.5,
+      allowUnauthenticated: true,
+      logLevel: 'debug',
+      tasksDir: 'mine',
+    });
+  });
+
+  it('is no fault when it is not ours', () => {
+    expect(faultsOf({ HOME: '/root', PORTS: 'x', npm_config_port: 'x' })).toEqual([]);
+  });
+
+  it('marks PIPELINES as asked for when it is set, to its default too', () => {
+    expect(loadConfig({ PIPELINES: './pipelines' }).pipelinesGiven).toBe(true);
+  });
+
+  it.each([
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '3000.5'],
+    ['PORT', '0x10'],
+    ['PORT', ' 3000'],
+    ['PORT', '1e3'],
+    ['BODY_LIMIT_BYTES', '1MB'],
+    ['SHUTDOWN_TIMEOUT_SECONDS', '30s'],
+    ['SHUTDOWN_TIMEOUT_SECONDS', '-1'],
+    ['RETENTION_MAX_AGE_SECONDS', '0'],
+    ['SSE_HEARTBEAT_SECONDS', 'Infinity'],
+    ['EVENTS_KEPT', '0'],
+    ['RETENTION_MAX_ITEMS', 'all'],
+    ['BACKLOG_CAPACITY', '0'],
+    ['MAX_STAGES', '0'],
+    ['MAX_WORKERS_PER_STAGE', '10000000'],
+    ['LOG_LEVEL', 'verbose'],
+    ['ALLOW_UNAUTHENTICATED', 'yes'],
+    ['HOST', 'http://localhost'],
+    ['TASKS_DIR', 'a\0b'],
+  ])('is a fault that names it and what was found: %s=%j', (name, text) => {
+    const fault = faultsOf({ [name]: text }).find((line) => line.endsWith(`, not "${text}"`));
+    expect(fault).toMatch(new RegExp(`^${name} must be `));
+  });
+});
+
+describe('faults', () => {
+  it('are all listed at once, in one message', () => {
+    const environment = { PORT: 'x', LOG_LEVEL: 'loud', STORE_URL: 'redis://cache', API_KEYS: 'k', API_KEYS_FILE: 'f', HOST: '0.0.0.0' };
+    const faults = faultsOf(environment);
+    expect(faults.map((fault) => fault.split(' ')[0])).toEqual(['PORT', 'LOG_LEVEL', 'STORE_URL', 'API_KEYS', 'API_KEYS_FILE', 'HOST']);
+    expect(() => loadConfig(environment)).toThrow(`The configuration is wrong:\n  - ${faults.join('\n  - ')}`);
+  });
+});
+
+describe('STORE_URL', () => {
+  it.each(['file:./data/sluice.db', 'redis://cache:6379', 'rediss://cache', 'postgres://db/x', 'postgresql://db/x'])(
+    'is not available in this version as %s',
+    (url) => {
+      expect(faultsOf({ STORE_URL: url })).toEqual([`STORE_URL ${url.split(':')[0]}: is not available in this version; use memory:`]);
+    },
+  );
+
+  it('is never shown with its password', () => {
+    expect(faultsOf({ STORE_URL: 'postgres://user:hunter2@db/x' }).join()).not.toContain('hunter2');
+  });
+
+  it.each(['mongodb://x', 'memory', 'memory:x'])('is refused as %s', (url) => {
+    expect(faultsOf({ STORE_URL: url })).toHaveLength(1);
+  });
+});
+
+describe('access', () => {
+  it.each(['API_KEYS', 'API_KEYS_FILE'])('is refused to be guarded by %s, which would be ignored, and its text is not shown', (name) => {
+    const faults = faultsOf({ [name]: 'ops:admin:abc' });
+    expect(faults).toEqual([expect.stringContaining(`${name} is not available in this version`)]);
+    expect(faults.join()).not.toContain('abc');
+  });
+
+  it.each(['127.0.0.1', '127.8.9.10', 'localhost', 'LOCALHOST', '::1', '::ffff:127.0.0.1'])('is open on loopback: %s', (host) => {
+    expect(faultsOf({ HOST: host })).toEqual([]);
+  });
+
+  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.org', '::ffff:10.0.0.1', '127.0.0.1.example.org', '2130706433'])(
+    'is refused beyond it: %s',
+    (host) => {
+      expect(faultsOf({ HOST: host })).toEqual([expect.stringContaining('ALLOW_UNAUTHENTICATED=true')]);
+    },
+  );
+
+  it('is open everywhere to who says so', () => {
+    expect(faultsOf({ HOST: '0.0.0.0', ALLOW_UNAUTHENTICATED: 'true' })).toEqual([]);
+    expect(faultsOf({ HOST: '0.0.0.0', ALLOW_UNAUTHENTICATED: 'false' })).toHaveLength(1);
+  });
+});
+
+it('describes every variable for its documentation', () => {
+  for (const [name, schema] of Object.entries(variables.shape)) {
+    expect({ name, ...schema.meta() }).toMatchObject({
+      name: expect.stringMatching(/^[A-Z_]+$/),
+      type: expect.any(String),
+      description: expect.stringMatching(/[.]$/),
+    });
+  }
+});

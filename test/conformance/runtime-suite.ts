@@ -1,0 +1,74 @@
+import { describe, it } from 'vitest';
+import { creating } from './sections/creating.ts';
+import { ending } from './sections/ending.ts';
+import { errors } from './sections/errors.ts';
+import { events } from './sections/events.ts';
+import { feeding, openFeeding } from './sections/feeding.ts';
+import { flow } from './sections/flow.ts';
+import { hooks } from './sections/hooks.ts';
+import { joining } from './sections/joining.ts';
+import { limits } from './sections/limits.ts';
+import { looking } from './sections/looking.ts';
+import { operations } from './sections/operations.ts';
+import { pages } from './sections/pages.ts';
+import { pausing } from './sections/pausing.ts';
+import { removing } from './sections/removing.ts';
+import { retries } from './sections/retries.ts';
+import { running } from './sections/running.ts';
+import { values } from './sections/values.ts';
+import { waiting } from './sections/waiting.ts';
+import { type MakeHost, openWorld, type Suite } from './world.ts';
+
+export type { MakeHost } from './world.ts';
+
+/** What a runtime cannot do, and why: tests by their full title, `<operation> > <behaviour>`. */
+export interface Skip {
+  reason: string;
+  tests: string[];
+}
+
+const SECTIONS: Record<string, (suite: Suite) => void> = {
+  create: creating,
+  feed: feeding,
+  openFeed: openFeeding,
+  run: running,
+  values,
+  'the order of items': flow,
+  retries,
+  'skipping and hooks': hooks,
+  limits,
+  pause: pausing,
+  join: joining,
+  shutdown: ending,
+  'stats and workers': looking,
+  'results and items': pages,
+  'errors and history': errors,
+  waitingFor: waiting,
+  'cancel and retry': operations,
+  events,
+  remove: removing,
+};
+
+/**
+ * Everything that the contract in src/engine/runtime.ts promises, for any runtime:
+ *
+ *     runtimeSuite('the local runtime', ({ registry }) => createLocalHost({ registry, … }), { skip: [] });
+ *
+ * It knows the contract and nothing behind it. It runs in real time and never sleeps: it waits for events, and for tasks
+ * that the test itself holds and lets go. A test is skipped only by name and with a reason, which stands in its title.
+ */
+export function runtimeSuite(name: string, makeHost: MakeHost, { skip }: { skip: Skip[] }): void {
+  const reasons = new Map(skip.flatMap(({ reason, tests }) => tests.map((test) => [test, reason] as const)));
+  describe(name, () => {
+    for (const [operation, section] of Object.entries(SECTIONS)) {
+      const test: Suite['test'] = (title, body) => {
+        const key = `${operation} > ${title}`;
+        const reason = reasons.get(key);
+        if (reasons.delete(key)) it.skip(`${title} — SKIPPED: ${reason}`, body);
+        else it(title, body);
+      };
+      describe(operation, () => section({ test, world: (extras) => openWorld(makeHost, extras) }));
+    }
+    if (reasons.size > 0) throw new Error(`skip names tests that do not exist: ${[...reasons.keys()].join(', ')}`);
+  });
+}

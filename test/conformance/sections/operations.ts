@@ -1,0 +1,163 @@
+import { expect } from 'vitest';
+import type { TaskContext } from '../../../src/engine/index.ts';
+import { ended, expectBooksToBalance, NEVER, named, reaches, SOON, type Suite } from '../world.ts';
+
+export function operations({ test, world }: Suite): void {
+  test('cancel ends a queued item, which never runs', async () => {
+    const { pipeline, gate, held, runs } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
+    await p.feed(named('a', 'b', 'c'), {});
+    await held(1);
+    expect(await p.cancelItem('b')).toMatchObject({ id: 'b', status: 'cancelled', stage: 'A', worker: null, error: { type: 'Cancelled' } });
+    gate.open('a');
+    await held(1);
+    gate.open('c');
+    await ended(p, 3);
+    expect(runs).toEqual(['gated:a', 'gated:c']);
+    await expectBooksToBalance(p);
+  });
+
+  test('cancel aborts a running item and frees its worker at once, though its handler goes on', async () => {
+    const signals: AbortSignal[] = [];
+    const { pipeline } = await world({
+      tasks: {
+        deaf: (_value: unknown, { signal, itemId }: TaskContext) => {
+          if (itemId !== 'a') return 'ran';
+          signals.push(signal);
+          return new Promise(() => undefined);
+        },
+      },
+    });
+    const p = await pipeline([{ name: 'A', tasks: ['deaf'] }]);
+    await p.feed(named('a', 'b'), {});
+    await reaches(p, 'a', 'in_progress');
+    expect((await p.cancelItem('a')).status).toBe('cancelled');
+    await reaches(p, 'b', 'completed');
+    expect(signals.map(({ aborted, reason }) => [aborted, (reason as Error).name])).toEqual([[true, 'AbortedError']]);
+    expect((await p.stats()).handlersIgnoringSignal).toBe(1);
+  });
+
+  test('cancel ends an item that waits: between attempts, for a limit, for room', async () => {
+    const { pipeline, gate, held } = await world();
+    const p = await pipeline([
+      { name: 'Flaky', tasks: ['flaky'], taskWaitSeconds: NEVER },
+      { name: 'Limited', workers: 2, tasks: ['pass'], taskRateLimits: { pass: { limit: 1, perSeconds: NEVER } } },
+      { name: 'Full', tasks: ['gated'], queueCapacity: 1 },
+    ]);
+    await p.feed(named('retrying'), {});
+    await p.feed(named('holds', 'waits'), { targetStage: 'Full' });
+    await p.feed(named('first', 'limited'), { targetStage: 'Limited' });
+    await held(1);
+    await reaches(p, 'retrying', 'retrying');
+    await reaches(p, 'first', 'queued', 'Full');
+    await reaches(p, 'limited', 'in_progress', 'Limited');
+    for (const id of ['retrying', 'limited', 'first', 'waits', 'holds']) {
+      expect(await p.cancelItem(id)).toMatchObject({ id, status: 'cancelled' });
+      await expectBooksToBalance(p);
+    }
+    expect(await p.stats()).toMatchObject({ itemsCancelled: 5, itemsInFlight: 0 });
+    expect(gate.held).toEqual([]);
+    expect(await p.join()).toMatchObject({ done: true });
+  });
+
+  test('cancel is refused for what has ended, and for what is not there', async () => {
+    const p = await (await world()).pipeline([{ name: 'A', tasks: ['pass'] }]);
+    await p.run(named('x'), {});
+    await expect(p.cancelItem('x')).rejects.toMatchObject({ code: 'item-final' });
+    await expect(p.cancelItem('nobody')).rejects.toMatchObject({ code: 'item-not-found' });
+  });
+
+  /** A stage B that fails until it is mended, with a count of its runs. */
+  const breakable = async () => {
+    let isMended = false;
+    const it = await world({
+      tasks: {
+        mendable: (value: unknown, ctx: TaskContext) => {
+          if (!isMended) throw ctx.permanent('not yet');
+          return `${String(value)} mended`;
+        },
+        mark: (value: unknown) => `${String(value)}+`,
+      },
+    });
+    const p = await it.pipeline([
+      { name: 'A', tasks: ['mark'] },
+      { name: 'B', tasks: ['mark', 'mendable'] },
+    ]);
+    return {
+      ...it,
+      p,
+      mend: () => {
+        isMended = true;
+      },
+    };
+  };
+
+  test('retry lets a failed item go on where it failed, under the same id and sequence id', async () => {
+    const { p, mend, runs } = await breakable();
+    await p.run(named('x'), { feedId: 'f' });
+    mend();
+    expect(await p.retryItem('x')).toMatchObject({ id: 'x', sequenceId: 1, feedId: 'f', stage: 'B', error: null });
+    await reaches(p, 'x', 'completed');
+    expect((await p.item('x')).value).toBe('x++ mended');
+    expect(runs).toEqual(['mark:x', 'mark:x', 'mendable:x', 'mendable:x']);
+    expect(await p.stats()).toMatchObject({ itemsFed: 1, itemsProcessed: 1, itemsFailed: 0 });
+    expect(await p.errors()).toMatchObject({ totalFailed: 0, errorsByType: {}, errorsByStage: {}, failedItems: [] });
+    await expectBooksToBalance(p);
+  });
+
+  test('retry from an earlier stage starts from what was fed', async () => {
+    const { p, mend } = await breakable();
+    await p.run(named('x'), {});
+    mend();
+    expect(await p.retryItem('x', 'A')).toMatchObject({ id: 'x', sequenceId: 1 });
+    await reaches(p, 'x', 'completed');
+    const { value, history } = await p.item('x');
+    expect(value).toBe('x++ mended');
+    expect(history.filter(({ status }) => status === 'queued').map(({ stage }) => stage)).toEqual(['A', 'B', 'A', 'B']);
+    await expectBooksToBalance(p);
+  });
+
+  test('retry is refused for what has not failed, is not there, or is to go nowhere', async () => {
+    const { pipeline, gate, held } = await world();
+    const p = await pipeline([
+      { name: 'A', tasks: ['refused'] },
+      { name: 'B', tasks: ['gated'] },
+    ]);
+    await p.run(named('failed'), {});
+    await p.feed(named('running'), { targetStage: 'B' });
+    await held(1);
+    await expect(p.retryItem('running')).rejects.toMatchObject({ code: 'item-not-final' });
+    await expect(p.retryItem('nobody')).rejects.toMatchObject({ code: 'item-not-found' });
+    await expect(p.retryItem('failed', 'Z')).rejects.toMatchObject({ code: 'unknown-stage' });
+    gate.open('running');
+    await reaches(p, 'running', 'completed');
+    expect((await p.item('failed')).status).toBe('failed');
+  });
+
+  test('retryFailed takes those of a stage, an error type, a feed, or all, and says how many', async () => {
+    const { pipeline, runs } = await world();
+    const p = await pipeline([
+      { name: 'A', tasks: ['refused'] },
+      { name: 'B', tasks: ['broken'], taskAttempts: 1, taskWaitSeconds: SOON },
+    ]);
+    await p.run(named('a1', 'a2'), { feedId: 'one' });
+    await p.run(named('a3'), { feedId: 'two' });
+    await p.run(named('b1'), { feedId: 'three', targetStage: 'B' });
+    const again = async (query: object): Promise<string[]> => {
+      runs.length = 0;
+      const before = (await p.stats()).itemsFailed;
+      const count = await p.retryFailed(query);
+      await ended(p, before);
+      const ids = runs.map((run) => run.split(':')[1] ?? '').toSorted();
+      expect(count).toBe(ids.length);
+      return ids;
+    };
+    expect(await again({ stage: 'A' })).toEqual(['a1', 'a2', 'a3']);
+    expect(await again({ errorType: 'RangeError' })).toEqual(['b1']);
+    expect(await again({ feedId: 'one' })).toEqual(['a1', 'a2']);
+    expect(await again({ stage: 'A', feedId: 'three' })).toEqual([]);
+    expect(await again({})).toEqual(['a1', 'a2', 'a3', 'b1']);
+    expect(await p.stats()).toMatchObject({ itemsFed: 4, itemsFailed: 4 });
+    await expectBooksToBalance(p);
+  });
+}

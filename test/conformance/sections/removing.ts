@@ -1,0 +1,98 @@
+import { expect } from 'vitest';
+import { NEVER, named, SOON, type Suite } from '../world.ts';
+
+export function removing({ test, world }: Suite): void {
+  const gone = expect.objectContaining({ code: 'pipeline-not-found' });
+
+  test('takes a pipeline without unfinished items, and its id is free again', async () => {
+    const { host, pipeline } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['pass'] }]);
+    await p.run(named('x'), {});
+    await host.remove('p');
+    expect(() => host.get('p')).toThrow(gone);
+    expect(await host.list()).toEqual([]);
+    const fresh = await pipeline([{ name: 'A', tasks: ['pass'] }]);
+    expect(await fresh.stats()).toMatchObject({ itemsFed: 0 });
+    await expect(fresh.item('x')).rejects.toMatchObject({ code: 'item-not-found' });
+  });
+
+  test('is refused while there are unfinished items, and changes nothing then', async () => {
+    const { host, pipeline, gate, held } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
+    await p.feed(named('a', 'b'), {});
+    await held(1);
+    await expect(host.remove('p')).rejects.toMatchObject({ code: 'items-in-flight', details: { itemsInFlight: 2 } });
+    gate.open('a');
+    await held(1);
+    gate.open('b');
+    expect((await p.join()).stats.itemsProcessed).toBe(2);
+    await host.remove('p');
+  });
+
+  test('with drain finishes them first', async () => {
+    const { host, pipeline, runs } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['flaky'], taskWaitSeconds: SOON }]);
+    await p.feed(named('a', 'b'), {});
+    await host.remove('p', 'drain');
+    expect(runs.toSorted()).toEqual(['flaky:a', 'flaky:a', 'flaky:b', 'flaky:b']);
+    expect(() => host.get('p')).toThrow(gone);
+  });
+
+  test('with force drops them', async () => {
+    const { host, pipeline, held } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
+    await p.feed(named('a', 'b'), {});
+    await held(1);
+    await host.remove('p', 'force');
+    expect(() => host.get('p')).toThrow(gone);
+    expect(await (await pipeline([{ name: 'A', tasks: ['pass'] }])).stats()).toMatchObject({ itemsFed: 0, itemsInFlight: 0 });
+  });
+
+  test('of what is not there is refused', async () => {
+    const { host } = await world();
+    await expect(host.remove('p')).rejects.toMatchObject({ code: 'pipeline-not-found' });
+    await expect(host.remove('p', 'force')).rejects.toMatchObject({ code: 'pipeline-not-found' });
+  });
+
+  test('leaves the other pipelines alone', async () => {
+    const { host, pipeline } = await world();
+    await pipeline([{ name: 'A', tasks: ['pass'] }]);
+    const other = await pipeline([{ name: 'A', tasks: ['pass'] }], { id: 'other' });
+    await host.remove('p');
+    expect((await other.run([1], {})).results).toHaveLength(1);
+  });
+
+  test('all at once is the host’s shutdown, with one report', async () => {
+    const { host, pipeline, gate, held } = await world();
+    const one = await pipeline([{ name: 'A', tasks: ['gated'] }], { id: 'one' });
+    const two = await pipeline([{ name: 'A', tasks: ['pass'] }], { id: 'two', start: false });
+    await one.feed(named('a', 'b'), {});
+    await two.feed(named('c'), {});
+    await held(1);
+    const ending = host.shutdown('graceful', NEVER);
+    expect(host.shuttingDown).toBe(true);
+    gate.open('a');
+    expect(await ending).toMatchObject({ mode: 'graceful', finished: 1, leftQueued: 2, aborted: 0, timedOut: false });
+    expect((await host.list()).map(({ state }) => state)).toEqual(['stopped', 'stopped']);
+    expect(await host.shutdown('graceful', NEVER)).toMatchObject({ finished: 0, leftQueued: 2 });
+  });
+
+  test('a harder shutdown of the host overtakes a softer one that still runs', async () => {
+    const { host, pipeline, held } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
+    await p.feed(named('a'), {});
+    await held(1);
+    const soft = host.shutdown('drain', NEVER);
+    const hard = await host.shutdown('force', NEVER);
+    expect(hard).toMatchObject({ mode: 'force', leftQueued: 1, aborted: 1 });
+    expect(await soft).toMatchObject({ mode: 'force', leftQueued: 1 });
+  });
+
+  test('the host’s shutdown that runs out of time says so', async () => {
+    const { host, pipeline, held } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
+    await p.feed(named('a'), {});
+    await held(1);
+    expect(await host.shutdown('drain', 0.01)).toMatchObject({ mode: 'force', leftQueued: 1, aborted: 1, timedOut: true });
+  });
+}

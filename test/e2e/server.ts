@@ -1,0 +1,191 @@
+/**
+ * The real service as a child process: its own environment, its log as records, its end as an exit code.
+ * Nothing here sleeps: a test waits for a record of the log, a response, an event, or the end.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect } from 'vitest';
+import { connect, type StreamClient } from '../http/sse-harness.ts';
+
+const ENTRY = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
+
+export interface LogRecord {
+  level: number;
+  time: string;
+  msg: string;
+  [field: string]: unknown;
+}
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: what a body holds is for the test to assert
+  body: any;
+}
+
+export interface StartOptions {
+  /** Where the process runs: definitions and data are looked for there. By default, the project. */
+  cwd?: string;
+}
+
+type Environment = Record<string, string>;
+
+const alive = new Set<ChildProcess>();
+
+// A test that fails leaves its server behind.
+afterAll(() => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
+/** A server process, from its first line of log to its exit code. */
+export class ServerProcess {
+  readonly log: LogRecord[] = [];
+  /** What it printed on stdout that is no record. */
+  readonly noise: string[] = [];
+  stderr = '';
+  /** Resolves when the process has ended and all its output was read. */
+  readonly exited: Promise<Exit>;
+  readonly child: ChildProcess;
+  private readonly watchers = new Set<() => void>();
+  private exit: Exit | undefined;
+
+  constructor(env: Environment, { cwd }: StartOptions) {
+    const { PATH = '', HOME = '' } = process.env;
+    // Nothing else of this environment: a PORT or TASKS_DIR of the caller is not the test's.
+    this.child = spawn(process.execPath, [ENTRY], {
+      cwd: cwd ?? fileURLToPath(new URL('../..', import.meta.url)),
+      env: { PATH, HOME, NODE_OPTIONS: '--disable-warning=ExperimentalWarning', PORT: '0', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    alive.add(this.child);
+    let rest = '';
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) this.take(line);
+      this.notify();
+    });
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+    });
+    this.exited = new Promise((resolve) => {
+      this.child.once('close', (code, signal) => {
+        alive.delete(this.child);
+        if (rest !== '') this.take(rest);
+        this.exit = { code, signal };
+        this.notify();
+        resolve(this.exit);
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  get url(): string {
+    return String(this.records('listening')[0]?.url);
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  records(message: string): LogRecord[] {
+    return this.log.filter(({ msg }) => msg === message);
+  }
+
+  /** The first record of this message that fits, when it comes. Rejects with all that was printed when the process ends without it. */
+  logged(message: string, fits: (record: LogRecord) => boolean = () => true): Promise<LogRecord> {
+    return new Promise((resolve, reject) => {
+      const watch = (): void => {
+        const found = this.records(message).find(fits);
+        if (found === undefined && this.exit === undefined) return;
+        this.watchers.delete(watch);
+        if (found !== undefined) resolve(found);
+        else reject(new Error(`it ended with ${JSON.stringify(this.exit)} before it logged "${message}":\n${this.output()}`));
+      };
+      this.watchers.add(watch);
+      watch();
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Asserts the end that a stopped service has: code 0, the report as the last line, nothing on stderr, no error on the way. */
+  async endedWell(): Promise<LogRecord> {
+    expect(await this.exited, this.output()).toEqual({ code: 0, signal: null });
+    expect(this.stderr).toBe('');
+    expect(this.noise).toEqual([]);
+    expect(this.log.filter(({ level }) => level >= 50)).toEqual([]);
+    expect(this.records('shutdown report')).toHaveLength(1);
+    const last = this.log.at(-1) as LogRecord;
+    expect(last.msg).toBe('shutdown report');
+    return last;
+  }
+
+  async stop(): Promise<LogRecord> {
+    this.signal('SIGTERM');
+    return this.endedWell();
+  }
+
+  async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } };
+    const response = await fetch(this.url + path, { method, headers, ...json });
+    const text = await response.text();
+    const isJson = /json$/.test(response.headers.get('content-type')?.split(';')[0] ?? '');
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  }
+
+  get(path: string): Promise<Answer> {
+    return this.call('GET', path);
+  }
+
+  post(path: string, body?: unknown): Promise<Answer> {
+    return this.call('POST', path, body);
+  }
+
+  /** Opens an event stream. The reader is attached when this resolves: what happens from now on is in it. */
+  async events(path: string, headers: Record<string, string> = {}): Promise<StreamClient> {
+    const client = await connect(this.port, path, { headers });
+    await client.until(() => client.retry !== undefined);
+    return client;
+  }
+
+  private take(line: string): void {
+    try {
+      this.log.push(JSON.parse(line) as LogRecord);
+    } catch {
+      this.noise.push(line);
+    }
+  }
+
+  private output(): string {
+    return [...this.noise, ...this.log.map((record) => JSON.stringify(record)), this.stderr].join('\n');
+  }
+
+  private notify(): void {
+    for (const watch of [...this.watchers]) watch();
+  }
+}
+
+/** Starts the service and waits until it listens. */
+export async function startServer(env: Environment = {}, options: StartOptions = {}): Promise<ServerProcess> {
+  const server = new ServerProcess(env, options);
+  await server.logged('listening');
+  return server;
+}
+
+/** Starts a service that is not expected to come up, and waits for its end. */
+export async function startInVain(env: Environment, options: StartOptions = {}): Promise<Exit & { message: string; log: LogRecord[] }> {
+  const server = new ServerProcess(env, options);
+  const exit = await server.exited;
+  return { ...exit, message: server.stderr, log: server.log };
+}

@@ -1,0 +1,85 @@
+import { Pipeline } from '../../../src/engine/pipeline.ts';
+import type { Logger } from '../../../src/engine/ports.ts';
+import { checkAll, checkQuick } from './checks.ts';
+import { endRun } from './ending.ts';
+import { meddle, randomMove } from './moves.ts';
+import { createStage } from './tasks.ts';
+import { show } from './values.ts';
+import { Watch } from './watch.ts';
+import { text, World } from './world.ts';
+
+export interface SimulateOptions {
+  /** Breaks the engine on purpose, once the pipeline is made. */
+  sabotage?: (world: World) => void;
+  /** Writes down every event. */
+  trace?: boolean;
+}
+
+/**
+ * One seed: a random pipeline under a virtual clock, random moves, and a look at the invariants after each of them.
+ * Returns the run; throws the first {@link Violation}.
+ */
+export async function simulate(seed: number, options: SimulateOptions = {}): Promise<World> {
+  const world = new World(seed);
+  const watch = new Watch(world);
+  if (options.trace === true) world.ledger.trace = [];
+  world.log.push(`seed ${seed}: ${show(world.scenario)}`);
+  const uninstall = world.clock.install();
+  const restore = onUnhandled((error) => world.report(1, `a rejection nobody handles: ${text(error)}`));
+  try {
+    world.pipeline = createPipeline(world, watch);
+    options.sabotage?.(world);
+    if (world.moves.chance(0.9)) await world.pipeline.start();
+    const afterTimer = (): void => checkQuick(world);
+    for (world.step = 1; world.step <= world.scenario.steps; world.step++) {
+      await randomMove(world, watch, afterTimer);
+      await world.clock.settle();
+      checkAll(world);
+    }
+    await endRun(world);
+    return world;
+  } catch (error) {
+    world.log.push(`   ${text(error)}`);
+    // What was found first says more than what came of it.
+    world.verdict();
+    throw error;
+  } finally {
+    restore();
+    uninstall();
+    lastLog = world.log;
+  }
+}
+
+/** What the last run did, step by step. */
+export let lastLog: readonly string[] = [];
+
+function createPipeline(world: World, watch: Watch): Pipeline {
+  const { scenario } = world;
+  const around = { world, watch, meddle: (itemId: string) => meddle(world, watch, itemId) };
+  let ids = 0;
+  return new Pipeline({
+    stages: scenario.stages.map((stage, i) => createStage(around, stage, i)),
+    collectResults: scenario.collectResults,
+    backlogCapacity: scenario.backlogCapacity,
+    retention: scenario.retention,
+    hookTimeoutSeconds: scenario.hookTimeoutSeconds,
+    ports: { clock: world.clock, random: world.behaviour.fork().next, uniqueId: () => `id${++ids}`, logger: loggerOf(world) },
+  });
+}
+
+/** Hooks that throw are warnings; an error in the engine's log is a fault of the engine. */
+function loggerOf(world: World): Logger {
+  const quiet = (): void => undefined;
+  return { debug: quiet, info: quiet, warn: quiet, error: (fields, message) => world.report(1, `logged: ${message} ${show(fields)}`) };
+}
+
+/** Takes unhandled rejections to itself, so that they are told with their seed. */
+function onUnhandled(listener: (error: unknown) => void): () => void {
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', listener);
+  return () => {
+    process.off('unhandledRejection', listener);
+    for (const other of others) process.on('unhandledRejection', other);
+  };
+}

@@ -1,0 +1,100 @@
+import type { FastifyInstance } from 'fastify';
+import { type Logger, pino } from 'pino';
+import { buildApp } from '../../src/app.ts';
+import { createLocalHost, createTaskRegistry, type LocalHost, type TaskDeclaration, type TaskHandler } from '../../src/engine/index.ts';
+import { systemPorts } from '../../src/engine/ports.ts';
+import type { ShutdownMode } from '../../src/schemas/control.ts';
+
+export interface Service extends AsyncDisposable {
+  app: FastifyInstance;
+  host: LocalHost;
+  /** What POST /shutdown asked for. */
+  shutdowns: { mode: ShutdownMode; timeoutSeconds: number }[];
+  /** Log records, parsed. */
+  logs: Record<string, unknown>[];
+  /** Lets every item that waits in `hold` go on, and all that come later. */
+  release(): void;
+}
+
+interface ServiceOptions {
+  bodyLimitBytes?: number;
+  backlogCapacity?: number;
+}
+
+/** The whole HTTP side over a real host, with a few tasks to pull strings with. */
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const logs: Record<string, unknown>[] = [];
+  const logger: Logger = pino({ level: 'debug' }, { write: (line: string) => void logs.push(JSON.parse(line)) });
+  const gate = Promise.withResolvers<void>();
+  const host = createLocalHost({
+    registry: createTaskRegistry(testTasks(gate.promise)),
+    ports: systemPorts,
+    maxStages: 64,
+    maxWorkersPerStage: 10_000,
+    retentionMaxItems: 10_000,
+    retentionMaxAgeSeconds: 3600,
+    backlogCapacity: options.backlogCapacity ?? 10_000,
+    eventsKept: 10_000,
+    hookTimeoutSeconds: 5,
+  });
+  const shutdowns: Service['shutdowns'] = [];
+  const app = await buildApp(
+    { bodyLimitBytes: options.bodyLimitBytes ?? 1_048_576, shutdownTimeoutSeconds: 30, sseHeartbeatSeconds: 15 },
+    { host, logger, requestShutdown: (mode, timeoutSeconds) => void shutdowns.push({ mode, timeoutSeconds }) },
+  );
+  await app.ready();
+  return {
+    app,
+    host,
+    shutdowns,
+    logs,
+    release: gate.resolve,
+    async [Symbol.asyncDispose]() {
+      gate.resolve();
+      await host.shutdown('force', 1);
+      await app.close();
+    },
+  };
+}
+
+function testTasks(gate: Promise<void>): TaskDeclaration[] {
+  const task = (name: string, run: TaskHandler): TaskDeclaration => ({
+    name,
+    kind: 'task',
+    description: `the task ${name}`,
+    paramsSchema: null,
+    parseParams: () => undefined,
+    run,
+  });
+  return [
+    task('echo', (value) => value),
+    task('hold', async (value) => {
+      await gate;
+      return value;
+    }),
+    task('fail', (value, ctx) => {
+      throw ctx.permanent(`no ${JSON.stringify(value)}`);
+    }),
+    task('picky', (value, ctx) => {
+      if (value === 'bad') throw ctx.permanent('it is bad');
+      return value;
+    }),
+  ];
+}
+
+/** A pipeline of one stage that runs one task. */
+export const definition = (id: string, task = 'echo', more: object = {}) => ({ id, stages: [{ name: 'Only', tasks: [task], ...more }] });
+
+/** Creates a pipeline over HTTP and returns the reply. */
+export const create = (service: Service, body: object) => service.app.inject({ method: 'POST', url: '/pipelines', payload: body });
+
+export const feed = (service: Service, id: string, items: unknown[], options: object = {}) =>
+  service.app.inject({ method: 'POST', url: `/pipelines/${id}/feed`, payload: { items, ...options } });
+
+export const run = (service: Service, id: string, items: unknown[]) =>
+  service.app.inject({ method: 'POST', url: `/pipelines/${id}/run`, payload: { items } });
+
+export const get = (service: Service, url: string) => service.app.inject({ method: 'GET', url });
+
+export const post = (service: Service, url: string, payload?: object) =>
+  service.app.inject({ method: 'POST', url, ...(payload === undefined ? {} : { payload }) });

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { guardJson, JSON_DEPTH_MAX } from '../../src/http/json-guard.ts';
+
+const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels));
+
+describe('guardJson', () => {
+  it('lets ordinary values through', () => {
+    for (const value of [null, 0, -1.5, '', 'é 🙂', true, [], {}, { a: [1, { b: null }] }]) expect(guardJson(value)).toBeNull();
+  });
+
+  it('allows 64 levels and refuses 65', () => {
+    expect(guardJson(nested(JSON_DEPTH_MAX))).toBeNull();
+    expect(guardJson(nested(JSON_DEPTH_MAX + 1))).toMatch(/deeper than 64 levels/);
+  });
+
+  it('survives a hundred thousand levels', () => {
+    expect(guardJson(nested(100_000))).toMatch(/deeper/);
+  });
+
+  it('refuses numbers that overflowed, wherever they are', () => {
+    expect(guardJson(JSON.parse('1e999'))).toMatch(/too large/);
+    expect(guardJson(JSON.parse('{"a":[-1e999]}'))).toMatch(/too large/);
+  });
+
+  it('refuses lone surrogates in values and keys, and keeps pairs', () => {
+    expect(guardJson(JSON.parse('"\\ud83d\\ude42"'))).toBeNull();
+    expect(guardJson(JSON.parse('["\\ud83d"]'))).toMatch(/surrogate/);
+    expect(guardJson(JSON.parse('{"\\udc00":1}'))).toMatch(/key/);
+  });
+
+  it('refuses keys that poison prototypes, but not their names elsewhere', () => {
+    expect(guardJson(JSON.parse('{"a":{"__proto__":{}}}'))).toMatch(/__proto__/);
+    expect(guardJson(JSON.parse('{"constructor":{"prototype":{}}}'))).toMatch(/constructor/);
+    expect(guardJson(JSON.parse('{"constructor":"Ada","b":"__proto__"}'))).toBeNull();
+  });
+});

@@ -1,0 +1,31 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, vi } from 'vitest';
+import { startService } from './app-harness.ts';
+
+describe('a body that is refused before it was read', () => {
+  it('leaves no deadline behind that would end the process later', async () => {
+    const service = await startService({ bodyLimitBytes: 1024 });
+    await service.app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = service.app.server.address() as AddressInfo;
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const timers = vi.getTimerCount();
+      const headers = { 'content-type': 'application/json', 'content-length': 1_000_000 };
+      const sending = request({ port, host: '127.0.0.1', path: '/pipelines/p/feed', method: 'POST', agent: false, headers });
+      sending.on('error', () => undefined);
+      sending.write('{');
+      const [answer] = (await once(sending, 'response')) as [IncomingMessage];
+      expect(answer.statusCode).toBe(413);
+      answer.resume();
+      await once(answer, 'close');
+      // The server's side of the connection has ended too, when it does not count it any more.
+      await vi.waitUntil(() => new Promise<boolean>((done) => service.app.server.getConnections((_error, count) => done(count === 0))));
+      expect(vi.getTimerCount()).toBe(timers);
+    } finally {
+      vi.useRealTimers();
+      await service[Symbol.asyncDispose]();
+    }
+  });
+});

@@ -1,0 +1,136 @@
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../../src/config.ts';
+import { readDefinitions } from '../../src/loader/definitions.ts';
+import { folderWith } from './folder.ts';
+
+const one = (id: string): string => `id: ${id}\nstages:\n  - { name: Only, tasks: [hash] }\n`;
+const idsOf = async (path: string): Promise<string[]> => (await readDefinitions(path)).map(({ definition }) => definition.id);
+
+/** The faults without the folder, which is another one in each test. */
+async function faultsIn(folder: string, path = folder): Promise<string[]> {
+  const error = await readDefinitions(path).then(
+    () => expect.fail('the definitions are fine'),
+    (thrown) => thrown,
+  );
+  expect(error).toBeInstanceOf(ConfigError);
+  return (error as ConfigError).faults.map((fault) => fault.replaceAll(`${folder}/`, ''));
+}
+
+describe('reading', () => {
+  it('takes a YAML file, with the defaults filled in and its place', async () => {
+    const folder = folderWith({ 'a.yaml': `# first\n${one('a')}` });
+    const [loaded] = await readDefinitions(join(folder, 'a.yaml'));
+    expect(loaded?.definition).toMatchObject({ id: 'a', collectResults: true, stages: [{ name: 'Only', workers: 1, taskAttempts: 3 }] });
+    expect(loaded?.source).toBe(`${folder}/a.yaml:2`);
+  });
+
+  it('takes the YAML and JSON files of a folder in the order of their names, and leaves others alone', async () => {
+    const folder = folderWith({
+      'b.json': JSON.stringify({ id: 'b', stages: [{ name: 'S', tasks: ['hash'] }] }, null, '\t'),
+      'c.yml': one('c'),
+      'a.yaml': one('a'),
+      'README.md': '# not a definition',
+      '.hidden.yaml': 'nonsense: [',
+      'deeper/d.yaml': one('d'),
+    });
+    expect(await idsOf(folder)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('takes several documents, lists and { pipelines } in one file', async () => {
+    const list = `- ${one('c').replaceAll('\n', '\n  ')}\n`;
+    const folder = folderWith({
+      'all.yaml': `${one('a')}---\n# nothing here\n---\n${list}---\npipelines:\n  - id: d\n    stages: [{ name: S, tasks: [hash] }]\n`,
+    });
+    expect(await idsOf(folder)).toEqual(['a', 'c', 'd']);
+  });
+
+  it('takes an empty file as no definition', async () => {
+    expect(await idsOf(folderWith({ 'a.yaml': '', 'b.yaml': '# later\n', 'c.yaml': 'null\n', 'd.yaml': '[]\n' }))).toEqual([]);
+  });
+
+  it('takes a byte order mark, anchors and aliases', async () => {
+    const text = 'pipelines:\n  - &a { id: a, stages: &s [{ name: S, tasks: [hash] }] }\n  - { id: b, stages: *s }\n';
+    expect(await idsOf(folderWith({ 'a.yaml': `\uFEFF${text}` }))).toEqual(['a', 'b']);
+  });
+});
+
+describe('a path with nothing there', () => {
+  it('is no definitions when nobody asked for it', async () => {
+    expect(await readDefinitions(join(folderWith(), 'none'), { mayBeMissing: true })).toEqual([]);
+  });
+
+  it('is a fault when it was asked for', async () => {
+    const folder = folderWith();
+    expect(await faultsIn(folder, join(folder, 'none'))).toEqual([expect.stringContaining('no such file')]);
+  });
+});
+
+describe('a fault', () => {
+  it('names its file, line and place, and all faults of all files are listed', async () => {
+    const folder = folderWith({
+      'a.yaml': 'id: a b\nstages:\n  - name: S\n    workers: 0\n    tasks: []\n    speed: 9\n',
+      'b.json': '{\n  "id": "b"\n}',
+      'c.yaml': 'pipelines:\n  - id: c\n    stages: [{ name: S, tasks: [hash] }]\n  - 17\n',
+    });
+    const faults = await faultsIn(folder);
+    expect(faults.map((fault) => fault.split(' ').slice(0, 2).join(' '))).toEqual([
+      'a.yaml:1: /id',
+      'a.yaml:4: /stages/0/workers',
+      'a.yaml:5: /stages/0/tasks',
+      'a.yaml:6: /stages/0/speed',
+      'b.json:1: /stages',
+      'c.yaml:4: /pipelines/1',
+    ]);
+  });
+
+  it('is a key that stands twice, in JSON too', async () => {
+    const folder = folderWith({ 'a.yaml': `${one('a')}id: b\n`, 'b.json': '{\n"id": "x",\n"id": "y"}' });
+    expect(await faultsIn(folder)).toEqual(['a.yaml:4: Map keys must be unique', 'b.json:3: Map keys must be unique']);
+  });
+
+  it('is a text that is no YAML, or no JSON in a .json file', async () => {
+    const folder = folderWith({ 'a.yaml': 'id: [a\n', 'b.json': 'id: b\n' });
+    const [yaml, json] = await faultsIn(folder);
+    expect(yaml).toMatch(/^a.yaml:\d+: /);
+    expect(json).toMatch(/^b.json: .*is not valid JSON$/s);
+  });
+
+  it('is a tag that means nothing here', async () => {
+    expect(await faultsIn(folderWith({ 'a.yaml': one('a').replace('id: a', 'id: !env NAME') }))).toEqual([
+      'a.yaml:1: Unresolved tag: !env',
+    ]);
+  });
+
+  it('is a file of aliases that would grow to billions of values', async () => {
+    const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
+    for (let level = 1; level < 10; level++)
+      lines.push(
+        `a${level}: &a${level} [${Array(10)
+          .fill(`*a${level - 1}`)
+          .join(', ')}]`,
+      );
+    expect(await faultsIn(folderWith({ 'a.yaml': lines.join('\n') }))).toEqual([expect.stringMatching(/^a.yaml: Excessive alias count/)]);
+  });
+
+  it('is an alias to nothing', async () => {
+    expect(await faultsIn(folderWith({ 'a.yaml': 'id: *nothing\n' }))).toEqual([expect.stringContaining('a.yaml')]);
+  });
+
+  it('is an id that two definitions have', async () => {
+    const folder = folderWith({ 'a.yaml': one('same'), 'b.yaml': `\n${one('same')}` });
+    expect(await faultsIn(folder)).toEqual(['b.yaml:2: the id "same" is taken by a.yaml:1']);
+  });
+
+  it('is a field beside the pipelines that does not exist', async () => {
+    const folder = folderWith({ 'a.yaml': 'limits: {}\npipelines: []\n', 'b.yaml': 'pipelines: {}\n' });
+    expect(await faultsIn(folder)).toEqual(['a.yaml:1: /limits is an unknown field', 'b.yaml:1: /pipelines must be a list']);
+  });
+
+  it('is a file that cannot be read', async () => {
+    const folder = folderWith();
+    symlinkSync('nothing', join(folder, 'a.yaml'));
+    expect(await faultsIn(folder)).toEqual([expect.stringMatching(/^a.yaml: ENOENT/)]);
+  });
+});

@@ -1,0 +1,145 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { create, definition, feed, get, post, run, type Service, startService } from '../http/app-harness.ts';
+
+let service: Service;
+beforeEach(async () => {
+  service = await startService();
+  await create(service, definition('p', 'picky'));
+  await run(service, 'p', [
+    { id: 'a', value: 1 },
+    { id: 'b', value: 'bad' },
+    { id: 'c', value: 3 },
+  ]);
+});
+afterEach(() => service[Symbol.asyncDispose]());
+
+const ids = (rows: { id: string }[]): string[] => rows.map((row) => row.id);
+
+describe('views', () => {
+  it('shows statistics', async () => {
+    expect((await get(service, '/pipelines/p/stats')).json()).toMatchObject({
+      itemsProcessed: 2,
+      itemsFailed: 1,
+      itemsInFlight: 0,
+      queueSizes: { Only: 0 },
+      stageStats: { Only: { stageName: 'Only', completedItems: 2, failedItems: 1 } },
+      statusCounts: { completed: 2, failed: 1 },
+      latencySeconds: { p50: expect.any(Number) },
+      bottleneck: null,
+      asOf: expect.stringMatching(/^\w+-\d+$/),
+    });
+  });
+
+  it('shows workers, their states and metrics, errors and a snapshot', async () => {
+    expect((await get(service, '/pipelines/p/workers')).json()).toEqual({ Only: ['Only-W0'] });
+    expect((await get(service, '/pipelines/p/workers/states')).json()).toMatchObject({
+      'Only-W0': { status: 'idle', currentItemId: null },
+    });
+    expect((await get(service, '/pipelines/p/workers/metrics')).json()).toMatchObject({ 'Only-W0': { itemsProcessed: 2, itemsFailed: 1 } });
+    expect((await get(service, '/pipelines/p/errors')).json()).toMatchObject({
+      totalFailed: 1,
+      failedItems: [{ itemId: 'b', error: 'it is bad' }],
+    });
+    const snapshot = (await get(service, '/pipelines/p/snapshot')).json();
+    expect(Object.keys(snapshot).sort()).toEqual(['asOf', 'errorSummary', 'pipelineStats', 'timestamp', 'workerMetrics', 'workerStates']);
+  });
+
+  it.each(['stats', 'workers', 'workers/states', 'workers/metrics', 'snapshot', 'errors', 'results', 'items', 'items/a'])(
+    'knows no %s of an unknown pipeline, and takes no unknown parameter',
+    async (path) => {
+      expect((await get(service, `/pipelines/nope/${path}`)).json()).toMatchObject({ status: 404, code: 'pipeline-not-found' });
+      expect((await get(service, `/pipelines/p/${path}?nope=1`)).json()).toMatchObject({ status: 400, code: 'invalid-input' });
+    },
+  );
+});
+
+describe('results', () => {
+  it('lists the completed ones, others on request', async () => {
+    const { results, nextCursor, retired } = (await get(service, '/pipelines/p/results')).json();
+    expect(ids(results)).toEqual(['a', 'c']);
+    expect([nextCursor, retired]).toEqual([null, 0]);
+    expect(ids((await get(service, '/pipelines/p/results?status=failed')).json().results)).toEqual(['b']);
+    expect(ids((await get(service, '/pipelines/p/results?status=all&after=1')).json().results)).toEqual(['b', 'c']);
+  });
+
+  it('pages with a cursor that belongs to its filters', async () => {
+    const first = (await get(service, '/pipelines/p/results?status=all&limit=2')).json();
+    expect(ids(first.results)).toEqual(['a', 'b']);
+    const second = (await get(service, `/pipelines/p/results?status=all&limit=2&cursor=${first.nextCursor}`)).json();
+    expect([ids(second.results), second.nextCursor]).toEqual([['c'], null]);
+    expect((await get(service, `/pipelines/p/results?cursor=${first.nextCursor}`)).json().code).toBe('invalid-cursor');
+    expect((await get(service, `/pipelines/p/items?cursor=${first.nextCursor}`)).json().code).toBe('invalid-cursor');
+  });
+
+  it('streams all of them as NDJSON when asked to', async () => {
+    const lines = async (url: string): Promise<{ id: string }[]> => {
+      const response = await service.app.inject({ method: 'GET', url, headers: { accept: 'application/x-ndjson' } });
+      expect(response.headers['content-type']).toBe('application/x-ndjson');
+      return response.body
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line));
+    };
+    expect(ids(await lines('/pipelines/p/results?status=all'))).toEqual(['a', 'b', 'c']);
+    expect(ids(await lines('/pipelines/p/results?status=all&limit=2'))).toEqual(['a', 'b']);
+    expect(await lines('/pipelines/p/results?after=3')).toEqual([]);
+    const many = await run(
+      service,
+      'p',
+      Array.from({ length: 2500 }, (_, i) => ({ id: `n${i}`, value: i })),
+    );
+    expect(many.statusCode).toBe(200);
+    expect(await lines('/pipelines/p/items')).toHaveLength(2503);
+  });
+});
+
+describe('items', () => {
+  it('filters by status, stage and feed', async () => {
+    await feed(service, 'p', [{ id: 'd', value: 4 }], { feedId: 'f2' });
+    expect(ids((await get(service, '/pipelines/p/items?status=failed')).json().items)).toEqual(['b']);
+    expect(ids((await get(service, '/pipelines/p/items?status=failed,completed&stage=Only')).json().items)).toEqual(
+      expect.arrayContaining(['a', 'b', 'c']),
+    );
+    expect(ids((await get(service, '/pipelines/p/items?feedId=f2')).json().items)).toEqual(['d']);
+    expect((await get(service, '/pipelines/p/items?status=done')).json().errors[0].path).toBe('/status/0');
+  });
+
+  it('shows one with its value and history', async () => {
+    expect((await get(service, '/pipelines/p/items/a')).json()).toMatchObject({
+      id: 'a',
+      status: 'completed',
+      value: 1,
+      metadata: {},
+      waitingFor: null,
+      history: [{ status: 'queued' }, { status: 'in_progress' }, { status: 'completed', final: true }],
+    });
+    expect((await get(service, '/pipelines/p/items/nope')).json()).toMatchObject({ status: 404, code: 'item-not-found' });
+  });
+
+  it('runs a failed one again', async () => {
+    expect((await post(service, '/pipelines/p/items/b/retry')).json().id).toBe('b');
+    expect((await post(service, '/pipelines/p/items/b/retry?fromStage=Other')).json()).toMatchObject({ code: 'unknown-stage' });
+  });
+
+  it('runs all failed ones again that match', async () => {
+    expect((await post(service, '/pipelines/p/retry', { errorType: 'Other' })).json()).toEqual({ retried: 0 });
+    expect((await post(service, '/pipelines/p/retry')).json()).toEqual({ retried: 1 });
+  });
+
+  it('cancels one that is not final', async () => {
+    await create(service, definition('h', 'hold'));
+    await feed(service, 'h', [{ id: 'x' }]);
+    const cancel = () => service.app.inject({ method: 'DELETE', url: '/pipelines/h/items/x' });
+    expect((await cancel()).statusCode).toBe(200);
+    expect((await cancel()).json()).toMatchObject({ status: 409, code: 'item-final' });
+    expect((await get(service, '/pipelines/h/results?status=cancelled')).json().results[0].id).toBe('x');
+  });
+});
+
+describe('tasks', () => {
+  it('lists what definitions can name', async () => {
+    const { tasks, nextCursor } = (await get(service, '/tasks')).json();
+    expect(tasks[0]).toEqual({ name: 'echo', kind: 'task', description: 'the task echo', paramsSchema: null });
+    expect(nextCursor).toBeNull();
+  });
+});

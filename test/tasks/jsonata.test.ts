@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { describeThrown } from '../../src/engine/index.ts';
+import { jsonata } from '../../tasks/jsonata.ts';
+import { faultsIn, use } from './running.ts';
+
+async function thrownBy(expression: string, value: unknown = null, timeoutSeconds = 1): Promise<ReturnType<typeof describeThrown>> {
+  return use(jsonata, { expression, timeoutSeconds })(value).then(
+    (result) => expect.fail(`the result is ${JSON.stringify(result)}`),
+    (error) => describeThrown(error),
+  );
+}
+
+describe('the result', () => {
+  it('is what the expression makes of the value', async () => {
+    const value = {
+      lines: [
+        { price: 2, quantity: 3 },
+        { price: 5, quantity: 1 },
+      ],
+    };
+    expect(await use(jsonata, { expression: '$sum(lines.(price * quantity))' })(value)).toBe(11);
+  });
+
+  it('can use the metadata, the id and the sequence id of the item', async () => {
+    const run = use(jsonata, { expression: '[$metadata.source, $itemId, $sequenceId]' }, { metadata: { source: 'crm' } });
+    expect(await run(null)).toEqual(['crm', 'item-1', 7]);
+  });
+
+  it('is null when the expression finds nothing', async () => {
+    expect(await use(jsonata, { expression: 'nothing.here' })({})).toBeNull();
+  });
+
+  it.each([0, '', false])('stays %j', async (value) => {
+    expect(await use(jsonata, { expression: '$' })(value)).toBe(value);
+  });
+
+  it('has plain arrays in place of sequences, at every depth', async () => {
+    const result = await use(jsonata, { expression: '{ "prices": items.price }' })({ items: [{ price: 1 }, { price: 2 }] });
+    const { prices } = result as { prices: number[] };
+    expect(prices).toEqual([1, 2]);
+    expect(Reflect.ownKeys(prices)).toEqual(['0', '1', 'length']);
+    expect(structuredClone(result)).toEqual(result);
+  });
+
+  it('has no functions in it and no numbers that JSON cannot hold', async () => {
+    const expression = '{ "sum": $sum, "own": function($x) { $x }, "list": [$sum, 1], "ratio": 1 / 0 }';
+    expect(await use(jsonata, { expression })(null)).toEqual({ list: [null, 1], ratio: null });
+  });
+
+  it('is null for an expression that is a function', async () => {
+    expect(await use(jsonata, { expression: 'function($x) { $x }' })(null)).toBeNull();
+  });
+
+  it('keeps a member named __proto__ as a member', async () => {
+    const result = await use(jsonata, { expression: '$' })(JSON.parse('{"__proto__": {"polluted": true}}'));
+    expect(Object.keys(result as object)).toEqual(['__proto__']);
+    expect((result as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+
+  it('leaves the value as it was', async () => {
+    const value = { items: [{ price: 1 }] };
+    await use(jsonata, { expression: '$ ~> |items|{"price": 9}|' })(value);
+    expect(value).toEqual({ items: [{ price: 1 }] });
+  });
+});
+
+describe('an expression that fails', () => {
+  it('fails the item for good, with the place and the code', async () => {
+    expect(await thrownBy('a + "x"', { a: 1 })).toMatchObject({
+      permanent: true,
+      message: 'the expression fails: The right side of the "+" operator must evaluate to a number at character 3 (T2002)',
+    });
+  });
+
+  it('says what $error was given', async () => {
+    expect((await thrownBy('$error("no such country")')).message).toContain('no such country');
+  });
+
+  it('is stopped when it loops for ever', async () => {
+    expect((await thrownBy('($f := function($n) { $f($n + 1) }; $f(1))', null, 0.05)).message).toContain('D1012');
+  });
+
+  it('is stopped when it calls itself without end', async () => {
+    expect((await thrownBy('($f := function($n) { 1 + $f($n + 1) }; $f(1))')).message).toContain('D1011');
+  });
+
+  it('is stopped when it makes a sequence of millions', async () => {
+    expect((await thrownBy('[1..5000000]')).message).toContain('D2015');
+  });
+
+  it('does not use up the time of evaluations that wait beside it', async () => {
+    const endless = thrownBy('($f := function($n) { $f($n + 1) }; $f(1))', null, 0.3);
+    const short = use(jsonata, { expression: '$sum([1..100])', timeoutSeconds: 0.2 })(null);
+    expect((await endless).message).toContain('D1012');
+    expect(await short).toBe(5050);
+  });
+});
+
+describe('the parameters', () => {
+  it('refuse a syntax error when the definition is made, with its place', () => {
+    expect(faultsIn(jsonata, { expression: 'a + ' })).toEqual([
+      { path: '/expression', message: 'is no JSONata expression: Unexpected end of expression at character 4 (S0207)' },
+    ]);
+  });
+
+  it('list every fault at once', () => {
+    expect(faultsIn(jsonata, { timeoutSeconds: 0, expr: '$' }).map(({ path }) => path)).toEqual([
+      '/expression',
+      '/timeoutSeconds',
+      '/expr',
+    ]);
+  });
+});
