@@ -99,6 +99,13 @@ export default {
       to: { path: product, pathNot: '^src/(cluster|engine|schemas)/' },
     },
     {
+      name: 'loader-above-engine',
+      comment: 'Definitions and user tasks are read for the engine; HTTP, routes and single built-in tasks are no business of theirs.',
+      severity: 'error',
+      from: { path: '^src/loader/' },
+      to: { path: product, pathNot: ['^src/(loader|engine|schemas)/', '^src/config[.]ts$', '^tasks/kit/'] },
+    },
+    {
       name: 'tasks-above-engine',
       severity: 'error',
       from: { path: '^tasks/' },

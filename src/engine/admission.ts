@@ -47,9 +47,16 @@ export class Admission {
   private readonly waiting = new PriorityQueue<Waiter>((waiter) => !waiter.alive);
   private lastSequence = 0;
   private isWakeScheduled = false;
+  private isClosed = false;
 
   constructor(deps: AdmissionDeps) {
     this.deps = deps;
+  }
+
+  /** The process ends: nothing is accepted any more, in whatever state the pipeline is. What was accepted stays. */
+  close(): void {
+    this.isClosed = true;
+    this.refuseWaiting(shuttingDown(0));
   }
 
   feed(id: string): Feed | undefined {
@@ -122,7 +129,7 @@ export class Admission {
     let isRefused = false;
     const admit = (): boolean => {
       // A task that runs in between may join or shut down the pipeline.
-      while (at < items.length && !isRefused && state() !== 'draining') {
+      while (at < items.length && !isRefused && !this.isClosed && state() !== 'draining') {
         const room = backlogCapacity - scheduler.backlog;
         if (room <= 0) break;
         const end = Math.min(items.length, at + room);
@@ -258,6 +265,7 @@ export class Admission {
   }
 
   private refuseWhenClosed(accepted: number): void {
+    if (this.isClosed) throw shuttingDown(accepted);
     if (this.deps.state() === 'draining') {
       throw new SluiceError('draining', 'the pipeline finishes its items and takes no more', { details: { accepted } });
     }
@@ -283,4 +291,8 @@ export class Admission {
       if (!this.feeds.has(id)) return id;
     }
   }
+}
+
+function shuttingDown(accepted: number): SluiceError {
+  return new SluiceError('shutting-down', 'the service shuts down and takes no more', { retryAfterSeconds: 5, details: { accepted } });
 }

@@ -6,6 +6,7 @@ import { jsonFault } from './json-fault.ts';
 import { LocalRuntime } from './local-runtime.ts';
 import type { Ports } from './ports.ts';
 import type { PipelineDescription, PipelineHost } from './runtime.ts';
+import { STRENGTH } from './shutdown.ts';
 import { resolveStage } from './stage-spec.ts';
 import type { TaskRegistry } from './task-registry.ts';
 
@@ -65,6 +66,7 @@ export class LocalHost implements PipelineHost {
 
   async shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport> {
     this.shuttingDown = true;
+    for (const pipeline of this.pipelines.values()) pipeline.core.admission.close();
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.shutdown(mode, timeoutSeconds)));
     await this.options.ports.threads?.close();
     return sum(mode, reports);
@@ -103,7 +105,7 @@ function sum(mode: ShutdownMode, reports: readonly ShutdownReport[]): ShutdownRe
     total.notKept += report.notKept;
     total.notKeptIds = [...total.notKeptIds, ...report.notKeptIds].slice(0, 100);
     total.timedOut ||= report.timedOut;
-    if (report.mode === 'force') total.mode = 'force';
+    if (STRENGTH[report.mode] > STRENGTH[total.mode]) total.mode = report.mode;
   }
   return total;
 }

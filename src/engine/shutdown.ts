@@ -1,12 +1,14 @@
 import type { ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 import type { Core } from './core.ts';
+import type { Due } from './due-queue.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Worker } from './model.ts';
 
 /** How many of the items left a report names. */
 const IDS_NAMED = 100;
 
-const STRENGTH: Record<ShutdownMode, number> = { drain: 0, graceful: 1, force: 2 };
+/** The harder one overtakes the softer one. */
+export const STRENGTH: Record<ShutdownMode, number> = { drain: 0, graceful: 1, force: 2 };
 
 /**
  * Ends one pipeline. The steps, and why each is safe:
@@ -27,17 +29,22 @@ export class Shutdown {
   private mode: ShutdownMode = 'graceful';
   private running: Promise<ShutdownReport> | null = null;
   private hardened: () => void = () => undefined;
+  private limit: Due | null = null;
+  private tooLate: () => void = () => undefined;
 
   constructor(core: Core, lifecycle: Lifecycle) {
     this.core = core;
     this.lifecycle = lifecycle;
   }
 
-  /** Without a time limit it waits as long as it takes. */
+  /** Without a time limit it waits as long as it takes. A harder mode brings its own limit, counted from now. */
   shutdown(mode: ShutdownMode, timeoutSeconds: number | undefined): Promise<ShutdownReport> {
     if (this.running !== null) {
       if (STRENGTH[mode] > STRENGTH[this.mode]) {
         this.mode = mode;
+        this.setLimit(timeoutSeconds);
+        // At once: an item that ends before the next turn must not let another one begin.
+        this.lifecycle.stopHandingOut();
         this.hardened();
       }
       return this.running;
@@ -54,8 +61,10 @@ export class Shutdown {
   private async end(timeoutSeconds: number | undefined): Promise<ShutdownReport> {
     const { core } = this;
     const endedBefore = core.processed + core.failed + core.cancelled;
-    const { promise: late, resolve: tooLate } = Promise.withResolvers<'late'>();
-    const limit = timeoutSeconds === undefined ? null : core.dues.add(core.time.tick() + timeoutSeconds * 1000, () => tooLate('late'));
+    const late = new Promise<'late'>((resolve) => {
+      this.tooLate = () => resolve('late');
+    });
+    this.setLimit(timeoutSeconds);
     let timedOut = false;
     while (this.mode !== 'force') {
       const harder = new Promise<'harder'>((resolve) => {
@@ -69,7 +78,7 @@ export class Shutdown {
         this.mode = 'force';
       }
     }
-    if (limit !== null) core.dues.cancel(limit);
+    this.setLimit(undefined);
     const aborted = this.mode === 'force' ? this.abortAll() : 0;
     this.lifecycle.settleStopped();
     const left = core.inFlight;
@@ -82,6 +91,12 @@ export class Shutdown {
       notKeptIds: left === 0 ? [] : this.unfinishedIds(),
       timedOut,
     };
+  }
+
+  private setLimit(timeoutSeconds: number | undefined): void {
+    const { dues, time } = this.core;
+    if (this.limit !== null) dues.cancel(this.limit);
+    this.limit = timeoutSeconds === undefined ? null : dues.add(time.tick() + timeoutSeconds * 1000, () => this.tooLate());
   }
 
   private async drain(): Promise<void> {

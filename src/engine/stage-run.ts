@@ -77,7 +77,7 @@ export class StageRunner implements Runner, AttemptSink {
     if (skipIf === undefined || item.attempts > 0 || item.taskIndex > 0) return this.begin(worker, item);
     return this.consult(
       worker,
-      () => skipIf(item.value),
+      () => skipIf(copyValue(item.value)),
       (answer, fault) => this.afterPredicate(worker, item, Boolean(answer), fault),
     );
   }

@@ -132,6 +132,23 @@ describe('stopping', () => {
     });
   });
 
+  it('at SIGTERM cuts an upload off, and the report counts all that it brought', TIMEOUT, async () => {
+    const gate = await createGate();
+    const server = await withGate();
+    const upload = new Upload(`${server.url}/pipelines/p/feed`);
+    const line = (id: string): string => `${JSON.stringify({ id, value: { gate: gate.url } })}\n`;
+    await upload.write(line('a') + line('b') + line('c'));
+    await gate.arrived(2);
+    server.signal('SIGTERM');
+    await server.logged('shutting down');
+    await upload.write(line('d'));
+    const { status, body } = await upload.end();
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ code: 'shutting-down', accepted: 3 });
+    gate.open();
+    expect(await server.endedWell()).toMatchObject({ finished: 2, leftQueued: 1, notKeptIds: ['c'] });
+  });
+
   it('at SIGTERM aborts what runs when the time is up', TIMEOUT, async () => {
     const gate = await createGate();
     const server = await withGate({ env: { SHUTDOWN_TIMEOUT_SECONDS: '0.05' } });

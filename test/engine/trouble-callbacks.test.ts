@@ -138,6 +138,16 @@ describe('a predicate', () => {
     });
   }
 
+  it('cannot change the value that it is asked about', async () => {
+    const meddle = (value: unknown) => {
+      (value as { n: number }).n = 2;
+      return false;
+    };
+    const { pipeline, clock } = virtualPipeline([{ name: 'A', tasks: [(value: unknown) => value], skipIf: meddle }]);
+    const [result] = await clock.finish(pipeline.run([{ n: 1 }]));
+    expect(result?.value).toEqual({ n: 1 });
+  });
+
   it('that never settles does not hold an item that is cancelled for ever', async () => {
     const { pipeline, clock } = virtualPipeline([{ name: 'A', tasks: [boom], skipIf: never }], { hookTimeoutSeconds: 2 });
     await pipeline.start();

@@ -88,6 +88,42 @@ export function removing({ test, world }: Suite): void {
     expect(await soft).toMatchObject({ mode: 'force', leftQueued: 1 });
   });
 
+  test('a softer shutdown of the host is overtaken with the harder one’s time limit', async () => {
+    const { host, pipeline, held } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
+    await p.feed(named('a', 'b'), {});
+    await held(1);
+    const soft = host.shutdown('drain', NEVER);
+    expect(await host.shutdown('graceful', 0.01)).toMatchObject({ mode: 'force', leftQueued: 2, aborted: 1, timedOut: true });
+    expect(await soft).toMatchObject({ mode: 'force', leftQueued: 2 });
+  });
+
+  test('a graceful shutdown of the host that overtook a drain says what it was', async () => {
+    const { host, pipeline, gate, held } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
+    await p.feed(named('a', 'b'), {});
+    await held(1);
+    const soft = host.shutdown('drain', NEVER);
+    const hard = host.shutdown('graceful', NEVER);
+    gate.open('a');
+    expect(await hard).toMatchObject({ mode: 'graceful', finished: 1, leftQueued: 1 });
+    expect(await soft).toMatchObject({ mode: 'graceful', leftQueued: 1 });
+  });
+
+  test('the host’s shutdown takes no more from who is feeding, in whatever state the pipeline is, and counts what it took', async () => {
+    const { host, pipeline } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['pass'] }], { start: false });
+    const writer = await p.openFeed({});
+    await writer.push(named('a', 'b'));
+    const report = await host.shutdown('graceful', NEVER);
+    expect(report).toMatchObject({ leftQueued: 2 });
+    await expect(writer.push(named('c'))).rejects.toMatchObject({ code: 'shutting-down', details: { accepted: 2 } });
+    expect(await writer.end()).toMatchObject({ accepted: 2 });
+    await expect(p.feed(named('d'), {})).rejects.toMatchObject({ code: 'shutting-down' });
+    await expect(p.run(named('d'), {})).rejects.toMatchObject({ code: 'shutting-down' });
+    expect((await p.stats()).itemsInFlight).toBe(2);
+  });
+
   test('the host’s shutdown that runs out of time says so', async () => {
     const { host, pipeline, held } = await world();
     const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);

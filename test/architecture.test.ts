@@ -1,0 +1,139 @@
+/**
+ * Holds the pages at the root against the project: the tests that ARCHITECTURE.md names exist and guard all invariants, the
+ * files and scripts that it names exist, and no link of it or of its neighbours leads nowhere.
+ *
+ * A test is named as a file in backquotes, then one title or several, a beginning or a part of each:
+ *
+ *     `test/engine/retry.test.ts` "doubles up to its maximum", "takes no random number"
+ */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ARCHITECTURE = prose('ARCHITECTURE.md');
+const INVARIANTS = Array.from({ length: 12 }, (_, i) => i + 1);
+const PAGES = ['ARCHITECTURE.md', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+
+interface Reference {
+  file: string;
+  title: string;
+}
+
+/** A page without its fenced blocks, whose content is no prose. */
+function prose(page: string): string {
+  return readFileSync(page, 'utf8').replaceAll(/^```.*?^```$/gms, '');
+}
+
+function referencesIn(text: string): Reference[] {
+  return [...text.matchAll(/`(?<file>test\/[^`]+[.]ts)`(?<titles>(?:,?\s+"[^"]+")+)/g)].flatMap(({ groups }) =>
+    [...String(groups?.titles).matchAll(/"([^"]+)"/g)].map(([, title]) => ({
+      file: String(groups?.file),
+      // It may go on in the next line of the page.
+      title: String(title).replaceAll(/\s+/g, ' '),
+    })),
+  );
+}
+
+/** The lines of a test file that begin a test or a group of them. */
+function titlesIn(file: string): string[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => /^\s*(?:describe|it|test)\b.*['"`]/.test(line));
+}
+
+/** What the list of invariants says, by number. */
+function invariantsIn(text: string): Map<number, string> {
+  const section = /^## \d+[.] Invariants$(.*?)^## /ms.exec(text)?.[1] ?? '';
+  const entries = section.split(/^(?=\d+[.] \*\*)/m).slice(1);
+  return new Map(entries.map((entry) => [Number.parseInt(entry, 10), entry]));
+}
+
+/** What stands in backquotes and is nothing but a path below one of these folders. */
+function pathsIn(text: string, folders: string): string[] {
+  return [...text.matchAll(new RegExp(`\`((?:${folders})/[\\w./-]*)\``, 'g'))].map(([, path]) => String(path));
+}
+
+/** The anchor of a heading, as code hosts make it. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+function anchorsIn(page: string): string[] {
+  return [...prose(page).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(String(heading)));
+}
+
+function linksIn(page: string): string[] {
+  const targets = [...prose(page).matchAll(/\]\(([^()\s]+)\)/g)].map(([, target]) => String(target));
+  return targets.filter((target) => !/^[a-z][a-z0-9+.-]*:/i.test(target));
+}
+
+/** Why a relative link leads nowhere, or undefined. */
+function linkFault(page: string, target: string): string | undefined {
+  const [path = '', anchor] = target.split('#');
+  const file = path === '' ? page : join(dirname(page), path);
+  if (!existsSync(file)) return `${target}: there is no ${file}`;
+  if (anchor !== undefined && (statSync(file).isDirectory() || !anchorsIn(file).includes(anchor))) return `${target}: no such heading`;
+  return undefined;
+}
+
+describe('the tests that ARCHITECTURE.md names', () => {
+  const references = referencesIn(ARCHITECTURE);
+  const files = [...new Set(references.map(({ file }) => file))];
+
+  it.each(files)('%s has the titles that are quoted', (file) => {
+    expect(existsSync(file), `${file} does not exist`).toBe(true);
+    const titles = titlesIn(file);
+    const quoted = references.filter((reference) => reference.file === file);
+    expect(quoted.map(({ title }) => title).filter((title) => !titles.some((line) => line.includes(title)))).toEqual([]);
+  });
+
+  it('are quoted with every name of a test file that the list of invariants has', () => {
+    for (const entry of invariantsIn(ARCHITECTURE).values()) {
+      const named = pathsIn(entry, 'test');
+      expect(new Set(named)).toEqual(new Set(referencesIn(entry).map(({ file }) => file)));
+    }
+  });
+});
+
+describe('the invariants in ARCHITECTURE.md', () => {
+  const invariants = invariantsIn(ARCHITECTURE);
+
+  it('are all twelve, in their order', () => {
+    expect([...invariants.keys()]).toEqual(INVARIANTS);
+  });
+
+  it.each(INVARIANTS)('%i is guarded by a test that names it', (number) => {
+    const titles = referencesIn(invariants.get(number) ?? '').map(({ title }) => title);
+    expect(titles.filter((title) => new RegExp(`\\binvariant ${number}\\b`).test(title))).not.toEqual([]);
+  });
+
+  it('say which of them wait for a durable store', () => {
+    expect(invariants.get(2)?.replaceAll(/\s+/g, ' ')).toMatch(/`kill -9`.*`PoisonItem`.*come with a durable store/);
+  });
+});
+
+describe('what the pages at the root refer to', () => {
+  it.each(PAGES)('%s links only to what is there', (page) => {
+    expect(linksIn(page).flatMap((target) => linkFault(page, target) ?? [])).toEqual([]);
+  });
+
+  it.each(PAGES)('%s names only files of the product and its tests that are there', (page) => {
+    const paths = pathsIn(prose(page), 'src|routes|tasks|test|scripts|examples');
+    expect(paths.filter((path) => !existsSync(path))).toEqual([]);
+  });
+
+  it.each(PAGES)('%s names only npm scripts that are there', (page) => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+    const named = [...readFileSync(page, 'utf8').matchAll(/\bnpm run ([\w:]+)/g)].map(([, script]) => String(script));
+    expect(named.filter((script) => scripts[script] === undefined)).toEqual([]);
+  });
+
+  it('is not nothing', () => {
+    expect(referencesIn(ARCHITECTURE).length).toBeGreaterThan(12);
+    expect(linksIn('ARCHITECTURE.md').length).toBeGreaterThan(2);
+    expect(pathsIn(ARCHITECTURE, 'src').length).toBeGreaterThan(10);
+  });
+});
