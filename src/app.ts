@@ -7,6 +7,7 @@ import { silentLogger } from './engine/ports.ts';
 import { answerUnknownRoutes } from './http/allowed-methods.ts';
 import { answerClientError } from './http/client-error.ts';
 import { closeGently } from './http/closing.ts';
+import { refuseCrossSite } from './http/cross-site.ts';
 import { acceptJsonBodies } from './http/json-body.ts';
 import { describeApi } from './http/openapi.ts';
 import { sendProblem } from './http/problem.ts';
@@ -61,6 +62,7 @@ export async function buildApp(
   app.decorateRequest('problemCode', null);
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
   app.setErrorHandler(sendProblem);
+  refuseCrossSite(app);
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   logRequests(app);
   acceptJsonBodies(app);

@@ -13,6 +13,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'item-not-found': 404,
   'feed-not-found': 404,
   'method-not-allowed': 405,
+  'cross-site-request': 403,
   'not-acceptable': 406,
   'request-timeout': 408,
   'pipeline-exists': 409,

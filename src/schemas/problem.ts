@@ -18,6 +18,10 @@ export const ERROR_CODES = {
   },
   'unknown-stage': { title: 'The pipeline has no such stage', fix: 'Use a stage name from GET /pipelines/:id.' },
   'invalid-params': { title: 'The parameters of a task do not fit its schema', fix: 'Compare them with paramsSchema in GET /tasks.' },
+  'cross-site-request': {
+    title: 'A web page of another origin may not do this',
+    fix: 'Send it from a page of the same origin, or from a client that is no browser.',
+  },
   'not-found': { title: 'There is nothing at this address', fix: 'Look at GET /openapi.json for the routes that exist.' },
   'method-not-allowed': { title: 'This address does not take that method', fix: 'Use a method that the Allow header names.' },
   'pipeline-not-found': { title: 'No such pipeline', fix: 'Use an id from GET /pipelines.' },
