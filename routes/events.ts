@@ -26,6 +26,23 @@ A reader that stops reading is not waited for: it goes on from what is kept, aft
 30 s. A comment line comes every 15 s.
 `.trim();
 
+const EXAMPLE = `
+retry: 1000
+
+id: k3x9-2148
+event: status
+data: {"itemId":"order-4711","feedId":"feed-mwty2h4k7f3a","stage":"Price","status":"completed","final":true,"worker":"Price-W0","timestamp":"2026-11-23T17:44:00.123Z","metadata":{}}
+
+`.trimStart();
+
+/** Of all headers only this one means something here. */
+const eventHeaders = z.looseObject({
+  'last-event-id': z
+    .string()
+    .optional()
+    .meta({ description: 'The `id` of the last event that was received; the stream goes on after it.', examples: ['k3x9-2148'] }),
+});
+
 /** The events of a pipeline, as they happen. */
 export default async function eventRoutes(instance: FastifyInstance, { host, hub }: RouteDeps): Promise<void> {
   const app = instance.withTypeProvider<ZodTypes>();
@@ -42,10 +59,11 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       operationId: 'followEvents',
       params: pipelineParams,
       querystring: eventQuerySchema,
+      headers: eventHeaders,
       response: {
         200: {
           description: 'The stream. It ends when the service or the pipeline does.',
-          content: { 'text/event-stream': { schema: z.string() } },
+          content: { 'text/event-stream': { schema: z.string(), example: EXAMPLE } },
         },
         ...problems('invalid-event-id', 'pipeline-not-found', 'shutting-down'),
       },
@@ -54,7 +72,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       const runtime = host.get(request.params.id);
       const { events } = runtime;
       const { query } = request;
-      const position = eventPosition(events, request.headers['last-event-id']?.toString(), query.after);
+      const position = eventPosition(events, request.headers['last-event-id'], query.after);
       // Until here a fault is a problem document; from here on the response is the hub's.
       hub.attach({
         response: reply.raw,

@@ -95,7 +95,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         params: pipelineParams,
         body: retryBody.optional(),
         response: {
-          200: reply(retriedSchema, 'How many.'),
+          200: reply(retriedSchema, 'How many.', { retried: 3 }),
           ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'unknown-stage', 'draining', 'shutting-down'),
         },
       },

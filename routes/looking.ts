@@ -16,7 +16,7 @@ import {
   retiredSchema,
 } from '../src/http/route-schemas.ts';
 import { compileWriter, type ZodTypes } from '../src/http/schema-compiler.ts';
-import { itemStatusSchema, itemSummarySchema, resultSchema } from '../src/schemas/item.ts';
+import { itemStatusSchema, itemSummaryExample, itemSummarySchema, resultExample, resultSchema } from '../src/schemas/item.ts';
 import { nameSchema, stageNameSchema } from '../src/schemas/names.ts';
 import {
   errorSummarySchema,
@@ -98,7 +98,7 @@ const resultsQuery = z.strictObject({
   ...listShape,
   status: z.enum(['completed', 'failed', 'cancelled', 'all']).default('completed').meta({ description: 'How they ended.' }),
   after: afterSchema,
-  feedId: nameSchema.optional(),
+  feedId: nameSchema.optional().meta({ description: 'Only those of this feed.' }),
 });
 const resultsSchema = z.object({ results: z.array(resultSchema), nextCursor: nextCursorSchema, retired: retiredSchema });
 
@@ -108,8 +108,8 @@ const itemsQuery = z.strictObject({
     .array(itemStatusSchema)
     .optional()
     .meta({ description: 'Repeatable or comma-separated.', examples: [['queued', 'in_progress']] }),
-  stage: stageNameSchema.optional(),
-  feedId: nameSchema.optional(),
+  stage: stageNameSchema.optional().meta({ description: 'Only those in this stage.' }),
+  feedId: nameSchema.optional().meta({ description: 'Only those of this feed.' }),
   after: afterSchema,
 });
 const itemsSchema = z.object({ items: z.array(itemSummarySchema), nextCursor: nextCursorSchema, retired: retiredSchema });
@@ -149,7 +149,10 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         querystring: resultsQuery,
         params: pipelineParams,
         response: {
-          200: listReply(resultsSchema, resultSchema, 'A page of results.'),
+          200: listReply(resultsSchema, resultSchema, 'A page of results.', {
+            page: { results: [resultExample], nextCursor: 'eyJsIjoicmVzdWx0cyJ9', retired: 0 },
+            row: resultExample,
+          }),
           ...problems('pipeline-not-found', 'invalid-cursor'),
         },
       },
@@ -177,7 +180,10 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         querystring: itemsQuery,
         params: pipelineParams,
         response: {
-          200: listReply(itemsSchema, itemSummarySchema, 'A page of items.'),
+          200: listReply(itemsSchema, itemSummarySchema, 'A page of items.', {
+            page: { items: [itemSummaryExample], nextCursor: null, retired: 0 },
+            row: itemSummaryExample,
+          }),
           ...problems('pipeline-not-found', 'invalid-cursor'),
         },
       },

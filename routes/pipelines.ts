@@ -16,7 +16,7 @@ import {
 } from '../src/http/route-schemas.ts';
 import { validatorCompiler, type ZodTypes } from '../src/http/schema-compiler.ts';
 import { pipelineDefinitionSchema } from '../src/schemas/definition.ts';
-import { pipelineDetailSchema, pipelineSummarySchema } from '../src/schemas/pipeline.ts';
+import { pipelineDetailSchema, pipelineSummaryExample, pipelineSummarySchema } from '../src/schemas/pipeline.ts';
 
 const listQuery = z.strictObject(listShape);
 const listSchema = z.object({ pipelines: z.array(pipelineSummarySchema), nextCursor: nextCursorSchema });
@@ -51,7 +51,10 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         summary: 'List the pipelines',
         description: 'With their state and headline counters, ordered by id.',
         querystring: listQuery,
-        response: { 200: reply(listSchema, 'A page of pipelines.'), ...problems('invalid-cursor') },
+        response: {
+          200: reply(listSchema, 'A page of pipelines.', { pipelines: [pipelineSummaryExample], nextCursor: null }),
+          ...problems('invalid-cursor'),
+        },
       },
     },
     async ({ query }) => {

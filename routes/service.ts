@@ -13,7 +13,7 @@ const planSchema = z
     pipelines: z.int(),
     itemsInFlight: z.int().meta({ description: 'Unfinished items at this moment, queued ones too.' }),
   })
-  .meta({ id: 'ShutdownPlan' });
+  .meta({ id: 'ShutdownPlan', examples: [{ mode: 'graceful', timeoutSeconds: 30, pipelines: 3, itemsInFlight: 45 }] });
 
 const statusSchema = z.object({ status: z.literal('ok') });
 const tags = ['Service'];
@@ -58,7 +58,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
         summary: 'Is the process alive?',
         description: 'Stays 200 while the service shuts down.',
         querystring: noQuery,
-        response: { 200: reply(statusSchema, 'It is.'), ...problems() },
+        response: { 200: reply(statusSchema, 'It is.', { status: 'ok' }), ...problems() },
       },
     },
     async () => ({ status: 'ok' }),
@@ -74,7 +74,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
         summary: 'Does the service take work?',
         description: 'Not any more from the moment that a shutdown begins.',
         querystring: noQuery,
-        response: { 200: reply(statusSchema, 'It does.'), ...problems('shutting-down') },
+        response: { 200: reply(statusSchema, 'It does.', { status: 'ok' }), ...problems('shutting-down') },
       },
     },
     async () => {

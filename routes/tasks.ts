@@ -19,7 +19,13 @@ const tasks: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         summary: 'List tasks, predicates and hooks',
         description: 'The built-in ones and those of TASKS_DIR, ordered by name.',
         querystring: z.strictObject(listShape),
-        response: { 200: reply(listSchema, 'A page of them.'), ...problems('invalid-cursor') },
+        response: {
+          200: reply(listSchema, 'A page of them.', {
+            tasks: [{ name: 'shout', kind: 'task', description: 'Says it louder.', paramsSchema: null }],
+            nextCursor: null,
+          }),
+          ...problems('invalid-cursor'),
+        },
       },
     },
     async ({ query }) => {

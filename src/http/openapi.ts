@@ -53,13 +53,14 @@ class Components {
   readonly optionalBodies = new Set<string>();
 
   convert(schema: FastifySchema): FastifySchema {
-    const { body, querystring, params, response, ...rest } = schema;
+    const { body, querystring, params, headers, response, ...rest } = schema;
     if (isZod(body) && body.safeParse(undefined).success) this.optionalBodies.add(String(rest.operationId));
     return {
       ...rest,
       ...(body === undefined ? {} : { body: this.body(body) }),
       ...(querystring === undefined ? {} : { querystring: this.part(querystring, 'input') }),
       ...(params === undefined ? {} : { params: this.part(params, 'input') }),
+      ...(headers === undefined ? {} : { headers: this.part(headers, 'input') }),
       ...(response === undefined ? {} : { response: this.responses(response as Record<string, unknown>) }),
     } as FastifySchema;
   }

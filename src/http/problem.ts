@@ -22,7 +22,6 @@ const CODE_OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
 const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   404: 'not-found',
   405: 'method-not-allowed',
-  406: 'not-acceptable',
   408: 'request-timeout',
   413: 'body-too-large',
   415: 'unsupported-media-type',

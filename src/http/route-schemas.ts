@@ -2,7 +2,7 @@ import type { onRequestAsyncHookHandler } from 'fastify';
 import { z } from 'zod';
 import { type PipelineHost, SluiceError } from '../engine/index.ts';
 import { itemIdSchema, nameSchema, stageNameSchema } from '../schemas/names.ts';
-import { type ErrorCode, problemSchema } from '../schemas/problem.ts';
+import { ERROR_CODES, type ErrorCode, problemSchema } from '../schemas/problem.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 import { STATUS_OF } from './status.ts';
 
@@ -22,7 +22,10 @@ export const stageParams = z.strictObject({
 /** Routes without parameters refuse them too: a misspelt `?mode=` must not pass in silence. */
 export const noQuery = z.strictObject({});
 /** For actions: no body, or an empty object. */
-export const noBody = z.strictObject({}).optional();
+export const noBody = z
+  .strictObject({})
+  .meta({ examples: [{}] })
+  .optional();
 
 export const LIMIT_DEFAULT = 100;
 export const listShape = {
@@ -39,17 +42,23 @@ export const retiredSchema = z.int().meta({ description: 'Finished items that re
 
 export interface Reply {
   description: string;
-  content: Record<string, { schema: z.ZodType }>;
+  content: Record<string, { schema: z.ZodType; example?: unknown; examples?: Record<string, { value: unknown }> }>;
 }
 
-/** A JSON reply. */
-export const reply = (schema: z.ZodType, description: string): Reply => ({ description, content: { 'application/json': { schema } } });
+/** A JSON reply. The example may be left out where the schema has one. */
+export const reply = (schema: z.ZodType, description: string, example?: unknown): Reply => ({
+  description,
+  content: { 'application/json': { schema, ...(example === undefined ? {} : { example }) } },
+});
 
 /** The same list, one row a line, when `Accept` asks for it. */
 export const NDJSON = 'application/x-ndjson';
-export const listReply = (schema: z.ZodType, row: z.ZodType, description: string): Reply => ({
+export const listReply = (schema: z.ZodType, row: z.ZodType, description: string, examples: { page: unknown; row: unknown }): Reply => ({
   description: `${description} As \`${NDJSON}\` one row a line, up to \`limit\` or the end.`,
-  content: { 'application/json': { schema }, [NDJSON]: { schema: row } },
+  content: {
+    'application/json': { schema, example: examples.page },
+    [NDJSON]: { schema: row, example: `${JSON.stringify(examples.row)}\n` },
+  },
 });
 
 /** The error replies of a route, one a status, each naming its codes. Every route can answer the general ones as well. */
@@ -57,13 +66,19 @@ export function problems(...codes: ErrorCode[]): Record<number, Reply> {
   const replies: Record<number, Reply> = {};
   for (const code of new Set<ErrorCode>(['invalid-input', ...codes, 'internal-error'])) {
     const status = STATUS_OF[code];
-    const known = replies[status]?.description;
+    const known = replies[status];
+    const before = known?.content[PROBLEM_TYPE]?.examples;
     replies[status] = {
-      description: known === undefined ? `\`${code}\`` : `${known}, \`${code}\``,
-      content: { [PROBLEM_TYPE]: { schema: problemSchema } },
+      description: known === undefined ? `\`${code}\`` : `${known.description}, \`${code}\``,
+      content: { [PROBLEM_TYPE]: { schema: problemSchema, examples: { ...before, [code]: { value: problemExample(code, status) } } } },
     };
   }
   return replies;
+}
+
+function problemExample(code: ErrorCode, status: number): unknown {
+  const { title, fix } = ERROR_CODES[code];
+  return { type: `urn:sluice:problem:${code}`, title, status, detail: title, instance: '/pipelines/orders', code, fix };
 }
 
 /** What a JSON body can be refused with before its schema is looked at. */

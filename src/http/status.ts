@@ -14,7 +14,6 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'feed-not-found': 404,
   'method-not-allowed': 405,
   'cross-site-request': 403,
-  'not-acceptable': 406,
   'request-timeout': 408,
   'pipeline-exists': 409,
   'feed-exists': 409,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { resultSchema } from './item.ts';
+import { resultExample, resultSchema } from './item.ts';
 import { itemIdSchema, nameSchema, prioritySchema, stageNameSchema } from './names.ts';
 import { errorSummarySchema } from './stats.ts';
 
@@ -7,10 +7,13 @@ export const onDuplicateSchema = z.enum(['skip', 'reject', 'rerun']);
 export type OnDuplicate = z.infer<typeof onDuplicateSchema>;
 
 const feedOptionsShape = {
-  targetStage: stageNameSchema.optional(),
+  targetStage: stageNameSchema.optional().meta({ description: 'The stage to begin at; by default the first.' }),
   priority: prioritySchema.optional(),
-  feedId: nameSchema.optional(),
-  onDuplicate: onDuplicateSchema.optional(),
+  feedId: nameSchema.optional().meta({ description: 'A name for this feed; by default one is made.' }),
+  onDuplicate: onDuplicateSchema.optional().meta({
+    description:
+      'What becomes of an id that is known already: `skip` (by default) counts it, `reject` accepts nothing and lists them, `rerun` runs an item again that has ended.',
+  }),
 };
 
 export const feedBodySchema = z
@@ -28,12 +31,31 @@ export const feedReceiptSchema = z
     lastSequence: z.int().nullable(),
     ids: z.array(itemIdSchema).optional().meta({ description: 'One id an item, in feed order; for JSON bodies only.' }),
   })
-  .meta({ id: 'FeedReceipt' });
+  .meta({
+    id: 'FeedReceipt',
+    examples: [
+      {
+        feedId: 'feed-mwty2h4k7f3a',
+        accepted: 2,
+        duplicates: 0,
+        firstSequence: 12,
+        lastSequence: 13,
+        ids: ['order-4711', 'q7m2-13'],
+      },
+    ],
+  });
 export type FeedReceipt = z.infer<typeof feedReceiptSchema>;
 
-export const runReplySchema = z
-  .object({ feedId: z.string(), results: z.array(resultSchema), errorSummary: errorSummarySchema })
-  .meta({ id: 'RunReply' });
+export const runReplySchema = z.object({ feedId: z.string(), results: z.array(resultSchema), errorSummary: errorSummarySchema }).meta({
+  id: 'RunReply',
+  examples: [
+    {
+      feedId: 'feed-mwty2h4k7f3a',
+      results: [resultExample],
+      errorSummary: { totalFailed: 0, errorsByType: {}, errorsByStage: {}, failedItems: [] },
+    },
+  ],
+});
 export type RunReply = z.infer<typeof runReplySchema>;
 
 export const shutdownModeSchema = z.enum(['graceful', 'drain', 'force']);
@@ -56,5 +78,10 @@ export const shutdownReportSchema = z
     notKeptIds: z.array(z.string()).meta({ description: 'The first 100 of these.' }),
     timedOut: z.boolean(),
   })
-  .meta({ id: 'ShutdownReport' });
+  .meta({
+    id: 'ShutdownReport',
+    examples: [
+      { mode: 'graceful', finished: 5, leftQueued: 2, aborted: 0, notKept: 2, notKeptIds: ['order-4713', 'order-4714'], timedOut: false },
+    ],
+  });
 export type ShutdownReport = z.infer<typeof shutdownReportSchema>;

@@ -13,6 +13,15 @@ export const itemErrorSchema = z
   .meta({ id: 'ItemError', examples: [{ type: 'TypeError', message: 'fetch failed', stage: 'Fetch', attempts: 3 }] });
 export type ItemError = z.infer<typeof itemErrorSchema>;
 
+export const resultExample = {
+  id: 'order-4711',
+  value: { total: 28.5 },
+  sequenceId: 12,
+  metadata: { customer: 'c-9' },
+  error: null,
+  feedId: 'feed-mwty2h4k7f3a',
+};
+
 export const resultSchema = z
   .object({
     id: z.string(),
@@ -22,9 +31,20 @@ export const resultSchema = z
     error: itemErrorSchema.nullable(),
     feedId: z.string(),
   })
-  .meta({ id: 'Result' });
+  .meta({ id: 'Result', examples: [resultExample] });
 /** The end of one item: its value, or the error that ended it. */
 export type PipelineResult = z.infer<typeof resultSchema>;
+
+const statusEventExample = {
+  itemId: 'order-4711',
+  feedId: 'feed-mwty2h4k7f3a',
+  stage: 'Price',
+  status: 'completed' as const,
+  final: true,
+  worker: 'Price-W0',
+  timestamp: '2026-11-23T17:44:00.123Z',
+  metadata: {},
+};
 
 export const statusEventSchema = z
   .object({
@@ -37,7 +57,7 @@ export const statusEventSchema = z
     timestamp: instantSchema,
     metadata: metadataSchema.meta({ description: 'What the status adds: the error and next attempt of a retry, the error of a failure.' }),
   })
-  .meta({ id: 'StatusEvent' });
+  .meta({ id: 'StatusEvent', examples: [statusEventExample] });
 export type StatusEvent = z.infer<typeof statusEventSchema>;
 
 export const taskEventTypeSchema = z.enum(['start', 'complete', 'retry', 'fail', 'progress']);
@@ -57,12 +77,30 @@ export const taskEventSchema = z
     taskStatus: z.string().optional(),
     fraction: z.number().optional(),
   })
-  .meta({ id: 'TaskEvent' });
+  .meta({
+    id: 'TaskEvent',
+    examples: [
+      {
+        itemId: 'order-4711',
+        stage: 'Price',
+        taskName: 'jsonata',
+        worker: 'Price-W0',
+        eventType: 'complete',
+        attempt: 1,
+        timestamp: '2026-11-23T17:44:00.123Z',
+        error: null,
+        durationSeconds: 0.004,
+      },
+    ],
+  });
 export type TaskEvent = z.infer<typeof taskEventSchema>;
 
 export const pipelineEventSchema = z
   .object({ pipelineId: z.string(), change: z.string(), state: z.string(), stage: z.string().nullable(), timestamp: instantSchema })
-  .meta({ id: 'PipelineEvent' });
+  .meta({
+    id: 'PipelineEvent',
+    examples: [{ pipelineId: 'orders', change: 'paused', state: 'paused', stage: null, timestamp: '2026-11-23T17:44:00.123Z' }],
+  });
 export type PipelineEvent = z.infer<typeof pipelineEventSchema>;
 
 export const waitingReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit', 'retry', 'next-stage-full', 'paused']);
@@ -72,6 +110,19 @@ export const waitingForSchema = z
   .object({ reason: waitingReasonSchema, until: instantSchema.optional(), task: z.string().optional(), stage: z.string().optional() })
   .meta({ id: 'WaitingFor', description: 'What an unfinished item waits for; `until` when that is known.' });
 export type WaitingFor = z.infer<typeof waitingForSchema>;
+
+export const itemSummaryExample = {
+  id: 'order-4711',
+  sequenceId: 12,
+  feedId: 'feed-mwty2h4k7f3a',
+  status: 'completed' as const,
+  stage: 'Price',
+  worker: null,
+  priority: 100,
+  attempts: 1,
+  updatedAt: '2026-11-23T17:44:00.123Z',
+  error: null,
+};
 
 export const itemSummarySchema = z
   .object({
@@ -86,7 +137,7 @@ export const itemSummarySchema = z
     updatedAt: instantSchema,
     error: itemErrorSchema.nullable(),
   })
-  .meta({ id: 'ItemSummary' });
+  .meta({ id: 'ItemSummary', examples: [itemSummaryExample] });
 export type ItemSummary = z.infer<typeof itemSummarySchema>;
 
 export const itemDetailSchema = itemSummarySchema
@@ -98,5 +149,18 @@ export const itemDetailSchema = itemSummarySchema
     history: z.array(statusEventSchema),
     historyTruncated: z.boolean().meta({ description: 'True when the oldest events of this item are no longer kept.' }),
   })
-  .meta({ id: 'ItemDetail' });
+  .meta({
+    id: 'ItemDetail',
+    examples: [
+      {
+        ...itemSummaryExample,
+        value: { total: 28.5 },
+        metadata: { customer: 'c-9' },
+        acceptedAt: '2026-11-23T17:43:58.001Z',
+        waitingFor: null,
+        history: [statusEventExample],
+        historyTruncated: true,
+      },
+    ],
+  });
 export type ItemDetail = z.infer<typeof itemDetailSchema>;

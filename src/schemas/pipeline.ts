@@ -9,6 +9,17 @@ const countersShape = {
   itemsInFlight: z.int(),
 };
 
+export const pipelineSummaryExample = {
+  id: 'orders',
+  description: 'Check orders and price them.',
+  state: 'running' as const,
+  stages: ['Check', 'Price'],
+  itemsProcessed: 310,
+  itemsFailed: 2,
+  itemsCancelled: 0,
+  itemsInFlight: 45,
+};
+
 /** A pipeline in the list. */
 export const pipelineSummarySchema = z
   .object({
@@ -18,7 +29,7 @@ export const pipelineSummarySchema = z
     stages: z.array(z.string()).meta({ description: 'Their names, in order.' }),
     ...countersShape,
   })
-  .meta({ id: 'PipelineSummary' });
+  .meta({ id: 'PipelineSummary', examples: [pipelineSummaryExample] });
 
 /** A pipeline by itself. */
 export const pipelineDetailSchema = z
@@ -30,4 +41,19 @@ export const pipelineDetailSchema = z
     pausedStages: z.array(z.string()),
     ...countersShape,
   })
-  .meta({ id: 'Pipeline' });
+  .meta({
+    id: 'Pipeline',
+    examples: [
+      {
+        id: 'orders',
+        definition: pipelineDefinitionSchema.parse({ id: 'orders', stages: [{ name: 'Price', workers: 2, tasks: ['hash'] }] }),
+        state: 'running',
+        workers: { Price: ['Price-W0', 'Price-W1'] },
+        pausedStages: [],
+        itemsProcessed: 310,
+        itemsFailed: 2,
+        itemsCancelled: 0,
+        itemsInFlight: 45,
+      },
+    ],
+  });

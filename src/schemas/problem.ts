@@ -47,7 +47,6 @@ export const ERROR_CODES = {
     title: 'The body has a media type or encoding that this route does not take',
     fix: 'Send application/json or, where the route takes it, application/x-ndjson, without Content-Encoding.',
   },
-  'not-acceptable': { title: 'This route cannot answer in that media type', fix: 'Accept application/json.' },
   'queue-full': { title: 'The backlog has no room', fix: 'Send again after Retry-After seconds.' },
   'request-timeout': { title: 'The request did not arrive in time', fix: 'Send the whole request without long breaks.' },
   'shutting-down': { title: 'The service is shutting down', fix: 'Send again after Retry-After seconds.' },

@@ -15,7 +15,12 @@ export const stageStatsSchema = z
     skippedItems: z.int(),
     retriedItems: z.int(),
   })
-  .meta({ id: 'StageStats' });
+  .meta({
+    id: 'StageStats',
+    examples: [
+      { stageName: 'Fetch', pendingItems: 40, inProgressItems: 5, completedItems: 312, failedItems: 2, skippedItems: 0, retriedItems: 7 },
+    ],
+  });
 export type StageStats = z.infer<typeof stageStatsSchema>;
 
 export const statusCountsSchema = z.object({
@@ -30,6 +35,33 @@ export const statusCountsSchema = z.object({
 export type StatusCounts = z.infer<typeof statusCountsSchema>;
 
 export const bottleneckReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit', 'retry', 'next-stage-full', 'paused']);
+
+const statsExample = {
+  itemsProcessed: 310,
+  itemsFailed: 2,
+  itemsCancelled: 0,
+  itemsFed: 357,
+  itemsInFlight: 45,
+  queueSizes: { Fetch: 40 },
+  stageStats: {
+    Fetch: {
+      stageName: 'Fetch',
+      pendingItems: 40,
+      inProgressItems: 5,
+      completedItems: 310,
+      failedItems: 2,
+      skippedItems: 0,
+      retriedItems: 7,
+    },
+  },
+  statusCounts: { queued: 39, in_progress: 5, completed: 310, failed: 2, retrying: 1, skipped: 0, cancelled: 0 },
+  throughputPerSecond: 5.2,
+  latencySeconds: { p50: 1.8, p90: 4.1, p99: 9.6 },
+  bottleneck: { stage: 'Fetch', reason: 'workers' as const },
+  etaSeconds: 8.7,
+  handlersIgnoringSignal: 0,
+  asOf: 'k3x9-2148',
+};
 
 export const pipelineStatsSchema = z
   .object({
@@ -52,8 +84,19 @@ export const pipelineStatsSchema = z
       .meta({ description: 'Task executions that still run although they timed out or were cancelled: their handler ignores its signal.' }),
     asOf: eventIdSchema,
   })
-  .meta({ id: 'PipelineStats' });
+  .meta({ id: 'PipelineStats', examples: [statsExample] });
 export type PipelineStats = z.infer<typeof pipelineStatsSchema>;
+
+const workerStateExample = {
+  workerName: 'Fetch-W0',
+  stage: 'Fetch',
+  status: 'busy' as const,
+  currentItemId: 'order-4711',
+  currentTask: 'http_request',
+  taskStatus: 'reading the answer',
+  processingSince: '2026-11-23T17:44:00.123Z',
+  waitingFor: null,
+};
 
 export const workerStateSchema = z
   .object({
@@ -66,8 +109,18 @@ export const workerStateSchema = z
     processingSince: instantSchema.nullable(),
     waitingFor: waitingForSchema.nullable(),
   })
-  .meta({ id: 'WorkerState' });
+  .meta({ id: 'WorkerState', examples: [workerStateExample] });
 export type WorkerState = z.infer<typeof workerStateSchema>;
+
+const workerMetricsExample = {
+  workerName: 'Fetch-W0',
+  stage: 'Fetch',
+  itemsProcessed: 61,
+  itemsFailed: 1,
+  totalProcessingTimeSeconds: 74.4,
+  avgProcessingTimeSeconds: 1.2,
+  lastActive: '2026-11-23T17:44:00.123Z',
+};
 
 export const workerMetricsSchema = z
   .object({
@@ -79,13 +132,29 @@ export const workerMetricsSchema = z
     avgProcessingTimeSeconds: z.number(),
     lastActive: instantSchema.nullable(),
   })
-  .meta({ id: 'WorkerMetrics' });
+  .meta({ id: 'WorkerMetrics', examples: [workerMetricsExample] });
 export type WorkerMetrics = z.infer<typeof workerMetricsSchema>;
+
+const failedItemExample = {
+  itemId: 'order-4712',
+  error: 'the connection was refused',
+  errorType: 'TypeError',
+  stage: 'Fetch',
+  attempts: 3,
+  timestamp: '2026-11-23T17:44:00.123Z',
+};
 
 export const failedItemSchema = z
   .object({ itemId: z.string(), error: z.string(), errorType: z.string(), stage: z.string(), attempts: z.int(), timestamp: instantSchema })
-  .meta({ id: 'FailedItem' });
+  .meta({ id: 'FailedItem', examples: [failedItemExample] });
 export type FailedItem = z.infer<typeof failedItemSchema>;
+
+export const errorSummaryExample = {
+  totalFailed: 2,
+  errorsByType: { TypeError: 2 },
+  errorsByStage: { Fetch: 2 },
+  failedItems: [failedItemExample],
+};
 
 export const errorSummarySchema = z
   .object({
@@ -94,12 +163,12 @@ export const errorSummarySchema = z
     errorsByStage: z.record(z.string(), z.int()),
     failedItems: z.array(failedItemSchema).meta({ description: 'The newest failures last, at most 1000; the counts cover all.' }),
   })
-  .meta({ id: 'ErrorSummary' });
+  .meta({ id: 'ErrorSummary', examples: [errorSummaryExample] });
 export type ErrorSummary = z.infer<typeof errorSummarySchema>;
 
 export const workerNamesSchema = z.record(z.string(), z.array(z.string())).meta({ examples: [{ Fetch: ['Fetch-W0', 'Fetch-W1'] }] });
-export const workerStatesSchema = z.record(z.string(), workerStateSchema);
-export const workerMetricsMapSchema = z.record(z.string(), workerMetricsSchema);
+export const workerStatesSchema = z.record(z.string(), workerStateSchema).meta({ examples: [{ 'Fetch-W0': workerStateExample }] });
+export const workerMetricsMapSchema = z.record(z.string(), workerMetricsSchema).meta({ examples: [{ 'Fetch-W0': workerMetricsExample }] });
 
 export const snapshotSchema = z
   .object({
@@ -110,5 +179,17 @@ export const snapshotSchema = z
     timestamp: instantSchema,
     asOf: eventIdSchema,
   })
-  .meta({ id: 'Snapshot' });
+  .meta({
+    id: 'Snapshot',
+    examples: [
+      {
+        workerStates: { 'Fetch-W0': workerStateExample },
+        workerMetrics: { 'Fetch-W0': workerMetricsExample },
+        pipelineStats: statsExample,
+        errorSummary: errorSummaryExample,
+        timestamp: '2026-11-23T17:44:00.123Z',
+        asOf: 'k3x9-2148',
+      },
+    ],
+  });
 export type DashboardSnapshot = z.infer<typeof snapshotSchema>;
