@@ -33,37 +33,39 @@ const ACTIONS: Action[] = [
     name: 'start',
     summary: 'Start a pipeline',
     description: 'Also one that was stopped: items that wait in it are run.',
-    codes: ['already-running', 'invalid-state', 'draining'],
+    codes: ['already-running', 'invalid-state', 'shutting-down'],
     act: (runtime) => runtime.start(),
   },
   {
     name: 'pause',
     summary: 'Pause a pipeline',
     description: 'No item is handed to a worker any more; what runs, finishes. Feeding goes on.',
-    codes: ['invalid-state', 'draining'],
+    codes: ['invalid-state'],
     act: (runtime) => runtime.pause(),
   },
   {
     name: 'resume',
     summary: 'Resume a paused pipeline',
     description: 'Items are handed out again.',
-    codes: ['invalid-state', 'draining'],
+    codes: ['invalid-state', 'shutting-down'],
     act: (runtime) => runtime.resume(),
   },
 ];
 
-const STAGE_ACTIONS = [
+const STAGE_ACTIONS: (Omit<Action, 'act'> & { act(runtime: PipelineRuntime, stage: string): Promise<void> })[] = [
   {
     name: 'pause',
     summary: 'Pause one stage',
     description: 'Its workers take no more items; the stages before it fill up.',
-    act: (runtime: PipelineRuntime, stage: string) => runtime.pauseStage(stage),
+    codes: ['invalid-state'],
+    act: (runtime, stage) => runtime.pauseStage(stage),
   },
   {
     name: 'resume',
     summary: 'Resume one stage',
     description: 'Its workers take items again.',
-    act: (runtime: PipelineRuntime, stage: string) => runtime.resumeStage(stage),
+    codes: [],
+    act: (runtime, stage) => runtime.resumeStage(stage),
   },
 ];
 
@@ -86,7 +88,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           body: noBody,
           response: {
             200: reply(pipelineDetailSchema, 'The pipeline after it.'),
-            ...problems('pipeline-not-found', ...codes, 'shutting-down'),
+            ...problems('pipeline-not-found', ...codes),
           },
         },
       },
@@ -98,7 +100,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
     );
   }
 
-  for (const { name, summary, description, act } of STAGE_ACTIONS) {
+  for (const { name, summary, description, codes, act } of STAGE_ACTIONS) {
     app.post(
       `/pipelines/:id/stages/:stage/${name}`,
       {
@@ -110,7 +112,10 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           querystring: noQuery,
           params: stageParams,
           body: noBody,
-          response: { 200: reply(pipelineDetailSchema, 'The pipeline after it.'), ...problems('pipeline-not-found', 'unknown-stage') },
+          response: {
+            200: reply(pipelineDetailSchema, 'The pipeline after it.'),
+            ...problems('pipeline-not-found', 'unknown-stage', ...codes),
+          },
         },
       },
       async ({ params }) => {
@@ -159,7 +164,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         body: shutdownBodySchema.optional(),
         response: {
           200: reply(shutdownReportSchema, 'Stopped; what became of the items.'),
-          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'invalid-state'),
+          ...problems(...BODY_PROBLEMS, 'pipeline-not-found'),
         },
       },
     },

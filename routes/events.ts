@@ -29,7 +29,7 @@ A reader that stops reading is not waited for: it goes on from what is kept, aft
 const EXAMPLE = `
 retry: 1000
 
-id: k3x9-2148
+id: mf3k2x1a-4711
 event: status
 data: {"itemId":"order-4711","feedId":"feed-mwty2h4k7f3a","stage":"Price","status":"completed","final":true,"worker":"Price-W0","timestamp":"2026-11-23T17:44:00.123Z","metadata":{}}
 
@@ -40,7 +40,7 @@ const eventHeaders = z.looseObject({
   'last-event-id': z
     .string()
     .optional()
-    .meta({ description: 'The `id` of the last event that was received; the stream goes on after it.', examples: ['k3x9-2148'] }),
+    .meta({ description: 'The `id` of the last event that was received; the stream goes on after it.', examples: ['mf3k2x1a-4711'] }),
 });
 
 /** The events of a pipeline, as they happen. */

@@ -4,7 +4,7 @@ import { feedContent, jsonFeedBody } from '../src/http/feed-body.ts';
 import { acceptNdjson, isNdjson } from '../src/http/ndjson-body.ts';
 import { feedNdjson } from '../src/http/ndjson-feed.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
-import { BODY_PROBLEMS, pipelineParams, problems, refuseDuringShutdown, reply } from '../src/http/route-schemas.ts';
+import { BODY_PROBLEMS, LOCATION, pipelineParams, problems, refuseDuringShutdown, reply } from '../src/http/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schema-compiler.ts';
 import { type FeedReceipt, feedOptionsSchema, feedReceiptSchema } from '../src/schemas/control.ts';
 
@@ -31,7 +31,10 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBy
         params: pipelineParams,
         body: feedContent,
         response: {
-          202: reply(feedReceiptSchema, 'Accepted, as durable as the store makes it; `Location` is the address of the feed.'),
+          202: {
+            ...reply(feedReceiptSchema, 'Accepted, as durable as the store makes it; `Location` is the address of the feed.'),
+            headers: LOCATION,
+          },
           ...problems(
             ...BODY_PROBLEMS,
             'malformed-line',

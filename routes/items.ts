@@ -21,7 +21,7 @@ const retryQuery = z.strictObject({
 });
 const retryBody = z
   .strictObject({ stage: stageNameSchema.optional(), errorType: z.string().min(1).max(200).optional(), feedId: nameSchema.optional() })
-  .meta({ id: 'RetryBody', examples: [{ stage: 'Fetch', errorType: 'TypeError' }] });
+  .meta({ id: 'RetryBody', examples: [{ stage: 'Check', errorType: 'PermanentError' }] });
 const retriedSchema = z.object({ retried: z.int() });
 const tags = ['Looking'];
 

@@ -150,7 +150,11 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         params: pipelineParams,
         response: {
           200: listReply(resultsSchema, resultSchema, 'A page of results.', {
-            page: { results: [resultExample], nextCursor: 'eyJsIjoicmVzdWx0cyJ9', retired: 0 },
+            page: {
+              results: [resultExample],
+              nextCursor: 'eyJsaXN0IjoiL3BpcGVsaW5lcy9vcmRlcnMvcmVzdWx0cyIsImZpbHRlcnMiOiJ7fSIsImFmdGVyIjoxMn0',
+              retired: 0,
+            },
             row: resultExample,
           }),
           ...problems('pipeline-not-found', 'invalid-cursor'),

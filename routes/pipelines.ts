@@ -6,6 +6,7 @@ import { toDetail, toSummary } from '../src/http/pipeline-view.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
 import {
   BODY_PROBLEMS,
+  LOCATION,
   listShape,
   nextCursorSchema,
   noQuery,
@@ -76,7 +77,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         querystring: noQuery,
         body: createBody,
         response: {
-          201: reply(pipelineDetailSchema, 'Created; `Location` is its address.'),
+          201: { ...reply(pipelineDetailSchema, 'Created; `Location` is its address.'), headers: LOCATION },
           ...problems(...BODY_PROBLEMS, 'pipeline-exists', 'unknown-task', 'invalid-params', 'invalid-pipeline', 'shutting-down'),
         },
       },

@@ -39,6 +39,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitByt
             'pipeline-not-found',
             'unknown-stage',
             'draining',
+            'invalid-state',
             'duplicate-items',
             'feed-exists',
             'queue-full',

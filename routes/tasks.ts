@@ -21,7 +21,14 @@ const tasks: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         querystring: z.strictObject(listShape),
         response: {
           200: reply(listSchema, 'A page of them.', {
-            tasks: [{ name: 'shout', kind: 'task', description: 'Says it louder.', paramsSchema: null }],
+            tasks: [
+              {
+                name: 'file_append',
+                kind: 'task',
+                description: 'Appends the value to a file as one line of JSON and lets it pass unchanged.',
+                paramsSchema: { type: 'object', properties: { file: { type: 'string' } }, required: ['file'], additionalProperties: false },
+              },
+            ],
             nextCursor: null,
           }),
           ...problems('invalid-cursor'),

@@ -6,11 +6,11 @@ const example = {
   type: 'urn:sluice:problem:invalid-pipeline',
   title: ERROR_CODES['invalid-pipeline'].title,
   status: STATUS_OF['invalid-pipeline'],
-  detail: '/stages/0/taskConcurrencyLimits/http_get names a task that this stage does not have',
+  detail: ERROR_CODES['invalid-pipeline'].example.detail,
   instance: '/pipelines',
   code: 'invalid-pipeline',
   fix: ERROR_CODES['invalid-pipeline'].fix,
-  errors: [{ path: '/stages/0/taskConcurrencyLimits/http_get', message: 'names a task that this stage does not have' }],
+  errors: ERROR_CODES['invalid-pipeline'].example.errors,
 };
 
 export function errorsPage(): string {

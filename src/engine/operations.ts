@@ -88,8 +88,9 @@ export class Operations {
     return fresh;
   }
 
-  /** Every failed item that matches, in feed order; returns how many. */
+  /** Every failed item that matches, in feed order; returns how many. Throws `unknown-stage`. */
   retryFailed(query: { stage?: string | undefined; errorType?: string | undefined; feedId?: string | undefined }): number {
+    if (query.stage !== undefined) this.stage(query.stage);
     const ids: string[] = [];
     for (const item of this.core.index) {
       if (item.status !== 'failed' || item.error === null) continue;

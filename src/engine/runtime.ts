@@ -57,6 +57,7 @@ export interface PipelineRuntime {
   cancelItem(itemId: string): Promise<ItemSummary>;
   /** Puts a failed item back at the stage where it failed, or at another. Throws `item-not-found`, `item-not-final`, `unknown-stage`. */
   retryItem(itemId: string, fromStage?: string): Promise<ItemSummary>;
+  /** Every failed item that fits; how many. Throws `unknown-stage`, `draining`. */
   retryFailed(query: { stage?: string; errorType?: string; feedId?: string }): Promise<number>;
 
   readonly events: EventSource;

@@ -33,7 +33,7 @@ export const eventQuerySchema = z.strictObject({
   stage: z
     .array(stageNameSchema)
     .optional()
-    .meta({ description: `Only events of this stage. ${REPEATABLE}`, examples: [['Fetch']] }),
+    .meta({ description: `Only events of this stage. ${REPEATABLE}`, examples: [['Price']] }),
   status: z
     .array(itemStatusSchema)
     .optional()

@@ -3,7 +3,10 @@ import { feedBodySchema } from '../schemas/control.ts';
 import { invalidInput } from './faults.ts';
 import { NDJSON_TYPES } from './ndjson-body.ts';
 
-const lineSchema = z.unknown().meta({ description: 'One item a line.', examples: [{ id: 'a', value: { name: 'Ada' } }] });
+const lineSchema = z.unknown().meta({
+  description: 'One item a line.',
+  examples: ['{"id":"order-4711","sku":"A7","quantity":3}\n{"id":"order-4712","sku":"B2"}\n'],
+});
 
 /** The body of feed and run: JSON with the options beside the items, or NDJSON with the options in the query. */
 export const feedContent = {

@@ -2,6 +2,7 @@ import fastifySwagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { z } from 'zod';
 import { type Io, type JsonSchema, mapRefs, toJsonSchema } from './json-schema.ts';
+import { PROBLEM_TYPE } from './problem.ts';
 
 /** Serves the description of the API, made from the routes and their schemas. Call it before the routes are registered. */
 export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
@@ -29,9 +30,12 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
     transform: ({ schema, url }) => ({ schema: schema ? components.convert(schema) : { hide: true }, url }),
     transformObject: (document) => {
       const { openapiObject } = document as unknown as { openapiObject: Document };
-      for (const operation of Object.values(openapiObject.paths).flatMap((path) => Object.values(path))) {
-        if (operation.operationId !== undefined && components.optionalBodies.has(operation.operationId)) {
-          operation.requestBody = { ...operation.requestBody, required: false };
+      for (const [path, methods] of Object.entries(openapiObject.paths)) {
+        for (const operation of Object.values(methods)) {
+          if (operation.operationId !== undefined && components.optionalBodies.has(operation.operationId)) {
+            operation.requestBody = { ...operation.requestBody, required: false };
+          }
+          nameInstances(operation, path);
         }
       }
       return { ...openapiObject, components: { schemas: components.sorted() } } as never;
@@ -41,7 +45,22 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
 
 /** The parts of a document that are touched here. */
 interface Document {
-  paths: Record<string, Record<string, { operationId?: string; requestBody?: object }>>;
+  paths: Record<string, Record<string, Operation>>;
+}
+interface Operation {
+  operationId?: string;
+  parameters?: { name: string; in: string; example?: unknown }[];
+  requestBody?: object;
+  responses: Record<string, { content?: Record<string, { examples?: Record<string, { value: object }> }> }>;
+}
+
+/** The examples of problems are the same for all routes but for the address that was asked for. */
+function nameInstances({ parameters = [], responses }: Operation, path: string): void {
+  const exampleOf = (name: string): unknown => parameters.find((parameter) => parameter.in === 'path' && parameter.name === name)?.example;
+  const instance = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(exampleOf(name) ?? name)));
+  for (const { content } of Object.values(responses)) {
+    for (const example of Object.values(content?.[PROBLEM_TYPE]?.examples ?? {})) example.value = { ...example.value, instance };
+  }
 }
 
 const isZod = (value: unknown): value is z.ZodType => value instanceof z.ZodType;

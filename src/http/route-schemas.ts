@@ -8,7 +8,7 @@ import { STATUS_OF } from './status.ts';
 
 /** What routes declare again and again: addresses, list queries, replies. */
 
-const idSchema = nameSchema.meta({ description: 'The id of a pipeline.', examples: ['thumbnails'] });
+const idSchema = nameSchema.meta({ description: 'The id of a pipeline.', examples: ['orders'] });
 export const pipelineParams = z.strictObject({ id: idSchema });
 export const itemParams = z.strictObject({
   id: idSchema,
@@ -16,7 +16,7 @@ export const itemParams = z.strictObject({
 });
 export const stageParams = z.strictObject({
   id: idSchema,
-  stage: stageNameSchema.meta({ description: 'The name of a stage, percent-encoded.', examples: ['Fetch'] }),
+  stage: stageNameSchema.meta({ description: 'The name of a stage, percent-encoded.', examples: ['Price'] }),
 });
 
 /** Routes without parameters refuse them too: a misspelt `?mode=` must not pass in silence. */
@@ -42,6 +42,7 @@ export const retiredSchema = z.int().meta({ description: 'Finished items that re
 
 export interface Reply {
   description: string;
+  headers?: Record<string, { type: string; description: string }>;
   content: Record<string, { schema: z.ZodType; example?: unknown; examples?: Record<string, { value: unknown }> }>;
 }
 
@@ -51,13 +52,17 @@ export const reply = (schema: z.ZodType, description: string, example?: unknown)
   content: { 'application/json': { schema, ...(example === undefined ? {} : { example }) } },
 });
 
+/** For replies that tell where the new thing is. */
+export const LOCATION = { location: { type: 'string', description: 'The path of what was made.' } };
+const RETRY_AFTER = { 'retry-after': { type: 'integer', description: 'Seconds after which to send the request again.' } };
+
 /** The same list, one row a line, when `Accept` asks for it. */
 export const NDJSON = 'application/x-ndjson';
 export const listReply = (schema: z.ZodType, row: z.ZodType, description: string, examples: { page: unknown; row: unknown }): Reply => ({
   description: `${description} As \`${NDJSON}\` one row a line, up to \`limit\` or the end.`,
   content: {
     'application/json': { schema, example: examples.page },
-    [NDJSON]: { schema: row, example: `${JSON.stringify(examples.row)}\n` },
+    [NDJSON]: { schema: row, example: examples.row },
   },
 });
 
@@ -70,15 +75,18 @@ export function problems(...codes: ErrorCode[]): Record<number, Reply> {
     const before = known?.content[PROBLEM_TYPE]?.examples;
     replies[status] = {
       description: known === undefined ? `\`${code}\`` : `${known.description}, \`${code}\``,
+      ...(status === 429 || status === 503 ? { headers: RETRY_AFTER } : {}),
       content: { [PROBLEM_TYPE]: { schema: problemSchema, examples: { ...before, [code]: { value: problemExample(code, status) } } } },
     };
   }
   return replies;
 }
 
-function problemExample(code: ErrorCode, status: number): unknown {
-  const { title, fix } = ERROR_CODES[code];
-  return { type: `urn:sluice:problem:${code}`, title, status, detail: title, instance: '/pipelines/orders', code, fix };
+/** `instance` is added where the address is known, see openapi.ts. */
+function problemExample(code: ErrorCode, status: number): object {
+  const { title, fix, example } = ERROR_CODES[code];
+  const { detail, ...more } = example;
+  return { type: `urn:sluice:problem:${code}`, title, status, detail, instance: '', code, fix, ...more };
 }
 
 /** What a JSON body can be refused with before its schema is looked at. */

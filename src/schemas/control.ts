@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { resultExample, resultSchema } from './item.ts';
+import { failedResultExample, resultExample, resultSchema } from './item.ts';
 import { itemIdSchema, nameSchema, prioritySchema, stageNameSchema } from './names.ts';
-import { errorSummarySchema } from './stats.ts';
+import { errorSummaryExample, errorSummarySchema } from './stats.ts';
 
 export const onDuplicateSchema = z.enum(['skip', 'reject', 'rerun']);
 export type OnDuplicate = z.infer<typeof onDuplicateSchema>;
@@ -16,9 +16,18 @@ const feedOptionsShape = {
   }),
 };
 
-export const feedBodySchema = z
-  .strictObject({ items: z.array(z.unknown()), ...feedOptionsShape })
-  .meta({ id: 'FeedBody', examples: [{ items: [{ id: 'a', value: { name: 'Ada' } }, { name: 'Grace' }], priority: 50 }] });
+export const feedBodySchema = z.strictObject({ items: z.array(z.unknown()), ...feedOptionsShape }).meta({
+  id: 'FeedBody',
+  examples: [
+    {
+      items: [
+        { id: 'order-4711', sku: 'A7', quantity: 3 },
+        { id: 'order-4712', sku: 'B2' },
+      ],
+      priority: 50,
+    },
+  ],
+});
 export const feedOptionsSchema = z.strictObject(feedOptionsShape);
 export type FeedOptions = z.infer<typeof feedOptionsSchema>;
 
@@ -40,7 +49,7 @@ export const feedReceiptSchema = z
         duplicates: 0,
         firstSequence: 12,
         lastSequence: 13,
-        ids: ['order-4711', 'q7m2-13'],
+        ids: ['order-4711', 'order-4712'],
       },
     ],
   });
@@ -51,8 +60,8 @@ export const runReplySchema = z.object({ feedId: z.string(), results: z.array(re
   examples: [
     {
       feedId: 'feed-mwty2h4k7f3a',
-      results: [resultExample],
-      errorSummary: { totalFailed: 0, errorsByType: {}, errorsByStage: {}, failedItems: [] },
+      results: [resultExample, failedResultExample],
+      errorSummary: errorSummaryExample,
     },
   ],
 });

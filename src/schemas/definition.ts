@@ -62,6 +62,39 @@ export const retentionSchema = z.strictObject({
   maxAgeSeconds: z.number().gt(0).max(315_360_000).optional(),
 });
 
+const stageDefaults = {
+  workers: 1,
+  retry: 'per_task' as const,
+  taskAttempts: 3,
+  taskWaitSeconds: 1,
+  backoff: 'fixed' as const,
+  maxWaitSeconds: 300,
+  jitter: 0,
+  stageAttempts: 3,
+  unpackArgs: false,
+  taskConcurrencyLimits: {},
+  taskRateLimits: {},
+  pull: false,
+};
+/** With every default filled in, so that it is one of what is sent and of what is answered. */
+export const definitionExample = {
+  id: 'orders',
+  collectResults: true,
+  stages: [
+    {
+      ...stageDefaults,
+      name: 'Check',
+      tasks: [{ task: 'json_schema', with: { schema: { type: 'object', required: ['sku', 'quantity'] } } }],
+    },
+    {
+      ...stageDefaults,
+      name: 'Price',
+      workers: 2,
+      tasks: [{ task: 'jsonata', with: { expression: '{ "sku": sku, "total": quantity * 9.5 }' } }],
+    },
+  ],
+};
+
 export const pipelineDefinitionSchema = z
   .strictObject({
     id: nameSchema,
@@ -71,15 +104,7 @@ export const pipelineDefinitionSchema = z
     backlogCapacity: z.int().min(1).max(100_000_000).optional(),
     stages: z.array(stageDefinitionSchema).min(1),
   })
-  .meta({
-    id: 'PipelineDefinition',
-    examples: [
-      {
-        id: 'greet',
-        stages: [{ name: 'Greet', workers: 2, tasks: [{ task: 'jsonata', with: { expression: '"Hello " & name' } }] }],
-      },
-    ],
-  });
+  .meta({ id: 'PipelineDefinition', examples: [definitionExample] });
 
 /** A definition as a caller writes it: defaults may be left out. */
 export type StageDefinitionInput = z.input<typeof stageDefinitionSchema>;

@@ -8,17 +8,32 @@ export type ItemStatus = z.infer<typeof itemStatusSchema>;
 export const metadataSchema = z.record(z.string(), z.unknown());
 export type Metadata = z.infer<typeof metadataSchema>;
 
+const itemErrorExample = {
+  type: 'PermanentError',
+  message: "the value does not fit the schema: it must have required property 'quantity'",
+  stage: 'Check',
+  attempts: 1,
+};
+
 export const itemErrorSchema = z
   .object({ type: z.string(), message: z.string(), stage: z.string(), attempts: z.int() })
-  .meta({ id: 'ItemError', examples: [{ type: 'TypeError', message: 'fetch failed', stage: 'Fetch', attempts: 3 }] });
+  .meta({ id: 'ItemError', examples: [itemErrorExample] });
 export type ItemError = z.infer<typeof itemErrorSchema>;
 
 export const resultExample = {
   id: 'order-4711',
-  value: { total: 28.5 },
+  value: { sku: 'A7', total: 28.5 },
   sequenceId: 12,
-  metadata: { customer: 'c-9' },
+  metadata: { sku: 'A7', quantity: 3 },
   error: null,
+  feedId: 'feed-mwty2h4k7f3a',
+};
+export const failedResultExample = {
+  id: 'order-4712',
+  value: null,
+  sequenceId: 13,
+  metadata: { sku: 'B2' },
+  error: itemErrorExample,
   feedId: 'feed-mwty2h4k7f3a',
 };
 
@@ -31,7 +46,7 @@ export const resultSchema = z
     error: itemErrorSchema.nullable(),
     feedId: z.string(),
   })
-  .meta({ id: 'Result', examples: [resultExample] });
+  .meta({ id: 'Result', examples: [resultExample, failedResultExample] });
 /** The end of one item: its value, or the error that ended it. */
 export type PipelineResult = z.infer<typeof resultSchema>;
 
@@ -154,12 +169,19 @@ export const itemDetailSchema = itemSummarySchema
     examples: [
       {
         ...itemSummaryExample,
-        value: { total: 28.5 },
-        metadata: { customer: 'c-9' },
-        acceptedAt: '2026-11-23T17:43:58.001Z',
+        value: { sku: 'A7', total: 28.5 },
+        metadata: { sku: 'A7', quantity: 3 },
+        acceptedAt: '2026-11-23T17:44:00.123Z',
         waitingFor: null,
-        history: [statusEventExample],
-        historyTruncated: true,
+        history: [
+          { ...statusEventExample, stage: 'Check', status: 'queued', final: false, worker: null },
+          { ...statusEventExample, stage: 'Check', status: 'in_progress', final: false, worker: 'Check-W0' },
+          { ...statusEventExample, stage: 'Check', status: 'completed', final: false, worker: 'Check-W0' },
+          { ...statusEventExample, status: 'queued', final: false, worker: null },
+          { ...statusEventExample, status: 'in_progress', final: false },
+          statusEventExample,
+        ],
+        historyTruncated: false,
       },
     ],
   });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { pipelineDefinitionSchema } from './definition.ts';
+import { definitionExample, pipelineDefinitionSchema } from './definition.ts';
 import { pipelineStateSchema, workerNamesSchema } from './stats.ts';
 
 const countersShape = {
@@ -11,11 +11,11 @@ const countersShape = {
 
 export const pipelineSummaryExample = {
   id: 'orders',
-  description: 'Check orders and price them.',
+  description: null,
   state: 'running' as const,
   stages: ['Check', 'Price'],
   itemsProcessed: 310,
-  itemsFailed: 2,
+  itemsFailed: 1,
   itemsCancelled: 0,
   itemsInFlight: 45,
 };
@@ -46,12 +46,12 @@ export const pipelineDetailSchema = z
     examples: [
       {
         id: 'orders',
-        definition: pipelineDefinitionSchema.parse({ id: 'orders', stages: [{ name: 'Price', workers: 2, tasks: ['hash'] }] }),
+        definition: definitionExample,
         state: 'running',
-        workers: { Price: ['Price-W0', 'Price-W1'] },
+        workers: { Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] },
         pausedStages: [],
         itemsProcessed: 310,
-        itemsFailed: 2,
+        itemsFailed: 1,
         itemsCancelled: 0,
         itemsInFlight: 45,
       },

@@ -5,6 +5,16 @@ import { eventIdSchema, instantSchema } from './names.ts';
 export const pipelineStateSchema = z.enum(['created', 'running', 'paused', 'draining', 'stopped']);
 export type PipelineState = z.infer<typeof pipelineStateSchema>;
 
+const priceStatsExample = {
+  stageName: 'Price',
+  pendingItems: 43,
+  inProgressItems: 2,
+  completedItems: 310,
+  failedItems: 0,
+  skippedItems: 0,
+  retriedItems: 7,
+};
+
 export const stageStatsSchema = z
   .object({
     stageName: z.string(),
@@ -17,9 +27,7 @@ export const stageStatsSchema = z
   })
   .meta({
     id: 'StageStats',
-    examples: [
-      { stageName: 'Fetch', pendingItems: 40, inProgressItems: 5, completedItems: 312, failedItems: 2, skippedItems: 0, retriedItems: 7 },
-    ],
+    examples: [priceStatsExample],
   });
 export type StageStats = z.infer<typeof stageStatsSchema>;
 
@@ -38,29 +46,30 @@ export const bottleneckReasonSchema = z.enum(['workers', 'task-limit', 'rate-lim
 
 const statsExample = {
   itemsProcessed: 310,
-  itemsFailed: 2,
+  itemsFailed: 1,
   itemsCancelled: 0,
-  itemsFed: 357,
+  itemsFed: 356,
   itemsInFlight: 45,
-  queueSizes: { Fetch: 40 },
+  queueSizes: { Check: 0, Price: 43 },
   stageStats: {
-    Fetch: {
-      stageName: 'Fetch',
-      pendingItems: 40,
-      inProgressItems: 5,
-      completedItems: 310,
-      failedItems: 2,
+    Check: {
+      stageName: 'Check',
+      pendingItems: 0,
+      inProgressItems: 0,
+      completedItems: 355,
+      failedItems: 1,
       skippedItems: 0,
-      retriedItems: 7,
+      retriedItems: 0,
     },
+    Price: priceStatsExample,
   },
-  statusCounts: { queued: 39, in_progress: 5, completed: 310, failed: 2, retrying: 1, skipped: 0, cancelled: 0 },
+  statusCounts: { queued: 42, in_progress: 2, completed: 310, failed: 1, retrying: 1, skipped: 0, cancelled: 0 },
   throughputPerSecond: 5.2,
   latencySeconds: { p50: 1.8, p90: 4.1, p99: 9.6 },
-  bottleneck: { stage: 'Fetch', reason: 'workers' as const },
+  bottleneck: { stage: 'Price', reason: 'workers' as const },
   etaSeconds: 8.7,
   handlersIgnoringSignal: 0,
-  asOf: 'k3x9-2148',
+  asOf: 'mf3k2x1a-4711',
 };
 
 export const pipelineStatsSchema = z
@@ -88,12 +97,12 @@ export const pipelineStatsSchema = z
 export type PipelineStats = z.infer<typeof pipelineStatsSchema>;
 
 const workerStateExample = {
-  workerName: 'Fetch-W0',
-  stage: 'Fetch',
+  workerName: 'Price-W0',
+  stage: 'Price',
   status: 'busy' as const,
   currentItemId: 'order-4711',
-  currentTask: 'http_request',
-  taskStatus: 'reading the answer',
+  currentTask: 'jsonata',
+  taskStatus: null,
   processingSince: '2026-11-23T17:44:00.123Z',
   waitingFor: null,
 };
@@ -113,12 +122,12 @@ export const workerStateSchema = z
 export type WorkerState = z.infer<typeof workerStateSchema>;
 
 const workerMetricsExample = {
-  workerName: 'Fetch-W0',
-  stage: 'Fetch',
-  itemsProcessed: 61,
-  itemsFailed: 1,
-  totalProcessingTimeSeconds: 74.4,
-  avgProcessingTimeSeconds: 1.2,
+  workerName: 'Price-W0',
+  stage: 'Price',
+  itemsProcessed: 155,
+  itemsFailed: 0,
+  totalProcessingTimeSeconds: 58.9,
+  avgProcessingTimeSeconds: 0.38,
   lastActive: '2026-11-23T17:44:00.123Z',
 };
 
@@ -137,10 +146,10 @@ export type WorkerMetrics = z.infer<typeof workerMetricsSchema>;
 
 const failedItemExample = {
   itemId: 'order-4712',
-  error: 'the connection was refused',
-  errorType: 'TypeError',
-  stage: 'Fetch',
-  attempts: 3,
+  error: "the value does not fit the schema: it must have required property 'quantity'",
+  errorType: 'PermanentError',
+  stage: 'Check',
+  attempts: 1,
   timestamp: '2026-11-23T17:44:00.123Z',
 };
 
@@ -150,9 +159,9 @@ export const failedItemSchema = z
 export type FailedItem = z.infer<typeof failedItemSchema>;
 
 export const errorSummaryExample = {
-  totalFailed: 2,
-  errorsByType: { TypeError: 2 },
-  errorsByStage: { Fetch: 2 },
+  totalFailed: 1,
+  errorsByType: { PermanentError: 1 },
+  errorsByStage: { Check: 1 },
   failedItems: [failedItemExample],
 };
 
@@ -166,9 +175,11 @@ export const errorSummarySchema = z
   .meta({ id: 'ErrorSummary', examples: [errorSummaryExample] });
 export type ErrorSummary = z.infer<typeof errorSummarySchema>;
 
-export const workerNamesSchema = z.record(z.string(), z.array(z.string())).meta({ examples: [{ Fetch: ['Fetch-W0', 'Fetch-W1'] }] });
-export const workerStatesSchema = z.record(z.string(), workerStateSchema).meta({ examples: [{ 'Fetch-W0': workerStateExample }] });
-export const workerMetricsMapSchema = z.record(z.string(), workerMetricsSchema).meta({ examples: [{ 'Fetch-W0': workerMetricsExample }] });
+export const workerNamesSchema = z
+  .record(z.string(), z.array(z.string()))
+  .meta({ examples: [{ Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] }] });
+export const workerStatesSchema = z.record(z.string(), workerStateSchema).meta({ examples: [{ 'Price-W0': workerStateExample }] });
+export const workerMetricsMapSchema = z.record(z.string(), workerMetricsSchema).meta({ examples: [{ 'Price-W0': workerMetricsExample }] });
 
 export const snapshotSchema = z
   .object({
@@ -183,12 +194,12 @@ export const snapshotSchema = z
     id: 'Snapshot',
     examples: [
       {
-        workerStates: { 'Fetch-W0': workerStateExample },
-        workerMetrics: { 'Fetch-W0': workerMetricsExample },
+        workerStates: { 'Price-W0': workerStateExample },
+        workerMetrics: { 'Price-W0': workerMetricsExample },
         pipelineStats: statsExample,
         errorSummary: errorSummaryExample,
         timestamp: '2026-11-23T17:44:00.123Z',
-        asOf: 'k3x9-2148',
+        asOf: 'mf3k2x1a-4711',
       },
     ],
   });

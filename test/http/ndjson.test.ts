@@ -69,7 +69,13 @@ describe('lines', () => {
   it('give back what was written, for any values, cuts and batch sizes', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.jsonValue({ maxDepth: 3, stringUnit: 'grapheme' }), { maxLength: 20 }),
+        fc.array(
+          // Keys that poison prototypes are refused, and have tests of their own.
+          fc
+            .jsonValue({ maxDepth: 3, stringUnit: 'grapheme' })
+            .filter((value) => !/"(__proto__|constructor|prototype)":/.test(JSON.stringify(value))),
+          { maxLength: 20 },
+        ),
         fc.array(fc.nat(400), { maxLength: 8 }),
         fc.integer({ min: 1, max: 7 }),
         fc.constantFrom('\n', '\r\n', '\n\n'),

@@ -43,6 +43,18 @@ describe('every response', () => {
     });
   });
 
+  // RFC 9110 section 12.5.1 lets a server disregard an Accept that it cannot satisfy; nobody is helped by a 406.
+  it.each(['text/html', 'application/xml, text/*;q=0.5', 'application/json;q=0'])(
+    'is JSON even to who accepts %s alone',
+    async (accept) => {
+      await client()
+        .get('/pipelines/p/results')
+        .set('accept', accept)
+        .expect(200)
+        .expect('content-type', /^application\/json/);
+    },
+  );
+
   it('names the methods that an address takes when it refuses one', async () => {
     const response = await client().put('/tasks').expect(405);
     expect(response.headers.allow).toContain('GET');

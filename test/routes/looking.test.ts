@@ -122,6 +122,9 @@ describe('items', () => {
   });
 
   it('runs all failed ones again that match', async () => {
+    const nowhere = await post(service, '/pipelines/p/retry', { stage: 'Nowhere' });
+    expect(nowhere.statusCode).toBe(422);
+    expect(nowhere.json()).toMatchObject({ code: 'unknown-stage' });
     expect((await post(service, '/pipelines/p/retry', { errorType: 'Other' })).json()).toEqual({ retried: 0 });
     expect((await post(service, '/pipelines/p/retry')).json()).toEqual({ retried: 1 });
   });

@@ -134,6 +134,11 @@ export function operations({ test, world }: Suite): void {
     expect((await p.item('failed')).status).toBe('failed');
   });
 
+  test('retryFailed of a stage that does not exist is refused', async () => {
+    const p = await (await world()).pipeline([{ name: 'A', tasks: ['pass'] }]);
+    await expect(p.retryFailed({ stage: 'B' })).rejects.toMatchObject({ code: 'unknown-stage' });
+  });
+
   test('retryFailed takes those of a stage, an error type, a feed, or all, and says how many', async () => {
     const { pipeline, runs } = await world();
     const p = await pipeline([
