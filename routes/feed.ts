@@ -17,7 +17,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBy
     '/pipelines/:id/feed',
     {
       onRequest: refuseDuringShutdown(host),
-      config: { quiet: true },
+      config: { quiet: true, scope: 'feed' },
       schema: {
         tags: ['Feeding'],
         operationId: 'feedItems',

@@ -19,7 +19,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitByt
     '/pipelines/:id/run',
     {
       onRequest: refuseDuringShutdown(host),
-      config: { quiet: true },
+      config: { quiet: true, scope: 'feed' },
       schema: {
         tags: ['Feeding'],
         operationId: 'runItems',

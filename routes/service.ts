@@ -51,7 +51,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
   app.get(
     '/livez',
     {
-      config: { quiet: true },
+      config: { quiet: true, scope: 'public' },
       schema: {
         tags,
         operationId: 'isAlive',
@@ -67,7 +67,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
   app.get(
     '/readyz',
     {
-      config: { quiet: true },
+      config: { quiet: true, scope: 'public' },
       schema: {
         tags,
         operationId: 'isReady',

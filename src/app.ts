@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import type { PipelineHost } from './engine/index.ts';
 import { silentLogger } from './engine/ports.ts';
 import { answerUnknownRoutes } from './http/allowed-methods.ts';
+import { guard } from './http/auth.ts';
 import { answerClientError } from './http/client-error.ts';
 import { closeGently } from './http/closing.ts';
 import { refuseCrossSite } from './http/cross-site.ts';
@@ -26,6 +27,7 @@ export interface AppDeps {
   requestShutdown?: RouteDeps['requestShutdown'];
 }
 
+const DOCS_PREFIX = '/docs';
 /** An item id of 512 characters takes up to nine in a path for each, percent-encoded from three bytes of UTF-8. */
 const PARAM_LENGTH_MAX = 512 * 9;
 
@@ -34,7 +36,7 @@ const PARAM_LENGTH_MAX = 512 * 9;
  * in flight; it leaves the host alone.
  */
 export async function buildApp(
-  config: Pick<Config, 'bodyLimitBytes' | 'shutdownTimeoutSeconds' | 'sseHeartbeatSeconds'>,
+  config: Pick<Config, 'bodyLimitBytes' | 'shutdownTimeoutSeconds' | 'sseHeartbeatSeconds'> & Partial<Pick<Config, 'apiKeys'>>,
   deps: AppDeps,
 ): Promise<FastifyInstance> {
   const { host, logger } = deps;
@@ -63,6 +65,7 @@ export async function buildApp(
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
   app.setErrorHandler(sendProblem);
   refuseCrossSite(app);
+  guard(app, config.apiKeys ?? [], DOCS_PREFIX);
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   logRequests(app);
   acceptJsonBodies(app);
@@ -76,7 +79,7 @@ export async function buildApp(
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,
     requestShutdown: deps.requestShutdown ?? (() => undefined),
   });
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
-  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { url: '/openapi.json' } as never });
+  app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => app.swagger());
+  await app.register(swaggerUi, { routePrefix: DOCS_PREFIX, uiConfig: { url: '/openapi.json' } as never });
   return app;
 }

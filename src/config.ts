@@ -2,8 +2,10 @@
  * The configuration: every environment variable that Sluice reads, checked at start with all faults listed at once.
  * The only place that reads the values of `process.env`; docs/configuration.md is generated from {@link variables}.
  */
+import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { type ApiKey, parseApiKeys } from './schemas/api-key.ts';
 
 /** What is wrong with how the service was set up: its variables, its tasks or its definitions. One readable message with every fault. */
 export class ConfigError extends Error {
@@ -52,13 +54,19 @@ export const variables = z.object({
     .meta({
       type: 'host or address',
       description:
-        'Where to listen. Anyone who reaches the service can use it, so an address beyond this machine needs `ALLOW_UNAUTHENTICATED=true`.',
+        'Where to listen. Without `API_KEYS` anyone who reaches the service can use it, so an address beyond this machine then needs `ALLOW_UNAUTHENTICATED=true`.',
     }),
   PORT: integer(0, 65_535, 3000, '`0` takes a free port; the listening line of the log names it.'),
   ALLOW_UNAUTHENTICATED: flag().default(false).meta({
     type: 'switch',
     description: 'Listen beyond loopback although nothing checks who calls. For a network, such as a container’s, that others guard.',
   }),
+  API_KEYS: z.string().optional().meta({
+    type: 'keys',
+    description:
+      'Who may call, as `name:scope+scope:sha256-hex-of-the-whole-key`, separated by commas or lines, each with more fields such as `;pipelines=a+b;expires=2027-01-31`. `npm run keygen -- NAME SCOPES` makes one.',
+  }),
+  API_KEYS_FILE: path().optional().meta({ type: 'path', description: 'A file of such keys, one a line, beside those of `API_KEYS`.' }),
   STORE_URL: z.string().default('memory:').meta({
     type: 'URL',
     description:
@@ -119,6 +127,8 @@ export interface Config {
   host: string;
   port: number;
   allowUnauthenticated: boolean;
+  /** Empty: nobody is asked for a key. */
+  apiKeys: readonly ApiKey[];
   storeUrl: string;
   pipelines: string;
   /** False for the default path, which need not exist. */
@@ -146,11 +156,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function loadConfig(environment: Environment): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, text]) => text !== undefined && text !== ''));
   const parsed = variables.safeParse(given);
+  const access = readAccess(given);
   // Each rule looks at the text, so that its fault is listed beside those of other variables.
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}, not "${given[String(issue.path[0])]}"`),
     ...storeFaults(given.STORE_URL),
-    ...accessFaults(given),
+    ...access.faults,
   ];
   if (!parsed.success || faults.length > 0) throw new ConfigError('The configuration is wrong', faults);
 
@@ -159,6 +170,7 @@ export function loadConfig(environment: Environment): Config {
     host: values.HOST,
     port: values.PORT,
     allowUnauthenticated: values.ALLOW_UNAUTHENTICATED,
+    apiKeys: access.keys,
     storeUrl: values.STORE_URL,
     pipelines: values.PIPELINES,
     pipelinesGiven: given.PIPELINES !== undefined,
@@ -187,18 +199,33 @@ function storeFaults(url = 'memory:'): string[] {
   return [`STORE_URL ${scheme}: ${planned ? 'is not available in this version' : 'is no store'}; use memory:`];
 }
 
-/** Whoever set keys expects them to be asked for; starting without them would leave the service open. */
-function accessFaults(given: Record<string, string | undefined>): string[] {
-  const faults = ['API_KEYS', 'API_KEYS_FILE']
-    .filter((name) => given[name] !== undefined)
-    .map((name) => `${name} is not available in this version; unset it, and let a proxy in front check who calls`);
+/** The keys, and what is wrong with them or with an address that needs some. Their text is never shown. */
+function readAccess(given: Record<string, string | undefined>): { keys: ApiKey[]; faults: string[] } {
+  const keys: ApiKey[] = [];
+  const faults: string[] = [];
+  const texts = [
+    ['API_KEYS', () => given.API_KEYS ?? ''],
+    ['API_KEYS_FILE', () => (given.API_KEYS_FILE === undefined ? '' : readFileSync(given.API_KEYS_FILE, 'utf8'))],
+  ] as const;
+  for (const [name, read] of texts) {
+    try {
+      const parsed = parseApiKeys(read());
+      keys.push(...parsed.keys);
+      faults.push(...parsed.faults.map((fault) => `${name} ${fault}`));
+      // Whoever sets it expects to be protected.
+      if (given[name] !== undefined && parsed.keys.length + parsed.faults.length === 0) faults.push(`${name} holds no key`);
+    } catch (error) {
+      faults.push(`${name} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+    }
+  }
   const host = given.HOST ?? '127.0.0.1';
-  if (!isLoopback(host) && !['true', '1'].includes(given.ALLOW_UNAUTHENTICATED ?? '')) {
+  const isGuarded = given.API_KEYS !== undefined || given.API_KEYS_FILE !== undefined;
+  if (!isGuarded && !isLoopback(host) && !['true', '1'].includes(given.ALLOW_UNAUTHENTICATED ?? '')) {
     faults.push(
-      `HOST "${host}" is reachable from other machines and nothing checks who calls; use 127.0.0.1, or set ALLOW_UNAUTHENTICATED=true`,
+      `HOST "${host}" is reachable from other machines and nothing checks who calls; use 127.0.0.1, set API_KEYS, or set ALLOW_UNAUTHENTICATED=true`,
     );
   }
-  return faults;
+  return { keys, faults };
 }
 
 const loopback = new BlockList();

@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig, variables } from '../src/config.ts';
 
@@ -17,6 +20,7 @@ describe('an empty environment', () => {
       host: '127.0.0.1',
       port: 3000,
       allowUnauthenticated: false,
+      apiKeys: [],
       storeUrl: 'memory:',
       pipelines: './pipelines',
       pipelinesGiven: false,
@@ -97,7 +101,8 @@ describe('faults', () => {
   it('are all listed at once, in one message', () => {
     const environment = { PORT: 'x', LOG_LEVEL: 'loud', STORE_URL: 'redis://cache', API_KEYS: 'k', API_KEYS_FILE: 'f', HOST: '0.0.0.0' };
     const faults = faultsOf(environment);
-    expect(faults.map((fault) => fault.split(' ')[0])).toEqual(['PORT', 'LOG_LEVEL', 'STORE_URL', 'API_KEYS', 'API_KEYS_FILE', 'HOST']);
+    const named = ['PORT', 'LOG_LEVEL', 'STORE_URL', 'API_KEYS', 'API_KEYS', 'API_KEYS_FILE'];
+    expect(faults.map((fault) => fault.split(' ')[0])).toEqual(named);
     expect(() => loadConfig(environment)).toThrow(`The configuration is wrong:\n  - ${faults.join('\n  - ')}`);
   });
 });
@@ -120,10 +125,44 @@ describe('STORE_URL', () => {
 });
 
 describe('access', () => {
-  it.each(['API_KEYS', 'API_KEYS_FILE'])('is refused to be guarded by %s, which would be ignored, and its text is not shown', (name) => {
-    const faults = faultsOf({ [name]: 'ops:admin:abc' });
-    expect(faults).toEqual([expect.stringContaining(`${name} is not available in this version`)]);
-    expect(faults.join()).not.toContain('abc');
+  const digest = 'AB'.repeat(32);
+
+  it('is given to keys, of a variable and of a file', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'sluice-keys-')), 'keys');
+    writeFileSync(file, `# callers\n\nops:admin:${digest}\ndash:read+feed:${digest};pipelines=a+b;expires=2027-01-31\n`);
+    const { apiKeys } = loadConfig({ HOST: '0.0.0.0', API_KEYS: `ci:feed:${digest}`, API_KEYS_FILE: file });
+    expect(apiKeys).toEqual([
+      { name: 'ci', scopes: new Set(['feed']), sha256Hex: digest.toLowerCase() },
+      { name: 'ops', scopes: new Set(['admin']), sha256Hex: digest.toLowerCase() },
+      {
+        name: 'dash',
+        scopes: new Set(['read', 'feed']),
+        sha256Hex: digest.toLowerCase(),
+        pipelines: new Set(['a', 'b']),
+        expiresAt: Date.parse('2027-01-31'),
+      },
+    ]);
+  });
+
+  it.each([
+    ['ops:admin:abc', 'SHA-256'],
+    ['ops:admin', 'must read'],
+    [`ops:admin:${digest}:more`, 'must read'],
+    [`o s:admin:${digest}`, 'name'],
+    [`ops:root:${digest}`, 'scopes'],
+    [`ops::${digest}`, 'scopes'],
+    [`ops:admin:${digest};pipelines=`, 'pipelines'],
+    [`ops:admin:${digest};expires=soon`, 'expiry'],
+    [`ops:admin:${digest};colour=red`, 'field'],
+    [' , ', 'holds no key'],
+  ])('is refused to the key %j, whose text is not shown', (text, fault) => {
+    const faults = faultsOf({ API_KEYS: text });
+    expect(faults).toEqual([expect.stringContaining(fault)]);
+    expect(faults.join()).not.toContain(digest);
+  });
+
+  it('is refused when the file of keys cannot be read', () => {
+    expect(faultsOf({ API_KEYS_FILE: '/nowhere/keys' })).toEqual(['API_KEYS_FILE cannot be read: ENOENT']);
   });
 
   it.each(['127.0.0.1', '127.8.9.10', 'localhost', 'LOCALHOST', '::1', '::ffff:127.0.0.1'])('is open on loopback: %s', (host) => {

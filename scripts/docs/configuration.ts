@@ -14,7 +14,7 @@ export function configurationPage(): string {
     table(['Variable', 'Takes', 'Default', 'What for'], rows),
     `Switches take \`true\`, \`false\`, \`1\` and \`0\`. Seconds may have fractions. Paths are relative to the working directory.`,
     '## Who can reach it',
-    `This version does not ask who calls. So it listens on loopback, and refuses to start on any other address unless \`ALLOW_UNAUTHENTICATED=true\` says that something else guards the network. \`API_KEYS\` and \`API_KEYS_FILE\` are refused rather than ignored: whoever sets them expects to be protected.`,
+    `Without keys nobody is asked who calls. So it listens on loopback, and refuses to start on any other address unless \`ALLOW_UNAUTHENTICATED=true\` says that something else guards the network. With \`API_KEYS\` or \`API_KEYS_FILE\` every route but \`/livez\`, \`/readyz\`, \`/openapi.json\` and \`/docs\` wants \`Authorization: Bearer slc_<name>_<secret>\`. The scope \`read\` looks, \`feed\` feeds and runs items, \`admin\` does everything. A key with \`pipelines\` is for these alone, and for nothing that is not a pipeline. Only the SHA-256 of a key is kept here, so that a configuration that leaks lets nobody in.`,
     '## Definitions',
     `\`PIPELINES\` names a file or a folder. Of a folder, every \`.yaml\`, \`.yml\` and \`.json\` file is read, in the order of their names; subfolders are not. A file holds one definition, a list of them, an object \`{ "pipelines": [...] }\`, or several YAML documents of these. Keys that stand twice, unknown fields, unknown YAML tags and two definitions of one id are faults; each is printed with its file, line and JSON pointer. The default folder may be missing, a path that was set may not.`,
   );

@@ -13,6 +13,8 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'item-not-found': 404,
   'feed-not-found': 404,
   'method-not-allowed': 405,
+  unauthenticated: 401,
+  forbidden: 403,
   'cross-site-request': 403,
   'request-timeout': 408,
   'pipeline-exists': 409,

@@ -59,6 +59,16 @@ export const ERROR_CODES = {
       errors: [{ path: '/stages/0/tasks/0/with/expression', message: 'is required' }],
     },
   },
+  unauthenticated: {
+    title: 'The request has no valid key',
+    fix: 'Send "Authorization: Bearer" with a key that API_KEYS names and that has not expired.',
+    example: { detail: 'the request has no key that is known here' },
+  },
+  forbidden: {
+    title: 'The key does not allow this',
+    fix: 'Use a key with the scope, and for the pipeline, that the detail names.',
+    example: { detail: 'the key "dashboard" lacks the scope "feed"' },
+  },
   'cross-site-request': {
     title: 'A web page of another origin may not do this',
     fix: 'Send it from a page of the same origin, or from a client that is no browser.',

@@ -67,7 +67,7 @@ describe('starting with something wrong', () => {
   });
 
   it('lists every fault of the configuration at once', TIMEOUT, async () => {
-    const env = { PORT: '70000', LOG_LEVEL: 'loud', STORE_URL: 'redis://user:secret@host', HOST: '0.0.0.0', API_KEYS: 'a:read:00' };
+    const env = { PORT: '70000', LOG_LEVEL: 'loud', STORE_URL: 'redis://user:secret@host', HOST: 'http://x', API_KEYS: 'a:read:00' };
     const { code, message, log } = await startInVain(env, { cwd: folderWith() });
     expect(code).toBe(78);
     for (const name of Object.keys(env)) expect(message).toMatch(new RegExp(`^ {2}- ${name}\\b`, 'm'));

@@ -3,6 +3,7 @@ import { type Logger, pino } from 'pino';
 import { buildApp } from '../../src/app.ts';
 import { createLocalHost, createTaskRegistry, type LocalHost, type TaskDeclaration, type TaskHandler } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
+import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
 
 export interface Service extends AsyncDisposable {
@@ -17,6 +18,7 @@ export interface Service extends AsyncDisposable {
 }
 
 interface ServiceOptions {
+  apiKeys?: readonly ApiKey[];
   bodyLimitBytes?: number;
   backlogCapacity?: number;
 }
@@ -39,7 +41,12 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   });
   const shutdowns: Service['shutdowns'] = [];
   const app = await buildApp(
-    { bodyLimitBytes: options.bodyLimitBytes ?? 1_048_576, shutdownTimeoutSeconds: 30, sseHeartbeatSeconds: 15 },
+    {
+      apiKeys: options.apiKeys ?? [],
+      bodyLimitBytes: options.bodyLimitBytes ?? 1_048_576,
+      shutdownTimeoutSeconds: 30,
+      sseHeartbeatSeconds: 15,
+    },
     { host, logger, requestShutdown: (mode, timeoutSeconds) => void shutdowns.push({ mode, timeoutSeconds }) },
   );
   await app.ready();
