@@ -133,10 +133,11 @@ describe('the README', () => {
     rmSync(clone, { recursive: true, force: true });
   });
 
-  it('has blocks to run, and leaves out no other than the installation', () => {
+  it('has blocks to run, and leaves out no other than the installation and what needs Docker', () => {
     expect(blocks.length).toBeGreaterThan(12);
     const all = [...README.matchAll(/^```sh$/gm)];
-    expect(all).toHaveLength(blocks.length + 1);
+    expect(all).toHaveLength(blocks.length + 2);
+    expect(README.match(/<!-- not run: [^\n]+ -->\n\n```sh\n.*?```/gs)?.[1]).toMatch(/docker compose up --build/);
     expect(README).toMatch(/<!-- not run: [^\n]+ -->\n\n```sh\nnpm ci\n```/);
   });
 
