@@ -15,7 +15,7 @@ import { sendProblem } from './http/problem.ts';
 import { requestIdOf, traceOf } from './http/request-identity.ts';
 import { logRequests } from './http/request-log.ts';
 import type { RouteDeps } from './http/route-deps.ts';
-import { serializerCompiler, validatorCompiler } from './http/schema-compiler.ts';
+import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schema-compiler.ts';
 import { createSseHub } from './http/sse-hub.ts';
 import { VERSION } from './version.ts';
 
@@ -61,6 +61,9 @@ export async function buildApp(
   const hub = createSseHub({ logger: logger ?? silentLogger, heartbeatMs: config.sseHeartbeatSeconds * 1000 });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  app.addHook('onListen', async () => {
+    compileWhenIdle().catch((err: unknown) => app.log.error({ err }, 'the schema of a route cannot be compiled'));
+  });
   app.decorateRequest('problemCode', null);
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
   app.setErrorHandler(sendProblem);

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import fastJsonStringify from 'fast-json-stringify';
@@ -9,9 +10,35 @@ import { forSerializer, inlineJsonSchema, needsZod } from './json-schema.ts';
 import { toJsonSafe } from './safe-json.ts';
 
 /**
- * zod schemas are the source; what runs at each request is compiled from them once, at boot: ajv checks what comes in,
+ * zod schemas are the source; what runs at each request is compiled from them once: ajv checks what comes in,
  * fast-json-stringify writes what goes out. Where JSON Schema cannot say what a schema says, zod itself checks as well.
+ *
+ * Compiling all of them takes longer than the rest of the start. So each is compiled when it is first needed, and those that
+ * nobody has needed by then one after the other when the service listens ({@link compileWhenIdle}).
  */
+
+const pending = new Set<() => unknown>();
+
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined;
+  const get = (): T => {
+    if (made === undefined) {
+      pending.delete(get);
+      made = make();
+    }
+    return made;
+  };
+  pending.add(get);
+  return get;
+}
+
+/** Compiles what is left, one schema a turn of the event loop. Rejects when one cannot be compiled. */
+export async function compileWhenIdle(): Promise<void> {
+  for (const next of pending) {
+    next();
+    await setImmediate();
+  }
+}
 
 /** Types of a handler from the zod schemas of its route. */
 export interface ZodTypes extends FastifyTypeProvider {
@@ -33,6 +60,11 @@ type Checked = { value: unknown } | { error: Error };
  * `undefined` makes its body optional.
  */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
+  const check = lazily(() => compileCheck(schema, httpPart));
+  return (data: unknown) => check()(data);
+};
+
+function compileCheck(schema: z.ZodType, httpPart: string): (data: unknown) => Checked {
   const isText = httpPart !== 'body';
   const optional = !isText && schema.safeParse(undefined).success;
   const withZod = needsZod(schema);
@@ -52,7 +84,7 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
     const parsed = schema.safeParse(data, { reportInput: true });
     return parsed.success ? { value: parsed.data } : { error: invalidInput(httpPart, faultsOf(parsed.error)) };
   };
-};
+}
 
 const listNames = (schema: { properties?: unknown }): string[] =>
   Object.entries((schema.properties ?? {}) as Record<string, { type?: unknown }>).flatMap(([name, { type }]) =>
@@ -75,10 +107,10 @@ const writers = new WeakMap<z.ZodType, Writer>();
 export function compileWriter(schema: z.ZodType): Writer {
   const known = writers.get(schema);
   if (known) return known;
-  const write = fastJsonStringify(forSerializer(inlineJsonSchema(schema, 'output')) as fastJsonStringify.Schema);
+  const compiled = lazily(() => fastJsonStringify(forSerializer(inlineJsonSchema(schema, 'output')) as fastJsonStringify.Schema));
   const writer: Writer = (data) => {
     try {
-      const text = write(data as object);
+      const text = compiled()(data as object);
       // JSON.stringify(function) is undefined, which would have been pasted in as a word.
       if (!text.includes('undefined')) return text;
     } catch {
@@ -86,7 +118,7 @@ export function compileWriter(schema: z.ZodType): Writer {
     }
     const copy = toJsonSafe(data);
     try {
-      return write(copy as object);
+      return compiled()(copy as object);
     } catch {
       return JSON.stringify(copy ?? null);
     }

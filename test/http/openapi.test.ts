@@ -1,6 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileWhenIdle } from '../../src/http/schema-compiler.ts';
 import { type Service, startService } from './app-harness.ts';
 
 interface Media {
@@ -90,6 +91,10 @@ function* nodes(node: unknown, at: string): Generator<{ at: string; node: Record
     if (key !== 'example' && key !== 'examples' && key !== 'default') yield* nodes(value, `${at}/${key}`);
   }
 }
+
+it('every schema of every route compiles, though none is asked for', async () => {
+  await expect(compileWhenIdle()).resolves.toBeUndefined();
+});
 
 describe('the OpenAPI document', () => {
   it('says of every operation what it is, does, and is called', () => {
