@@ -19,6 +19,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
         { name: 'Pipelines', description: 'Create, list and remove pipelines.' },
         { name: 'Control', description: 'Start, pause, finish and stop them.' },
         { name: 'Feeding', description: 'Give items to a pipeline.' },
+        { name: 'Feeds', description: 'The items of one request together, and waiting for items.' },
         { name: 'Looking', description: 'Statistics, workers, results and items.' },
         { name: 'Events', description: 'What happens, as it happens.' },
         { name: 'Tasks', description: 'What definitions can name.' },
@@ -53,13 +54,14 @@ class Components {
   readonly optionalBodies = new Set<string>();
 
   convert(schema: FastifySchema): FastifySchema {
-    const { body, querystring, params, response, ...rest } = schema;
+    const { body, querystring, params, headers, response, ...rest } = schema;
     if (isZod(body) && body.safeParse(undefined).success) this.optionalBodies.add(String(rest.operationId));
     return {
       ...rest,
       ...(body === undefined ? {} : { body: this.body(body) }),
       ...(querystring === undefined ? {} : { querystring: this.part(querystring, 'input') }),
       ...(params === undefined ? {} : { params: this.part(params, 'input') }),
+      ...(headers === undefined ? {} : { headers: this.part(headers, 'input') }),
       ...(response === undefined ? {} : { response: this.responses(response as Record<string, unknown>) }),
     } as FastifySchema;
   }

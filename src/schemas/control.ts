@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { waitSecondsSchema } from './feed.ts';
 import { resultSchema } from './item.ts';
 import { itemIdSchema, nameSchema, prioritySchema, stageNameSchema } from './names.ts';
 import { errorSummarySchema } from './stats.ts';
@@ -18,6 +19,22 @@ export const feedBodySchema = z
   .meta({ id: 'FeedBody', examples: [{ items: [{ id: 'a', value: { name: 'Ada' } }, { name: 'Grace' }], priority: 50 }] });
 export const feedOptionsSchema = z.strictObject(feedOptionsShape);
 export type FeedOptions = z.infer<typeof feedOptionsSchema>;
+
+const feedQueryShape = {
+  ...feedOptionsShape,
+  wait: waitSecondsSchema.optional().meta({
+    description: 'Seconds to wait for room for all items, instead of a 429 at once. NDJSON that is taken as there is room always waits.',
+    examples: [10],
+  }),
+};
+export const feedQuerySchema = z.strictObject(feedQueryShape);
+export const runQuerySchema = z.strictObject({
+  ...feedQueryShape,
+  timeoutSeconds: waitSecondsSchema.optional().meta({
+    description: 'How long to wait for the items; without it, as long as it takes. They go on after that.',
+  }),
+  cancelOnDisconnect: z.boolean().optional().meta({ description: 'Cancel what is unfinished when the client hangs up.' }),
+});
 
 export const feedReceiptSchema = z
   .object({
@@ -39,7 +56,7 @@ export type RunReply = z.infer<typeof runReplySchema>;
 export const shutdownModeSchema = z.enum(['graceful', 'drain', 'force']);
 export type ShutdownMode = z.infer<typeof shutdownModeSchema>;
 
-const timeoutSchema = z.number().min(0).max(86_400);
+const timeoutSchema = waitSecondsSchema;
 
 export const shutdownBodySchema = z
   .strictObject({ mode: shutdownModeSchema.optional(), timeoutSeconds: timeoutSchema.optional() })

@@ -29,6 +29,18 @@ export const ERROR_CODES = {
   'feed-not-found': { title: 'No such feed, or it is no longer kept', fix: 'Use the feedId that the feed was answered with.' },
   'pipeline-exists': { title: 'A pipeline of this id exists', fix: 'Use another id, or delete the other pipeline first.' },
   'feed-exists': { title: 'A feed of this id exists', fix: 'Use another feedId, or leave it out.' },
+  'feed-cancelled': {
+    title: 'The feed was cancelled and takes no more items',
+    fix: 'Feed what is left under another feedId.',
+  },
+  'idempotency-key-reused': {
+    title: 'Another request was sent under this Idempotency-Key',
+    fix: 'Send each request under a key of its own, and a repeated one exactly as it was.',
+  },
+  'no-longer-kept': {
+    title: 'Part of what was asked for is no longer kept',
+    fix: 'Read results sooner, or raise the retention of the pipeline; GET /pipelines/:id/feeds/:feedId has the counts.',
+  },
   'duplicate-items': {
     title: 'Items with these ids are known already',
     fix: 'Leave them out, or feed with onDuplicate "skip" or "rerun".',
@@ -48,7 +60,10 @@ export const ERROR_CODES = {
     fix: 'Send application/json or, where the route takes it, application/x-ndjson, without Content-Encoding.',
   },
   'not-acceptable': { title: 'This route cannot answer in that media type', fix: 'Accept application/json.' },
-  'queue-full': { title: 'The backlog has no room', fix: 'Send again after Retry-After seconds.' },
+  'queue-full': {
+    title: 'The backlog has no room',
+    fix: 'Send again after Retry-After seconds, or with ?wait=; more items at once than backlogCapacity as NDJSON only.',
+  },
   'request-timeout': { title: 'The request did not arrive in time', fix: 'Send the whole request without long breaks.' },
   'shutting-down': { title: 'The service is shutting down', fix: 'Send again after Retry-After seconds.' },
   'headers-too-large': { title: 'The request headers are over the limit', fix: 'Send fewer or shorter headers.' },
