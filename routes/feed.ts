@@ -1,12 +1,15 @@
 import type { Readable } from 'node:stream';
 import type { FastifyPluginAsync } from 'fastify';
+import type { Replayable } from '../src/engine/index.ts';
+import { callerSignal } from '../src/http/caller.ts';
 import { feedContent, jsonFeedBody } from '../src/http/feed-body.ts';
+import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/idempotency.ts';
 import { acceptNdjson, isNdjson } from '../src/http/ndjson-body.ts';
 import { feedNdjson } from '../src/http/ndjson-feed.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
-import { BODY_PROBLEMS, LOCATION, pipelineParams, problems, refuseDuringShutdown, reply } from '../src/http/route-schemas.ts';
+import { BODY_PROBLEMS, LOCATION, pipelineParams, problems, REPLAYED, refuseDuringShutdown, reply } from '../src/http/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schema-compiler.ts';
-import { type FeedReceipt, feedOptionsSchema, feedReceiptSchema } from '../src/schemas/control.ts';
+import { type FeedReceipt, feedQuerySchema, feedReceiptSchema } from '../src/schemas/control.ts';
 
 /** Gives items to a pipeline. */
 const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBytes }) => {
@@ -25,14 +28,16 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBy
         description:
           'An object with an `id` gives the item that id; its `value` is the payload if it has one, else the whole object; its other fields become ' +
           'metadata. Anything else is a payload with a generated id. An id that the pipeline knows is not taken again (`onDuplicate`). ' +
-          'A JSON body is taken all or nothing. An NDJSON body may have any length: it is read as fast as there is room, and a bad line ' +
+          'A JSON body is taken all or nothing: without room it is a 429 with a `Retry-After` computed from the rate at which room comes, or waits ' +
+          'for it (`wait`). An NDJSON body may have any length: it is read as fast as there is room, and a bad line ' +
           'ends it with the items before that line accepted.',
-        querystring: feedOptionsSchema,
+        querystring: feedQuerySchema,
+        headers: idempotencyHeaders,
         params: pipelineParams,
         body: feedContent,
         response: {
           202: {
-            ...reply(feedReceiptSchema, 'Accepted, as durable as the store makes it; `Location` is the address of the feed.'),
+            ...reply(feedReceiptSchema, `Accepted, as durable as the store makes it; \`Location\` is the address of the feed. ${REPLAYED}`),
             headers: LOCATION,
           },
           ...problems(
@@ -44,6 +49,8 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBy
             'draining',
             'duplicate-items',
             'feed-exists',
+            'feed-cancelled',
+            'idempotency-key-reused',
             'queue-full',
             'shutting-down',
           ),
@@ -51,15 +58,22 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBy
       },
     },
     async (request, response) => {
-      const { params, query } = request;
+      const { wait, ...options } = request.query;
+      const { params } = request;
       const runtime = host.get(params.id);
-      let receipt: FeedReceipt;
+      let receipt: FeedReceipt & Replayable;
       if (isNdjson(request)) {
-        receipt = await feedNdjson(request.body as Readable, await runtime.openFeed(query), bodyLimitBytes);
+        const { idempotency, hash } = keyWithHash(request);
+        const writer = await runtime.openFeed({ ...options, idempotency });
+        receipt = await feedNdjson(request.body as Readable, writer, { maxLineBytes: bodyLimitBytes, hash });
       } else {
-        const { items, ...options } = jsonFeedBody(request.body);
-        receipt = await runtime.feed(items, { ...query, ...options });
+        const { items, ...others } = jsonFeedBody(request.body);
+        const idempotency = keyWithBody(request, request.body);
+        // Only who may wait can go away meanwhile.
+        const signal = wait === undefined && idempotency === undefined ? undefined : callerSignal(response);
+        receipt = await runtime.feed(items, { ...options, ...others, waitSeconds: wait, idempotency, signal });
       }
+      markReplay(response, receipt);
       return response.code(202).header('location', `/pipelines/${params.id}/feeds/${receipt.feedId}`).send(receipt);
     },
   );

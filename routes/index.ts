@@ -7,6 +7,8 @@ import type { RouteDeps } from '../src/http/route-deps.ts';
 import control from './control.ts';
 import events from './events.ts';
 import feed from './feed.ts';
+import feedResults from './feed-results.ts';
+import feeds from './feeds.ts';
 import items from './items.ts';
 import looking from './looking.ts';
 import pipelines from './pipelines.ts';
@@ -19,6 +21,8 @@ const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(control, deps);
   await app.register(feed, deps);
   await app.register(run, deps);
+  await app.register(feeds, deps);
+  await app.register(feedResults, deps);
   await app.register(looking, deps);
   await app.register(items, deps);
   await app.register(events, deps);

@@ -1,17 +1,49 @@
 import type { Readable } from 'node:stream';
-import type { FastifyPluginAsync } from 'fastify';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { PipelineRuntime, RunAnswer, RunRequest } from '../src/engine/index.ts';
+import { callerSignal } from '../src/http/caller.ts';
 import { feedContent, jsonFeedBody } from '../src/http/feed-body.ts';
+import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/idempotency.ts';
 import { acceptNdjson, collectNdjson, isNdjson } from '../src/http/ndjson-body.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
-import { BODY_PROBLEMS, pipelineParams, problems, refuseDuringShutdown, reply } from '../src/http/route-schemas.ts';
+import { BODY_PROBLEMS, NDJSON, pipelineParams, problems, REPLAYED, refuseDuringShutdown, reply } from '../src/http/route-schemas.ts';
+import { type RowForm, rowFormOf, sendRows } from '../src/http/row-stream.ts';
 import type { ZodTypes } from '../src/http/schema-compiler.ts';
-import { feedOptionsSchema, runReplySchema } from '../src/schemas/control.ts';
+import { beginUpload, stepsOf } from '../src/http/streamed-run.ts';
+import { runQuerySchema, runReplySchema } from '../src/schemas/control.ts';
+import { feedViewSchema } from '../src/schemas/feed.ts';
+import { resultExample, resultSchema } from '../src/schemas/item.ts';
 
-/** All items of a run are in memory at once, and so is the reply. */
+/** All items of a run that is answered with one document are in memory at once, and so is the reply. */
 const RUN_BODY_MAX_BYTES = 64 * 1024 * 1024;
 
+const DESCRIPTION = `
+Takes the same body as feed, waits for those items alone, and answers with every one of them in feed order, the failed and cancelled
+ones with their \`error\`. A pipeline that is not running is started. A client that hangs up does not cancel the items, unless
+\`cancelOnDisconnect\` is true.
+
+With \`Accept: application/x-ndjson\` or \`text/event-stream\` each result is sent when it is ready, in the order of completion: one a
+line, or as an event \`result\`. An NDJSON body may then have any length, and its first results come before its last line is sent:
+read while you send, since the body is not read further while a thousand results are unread. \`Location\` is the address of the feed.
+
+The head of such an answer is sent when the first items are accepted. What goes wrong after that (a bad line, a shutdown) is its last
+line \`{"problem": {…}}\`, or the last event, \`problem\`; the results of all items that were accepted before a bad line come first.
+When the time is up (\`timeoutSeconds\`) it is \`{"pending": {…}}\` or the event \`pending\`, with the feed as it is then. An event stream
+that ends well ends with the event \`summary\`, \`{ feedId, errorSummary }\`; NDJSON that ends well just ends.
+`.trim();
+
+const STREAM_EXAMPLE = `
+event: result
+data: ${JSON.stringify(resultExample)}
+
+event: summary
+data: {"feedId":"${resultExample.feedId}","errorSummary":{"totalFailed":0,"errorsByType":{},"errorsByStage":{},"failedItems":[]}}
+
+`.trimStart();
+
 /** Feeds items and waits for them. */
-const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBytes }) => {
+const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBytes, sseHeartbeatSeconds }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
 
@@ -24,14 +56,21 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitByt
         tags: ['Feeding'],
         operationId: 'runItems',
         summary: 'Feed items and wait for their results',
-        description:
-          'Takes the same body as feed, waits for those items alone, and answers with every one of them in feed order, the failed and cancelled ones ' +
-          'with their `error`. A pipeline that is not running is started. A client that hangs up does not cancel the items.',
-        querystring: feedOptionsSchema,
+        description: DESCRIPTION,
+        querystring: runQuerySchema,
+        headers: idempotencyHeaders,
         params: pipelineParams,
         body: feedContent,
         response: {
-          200: reply(runReplySchema, 'Every item has ended.'),
+          200: {
+            description: `Every item has ended; as a stream, each as it ends. ${REPLAYED}`,
+            content: {
+              'application/json': { schema: runReplySchema },
+              [NDJSON]: { schema: resultSchema },
+              'text/event-stream': { schema: z.string(), example: STREAM_EXAMPLE },
+            },
+          },
+          202: reply(feedViewSchema, 'The time is up; the feed as it is now. `Location` is its address.'),
           ...problems(
             ...BODY_PROBLEMS,
             'malformed-line',
@@ -42,22 +81,58 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitByt
             'invalid-state',
             'duplicate-items',
             'feed-exists',
+            'feed-cancelled',
+            'idempotency-key-reused',
+            'no-longer-kept',
             'queue-full',
             'shutting-down',
           ),
         },
       },
     },
-    async (request) => {
-      const { params, query } = request;
+    async (request, response) => {
+      const { params } = request;
+      const { wait, timeoutSeconds, cancelOnDisconnect, ...options } = request.query;
       const runtime = host.get(params.id);
-      if (isNdjson(request)) {
-        const limits = { maxBytes: RUN_BODY_MAX_BYTES, maxLineBytes: bodyLimitBytes };
-        return runtime.run(await collectNdjson(request.body as Readable, limits), query);
+      const signal = callerSignal(response);
+      const asked: RunRequest = { ...options, waitSeconds: wait, timeoutSeconds, cancelOnAbort: cancelOnDisconnect, signal };
+      const form = rowFormOf(request);
+      if (form === undefined) {
+        const answer = await runWhole(request, runtime, asked);
+        markReplay(response, answer);
+        if (answer.pending === undefined) return answer;
+        return response.code(202).header('location', `/pipelines/${params.id}/feeds/${answer.feedId}`).send(answer.pending);
       }
-      const { items, ...options } = jsonFeedBody(request.body);
-      return runtime.run(items, { ...query, ...options });
+      const { opened, outcome } = await openStream(request, runtime, asked, form);
+      if (opened.isReplay) markReplay(response, { replayed: true });
+      response.header('location', `/pipelines/${params.id}/feeds/${opened.feedId}`);
+      return sendRows(request, response, stepsOf(opened, outcome), { form, signal, heartbeatSeconds: sseHeartbeatSeconds });
     },
   );
+
+  async function runWhole(request: FastifyRequest, runtime: PipelineRuntime, asked: RunRequest): Promise<RunAnswer> {
+    if (isNdjson(request)) {
+      const { idempotency, hash } = keyWithHash(request);
+      const items = await collectNdjson(request.body as Readable, { maxBytes: RUN_BODY_MAX_BYTES, maxLineBytes: bodyLimitBytes, hash });
+      return runtime.run(items, { ...asked, idempotency: idempotency && { ...idempotency, body: hash?.digest('base64url') ?? '' } });
+    }
+    const body = jsonFeedBody(request.body);
+    const { items, ...options } = body;
+    return runtime.run(items, { ...asked, ...options, idempotency: keyWithBody(request, body) });
+  }
+
+  /** `outcome` is what becomes of a body that is still being read. */
+  async function openStream(request: FastifyRequest, runtime: PipelineRuntime, asked: RunRequest, form: RowForm) {
+    if (isNdjson(request)) {
+      const { idempotency, hash } = keyWithHash(request, form);
+      const opened = await runtime.openRun({ ...asked, idempotency });
+      const outcome = await beginUpload(request.body as Readable, opened, { maxLineBytes: bodyLimitBytes, hash });
+      return { opened, ...outcome };
+    }
+    const body = jsonFeedBody(request.body);
+    const { items, ...options } = body;
+    const opened = await runtime.openRun({ ...asked, ...options, idempotency: keyWithBody(request, body, form) }, items);
+    return { opened, outcome: Promise.resolve({}) };
+  }
 };
 export default run;

@@ -80,6 +80,7 @@ export async function buildApp(
     hub,
     bodyLimitBytes: config.bodyLimitBytes,
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,
+    sseHeartbeatSeconds: config.sseHeartbeatSeconds,
     requestShutdown: deps.requestShutdown ?? (() => undefined),
   });
   app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => app.swagger());

@@ -1,56 +1,53 @@
 import type { FeedOptions, OnDuplicate } from '../schemas/control.ts';
 import { PRIORITY_DEFAULT, PRIORITY_MAX } from '../schemas/names.ts';
 import type { PipelineState } from '../schemas/stats.ts';
+import type { DueQueue } from './due-queue.ts';
 import type { EngineClock } from './engine-clock.ts';
-import { SluiceError } from './errors.ts';
+import { callerGone, SluiceError } from './errors.ts';
+import type { Feed } from './feed.ts';
+import type { FeedRegistry } from './feed-registry.ts';
 import { idFaults, idOf, isNamed, readNamed } from './incoming.ts';
 import type { ItemIndex } from './item-index.ts';
-import { Feed, Item, NO_METADATA, PLACE_BACKLOG, type Stage } from './model.ts';
-import { PriorityQueue } from './priority-queue.ts';
+import { Item, NO_METADATA, PLACE_BACKLOG, type Stage } from './model.ts';
 import type { Scheduler } from './scheduler.ts';
+import { type RoomWaiter, WaitingRoom } from './waiting-room.ts';
 
 export interface AdmissionDeps {
   time: EngineClock;
+  dues: DueQueue;
   index: ItemIndex;
   scheduler: Scheduler;
-  uniqueId: () => string;
+  feeds: FeedRegistry;
   /** What generated item ids begin with. */
   idPrefix: string;
   state: () => PipelineState;
   stages: () => readonly Stage[];
   backlogCapacity: number;
-  /** Seconds until so many places will be free, from the drain rate. */
-  secondsUntilRoom: (places: number) => number;
+  /** Seconds until so many places will be free, from the drain rate; `stage` is where the items would go. */
+  secondsUntilRoom: (places: number, stage: Stage) => number;
   /** Counts accepted items. */
   onAccepted: (count: number) => void;
 }
 
-/** Somebody who feeds and waits for room. */
-interface Waiter {
-  admit: () => boolean;
-  fail: (error: SluiceError) => void;
-  alive: boolean;
+/** How long somebody waits for room, at most, and whether the caller still wants it. */
+export interface RoomWait {
+  waitSeconds?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
-
-/** How many feeds are remembered after they are done. */
-const FEEDS_KEPT = 10_000;
-/** How many of the oldest are looked at for each new one: more than one, so that the finished ones run out. */
-const FEEDS_LOOKED_AT = 4;
 
 /**
  * The way in: ids, duplicates, room in the backlog. Only here items are made and sequence ids given.
- * Those who wait for room are served by priority, so that an urgent item does not queue behind blocked feeders.
+ * Who has to wait for room does so in the {@link WaitingRoom}.
  */
 export class Admission {
   private readonly deps: AdmissionDeps;
-  private readonly feeds = new Map<string, Feed>();
-  private readonly waiting = new PriorityQueue<Waiter>((waiter) => !waiter.alive);
+  private readonly waiting: WaitingRoom;
   private lastSequence = 0;
-  private isWakeScheduled = false;
   private isClosed = false;
 
   constructor(deps: AdmissionDeps) {
     this.deps = deps;
+    this.waiting = new WaitingRoom(() => this.room > 0);
   }
 
   /** The process ends: nothing is accepted any more, in whatever state the pipeline is. What was accepted stays. */
@@ -59,38 +56,18 @@ export class Admission {
     this.refuseWaiting(shuttingDown(0));
   }
 
-  feed(id: string): Feed | undefined {
-    return this.feeds.get(id);
-  }
-
-  /** Throws `feed-exists`. The feed stays open until {@link Admission.closeFeed}. */
+  /** Throws `feed-exists`, `unknown-stage`, `draining`, `shutting-down`. The feed stays open until it is closed or refused. */
   openFeed(options: FeedOptions): Feed {
-    this.refuseWhenClosed(0);
+    this.refuseWhenClosed(null);
     const stage = this.stageFor(options);
-    const id = options.feedId ?? this.generateFeedId();
-    if (this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" exists`);
-    const feed = new Feed(id, stage.name, this.deps.time.tick());
-    this.feeds.set(id, feed);
-    return feed;
+    return this.deps.feeds.open(options.feedId, stage.name, this.deps.time.tick());
   }
 
-  /** Nothing more comes for this feed. The oldest finished feeds beyond a bound are forgotten. */
-  closeFeed(feed: Feed): void {
-    feed.isOpen = false;
-    if (this.feeds.size <= FEEDS_KEPT) return;
-    let looked = 0;
-    for (const old of this.feeds.values()) {
-      if (this.feeds.size <= FEEDS_KEPT || ++looked > FEEDS_LOOKED_AT) return;
-      this.feeds.delete(old.id);
-      // One that goes on goes to the end, so that it does not keep the finished ones behind it.
-      if (!old.isDone) this.feeds.set(old.id, old);
-    }
-  }
-
-  /** A feed that never accepted anything leaves no trace. */
-  dropFeed(feed: Feed): void {
-    feed.isOpen = false;
-    if (feed.accepted === 0 && feed.duplicates === 0) this.feeds.delete(feed.id);
+  /** Nothing more is accepted for it, though its request may still send; who waits for room with it is told so. */
+  cancelFeed(feed: Feed): void {
+    if (!feed.isOpen) return;
+    feed.isCancelled = true;
+    this.waiting.dismissFeed(feed, feedCancelled(feed));
   }
 
   /** Throws `invalid-input` with every fault, or `duplicate-items` when those are to be rejected. */
@@ -111,26 +88,76 @@ export class Admission {
     }
   }
 
-  /** Accepts all of them now, or throws `queue-full` and accepts none. Returns one id an item, in order. */
-  admitAll(items: readonly unknown[], feed: Feed, options: FeedOptions): string[] {
-    this.refuseWhenClosed(feed.accepted);
+  /**
+   * Accepts all of them or none. `accepted` is called with one id an item, in order, in the same turn and before any task can run;
+   * what it returns is the answer. Without room it rejects with `queue-full`, or first waits for it, behind those who wait already
+   * with the same priority or a better one.
+   */
+  async admitAll<T>(
+    items: readonly unknown[],
+    feed: Feed,
+    options: FeedOptions,
+    wait: RoomWait,
+    accepted: (ids: string[]) => T,
+  ): Promise<T> {
+    this.refuseWhenClosed(feed);
     const needed = this.countNew(items, options.onDuplicate);
-    const room = this.deps.backlogCapacity - this.deps.scheduler.backlog;
-    if (needed > room) throw this.queueFull(needed, room);
-    const ids = this.admitFrom(items, 0, items.length, feed, options, true);
+    if (needed <= (this.waiting.isAhead(priorityOf(options)) ? 0 : this.room)) return this.takeAll(items, feed, options, accepted);
+    if (!wait.waitSeconds || needed > this.deps.backlogCapacity) throw this.queueFull(needed, options);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    let least = needed;
+    const waiter: RoomWaiter = {
+      feed,
+      alive: true,
+      needs: () => least,
+      admit: () => {
+        // Counting them is work, done when they may fit; what they need changes as their ids become known or forgotten.
+        if (this.room < least) return false;
+        try {
+          this.refuseWhenClosed(feed);
+          if (options.onDuplicate === 'reject') this.check(items, options.onDuplicate);
+          least = this.countNew(items, options.onDuplicate);
+          if (this.room < least) return false;
+          this.takeAll(items, feed, options, (ids) => resolve(accepted(ids)));
+        } catch (error) {
+          reject(error);
+        }
+        return true;
+      },
+      fail: reject,
+    };
+    return this.waitFor(waiter, promise, options, wait);
+  }
+
+  private takeAll<T>(items: readonly unknown[], feed: Feed, options: FeedOptions, accepted: (ids: string[]) => T): T {
+    const answer = accepted(this.admitFrom(items, 0, items.length, feed, options, true));
     this.deps.scheduler.run();
-    return ids;
+    return answer;
+  }
+
+  /** Until `admitted` settles, the time is up, or the caller has gone. */
+  private waitFor<T>(waiter: RoomWaiter, admitted: Promise<T>, options: FeedOptions, { waitSeconds = 0, signal }: RoomWait): Promise<T> {
+    const { time, dues } = this.deps;
+    const late = dues.add(time.tick() + waitSeconds * 1000, () => this.waiting.dismiss(waiter, this.queueFull(waiter.needs(), options)));
+    const gone = (): void => this.waiting.dismiss(waiter, callerGone());
+    signal?.addEventListener('abort', gone, { once: true });
+    this.waiting.enter(priorityOf(options), waiter);
+    if (signal?.aborted) gone();
+    return admitted.finally(() => {
+      dues.cancel(late);
+      signal?.removeEventListener('abort', gone);
+    });
   }
 
   /** Accepts them in order as there is room. Rejects with `draining` or `shutting-down` when no more is taken; what was accepted stays. */
   admitWhenRoom(items: readonly unknown[], feed: Feed, options: FeedOptions, mayWaitWhileStopped: boolean): Promise<void> {
-    const { scheduler, backlogCapacity, state } = this.deps;
+    const { scheduler, state } = this.deps;
     let at = 0;
     let isRefused = false;
     const admit = (): boolean => {
-      // A task that runs in between may join or shut down the pipeline.
-      while (at < items.length && !isRefused && !this.isClosed && state() !== 'draining') {
-        const room = backlogCapacity - scheduler.backlog;
+      // A task that runs in between may join or shut down the pipeline, or cancel this feed.
+      while (at < items.length && !isRefused && !this.isClosed && !feed.isCancelled && state() !== 'draining') {
+        const { room } = this;
         if (room <= 0) break;
         const end = Math.min(items.length, at + room);
         this.admitFrom(items, at, end, feed, options, false);
@@ -142,24 +169,24 @@ export class Admission {
     };
     return new Promise((resolve, reject) => {
       try {
-        this.refuseWhenClosed(feed.accepted);
+        this.refuseWhenClosed(feed);
         this.stageFor(options);
-        if (this.waiting.size === 0 || this.waiting.peekPriority() > (options.priority ?? PRIORITY_DEFAULT)) {
-          if (admit()) {
-            resolve();
-            return;
-          }
+        if (!this.waiting.isAhead(priorityOf(options)) && admit()) {
+          resolve();
+          return;
         }
         if (!mayWaitWhileStopped && (state() === 'created' || state() === 'stopped')) {
-          throw this.queueFull(items.length - at, 0);
+          throw this.queueFull(items.length - at, options);
         }
-        this.refuseWhenClosed(feed.accepted);
+        this.refuseWhenClosed(feed);
       } catch (error) {
         reject(error);
         return;
       }
-      const waiter: Waiter = {
+      const waiter: RoomWaiter = {
+        feed,
         alive: true,
+        needs: () => items.length - at,
         admit: () => {
           if (!admit()) return false;
           resolve();
@@ -170,41 +197,28 @@ export class Admission {
           reject(new SluiceError(error.code, error.message, { details: { ...error.details, accepted: feed.accepted } }));
         },
       };
-      this.waiting.push(options.priority ?? PRIORITY_DEFAULT, waiter);
-      this.onRoom();
+      this.waiting.enter(priorityOf(options), waiter);
     });
   }
 
-  /** Room has come. Those who wait are served in a microtask, once for many places. */
+  /** A place in the backlog is free. */
   onRoom(): void {
-    if (this.waiting.size === 0 || this.isWakeScheduled) return;
-    this.isWakeScheduled = true;
-    queueMicrotask(() => {
-      this.isWakeScheduled = false;
-      this.deps.time.tick();
-      while (this.waiting.size > 0 && this.deps.scheduler.backlog < this.deps.backlogCapacity) {
-        const waiter = this.waiting.peek() as Waiter;
-        if (!waiter.admit()) break;
-        // A task that ran meanwhile may have had it refused already.
-        if (!waiter.alive) continue;
-        waiter.alive = false;
-        this.waiting.removed();
-      }
-    });
+    this.waiting.serve();
   }
 
   /** Whoever waits for room is told that none will come. */
   refuseWaiting(error: SluiceError): void {
-    for (let waiter = this.waiting.shift(); waiter !== undefined; waiter = this.waiting.shift()) {
-      waiter.alive = false;
-      waiter.fail(error);
-    }
+    this.waiting.dismissAll(error);
+  }
+
+  private get room(): number {
+    return this.deps.backlogCapacity - this.deps.scheduler.backlog;
   }
 
   private admitFrom(items: readonly unknown[], from: number, to: number, feed: Feed, options: FeedOptions, wantsIds: boolean): string[] {
     const { index, scheduler, time, idPrefix, onAccepted } = this.deps;
     const stage = this.stageFor(options);
-    const priority = options.priority ?? PRIORITY_DEFAULT;
+    const priority = priorityOf(options);
     const ids: string[] = [];
     const now = time.tick();
     for (let i = from; i < to; i++) {
@@ -264,17 +278,24 @@ export class Admission {
     throw new SluiceError('unknown-stage', message, { errors: [{ path: '/targetStage', message }] });
   }
 
-  private refuseWhenClosed(accepted: number): void {
+  private refuseWhenClosed(feed: Feed | null): void {
+    const accepted = feed?.accepted ?? 0;
     if (this.isClosed) throw shuttingDown(accepted);
     if (this.deps.state() === 'draining') {
       throw new SluiceError('draining', 'the pipeline finishes its items and takes no more', { details: { accepted } });
     }
+    if (feed?.isCancelled === true) throw feedCancelled(feed);
   }
 
-  private queueFull(needed: number, room: number): SluiceError {
+  private queueFull(needed: number, options: FeedOptions): SluiceError {
     const { backlogCapacity, secondsUntilRoom } = this.deps;
-    const retryAfterSeconds = secondsUntilRoom(needed - room);
-    const text = `${needed} items do not fit: the backlog has room for ${Math.max(0, room)} of ${backlogCapacity}`;
+    const room = Math.max(0, this.room);
+    const waitedFor = this.waiting.needs;
+    const retryAfterSeconds = secondsUntilRoom(Math.max(1, needed + waitedFor - room), this.stageFor(options));
+    const text =
+      needed > backlogCapacity
+        ? `${needed} items do not fit at once: the backlog holds ${backlogCapacity}. Send fewer a request, or feed them as NDJSON`
+        : `${needed} items do not fit: the backlog has room for ${room} of ${backlogCapacity}${waitedFor > 0 ? `, and ${waitedFor} wait for it already` : ''}`;
     return new SluiceError('queue-full', text, { retryAfterSeconds });
   }
 
@@ -284,15 +305,14 @@ export class Admission {
     while (this.deps.index.isTaken(this.lastSequence));
     return this.lastSequence;
   }
-
-  private generateFeedId(): string {
-    for (;;) {
-      const id = `feed-${this.deps.uniqueId()}`;
-      if (!this.feeds.has(id)) return id;
-    }
-  }
 }
 
 function shuttingDown(accepted: number): SluiceError {
   return new SluiceError('shutting-down', 'the service shuts down and takes no more', { retryAfterSeconds: 5, details: { accepted } });
+}
+
+const priorityOf = ({ priority = PRIORITY_DEFAULT }: FeedOptions): number => priority;
+
+function feedCancelled(feed: Feed): SluiceError {
+  return new SluiceError('feed-cancelled', `the feed "${feed.id}" was cancelled`, { details: { accepted: feed.accepted } });
 }

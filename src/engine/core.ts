@@ -1,9 +1,11 @@
 import type { PipelineState } from '../schemas/stats.ts';
 import { Admission } from './admission.ts';
+import { Drain } from './drain.ts';
 import { DueQueue } from './due-queue.ts';
 import { EngineClock } from './engine-clock.ts';
+import type { PipelineError } from './errors.ts';
 import { EventLog } from './event-log.ts';
-import type { FeedResults } from './feed-results.ts';
+import { FeedRegistry } from './feed-registry.ts';
 import { ItemIndex, type Retention } from './item-index.ts';
 import { type Item, Stage } from './model.ts';
 import type { Ports } from './ports.ts';
@@ -23,6 +25,11 @@ export interface CoreOptions {
   /** Says what is wrong with a stage's result that cannot be kept, or null. */
   valueFault: ((value: unknown) => string | null) | undefined;
   ports: Ports;
+}
+
+/** Somebody who waits for items to end, and is told when the pipeline was stopped before they have. */
+export interface Follower {
+  cutShort(error: PipelineError): void;
 }
 
 /** How many of the newest failures an error summary lists. */
@@ -53,8 +60,10 @@ export class Core {
   readonly errorsByStage = new Map<string, number>();
   recentFailures: Item[] = [];
 
-  /** Those who wait for the items of a feed. */
-  readonly followers = new Set<FeedResults>();
+  readonly drain = new Drain();
+  readonly feeds: FeedRegistry;
+
+  readonly followers = new Set<Follower>();
 
   /** Called after each end of an item. */
   onEnd: (() => void) | null = null;
@@ -80,6 +89,7 @@ export class Core {
       time: this.time,
       dues: this.dues,
       events: this.events,
+      drain: this.drain,
       onFinal: (item, status) => this.onFinal(item, status),
       onRoom: () => this.admission.onRoom(),
       onFree: () => this.onIdle?.(),
@@ -99,16 +109,18 @@ export class Core {
     };
     this.stages = options.specs.map((spec, i) => new Stage(options.id, i, spec, new StageRunner(spec, runDeps)));
     for (const [i, stage] of this.stages.entries()) stage.next = this.stages[i + 1] ?? null;
+    this.feeds = new FeedRegistry(uniqueId);
     this.admission = new Admission({
       time: this.time,
+      dues: this.dues,
       index: this.index,
       scheduler: this.scheduler,
-      uniqueId,
+      feeds: this.feeds,
       idPrefix,
       state: () => this.state,
       stages: () => this.stages,
       backlogCapacity: options.backlogCapacity,
-      secondsUntilRoom: (places) => this.secondsUntilRoom(places),
+      secondsUntilRoom: (places, stage) => this.drain.secondsUntil(places, stage.size, this.time.tick()),
       onAccepted: (count) => {
         this.fed += count;
       },
@@ -127,7 +139,9 @@ export class Core {
   /** A failed item is in flight again: it counts no longer as failed. */
   uncountFailure(item: Item): void {
     this.failed--;
-    item.feed.failed--;
+    const { feed } = item;
+    if (feed.isDone) feed.begin(this.time.now);
+    feed.failed--;
     const { type, stage } = item.error as { type: string; stage: string };
     decrement(this.errorsByType, type);
     decrement(this.errorsByStage, stage);
@@ -150,9 +164,13 @@ export class Core {
       feed.cancelled++;
       item.fed = undefined;
     }
+    if (status !== 'cancelled') {
+      if (!feed.hasBegun) feed.begin(this.events.begunAt(item));
+      feed.noteEnd(this.time.now);
+    }
     this.window.add(this.time, item);
     this.events.result(item);
-    feed.onItem?.(item);
+    if (feed.watchers !== null) for (const watcher of feed.watchers) watcher.onItem(item);
     // Whoever waits for this feed has its value; nobody else is to see it.
     if (!this.options.collectResults && status === 'completed') item.value = undefined;
     this.index.finish(item);
@@ -165,12 +183,6 @@ export class Core {
     this.errorsByStage.set(stage, (this.errorsByStage.get(stage) ?? 0) + 1);
     this.recentFailures.push(item);
     if (this.recentFailures.length >= 2 * FAILURES_LISTED) this.recentFailures = this.recentFailures.slice(-FAILURES_LISTED);
-  }
-
-  /** By the drain rate of the last minute; 1 s when nothing is known, an hour at most. */
-  private secondsUntilRoom(places: number): number {
-    const rate = this.window.perSecond(this.time.tick());
-    return rate === 0 ? 1 : Math.min(3600, Math.max(1, Math.ceil(places / rate)));
   }
 }
 

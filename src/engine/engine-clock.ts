@@ -39,6 +39,11 @@ export class EngineClock {
     return monotonic + this.offset;
   }
 
+  /** The monotonic instant of milliseconds since the Unix epoch, as the wall clock stands now. */
+  monotonic(wall: number): number {
+    return wall - this.offset;
+  }
+
   /** RFC 3339 in UTC with milliseconds. */
   instant(monotonic: number): string {
     return new Date(this.wall(monotonic)).toISOString();

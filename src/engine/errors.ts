@@ -40,6 +40,11 @@ export class StageValidationError extends PipelineError {
   }
 }
 
+/** There is nobody left to answer: what waited for him stops waiting. */
+export function callerGone(): SluiceError {
+  return new SluiceError('request-timeout', 'the caller has gone');
+}
+
 /** Thrown by a task: trying again is useless. Recognised by `permanent: true`, so that a task file needs no import. */
 export class PermanentError extends Error {
   override name = 'PermanentError';

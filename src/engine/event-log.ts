@@ -146,6 +146,15 @@ export class EventLog implements EventSource {
     return { events: events.reverse(), truncated: seq > 0 };
   }
 
+  /** When an item that has ended was first begun, as far back as its events are kept, in monotonic milliseconds. */
+  begunAt(item: Item): number {
+    let at = this.time.wall(this.time.now);
+    for (let seq = item.lastEvent; seq >= this.oldest && seq > 0; seq = this.numbers[seq & this.mask] as number) {
+      if (((this.kinds[seq & this.mask] as number) & (FINAL - 1)) !== STATUS_CODE.queued) at = this.times[seq & this.mask] as number;
+    }
+    return Math.min(this.time.now, this.time.monotonic(at));
+  }
+
   private next(kind: number): number {
     if (this.newest >= this.size && this.size < this.capacity) this.grow();
     const at = ++this.newest & this.mask;

@@ -1,31 +1,38 @@
 import type { PipelineResult } from '../schemas/item.ts';
+import type { Follower } from './core.ts';
 import type { PipelineError } from './errors.ts';
-import type { Feed } from './model.ts';
+import type { EndedItem, Feed, FeedWatcher } from './feed.ts';
 
 /**
  * Waits for the items of one feed alone. MUST be made before its first item is accepted, and stopped in the end.
  * It stands among the `followers` of its pipeline, so that a shutdown can tell it that nothing more will come.
  */
-export class FeedResults {
+export class FeedResults implements FeedWatcher, Follower {
   private rows: PipelineResult[] = [];
   private readonly feed: Feed;
-  private readonly followers: Set<FeedResults>;
+  private readonly followers: Set<Follower>;
   private readonly changed: (() => void) | undefined;
   private wake: (() => void) | null = null;
   /** Set when the pipeline was stopped before every item had ended. */
   fault: PipelineError | null = null;
 
-  /** `changed` is called after each item of the feed that ends, and when it was cut short. */
-  constructor(feed: Feed, followers: Set<FeedResults>, changed?: () => void) {
+  /** `changed` is called after each item of the feed that ends, when nothing more comes in, and when it was cut short. */
+  constructor(feed: Feed, followers: Set<Follower>, changed?: () => void) {
     this.feed = feed;
     this.followers = followers;
     this.changed = changed;
     followers.add(this);
-    feed.onItem = (item) => {
-      this.rows.push(item.toResult());
-      changed?.();
-      if (this.feed.isDone) this.wake?.();
-    };
+    feed.watch(this);
+  }
+
+  onItem(item: EndedItem): void {
+    this.rows.push(item.toResult());
+    this.onClose();
+  }
+
+  onClose(): void {
+    this.changed?.();
+    if (this.feed.isDone) this.wake?.();
   }
 
   /** How many results {@link FeedResults.take} would give. */
@@ -60,8 +67,9 @@ export class FeedResults {
     return rows;
   }
 
+  /** Idempotent. */
   stop(): void {
-    this.feed.onItem = null;
+    this.feed.unwatch(this);
     this.followers.delete(this);
   }
 }

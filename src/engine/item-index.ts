@@ -9,6 +9,12 @@ export interface Retention {
   maxAgeSeconds: number;
 }
 
+/** The sequence ids that the items of a feed lie between; null when it has none. */
+interface SequenceRange {
+  readonly firstSequence: number | null;
+  readonly lastSequence: number | null;
+}
+
 /**
  * The items of a pipeline: the unfinished ones, and the newest finished ones. By id, and in feed order.
  *
@@ -107,15 +113,16 @@ export class ItemIndex {
     }
   }
 
-  results(query: ResultsQuery): Page<Item> {
-    return this.page(query, (item) => {
+  /** `within`: the feed that the query names, when it is known, so that only its range is looked at. */
+  results(query: ResultsQuery, within?: SequenceRange): Page<Item> {
+    return this.page(query, within, (item) => {
       if (!item.isFinal || (query.status !== 'all' && item.status !== query.status)) return false;
       return query.feedId === undefined || item.feed.id === query.feedId;
     });
   }
 
-  items(query: ItemsQuery): Page<Item> {
-    return this.page(query, (item) => {
+  items(query: ItemsQuery, within?: SequenceRange): Page<Item> {
+    return this.page(query, within, (item) => {
       if (query.status !== undefined && !query.status.includes(item.status)) return false;
       if (query.stage !== undefined && item.stage.name !== query.stage) return false;
       return query.feedId === undefined || item.feed.id === query.feedId;
@@ -129,11 +136,30 @@ export class ItemIndex {
     }
   }
 
-  private page(query: { after: number; limit: number }, fits: (item: Item) => boolean): Page<Item> {
+  /**
+   * Visits the kept items after one sequence id up to another, until `visit` says no, and looks at `most` places at most. Returns
+   * up to where all was visited, `last` when that is all of it. `visit` MUST NOT end or remove items.
+   */
+  scan(after: number, last: number, most: number, visit: (item: Item) => boolean): number {
+    let reached = after;
+    const from = this.find(after + 1);
+    for (let at = from; at < this.order.length; at++) {
+      const item = this.order[at] as Item;
+      if (item.sequenceId > last) break;
+      if (at - from === most || (item.isKept && !visit(item))) return reached;
+      reached = item.sequenceId;
+    }
+    return Math.max(after, last);
+  }
+
+  private page(query: { after: number; limit: number }, within: SequenceRange | undefined, fits: (item: Item) => boolean): Page<Item> {
     const rows: Item[] = [];
     let next: number | null = null;
-    for (let at = this.find(query.after + 1); at < this.order.length; at++) {
+    const first = Math.max(query.after + 1, within?.firstSequence ?? 0);
+    const last = within === undefined ? Number.POSITIVE_INFINITY : (within.lastSequence ?? 0);
+    for (let at = this.find(first); at < this.order.length; at++) {
       const item = this.order[at] as Item;
+      if (item.sequenceId > last) break;
       if (!item.isKept || !fits(item)) continue;
       if (rows.length === query.limit) {
         next = (rows[rows.length - 1] as Item).sequenceId;

@@ -135,9 +135,11 @@ export class Lifecycle {
   }
 
   private set(state: PipelineState, change: string): void {
-    this.core.state = state;
-    for (const stage of this.core.stages) stage.update(state);
+    const { core } = this;
+    core.state = state;
+    for (const stage of core.stages) stage.update(state);
     this.note(change, null);
+    core.drain.setOpen(state === 'running' || state === 'draining', core.time.now);
   }
 
   private note(change: string, stage: string | null): void {

@@ -1,13 +1,30 @@
-import type { FeedOptions, FeedReceipt, RunReply, ShutdownMode, ShutdownReport } from '../schemas/control.ts';
+import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 import type { PipelineDefinition } from '../schemas/definition.ts';
+import type { FeedView, WaitReply } from '../schemas/feed.ts';
 import type { ItemDetail, ItemSummary, PipelineResult } from '../schemas/item.ts';
-import type { DashboardSnapshot, ErrorSummary, FailedItem, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
+import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
+import { Answers, RecentAnswers } from './answers.ts';
 import { Core, type CoreOptions } from './core.ts';
-import { PipelineError } from './errors.ts';
-import { FeedResults } from './feed-results.ts';
+import { Feeding } from './feeding.ts';
+import { Feeds } from './feeds.ts';
+import { waitForItems } from './item-wait.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operations, type StageTuning } from './operations.ts';
-import type { EventSource, FeedWriter, ItemsQuery, Page, PipelineDescription, PipelineRuntime, ResultsQuery } from './runtime.ts';
+import type {
+  FeedRequest,
+  FeedResultsQuery,
+  FeedsQuery,
+  FeedWaitQuery,
+  FeedWriter,
+  FollowQuery,
+  ItemsWaitQuery,
+  Replayable,
+  RunAnswer,
+  RunRequest,
+  RunStream,
+} from './requests.ts';
+import { Runs } from './runs.ts';
+import type { EventSource, ItemsQuery, Page, PipelineDescription, PipelineRuntime, ResultsQuery } from './runtime.ts';
 import { Shutdown } from './shutdown.ts';
 import { Views } from './views.ts';
 
@@ -19,6 +36,9 @@ export class LocalRuntime implements PipelineRuntime {
   readonly views: Views;
   private readonly lifecycle: Lifecycle;
   private readonly ending: Shutdown;
+  private readonly feeding: Feeding;
+  private readonly runs: Runs;
+  private readonly feedsOf: Feeds;
 
   constructor(definition: PipelineDefinition, options: CoreOptions) {
     this.definition = definition;
@@ -27,6 +47,10 @@ export class LocalRuntime implements PipelineRuntime {
     this.ending = new Shutdown(this.core, this.lifecycle);
     this.operations = new Operations(this.core);
     this.views = new Views(this.core);
+    const answers = new Answers(new RecentAnswers(options.ports.clock));
+    this.feedsOf = new Feeds(this.core, this.operations);
+    this.feeding = new Feeding(this.core, answers);
+    this.runs = new Runs(this.core, this.lifecycle, this.feedsOf, answers);
   }
 
   get events(): EventSource {
@@ -47,50 +71,42 @@ export class LocalRuntime implements PipelineRuntime {
     };
   }
 
-  async feed(items: readonly unknown[], options: FeedOptions): Promise<FeedReceipt> {
-    const { admission } = this.core;
-    admission.check(items, options.onDuplicate);
-    const feed = admission.openFeed(options);
-    try {
-      const ids = admission.admitAll(items, feed, options);
-      return feed.receipt(ids);
-    } finally {
-      admission.closeFeed(feed);
-      admission.dropFeed(feed);
-    }
+  feed(items: readonly unknown[], request: FeedRequest): Promise<FeedReceipt & Replayable> {
+    return this.feeding.feed(items, request);
+  }
+  openFeed(request: FeedRequest): Promise<FeedWriter> {
+    return this.feeding.open(request);
+  }
+  run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer> {
+    return this.runs.run(items, request);
+  }
+  openRun(request: RunRequest, items?: readonly unknown[]): Promise<RunStream> {
+    return this.runs.open(request, items);
   }
 
-  async openFeed(options: FeedOptions): Promise<FeedWriter> {
-    const { admission } = this.core;
-    const feed = admission.openFeed(options);
-    return {
-      feedId: feed.id,
-      push: async (items) => {
-        admission.check(items, options.onDuplicate);
-        await admission.admitWhenRoom(items, feed, options, true);
-      },
-      end: async () => {
-        if (feed.isOpen) admission.closeFeed(feed);
-        return feed.receipt();
-      },
-    };
+  async feeds(query: FeedsQuery): Promise<Page<FeedView>> {
+    return this.feedsOf.list(query);
   }
-
-  async run(items: readonly unknown[], options: FeedOptions, signal?: AbortSignal): Promise<RunReply> {
-    const { admission } = this.core;
-    admission.check(items, options.onDuplicate);
-    const feed = admission.openFeed(options);
-    const waiting = new FeedResults(feed, this.core.followers);
-    try {
-      if (this.core.state === 'created' || this.core.state === 'stopped') this.lifecycle.start();
-      admission.admitAll(items, feed, options);
-      admission.closeFeed(feed);
-      const results = await abortable(waiting.all(), signal);
-      return { feedId: feed.id, results: this.core.options.collectResults ? results : [], errorSummary: this.summaryOf(results) };
-    } finally {
-      admission.dropFeed(feed);
-      waiting.stop();
-    }
+  async feedView(feedId: string): Promise<FeedView> {
+    return this.feedsOf.view(feedId);
+  }
+  async feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>> {
+    return this.feedsOf.results(feedId, query);
+  }
+  followFeed(feedId: string, query: FollowQuery): AsyncIterable<readonly PipelineResult[]> {
+    return this.feedsOf.follow(feedId, query);
+  }
+  waitForFeed(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }> {
+    return this.feedsOf.wait(feedId, query);
+  }
+  cancelFeed(feedId: string): Promise<number> {
+    return this.feedsOf.cancel(feedId);
+  }
+  retryFeed(feedId: string): Promise<number> {
+    return this.feedsOf.retry(feedId);
+  }
+  waitForItems(query: ItemsWaitQuery): Promise<WaitReply> {
+    return waitForItems(this.core, query);
   }
 
   async start(): Promise<void> {
@@ -158,14 +174,14 @@ export class LocalRuntime implements PipelineRuntime {
     this.core.index.retireAged();
     if (!this.core.options.collectResults && query.status === 'completed')
       return { rows: [], next: null, retired: this.core.index.retired };
-    const page = this.core.index.results(query);
+    const page = this.core.index.results(query, this.rangeOf(query.feedId));
     return { ...page, rows: page.rows.map((item) => item.toResult()) };
   }
 
   async items(query: ItemsQuery): Promise<Page<ItemSummary>> {
     this.core.time.tick();
     this.core.index.retireAged();
-    const page = this.core.index.items(query);
+    const page = this.core.index.items(query, this.rangeOf(query.feedId));
     return { ...page, rows: page.rows.map((item) => this.views.summary(item)) };
   }
 
@@ -184,31 +200,8 @@ export class LocalRuntime implements PipelineRuntime {
     return this.operations.retryFailed(query);
   }
 
-  private summaryOf(results: readonly PipelineResult[]): ErrorSummary {
-    const failed = results.filter((result) => result.error !== null && result.error.type !== 'Cancelled');
-    const errorsByType: Record<string, number> = {};
-    const errorsByStage: Record<string, number> = {};
-    const failedItems: FailedItem[] = [];
-    const now = this.core.time.instant(this.core.time.tick());
-    for (const { id, error } of failed) {
-      const { type, message, stage, attempts } = error as NonNullable<typeof error>;
-      errorsByType[type] = (errorsByType[type] ?? 0) + 1;
-      errorsByStage[stage] = (errorsByStage[stage] ?? 0) + 1;
-      const item = this.core.index.get(id);
-      const timestamp = item === undefined ? now : this.core.time.instant(item.updatedAt);
-      if (failedItems.length < 1000) failedItems.push({ itemId: id, error: message, errorType: type, stage, attempts, timestamp });
-    }
-    return { totalFailed: failed.length, errorsByType, errorsByStage, failedItems };
+  /** Where the items of a feed are; undefined when it is not known any more. */
+  private rangeOf(feedId: string | undefined) {
+    return feedId === undefined ? undefined : this.core.feeds.find(feedId);
   }
-}
-
-/** Rejects as soon as the signal aborts; the work goes on without its waiter. */
-function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const gone = (): void => reject(new PipelineError('request-timeout', 'the caller has gone'));
-    if (signal.aborted) gone();
-    signal.addEventListener('abort', gone, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', gone));
-  });
 }

@@ -1,7 +1,7 @@
-import type { FeedReceipt } from '../schemas/control.ts';
 import type { ItemError, ItemStatus, Metadata, PipelineResult, WaitingReason } from '../schemas/item.ts';
 import type { PipelineState } from '../schemas/stats.ts';
 import type { Due } from './due-queue.ts';
+import type { Feed } from './feed.ts';
 import type { Release, TaskLimiter } from './limits.ts';
 import type { Logger } from './ports.ts';
 import { PriorityQueue } from './priority-queue.ts';
@@ -9,7 +9,7 @@ import { queueCapacityOf, type StageSpec, type TaskSpec } from './stage-spec.ts'
 import type { TaskContext } from './task.ts';
 
 /*
- * What the engine's parts work on: feeds, items, stages, workers. They refer to each other, so they stand in one file;
+ * What the engine's parts work on: items, stages, workers (and feeds, in feed.ts). They refer to each other, so they stand in one file;
  * they hold state and the rules that keep it whole, and decide nothing. Times are milliseconds of the monotonic clock.
  */
 
@@ -20,44 +20,6 @@ export const PLACE_HANDED = 2;
 export type Place = typeof PLACE_NONE | typeof PLACE_BACKLOG | typeof PLACE_HANDED;
 
 export const NO_METADATA: Metadata = Object.freeze({});
-
-/** The items of one feeding request. Its items keep a reference to it; it keeps none to them. */
-export class Feed {
-  readonly id: string;
-  readonly createdAt: number;
-  /** The stage that its items are fed into. */
-  readonly target: string;
-  accepted = 0;
-  duplicates = 0;
-  completed = 0;
-  failed = 0;
-  cancelled = 0;
-  firstSequence: number | null = null;
-  lastSequence: number | null = null;
-  /** True while its request still sends. */
-  isOpen = true;
-  /** Called with each item that ends; set while somebody waits for them. */
-  onItem: ((item: Item) => void) | null = null;
-
-  constructor(id: string, target: string, createdAt: number) {
-    this.id = id;
-    this.target = target;
-    this.createdAt = createdAt;
-  }
-
-  get unfinished(): number {
-    return this.accepted - this.completed - this.failed - this.cancelled;
-  }
-
-  get isDone(): boolean {
-    return !this.isOpen && this.unfinished === 0;
-  }
-
-  receipt(ids?: string[]): FeedReceipt {
-    const { id, accepted, duplicates, firstSequence, lastSequence } = this;
-    return { feedId: id, accepted, duplicates, firstSequence, lastSequence, ...(ids === undefined ? {} : { ids }) };
-  }
-}
 
 /**
  * A payload on its way. One object from acceptance to its final state; after that it never changes again (but that its

@@ -40,9 +40,15 @@ export class Operations {
    * just told of its end keeps that end. Throws `item-not-found`, `item-final`.
    */
   cancel(id: string): Item {
-    const { core } = this;
     const item = this.find(id);
     if (item.isFinal) throw new PipelineError('item-final', `the item is ${item.status} already`);
+    this.cancelItem(item);
+    return item;
+  }
+
+  /** Whether the unfinished item is cancelled, now or as soon as a callback has answered that is just being asked. */
+  cancelItem(item: Item): boolean {
+    const { core } = this;
     core.time.tick();
     const worker = item.holder;
     if (!(worker instanceof Worker)) {
@@ -54,7 +60,10 @@ export class Operations {
       if (outcome !== undefined) core.scheduler.apply(worker, outcome);
     }
     core.scheduler.run();
-    return item;
+    if (item.status === 'cancelled') return true;
+    if (!(worker instanceof Worker) || worker.item !== item || !worker.cancelAfterCallback) return false;
+    const { decided } = worker;
+    return decided === null || (decided.kind !== 'fail' && item.stage.next !== null);
   }
 
   /**

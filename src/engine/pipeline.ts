@@ -105,17 +105,17 @@ export class Pipeline {
   }
 
   private async feedBatches(batches: AsyncIterable<unknown[]> | Iterable<unknown[]>, options: PipelineFeedOptions): Promise<FeedReceipt> {
-    const { admission } = this.runtime.core;
+    const { admission, feeds } = this.runtime.core;
     const feed = admission.openFeed(options);
     try {
       for await (const batch of batches) {
         admission.check(batch, options.onDuplicate);
         await admission.admitWhenRoom(batch, feed, options, false);
       }
+      feeds.close(feed);
       return feed.receipt();
     } finally {
-      admission.closeFeed(feed);
-      admission.dropFeed(feed);
+      if (feed.isOpen) feeds.refuse(feed);
     }
   }
 
@@ -216,7 +216,7 @@ export class Pipeline {
     options: PipelineFeedOptions,
     start: boolean,
   ): AsyncGenerator<PipelineResult> {
-    const { admission } = this.runtime.core;
+    const { admission, feeds } = this.runtime.core;
     if (start) await this.start();
     const feed = admission.openFeed(options);
     let wake: () => void = () => undefined;
@@ -233,7 +233,7 @@ export class Pipeline {
       } catch (error) {
         fault = { error };
       } finally {
-        admission.closeFeed(feed);
+        feeds.close(feed);
         wake();
       }
     })();

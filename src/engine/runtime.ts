@@ -1,8 +1,24 @@
-import type { FeedOptions, FeedReceipt, RunReply, ShutdownMode, ShutdownReport } from '../schemas/control.ts';
+import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 import type { PipelineDefinition } from '../schemas/definition.ts';
+import type { FeedView, WaitReply } from '../schemas/feed.ts';
 import type { ItemDetail, ItemStatus, ItemSummary, PipelineEvent, PipelineResult, StatusEvent, TaskEvent } from '../schemas/item.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
 import type { TaskInfo } from '../schemas/task.ts';
+import type {
+  FeedRequest,
+  FeedResultsQuery,
+  FeedsQuery,
+  FeedWaitQuery,
+  FeedWriter,
+  FollowQuery,
+  ItemsWaitQuery,
+  Replayable,
+  RunAnswer,
+  RunRequest,
+  RunStream,
+} from './requests.ts';
+
+export type * from './requests.ts';
 
 /**
  * The contract between what runs a pipeline and what shows it.
@@ -19,17 +35,48 @@ export interface PipelineRuntime {
 
   /**
    * Accepts items: all or nothing. Resolves when they are as durable as the store makes them.
-   * Throws `queue-full` (with `retryAfterSeconds`) when they do not fit, `draining`, `unknown-stage`, `duplicate-items`, `feed-exists`.
+   * Throws `queue-full` (with `retryAfterSeconds`: by the rate at which room comes) when they do not fit, also when they would but
+   * others wait for that room already; `draining`, `unknown-stage`, `duplicate-items`, `feed-exists`, `idempotency-key-reused`.
    */
-  feed(items: readonly unknown[], options: FeedOptions): Promise<FeedReceipt>;
+  feed(items: readonly unknown[], request: FeedRequest): Promise<FeedReceipt & Replayable>;
   /**
    * A feed of any length: `push` takes items in order, each resolves when they are accepted, waiting for room (that is
-   * the backpressure). What was pushed stays accepted whatever comes after. `push` throws `draining` or `shutting-down`
-   * when no more is taken, naming in `details.accepted` how many of this feed were.
+   * the backpressure). What was pushed stays accepted whatever comes after. `push` throws `draining`, `shutting-down` or
+   * `feed-cancelled` when no more is taken, naming in `details.accepted` how many of this feed were.
    */
-  openFeed(options: FeedOptions): Promise<FeedWriter>;
-  /** Feeds and waits for those items alone; every one of them is in the results, in feed order. A pipeline that is `created` or `stopped` is started. */
-  run(items: readonly unknown[], options: FeedOptions, signal?: AbortSignal): Promise<RunReply>;
+  openFeed(request: FeedRequest): Promise<FeedWriter>;
+  /**
+   * Feeds all or nothing and waits for those items alone; every one of them is in the results, in feed order. A pipeline that is
+   * `created` or `stopped` is started. Throws what `feed` throws, `shutting-down` when it was stopped before they have ended, and
+   * `request-timeout` when its caller has gone.
+   */
+  run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer>;
+  /** The same, each result when it is ready. With `items` they are accepted all or nothing before this resolves; without, they are pushed. */
+  openRun(request: RunRequest, items?: readonly unknown[]): Promise<RunStream>;
+
+  /** In the order of their creation. `next` is for `after`; `retired` is how many done ones were forgotten. */
+  feeds(query: FeedsQuery): Promise<Page<FeedView>>;
+  /** Throws `feed-not-found`, as all of the following. */
+  feedView(feedId: string): Promise<FeedView>;
+  /** What has ended so far, ascending by sequence id. */
+  feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>>;
+  /**
+   * Results in feed order, in batches, each as soon as it and all before it are final; over when the feed is done. It reads no
+   * further than it is asked to. An item that is retried after it was given is not given again. Throws `shutting-down` when the
+   * pipeline is stopped, and in the end `no-longer-kept` when retention took results before they were read.
+   */
+  followFeed(feedId: string, query: FollowQuery): AsyncIterable<readonly PipelineResult[]>;
+  /** Until the feed is done, or the time is up (`done: false`). Throws `shutting-down` when the pipeline is stopped before. */
+  waitForFeed(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }>;
+  /** Cancels every unfinished item; one that is still being sent takes no more. Returns how many. */
+  cancelFeed(feedId: string): Promise<number>;
+  /** Runs every failed item again, from the stage where it failed. Returns how many. Throws `draining`. */
+  retryFeed(feedId: string): Promise<number>;
+  /**
+   * AntFlow's `wait`: until all items have ended, any has, or any has failed; or the time is up. What has ended before counts, too.
+   * Throws `item-not-found` with all unknown ids in `details.ids`, `shutting-down` when the pipeline is stopped before.
+   */
+  waitForItems(query: ItemsWaitQuery): Promise<WaitReply>;
 
   /** Throws `already-running`. */
   start(): Promise<void>;
@@ -74,16 +121,9 @@ export interface PipelineDescription {
   pausedStages: string[];
 }
 
-export interface FeedWriter {
-  readonly feedId: string;
-  push(items: readonly unknown[]): Promise<void>;
-  /** What was accepted so far, as durable as the store makes it. Idempotent. The writer MUST be ended, also after an error. */
-  end(): Promise<FeedReceipt>;
-}
-
 export interface Page<T> {
   rows: T[];
-  /** The sequence id of the last row when more rows follow, else null. */
+  /** What the next page comes `after`: the sequence id (of feeds, the ordinal) of the last row when more rows follow, else null. */
   next: number | null;
   /** How many rows retention took in all. */
   retired: number;

@@ -1,4 +1,5 @@
 import type { Metadata } from '../schemas/item.ts';
+import type { Drain } from './drain.ts';
 import type { Due, DueQueue } from './due-queue.ts';
 import type { EngineClock } from './engine-clock.ts';
 import type { EventLog } from './event-log.ts';
@@ -21,6 +22,7 @@ export interface SchedulerDeps {
   time: EngineClock;
   dues: DueQueue;
   events: EventLog;
+  drain: Drain;
   /** An item has ended: counts it, keeps it, tells who waits. */
   onFinal: (item: Item, status: 'completed' | 'failed' | 'cancelled') => void;
   /** A place in the backlog is free. */
@@ -96,7 +98,7 @@ export class Scheduler {
     }
     item.place = place;
     if (place === PLACE_HANDED) stage.handed++;
-    else if (place === PLACE_BACKLOG) this.backlog++;
+    else if (place === PLACE_BACKLOG && this.backlog++ === 0) this.deps.drain.setNeeded(true, time.now);
     stage.queue.push(item.priority, item);
   }
 
@@ -227,6 +229,7 @@ export class Scheduler {
   private occupyWith(worker: Worker, item: Item | undefined): void {
     if (item !== undefined) {
       this.assign(worker, item);
+      if (item.place === PLACE_BACKLOG) this.deps.drain.left(this.deps.time.now);
       this.leavePlace(item);
       return;
     }
@@ -277,7 +280,7 @@ export class Scheduler {
     const place = item.place;
     item.place = PLACE_NONE;
     if (place === PLACE_BACKLOG) {
-      this.backlog--;
+      if (--this.backlog === 0) this.deps.drain.setNeeded(false, this.deps.time.now);
       this.deps.onRoom();
     } else if (place === PLACE_HANDED) {
       item.stage.handed--;

@@ -1,3 +1,4 @@
+import type { Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -21,7 +22,11 @@ export const isNdjson = (request: FastifyRequest): boolean => NDJSON_TYPES.inclu
  * Reads all items of a body into memory, for what needs them all before it begins; so the body has a limit here.
  * Throws `body-too-large`, and what {@link readNdjson} throws.
  */
-export async function collectNdjson(stream: Readable, limits: { maxBytes: number; maxLineBytes: number }): Promise<unknown[]> {
+export async function collectNdjson(
+  stream: Readable,
+  limits: { maxBytes: number; maxLineBytes: number; hash?: Hash | undefined },
+): Promise<unknown[]> {
+  const { hash } = limits;
   const items: unknown[] = [];
   let bytes = 0;
   const counted = new Transform({
@@ -39,6 +44,7 @@ export async function collectNdjson(stream: Readable, limits: { maxBytes: number
   try {
     await readNdjson(counted, {
       maxLineBytes: limits.maxLineBytes,
+      onBytes: hash && ((chunk) => void hash.update(chunk)),
       onItems: (batch) => {
         for (const item of batch) items.push(item);
       },

@@ -1,8 +1,15 @@
+import type { Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { type FeedWriter, SluiceError } from '../engine/index.ts';
+import { type FeedWriter, type Replayable, SluiceError } from '../engine/index.ts';
 import type { FeedReceipt } from '../schemas/control.ts';
 import type { Fault } from '../schemas/problem.ts';
 import { readNdjson } from './ndjson.ts';
+
+export interface NdjsonFeedOptions {
+  maxLineBytes: number;
+  /** Is fed the body as it is read, when its fingerprint is wanted. */
+  hash?: Hash | undefined;
+}
 
 /**
  * Streams a body of any length into a feed, as fast as there is room. Whatever ends it (a bad line, the pipeline, the client),
@@ -10,19 +17,23 @@ import { readNdjson } from './ndjson.ts';
  *
  * An error is thrown with `accepted`, how many items of the body were taken, and for a bad line with `line`.
  */
-export async function feedNdjson(stream: Readable, writer: FeedWriter, maxLineBytes: number): Promise<FeedReceipt> {
+export async function feedNdjson(
+  stream: Readable,
+  writer: FeedWriter,
+  { maxLineBytes, hash }: NdjsonFeedOptions,
+): Promise<FeedReceipt & Replayable> {
   let failure: unknown;
   try {
     await readNdjson(stream, {
       maxLineBytes,
+      onBytes: hash && ((bytes) => void hash.update(bytes)),
       onItems: (items, firstLine) => push(writer, items, firstLine),
     });
   } catch (error) {
     failure = error;
   }
-  // The writer is ended in any case; what it accepted is then as durable as the store makes it.
-  const receipt = await writer.end();
-  if (failure === undefined) return receipt;
+  if (failure === undefined) return writer.end(hash?.digest('base64url'));
+  const receipt = await writer.abort();
   if (!(failure instanceof SluiceError)) throw failure;
   const accepted = typeof failure.details.accepted === 'number' ? failure.details.accepted : receipt.accepted;
   throw new SluiceError(failure.code, `${failure.message.replace(/[.]$/, '')}. ${wordsFor(accepted)}`, {

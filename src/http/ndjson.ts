@@ -26,6 +26,8 @@ export interface NdjsonOptions {
   /** … or its lines as many characters, or when no more bytes are there yet: an item never waits for the next one to arrive. */
   batchBytes?: number;
   clock?: Clock;
+  /** Is shown all bytes as they are read. */
+  onBytes?: ((bytes: Buffer) => void) | undefined;
   /**
    * Takes the next items; `firstLine` is the line of the first one, from 1. The stream is not read until it resolves. When it
    * rejects, reading ends with that error.
@@ -57,7 +59,15 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * answer to a body that was not read to its end should carry `Connection: close`.
  */
 export async function readNdjson(stream: Readable, options: NdjsonOptions): Promise<NdjsonSummary> {
-  const { maxLineBytes = MIB, idleTimeoutMs = 15_000, batchItems = 1000, batchBytes = MIB, clock = systemClock, onItems } = options;
+  const {
+    maxLineBytes = MIB,
+    idleTimeoutMs = 15_000,
+    batchItems = 1000,
+    batchBytes = MIB,
+    clock = systemClock,
+    onBytes,
+    onItems,
+  } = options;
   let lines = 0;
   let handedOver = 0;
   let batch: unknown[] = [];
@@ -171,7 +181,9 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
     for (;;) {
       const chunk = stream.read() as Buffer | string | null;
       if (chunk !== null) {
-        await takeChunk(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+        const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+        onBytes?.(bytes);
+        await takeChunk(bytes);
         continue;
       }
       await flush();

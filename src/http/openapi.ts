@@ -21,6 +21,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
         { name: 'Pipelines', description: 'Create, list and remove pipelines.' },
         { name: 'Control', description: 'Start, pause, finish and stop them.' },
         { name: 'Feeding', description: 'Give items to a pipeline.' },
+        { name: 'Feeds', description: 'The items of one request together, and waiting for items.' },
         { name: 'Looking', description: 'Statistics, workers, results and items.' },
         { name: 'Events', description: 'What happens, as it happens.' },
         { name: 'Tasks', description: 'What definitions can name.' },

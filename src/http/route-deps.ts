@@ -8,6 +8,7 @@ export interface RouteDeps {
   hub: SseHub;
   bodyLimitBytes: number;
   shutdownTimeoutSeconds: number;
+  sseHeartbeatSeconds: number;
   /** Asks the process to end; called after the reply to `POST /shutdown` is on its way. */
   requestShutdown(mode: ShutdownMode, timeoutSeconds: number): void;
 }

@@ -14,6 +14,10 @@ export const itemParams = z.strictObject({
   id: idSchema,
   itemId: itemIdSchema.meta({ description: 'The id of an item, percent-encoded.', examples: ['order-4711'] }),
 });
+export const feedParams = z.strictObject({
+  id: idSchema,
+  feedId: nameSchema.meta({ description: 'The id of a feed.', examples: ['my-batch-7'] }),
+});
 export const stageParams = z.strictObject({
   id: idSchema,
   stage: stageNameSchema.meta({ description: 'The name of a stage, percent-encoded.', examples: ['Price'] }),
@@ -65,6 +69,9 @@ export const listReply = (schema: z.ZodType, row: z.ZodType, description: string
     [NDJSON]: { schema: row, example: examples.row },
   },
 });
+
+/** What all answers have that may be those of an earlier request. */
+export const REPLAYED = 'With the header `idempotency-replayed: true` it is the answer of an earlier request under the same key.';
 
 /** The error replies of a route, one a status, each naming its codes. Every route can answer the general ones as well. */
 export function problems(...codes: ErrorCode[]): Record<number, Reply> {

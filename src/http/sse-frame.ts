@@ -20,7 +20,12 @@ function eventLine(event: string): string {
 
 /** An event that is not of the sequence: it carries no id, so that a client that connects again resumes where it was. */
 export function controlFrame(event: string, data: unknown): string {
-  return `${eventLine(event)}data: ${toJson(data)}\n\n`;
+  return jsonFrame(event, toJson(data));
+}
+
+/** An event without an id, whose data is written already: one line of JSON. */
+export function jsonFrame(event: string, json: string): string {
+  return `${eventLine(event)}data: ${json}\n\n`;
 }
 
 const lines: Record<SluiceEvent['type'], string> = {

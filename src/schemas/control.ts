@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { waitSecondsSchema } from './feed.ts';
 import { failedResultExample, resultExample, resultSchema } from './item.ts';
 import { itemIdSchema, nameSchema, prioritySchema, stageNameSchema } from './names.ts';
 import { errorSummaryExample, errorSummarySchema } from './stats.ts';
@@ -30,6 +31,22 @@ export const feedBodySchema = z.strictObject({ items: z.array(z.unknown()), ...f
 });
 export const feedOptionsSchema = z.strictObject(feedOptionsShape);
 export type FeedOptions = z.infer<typeof feedOptionsSchema>;
+
+const feedQueryShape = {
+  ...feedOptionsShape,
+  wait: waitSecondsSchema.optional().meta({
+    description: 'Seconds to wait for room for all items, instead of a 429 at once. NDJSON that is taken as there is room always waits.',
+    examples: [10],
+  }),
+};
+export const feedQuerySchema = z.strictObject(feedQueryShape);
+export const runQuerySchema = z.strictObject({
+  ...feedQueryShape,
+  timeoutSeconds: waitSecondsSchema.optional().meta({
+    description: 'How long to wait for the items; without it, as long as it takes. They go on after that.',
+  }),
+  cancelOnDisconnect: z.boolean().optional().meta({ description: 'Cancel what is unfinished when the client hangs up.' }),
+});
 
 export const feedReceiptSchema = z
   .object({
@@ -70,7 +87,7 @@ export type RunReply = z.infer<typeof runReplySchema>;
 export const shutdownModeSchema = z.enum(['graceful', 'drain', 'force']);
 export type ShutdownMode = z.infer<typeof shutdownModeSchema>;
 
-const timeoutSchema = z.number().min(0).max(86_400);
+const timeoutSchema = waitSecondsSchema;
 
 export const shutdownBodySchema = z
   .strictObject({ mode: shutdownModeSchema.optional(), timeoutSeconds: timeoutSchema.optional() })

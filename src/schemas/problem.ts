@@ -109,6 +109,21 @@ export const ERROR_CODES = {
     fix: 'Use another feedId, or leave it out.',
     example: { detail: 'the feed "my-batch-7" exists' },
   },
+  'feed-cancelled': {
+    title: 'The feed was cancelled and takes no more items',
+    fix: 'Feed what is left under another feedId.',
+    example: { detail: 'the feed "my-batch-7" was cancelled' },
+  },
+  'idempotency-key-reused': {
+    title: 'Another request was sent under this Idempotency-Key',
+    fix: 'Send each request under a key of its own, and a repeated one exactly as it was.',
+    example: { detail: 'another request was sent under this Idempotency-Key' },
+  },
+  'no-longer-kept': {
+    title: 'Part of what was asked for is no longer kept',
+    fix: 'Read results sooner, or raise the retention of the pipeline; GET /pipelines/:id/feeds/:feedId has the counts.',
+    example: { detail: 'results of the feed "my-batch-7" are no longer kept' },
+  },
   'duplicate-items': {
     title: 'Items with these ids are known already',
     fix: 'Leave them out, or feed with onDuplicate "skip" or "rerun".',
@@ -171,7 +186,7 @@ export const ERROR_CODES = {
   },
   'queue-full': {
     title: 'The backlog has no room',
-    fix: 'Send again after Retry-After seconds.',
+    fix: 'Send again after Retry-After seconds, or with ?wait=; more items at once than backlogCapacity as NDJSON only.',
     example: { detail: '500 items do not fit: the backlog has room for 120 of 100000' },
   },
   'request-timeout': {

@@ -4,8 +4,10 @@ import { ending } from './sections/ending.ts';
 import { errors } from './sections/errors.ts';
 import { events } from './sections/events.ts';
 import { feeding, openFeeding } from './sections/feeding.ts';
+import { feeds, following } from './sections/feeds.ts';
 import { flow } from './sections/flow.ts';
 import { hooks } from './sections/hooks.ts';
+import { itemWaits } from './sections/item-waits.ts';
 import { joining } from './sections/joining.ts';
 import { limits } from './sections/limits.ts';
 import { looking } from './sections/looking.ts';
@@ -13,7 +15,9 @@ import { operations } from './sections/operations.ts';
 import { pages } from './sections/pages.ts';
 import { pausing } from './sections/pausing.ts';
 import { removing } from './sections/removing.ts';
+import { repeating } from './sections/repeating.ts';
 import { retries } from './sections/retries.ts';
+import { runStreams, runWaits } from './sections/run-streams.ts';
 import { running } from './sections/running.ts';
 import { values } from './sections/values.ts';
 import { waiting } from './sections/waiting.ts';
@@ -32,6 +36,12 @@ const SECTIONS: Record<string, (suite: Suite) => void> = {
   feed: feeding,
   openFeed: openFeeding,
   run: running,
+  'run with limits': runWaits,
+  openRun: runStreams,
+  feeds,
+  followFeed: following,
+  waitForItems: itemWaits,
+  'repeated under a key': repeating,
   values,
   'the order of items': flow,
   retries,

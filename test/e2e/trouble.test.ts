@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { PipelineStats } from '../../src/schemas/stats.ts';
+import { Duplex } from '../http/duplex.ts';
 import { folderWith } from '../loader/folder.ts';
 import { createGate, GATE_TASK } from './gate.ts';
 import { type ServerProcess, startInVain, startServer } from './server.ts';
@@ -195,6 +196,32 @@ describe('stopping', () => {
     expect(stream.events.at(-1)).toEqual({ event: 'bye', data: '{}', id: undefined });
     expect(stream.ended).toBe(true);
     expect(stream.named('status').at(-1)).toMatchObject({ itemId: 'a', status: 'completed', final: true });
+  });
+});
+
+describe('answers that are still being sent when the service stops', () => {
+  it('end with what has ended and a last line that says why, and hold up nothing', TIMEOUT, async () => {
+    const gate = await createGate();
+    const server = await withGate();
+    const run = new Duplex(`${server.url}/pipelines/p/run?feedId=f`, {
+      headers: { 'content-type': 'application/x-ndjson', accept: 'application/x-ndjson' },
+    });
+    // Its body is never finished: it is the service that ends it.
+    run.send(toLines(['a', 'b', 'c'].map((id) => ({ id, value: { gate: gate.url } }))));
+    await gate.arrived(2);
+    const follow = new Duplex(`${server.url}/pipelines/p/feeds/f/results?follow=true`, { method: 'GET' });
+    follow.finish();
+    await follow.response;
+    const wait = server.post('/pipelines/p/feeds/f/wait');
+    await server.get('/livez');
+    server.signal('SIGTERM');
+    await server.logged('shutting down');
+    gate.open();
+    await Promise.all([run.whole(), follow.whole()]);
+    expect(run.lines.map(({ id, problem }) => id ?? problem.code).toSorted()).toEqual(['a', 'b', 'shutting-down']);
+    expect(follow.lines.map(({ id, problem }) => id ?? problem.code)).toEqual(['a', 'b', 'shutting-down']);
+    expect(await wait).toMatchObject({ status: 503, body: { code: 'shutting-down' } });
+    expect(await server.endedWell()).toMatchObject({ mode: 'graceful', finished: 2, leftQueued: 1, timedOut: false });
   });
 });
 

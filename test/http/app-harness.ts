@@ -5,6 +5,7 @@ import { createLocalHost, createTaskRegistry, type LocalHost, type TaskDeclarati
 import { systemPorts } from '../../src/engine/ports.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
+import { createGate, type Gate } from '../engine/harness.ts';
 
 export interface Service extends AsyncDisposable {
   app: FastifyInstance;
@@ -15,21 +16,33 @@ export interface Service extends AsyncDisposable {
   logs: Record<string, unknown>[];
   /** Lets every item that waits in `hold` go on, and all that come later. */
   release(): void;
+  /** Holds each item of the task `gated` until the test lets it go. */
+  gate: Gate;
+  /** Resolves when so many items are held by `gated`. */
+  held(count: number): Promise<void>;
 }
 
 interface ServiceOptions {
   apiKeys?: readonly ApiKey[];
   bodyLimitBytes?: number;
   backlogCapacity?: number;
+  sseHeartbeatSeconds?: number;
 }
 
 /** The whole HTTP side over a real host, with a few tasks to pull strings with. */
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const logs: Record<string, unknown>[] = [];
   const logger: Logger = pino({ level: 'debug' }, { write: (line: string) => void logs.push(JSON.parse(line)) });
-  const gate = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const gate = createGate();
+  const arrivals = new Set<() => void>();
+  const gated: TaskHandler = (value, ctx) => {
+    const work = gate.task(value, ctx);
+    for (const arrived of arrivals) arrived();
+    return work;
+  };
   const host = createLocalHost({
-    registry: createTaskRegistry(testTasks(gate.promise)),
+    registry: createTaskRegistry(testTasks(released.promise, gated)),
     ports: systemPorts,
     maxStages: 64,
     maxWorkersPerStage: 10_000,
@@ -45,7 +58,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       apiKeys: options.apiKeys ?? [],
       bodyLimitBytes: options.bodyLimitBytes ?? 1_048_576,
       shutdownTimeoutSeconds: 30,
-      sseHeartbeatSeconds: 15,
+      sseHeartbeatSeconds: options.sseHeartbeatSeconds ?? 15,
     },
     { host, logger, requestShutdown: (mode, timeoutSeconds) => void shutdowns.push({ mode, timeoutSeconds }) },
   );
@@ -55,16 +68,27 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     host,
     shutdowns,
     logs,
-    release: gate.resolve,
+    release: released.resolve,
+    gate,
+    held: (count) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (gate.held.length < count) return;
+          arrivals.delete(look);
+          resolve();
+        };
+        arrivals.add(look);
+        look();
+      }),
     async [Symbol.asyncDispose]() {
-      gate.resolve();
+      released.resolve();
       await host.shutdown('force', 1);
       await app.close();
     },
   };
 }
 
-function testTasks(gate: Promise<void>): TaskDeclaration[] {
+function testTasks(released: Promise<void>, gated: TaskHandler): TaskDeclaration[] {
   const task = (name: string, run: TaskHandler): TaskDeclaration => ({
     name,
     kind: 'task',
@@ -76,9 +100,10 @@ function testTasks(gate: Promise<void>): TaskDeclaration[] {
   return [
     task('echo', (value) => value),
     task('hold', async (value) => {
-      await gate;
+      await released;
       return value;
     }),
+    task('gated', gated),
     task('fail', (value, ctx) => {
       throw ctx.permanent(`no ${JSON.stringify(value)}`);
     }),

@@ -107,7 +107,7 @@ export function running({ test, world }: Suite): void {
     const { pipeline, gate, held } = await world();
     const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
     const caller = new AbortController();
-    const ran = p.run(named('x'), {}, caller.signal);
+    const ran = p.run(named('x'), { signal: caller.signal });
     await held(1);
     caller.abort();
     await expect(ran).rejects.toBeInstanceOf(SluiceError);

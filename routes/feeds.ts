@@ -1,0 +1,152 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { z } from 'zod';
+import { callerSignal } from '../src/http/caller.ts';
+import { decodeCursor, encodeCursor } from '../src/http/cursor.ts';
+import { sendNdjson, wantsNdjson } from '../src/http/lists.ts';
+import type { RouteDeps } from '../src/http/route-deps.ts';
+import {
+  feedParams,
+  LIMIT_DEFAULT,
+  listReply,
+  listShape,
+  nextCursorSchema,
+  noBody,
+  noQuery,
+  pipelineParams,
+  problems,
+  refuseDuringShutdown,
+  reply,
+} from '../src/http/route-schemas.ts';
+import { compileWriter, type ZodTypes } from '../src/http/schema-compiler.ts';
+import { feedExample, feedViewSchema, waitSecondsSchema } from '../src/schemas/feed.ts';
+
+const tags = ['Feeds'];
+
+const feedsSchema = z.object({
+  feeds: z.array(feedViewSchema),
+  nextCursor: nextCursorSchema,
+  retired: z.int().meta({ description: 'Done feeds that are no longer kept and this list therefore lacks.' }),
+});
+const waitQuery = z.strictObject({
+  timeoutSeconds: waitSecondsSchema.optional().meta({ description: 'How long to wait at most; without it, as long as it takes.' }),
+});
+const cancelledSchema = z.object({ cancelled: z.int() });
+const retriedSchema = z.object({ retried: z.int() });
+
+/** Feeds: the items of one request together. */
+const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
+  const app = instance.withTypeProvider<ZodTypes>();
+  const writeFeed = compileWriter(feedViewSchema);
+
+  app.get(
+    '/pipelines/:id/feeds',
+    {
+      schema: {
+        tags,
+        operationId: 'listFeeds',
+        summary: 'Feeds',
+        description: 'In the order of their creation: those that go on, and the newest 10 000 that are done.',
+        querystring: z.strictObject(listShape),
+        params: pipelineParams,
+        response: {
+          200: listReply(feedsSchema, feedViewSchema, 'A page of feeds.', {
+            page: { feeds: [feedExample], nextCursor: null, retired: 0 },
+            row: feedExample,
+          }),
+          ...problems('pipeline-not-found', 'invalid-cursor'),
+        },
+      },
+    },
+    async (request, response) => {
+      const { limit, cursor } = request.query;
+      const runtime = host.get(request.params.id);
+      const scope = { list: `/pipelines/${request.params.id}/feeds` };
+      const after = Number(decodeCursor(scope, cursor) ?? 0);
+      const read = (from: number, most: number) => runtime.feeds({ after: from, limit: most });
+      if (wantsNdjson(request)) return sendNdjson(response, { read, write: writeFeed, after, limit });
+      const page = await read(after, limit ?? LIMIT_DEFAULT);
+      return { feeds: page.rows, nextCursor: encodeCursor(scope, page.next), retired: page.retired };
+    },
+  );
+
+  app.get(
+    '/pipelines/:id/feeds/:feedId',
+    {
+      schema: {
+        tags,
+        operationId: 'showFeed',
+        summary: 'One feed',
+        description: 'How far its items are, how fast they go, and how long the rest will take.',
+        querystring: noQuery,
+        params: feedParams,
+        response: { 200: reply(feedViewSchema, 'The feed.'), ...problems('pipeline-not-found', 'feed-not-found') },
+      },
+    },
+    async ({ params }) => host.get(params.id).feedView(params.feedId),
+  );
+
+  app.post(
+    '/pipelines/:id/feeds/:feedId/wait',
+    {
+      config: { scope: 'read' },
+      onRequest: refuseDuringShutdown(host),
+      schema: {
+        tags,
+        operationId: 'waitForFeed',
+        summary: 'Wait until a feed is done',
+        description: 'Answers when every item of it has ended, or when the time is up. The feed goes on in any case.',
+        querystring: waitQuery,
+        params: feedParams,
+        body: noBody,
+        response: {
+          200: reply(feedViewSchema, 'It is done.'),
+          202: reply(feedViewSchema, 'The time is up; the feed as it is now.'),
+          ...problems('pipeline-not-found', 'feed-not-found', 'shutting-down'),
+        },
+      },
+    },
+    async ({ params, query }, response) => {
+      const waiting = host.get(params.id).waitForFeed(params.feedId, { ...query, signal: callerSignal(response) });
+      const { done, feed } = await waiting;
+      return response.code(done ? 200 : 202).send(feed);
+    },
+  );
+
+  app.post(
+    '/pipelines/:id/feeds/:feedId/retry',
+    {
+      onRequest: refuseDuringShutdown(host),
+      schema: {
+        tags,
+        operationId: 'retryFeed',
+        summary: 'Run the failed items of a feed again',
+        description: 'Each from the stage where it failed.',
+        querystring: noQuery,
+        params: feedParams,
+        body: noBody,
+        response: {
+          200: reply(retriedSchema, 'How many.', { retried: 2 }),
+          ...problems('pipeline-not-found', 'feed-not-found', 'draining', 'shutting-down'),
+        },
+      },
+    },
+    async ({ params }) => ({ retried: await host.get(params.id).retryFeed(params.feedId) }),
+  );
+
+  app.delete(
+    '/pipelines/:id/feeds/:feedId',
+    {
+      schema: {
+        tags,
+        operationId: 'cancelFeed',
+        summary: 'Cancel what is unfinished of a feed',
+        description: 'Items that run are aborted. A feed that is still being sent takes no more. What has ended stays as it is.',
+        querystring: noQuery,
+        params: feedParams,
+        response: { 200: reply(cancelledSchema, 'How many.', { cancelled: 60 }), ...problems('pipeline-not-found', 'feed-not-found') },
+      },
+    },
+    async ({ params }) => ({ cancelled: await host.get(params.id).cancelFeed(params.feedId) }),
+  );
+};
+export default feeds;

@@ -1,0 +1,72 @@
+import { SluiceError } from './errors.ts';
+import { Feed } from './feed.ts';
+
+/** How many feeds are remembered after they are done. */
+const FEEDS_KEPT = 10_000;
+/** How many of the oldest are looked at for each new one: more than one, so that the finished ones run out. */
+const FEEDS_LOOKED_AT = 4;
+
+/** The feeds of a pipeline, by id: those that go on, and the newest ones that are done. */
+export class FeedRegistry {
+  private readonly feeds = new Map<string, Feed>();
+  private readonly uniqueId: () => string;
+  private lastOrdinal = 0;
+  /** How many done feeds were forgotten. */
+  forgotten = 0;
+
+  constructor(uniqueId: () => string) {
+    this.uniqueId = uniqueId;
+  }
+
+  find(id: string): Feed | undefined {
+    return this.feeds.get(id);
+  }
+
+  /** Throws `feed-not-found`. */
+  get(id: string): Feed {
+    const feed = this.feeds.get(id);
+    if (feed === undefined) throw new SluiceError('feed-not-found', `no feed "${id}"`);
+    return feed;
+  }
+
+  /** In the order of their creation, those after an ordinal. */
+  after(ordinal: number): Feed[] {
+    return [...this.feeds.values()].filter((feed) => feed.ordinal > ordinal).sort((a, b) => a.ordinal - b.ordinal);
+  }
+
+  /** Without an id it gets one. Throws `feed-exists`. It stays open until it is closed or refused. */
+  open(id: string | undefined, target: string, now: number): Feed {
+    if (id !== undefined && this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" exists`);
+    const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now);
+    this.feeds.set(feed.id, feed);
+    return feed;
+  }
+
+  /** Nothing more comes for it. Idempotent. The oldest finished feeds beyond a bound are forgotten. */
+  close(feed: Feed): void {
+    if (!feed.isOpen) return;
+    feed.close();
+    if (this.feeds.size <= FEEDS_KEPT) return;
+    let looked = 0;
+    for (const old of this.feeds.values()) {
+      if (this.feeds.size <= FEEDS_KEPT || ++looked > FEEDS_LOOKED_AT) return;
+      this.feeds.delete(old.id);
+      // One that goes on goes to the end, so that it does not keep the finished ones behind it.
+      if (old.isDone) this.forgotten++;
+      else this.feeds.set(old.id, old);
+    }
+  }
+
+  /** Closes the feed of a request that was refused; when nothing was accepted, its id is free again. */
+  refuse(feed: Feed): void {
+    if (feed.accepted === 0 && feed.duplicates === 0) this.feeds.delete(feed.id);
+    this.close(feed);
+  }
+
+  private generateId(): string {
+    for (;;) {
+      const id = `feed-${this.uniqueId()}`;
+      if (!this.feeds.has(id)) return id;
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import type { WaitReply } from '../schemas/feed.ts';
+import type { PipelineResult } from '../schemas/item.ts';
+import type { Core, Follower } from './core.ts';
+import { callerGone, type PipelineError, SluiceError } from './errors.ts';
+import type { EndedItem, FeedWatcher } from './feed.ts';
+import type { Item } from './model.ts';
+import type { ItemsWaitQuery } from './requests.ts';
+import { waitWithin } from './waited.ts';
+
+const IDS_NAMED = 1000;
+
+/** AntFlow's `wait` over single items. Throws `item-not-found` that names all unknown ids, and `shutting-down` when it is cut short. */
+export async function waitForItems(core: Core, query: ItemsWaitQuery): Promise<WaitReply> {
+  const ids = [...new Set(query.itemIds)];
+  core.time.tick();
+  core.index.retireAged();
+  const unknown = ids.filter((id) => core.index.get(id) === undefined);
+  if (unknown.length > 0) {
+    const named = unknown.slice(0, IDS_NAMED);
+    const more = unknown.length > 3 ? ', …' : '';
+    throw new SluiceError(
+      'item-not-found',
+      `no item ${named
+        .slice(0, 3)
+        .map((id) => `"${id}"`)
+        .join(', ')}${more}`,
+      { details: { ids: named } },
+    );
+  }
+  const wait = new ItemWait(
+    ids.map((id) => core.index.get(id) as Item),
+    query.returnWhen,
+    core.followers,
+  );
+  try {
+    const waited = await waitWithin(wait.ended, query, core.time, core.dues);
+    if (waited.is === 'gone') throw callerGone();
+    return wait.reply();
+  } finally {
+    wait.stop();
+  }
+}
+
+class ItemWait implements FeedWatcher, Follower {
+  /** Resolves when `returnWhen` holds. */
+  readonly ended: Promise<void>;
+  private readonly items: readonly Item[];
+  private readonly returnWhen: ItemsWaitQuery['returnWhen'];
+  private readonly followers: Set<Follower>;
+  /** By sequence id; what ended stays as it ended, whatever becomes of the item later. */
+  private readonly results = new Map<number, PipelineResult>();
+  private readonly wanted: Set<number>;
+  private readonly resolve: () => void;
+  private readonly reject: (error: Error) => void;
+
+  constructor(items: readonly Item[], returnWhen: ItemsWaitQuery['returnWhen'], followers: Set<Follower>) {
+    this.items = items;
+    this.returnWhen = returnWhen;
+    this.followers = followers;
+    this.wanted = new Set(items.map((item) => item.sequenceId));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.resolve = resolve;
+    this.reject = reject;
+    followers.add(this);
+    for (const item of items) {
+      if (item.isFinal) this.onItem(item);
+      else item.feed.watch(this);
+    }
+  }
+
+  onItem(item: EndedItem): void {
+    if (!this.wanted.has(item.sequenceId)) return;
+    this.results.set(item.sequenceId, item.toResult());
+    const isMet =
+      this.results.size === this.wanted.size ||
+      this.returnWhen === 'FIRST_COMPLETED' ||
+      (this.returnWhen === 'FIRST_EXCEPTION' && item.status === 'failed');
+    if (isMet) this.resolve();
+  }
+
+  onClose(): void {
+    // That no more items come in changes nothing for these.
+  }
+
+  cutShort(error: PipelineError): void {
+    this.reject(error);
+  }
+
+  reply(): WaitReply {
+    const done: PipelineResult[] = [];
+    const pending: string[] = [];
+    for (const item of this.items) {
+      const result = this.results.get(item.sequenceId);
+      if (result === undefined) pending.push(item.id);
+      else done.push(result);
+    }
+    return { done, pending };
+  }
+
+  stop(): void {
+    for (const item of this.items) item.feed.unwatch(this);
+    this.followers.delete(this);
+  }
+}

@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { resultExample, resultSchema } from './item.ts';
+import { instantSchema, itemIdSchema } from './names.ts';
+
+export const feedExample = {
+  feedId: 'my-batch-7',
+  createdAt: '2026-11-23T17:44:00.123Z',
+  total: 100,
+  queued: 55,
+  inProgress: 5,
+  completed: 38,
+  failed: 2,
+  cancelled: 0,
+  duplicates: 0,
+  done: false,
+  throughputPerSecond: 10,
+  etaSeconds: 6,
+};
+
+export const feedViewSchema = z
+  .object({
+    feedId: z.string(),
+    createdAt: instantSchema,
+    total: z.int().meta({ description: 'Items accepted; it grows while the body is still being sent.' }),
+    queued: z.int().meta({ description: 'Waiting: for a worker, or between two attempts.' }),
+    inProgress: z.int().meta({ description: 'Held by a worker.' }),
+    completed: z.int(),
+    failed: z.int(),
+    cancelled: z.int(),
+    duplicates: z.int().meta({ description: 'Items that were not taken because their id was known.' }),
+    done: z.boolean().meta({ description: 'True when the whole body has arrived and every item has ended.' }),
+    throughputPerSecond: z
+      .number()
+      .meta({ description: 'Items completed or failed a second: of late while it runs, on average when done.' }),
+    etaSeconds: z.number().nullable().meta({
+      description: 'Until the items accepted so far have ended, at that rate; 0 when done, null when nothing is known yet.',
+    }),
+  })
+  .meta({
+    id: 'Feed',
+    examples: [feedExample],
+  });
+/** One feed at one moment: `total = queued + inProgress + completed + failed + cancelled`. */
+export type FeedView = z.infer<typeof feedViewSchema>;
+
+/** The words of Python's `concurrent.futures.wait`, which AntFlow uses. */
+export const returnWhenSchema = z.enum(['ALL_COMPLETED', 'FIRST_COMPLETED', 'FIRST_EXCEPTION']);
+export type ReturnWhen = z.infer<typeof returnWhenSchema>;
+
+/** How long a request may wait for something. */
+export const waitSecondsSchema = z.number().min(0).max(86_400);
+
+export const waitBodySchema = z
+  .strictObject({
+    itemIds: z
+      .array(z.union([itemIdSchema, z.number()]))
+      .min(1)
+      .max(10_000),
+    returnWhen: returnWhenSchema.default('ALL_COMPLETED').meta({
+      description:
+        'When to answer: when all have ended, when any has, or when any has failed. Items that ended before the request count, too.',
+    }),
+    timeoutSeconds: waitSecondsSchema.optional().meta({ description: 'How long to wait at most; without it, as long as it takes.' }),
+  })
+  .meta({ id: 'WaitBody', examples: [{ itemIds: ['order-1', 'order-2'], returnWhen: 'FIRST_EXCEPTION', timeoutSeconds: 30 }] });
+
+export const waitReplySchema = z
+  .object({
+    done: z.array(resultSchema).meta({ description: 'Those that have ended, in the order of `itemIds`.' }),
+    pending: z.array(z.string()).meta({ description: 'The others, in the order of `itemIds`.' }),
+  })
+  .meta({ id: 'WaitReply', examples: [{ done: [resultExample], pending: ['order-4712'] }] });
+export type WaitReply = z.infer<typeof waitReplySchema>;
