@@ -1,6 +1,6 @@
 import type { ItemStatus, Metadata, PipelineEvent, PipelineResult, StatusEvent, TaskEvent, TaskEventType } from '../schemas/item.ts';
 import type { EngineClock } from './engine-clock.ts';
-import { type Item, NO_METADATA, type Worker } from './model.ts';
+import { type Item, NO_METADATA, type Stage, type Worker } from './model.ts';
 import type { EventFilter, EventSource, SluiceEvent } from './runtime.ts';
 import type { TaskSpec } from './stage-spec.ts';
 
@@ -10,12 +10,18 @@ const FIRST_TASK = 8;
 const RESULT = 16;
 const PIPELINE = 17;
 const FINAL = 32;
-const ATTEMPT_SHIFT = 8;
+/** Something of this event stands in `extras`. */
+const EXTRA = 64;
+const ATTEMPT_UNIT = 2 ** 8;
 
 const STATUS_CODE = Object.fromEntries(STATUSES.map((status, code) => [status, code])) as Record<ItemStatus, number>;
 const TASK_CODE = Object.fromEntries(TASK_TYPES.map((type, i) => [type, FIRST_TASK + i])) as Record<TaskEventType, number>;
 
 const INITIAL = 1024;
+/** Numbers an event: what happened and where, when, the number of its kind, the item and task. */
+const CELLS = 4;
+const SOURCE_UNIT = 2 ** 32;
+const TASK_UNIT = 2 ** 40;
 
 export interface TaskEventExtra {
   error?: { type: string; message: string };
@@ -23,10 +29,17 @@ export interface TaskEventExtra {
   fraction?: number;
 }
 
+/** Where an event comes from. */
+interface Source {
+  stage: string;
+  worker: string | null;
+}
+
 /**
  * The one sequence of a pipeline's events: a ring of parallel arrays, formed into objects only for a reader.
  *
- * Appending allocates nothing (but for errors), and refers only to what lives on anyway: items, workers, tasks. Each
+ * Appending allocates nothing (but for errors), and writes numbers only: a reference in an old array costs the garbage
+ * collector something each time. What they stand for is in small tables, an entry a worker, stage and task. Each
  * status event names the one before it of the same item, so an item's history is a walk along that chain, as far back as
  * events are kept. The ring doubles up to `capacity`.
  */
@@ -39,17 +52,21 @@ export class EventLog implements EventSource {
   private readonly itemOf: (sequenceId: number) => Item;
   private size: number;
   private mask: number;
-  /** What happened, and above {@link ATTEMPT_SHIFT} bits the attempt of a task event. */
-  private kinds: Uint32Array;
-  private times: Float64Array;
-  /** A status event's predecessor of the same item; a task event's duration in milliseconds. */
-  private numbers: Float64Array;
-  /** Sequence ids of items, 0 for none: not the items, so that the ring keeps no value alive. */
-  private items: Float64Array;
-  /** The worker, or the name of the stage when there is none. */
-  private sources: (Worker | string | undefined)[];
-  private tasks: (TaskSpec | undefined)[];
-  private extras: unknown[];
+  /**
+   * {@link CELLS} numbers an event, side by side, so that one is written to one place in memory:
+   * - what happened, above 8 bits the attempt of a task event, above 32 bits the place in `sourceTable`;
+   * - the instant, in milliseconds since the Unix epoch;
+   * - a status event's predecessor of the same item, a task event's duration in milliseconds;
+   * - the item's sequence id, 0 for none (not the item: the ring keeps no value alive), above 40 bits the place in `taskTable`.
+   */
+  private cells: Float64Array;
+  /** By seq, for events marked with {@link EXTRA}. */
+  private extras = new Map<number, unknown>();
+  /** Place 0 is for what comes from no stage. */
+  private readonly sourceTable: Source[] = [{ stage: '', worker: null }];
+  private readonly sourceIds = new Map<string, number>();
+  private readonly taskTable: string[] = [''];
+  private readonly taskIds = new Map<string, number>();
   private readonly wakes = new Set<() => void>();
   private isWatched = false;
   private wakeScheduled = false;
@@ -63,13 +80,7 @@ export class EventLog implements EventSource {
     this.capacity = 2 ** Math.ceil(Math.log2(Math.max(capacity, 16)));
     this.size = Math.min(INITIAL, this.capacity);
     this.mask = this.size - 1;
-    this.kinds = new Uint32Array(this.size);
-    this.times = new Float64Array(this.size);
-    this.numbers = new Float64Array(this.size);
-    this.items = new Float64Array(this.size);
-    this.sources = emptyColumn(this.size);
-    this.tasks = emptyColumn(this.size);
-    this.extras = emptyColumn(this.size);
+    this.cells = new Float64Array(this.size * CELLS);
   }
 
   get oldest(): number {
@@ -82,37 +93,25 @@ export class EventLog implements EventSource {
   }
 
   status(item: Item, status: ItemStatus, worker: Worker | null, final = false, extra?: Metadata): void {
-    const at = this.next(final ? STATUS_CODE[status] | FINAL : STATUS_CODE[status]);
-    this.items[at] = item.sequenceId;
-    this.sources[at] = worker ?? item.stage.name;
-    if (this.extras[at] !== extra) this.extras[at] = extra;
-    this.numbers[at] = item.lastEvent;
+    const source = worker === null ? this.placeOf(item.stage, null) : this.placeOf(worker.stage, worker);
+    this.append(final ? STATUS_CODE[status] | FINAL : STATUS_CODE[status], source, item.lastEvent, item.sequenceId, extra);
     item.lastEvent = this.newest;
   }
 
   task(type: TaskEventType, worker: Worker, item: Item, task: TaskSpec, attempt: number, extra?: TaskEventExtra): void {
-    const at = this.next(TASK_CODE[type] | (attempt << ATTEMPT_SHIFT));
-    this.items[at] = item.sequenceId;
-    this.sources[at] = worker;
-    this.tasks[at] = task;
-    this.numbers[at] = this.time.now - worker.startedAt;
-    if (this.extras[at] !== extra) this.extras[at] = extra;
+    const kind = TASK_CODE[type] + attempt * ATTEMPT_UNIT;
+    const of = item.sequenceId + (task.eventId || this.registerTask(task)) * TASK_UNIT;
+    this.append(kind, this.placeOf(worker.stage, worker), this.time.now - worker.startedAt, of, extra);
   }
 
   result(item: Item): void {
-    const at = this.next(RESULT);
-    this.items[at] = item.sequenceId;
-    this.sources[at] = item.stage.name;
     // A failed item may go on and end otherwise: what it was then has to be kept.
     const extra = item.status === 'failed' ? item.toResult() : undefined;
-    if (this.extras[at] !== extra) this.extras[at] = extra;
+    this.append(RESULT, this.placeOf(item.stage, null), 0, item.sequenceId, extra);
   }
 
   pipeline(change: string, state: string, stage: string | null): void {
-    const at = this.next(PIPELINE);
-    this.items[at] = 0;
-    this.sources[at] = stage ?? undefined;
-    this.extras[at] = { change, state };
+    this.append(PIPELINE, stage === null ? 0 : this.sourceOf(stage, null), 0, 0, { change, state });
   }
 
   subscribe(wake: () => void): () => void {
@@ -130,7 +129,7 @@ export class EventLog implements EventSource {
     const to = Math.min(this.newest, from + scan - 1);
     const events: SluiceEvent[] = [];
     for (let seq = from; seq <= to; seq++) {
-      if (this.fits(seq & this.mask, filter)) events.push(this.form(seq));
+      if (this.fits(seq, filter)) events.push(this.form(seq));
     }
     return { events, cursor: Math.max(to, after) };
   }
@@ -140,7 +139,7 @@ export class EventLog implements EventSource {
     const events: StatusEvent[] = [];
     let seq = item.lastEvent;
     const oldest = this.oldest;
-    for (; seq >= oldest; seq = this.numbers[seq & this.mask] as number) {
+    for (; seq >= oldest; seq = this.numberOf(seq)) {
       events.push((this.form(seq) as Extract<SluiceEvent, { type: 'status' }>).data);
     }
     return { events: events.reverse(), truncated: seq > 0 };
@@ -149,57 +148,108 @@ export class EventLog implements EventSource {
   /** When an item that has ended was first begun, as far back as its events are kept, in monotonic milliseconds. */
   begunAt(item: Item): number {
     let at = this.time.wall(this.time.now);
-    for (let seq = item.lastEvent; seq >= this.oldest && seq > 0; seq = this.numbers[seq & this.mask] as number) {
-      if (((this.kinds[seq & this.mask] as number) & (FINAL - 1)) !== STATUS_CODE.queued) at = this.times[seq & this.mask] as number;
+    for (let seq = item.lastEvent; seq >= this.oldest && seq > 0; seq = this.numberOf(seq)) {
+      if (this.codeOf(seq) !== STATUS_CODE.queued) at = this.timeOf(seq);
     }
     return Math.min(this.time.now, this.time.monotonic(at));
   }
 
-  private next(kind: number): number {
+  private append(kind: number, source: number, number: number, of: number, extra: unknown): void {
     if (this.newest >= this.size && this.size < this.capacity) this.grow();
-    const at = ++this.newest & this.mask;
-    this.kinds[at] = kind;
-    this.times[at] = this.time.wall(this.time.now);
-    if (this.isWatched && !this.wakeScheduled) {
-      this.wakeScheduled = true;
-      this.time.clock.defer(() => {
-        this.wakeScheduled = false;
-        for (const wake of this.wakes) wake();
-      });
-    }
-    return at;
+    const seq = ++this.newest;
+    const at = (seq & this.mask) * CELLS;
+    const { cells, time } = this;
+    if ((((cells[at] as number) | 0) & EXTRA) !== 0) this.extras.delete(seq - this.size);
+    if (extra !== undefined) this.extras.set(seq, extra);
+    cells[at] = (extra === undefined ? kind : kind + EXTRA) + source * SOURCE_UNIT;
+    cells[at + 1] = time.wall(time.now);
+    cells[at + 2] = number;
+    cells[at + 3] = of;
+    if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
+  }
+
+  private scheduleWake(): void {
+    this.wakeScheduled = true;
+    this.time.clock.defer(() => {
+      this.wakeScheduled = false;
+      for (const wake of this.wakes) wake();
+    });
+  }
+
+  private kindOf(seq: number): number {
+    return (this.cells[(seq & this.mask) * CELLS] as number) % SOURCE_UNIT;
+  }
+
+  private codeOf(seq: number): number {
+    return this.kindOf(seq) & (FINAL - 1);
+  }
+
+  private numberOf(seq: number): number {
+    return this.cells[(seq & this.mask) * CELLS + 2] as number;
+  }
+
+  private sequenceIdOf(seq: number): number {
+    return (this.cells[(seq & this.mask) * CELLS + 3] as number) % TASK_UNIT;
+  }
+
+  private sourcePlaceOf(seq: number): number {
+    return Math.floor((this.cells[(seq & this.mask) * CELLS] as number) / SOURCE_UNIT);
+  }
+
+  private placeOf(stage: Stage, worker: Worker | null): number {
+    return (worker === null ? stage.sourceId : worker.sourceId) || this.register(stage, worker);
+  }
+
+  private register(stage: Stage, worker: Worker | null): number {
+    const id = this.sourceOf(stage.name, worker === null ? null : worker.name);
+    if (worker === null) stage.sourceId = id;
+    else worker.sourceId = id;
+    return id;
+  }
+
+  /** By name, so that a stage which is resized again and again does not make the table grow. */
+  private sourceOf(stage: string, worker: string | null): number {
+    const key = JSON.stringify([stage, worker]);
+    const known = this.sourceIds.get(key);
+    if (known !== undefined) return known;
+    const id = this.sourceTable.push({ stage, worker }) - 1;
+    this.sourceIds.set(key, id);
+    return id;
+  }
+
+  private registerTask(task: TaskSpec): number {
+    const id = this.taskIds.get(task.name) ?? this.taskTable.push(task.name) - 1;
+    this.taskIds.set(task.name, id);
+    task.eventId = id;
+    return id;
   }
 
   private grow(): void {
     const size = this.size * 2;
-    const move = <T extends Uint32Array | Float64Array | unknown[]>(from: T, to: T): T => {
-      for (let seq = this.oldest; seq <= this.newest; seq++) to[seq & (size - 1)] = from[seq & this.mask] as never;
-      return to;
-    };
-    this.kinds = move(this.kinds, new Uint32Array(size));
-    this.times = move(this.times, new Float64Array(size));
-    this.numbers = move(this.numbers, new Float64Array(size));
-    this.items = move(this.items, new Float64Array(size));
-    this.sources = move(this.sources, emptyColumn(size));
-    this.tasks = move(this.tasks, emptyColumn(size));
-    this.extras = move(this.extras, emptyColumn(size));
+    const cells = new Float64Array(size * CELLS);
+    for (let seq = this.oldest; seq <= this.newest; seq++) {
+      const from = (seq & this.mask) * CELLS;
+      cells.set(this.cells.subarray(from, from + CELLS), (seq & (size - 1)) * CELLS);
+    }
+    this.cells = cells;
     this.size = size;
     this.mask = size - 1;
   }
 
-  private stageAt(at: number): string | undefined {
-    const source = this.sources[at];
-    return typeof source === 'object' ? source.stage.name : source;
+  private timeOf(seq: number): number {
+    return this.cells[(seq & this.mask) * CELLS + 1] as number;
   }
 
-  private fits(at: number, filter: EventFilter): boolean {
-    const kind = this.kinds[at] as number;
-    const code = kind & (FINAL - 1);
+  private sourceAt(seq: number): Source {
+    return this.sourceTable[this.sourcePlaceOf(seq)] as Source;
+  }
+
+  private fits(seq: number, filter: EventFilter): boolean {
+    const code = this.codeOf(seq);
     const type = code < FIRST_TASK ? 'status' : code < RESULT ? 'task' : code === RESULT ? 'result' : 'pipeline';
     if (!filter.types.has(type)) return false;
-    const stage = this.stageAt(at);
-    if (filter.stage !== undefined && stage !== undefined && !filter.stage.has(stage)) return false;
-    const sequenceId = this.items[at] as number;
+    if (filter.stage !== undefined && this.sourcePlaceOf(seq) !== 0 && !filter.stage.has(this.sourceAt(seq).stage)) return false;
+    const sequenceId = this.sequenceIdOf(seq);
     // What concerns no item is not what a follower of items asked for.
     if (sequenceId === 0) return filter.itemId === undefined && filter.feedId === undefined && filter.status === undefined;
     if (filter.itemId === undefined && filter.feedId === undefined && (filter.status === undefined || type !== 'result')) {
@@ -213,57 +263,58 @@ export class EventLog implements EventSource {
   }
 
   private form(seq: number): SluiceEvent {
-    const at = seq & this.mask;
-    const kind = this.kinds[at] as number;
+    const kind = this.kindOf(seq);
     const code = kind & (FINAL - 1);
-    const timestamp = new Date(this.times[at] as number).toISOString();
+    const timestamp = new Date(this.timeOf(seq)).toISOString();
     if (code < FIRST_TASK) {
-      const item = this.itemOf(this.items[at] as number);
+      const item = this.itemOf(this.sequenceIdOf(seq));
+      const { stage, worker } = this.sourceAt(seq);
       return {
         seq,
         type: 'status',
         data: {
           itemId: item.id,
           feedId: item.feed.id,
-          stage: this.stageAt(at) as string,
+          stage,
           status: STATUSES[code] as ItemStatus,
           final: (kind & FINAL) !== 0,
-          worker: typeof this.sources[at] === 'object' ? (this.sources[at] as Worker).name : null,
+          worker,
           timestamp,
-          metadata: (this.extras[at] as Metadata | undefined) ?? NO_METADATA,
+          metadata: (this.extraAt(seq) as Metadata | undefined) ?? NO_METADATA,
         },
       };
     }
-    if (code < RESULT) return { seq, type: 'task', data: this.formTask(at, code, timestamp) };
-    if (code === RESULT) return { seq, type: 'result', data: this.formResult(at) };
-    const extra = this.extras[at] as Pick<PipelineEvent, 'change' | 'state'>;
-    return { seq, type: 'pipeline', data: { pipelineId: this.pipelineId, ...extra, stage: this.stageAt(at) ?? null, timestamp } };
+    if (code < RESULT) return { seq, type: 'task', data: this.formTask(seq, code, timestamp) };
+    if (code === RESULT) return { seq, type: 'result', data: this.formResult(seq) };
+    const extra = this.extraAt(seq) as Pick<PipelineEvent, 'change' | 'state'>;
+    const stage = this.sourcePlaceOf(seq) === 0 ? null : this.sourceAt(seq).stage;
+    return { seq, type: 'pipeline', data: { pipelineId: this.pipelineId, ...extra, stage, timestamp } };
   }
 
-  private formResult(at: number): PipelineResult {
-    return (this.extras[at] as PipelineResult | undefined) ?? this.itemOf(this.items[at] as number).toResult();
+  private extraAt(seq: number): unknown {
+    return (this.kindOf(seq) & EXTRA) === 0 ? undefined : this.extras.get(seq);
   }
 
-  private formTask(at: number, code: number, timestamp: string): TaskEvent {
-    const worker = this.sources[at] as Worker;
-    const extra = this.extras[at] as TaskEventExtra | undefined;
+  private formResult(seq: number): PipelineResult {
+    return (this.extraAt(seq) as PipelineResult | undefined) ?? this.itemOf(this.sequenceIdOf(seq)).toResult();
+  }
+
+  private formTask(seq: number, code: number, timestamp: string): TaskEvent {
+    const { stage, worker } = this.sourceAt(seq);
+    const extra = this.extraAt(seq) as TaskEventExtra | undefined;
     const eventType = TASK_TYPES[code - FIRST_TASK] as TaskEventType;
     return {
-      itemId: this.itemOf(this.items[at] as number).id,
-      stage: worker.stage.name,
-      taskName: (this.tasks[at] as TaskSpec).name,
-      worker: worker.name,
+      itemId: this.itemOf(this.sequenceIdOf(seq)).id,
+      stage,
+      taskName: this.taskTable[Math.floor((this.cells[(seq & this.mask) * CELLS + 3] as number) / TASK_UNIT)] as string,
+      worker: worker as string,
       eventType,
-      attempt: (this.kinds[at] as number) >>> ATTEMPT_SHIFT,
+      attempt: Math.floor(this.kindOf(seq) / ATTEMPT_UNIT),
       timestamp,
       error: extra?.error ?? null,
-      durationSeconds: eventType === 'start' || eventType === 'progress' ? null : (this.numbers[at] as number) / 1000,
+      durationSeconds: eventType === 'start' || eventType === 'progress' ? null : this.numberOf(seq) / 1000,
       ...(extra?.taskStatus === undefined ? undefined : { taskStatus: extra.taskStatus }),
       ...(extra?.fraction === undefined ? undefined : { fraction: extra.fraction }),
     };
   }
-}
-
-function emptyColumn<T>(size: number): (T | undefined)[] {
-  return new Array<T | undefined>(size).fill(undefined);
 }

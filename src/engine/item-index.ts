@@ -218,7 +218,12 @@ export class ItemIndex {
     // Events name their items by sequence id: an item stays, without its value, as long as an event of it does. The last
     // one is its result, which follows its last status.
     const oldest = this.oldestEvent();
-    this.order = this.order.filter((item) => item.isKept || item.lastEvent + 1 >= oldest);
+    const { order } = this;
+    let kept = 0;
+    for (const item of order) {
+      if (item.isKept || item.lastEvent + 1 >= oldest) order[kept++] = item;
+    }
+    order.length = kept;
     this.holes = 0;
   }
 }

@@ -176,6 +176,8 @@ export class Worker {
   retiring = false;
   /** Set from its assignment until the scheduler runs it. */
   isAssigned = false;
+  /** What the events call it; given with its first one. */
+  sourceId = 0;
   blocked: Blocked | null = null;
 
   // The attempt that runs.
@@ -257,6 +259,8 @@ export class Stage {
   isPaused = false;
   /** Whether it hands out items now. */
   isOpen = false;
+  /** What the events call it; given with its first one. */
+  sourceId = 0;
 
   // What stageStats shows.
   inProgress = 0;

@@ -15,6 +15,8 @@ export interface TaskSpec {
   /** Its own default; the stage's `taskTimeoutSeconds` goes before it. */
   timeoutSeconds: number | undefined;
   defaultLimit: Limit;
+  /** What the events call it; given with its first one. */
+  eventId: number;
 }
 
 /** A stage's definition with its names turned into functions. */
@@ -114,7 +116,7 @@ function taskSpecOf(declaration: TaskDeclaration, params: unknown, unpackArgs: b
   const defaultLimit: Limit = {};
   if (declaration.concurrency !== undefined) defaultLimit.concurrency = declaration.concurrency;
   if (declaration.rateLimit !== undefined) defaultLimit.rate = declaration.rateLimit;
-  return { name: declaration.name, params, call, timeoutSeconds: declaration.timeoutSeconds, defaultLimit };
+  return { name: declaration.name, params, call, timeoutSeconds: declaration.timeoutSeconds, defaultLimit, eventId: 0 };
 }
 
 function threadHandler(declaration: TaskDeclaration, threads: ThreadRunner | undefined): TaskHandler {
