@@ -164,10 +164,7 @@ export class Core {
       feed.cancelled++;
       item.fed = undefined;
     }
-    if (status !== 'cancelled') {
-      if (!feed.hasBegun) feed.begin(this.events.begunAt(item));
-      feed.noteEnd(this.time.now);
-    }
+    if (status !== 'cancelled') (feed.pace ?? feed.begin(this.events.begunAt(item))).add(this.time.now);
     this.window.add(this.time, item);
     this.events.result(item);
     if (feed.watchers !== null) for (const watcher of feed.watchers) watcher.onItem(item);

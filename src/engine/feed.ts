@@ -46,10 +46,8 @@ export class Feed {
   isCancelled = false;
   /** null while nobody watches, so that an item's end costs one comparison. */
   watchers: Set<FeedWatcher> | null = null;
-  /** Completed and failed items, counted from when the first of them was begun. */
-  private pace: Pace | null = null;
-  private startedAt = 0;
-  private endedAt = 0;
+  /** Of the items that complete or fail, from when the first of them was begun; null before. */
+  pace: Pace | null = null;
 
   constructor(id: string, ordinal: number, target: string, createdAt: number) {
     this.id = id;
@@ -66,33 +64,21 @@ export class Feed {
     return !this.isOpen && this.unfinished === 0;
   }
 
-  /** Whether {@link Feed.noteEnd} has to be told when the item was begun. */
-  get hasBegun(): boolean {
-    return this.pace !== null;
-  }
-
   close(): void {
     this.isOpen = false;
     if (this.watchers !== null) for (const watcher of this.watchers) watcher.onClose();
   }
 
   /** The first item of it was begun at this instant. */
-  begin(at: number): void {
-    this.startedAt = at;
+  begin(at: number): Pace {
     this.pace = new Pace(STRETCH_MS, at);
-  }
-
-  /** An item has completed or failed. */
-  noteEnd(now: number): void {
-    this.endedAt = now;
-    this.pace?.add(now);
+    return this.pace;
   }
 
   /** Items a second: of late while it runs, on average when it is done. */
   perSecond(now: number): number {
     if (this.pace === null) return 0;
-    if (!this.isDone) return this.pace.perSecond(now);
-    return (this.pace.total * 1000) / Math.max(1, this.endedAt - this.startedAt);
+    return this.isDone ? this.pace.average : this.pace.perSecond(now);
   }
 
   watch(watcher: FeedWatcher): void {

@@ -12,6 +12,7 @@ const COUNT_MIN = 16;
 export class Pace {
   total = 0;
   private readonly stretchMs: number;
+  private readonly startsAt: number;
   private fromAt: number;
   private fromTotal = 0;
   private nextAt: number;
@@ -21,6 +22,7 @@ export class Pace {
   /** Measures from `startsAt` on; a stretch takes at least `stretchMs`. */
   constructor(stretchMs: number, startsAt: number) {
     this.stretchMs = stretchMs;
+    this.startsAt = startsAt;
     this.fromAt = startsAt;
     this.nextAt = startsAt;
     this.lastAt = startsAt;
@@ -38,6 +40,11 @@ export class Pace {
       this.lastAt = at;
     }
     this.total++;
+  }
+
+  /** Times a second, from the start to the newest occurrence. */
+  get average(): number {
+    return (this.total * 1000) / Math.max(1, this.lastAt - this.startsAt);
   }
 
   /** Milliseconds since what is measured began, for who wants to judge by how long nothing has happened. */

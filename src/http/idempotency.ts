@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { IdempotencyKey, Replayable } from '../engine/index.ts';
+import { callerName } from './auth.ts';
 import { isNdjson } from './ndjson-body.ts';
 
 /** Of the routes that are safe to repeat under an `Idempotency-Key`. */
@@ -13,7 +14,7 @@ export const idempotencyHeaders = z.object({
     .meta({
       description:
         'Makes the request safe to repeat: the same key gives the first answer again, while the first request still runs after waiting for it. ' +
-        'Another request under the same key is refused. A refused request may be sent again under its key. Keys are kept for a day, ' +
+        'Another request under the same key is refused. Each API key has its own. A refused request may be sent again under its key. Keys are kept for a day, ' +
         'the newest 10 000 of each pipeline.',
       examples: ['order-import-2026-11-23'],
     }),
@@ -24,7 +25,11 @@ function keyOf(request: FastifyRequest, form: string): IdempotencyKey | undefine
   const key = request.headers['idempotency-key'];
   if (typeof key !== 'string') return undefined;
   const options = Object.entries(request.query as object).sort(([a], [b]) => (a < b ? -1 : 1));
-  return { key, request: JSON.stringify([request.routeOptions.url, isNdjson(request) ? 'ndjson' : 'json', form, options]) };
+  // What two callers call by the same name is not the same.
+  return {
+    key: `${callerName(request)} ${key}`,
+    request: JSON.stringify([request.routeOptions.url, isNdjson(request) ? 'ndjson' : 'json', form, options]),
+  };
 }
 
 /**

@@ -92,6 +92,9 @@ describe('feeding', () => {
     await expect(pipeline.runtime.feed([1], { feedId: 'open' })).rejects.toMatchObject({ code: 'feed-exists' });
     await open.push([1]);
     expect(await open.end()).toMatchObject({ feedId: 'open', accepted: 1 });
+    // It is still the oldest in the list, which says how many are gone.
+    const { rows, retired } = await pipeline.runtime.feeds({ after: 0, limit: 1 });
+    expect([rows[0]?.feedId, retired]).toEqual(['open', 102]);
   });
 
   it('a stopped pipeline queues for the next start, and a full one of these says so', async () => {

@@ -1,4 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createHash } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { parseApiKeys } from '../../src/schemas/api-key.ts';
 import { create, definition, feed, get, type Service, startService } from '../http/app-harness.ts';
 import { Duplex } from '../http/duplex.ts';
 
@@ -184,6 +186,26 @@ describe('run under an Idempotency-Key', () => {
       ],
     });
     expect(await fedTo('p')).toBe(2);
+  });
+});
+
+describe('two callers with API keys of their own', () => {
+  it('do not meet under the same Idempotency-Key', async () => {
+    const secret = (name: string): string => `slc_${name}_0123456789abcdef`;
+    const line = (name: string): string => `${name}:feed:${createHash('sha256').update(secret(name)).digest('hex')}`;
+    const guarded = await startService({ apiKeys: parseApiKeys([line('one'), line('two')].join()).keys });
+    onTestFinished(() => guarded[Symbol.asyncDispose]());
+    await guarded.host.create(definition('fast'));
+    const sendAs = (name: string) =>
+      guarded.app.inject({
+        method: 'POST',
+        url: '/pipelines/fast/feed',
+        payload: { items: ['x'] },
+        headers: { 'idempotency-key': '1', authorization: `Bearer ${secret(name)}` },
+      });
+    const replies = [await sendAs('one'), await sendAs('two'), await sendAs('one')];
+    expect(replies.map(({ headers }) => headers['idempotency-replayed'])).toEqual([undefined, undefined, 'true']);
+    expect(new Set(replies.map((reply) => reply.json().feedId)).size).toBe(2);
   });
 });
 

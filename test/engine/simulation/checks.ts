@@ -1,3 +1,5 @@
+import { Feeds } from '../../../src/engine/feeds.ts';
+import type { ItemStatus } from '../../../src/schemas/item.ts';
 import type { PipelineStats } from '../../../src/schemas/stats.ts';
 import type { World } from './world.ts';
 
@@ -105,6 +107,7 @@ function checkCounters(world: World): void {
   same('itemsFailed', itemsFailed, ledger.failed);
   same('itemsCancelled', itemsCancelled, ledger.cancelled);
   checkStages(world, stats, same);
+  checkFeeds(world, same);
   const { totalFailed, errorsByType, errorsByStage } = world.pipeline.getErrorSummary();
   same('totalFailed', totalFailed, ledger.failed);
   for (const [type, count] of ledger.errorsByType) same(`errorsByType ${type}`, errorsByType[type] ?? 0, count);
@@ -132,6 +135,23 @@ function checkStages(world: World, stats: PipelineStats, same: (what: string, is
   const { statusCounts } = stats;
   same('retrying', statusCounts.retrying, unfinished.filter((life) => life.status === 'retrying').length);
   same('the sum of statusCounts', sum(Object.values(statusCounts)), stats.itemsFed);
+}
+
+function checkFeeds(world: World, same: (what: string, is: number, wanted: number) => void): void {
+  const { core, operations } = world.pipeline.runtime;
+  const now = core.time.instant(core.time.now);
+  for (const view of new Feeds(core, operations).list({ after: 0, limit: Number.POSITIVE_INFINITY }).rows) {
+    const lives = world.ledger.feeds.get(view.feedId)?.lives ?? [];
+    const count = (...statuses: ItemStatus[]): number => lives.filter((life) => life.isFinal && statuses.includes(life.status)).length;
+    same(`total of ${view.feedId}`, view.total, lives.length);
+    same(`completed of ${view.feedId}`, view.completed, count('completed', 'skipped'));
+    same(`failed of ${view.feedId}`, view.failed, count('failed'));
+    same(`cancelled of ${view.feedId}`, view.cancelled, count('cancelled'));
+    same(`unfinished of ${view.feedId}`, view.queued + view.inProgress, lives.filter((life) => !life.isFinal).length);
+    if (view.queued < 0) world.report(9, `${view.queued} items of ${view.feedId} are queued`);
+    const isSane = view.throughputPerSecond >= 0 && (view.etaSeconds ?? 0) >= 0 && view.createdAt <= now;
+    if (!isSane || (view.done && view.etaSeconds !== 0)) world.report(9, `${view.feedId} shows ${JSON.stringify(view)}`);
+  }
 }
 
 function sum(numbers: readonly number[]): number {
