@@ -36,7 +36,7 @@ interface Source {
 }
 
 /**
- * The one sequence of a pipeline's events: a ring of parallel arrays, formed into objects only for a reader.
+ * The one sequence of a pipeline's events: a ring of four numbers an event, formed into objects only for a reader.
  *
  * Appending allocates nothing (but for errors), and writes numbers only: a reference in an old array costs the garbage
  * collector something each time. What they stand for is in small tables, an entry a worker, stage and task. Each
