@@ -14,11 +14,13 @@ import looking from './looking.ts';
 import pipelines from './pipelines.ts';
 import run from './run.ts';
 import service from './service.ts';
+import stages from './stages.ts';
 import tasks from './tasks.ts';
 
 const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(pipelines, deps);
   await app.register(control, deps);
+  await app.register(stages, deps);
   await app.register(feed, deps);
   await app.register(run, deps);
   await app.register(feeds, deps);

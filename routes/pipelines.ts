@@ -17,7 +17,7 @@ import {
 } from '../src/http/route-schemas.ts';
 import { validatorCompiler, type ZodTypes } from '../src/http/schema-compiler.ts';
 import { pipelineDefinitionSchema } from '../src/schemas/definition.ts';
-import { pipelineDetailSchema, pipelineSummaryExample, pipelineSummarySchema } from '../src/schemas/pipeline.ts';
+import { pipelineDetailSchema, pipelinePutSchema, pipelineSummaryExample, pipelineSummarySchema } from '../src/schemas/pipeline.ts';
 
 const listQuery = z.strictObject(listShape);
 const listSchema = z.object({ pipelines: z.array(pipelineSummarySchema), nextCursor: nextCursorSchema });
@@ -31,6 +31,14 @@ const createBody = pipelineDefinitionSchema
     ],
   });
 
+const putBody = createBody
+  .partial({ id: true })
+  .extend({ start: z.boolean().default(true).meta({ description: 'Of a pipeline that is created: false leaves it `created`.' }) })
+  .meta({
+    id: 'PutPipeline',
+    examples: [{ stages: [{ name: 'Greet', workers: 4, tasks: [{ task: 'jsonata', with: { expression: '"Hello " & name' } }] }] }],
+  });
+
 const removeQuery = z.strictObject({
   mode: z.enum(['drain', 'force']).optional().meta({
     description: '`drain` finishes the items first, `force` aborts and drops them. Without it the request is refused while there are any.',
@@ -39,7 +47,7 @@ const removeQuery = z.strictObject({
 
 const tags = ['Pipelines'];
 
-/** Pipelines as such: list, create, show, remove. */
+/** Pipelines as such: list, create, show, redefine, remove. */
 const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub }) => {
   const app = instance.withTypeProvider<ZodTypes>();
 
@@ -86,6 +94,39 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
       const { start, definition } = readCreateBody(body);
       const created = await host.create(definition, { start });
       return response.code(201).header('location', `/pipelines/${created.definition.id}`).send(toDetail(created));
+    },
+  );
+
+  app.put(
+    '/pipelines/:id',
+    {
+      onRequest: refuseDuringShutdown(host),
+      validatorCompiler: takeBodyAsItCame as never,
+      schema: {
+        tags,
+        operationId: 'putPipeline',
+        summary: 'Create or redefine a pipeline',
+        description: [
+          'The pipeline is what the definition says, from now on; the same definition again changes nothing. It may run, with items in every stage: none is lost, and none goes through a stage twice.',
+          'Items that run end by the definition that they began with, the others go on by the new one, after the tasks that they have behind them.',
+          'Items of a stage that is gone go on at the next one that remains; where none does, they are completed. A stage with the same tasks under another name in the same place is the old one, renamed.',
+          'When stages change their order, each item goes through those that it still had before it, in the new order.',
+        ].join(' '),
+        querystring: noQuery,
+        params: pipelineParams,
+        body: putBody,
+        response: {
+          200: reply(pipelinePutSchema, 'Redefined, or as it was.'),
+          201: { ...reply(pipelinePutSchema, 'Created; `Location` is its address.'), headers: LOCATION },
+          ...problems(...BODY_PROBLEMS, 'unknown-task', 'invalid-params', 'invalid-pipeline', 'invalid-state', 'shutting-down'),
+        },
+      },
+    },
+    async ({ params, body }, response) => {
+      const { start, definition } = readCreateBody(body);
+      const { isCreated, pipeline, changes, moved } = await host.put(params.id, definition, { start });
+      if (isCreated) response.code(201).header('location', `/pipelines/${params.id}`);
+      return response.send({ ...toDetail(pipeline), changes, moved });
     },
   );
 

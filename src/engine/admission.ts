@@ -60,7 +60,7 @@ export class Admission {
   openFeed(options: FeedOptions): Feed {
     this.refuseWhenClosed(null);
     const stage = this.stageFor(options);
-    return this.deps.feeds.open(options.feedId, stage.name, this.deps.time.tick());
+    return this.deps.feeds.open(options.feedId, stage, this.deps.time.tick());
   }
 
   /** Nothing more is accepted for it, though its request may still send; who waits for room with it is told so. */
@@ -103,7 +103,7 @@ export class Admission {
     this.refuseWhenClosed(feed);
     const needed = this.countNew(items, options.onDuplicate);
     if (needed <= (this.waiting.isAhead(priorityOf(options)) ? 0 : this.room)) return this.takeAll(items, feed, options, accepted);
-    if (!wait.waitSeconds || needed > this.deps.backlogCapacity) throw this.queueFull(needed, options);
+    if (!wait.waitSeconds || needed > this.deps.backlogCapacity) throw this.queueFull(needed, feed);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     let least = needed;
     const waiter: RoomWaiter = {
@@ -126,7 +126,7 @@ export class Admission {
       },
       fail: reject,
     };
-    return this.waitFor(waiter, promise, options, wait);
+    return this.waitFor(waiter, promise, feed, options, wait);
   }
 
   private takeAll<T>(items: readonly unknown[], feed: Feed, options: FeedOptions, accepted: (ids: string[]) => T): T {
@@ -136,9 +136,15 @@ export class Admission {
   }
 
   /** Until `admitted` settles, the time is up, or the caller has gone. */
-  private waitFor<T>(waiter: RoomWaiter, admitted: Promise<T>, options: FeedOptions, { waitSeconds = 0, signal }: RoomWait): Promise<T> {
+  private waitFor<T>(
+    waiter: RoomWaiter,
+    admitted: Promise<T>,
+    feed: Feed,
+    options: FeedOptions,
+    { waitSeconds = 0, signal }: RoomWait,
+  ): Promise<T> {
     const { time, dues } = this.deps;
-    const late = dues.add(time.tick() + waitSeconds * 1000, () => this.waiting.dismiss(waiter, this.queueFull(waiter.needs(), options)));
+    const late = dues.add(time.tick() + waitSeconds * 1000, () => this.waiting.dismiss(waiter, this.queueFull(waiter.needs(), feed)));
     const gone = (): void => this.waiting.dismiss(waiter, callerGone());
     signal?.addEventListener('abort', gone, { once: true });
     this.waiting.enter(priorityOf(options), waiter);
@@ -170,13 +176,12 @@ export class Admission {
     return new Promise((resolve, reject) => {
       try {
         this.refuseWhenClosed(feed);
-        this.stageFor(options);
         if (!this.waiting.isAhead(priorityOf(options)) && admit()) {
           resolve();
           return;
         }
         if (!mayWaitWhileStopped && (state() === 'created' || state() === 'stopped')) {
-          throw this.queueFull(items.length - at, options);
+          throw this.queueFull(items.length - at, feed);
         }
         this.refuseWhenClosed(feed);
       } catch (error) {
@@ -211,13 +216,20 @@ export class Admission {
     this.waiting.dismissAll(error);
   }
 
+  /** A new definition may hold more, or less; what is in stays in. */
+  resize(backlogCapacity: number): void {
+    this.deps.backlogCapacity = backlogCapacity;
+    this.onRoom();
+  }
+
   private get room(): number {
     return this.deps.backlogCapacity - this.deps.scheduler.backlog;
   }
 
   private admitFrom(items: readonly unknown[], from: number, to: number, feed: Feed, options: FeedOptions, wantsIds: boolean): string[] {
     const { index, scheduler, time, idPrefix, onAccepted } = this.deps;
-    const stage = this.stageFor(options);
+    // Which may have been removed meanwhile: then they pass through it.
+    const stage = feed.target as Stage;
     const priority = priorityOf(options);
     const ids: string[] = [];
     const now = time.tick();
@@ -287,11 +299,11 @@ export class Admission {
     if (feed?.isCancelled === true) throw feedCancelled(feed);
   }
 
-  private queueFull(needed: number, options: FeedOptions): SluiceError {
+  private queueFull(needed: number, feed: Feed): SluiceError {
     const { backlogCapacity, secondsUntilRoom } = this.deps;
     const room = Math.max(0, this.room);
     const waitedFor = this.waiting.needs;
-    const retryAfterSeconds = secondsUntilRoom(Math.max(1, needed + waitedFor - room), this.stageFor(options));
+    const retryAfterSeconds = secondsUntilRoom(Math.max(1, needed + waitedFor - room), feed.target as Stage);
     const text =
       needed > backlogCapacity
         ? `${needed} items do not fit at once: the backlog holds ${backlogCapacity}. Send fewer a request, or feed them as NDJSON`

@@ -21,6 +21,8 @@ export interface CoreOptions {
   retention: Retention;
   backlogCapacity: number;
   eventsKept: number;
+  /** A bound for live tuning; none by default. */
+  maxWorkersPerStage?: number;
   hookTimeoutSeconds: number;
   /** Says what is wrong with a stage's result that cannot be kept, or null. */
   valueFault: ((value: unknown) => string | null) | undefined;
@@ -46,7 +48,12 @@ export class Core {
   readonly scheduler: Scheduler;
   readonly admission: Admission;
   readonly window = new RateWindow();
-  readonly stages: Stage[];
+  /** Changed by redefinition.ts only. */
+  stages: Stage[];
+  /** Stages that a new definition does not have, as long as workers of theirs still run. */
+  leaving: Stage[] = [];
+  /** Whether items go another way than the order of the stages. */
+  hasRoutes = false;
 
   /** Changed by lifecycle.ts only. */
   state: PipelineState = 'created';
@@ -69,6 +76,8 @@ export class Core {
   onEnd: (() => void) | null = null;
   /** Called after each release of a worker, while somebody waits for that. */
   onIdle: (() => void) | null = null;
+
+  private readonly runDeps: StageRunDeps;
 
   constructor(options: CoreOptions) {
     const { clock, random, uniqueId, logger } = options.ports;
@@ -94,7 +103,7 @@ export class Core {
       onRoom: () => this.admission.onRoom(),
       onFree: () => this.onIdle?.(),
     });
-    const runDeps: StageRunDeps = {
+    this.runDeps = {
       time: this.time,
       dues: this.dues,
       events: this.events,
@@ -107,7 +116,7 @@ export class Core {
       valueFault: options.valueFault,
       hookTimeoutMs: options.hookTimeoutSeconds * 1000,
     };
-    this.stages = options.specs.map((spec, i) => new Stage(options.id, i, spec, new StageRunner(spec, runDeps)));
+    this.stages = options.specs.map((spec, i) => new Stage(options.id, i, spec, this.createRunner(spec)));
     for (const [i, stage] of this.stages.entries()) stage.next = this.stages[i + 1] ?? null;
     this.feeds = new FeedRegistry(uniqueId);
     this.admission = new Admission({
@@ -133,7 +142,16 @@ export class Core {
 
   /** How many items a worker holds, in all stages. */
   get held(): number {
-    return this.stages.reduce((sum, stage) => sum + stage.inProgress, 0);
+    return this.allStages.reduce((sum, stage) => sum + stage.inProgress, 0);
+  }
+
+  /** Those of the definition, and those that are leaving. */
+  get allStages(): readonly Stage[] {
+    return this.leaving.length === 0 ? this.stages : [...this.stages, ...this.leaving];
+  }
+
+  createRunner(spec: StageSpec, before?: Stage): StageRunner {
+    return new StageRunner(spec, this.runDeps, before);
   }
 
   /** A failed item is in flight again: it counts no longer as failed. */
@@ -145,8 +163,7 @@ export class Core {
     const { type, stage } = item.error as { type: string; stage: string };
     decrement(this.errorsByType, type);
     decrement(this.errorsByStage, stage);
-    const failedIn = this.stages.find((candidate) => candidate.name === stage);
-    if (failedIn !== undefined) failedIn.failed--;
+    item.stage.failed--;
   }
 
   private onFinal(item: Item, status: 'completed' | 'failed' | 'cancelled'): void {

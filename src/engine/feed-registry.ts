@@ -1,5 +1,5 @@
 import { SluiceError } from './errors.ts';
-import { Feed } from './feed.ts';
+import { Feed, type FeedTarget } from './feed.ts';
 
 /** How many feeds are remembered after they are done. */
 const FEEDS_KEPT = 10_000;
@@ -35,7 +35,7 @@ export class FeedRegistry {
   }
 
   /** Without an id it gets one. Throws `feed-exists`. It stays open until it is closed or refused. */
-  open(id: string | undefined, target: string, now: number): Feed {
+  open(id: string | undefined, target: FeedTarget, now: number): Feed {
     if (id !== undefined && this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" exists`);
     const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now);
     this.feeds.set(feed.id, feed);

@@ -18,6 +18,11 @@ export interface FeedWatcher {
   onClose(): void;
 }
 
+/** The stage that a feed's items come into; it may be renamed. */
+export interface FeedTarget {
+  readonly name: string;
+}
+
 /** Over how long the rate of a feed is measured, at least. */
 const STRETCH_MS = 5000;
 
@@ -31,7 +36,7 @@ export class Feed {
   /** Feeds in the order of their creation. */
   readonly ordinal: number;
   /** The stage that its items are fed into. */
-  readonly target: string;
+  readonly target: FeedTarget;
   readonly createdAt: number;
   accepted = 0;
   duplicates = 0;
@@ -49,7 +54,7 @@ export class Feed {
   /** Of the items that complete or fail, from when the first of them was begun; null before. */
   pace: Pace | null = null;
 
-  constructor(id: string, ordinal: number, target: string, createdAt: number) {
+  constructor(id: string, ordinal: number, target: FeedTarget, createdAt: number) {
     this.id = id;
     this.ordinal = ordinal;
     this.target = target;

@@ -173,7 +173,7 @@ export class Feeds {
   /** How many items of each feed are held by a worker, now. */
   private held(): Map<Feed, number> {
     const held = new Map<Feed, number>();
-    for (const stage of this.core.stages) {
+    for (const stage of this.core.allStages) {
       for (const { item } of stage.workers) if (item !== null) held.set(item.feed, (held.get(item.feed) ?? 0) + 1);
     }
     return held;

@@ -35,7 +35,7 @@ export class ItemIndex {
   /** How many of `finished` are there no longer: they went on as another object, or their id was fed anew. */
   private finishedGone = 0;
   retired = 0;
-  private readonly retention: Retention;
+  private retention: Retention;
   private readonly time: EngineClock;
   private readonly oldestEvent: () => number;
 
@@ -84,8 +84,16 @@ export class ItemIndex {
   /** The item has reached its final state; the oldest finished ones may go. */
   finish(item: Item): void {
     this.finished.push(item);
-    while (this.finished.length - this.finishedHead - this.finishedGone > this.retention.maxItems) this.retireOldest();
+    // One comes, up to a hundred go: after a change of the bound it is reached again without holding the event loop.
+    for (let steps = 0; steps < 100 && this.finished.length - this.finishedHead - this.finishedGone > this.retention.maxItems; steps++) {
+      this.retireOldest();
+    }
     this.retireAged();
+  }
+
+  /** From now on it keeps so many and so long; what is over it goes in steps, with the next ones that finish. */
+  retain(retention: Retention): void {
+    this.retention = retention;
   }
 
   /** A failed item goes on as another object of the same id and sequence id. */

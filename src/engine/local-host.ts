@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 import type { PipelineDefinition } from '../schemas/definition.ts';
 import { checkDefinition, type DefinitionLimits } from './definition.ts';
@@ -5,7 +6,7 @@ import { SluiceError } from './errors.ts';
 import { jsonFault } from './json-fault.ts';
 import { LocalRuntime } from './local-runtime.ts';
 import type { Ports } from './ports.ts';
-import type { PipelineDescription, PipelineHost } from './runtime.ts';
+import type { PipelineDescription, PipelineHost, PutOutcome } from './runtime.ts';
 import { STRENGTH } from './shutdown.ts';
 import { resolveStage } from './stage-spec.ts';
 import type { TaskRegistry } from './task-registry.ts';
@@ -48,6 +49,22 @@ export class LocalHost implements PipelineHost {
     return pipeline.describe();
   }
 
+  async put(id: string, raw: unknown, options: { start?: boolean } = {}): Promise<PutOutcome> {
+    if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
+    const definition = checkDefinition(withId(id, raw), this.tasks, this.options);
+    const pipeline = this.pipelines.get(id);
+    if (pipeline === undefined) {
+      return { isCreated: true, pipeline: await this.create(definition, options), changes: [], moved: [] };
+    }
+    if (isDeepStrictEqual(pipeline.definition, definition)) {
+      return { isCreated: false, pipeline: await pipeline.describe(), changes: [], moved: [] };
+    }
+    const outcome = pipeline.redefine(definition, this.boundsOf(definition), (stage) =>
+      resolveStage(stage, this.tasks, this.options.ports.threads),
+    );
+    return { isCreated: false, pipeline: await pipeline.describe(), ...outcome };
+  }
+
   get(id: string): LocalRuntime {
     const pipeline = this.pipelines.get(id);
     if (pipeline === undefined) throw new SluiceError('pipeline-not-found', `no pipeline "${id}"`);
@@ -72,23 +89,41 @@ export class LocalHost implements PipelineHost {
     return sum(mode, reports);
   }
 
+  private boundsOf({ collectResults, retention, backlogCapacity }: PipelineDefinition) {
+    const { options } = this;
+    return {
+      collectResults,
+      retention: {
+        maxItems: retention?.maxItems ?? options.retentionMaxItems,
+        maxAgeSeconds: retention?.maxAgeSeconds ?? options.retentionMaxAgeSeconds,
+      },
+      backlogCapacity: backlogCapacity ?? options.backlogCapacity,
+    };
+  }
+
   private build(definition: PipelineDefinition): LocalRuntime {
     const { options } = this;
     return new LocalRuntime(definition, {
       id: definition.id,
       specs: definition.stages.map((stage) => resolveStage(stage, this.tasks, options.ports.threads)),
-      collectResults: definition.collectResults,
-      retention: {
-        maxItems: definition.retention?.maxItems ?? options.retentionMaxItems,
-        maxAgeSeconds: definition.retention?.maxAgeSeconds ?? options.retentionMaxAgeSeconds,
-      },
-      backlogCapacity: definition.backlogCapacity ?? options.backlogCapacity,
+      ...this.boundsOf(definition),
+      maxWorkersPerStage: options.maxWorkersPerStage,
       eventsKept: options.eventsKept,
       hookTimeoutSeconds: options.hookTimeoutSeconds,
       valueFault: jsonFault,
       ports: options.ports,
     });
   }
+}
+
+/** The address names the pipeline; a definition may leave its id out, but not name another. */
+function withId(id: string, raw: unknown): unknown {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw;
+  const given = (raw as { id?: unknown }).id;
+  if (given === undefined) return { id, ...raw };
+  if (given === id) return raw;
+  const message = `must be ${JSON.stringify(id)}, as the address says, or be left out`;
+  throw new SluiceError('invalid-input', `/id ${message}`, { errors: [{ path: '/id', message }] });
 }
 
 /** The host whose pipelines run in this process. */

@@ -1,15 +1,18 @@
 import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../schemas/control.ts';
-import type { PipelineDefinition } from '../schemas/definition.ts';
+import type { PipelineDefinition, StageDefinition } from '../schemas/definition.ts';
 import type { FeedView, WaitReply } from '../schemas/feed.ts';
 import type { ItemDetail, ItemSummary, PipelineResult } from '../schemas/item.ts';
+import type { MovedItems, StageChange, StageTuned, StageTuning } from '../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
 import { Answers, RecentAnswers } from './answers.ts';
 import { Core, type CoreOptions } from './core.ts';
+import { SluiceError } from './errors.ts';
 import { Feeding } from './feeding.ts';
 import { Feeds } from './feeds.ts';
 import { waitForItems } from './item-wait.ts';
 import { Lifecycle } from './lifecycle.ts';
-import { Operations, type StageTuning } from './operations.ts';
+import { Operations } from './operations.ts';
+import { redefineStages, renamedStages } from './redefinition.ts';
 import type {
   FeedRequest,
   FeedResultsQuery,
@@ -26,11 +29,13 @@ import type {
 import { Runs } from './runs.ts';
 import type { EventSource, ItemsQuery, Page, PipelineDescription, PipelineRuntime, ResultsQuery } from './runtime.ts';
 import { Shutdown } from './shutdown.ts';
+import type { StageSpec } from './stage-spec.ts';
+import { settingsOf, Tuning } from './tuning.ts';
 import { Views } from './views.ts';
 
 /** A pipeline in this process: worker loops and priority queues here, its items in memory. */
 export class LocalRuntime implements PipelineRuntime {
-  readonly definition: PipelineDefinition;
+  definition: PipelineDefinition;
   readonly core: Core;
   readonly operations: Operations;
   readonly views: Views;
@@ -39,6 +44,7 @@ export class LocalRuntime implements PipelineRuntime {
   private readonly feeding: Feeding;
   private readonly runs: Runs;
   private readonly feedsOf: Feeds;
+  private readonly tuning: Tuning;
 
   constructor(definition: PipelineDefinition, options: CoreOptions) {
     this.definition = definition;
@@ -47,6 +53,7 @@ export class LocalRuntime implements PipelineRuntime {
     this.ending = new Shutdown(this.core, this.lifecycle);
     this.operations = new Operations(this.core);
     this.views = new Views(this.core);
+    this.tuning = new Tuning(options.maxWorkersPerStage ?? Number.POSITIVE_INFINITY);
     const answers = new Answers(new RecentAnswers(options.ports.clock));
     this.feedsOf = new Feeds(this.core, this.operations);
     this.feeding = new Feeding(this.core, answers);
@@ -68,6 +75,7 @@ export class LocalRuntime implements PipelineRuntime {
       itemsInFlight: core.inFlight,
       workers: this.views.workerNames(),
       pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
+      overrides: this.tuning.view(),
     };
   }
 
@@ -145,9 +153,48 @@ export class LocalRuntime implements PipelineRuntime {
     return this.ending.shutdown(mode, timeoutSeconds);
   }
 
-  /** Changes a stage while it runs. */
-  async tune(stage: string, tuning: StageTuning): Promise<void> {
-    this.operations.tune(stage, tuning);
+  async tune(name: string, tuning: StageTuning): Promise<StageTuned> {
+    const stage = this.operations.stage(name);
+    this.operations.settle(stage, this.tuning.change(this.defined(name), tuning));
+    return this.tuned(name);
+  }
+
+  async untune(name: string): Promise<StageTuned> {
+    const stage = this.operations.stage(name);
+    this.tuning.drop(name);
+    this.operations.settle(stage, this.defined(name));
+    return this.tuned(name);
+  }
+
+  /**
+   * Gives it another definition while it runs; see redefinition.ts for what becomes of the items. Live tuning stays where its stages
+   * do. `specOf` turns a stage's definition into functions; it throws before anything is changed.
+   */
+  redefine(
+    definition: PipelineDefinition,
+    bounds: Pick<CoreOptions, 'collectResults' | 'retention' | 'backlogCapacity'>,
+    specOf: (stage: StageDefinition) => StageSpec,
+  ): { changes: StageChange[]; moved: MovedItems[] } {
+    const { core } = this;
+    if (this.lifecycle.isShuttingDown) throw new SluiceError('invalid-state', 'the pipeline is being shut down');
+    const nameBefore = renamedStages(core, definition.stages);
+    const specs = definition.stages.map((stage) => specOf(this.tuning.effective(stage, nameBefore.get(stage.name))));
+    this.definition = definition;
+    Object.assign(core.options, bounds);
+    core.index.retain(bounds.retention);
+    const outcome = redefineStages(core, specs);
+    this.tuning.follow(definition.stages, nameBefore);
+    core.admission.resize(bounds.backlogCapacity);
+    return outcome;
+  }
+
+  private defined(stage: string): StageDefinition {
+    return this.definition.stages.find(({ name }) => name === stage) as StageDefinition;
+  }
+
+  private tuned(stage: string): StageTuned {
+    const { spec } = this.operations.stage(stage);
+    return { stage, effective: settingsOf(spec.definition), defined: settingsOf(this.defined(stage)) };
   }
 
   async stats(): Promise<PipelineStats> {

@@ -45,6 +45,8 @@ export class Item {
   /** Attempts begun of the current unit: the task (`per_task`) or the stage (`per_stage`). */
   attempts = 0;
   place: Place = PLACE_NONE;
+  /** Set when a new definition changed the order of the stages on this item's way; else it follows `stage.next`. */
+  route: Route | null = null;
   /** Who runs it, or what it waits for between attempts. */
   holder: Worker | Due | null = null;
   readonly acceptedAt: number;
@@ -80,6 +82,17 @@ export class Item {
     this.updatedAt = now;
   }
 
+  /** Where it goes after its stage; null when it ends there. */
+  get nextStage(): Stage | null {
+    return this.route === null ? this.stage.next : this.route.stage;
+  }
+
+  /** It has come to the stage that was its next one. */
+  arrive(stage: Stage): void {
+    this.stage = stage;
+    if (this.route !== null) this.route = this.route.rest;
+  }
+
   get id(): string {
     return this.isNamed ? this.name : generatedId(this.name, this.sequenceId);
   }
@@ -101,6 +114,14 @@ export class Item {
   }
 }
 
+/** The rest of an item's way, where that is not the order of the stages. Shared by all items that go it. */
+export interface Route {
+  /** null: the way ends. */
+  readonly stage: Stage | null;
+  /** null: from there on it follows the order of the stages. */
+  readonly rest: Route | null;
+}
+
 /** `<prefix>-<sequence id>`: never stored, so a queued item costs no string and no entry in an index by id. */
 export function generatedId(prefix: string, sequenceId: number): string {
   return `${prefix}-${sequenceId}`;
@@ -119,8 +140,6 @@ export type Outcome =
 /** What runs an item through a stage, as its workers and its runtime see it. */
 export interface Runner {
   readonly logger: Logger;
-  /** Executions that go on although their attempt was given up. */
-  readonly ignoringSignal: number;
   /** The outcome, or undefined when it comes later. */
   run(worker: Worker, item: Item): Outcome | undefined;
   /** Gives up the running attempt. undefined: its fate is decided already, and the outcome comes by itself. */
@@ -131,7 +150,9 @@ export interface Runner {
   changeLimits(definition: Pick<StageSpec['definition'], 'taskConcurrencyLimits' | 'taskRateLimits'>, workers: readonly Worker[]): void;
   onValue(worker: Worker, value: unknown): void;
   onError(worker: Worker, error: unknown): void;
-  onLate(): void;
+  onLate(worker: Worker): void;
+  /** The place in this runner's tasks of an item that was to go on at the task `index` of another definition of the stage. */
+  placeOf(index: number, in_: Runner): number;
 }
 
 /**
@@ -155,6 +176,8 @@ export interface Attempt extends TaskContext {
 export interface Blocked {
   worker: Worker;
   as: 'completed' | 'skipped';
+  /** The stage that it waits for. */
+  at: Stage;
   alive: boolean;
 }
 
@@ -168,9 +191,12 @@ export interface Blocked {
  * Only the scheduler assigns and frees; only the stage's {@link Runner} moves it in between.
  */
 export class Worker {
-  readonly name: string;
+  /** Changes with the name of its stage. */
+  name: string;
   readonly index: number;
   readonly stage: Stage;
+  /** What runs its item: the stage's, as it was when the worker got the item. */
+  runner: Runner;
   item: Item | null = null;
   /** To be removed as soon as it is idle: the stage was made smaller. */
   retiring = false;
@@ -210,6 +236,7 @@ export class Worker {
 
   constructor(stage: Stage, index: number) {
     this.stage = stage;
+    this.runner = stage.runner;
     this.index = index;
     this.name = `${stage.name}-W${index}`;
     this.lane = this.createLane();
@@ -225,12 +252,12 @@ export class Worker {
     const lane: Lane = {
       alive: true,
       onValue: (value) => {
-        if (lane.alive) this.stage.runner.onValue(this, value);
-        else this.stage.runner.onLate();
+        if (lane.alive) this.runner.onValue(this, value);
+        else this.runner.onLate(this);
       },
       onError: (error) => {
-        if (lane.alive) this.stage.runner.onError(this, error);
-        else this.stage.runner.onLate();
+        if (lane.alive) this.runner.onError(this, error);
+        else this.runner.onLate(this);
       },
     };
     return lane;
@@ -239,12 +266,13 @@ export class Worker {
 
 /** The workers that exist are `workers`; of these the idle ones are a stack, so that the same few stay warm. */
 export class Stage {
-  readonly name: string;
+  name: string;
   readonly pipelineId: string;
-  readonly index: number;
+  index: number;
+  /** Of a stage that was removed: where its items go on. */
   next: Stage | null = null;
   spec: StageSpec;
-  readonly runner: Runner;
+  runner: Runner;
   /** What waits for a worker: handed over, fed from outside, and returned from a retry, in one order. */
   readonly queue = new PriorityQueue<Item>((item) => item.status !== 'queued');
   /** Items of the stage before that wait for room in `queue`, in the same order. */
@@ -257,6 +285,10 @@ export class Stage {
   handed = 0;
   capacity: number;
   isPaused = false;
+  /** A new definition does not have it: workers that run end their items, everybody else passes through. */
+  isRemoved = false;
+  /** Executions that go on although their attempt was given up. */
+  ignoringSignal = 0;
   /** Whether it hands out items now. */
   isOpen = false;
   /** What the events call it; given with its first one. */
@@ -291,7 +323,7 @@ export class Stage {
 
   /** To be called whenever the pipeline's state or the stage's pause has changed. */
   update(state: PipelineState): void {
-    this.isOpen = !this.isPaused && (state === 'running' || state === 'draining');
+    this.isOpen = !this.isPaused && !this.isRemoved && (state === 'running' || state === 'draining');
   }
 
   /** The workers that are to stay, in the order of their names. */
@@ -318,6 +350,15 @@ export class Stage {
     this.workers = [...kept.sort((a, b) => a.index - b.index), ...leaving];
     // The stack gives its last one first: the lowest numbers work first.
     this.idle = this.idle.filter((worker) => !worker.retiring).sort((a, b) => b.index - a.index);
+  }
+
+  rename(name: string): void {
+    this.name = name;
+    this.sourceId = 0;
+    for (const worker of this.workers) {
+      worker.name = `${name}-W${worker.index}`;
+      worker.sourceId = 0;
+    }
   }
 
   /** Called when a retiring worker has let go of its item. */

@@ -1,17 +1,8 @@
-import { type RateLimit, stageDefinitionSchema } from '../schemas/definition.ts';
-import { faultsOf } from '../schemas/faults.ts';
+import type { StageDefinition } from '../schemas/definition.ts';
 import type { Core } from './core.ts';
-import { PipelineError, StageValidationError } from './errors.ts';
+import { PipelineError } from './errors.ts';
 import { Item, PLACE_NONE, type Stage, Worker } from './model.ts';
-import { limitFaults, queueCapacityOf } from './stage-spec.ts';
-
-/** What can be changed while a stage runs. */
-export interface StageTuning {
-  workers?: number | undefined;
-  taskConcurrencyLimits?: Record<string, number> | undefined;
-  taskRateLimits?: Record<string, RateLimit> | undefined;
-  queueCapacity?: number | undefined;
-}
+import { queueCapacityOf } from './stage-spec.ts';
 
 /** What an operator does to single items and to a running stage. */
 export class Operations {
@@ -56,14 +47,14 @@ export class Operations {
     } else if (worker.blocked !== null) {
       core.scheduler.cancelBlocked(worker);
     } else {
-      const outcome = worker.stage.runner.abandon(worker, 'cancelled');
+      const outcome = worker.runner.abandon(worker, 'cancelled');
       if (outcome !== undefined) core.scheduler.apply(worker, outcome);
     }
     core.scheduler.run();
     if (item.status === 'cancelled') return true;
     if (!(worker instanceof Worker) || worker.item !== item || !worker.cancelAfterCallback) return false;
     const { decided } = worker;
-    return decided === null || (decided.kind !== 'fail' && item.stage.next !== null);
+    return decided === null || (decided.kind !== 'fail' && item.nextStage !== null);
   }
 
   /**
@@ -81,14 +72,16 @@ export class Operations {
       );
     }
     if (core.state === 'draining') throw new PipelineError('draining', 'the pipeline finishes its items and takes no more');
-    const stage = fromStage === undefined ? old.stage : this.stage(fromStage);
-    const isSame = stage === old.stage;
-    const fedInto = core.stages.findIndex((candidate) => candidate.name === old.feed.target);
+    const own = core.stages.find((candidate) => candidate.name === old.stage.name) ?? old.stage;
+    const stage = fromStage === undefined ? own : this.stage(fromStage);
+    const isSame = stage === own;
+    const fedInto = core.stages.indexOf(old.feed.target as Stage);
     const value = !isSame && stage.index <= fedInto ? old.fed : old.value;
     const now = core.time.tick();
     const fresh = new Item(old.givenId, core.index.prefix, old.sequenceId, old.feed, old.priority, value, old.metadata, stage, now);
     fresh.fed = old.fed;
     fresh.lastEvent = old.lastEvent;
+    if (fromStage === undefined) fresh.route = old.route;
     if (isSame) fresh.taskIndex = stage.spec.definition.retry === 'per_task' ? old.taskIndex : 0;
     core.uncountFailure(old);
     core.index.replace(old, fresh);
@@ -120,24 +113,17 @@ export class Operations {
 
   /**
    * Changes a stage at once, without losing an item: more workers begin at once, surplus ones leave after their item;
-   * new limits hold for those who wait too. Throws `unknown-stage`, and StageValidationError with every fault.
+   * new limits hold for those who wait too. `definition` MUST differ in what can be tuned only.
    */
-  tune(name: string, tuning: StageTuning): void {
+  settle(stage: Stage, definition: StageDefinition): void {
     const { core } = this;
-    const stage = this.stage(name);
-    const given = Object.fromEntries(Object.entries(tuning).filter(([, value]) => value !== undefined));
-    const parsed = stageDefinitionSchema.safeParse({ ...stage.spec.definition, ...given }, { reportInput: true });
-    if (!parsed.success) throw new StageValidationError(faultsOf(parsed.error));
-    const faults = limitFaults(parsed.data);
-    if (faults.length > 0) throw new StageValidationError(faults);
-    const definition = parsed.data;
     core.time.tick();
+    const { workers } = stage.spec.definition;
     stage.spec = { ...stage.spec, definition };
-    if (given.taskConcurrencyLimits !== undefined || given.taskRateLimits !== undefined)
-      stage.runner.changeLimits(definition, stage.workers);
+    stage.runner.changeLimits(definition, stage.workers);
     stage.capacity = queueCapacityOf(definition);
-    if (given.workers !== undefined) stage.resize(definition.workers);
-    core.events.pipeline('tuned', core.state, name);
+    if (workers !== definition.workers) stage.resize(definition.workers);
+    core.events.pipeline('tuned', core.state, stage.name);
     core.scheduler.letIn(stage);
     core.scheduler.fill(stage);
   }

@@ -1,11 +1,11 @@
 import type { FeedOptions, FeedReceipt, ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 import type { PipelineDefinition } from '../schemas/definition.ts';
 import type { PipelineResult } from '../schemas/item.ts';
+import type { StageTuned, StageTuning } from '../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
 import { PipelineError, StageValidationError } from './errors.ts';
 import { FeedResults, inFeedOrder } from './feed-results.ts';
 import { LocalRuntime } from './local-runtime.ts';
-import type { StageTuning } from './operations.ts';
 import { type Ports, systemPorts } from './ports.ts';
 import type { EventSource } from './runtime.ts';
 import { type StageOptions, stageSpecOf } from './stage-spec.ts';
@@ -183,7 +183,7 @@ export class Pipeline {
     return this.runtime.resumeStage(stage);
   }
   /** Workers, limits and queue capacity of a stage, changed while it runs. */
-  tune(stage: string, tuning: StageTuning): Promise<void> {
+  tune(stage: string, tuning: StageTuning): Promise<StageTuned> {
     return this.runtime.tune(stage, tuning);
   }
 

@@ -2,6 +2,7 @@ import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../schemas/contr
 import type { PipelineDefinition } from '../schemas/definition.ts';
 import type { FeedView, WaitReply } from '../schemas/feed.ts';
 import type { ItemDetail, ItemStatus, ItemSummary, PipelineEvent, PipelineResult, StatusEvent, TaskEvent } from '../schemas/item.ts';
+import type { MovedItems, StageChange, StageTuned, StageTuning } from '../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
 import type { TaskInfo } from '../schemas/task.ts';
 import type {
@@ -30,6 +31,7 @@ export type * from './requests.ts';
  * a code of the catalogue and nothing else. What is returned is a copy: nothing in it changes afterwards.
  */
 export interface PipelineRuntime {
+  /** As it was given last, without what live tuning changed. */
   readonly definition: PipelineDefinition;
   describe(): Promise<PipelineDescription>;
 
@@ -88,6 +90,11 @@ export interface PipelineRuntime {
   join(timeoutSeconds?: number): Promise<{ done: boolean; stats: PipelineStats }>;
   shutdown(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport>;
 
+  /** Changes a stage while it runs, without losing an item. Throws `unknown-stage`, `invalid-pipeline` with every fault. */
+  tune(stage: string, tuning: StageTuning): Promise<StageTuned>;
+  /** Returns to the definition. Throws `unknown-stage`. */
+  untune(stage: string): Promise<StageTuned>;
+
   stats(): Promise<PipelineStats>;
   workerNames(): Promise<Record<string, string[]>>;
   workerStates(): Promise<Record<string, WorkerState>>;
@@ -119,6 +126,18 @@ export interface PipelineDescription {
   itemsInFlight: number;
   workers: Record<string, string[]>;
   pausedStages: string[];
+  /** What live tuning changed, by stage. */
+  overrides: Record<string, StageTuning>;
+}
+
+/** What became of a pipeline that was put. */
+export interface PutOutcome {
+  isCreated: boolean;
+  pipeline: PipelineDescription;
+  /** Empty when nothing is different. */
+  changes: StageChange[];
+  /** Of each stage that is gone, what became of its items. */
+  moved: MovedItems[];
 }
 
 export interface Page<T> {
@@ -190,6 +209,12 @@ export interface PipelineHost {
    * Throws `invalid-input`, `unknown-task`, `invalid-pipeline`, `invalid-params`, each with every fault, and `pipeline-exists`.
    */
   create(definition: unknown, options?: { start?: boolean }): Promise<PipelineDescription>;
+  /**
+   * Creates the pipeline, or gives it another definition, while it runs and with items in every stage: none is lost, and none goes
+   * through a stage twice. The same definition again changes nothing. `start` is for one that is created. Throws what `create` throws
+   * but `pipeline-exists`, and `invalid-state` during its shutdown.
+   */
+  put(id: string, definition: unknown, options?: { start?: boolean }): Promise<PutOutcome>;
   /** Throws `pipeline-not-found`. */
   get(id: string): PipelineRuntime;
   /** Without a mode: refused with `items-in-flight` while there are any. `drain` finishes them first, `force` aborts and drops them. */

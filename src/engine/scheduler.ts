@@ -14,6 +14,7 @@ import {
   type Stage,
   type Worker,
 } from './model.ts';
+import { WorkerRing } from './worker-ring.ts';
 
 /** How long items are handed out before timers and I/O get their turn. */
 const TURN_MS = 5;
@@ -29,31 +30,6 @@ export interface SchedulerDeps {
   onRoom: () => void;
   /** A worker let go of its item, whatever the outcome, or waits for room in the next stage. */
   onFree: () => void;
-}
-
-/** First in, first out; it grows to the number of workers that were ready at the same time, and allocates nothing after that. */
-class WorkerRing {
-  private slots: (Worker | undefined)[] = new Array<Worker | undefined>(64).fill(undefined);
-  private head = 0;
-  length = 0;
-
-  push(worker: Worker): void {
-    const size = this.slots.length;
-    if (this.length === size) {
-      const inOrder = [...this.slots.slice(this.head), ...this.slots.slice(0, this.head)];
-      this.slots = [...inOrder, ...new Array<Worker | undefined>(size).fill(undefined)];
-      this.head = 0;
-    }
-    this.slots[(this.head + this.length) & (this.slots.length - 1)] = worker;
-    this.length++;
-  }
-
-  shift(): Worker {
-    const worker = this.slots[this.head] as Worker;
-    this.head = (this.head + 1) & (this.slots.length - 1);
-    this.length--;
-    return worker;
-  }
 }
 
 /**
@@ -87,6 +63,10 @@ export class Scheduler {
   enqueue(item: Item, place: Place): void {
     const { time, events } = this.deps;
     const stage = item.stage;
+    if (stage.isRemoved) {
+      this.passOn(item, place);
+      return;
+    }
     item.status = 'queued';
     item.updatedAt = time.now;
     events.status(item, 'queued', null);
@@ -129,7 +109,7 @@ export class Scheduler {
         const worker = this.ready.shift();
         if (!worker.isAssigned) continue;
         worker.isAssigned = false;
-        const outcome = worker.stage.runner.run(worker, worker.item as Item);
+        const outcome = worker.runner.run(worker, worker.item as Item);
         if (outcome !== undefined) this.apply(worker, outcome);
       }
     } finally {
@@ -140,6 +120,7 @@ export class Scheduler {
   /** Carries out what became of a worker's item, and gives the worker the next one. */
   apply(worker: Worker, outcome: Outcome): void {
     const item = worker.item as Item;
+    if (worker.runner !== item.stage.runner) this.translate(worker, item, outcome);
     switch (outcome.kind) {
       case 'advance':
         item.value = outcome.value;
@@ -149,6 +130,11 @@ export class Scheduler {
         this.leaveStage(worker, item, 'skipped');
         return;
       case 'retry':
+        if (item.stage.isRemoved) {
+          item.value = outcome.value;
+          this.leaveStage(worker, item, 'skipped');
+          return;
+        }
         this.park(worker, item, outcome);
         break;
       case 'fail':
@@ -187,15 +173,74 @@ export class Scheduler {
   /** Hands a blocked worker's item over although the next stage is full: at a shutdown nothing waits for room. */
   forceHandOver(worker: Worker): void {
     const blocked = worker.blocked as Blocked;
-    const outcome = this.unblock(blocked, worker.stage.next as Stage);
-    this.handOver(worker, worker.item as Item, outcome, PLACE_HANDED);
+    const outcome = this.unblock(blocked, blocked.at);
+    this.handOver(worker, worker.item as Item, outcome, blocked.at);
     this.free(worker);
   }
 
   /** Cancels a blocked worker's item: it never reaches the next stage. */
   cancelBlocked(worker: Worker): void {
-    this.unblock(worker.blocked as Blocked, worker.stage.next as Stage);
+    const blocked = worker.blocked as Blocked;
+    this.unblock(blocked, blocked.at);
     this.apply(worker, { kind: 'cancelled' });
+  }
+
+  /**
+   * An item that waits in a stage which was removed goes on at its next one, or ends as completed: from its queue with the
+   * place that it had there, and from the wait between two attempts.
+   */
+  passOn(item: Item, place: Place): void {
+    const { events } = this.deps;
+    const next = item.nextStage;
+    item.stage.skipped++;
+    item.holder = null;
+    if (next === null) {
+      this.end(item, 'skipped', null);
+      return;
+    }
+    events.status(item, 'skipped', null);
+    item.taskIndex = 0;
+    item.attempts = 0;
+    item.arrive(next);
+    this.enqueue(item, place);
+  }
+
+  /** Empties the queue and the waits of a stage that was removed; returns how many items went on. The caller runs {@link Scheduler.run}. */
+  evacuate(stage: Stage): number {
+    let count = 0;
+    for (const item of [...this.parked]) {
+      if (item.stage !== stage) continue;
+      this.unpark(item);
+      this.passOn(item, PLACE_NONE);
+      count++;
+    }
+    const { time, drain } = this.deps;
+    for (let item = stage.queue.shift(); item !== undefined; item = stage.queue.shift()) {
+      const isOfBacklog = item.place === PLACE_BACKLOG;
+      if (isOfBacklog && --this.backlog === 0) drain.setNeeded(false, time.now);
+      item.place = PLACE_NONE;
+      this.passOn(item, isOfBacklog ? PLACE_BACKLOG : PLACE_NONE);
+      count++;
+    }
+    stage.handed = 0;
+    return count;
+  }
+
+  /** Takes an item back from a worker that has not begun it, or waits for a limit only: it is queued again, or goes on. */
+  takeBack(worker: Worker): void {
+    const outcome = worker.runner.abandon(worker, 'aborted');
+    if (outcome !== undefined) this.apply(worker, outcome);
+  }
+
+  /** Takes a worker out of its wait for room, since its item goes elsewhere now; to be followed by {@link Scheduler.leave}. */
+  withdraw(worker: Worker): 'completed' | 'skipped' {
+    const blocked = worker.blocked as Blocked;
+    return this.unblock(blocked, blocked.at);
+  }
+
+  /** The item of a worker that was withdrawn leaves its stage. */
+  leave(worker: Worker, as: 'completed' | 'skipped'): void {
+    this.leaveStage(worker, worker.item as Item, as);
   }
 
   /** Stops the timers of retry waits (`stop`), or arms them again for the instants that they had (`go`). */
@@ -209,6 +254,7 @@ export class Scheduler {
 
   private assign(worker: Worker, item: Item): void {
     worker.item = item;
+    worker.runner = worker.stage.runner;
     worker.isAssigned = true;
     worker.processingSince = this.deps.time.now;
     item.holder = worker;
@@ -265,7 +311,7 @@ export class Scheduler {
       const item = entry.worker.item as Item;
       const outcome = this.unblock(entry, undefined);
       this.depart(entry.worker, item, outcome);
-      item.stage = stage;
+      item.arrive(stage);
       const { time, events } = this.deps;
       item.status = 'queued';
       item.updatedAt = time.now;
@@ -293,26 +339,27 @@ export class Scheduler {
     while (stage.blocked.size > 0 && stage.handed < stage.capacity && !stage.isPull) {
       const entry = stage.blocked.shift() as Blocked;
       const item = entry.worker.item as Item;
-      this.handOver(entry.worker, item, this.unblock(entry, undefined), PLACE_HANDED);
+      this.handOver(entry.worker, item, this.unblock(entry, undefined), stage);
       this.free(entry.worker);
     }
   }
 
   private leaveStage(worker: Worker, item: Item, as: 'completed' | 'skipped'): void {
     const stage = item.stage;
-    const next = stage.next;
+    const next = item.nextStage;
     if (next === null) {
       this.count(worker, stage, as);
       this.finish(worker, item, as);
       this.free(worker);
       return;
     }
-    if (next.hasIdle || (!next.isPull && next.handed < next.capacity && next.blocked.size === 0)) {
-      this.handOver(worker, item, as, PLACE_HANDED);
+    // On a way of its own it never waits: such ways cross the order of the stages, and workers could wait for each other in a ring.
+    if (item.route !== null || next.hasIdle || (!next.isPull && next.handed < next.capacity && next.blocked.size === 0)) {
+      this.handOver(worker, item, as, next);
       this.free(worker);
       return;
     }
-    const entry: Blocked = { worker, as, alive: true };
+    const entry: Blocked = { worker, as, at: next, alive: true };
     worker.blocked = entry;
     worker.waitingFor = 'next-stage-full';
     next.blocked.push(item.priority, entry);
@@ -330,11 +377,18 @@ export class Scheduler {
     return entry.as;
   }
 
-  private handOver(worker: Worker, item: Item, as: 'completed' | 'skipped', place: Place): void {
-    const next = item.stage.next as Stage;
+  private handOver(worker: Worker, item: Item, as: 'completed' | 'skipped', next: Stage): void {
+    const place = item.route === null ? PLACE_HANDED : PLACE_NONE;
     this.depart(worker, item, as);
-    item.stage = next;
+    item.arrive(next);
     this.enqueue(item, place);
+  }
+
+  /** The stage was defined anew while the worker ran by the old definition: the item goes on in terms of the new one. */
+  private translate(worker: Worker, item: Item, outcome: Outcome): void {
+    const { runner } = item.stage;
+    if (outcome.kind === 'retry') outcome.taskIndex = runner.placeOf(outcome.taskIndex, worker.runner);
+    else if (outcome.kind === 'fail' || outcome.kind === 'aborted') item.taskIndex = runner.placeOf(item.taskIndex, worker.runner);
   }
 
   /** The item is done with its stage, and goes on. */

@@ -144,14 +144,13 @@ export class Shutdown {
   }
 
   private abort(worker: Worker): void {
-    const outcome = worker.stage.runner.abandon(worker, 'aborted');
-    if (outcome !== undefined) this.core.scheduler.apply(worker, outcome);
+    this.core.scheduler.takeBack(worker);
     // Its hook was told already that the stage is done, and the next one is full.
     if (worker.blocked !== null) this.core.scheduler.forceHandOver(worker);
   }
 
   private busy(): Worker[] {
-    return this.core.stages.flatMap((stage) => stage.workers.filter((worker) => worker.item !== null));
+    return this.core.allStages.flatMap((stage) => stage.workers.filter((worker) => worker.item !== null));
   }
 
   private unfinishedIds(): string[] {

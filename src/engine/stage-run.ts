@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { StageDefinition } from '../schemas/definition.ts';
 import type { ItemError } from '../schemas/item.ts';
 import { type AttemptSink, TaskAttempt } from './attempt.ts';
@@ -41,8 +42,6 @@ const ABORTED: Outcome = { kind: 'aborted' };
  */
 export class StageRunner implements Runner, AttemptSink {
   readonly logger: Logger;
-  /** Executions that go on although their attempt was given up. */
-  ignoringSignal = 0;
   private readonly spec: StageSpec;
   private readonly deps: StageRunDeps;
   private readonly limiters: (TaskLimiter | undefined)[];
@@ -50,21 +49,16 @@ export class StageRunner implements Runner, AttemptSink {
   private readonly maxAttempts: number;
   private readonly timeoutsMs: (number | undefined)[];
 
-  constructor(spec: StageSpec, deps: StageRunDeps) {
+  /** `before`: what ran the stage until now, and the stage's workers. Its limits go on, changed to the new ones. */
+  constructor(spec: StageSpec, deps: StageRunDeps, before?: { runner: Runner; workers: readonly Worker[] }) {
     this.spec = spec;
     this.deps = deps;
     this.logger = deps.logger;
     const definition = spec.definition;
     this.perStage = definition.retry === 'per_stage';
     this.maxAttempts = this.perStage ? definition.stageAttempts : definition.taskAttempts;
-    const byName = new Map<string, TaskLimiter>();
-    this.limiters = spec.tasks.map((task) => {
-      const limit = limitOf(task, definition);
-      if (limit.concurrency === undefined && limit.rate === undefined) return undefined;
-      const limiter = byName.get(task.name) ?? new TaskLimiter(limit, deps.time.clock);
-      byName.set(task.name, limiter);
-      return limiter;
-    });
+    this.limiters = spec.tasks.map((task) => before?.runner.limiterOf(task));
+    this.changeLimits(definition, before?.workers ?? []);
     this.timeoutsMs = spec.tasks.map((task) => {
       const seconds = definition.taskTimeoutSeconds ?? task.timeoutSeconds;
       return seconds === undefined ? undefined : seconds * 1000;
@@ -102,8 +96,15 @@ export class StageRunner implements Runner, AttemptSink {
     return decided ?? ABORTED;
   }
 
-  limiterOf(task: TaskSpec): TaskLimiter | undefined {
-    return this.limiters[this.spec.tasks.indexOf(task)];
+  limiterOf(task: Pick<TaskSpec, 'name'>): TaskLimiter | undefined {
+    return this.limiters[this.spec.tasks.findIndex(({ name }) => name === task.name)];
+  }
+
+  /** After the last of the tasks that the item has behind it; at the first one, when none of them is left. */
+  placeOf(index: number, other: Runner): number {
+    if (other === this || !(other instanceof StageRunner)) return index;
+    const done = other.spec.definition.tasks.slice(0, index);
+    return this.spec.definition.tasks.findLastIndex((use) => done.some((one) => isDeepStrictEqual(one, use))) + 1;
   }
 
   /** Why workers of this stage would wait before a task, now. */
@@ -124,6 +125,7 @@ export class StageRunner implements Runner, AttemptSink {
       if (limiter !== undefined) {
         limiter.change(limit);
         this.limiters[i] = limiter;
+        fresh.set(task.name, limiter);
       } else if (limit.concurrency !== undefined || limit.rate !== undefined) {
         const made = new TaskLimiter(limit, this.deps.time.clock);
         fresh.set(task.name, made);
@@ -145,8 +147,8 @@ export class StageRunner implements Runner, AttemptSink {
     if (outcome !== undefined) this.deps.done(worker, outcome);
   }
 
-  onLate(): undefined {
-    this.ignoringSignal--;
+  onLate(worker: Worker): undefined {
+    worker.stage.ignoringSignal--;
   }
 
   setStatus(attempt: TaskAttempt, text: string, minIntervalSeconds: number): boolean {
@@ -248,10 +250,10 @@ export class StageRunner implements Runner, AttemptSink {
         return undefined;
       }
     } catch (error) {
-      return lane.alive ? this.failed(worker, error) : this.onLate();
+      return lane.alive ? this.failed(worker, error) : this.onLate(worker);
     }
     // It may have cancelled its own item: then the worker is no longer ours.
-    return lane.alive ? (this.succeeded(worker, result) ?? 'next') : this.onLate();
+    return lane.alive ? (this.succeeded(worker, result) ?? 'next') : this.onLate(worker);
   }
 
   /** undefined: the item goes on with its next task. */
@@ -374,7 +376,7 @@ export class StageRunner implements Runner, AttemptSink {
     worker.timeout = null;
     worker.attempt?.end(error);
     worker.renewLane();
-    this.ignoringSignal++;
+    worker.stage.ignoringSignal++;
     const outcome = this.failed(worker, error);
     if (outcome !== undefined) this.deps.done(worker, outcome);
   }
@@ -383,7 +385,7 @@ export class StageRunner implements Runner, AttemptSink {
     const runs = worker.attempt !== null;
     if (runs) {
       worker.busyMs += this.deps.time.tick() - worker.startedAt;
-      this.ignoringSignal++;
+      worker.stage.ignoringSignal++;
     }
     const limitWait = worker.limitWait;
     worker.renewLane();
@@ -426,7 +428,7 @@ function limitOf(task: TaskSpec, definition: Pick<StageDefinition, 'taskConcurre
 
 /** Whether the item ends with this outcome. */
 function isEnd(item: Item, outcome: Outcome | null): boolean {
-  return outcome !== null && (outcome.kind === 'fail' || item.stage.next === null);
+  return outcome !== null && (outcome.kind === 'fail' || item.nextStage === null);
 }
 
 function whatHookGets(item: Item, outcome: Outcome, error: unknown): unknown {

@@ -27,7 +27,7 @@ export class Views {
     let queued = 0;
     let retrying = 0;
     let inProgress = 0;
-    for (const stage of core.stages) {
+    for (const stage of core.allStages) {
       queueSizes[stage.name] = stage.queue.size;
       stageStats[stage.name] = {
         stageName: stage.name,
@@ -58,7 +58,7 @@ export class Views {
       latencySeconds: { p50, p90, p99 },
       bottleneck: this.bottleneck(),
       etaSeconds: inFlight === 0 ? 0 : rate === 0 ? null : inFlight / rate,
-      handlersIgnoringSignal: core.stages.reduce((sum, stage) => sum + stage.runner.ignoringSignal, 0),
+      handlersIgnoringSignal: core.allStages.reduce((sum, stage) => sum + stage.ignoringSignal, 0),
       asOf: core.events.asOf,
     };
   }
@@ -172,13 +172,12 @@ export class Views {
   private workerWaitsFor(worker: Worker): WaitingFor | null {
     const { time } = this.core;
     if (worker.blocked !== null) {
-      const { next } = worker.stage;
-      return { reason: 'next-stage-full', ...(next === null ? {} : { stage: next.name }) };
+      return { reason: 'next-stage-full', stage: worker.blocked.at.name };
     }
     const task = worker.waitingTask;
     if (task === null) return null;
     // What it waits for can change while it waits: a place came, and now the window is full.
-    const blocked = worker.stage.runner.limiterOf(task)?.blockedBy();
+    const blocked = worker.runner.limiterOf(task)?.blockedBy();
     const reason = blocked?.reason ?? worker.waitingFor ?? 'task-limit';
     return { reason, task: task.name, ...(blocked?.until === undefined ? {} : { until: time.instant(blocked.until) }) };
   }
@@ -212,7 +211,7 @@ export class Views {
 
   private eachWorker<T>(view: (worker: Worker) => T): Record<string, T> {
     const all: Record<string, T> = {};
-    for (const stage of this.core.stages) {
+    for (const stage of this.core.allStages) {
       for (const worker of stage.workers) all[worker.name] = view(worker);
     }
     return all;

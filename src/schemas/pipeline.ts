@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { definitionExample, pipelineDefinitionSchema } from './definition.ts';
+import { movedSchema, stageChangeSchema, stageTuningSchema } from './redefinition.ts';
 import { pipelineStateSchema, workerNamesSchema } from './stats.ts';
 
 const countersShape = {
@@ -31,6 +32,19 @@ export const pipelineSummarySchema = z
   })
   .meta({ id: 'PipelineSummary', examples: [pipelineSummaryExample] });
 
+const pipelineExample = {
+  id: 'orders',
+  definition: definitionExample,
+  state: 'running' as const,
+  workers: { Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] },
+  pausedStages: [],
+  overrides: {},
+  itemsProcessed: 310,
+  itemsFailed: 1,
+  itemsCancelled: 0,
+  itemsInFlight: 45,
+};
+
 /** A pipeline by itself. */
 export const pipelineDetailSchema = z
   .object({
@@ -39,21 +53,29 @@ export const pipelineDetailSchema = z
     state: pipelineStateSchema,
     workers: workerNamesSchema,
     pausedStages: z.array(z.string()),
+    overrides: z
+      .record(z.string(), stageTuningSchema)
+      .meta({ description: 'What live tuning changed, by stage; it goes before the definition.' }),
     ...countersShape,
   })
   .meta({
     id: 'Pipeline',
+    examples: [pipelineExample],
+  });
+
+/** A pipeline after its definition was put. */
+export const pipelinePutSchema = pipelineDetailSchema
+  .extend({
+    changes: z.array(stageChangeSchema).meta({ description: 'What is different in its stages; empty when nothing is.' }),
+    moved: z.array(movedSchema).meta({ description: 'Of each stage that is gone, what became of its items.' }),
+  })
+  .meta({
+    id: 'PipelinePut',
     examples: [
       {
-        id: 'orders',
-        definition: definitionExample,
-        state: 'running',
-        workers: { Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] },
-        pausedStages: [],
-        itemsProcessed: 310,
-        itemsFailed: 1,
-        itemsCancelled: 0,
-        itemsInFlight: 45,
+        ...pipelineExample,
+        changes: [{ stage: 'Enrich', change: 'removed' }],
+        moved: [{ from: 'Enrich', to: 'Price', items: 12, running: 1 }],
       },
     ],
   });

@@ -14,6 +14,7 @@ import { looking } from './sections/looking.ts';
 import { operations } from './sections/operations.ts';
 import { pages } from './sections/pages.ts';
 import { pausing } from './sections/pausing.ts';
+import { redefining, tuning } from './sections/redefining.ts';
 import { removing } from './sections/removing.ts';
 import { repeating } from './sections/repeating.ts';
 import { retries } from './sections/retries.ts';
@@ -56,6 +57,8 @@ const SECTIONS: Record<string, (suite: Suite) => void> = {
   waitingFor: waiting,
   'cancel and retry': operations,
   events,
+  put: redefining,
+  'tune and untune': tuning,
   remove: removing,
 };
 

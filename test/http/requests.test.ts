@@ -60,9 +60,9 @@ describe('addresses', () => {
   });
 
   it('answers a wrong method with 405 and the right ones in Allow', async () => {
-    const response = await service.app.inject({ method: 'PUT', url: '/pipelines/p' });
+    const response = await service.app.inject({ method: 'PATCH', url: '/pipelines/p' });
     expect(response.statusCode).toBe(405);
-    expect(response.headers.allow).toBe('DELETE, GET, HEAD');
+    expect(response.headers.allow).toBe('DELETE, GET, HEAD, PUT');
     expect(response.json().code).toBe('method-not-allowed');
   });
 

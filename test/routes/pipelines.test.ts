@@ -213,3 +213,101 @@ describe('control', () => {
     expect(response.json()).toMatchObject({ leftQueued: 1, notKept: 1, notKeptIds: ['x'] });
   });
 });
+
+describe('PUT /pipelines/:id', () => {
+  const put = (id: string, payload: object) => service.app.inject({ method: 'PUT', url: `/pipelines/${id}`, payload });
+
+  it('creates a pipeline, then takes the same definition as nothing new', async () => {
+    const { stages } = definition('p');
+    const made = await put('p', { stages });
+    expect([made.statusCode, made.headers.location]).toEqual([201, '/pipelines/p']);
+    expect(made.json()).toMatchObject({ id: 'p', state: 'running', changes: [], moved: [] });
+    const again = await put('p', { id: 'p', stages });
+    expect([again.statusCode, again.headers.location]).toEqual([200, undefined]);
+    expect(again.json()).toMatchObject({ changes: [], moved: [] });
+    expect((await put('q', { stages, start: false })).json().state).toBe('created');
+  });
+
+  it('redefines one that runs, with items in it, and says what became of them', async () => {
+    await create(service, { id: 'p', stages: [{ name: 'Hold', tasks: ['gated'] }, ...definition('p').stages] });
+    await feed(service, 'p', ['a', 'b', 'c']);
+    await service.held(1);
+    const response = await put('p', definition('p'));
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toMatchObject({
+      definition: { stages: [{ name: 'Only' }] },
+      changes: [{ stage: 'Hold', change: 'removed' }],
+      moved: [{ from: 'Hold', to: 'Only', items: 2, running: 1 }],
+    });
+    service.gate.open();
+    expect((await post(service, '/pipelines/p/join')).json()).toMatchObject({ itemsProcessed: 3, itemsInFlight: 0 });
+  });
+
+  it('names every fault, and an id that is another than the address says', async () => {
+    await create(service, definition('p'));
+    const faulty = await put('p', {
+      stages: [
+        { name: 'A', tasks: ['nope'], workers: 0 },
+        { name: 'A', tasks: ['echo'] },
+      ],
+    });
+    expect(faulty.json().errors.map(({ path }: { path: string }) => path)).toEqual([
+      '/stages/0/workers',
+      '/stages/0/tasks/0',
+      '/stages/1/name',
+    ]);
+    const other = await put('p', definition('q'));
+    expect([other.statusCode, other.json().errors]).toEqual([400, [expect.objectContaining({ path: '/id' })]]);
+    expect((await get(service, '/pipelines/p')).json().definition.stages[0].tasks).toEqual(['echo']);
+  });
+});
+
+describe('PATCH and DELETE /pipelines/:id/stages/:stage', () => {
+  const patch = (stage: string, payload: object) => service.app.inject({ method: 'PATCH', url: `/pipelines/p/stages/${stage}`, payload });
+
+  it('tune a stage and return to the definition', async () => {
+    await create(service, definition('p'));
+    const defined = { workers: 1, taskConcurrencyLimits: {}, taskRateLimits: {}, queueCapacity: 100 };
+    const tuned = await patch('Only', { workers: 3, taskRateLimits: { echo: { limit: 5, perSeconds: 1 } } });
+    expect(tuned.statusCode).toBe(200);
+    expect(tuned.json()).toEqual({
+      stage: 'Only',
+      effective: { ...defined, workers: 3, taskRateLimits: { echo: { limit: 5, perSeconds: 1 } } },
+      defined,
+    });
+    expect((await get(service, '/pipelines/p')).json()).toMatchObject({
+      overrides: { Only: { workers: 3 } },
+      workers: { Only: ['Only-W0', 'Only-W1', 'Only-W2'] },
+      definition: { stages: [{ workers: 1 }] },
+    });
+    const dropped = await remove('/pipelines/p/stages/Only');
+    expect([dropped.statusCode, dropped.json()]).toEqual([200, { stage: 'Only', effective: defined, defined }]);
+    expect((await get(service, '/pipelines/p')).json()).toMatchObject({ overrides: {}, workers: { Only: ['Only-W0'] } });
+  });
+
+  it.each([
+    ['no workers', 'Only', { workers: 0 }, 400, 'invalid-input', '/workers'],
+    ['a field that cannot be tuned', 'Only', { tasks: ['echo'] }, 400, 'invalid-input', '/tasks'],
+    [
+      'a limit of a task that is not there',
+      'Only',
+      { taskConcurrencyLimits: { other: 1 } },
+      422,
+      'invalid-pipeline',
+      '/taskConcurrencyLimits/other',
+    ],
+    ['too many workers', 'Only', { workers: 100_000 }, 422, 'invalid-pipeline', '/workers'],
+  ])('refuse %s', async (_what, stage, body, status, code, path) => {
+    await create(service, definition('p'));
+    const response = await patch(stage, body);
+    expect([response.statusCode, response.json().code]).toEqual([status, code]);
+    expect(response.json().errors).toContainEqual(expect.objectContaining({ path }));
+  });
+
+  it('know no stage that is not there', async () => {
+    await create(service, definition('p'));
+    for (const response of [await patch('None', { workers: 1 }), await remove('/pipelines/p/stages/None')]) {
+      expect([response.statusCode, response.json().code]).toEqual([422, 'unknown-stage']);
+    }
+  });
+});

@@ -1,5 +1,5 @@
-import type { StageTuning } from '../../../src/engine/operations.ts';
 import type { ErrorCode } from '../../../src/schemas/problem.ts';
+import type { StageTuning } from '../../../src/schemas/redefinition.ts';
 import { checkNoTimers } from './checks.ts';
 import { feedOne, feedSomehow, feedWhileJoining } from './feeding.ts';
 import type { Life } from './life.ts';

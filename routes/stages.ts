@@ -1,0 +1,54 @@
+import type { FastifyPluginAsync } from 'fastify';
+import type { RouteDeps } from '../src/http/route-deps.ts';
+import { BODY_PROBLEMS, noQuery, problems, reply, stageParams } from '../src/http/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import { stageTunedSchema, stageTuningSchema } from '../src/schemas/redefinition.ts';
+
+const tags = ['Pipelines'];
+
+/** Live tuning of one stage. */
+const stages: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
+  const app = instance.withTypeProvider<ZodTypes>();
+
+  app.patch(
+    '/pipelines/:id/stages/:stage',
+    {
+      schema: {
+        tags,
+        operationId: 'tuneStage',
+        summary: 'Tune a stage while it runs',
+        description:
+          'Workers, limits and queue capacity take effect at once; no item is lost. A field that is given goes before the definition, until it is given anew or dropped. It stays with its stage through a new definition.',
+        querystring: noQuery,
+        params: stageParams,
+        body: stageTuningSchema,
+        response: {
+          200: reply(stageTunedSchema, 'What holds now, and what the definition says.'),
+          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'unknown-stage', 'invalid-pipeline'),
+        },
+      },
+    },
+    async ({ params, body }) => host.get(params.id).tune(params.stage, body),
+  );
+
+  app.delete(
+    '/pipelines/:id/stages/:stage',
+    {
+      schema: {
+        tags,
+        operationId: 'untuneStage',
+        summary: 'Return a stage to its definition',
+        description:
+          'Drops what live tuning changed. The stage itself stays: a definition without it, put in place of this one, removes it.',
+        querystring: noQuery,
+        params: stageParams,
+        response: {
+          200: reply(stageTunedSchema, 'What holds now is what the definition says.'),
+          ...problems('pipeline-not-found', 'unknown-stage'),
+        },
+      },
+    },
+    async ({ params }) => host.get(params.id).untune(params.stage),
+  );
+};
+export default stages;
