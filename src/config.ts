@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { allowedHostSchema } from './schemas/allowed-host.ts';
 import { type ApiKey, parseApiKeys } from './schemas/api-key.ts';
 
 /** What is wrong with how the service was set up: its variables, its tasks or its definitions. One readable message with every fault. */
@@ -82,6 +83,11 @@ export const variables = z.object({
   OUTPUT_DIR: path()
     .default('./data/output')
     .meta({ type: 'path', description: 'The only folder that the task `file_append` writes to; created when it is first needed.' }),
+  HTTP_ALLOW_HOSTS: z.string().optional().meta({
+    type: 'hosts',
+    description:
+      'Hosts that the tasks `http_request` and `http_notify` may reach although they are not public, separated by commas: a name, `name:port`, `*.domain`, an address or a range such as `10.1.0.0/16`. Loopback, private, link-local and metadata addresses are refused otherwise.',
+  }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)
     .default('info')
@@ -135,6 +141,9 @@ export interface Config {
   pipelinesGiven: boolean;
   tasksDir: string | undefined;
   outputDir: string;
+  httpAllowHosts: readonly string[];
+  /** Of `SECRET_NAME`, by NAME: what templates of definitions may use. Never shown. */
+  secrets: Readonly<Record<string, string>>;
   logLevel: (typeof LOG_LEVELS)[number];
   shutdownTimeoutSeconds: number;
   bodyLimitBytes: number;
@@ -161,6 +170,8 @@ export function loadConfig(environment: Environment): Config {
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}, not "${given[String(issue.path[0])]}"`),
     ...storeFaults(given.STORE_URL),
+    ...allowedHostFaults(given.HTTP_ALLOW_HOSTS),
+    ...secretFaults(given),
     ...access.faults,
   ];
   if (!parsed.success || faults.length > 0) throw new ConfigError('The configuration is wrong', faults);
@@ -176,6 +187,8 @@ export function loadConfig(environment: Environment): Config {
     pipelinesGiven: given.PIPELINES !== undefined,
     tasksDir: values.TASKS_DIR,
     outputDir: values.OUTPUT_DIR,
+    httpAllowHosts: listOf(given.HTTP_ALLOW_HOSTS),
+    secrets: secretsIn(given),
     logLevel: values.LOG_LEVEL,
     shutdownTimeoutSeconds: values.SHUTDOWN_TIMEOUT_SECONDS,
     bodyLimitBytes: values.BODY_LIMIT_BYTES,
@@ -187,6 +200,33 @@ export function loadConfig(environment: Environment): Config {
     maxWorkersPerStage: values.MAX_WORKERS_PER_STAGE,
     sseHeartbeatSeconds: values.SSE_HEARTBEAT_SECONDS,
   };
+}
+
+const SECRET_PREFIX = 'SECRET_';
+/** A shorter one would be found, and masked, in texts that have nothing to do with it. */
+const SECRET_LENGTH_MIN = 4;
+
+function secretsIn(given: Record<string, string | undefined>): Record<string, string> {
+  const secrets = Object.entries(given).filter(([name]) => name.startsWith(SECRET_PREFIX) && name.length > SECRET_PREFIX.length);
+  return Object.fromEntries(secrets.map(([name, value]) => [name.slice(SECRET_PREFIX.length), value as string]));
+}
+
+function secretFaults(given: Record<string, string | undefined>): string[] {
+  return Object.entries(secretsIn(given)).flatMap(([name, value]) => [
+    ...(/^[A-Za-z_]\w*$/.test(name) ? [] : [`${SECRET_PREFIX}${name} has a name that no template can use; letters, digits and _ can be`]),
+    ...(value.length < SECRET_LENGTH_MIN ? [`${SECRET_PREFIX}${name} is shorter than ${SECRET_LENGTH_MIN} characters`] : []),
+  ]);
+}
+
+function allowedHostFaults(text: string | undefined): string[] {
+  return listOf(text).flatMap((entry) => {
+    const message = allowedHostSchema.safeParse(entry).error?.issues[0]?.message;
+    return message === undefined ? [] : [`HTTP_ALLOW_HOSTS "${entry}" ${message}`];
+  });
+}
+
+function listOf(text = ''): string[] {
+  return text.split(/[\s,]+/).filter((entry) => entry !== '');
 }
 
 /** Only the scheme is shown: the rest of a store's address can hold a password. */

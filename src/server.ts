@@ -43,10 +43,15 @@ const [{ pino }, { buildApp }, { ConfigError, loadConfig }, { createLocalHost, c
     import('./config.ts'),
     import('./engine/index.ts'),
     import('./engine/ports.ts'),
-    Promise.all([import('./loader/definitions.ts'), import('./loader/threads.ts'), import('./loader/user-tasks.ts')]),
+    Promise.all([
+      import('./loader/definitions.ts'),
+      import('./loader/secrets.ts'),
+      import('./loader/threads.ts'),
+      import('./loader/user-tasks.ts'),
+    ]),
     import('../tasks/index.ts'),
   ]);
-const [{ readDefinitions }, { createThreadRunner }, { loadUserTasks }] = loader;
+const [{ readDefinitions }, { createSecrets }, { createThreadRunner }, { loadUserTasks }] = loader;
 
 let config: Config;
 try {
@@ -55,9 +60,17 @@ try {
   fail((error as Error).message);
 }
 
+const secrets = createSecrets(config.secrets);
+
 // Synchronous: a line that was logged is out, also when the process ends right after it.
 const logger: Logger = pino(
-  { level: config.logLevel, timestamp: pino.stdTimeFunctions.isoTime, base: null, redact: ['headers.authorization'] },
+  {
+    level: config.logLevel,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    base: null,
+    redact: ['headers.authorization'],
+    hooks: { streamWrite: secrets.mask },
+  },
   pino.destination({ fd: 1, sync: true }),
 );
 process.on('uncaughtException', (err) => {
@@ -71,13 +84,13 @@ process.on('unhandledRejection', (err) => {
 });
 
 async function startHost(): Promise<LocalHost> {
-  const builtIn = tasks.builtInTasks({ outputDir: config.outputDir });
+  const builtIn = tasks.builtInTasks({ outputDir: config.outputDir, httpAllowHosts: config.httpAllowHosts });
   const taken = builtIn.map((task) => task.name);
   const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken);
   const host = createLocalHost({
     ...config,
     registry: createTaskRegistry([...builtIn, ...own]),
-    ports: { ...ports.systemPorts, logger, threads: createThreadRunner({ logger }) },
+    ports: { ...ports.systemPorts, logger, threads: createThreadRunner({ logger }), expressions: tasks.expressionLanguage, secrets },
     hookTimeoutSeconds: HOOK_TIMEOUT_SECONDS,
   });
   if (config.storeUrl === 'memory:') logger.warn({ storeUrl: config.storeUrl }, 'items are kept in memory and end with the process');

@@ -1,5 +1,5 @@
 /**
- * The built-in tasks, one a file, the file named as the task. This list is the whole registration: a file that isn't in it doesn't exist.
+ * The built-in tasks, predicates and hooks, one a file, the file named as the task. This list is the whole registration: a file that isn't in it doesn't exist.
  * What several of them need is in kit/.
  *
  * A task here knows its value, its parameters and its context; it doesn't know HTTP, stores or pipelines. It reaches outside the process only where its
@@ -8,14 +8,39 @@
 import type { TaskDeclaration } from '../src/engine/index.ts';
 import { fileAppend } from './file_append.ts';
 import { hash } from './hash.ts';
+import { httpNotify } from './http_notify.ts';
+import { httpRequest } from './http_request.ts';
 import { jsonSchema } from './json_schema.ts';
 import { jsonata } from './jsonata.ts';
+import { jsonataTrue } from './jsonata_true.ts';
+import { createHttpClient } from './kit/http-client.ts';
+import { logFailure } from './log_failure.ts';
+import { logSkip } from './log_skip.ts';
+import { logSuccess } from './log_success.ts';
+import { sleep } from './sleep.ts';
+
+export { jsonataLanguage as expressionLanguage } from './kit/expression.ts';
 
 export interface BuiltInOptions {
   /** The only folder that `file_append` writes to. */
   outputDir: string;
+  /** Hosts, addresses and ranges that are not public and that `http_request` and `http_notify` may reach all the same. */
+  httpAllowHosts: readonly string[];
 }
 
 export function builtInTasks(options: BuiltInOptions): TaskDeclaration[] {
-  return [fileAppend(options), hash, jsonSchema, jsonata];
+  const httpClient = createHttpClient({ allowHosts: options.httpAllowHosts });
+  return [
+    fileAppend(options),
+    hash,
+    httpRequest(httpClient),
+    jsonSchema,
+    jsonata,
+    sleep,
+    jsonataTrue,
+    httpNotify(httpClient),
+    logSuccess,
+    logFailure,
+    logSkip,
+  ];
 }

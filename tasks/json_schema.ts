@@ -22,6 +22,7 @@ export const jsonSchema = declareTask({
   description:
     'Lets a value pass unchanged that fits a JSON Schema. Another one fails its item at once, without a retry, with every reason in the error.',
   params: paramsSchema,
+  verbatim: ['schema'],
   check({ schema }) {
     try {
       compileSchema(schema);

@@ -18,6 +18,8 @@ describe('an empty environment', () => {
   it('gives the defaults', () => {
     expect(loadConfig({})).toEqual({
       host: '127.0.0.1',
+      httpAllowHosts: [],
+      secrets: {},
       port: 3000,
       allowUnauthenticated: false,
       apiKeys: [],

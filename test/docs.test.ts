@@ -26,8 +26,8 @@ describe('the pages that are made from the code', () => {
 
   it('have a section for every built-in task and no others', () => {
     const sections = [...page('tasks').matchAll(/^### `(.+)`$/gm)].map((section) => section[1]);
-    expect(sections).toEqual(
-      builtInTasks({ outputDir: 'unused' })
+    expect(sections.sort()).toEqual(
+      builtInTasks({ outputDir: 'unused', httpAllowHosts: [] })
         .map(({ name }) => name)
         .sort(),
     );

@@ -13,6 +13,8 @@ export function configurationPage(): string {
     `Sluice is configured by environment variables, all of them optional. They are checked when it starts: every fault is printed at once, and the process ends with code 78. A variable that is set to nothing counts as not set; one that is not in this table is ignored.`,
     table(['Variable', 'Takes', 'Default', 'What for'], rows),
     `Switches take \`true\`, \`false\`, \`1\` and \`0\`. Seconds may have fractions. Paths are relative to the working directory.`,
+    '## Secrets',
+    `\`SECRET_NAME\`, for any NAME of letters, digits and \`_\`, is what \`{{ secrets.NAME }}\` in the parameters of tasks stands for ([tasks](tasks.md#templates)). Its value has 4 characters or more and is masked in the log and in errors.`,
     '## Who can reach it',
     `Without keys nobody is asked who calls. So it listens on loopback, and refuses to start on any other address unless \`ALLOW_UNAUTHENTICATED=true\` says that something else guards the network. With \`API_KEYS\` or \`API_KEYS_FILE\` every route but \`/livez\`, \`/readyz\`, \`/openapi.json\` and \`/docs\` wants \`Authorization: Bearer slc_<name>_<secret>\`. The scope \`read\` looks, \`feed\` feeds and runs items, \`admin\` does everything. A key with \`pipelines\` is for these alone, and for nothing that is not a pipeline. Only the SHA-256 of a key is kept here, so that a configuration that leaks lets nobody in.`,
     '## Definitions',

@@ -23,11 +23,19 @@ export default {
   },
 };`;
 
+const templateExample = `tasks:
+  - task: http_request
+    with:
+      url: https://api.example.com/orders/{{ $encodeUrlComponent(value.id) }}
+      method: PUT
+      headers: { authorization: 'Bearer {{ secrets.ORDERS }}' }
+      body: '{{ value }}'`;
+
 const moduleFields = [
   [
     '`run`',
     'required',
-    'The function. A task’s is `run(value, ctx)` and answers the next value, a predicate’s `run(value)` and answers whether to skip, a hook’s `run(itemId, valueOrError, info)`. It may be asynchronous.',
+    'The function. A task’s is `run(value, ctx)` and answers the next value, a predicate’s `run(value, { itemId, sequenceId, metadata, params })` and answers whether to skip, a hook’s `run(itemId, valueOrError, { sequenceId, feedId, stage, attempts, metadata }, { pipeline, params, logger })`. It may be asynchronous.',
   ],
   ['`name`', 'the file’s', 'What definitions call it. A built-in task’s name cannot be taken.'],
   ['`kind`', '`"task"`', '`"task"`, `"predicate"` or `"hook"`.'],
@@ -64,13 +72,23 @@ const contextFields = [
 ];
 
 export function tasksPage(): string {
-  const tasks = builtInTasks({ outputDir: 'unused' }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const tasks = builtInTasks({ outputDir: 'unused', httpAllowHosts: [] }).sort((a, b) => (a.name < b.name ? -1 : 1));
   return page(
     'Tasks',
     'tasks/ and scripts/docs/tasks.ts',
     `A stage names tasks, \`tasks: [hash]\` or, with parameters, \`tasks: [{ task: hash, with: { field: digest } }]\`. Each gets the value that the one before it returned. \`GET /tasks\` lists what a running service has, with the JSON Schema of its parameters; parameters are checked when a definition is made, and every fault is listed.`,
-    '## Built in',
-    ...tasks.flatMap(section),
+    '## Templates',
+    `Strings in the parameters may hold \`{{ … }}\`: a [JSONata](https://docs.jsonata.org) expression over \`{ value, metadata, itemId, sequenceId, secrets }\`, compiled with the definition and evaluated for each attempt. A string that is one template and nothing else becomes what the expression finds, with its type; otherwise what it finds is put into the text. An expression that finds nothing, or \`null\` in the middle of a text, fails the item at once: an address with a hole in it is worse than an error. Parameters that are texts of a language of their own, such as the \`expression\` of \`jsonata\`, hold no templates.`,
+    codeBlock('yaml', templateExample),
+    `\`secrets.NAME\` is the environment variable \`SECRET_NAME\`; a definition that names one that is not set is refused. In the log, in errors and in statuses of workers it is replaced by \`[secret NAME]\`. What a task makes of it in an item’s value is its own affair.`,
+    '## Built-in tasks',
+    ...tasks.filter(({ kind }) => kind === 'task').flatMap(section),
+    '## Built-in predicates',
+    `A stage’s \`skipIf\` names a predicate. When it says so, the item skips the stage’s tasks and goes on with the value that it has.`,
+    ...tasks.filter(({ kind }) => kind === 'predicate').flatMap(section),
+    '## Built-in hooks',
+    `A stage’s \`onSuccess\`, \`onFailure\` and \`onSkip\` name hooks. They are told of an item and change nothing about it. In the templates of an \`onFailure\` hook \`value\` is what the stage was given, and \`error\` has the \`type\` and \`message\`.`,
+    ...tasks.filter(({ kind }) => kind === 'hook').flatMap(section),
     '## Your own',
     `\`TASKS_DIR\` names a folder of modules, \`.js\`, \`.mjs\` or \`.ts\` (types are taken out, so no enums), one a file. Each default export is a plain object, which needs no import of Sluice. Subfolders are left alone, so that tasks can share code. All files are checked at start, and every bad one is named.`,
     codeBlock('ts', ownTask),
@@ -80,13 +98,22 @@ export function tasksPage(): string {
   );
 }
 
-function section({ name, description, paramsSchema }: TaskDeclaration): string[] {
+function section({ name, kind, description, paramsSchema }: TaskDeclaration): string[] {
   const schema = (paramsSchema ?? {}) as JsonSchema;
   const examples = (schema.examples ?? []) as unknown[];
   return [
     `### ${code(name)}`,
     description,
     table(['Parameter', 'Takes', 'Default', 'What for'], parameterRows(schema)),
-    ...examples.map((example) => codeBlock('yaml', stringify({ tasks: [{ task: name, with: example }] }, { lineWidth: 120 }))),
+    ...examples.map((example) => codeBlock('yaml', stringify(asUsed(name, kind, example), { lineWidth: 120 }))),
   ];
+}
+
+/** As it stands in the definition of a stage. */
+function asUsed(name: string, kind: TaskDeclaration['kind'], example: unknown): object {
+  const use = { task: name, with: example };
+  if (kind === 'task') return { tasks: [use] };
+  return kind === 'predicate'
+    ? { skipIf: use }
+    : { [name.endsWith('failure') ? 'onFailure' : name.endsWith('skip') ? 'onSkip' : 'onSuccess']: use };
 }

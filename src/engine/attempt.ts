@@ -17,6 +17,8 @@ export class TaskAttempt implements Attempt {
   readonly attempt: number;
   readonly holder: Worker;
   readonly spec: TaskSpec;
+  /** Set anew for each item when the definition's parameters hold templates. */
+  params: unknown;
   private readonly sink: AttemptSink;
   private controller: AbortController | undefined;
   private isEnded = false;
@@ -26,6 +28,7 @@ export class TaskAttempt implements Attempt {
     this.holder = holder;
     this.item = item;
     this.spec = spec;
+    this.params = spec.params;
     this.attempt = item.attempts;
   }
 
@@ -49,9 +52,6 @@ export class TaskAttempt implements Attempt {
   }
   get metadata(): Metadata {
     return this.item.metadata;
-  }
-  get params(): unknown {
-    return this.spec.params;
   }
   get logger(): Logger {
     return this.sink.logger;

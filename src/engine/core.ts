@@ -80,7 +80,7 @@ export class Core {
   private readonly runDeps: StageRunDeps;
 
   constructor(options: CoreOptions) {
-    const { clock, random, uniqueId, logger } = options.ports;
+    const { clock, random, uniqueId, logger, secrets } = options.ports;
     this.id = options.id;
     this.options = options;
     this.time = new EngineClock(clock);
@@ -109,6 +109,7 @@ export class Core {
       events: this.events,
       random,
       logger,
+      maskSecrets: secrets.mask,
       done: (worker, outcome) => {
         this.scheduler.apply(worker, outcome);
         this.scheduler.run();

@@ -3,7 +3,8 @@ import { faultsOf } from '../schemas/faults.ts';
 import type { ErrorCode, Fault } from '../schemas/problem.ts';
 import type { TaskKind } from '../schemas/task.ts';
 import { SluiceError } from './errors.ts';
-import type { TaskRegistry } from './task-registry.ts';
+import type { SpecEnvironment } from './stage-spec.ts';
+import { useFaults } from './task-use.ts';
 
 export interface DefinitionLimits {
   maxStages: number;
@@ -19,10 +20,10 @@ interface Found extends Fault {
  * (a task that is not registered, a stage name twice) also where the form is broken elsewhere.
  * Throws `invalid-input` when the form is broken, else `unknown-task`, `invalid-params` or `invalid-pipeline`.
  */
-export function checkDefinition(raw: unknown, registry: TaskRegistry, limits: DefinitionLimits): PipelineDefinition {
+export function checkDefinition(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits): PipelineDefinition {
   const parsed = pipelineDefinitionSchema.safeParse(raw, { reportInput: true });
   const found: Found[] = parsed.success ? [] : faultsOf(parsed.error).map((fault) => ({ ...fault, code: 'invalid-input' }));
-  found.push(...meaningFaults(raw, registry, limits));
+  found.push(...meaningFaults(raw, environment, limits));
   if (found.length === 0 && parsed.success) return parsed.data;
   const order = ['invalid-input', 'unknown-task', 'invalid-pipeline', 'invalid-params'] as const;
   const code: ErrorCode = order.find((candidate) => found.some((fault) => fault.code === candidate)) ?? 'invalid-pipeline';
@@ -31,7 +32,7 @@ export function checkDefinition(raw: unknown, registry: TaskRegistry, limits: De
 }
 
 /** Reads whatever can be read of a definition that may be broken elsewhere. */
-function meaningFaults(raw: unknown, registry: TaskRegistry, limits: DefinitionLimits): Found[] {
+function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits): Found[] {
   const stages = field(raw, 'stages');
   if (!Array.isArray(stages)) return [];
   const found: Found[] = [];
@@ -53,41 +54,38 @@ function meaningFaults(raw: unknown, registry: TaskRegistry, limits: DefinitionL
     if (typeof workers === 'number' && workers > limits.maxWorkersPerStage) {
       found.push({ code: 'invalid-pipeline', path: `${at}/workers`, message: `is more than ${limits.maxWorkersPerStage}` });
     }
-    found.push(...taskFaults(stage, at, registry));
+    found.push(...taskFaults(stage, at, environment));
   }
   return found;
 }
 
-function taskFaults(stage: unknown, at: string, registry: TaskRegistry): Found[] {
+function taskFaults(stage: unknown, at: string, environment: SpecEnvironment): Found[] {
   const found: Found[] = [];
-  const need = (name: unknown, kind: TaskKind, path: string): boolean => {
-    if (typeof name !== 'string' || name === '') return false;
-    if (registry.get(name, kind) !== undefined) return true;
-    found.push({ code: 'unknown-task', path, message: `no ${kind} "${name}" is registered` });
-    return false;
-  };
-  const tasks = field(stage, 'tasks');
   const names = new Set<unknown>();
-  for (const [i, use] of (Array.isArray(tasks) ? tasks : []).entries()) {
+  const check = (use: unknown, kind: TaskKind, path: string): void => {
     const name = typeof use === 'string' ? use : field(use, 'task');
     names.add(name);
-    if (!need(name, 'task', `${at}/tasks/${i}`)) continue;
-    try {
-      registry.get(name as string, 'task')?.parseParams(field(use, 'with'));
-    } catch (error) {
-      const errors = error instanceof SluiceError && error.errors !== undefined ? error.errors : [{ path: '', message: String(error) }];
-      found.push(
-        ...errors.map((fault) => ({ code: 'invalid-params' as const, path: `${at}/tasks/${i}/with${fault.path}`, message: fault.message })),
-      );
+    if (typeof name !== 'string' || name === '') return;
+    const declaration = environment.registry.get(name, kind);
+    if (declaration === undefined) {
+      const named = typeof use === 'string' || kind === 'task' ? path : `${path}/task`;
+      found.push({ code: 'unknown-task', path: named, message: `no ${kind} "${name}" is registered` });
+      return;
     }
-  }
-  for (const hook of ['onSuccess', 'onFailure', 'onSkip']) need(field(stage, hook), 'hook', `${at}/${hook}`);
-  need(field(stage, 'skipIf'), 'predicate', `${at}/skipIf`);
+    for (const fault of useFaults(declaration, field(use, 'with'), environment.ports)) {
+      found.push({ code: 'invalid-params', path: `${path}/with${fault.path}`, message: fault.message });
+    }
+  };
+  const tasks = field(stage, 'tasks');
+  for (const [i, use] of (Array.isArray(tasks) ? tasks : []).entries()) check(use, 'task', `${at}/tasks/${i}`);
+  const taskNames = new Set(names);
+  for (const hook of ['onSuccess', 'onFailure', 'onSkip']) check(field(stage, hook), 'hook', `${at}/${hook}`);
+  check(field(stage, 'skipIf'), 'predicate', `${at}/skipIf`);
   for (const limit of ['taskConcurrencyLimits', 'taskRateLimits']) {
     const given = field(stage, limit);
     if (typeof given !== 'object' || given === null) continue;
     for (const name of Object.keys(given)) {
-      if (names.has(name)) continue;
+      if (taskNames.has(name)) continue;
       const message = `is a limit for "${name}", a task that this stage does not have`;
       found.push({ code: 'invalid-pipeline', path: `${at}/${limit}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, message });
     }

@@ -8,7 +8,7 @@ import { LocalRuntime } from './local-runtime.ts';
 import type { Ports } from './ports.ts';
 import type { PipelineDescription, PipelineHost, PutOutcome } from './runtime.ts';
 import { STRENGTH } from './shutdown.ts';
-import { resolveStage } from './stage-spec.ts';
+import { resolveStage, type SpecEnvironment } from './stage-spec.ts';
 import type { TaskRegistry } from './task-registry.ts';
 
 export interface LocalHostOptions extends DefinitionLimits {
@@ -41,7 +41,7 @@ export class LocalHost implements PipelineHost {
 
   async create(raw: unknown, options: { start?: boolean } = {}): Promise<PipelineDescription> {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
-    const definition = checkDefinition(raw, this.tasks, this.options);
+    const definition = checkDefinition(raw, this.specs, this.options);
     if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" exists`);
     const pipeline = this.build(definition);
     this.pipelines.set(definition.id, pipeline);
@@ -51,7 +51,7 @@ export class LocalHost implements PipelineHost {
 
   async put(id: string, raw: unknown, options: { start?: boolean } = {}): Promise<PutOutcome> {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
-    const definition = checkDefinition(withId(id, raw), this.tasks, this.options);
+    const definition = checkDefinition(withId(id, raw), this.specs, this.options);
     const pipeline = this.pipelines.get(id);
     if (pipeline === undefined) {
       return { isCreated: true, pipeline: await this.create(definition, options), changes: [], moved: [] };
@@ -59,9 +59,7 @@ export class LocalHost implements PipelineHost {
     if (isDeepStrictEqual(pipeline.definition, definition)) {
       return { isCreated: false, pipeline: await pipeline.describe(), changes: [], moved: [] };
     }
-    const outcome = pipeline.redefine(definition, this.boundsOf(definition), (stage) =>
-      resolveStage(stage, this.tasks, this.options.ports.threads),
-    );
+    const outcome = pipeline.redefine(definition, this.boundsOf(definition), (stage) => resolveStage(stage, this.specs));
     return { isCreated: false, pipeline: await pipeline.describe(), ...outcome };
   }
 
@@ -89,6 +87,10 @@ export class LocalHost implements PipelineHost {
     return sum(mode, reports);
   }
 
+  private get specs(): SpecEnvironment {
+    return this.options;
+  }
+
   private boundsOf({ collectResults, retention, backlogCapacity }: PipelineDefinition) {
     const { options } = this;
     return {
@@ -105,7 +107,7 @@ export class LocalHost implements PipelineHost {
     const { options } = this;
     return new LocalRuntime(definition, {
       id: definition.id,
-      specs: definition.stages.map((stage) => resolveStage(stage, this.tasks, options.ports.threads)),
+      specs: definition.stages.map((stage) => resolveStage(stage, this.specs)),
       ...this.boundsOf(definition),
       maxWorkersPerStage: options.maxWorkersPerStage,
       eventsKept: options.eventsKept,

@@ -51,6 +51,26 @@ export interface ThreadRunner {
   close(): Promise<void>;
 }
 
+/**
+ * A compiled expression. Resolves to plain data, `undefined` when it finds nothing; rejects with an Error that says what is wrong.
+ * It MUST end by itself, in about a second.
+ */
+export type Expression = (input: unknown, bindings?: Record<string, unknown>) => Promise<unknown>;
+
+/** The language of `{{ … }}` in definitions, of limiters' keys and weights. */
+export interface ExpressionLanguage {
+  /** Throws an Error that says what is wrong with the text, and where. */
+  compile(source: string): Expression;
+}
+
+/** What definitions may use and nobody may see. */
+export interface Secrets {
+  /** By the name that definitions use. */
+  readonly values: Readonly<Record<string, string>>;
+  /** The text with every secret in it replaced. */
+  mask(text: string): string;
+}
+
 export interface Ports {
   clock: Clock;
   /** Uniform in [0, 1). */
@@ -59,7 +79,12 @@ export interface Ports {
   uniqueId: () => string;
   logger: Logger;
   threads: ThreadRunner | undefined;
+  /** Without it, definitions with templates are refused. */
+  expressions: ExpressionLanguage | undefined;
+  secrets: Secrets;
 }
+
+export const noSecrets: Secrets = { values: {}, mask: (text) => text };
 
 const silent = (): void => undefined;
 export const silentLogger: Logger = { debug: silent, info: silent, warn: silent, error: silent };
@@ -81,4 +106,6 @@ export const systemPorts: Ports = {
   uniqueId: () => `${Date.now().toString(36)}${twoBase36().slice(0, 4)}`,
   logger: silentLogger,
   threads: undefined,
+  expressions: undefined,
+  secrets: noSecrets,
 };

@@ -20,6 +20,8 @@ export interface StageRunDeps {
   events: EventLog;
   random: () => number;
   logger: Logger;
+  /** What an error or a status says is shown to whoever looks. */
+  maskSecrets: (text: string) => string;
   /** Carries out an outcome that came later than the call of {@link StageRunner.run}. */
   done: (worker: Worker, outcome: Outcome) => void;
   /** Says what is wrong with a stage's result that cannot be kept, or null. */
@@ -71,7 +73,7 @@ export class StageRunner implements Runner, AttemptSink {
     if (skipIf === undefined || item.attempts > 0 || item.taskIndex > 0) return this.begin(worker, item);
     return this.consult(
       worker,
-      () => skipIf(copyValue(item.value)),
+      () => skipIf(copyValue(item.value), { itemId: item.id, sequenceId: item.sequenceId, metadata: { ...item.metadata } }),
       (answer, fault) => this.afterPredicate(worker, item, Boolean(answer), fault),
     );
   }
@@ -156,7 +158,7 @@ export class StageRunner implements Runner, AttemptSink {
     const now = this.deps.time.tick();
     if (now - worker.taskStatusAt < minIntervalSeconds * 1000) return false;
     worker.taskStatusAt = now;
-    worker.taskStatus = String(text).slice(0, 1024);
+    worker.taskStatus = this.deps.maskSecrets(String(text)).slice(0, 1024);
     this.deps.events.task('progress', worker, attempt.item, attempt.spec, attempt.attempt, {
       taskStatus: worker.taskStatus,
     });
@@ -284,7 +286,8 @@ export class StageRunner implements Runner, AttemptSink {
     const now = time.tick();
     const { spec } = worker.attempt as TaskAttempt;
     worker.busyMs += now - worker.startedAt;
-    const { type, message, permanent, retryAfterSeconds } = describeThrown(thrown);
+    const { type, permanent, retryAfterSeconds, ...described } = describeThrown(thrown);
+    const message = this.deps.maskSecrets(described.message);
     const attempts = item.attempts;
     const error: ItemError = { type, message, stage: item.stage.name, attempts };
     const isLast = permanent || attempts >= this.maxAttempts;
@@ -301,14 +304,18 @@ export class StageRunner implements Runner, AttemptSink {
     const hook = outcome.kind === 'advance' ? onSuccess : outcome.kind === 'skip' ? onSkip : onFailure;
     if (hook === undefined) return outcome;
     worker.decided = outcome;
-    const call = (): unknown =>
-      hook(item.id, whatHookGets(item, outcome, error), {
+    const call = (): unknown => {
+      const told = whatHookGets(item, outcome, error);
+      const info = {
         sequenceId: item.sequenceId,
         feedId: item.feed.id,
         stage: item.stage.name,
         attempts: outcome.kind === 'fail' ? outcome.error.attempts : Math.max(1, item.attempts),
         metadata: { ...item.metadata },
-      });
+      };
+      const value = outcome.kind === 'fail' ? copyValue(item.value) : told;
+      return hook(item.id, told, info, { pipeline: item.stage.pipelineId, logger: this.logger, value });
+    };
     return this.consult(worker, call, (_answer, fault) => this.afterHook(worker, item, outcome, fault));
   }
 

@@ -3,9 +3,10 @@ import { faultsOf, jsonPointer } from '../schemas/faults.ts';
 import type { Fault } from '../schemas/problem.ts';
 import { SluiceError, StageValidationError } from './errors.ts';
 import type { Limit } from './limits.ts';
-import type { ThreadRunner } from './ports.ts';
-import type { Hook, Predicate, TaskContext, TaskDeclaration, TaskHandler } from './task.ts';
+import type { Logger, Ports, ThreadRunner } from './ports.ts';
+import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandler } from './task.ts';
 import type { TaskRegistry } from './task-registry.ts';
+import { prepareUse, useName, useParams } from './task-use.ts';
 
 /** One task of a stage, ready to be called. */
 export interface TaskSpec {
@@ -19,14 +20,23 @@ export interface TaskSpec {
   eventId: number;
 }
 
+/** What a hook is told of the item beside what every hook gets. */
+export interface HookPlace {
+  pipeline: string;
+  logger: Logger;
+  /** The item's, also when it has failed. */
+  value: unknown;
+}
+export type HookCall = (itemId: string, valueOrError: unknown, info: HookInfo, place: HookPlace) => unknown;
+
 /** A stage's definition with its names turned into functions. */
 export interface StageSpec {
   definition: StageDefinition;
   tasks: TaskSpec[];
   skipIf: Predicate | undefined;
-  onSuccess: Hook | undefined;
-  onFailure: Hook | undefined;
-  onSkip: Hook | undefined;
+  onSuccess: HookCall | undefined;
+  onFailure: HookCall | undefined;
+  onSkip: HookCall | undefined;
 }
 
 /** A stage as a library user writes it: the definition's fields, with functions for names. */
@@ -58,10 +68,21 @@ export function stageSpecOf(options: StageOptions): StageSpec {
   if (!parsed.success) faults.push(...faultsOf(parsed.error));
   else faults.push(...limitFaults(parsed.data));
   if (faults.length > 0 || !parsed.success) throw new StageValidationError(faults);
-  const specs = (named as TaskDeclaration[]).map((task) =>
-    taskSpecOf(task, task.parseParams(undefined), parsed.data.unpackArgs, undefined),
-  );
-  return { definition: parsed.data, tasks: specs, skipIf, onSuccess, onFailure, onSkip };
+  const specs = (named as TaskDeclaration[]).map((task) => {
+    const params = task.parseParams(undefined);
+    const declaration = withThread(task, undefined);
+    return taskSpecOf(declaration, params, declaration.prepare?.(params) ?? declaration.run, parsed.data.unpackArgs);
+  });
+  // Exactly what their signature says: the place is for registered ones.
+  const plain = (hook: Hook | undefined): HookCall | undefined => hook && ((itemId, told, info) => hook(itemId, told, info));
+  return {
+    definition: parsed.data,
+    tasks: specs,
+    skipIf,
+    onSuccess: plain(onSuccess),
+    onFailure: plain(onFailure),
+    onSkip: plain(onSkip),
+  };
 }
 
 function declarationOf(task: unknown, index: number, faults: Fault[]): TaskDeclaration | undefined {
@@ -76,7 +97,7 @@ function declarationOf(task: unknown, index: number, faults: Fault[]): TaskDecla
 
 /** A limit names a task that the stage has; anything else is a misspelling. */
 export function limitFaults(stage: Pick<StageDefinition, 'tasks' | 'taskConcurrencyLimits' | 'taskRateLimits'>): Fault[] {
-  const names = new Set(stage.tasks.map(taskName));
+  const names = new Set(stage.tasks.map(useName));
   return (['taskConcurrencyLimits', 'taskRateLimits'] as const).flatMap((field) =>
     Object.keys(stage[field])
       .filter((name) => !names.has(name))
@@ -84,39 +105,81 @@ export function limitFaults(stage: Pick<StageDefinition, 'tasks' | 'taskConcurre
   );
 }
 
-export function taskName(use: TaskUse): string {
-  return typeof use === 'string' ? use : use.task;
+/** What a definition's names are turned into functions with. */
+export interface SpecEnvironment {
+  registry: TaskRegistry;
+  ports: Pick<Ports, 'threads' | 'expressions' | 'secrets'>;
 }
 
 /** The spec of a checked definition. Throws `invalid-params` when a `with` does not fit, with every fault. */
-export function resolveStage(definition: StageDefinition, registry: TaskRegistry, threads: ThreadRunner | undefined): StageSpec {
-  const tasks = definition.tasks.map((use) => {
-    const declaration = registry.get(taskName(use), 'task') as TaskDeclaration;
-    const params = declaration.parseParams(typeof use === 'string' ? undefined : use.with);
-    return taskSpecOf(declaration, params, definition.unpackArgs, threads);
-  });
-  const hook = (name: string | undefined): Hook | undefined =>
-    name === undefined ? undefined : ((registry.get(name, 'hook') as TaskDeclaration).run as Hook);
-  const predicate = definition.skipIf === undefined ? undefined : (registry.get(definition.skipIf, 'predicate') as TaskDeclaration).run;
+export function resolveStage(definition: StageDefinition, environment: SpecEnvironment): StageSpec {
+  const { onSuccess, onFailure, onSkip, skipIf, unpackArgs } = definition;
   return {
     definition,
-    tasks,
-    skipIf: predicate as Predicate | undefined,
-    onSuccess: hook(definition.onSuccess),
-    onFailure: hook(definition.onFailure),
-    onSkip: hook(definition.onSkip),
+    tasks: definition.tasks.map((use) => resolveTask(use, unpackArgs, environment)),
+    skipIf: skipIf === undefined ? undefined : resolvePredicate(skipIf, environment),
+    onSuccess: onSuccess === undefined ? undefined : resolveHook(onSuccess, environment),
+    onFailure: onFailure === undefined ? undefined : resolveHook(onFailure, environment),
+    onSkip: onSkip === undefined ? undefined : resolveHook(onSkip, environment),
   };
 }
 
-function taskSpecOf(declaration: TaskDeclaration, params: unknown, unpackArgs: boolean, threads: ThreadRunner | undefined): TaskSpec {
-  const handler = declaration.thread === true ? threadHandler(declaration, threads) : (declaration.prepare?.(params) ?? declaration.run);
-  const call = unpackArgs
-    ? (value: unknown, context: TaskContext) => (Array.isArray(value) ? handler(...value, context) : handler(value, context))
-    : handler;
+function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, ports }: SpecEnvironment): TaskSpec {
+  const declaration = withThread(registry.get(useName(use), 'task') as TaskDeclaration, ports.threads);
+  const { params, handler, prepare } = prepareUse(declaration, useParams(use), ports);
+  if (prepare === null) return taskSpecOf(declaration, params, handler, unpackArgs);
+  const templated = async (value: unknown, context: TaskContext): Promise<unknown> => {
+    const { metadata, itemId, sequenceId } = context;
+    const made = await prepare({ value, metadata, itemId, sequenceId });
+    // Given up while its parameters were made: nothing has begun, nothing is to begin.
+    context.signal.throwIfAborted();
+    (context as { params: unknown }).params = made.params;
+    return spread(made.handler, unpackArgs)(value, context);
+  };
+  return taskSpecOf(declaration, undefined, templated, false);
+}
+
+function resolvePredicate(use: TaskUse, { registry, ports }: SpecEnvironment): Predicate {
+  const prepared = prepareUse(registry.get(useName(use), 'predicate') as TaskDeclaration, useParams(use), ports);
+  if (prepared.prepare === null) {
+    const { handler, params } = prepared;
+    return (value, info) => handler(value, { ...info, params }) as boolean | Promise<boolean>;
+  }
+  return async (value, info) => {
+    const { handler, params } = await prepared.prepare({ value, ...info });
+    return handler(value, { ...info, params }) as boolean | Promise<boolean>;
+  };
+}
+
+function resolveHook(use: TaskUse, { registry, ports }: SpecEnvironment): HookCall {
+  const prepared = prepareUse(registry.get(useName(use), 'hook') as TaskDeclaration, useParams(use), ports);
+  if (prepared.prepare === null) {
+    const { handler, params } = prepared;
+    return (itemId, told, info, { pipeline, logger }) => handler(itemId, told, info, { pipeline, logger, params });
+  }
+  return async (itemId, told, info, { pipeline, logger, value }) => {
+    const { metadata, sequenceId } = info;
+    const error = told instanceof Error ? { type: told.name, message: told.message } : undefined;
+    const { handler, params } = await prepared.prepare({ value, metadata, itemId, sequenceId, ...(error && { error }) });
+    return handler(itemId, told, info, { pipeline, logger, params });
+  };
+}
+
+function taskSpecOf(declaration: TaskDeclaration, params: unknown, handler: TaskHandler, unpackArgs: boolean): TaskSpec {
   const defaultLimit: Limit = {};
   if (declaration.concurrency !== undefined) defaultLimit.concurrency = declaration.concurrency;
   if (declaration.rateLimit !== undefined) defaultLimit.rate = declaration.rateLimit;
+  const call = spread(handler, unpackArgs);
   return { name: declaration.name, params, call, timeoutSeconds: declaration.timeoutSeconds, defaultLimit, eventId: 0 };
+}
+
+function spread(handler: TaskHandler, unpackArgs: boolean): TaskSpec['call'] {
+  if (!unpackArgs) return handler;
+  return (value, context) => (Array.isArray(value) ? handler(...value, context) : handler(value, context));
+}
+
+function withThread(declaration: TaskDeclaration, threads: ThreadRunner | undefined): TaskDeclaration {
+  return declaration.thread === true ? { ...declaration, prepare: () => threadHandler(declaration, threads) } : declaration;
 }
 
 function threadHandler(declaration: TaskDeclaration, threads: ThreadRunner | undefined): TaskHandler {

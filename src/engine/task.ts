@@ -41,8 +41,25 @@ export interface HookInfo {
   attempts: number;
   metadata: Metadata;
 }
+/** What a registered hook is told besides. */
+export interface HookUse {
+  pipeline: string;
+  /** The parsed `with` of the definition. */
+  params: unknown;
+  logger: Logger;
+}
 export type Hook = (itemId: string, valueOrError: unknown, info: HookInfo) => unknown;
-export type Predicate = (value: unknown) => boolean | Promise<boolean>;
+export type RegisteredHook = (itemId: string, valueOrError: unknown, info: HookInfo, use: HookUse) => unknown;
+
+/** What a predicate is told beside the value. */
+export interface PredicateInfo {
+  itemId: string;
+  sequenceId: number;
+  metadata: Metadata;
+}
+export type Predicate = (value: unknown, info: PredicateInfo) => boolean | Promise<boolean>;
+/** `params`: the parsed `with` of the definition. */
+export type RegisteredPredicate = (value: unknown, info: PredicateInfo & { params: unknown }) => boolean | Promise<boolean>;
 
 /** A task as it was declared: what `GET /tasks` shows and a stage runs. */
 export interface TaskDeclaration {
@@ -51,7 +68,9 @@ export interface TaskDeclaration {
   description: string;
   /** JSON Schema of the parameters; null when it takes none. */
   paramsSchema: Record<string, unknown> | null;
-  /** Checks and completes `with`; throws a SluiceError `invalid-params` with every fault. Called once a definition. */
+  /** Names of parameters in which `{{` is no template, because they are texts of a language of their own. */
+  verbatim?: readonly string[];
+  /** Checks and completes `with`; throws a SluiceError `invalid-params` with every fault. Called once a use, or once an item when it has templates. */
   parseParams: (given: unknown) => unknown;
   /** Defaults that a stage's own limits override. */
   concurrency?: number;
@@ -60,7 +79,7 @@ export interface TaskDeclaration {
   /** CPU-bound: runs `module`'s default export in a worker thread. */
   thread?: boolean;
   module?: string;
-  /** Called once for each use in a definition, with the parsed params; may prepare and return the handler. */
+  /** Called after `parseParams`, with the parsed params; may prepare something and returns the handler, predicate or hook. */
   prepare?: (params: unknown) => TaskHandler;
   run: TaskHandler;
 }

@@ -2,7 +2,8 @@ import { type StageDefinition, stageDefinitionSchema } from '../schemas/definiti
 import { faultsOf } from '../schemas/faults.ts';
 import type { StageSettings, StageTuning } from '../schemas/redefinition.ts';
 import { StageValidationError } from './errors.ts';
-import { limitFaults, queueCapacityOf, taskName } from './stage-spec.ts';
+import { limitFaults, queueCapacityOf } from './stage-spec.ts';
+import { useName } from './task-use.ts';
 
 /** What operators changed while the pipeline runs, over what its definition says. A field that is given replaces the defined one. */
 export class Tuning {
@@ -57,7 +58,7 @@ export function settingsOf(definition: StageDefinition): StageSettings {
 }
 
 function applicable(stage: StageDefinition, tuning: StageTuning): StageTuning {
-  const names = new Set(stage.tasks.map(taskName));
+  const names = new Set(stage.tasks.map(useName));
   const { taskConcurrencyLimits, taskRateLimits, ...rest } = tuning;
   const only = <T>(limits: Record<string, T>): Record<string, T> =>
     Object.fromEntries(Object.entries(limits).filter(([name]) => names.has(name)));

@@ -43,10 +43,10 @@ export const stageDefinitionSchema = z
     unpackArgs: z.boolean().default(false).meta({ description: 'An array is spread as positional arguments before `ctx`.' }),
     taskConcurrencyLimits: z.record(z.string(), z.int().min(1)).default({}),
     taskRateLimits: z.record(z.string(), rateLimitSchema).default({}),
-    onSuccess: z.string().optional().meta({ description: 'A hook by its name.' }),
-    onFailure: z.string().optional().meta({ description: 'A hook by its name.' }),
-    onSkip: z.string().optional().meta({ description: 'A hook by its name.' }),
-    skipIf: z.string().optional().meta({ description: 'A predicate by its name.' }),
+    onSuccess: taskUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
+    onFailure: taskUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
+    onSkip: taskUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
+    skipIf: taskUseSchema.optional().meta({ description: 'A predicate by its name, or by its name with parameters.' }),
     queueCapacity: z
       .int()
       .min(1)

@@ -1,28 +1,54 @@
 import { z } from 'zod';
-import { SluiceError, type TaskContext, type TaskDeclaration, type TaskHandler } from '../../src/engine/index.ts';
+import {
+  type RegisteredHook,
+  type RegisteredPredicate,
+  SluiceError,
+  type TaskContext,
+  type TaskDeclaration,
+  type TaskHandler,
+} from '../../src/engine/index.ts';
 import { faultsOf } from '../../src/schemas/faults.ts';
 import type { Fault } from '../../src/schemas/problem.ts';
+import type { TaskKind } from '../../src/schemas/task.ts';
 
-/** What a built-in task says of itself. `P` is what its handler finds in its parameters, with every default filled in. */
-export interface TaskSource<Schema extends z.ZodType> {
+/** What a built-in task, predicate or hook says of itself. `P` is what it finds in its parameters, with every default filled in. */
+interface Source<Schema extends z.ZodType, Handler> {
   name: string;
   description: string;
   /** Read from a definition's `with`; an example a use stands in its `meta({ examples })`. */
   params: Schema;
+  /** Parameters that are texts of a language of their own: `{{` in them is no template. */
+  verbatim?: readonly string[];
   /** What the schema cannot say, such as whether an expression can be compiled; every fault, none when all is well. */
   check?: (params: z.output<Schema>) => Fault[];
-  /** Called once for each use in a definition; what it compiles serves every item. */
-  prepare: (params: z.output<Schema>) => (value: unknown, context: TaskContext) => unknown;
+  /** Called once for each use in a definition, and for each item when its parameters hold templates. */
+  prepare: (params: z.output<Schema>) => Handler;
 }
+export type TaskSource<Schema extends z.ZodType> = Source<Schema, (value: unknown, context: TaskContext) => unknown>;
+export type PredicateSource<Schema extends z.ZodType> = Source<Schema, RegisteredPredicate>;
+export type HookSource<Schema extends z.ZodType> = Source<Schema, RegisteredHook>;
 
 /** Makes the declaration that the registry holds. Its `parseParams` throws `invalid-params` with every fault. */
 export function declareTask<Schema extends z.ZodType>(source: TaskSource<Schema>): TaskDeclaration {
+  return declare('task', source);
+}
+
+export function declarePredicate<Schema extends z.ZodType>(source: PredicateSource<Schema>): TaskDeclaration {
+  return declare('predicate', source);
+}
+
+export function declareHook<Schema extends z.ZodType>(source: HookSource<Schema>): TaskDeclaration {
+  return declare('hook', source);
+}
+
+function declare<Schema extends z.ZodType>(kind: TaskKind, source: Source<Schema, TaskHandler>): TaskDeclaration {
   const prepare = (params: unknown): TaskHandler => source.prepare(params as z.output<Schema>);
   return {
     name: source.name,
-    kind: 'task',
+    kind,
     description: source.description,
     paramsSchema: z.toJSONSchema(source.params, { io: 'input' }),
+    ...(source.verbatim !== undefined && { verbatim: source.verbatim }),
     parseParams(given) {
       const parsed = source.params.safeParse(given ?? {}, { reportInput: true });
       const faults = parsed.success ? (source.check?.(parsed.data) ?? []) : faultsOf(parsed.error);
@@ -30,7 +56,7 @@ export function declareTask<Schema extends z.ZodType>(source: TaskSource<Schema>
       return parsed.data;
     },
     prepare,
-    run: (value: unknown, context: TaskContext) => prepare(context.params)(value, context),
+    run: (...args: unknown[]) => prepare((args.at(-1) as { params: unknown }).params)(...args),
   };
 }
 

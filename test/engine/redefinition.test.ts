@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createLocalHost, createTaskRegistry, type TaskContext, type TaskDeclaration } from '../../src/engine/index.ts';
+import { noSecrets } from '../../src/engine/ports.ts';
 import type { StageDefinitionInput } from '../../src/schemas/definition.ts';
 import { countedIds, seededRandom, VirtualClock } from './virtual-clock.ts';
 
@@ -38,7 +39,7 @@ function service(seed: number) {
   const logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const host = createLocalHost({
     registry: createTaskRegistry([work]),
-    ports: { clock, random, uniqueId: countedIds(), logger, threads: undefined },
+    ports: { clock, random, uniqueId: countedIds(), logger, threads: undefined, expressions: undefined, secrets: noSecrets },
     maxStages: 64,
     maxWorkersPerStage: 100,
     retentionMaxItems: 10_000,

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLocalHost, createTaskRegistry, type TaskHandler } from '../../src/engine/index.ts';
-import { silentLogger } from '../../src/engine/ports.ts';
+import { noSecrets, silentLogger } from '../../src/engine/ports.ts';
 import { expectBooksToBalance, virtualPipeline } from './harness.ts';
 import { countedIds, seededRandom, VirtualClock } from './virtual-clock.ts';
 
@@ -203,7 +203,15 @@ describe('a service task whose result is no JSON', () => {
     const clock = new VirtualClock();
     const made = createLocalHost({
       registry: createTaskRegistry([{ name: 'odd', kind: 'task', description: '', paramsSchema: null, parseParams: () => undefined, run }]),
-      ports: { clock, random: seededRandom(1), uniqueId: countedIds(), logger: silentLogger, threads: undefined },
+      ports: {
+        clock,
+        random: seededRandom(1),
+        uniqueId: countedIds(),
+        logger: silentLogger,
+        threads: undefined,
+        expressions: undefined,
+        secrets: noSecrets,
+      },
       retentionMaxItems: 100,
       retentionMaxAgeSeconds: 60,
       backlogCapacity: 100,

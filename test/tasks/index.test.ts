@@ -5,7 +5,7 @@ import { createTaskRegistry } from '../../src/engine/index.ts';
 import { builtInTasks } from '../../tasks/index.ts';
 import { compileSchema } from '../../tasks/kit/json-schema.ts';
 
-const tasks = builtInTasks({ outputDir: 'unused' });
+const tasks = builtInTasks({ outputDir: 'unused', httpAllowHosts: [] });
 
 it('registers every file of tasks/ under its name', () => {
   const files = globSync('tasks/*.ts').map((path) => basename(path, '.ts'));

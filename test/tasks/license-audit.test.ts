@@ -11,7 +11,7 @@ import { use } from './running.ts';
 /** Sends a value through every task of the definition, one after the other. */
 async function auditInto(outputDir: string): Promise<(manifest: unknown) => Promise<unknown>> {
   const [loaded] = await readDefinitions('pipelines/license-audit.yaml');
-  const tasks = new Map(builtInTasks({ outputDir }).map((task) => [task.name, task]));
+  const tasks = new Map(builtInTasks({ outputDir, httpAllowHosts: [] }).map((task) => [task.name, task]));
   const uses = (loaded?.definition.stages ?? []).flatMap(({ tasks: named }) =>
     named.map((one) => {
       const { task: name, with: params } = typeof one === 'string' ? { task: one, with: undefined } : one;

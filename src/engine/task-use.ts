@@ -1,0 +1,67 @@
+import type { TaskUse } from '../schemas/definition.ts';
+import type { Fault } from '../schemas/problem.ts';
+import { describeThrown, PermanentError, SluiceError } from './errors.ts';
+import type { TaskDeclaration, TaskHandler } from './task.ts';
+import { compileTemplates, type TemplateEnvironment, type TemplateScope } from './templates.ts';
+
+/** A task, predicate or hook as a definition uses it: its handler with parameters that are the item's, or the same for all. */
+export type PreparedUse =
+  | { params: unknown; handler: TaskHandler; prepare: null }
+  /** Its parameters hold templates: what they are, and the handler, is known for each item. */
+  | { params: undefined; handler: null; prepare: (scope: TemplateScope) => Promise<{ params: unknown; handler: TaskHandler }> };
+
+/** The parameters of an item, made from templates, do not fit; they would not again. */
+class ItemParamsError extends PermanentError {
+  override name = 'InvalidParams';
+}
+
+export function useName(use: TaskUse): string {
+  return typeof use === 'string' ? use : use.task;
+}
+
+export function useParams(use: TaskUse): Record<string, unknown> | undefined {
+  return typeof use === 'string' ? undefined : use.with;
+}
+
+/** What is wrong with the parameters of a use; paths are JSON pointers inside them. What a template makes is seen with each item. */
+export function useFaults(declaration: TaskDeclaration, given: unknown, environment: TemplateEnvironment): Fault[] {
+  const { templates, faults } = compileTemplates(given, declaration.verbatim ?? [], environment);
+  const paths = templates?.paths ?? [];
+  const hasTemplate = (at: string) => paths.some((path) => at === path || at.startsWith(`${path}/`) || path.startsWith(`${at}/`));
+  const isFaulty = (at: string) => faults.some(({ path }) => at === path);
+  return [...faults, ...parseFaults(declaration, given).filter(({ path }) => !hasTemplate(path) && !isFaulty(path))];
+}
+
+function parseFaults(declaration: TaskDeclaration, given: unknown): Fault[] {
+  try {
+    declaration.parseParams(given);
+    return [];
+  } catch (error) {
+    if (error instanceof SluiceError && error.errors !== undefined) return error.errors;
+    return [{ path: '', message: describeThrown(error).message }];
+  }
+}
+
+/** Throws `invalid-params` when the parameters do not fit. */
+export function prepareUse(declaration: TaskDeclaration, given: unknown, environment: TemplateEnvironment): PreparedUse {
+  const handlerOf = (params: unknown): TaskHandler => declaration.prepare?.(params) ?? declaration.run;
+  const { templates } = compileTemplates(given, declaration.verbatim ?? [], environment);
+  if (templates === null) {
+    const params = declaration.parseParams(given);
+    return { params, handler: handlerOf(params), prepare: null };
+  }
+  return {
+    params: undefined,
+    handler: null,
+    prepare: async (scope) => {
+      const rendered = await templates.render(scope);
+      let params: unknown;
+      try {
+        params = declaration.parseParams(rendered);
+      } catch (error) {
+        throw new ItemParamsError(describeThrown(error).message);
+      }
+      return { params, handler: handlerOf(params) };
+    },
+  };
+}

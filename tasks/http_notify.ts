@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import type { TaskDeclaration } from '../src/engine/index.ts';
+import { declareHook } from './kit/declaration.ts';
+import type { HttpClient } from './kit/http-client.ts';
+import { encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } from './kit/http-params.ts';
+
+/** An answer is looked at for its status alone. */
+const ANSWER_MAX_BYTES = 1_048_576;
+
+export function httpNotify(client: HttpClient): TaskDeclaration {
+  return declareHook({
+    name: 'http_notify',
+    description:
+      'Tells a URL that an item has left a stage: a POST of `{ pipeline, stage, itemId, sequenceId, feedId, attempts, metadata, value }`, with `error` in place of `value` when it has failed. It is sent once, its worker waits for the answer, and one that is no success is logged; the item goes on in any case.',
+    params: z
+      .strictObject({
+        url: urlSchema,
+        method: methodSchema.default('POST'),
+        headers: headersSchema,
+        body: z.unknown().optional().meta({ description: 'What is sent in place of that; a text as it is, anything else as JSON.' }),
+        timeoutSeconds: timeoutSchema.default(10).meta({ description: 'After that the hook is given up.' }),
+      })
+      .meta({ examples: [{ url: 'https://hooks.example.com/orders', headers: { authorization: 'Bearer {{ secrets.HOOKS }}' } }] }),
+    prepare:
+      ({ url, method, headers, body, timeoutSeconds }) =>
+      async (itemId, told, info, { pipeline }) => {
+        const { stage, sequenceId, feedId, attempts, metadata } = info;
+        const outcome = told instanceof Error ? { error: { type: told.name, message: told.message } } : { value: told };
+        const message = body ?? { pipeline, stage, itemId, sequenceId, feedId, attempts, metadata, ...outcome };
+        const { status } = await client.send({
+          method,
+          url,
+          ...encodeBody(message, headers),
+          timeoutSeconds,
+          maxBytes: ANSWER_MAX_BYTES,
+          maxRedirects: 5,
+          signal: undefined,
+        });
+        if (status < 200 || status >= 300) throw new Error(`${new URL(url).origin} answered ${status}`);
+      },
+  });
+}

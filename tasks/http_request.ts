@@ -1,0 +1,154 @@
+import { z } from 'zod';
+import { PermanentError, RetryAfterError, type TaskDeclaration } from '../src/engine/index.ts';
+import { declareTask } from './kit/declaration.ts';
+import type { HttpClient, HttpResponse } from './kit/http-client.ts';
+import { encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } from './kit/http-params.ts';
+
+const statusesSchema = z.array(z.int().min(100).max(599)).max(500);
+
+const paramsSchema = z
+  .strictObject({
+    url: urlSchema,
+    method: methodSchema.default('GET'),
+    headers: headersSchema,
+    body: z.unknown().optional().meta({ description: 'A text is sent as it is; anything else as JSON.' }),
+    response: z.enum(['auto', 'json', 'text', 'bytes']).default('auto').meta({
+      description:
+        'What the body of the answer becomes: JSON, a text, or base64. `auto` goes by its content type: JSON, text, and base64 for the rest.',
+    }),
+    into: z
+      .string()
+      .min(1)
+      .max(256)
+      .optional()
+      .meta({ description: 'Where in the value, an object, the answer is put. By default the answer replaces the value.' }),
+    successStatuses: statusesSchema
+      .default([])
+      .meta({ description: 'Statuses that are a success too, beside 200 to 299; `[404]` to take a missing page for an answer.' }),
+    retryStatuses: statusesSchema
+      .default([408, 421, 425, 429, 500, 502, 503, 504])
+      .meta({ description: 'Statuses after which the item is retried. Any other one fails it at once.' }),
+    timeoutSeconds: timeoutSchema.default(30).meta({ description: 'For the whole exchange, from the connection to the last byte.' }),
+    maxBytes: z
+      .int()
+      .min(0)
+      .max(1_073_741_824)
+      .default(10_485_760)
+      .meta({ description: 'The largest body; a larger one fails the item at once.' }),
+    maxRedirects: z.int().min(0).max(50).default(5).meta({ description: 'How many are followed; with 0 the redirect is the answer.' }),
+  })
+  .meta({
+    examples: [
+      {
+        url: 'https://api.example.com/orders/{{ $encodeUrlComponent(value.id) }}',
+        headers: { authorization: 'Bearer {{ secrets.ORDERS }}' },
+      },
+      { method: 'POST', url: 'https://api.example.com/orders', body: '{{ value }}', response: 'json', into: 'answer' },
+    ],
+  });
+
+/** The answer of a server that is no success. */
+class HttpStatusError extends Error {
+  override name = 'HttpStatus';
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+class HttpStatusPermanentError extends PermanentError {
+  override name = 'HttpStatus';
+}
+class HttpRetryAfterError extends RetryAfterError {
+  override name = 'HttpStatus';
+  readonly status: number;
+  constructor(status: number, seconds: number, message: string) {
+    super(seconds, message);
+    this.status = status;
+  }
+}
+
+/** How much of an error's body is shown. */
+const SHOWN_CHARACTERS = 200;
+
+export function httpRequest(client: HttpClient): TaskDeclaration {
+  return declareTask({
+    name: 'http_request',
+    description:
+      'Sends an HTTP request and gives `{ status, headers, body, url }`. Statuses of `retryStatuses` and a broken connection are retried, after the server’s `Retry-After` where it names one; other errors fail the item at once. Addresses of private networks, loopback and metadata services are refused unless `HTTP_ALLOW_HOSTS` names them, redirects to them too.',
+    params: paramsSchema,
+    check: ({ method, body }) =>
+      body !== undefined && (method === 'GET' || method === 'HEAD') ? [{ path: '/body', message: `cannot be sent with ${method}` }] : [],
+    prepare: (params) => async (value, context) => {
+      const { into, successStatuses, retryStatuses } = params;
+      if (into !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))) {
+        throw new PermanentError('"into" needs a value that is an object');
+      }
+      const answer = await client.send({ ...params, ...encodeBody(params.body, params.headers), signal: context.signal });
+      const { status } = answer;
+      if (!(status >= 200 && status < 300) && !successStatuses.includes(status)) throw failureOf(answer, retryStatuses);
+      const result = { status, headers: answer.headers, body: bodyOf(answer, params.response), url: answer.url };
+      return into === undefined ? result : { ...(value as object), [into]: result };
+    },
+  });
+}
+
+function failureOf(answer: HttpResponse, retryStatuses: readonly number[]): Error {
+  const { status, headers, body } = answer;
+  const text = printable(body);
+  const message = `the server answered ${status}${text === '' ? '' : `: ${text}`}`;
+  if (!retryStatuses.includes(status)) return new HttpStatusPermanentError(message);
+  const seconds = retryAfterSeconds(headers['retry-after'], headers.date);
+  return seconds === undefined ? new HttpStatusError(status, message) : new HttpRetryAfterError(status, seconds, message);
+}
+
+/** RFC 9110 10.2.3: seconds, or an instant; that one is compared with the server's own clock where it tells it. */
+function retryAfterSeconds(header: string | undefined, date: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d+$/.test(header.trim())) return Number(header);
+  const at = Date.parse(header);
+  const now = date === undefined || Number.isNaN(Date.parse(date)) ? Date.now() : Date.parse(date);
+  return Number.isNaN(at) ? undefined : Math.max(0, (at - now) / 1000);
+}
+
+function printable(body: Buffer): string {
+  return body
+    .subarray(0, SHOWN_CHARACTERS * 4)
+    .toString('utf8')
+    .replace(/\s+/g, ' ')
+    .replace(/\p{C}/gu, '')
+    .slice(0, SHOWN_CHARACTERS)
+    .trim();
+}
+
+function bodyOf({ body, headers }: HttpResponse, response: z.infer<typeof paramsSchema>['response']): unknown {
+  const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';');
+  const isJson = /^application\/(?:[\w.+-]+\+)?json$/.test(type.trim());
+  if (response === 'bytes') return body.toString('base64');
+  if (response === 'json' || (response === 'auto' && isJson)) return jsonOf(body);
+  if (response === 'text' || isText(type.trim())) return textOf(body, headers['content-type']);
+  return body.length === 0 ? '' : body.toString('base64');
+}
+
+/** An empty body, as a 204 has it, is null. Text that is not JSON may be a page of a proxy in between: it is retried. */
+function jsonOf(body: Buffer): unknown {
+  if (body.length === 0) return null;
+  try {
+    return JSON.parse(new TextDecoder('utf-8').decode(body));
+  } catch {
+    throw new Error(`the body is no JSON: ${printable(body)}`);
+  }
+}
+
+function isText(type: string): boolean {
+  return type.startsWith('text/') || /^application\/(?:xml|xhtml\+xml|javascript|x-www-form-urlencoded|x-ndjson|yaml)$|\+xml$/.test(type);
+}
+
+function textOf(body: Buffer, type: string | undefined): string {
+  const label = /charset="?([^\s";]+)/i.exec(type ?? '')?.[1] ?? 'utf-8';
+  try {
+    return new TextDecoder(label).decode(body);
+  } catch {
+    return new TextDecoder('utf-8').decode(body);
+  }
+}

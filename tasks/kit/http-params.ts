@@ -1,0 +1,26 @@
+import { z } from 'zod';
+
+export const methodSchema = z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+export const urlSchema = z.string().min(1).max(16_384).meta({ description: 'Where to; `http:` or `https:`.' });
+
+export const headersSchema = z
+  .record(
+    z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$/, 'must be the name of a header'),
+    z
+      .string()
+      .max(16_384)
+      .regex(/^[^\p{Cc}]*$/u, 'must have no control character'),
+  )
+  .default({})
+  .meta({ description: 'Sent with it.' });
+
+export const timeoutSchema = z.number().min(0.001).max(86_400);
+
+/** A text is sent as it is, anything else as JSON. */
+export function encodeBody(body: unknown, headers: Record<string, string>): { body: string | undefined; headers: Record<string, string> } {
+  if (body === undefined) return { body: undefined, headers };
+  if (typeof body === 'string') return { body, headers };
+  const hasType = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
+  return { body: JSON.stringify(body), headers: hasType ? headers : { ...headers, 'content-type': 'application/json' } };
+}

@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import type { TaskDeclaration } from '../../src/engine/index.ts';
+import { declareHook } from './declaration.ts';
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+export interface LogHookSource {
+  name: string;
+  description: string;
+  level: (typeof LEVELS)[number];
+  message: string;
+}
+
+/** A hook that writes one record: which item, where it was, and on request its value. */
+export function declareLogHook(source: LogHookSource): TaskDeclaration {
+  return declareHook({
+    name: source.name,
+    description: source.description,
+    params: z
+      .strictObject({
+        level: z.enum(LEVELS).default(source.level).meta({ description: 'How severe the record is.' }),
+        message: z.string().min(1).max(10_000).default(source.message).meta({ description: 'What it says.' }),
+        includeValue: z.boolean().default(false).meta({ description: 'Whether it shows the value, too.' }),
+      })
+      .meta({ examples: [{ level: 'debug', message: 'done with {{ value.sku }}' }] }),
+    prepare:
+      ({ level, message, includeValue }) =>
+      (itemId, told, info, { pipeline, logger }) => {
+        const failure = told instanceof Error ? { error: { type: told.name, message: told.message } } : undefined;
+        logger[level](
+          { pipeline, itemId, ...info, ...failure, ...(includeValue && failure === undefined ? { value: told } : {}) },
+          message,
+        );
+      },
+  });
+}

@@ -1,0 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { declareTask } from './kit/declaration.ts';
+
+export const sleep = declareTask({
+  name: 'sleep',
+  description: 'Waits, holding its worker, and lets the value pass unchanged. A cancel or a timeout ends the wait at once.',
+  params: z
+    .strictObject({ seconds: z.number().min(0).max(86_400).meta({ description: 'How long; fractions are allowed.' }) })
+    .meta({ examples: [{ seconds: 0.5 }] }),
+  prepare:
+    ({ seconds }) =>
+    (value, { signal }) =>
+      delay(seconds * 1000, value, { signal }),
+});
