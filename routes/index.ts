@@ -10,6 +10,7 @@ import feed from './feed.ts';
 import feedResults from './feed-results.ts';
 import feeds from './feeds.ts';
 import items from './items.ts';
+import limiters from './limiters.ts';
 import looking from './looking.ts';
 import pipelines from './pipelines.ts';
 import run from './run.ts';
@@ -29,6 +30,7 @@ const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(items, deps);
   await app.register(events, deps);
   await app.register(tasks, deps);
+  await app.register(limiters, deps);
   await app.register(service, deps);
 };
 export default routes;

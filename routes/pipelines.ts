@@ -86,7 +86,15 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         body: createBody,
         response: {
           201: { ...reply(pipelineDetailSchema, 'Created; `Location` is its address.'), headers: LOCATION },
-          ...problems(...BODY_PROBLEMS, 'pipeline-exists', 'unknown-task', 'invalid-params', 'invalid-pipeline', 'shutting-down'),
+          ...problems(
+            ...BODY_PROBLEMS,
+            'pipeline-exists',
+            'unknown-task',
+            'unknown-limiter',
+            'invalid-params',
+            'invalid-pipeline',
+            'shutting-down',
+          ),
         },
       },
     },
@@ -118,7 +126,15 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         response: {
           200: reply(pipelinePutSchema, 'Redefined, or as it was.'),
           201: { ...reply(pipelinePutSchema, 'Created; `Location` is its address.'), headers: LOCATION },
-          ...problems(...BODY_PROBLEMS, 'unknown-task', 'invalid-params', 'invalid-pipeline', 'invalid-state', 'shutting-down'),
+          ...problems(
+            ...BODY_PROBLEMS,
+            'unknown-task',
+            'unknown-limiter',
+            'invalid-params',
+            'invalid-pipeline',
+            'invalid-state',
+            'shutting-down',
+          ),
         },
       },
     },

@@ -99,15 +99,25 @@ async function startHost(): Promise<LocalHost> {
 
 /** Every definition is tried, so that all faults are listed at once. */
 async function loadPipelines(host: LocalHost): Promise<void> {
-  const loaded = await readDefinitions(config.pipelines, { mayBeMissing: !config.pipelinesGiven });
+  const { definitions, limiters } = await readDefinitions(config.pipelines, { mayBeMissing: !config.pipelinesGiven });
   const faults: string[] = [];
-  for (const { definition, source } of loaded) {
+  const note = (source: string, error: unknown): void => {
+    if (!(error instanceof SluiceError)) throw error;
+    faults.push(...(error.errors ?? [{ path: '', message: error.message }]).map(({ path, message }) => `${source}: ${path} ${message}`));
+  };
+  for (const { name, settings, source } of limiters) {
+    try {
+      host.limiters.define(name, settings);
+    } catch (error) {
+      note(source, error);
+    }
+  }
+  for (const { definition, source } of definitions) {
     try {
       await host.create(definition);
       logger.info({ pipeline: definition.id, source }, 'pipeline started');
     } catch (error) {
-      if (!(error instanceof SluiceError)) throw error;
-      faults.push(...(error.errors ?? [{ path: '', message: error.message }]).map(({ path, message }) => `${source}: ${path} ${message}`));
+      note(source, error);
     }
   }
   if (faults.length > 0) throw new ConfigError('The pipeline definitions cannot be used', faults);

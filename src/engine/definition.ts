@@ -12,7 +12,7 @@ export interface DefinitionLimits {
 }
 
 interface Found extends Fault {
-  code: 'invalid-input' | 'unknown-task' | 'invalid-pipeline' | 'invalid-params';
+  code: 'invalid-input' | 'unknown-task' | 'unknown-limiter' | 'invalid-pipeline' | 'invalid-params';
 }
 
 /**
@@ -25,7 +25,7 @@ export function checkDefinition(raw: unknown, environment: SpecEnvironment, limi
   const found: Found[] = parsed.success ? [] : faultsOf(parsed.error).map((fault) => ({ ...fault, code: 'invalid-input' }));
   found.push(...meaningFaults(raw, environment, limits));
   if (found.length === 0 && parsed.success) return parsed.data;
-  const order = ['invalid-input', 'unknown-task', 'invalid-pipeline', 'invalid-params'] as const;
+  const order = ['invalid-input', 'unknown-task', 'unknown-limiter', 'invalid-pipeline', 'invalid-params'] as const;
   const code: ErrorCode = order.find((candidate) => found.some((fault) => fault.code === candidate)) ?? 'invalid-pipeline';
   const errors = found.map(({ path, message }) => ({ path, message }));
   throw new SluiceError(code, errors.map(({ path, message }) => `${path || '/'} ${message}`).join('; '), { errors });
@@ -77,7 +77,13 @@ function taskFaults(stage: unknown, at: string, environment: SpecEnvironment): F
     }
   };
   const tasks = field(stage, 'tasks');
-  for (const [i, use] of (Array.isArray(tasks) ? tasks : []).entries()) check(use, 'task', `${at}/tasks/${i}`);
+  for (const [i, use] of (Array.isArray(tasks) ? tasks : []).entries()) {
+    const path = `${at}/tasks/${i}`;
+    check(use, 'task', path);
+    const limiter = field(use, 'limiter');
+    if (typeof limiter !== 'string' || environment.limiters.find(limiter) !== undefined) continue;
+    found.push({ code: 'unknown-limiter', path: `${path}/limiter`, message: `no limiter "${limiter}" is defined` });
+  }
   const taskNames = new Set(names);
   for (const hook of ['onSuccess', 'onFailure', 'onSkip']) check(field(stage, hook), 'hook', `${at}/${hook}`);
   check(field(stage, 'skipIf'), 'predicate', `${at}/skipIf`);

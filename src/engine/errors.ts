@@ -82,12 +82,14 @@ export interface Thrown {
   message: string;
   permanent: boolean;
   retryAfterSeconds: number | undefined;
+  /** Of HTTP, when it carries one. */
+  status: number | undefined;
 }
 
 export function describeThrown(thrown: unknown): Thrown {
   try {
     if (typeof thrown === 'object' && thrown !== null) {
-      const carrier = thrown as { name?: unknown; message?: unknown; permanent?: unknown; retryAfterSeconds?: unknown };
+      const carrier = thrown as { name?: unknown; message?: unknown; permanent?: unknown; retryAfterSeconds?: unknown; status?: unknown };
       const after = carrier.retryAfterSeconds;
       const isError = thrown instanceof Error || typeof carrier.message === 'string';
       const message = isError ? String(carrier.message) : (JSON.stringify(thrown) ?? String(thrown));
@@ -97,12 +99,19 @@ export function describeThrown(thrown: unknown): Thrown {
         permanent: carrier.permanent === true,
         retryAfterSeconds:
           typeof after === 'number' && Number.isFinite(after) && after >= 0 ? Math.min(after, LONGEST_WAIT_SECONDS) : undefined,
+        status: typeof carrier.status === 'number' ? carrier.status : undefined,
       };
     }
-    return { type: 'NonError', message: String(thrown).slice(0, MESSAGE_MAX), permanent: false, retryAfterSeconds: undefined };
+    return {
+      type: 'NonError',
+      message: String(thrown).slice(0, MESSAGE_MAX),
+      permanent: false,
+      retryAfterSeconds: undefined,
+      status: undefined,
+    };
   } catch {
     // A getter or toString of the thrown value threw in its turn.
-    return { type: 'NonError', message: 'a value that cannot be shown', permanent: false, retryAfterSeconds: undefined };
+    return { type: 'NonError', message: 'a value that cannot be shown', permanent: false, retryAfterSeconds: undefined, status: undefined };
   }
 }
 

@@ -4,6 +4,7 @@ import type { PipelineDefinition } from '../schemas/definition.ts';
 import { checkDefinition, type DefinitionLimits } from './definition.ts';
 import { SluiceError } from './errors.ts';
 import { jsonFault } from './json-fault.ts';
+import { Limiters } from './limiters.ts';
 import { LocalRuntime } from './local-runtime.ts';
 import type { Ports } from './ports.ts';
 import type { PipelineDescription, PipelineHost, PutOutcome } from './runtime.ts';
@@ -26,6 +27,7 @@ export interface LocalHostOptions extends DefinitionLimits {
 /** The pipelines of this process. They live as long as it does. */
 export class LocalHost implements PipelineHost {
   readonly tasks: TaskRegistry;
+  readonly limiters: Limiters;
   shuttingDown = false;
   private readonly options: LocalHostOptions;
   private readonly pipelines = new Map<string, LocalRuntime>();
@@ -33,6 +35,7 @@ export class LocalHost implements PipelineHost {
   constructor(options: LocalHostOptions) {
     this.options = options;
     this.tasks = options.registry;
+    this.limiters = new Limiters(options.ports);
   }
 
   list(): Promise<PipelineDescription[]> {
@@ -88,7 +91,8 @@ export class LocalHost implements PipelineHost {
   }
 
   private get specs(): SpecEnvironment {
-    return this.options;
+    const { registry, ports } = this.options;
+    return { registry, ports, limiters: this.limiters };
   }
 
   private boundsOf({ collectResults, retention, backlogCapacity }: PipelineDefinition) {

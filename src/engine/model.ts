@@ -5,6 +5,7 @@ import type { Feed } from './feed.ts';
 import type { Release, TaskLimiter } from './limits.ts';
 import type { Logger } from './ports.ts';
 import { PriorityQueue } from './priority-queue.ts';
+import type { LimiterWait } from './shared-limiter.ts';
 import { queueCapacityOf, type StageSpec, type TaskSpec } from './stage-spec.ts';
 import type { TaskContext } from './task.ts';
 
@@ -213,6 +214,8 @@ export class Worker {
   value: unknown = undefined;
   timeout: Due | null = null;
   release: Release | null = null;
+  /** Holds the shared limiter that the attempt runs under. */
+  hold: ((seconds: number) => void) | null = null;
   /** Set while it waits for a limit; aborting it gives the wait up. */
   limitWait: AbortController | null = null;
   /** True while a hook or predicate is awaited: the attempt's fate is decided, or not yet begun. */
@@ -227,6 +230,8 @@ export class Worker {
   taskStatusAt = Number.NEGATIVE_INFINITY;
   waitingFor: WaitingReason | null = null;
   waitingTask: TaskSpec | null = null;
+  /** The shared limiter's part of that wait. */
+  sharedWait: LimiterWait | null = null;
 
   // Metrics: running time only, without waits for limits or room.
   itemsProcessed = 0;

@@ -2,6 +2,7 @@ import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../schemas/contr
 import type { PipelineDefinition } from '../schemas/definition.ts';
 import type { FeedView, WaitReply } from '../schemas/feed.ts';
 import type { ItemDetail, ItemStatus, ItemSummary, PipelineEvent, PipelineResult, StatusEvent, TaskEvent } from '../schemas/item.ts';
+import type { LimiterPatch, LimiterView } from '../schemas/limiter.ts';
 import type { MovedItems, StageChange, StageTuned, StageTuning } from '../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
 import type { TaskInfo } from '../schemas/task.ts';
@@ -201,6 +202,8 @@ export interface EventSource {
 export interface PipelineHost {
   /** What definitions can name: built-in and user tasks, predicates, hooks. */
   readonly tasks: TaskCatalogue;
+  /** Limits that tasks of any pipeline share. */
+  readonly limiters: LimiterCatalogue;
   /** True from the first call of {@link PipelineHost.shutdown}. */
   readonly shuttingDown: boolean;
   list(): Promise<PipelineDescription[]>;
@@ -225,4 +228,11 @@ export interface PipelineHost {
 
 export interface TaskCatalogue {
   list(): TaskInfo[];
+}
+
+export interface LimiterCatalogue {
+  /** By name. */
+  list(): Promise<LimiterView[]>;
+  /** Takes effect at once, for those who wait too. Throws `limiter-not-found`, `invalid-input`. */
+  change(name: string, patch: LimiterPatch): Promise<LimiterView>;
 }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { StageDefinition } from '../schemas/definition.ts';
 import type { ItemError } from '../schemas/item.ts';
 import { type AttemptSink, TaskAttempt } from './attempt.ts';
+import { type BothPassed, passBoth } from './both-limits.ts';
 import { copyValue } from './copy-value.ts';
 import type { DueQueue } from './due-queue.ts';
 import type { EngineClock } from './engine-clock.ts';
@@ -11,6 +12,7 @@ import { type Limit, TaskLimiter } from './limits.ts';
 import type { Item, Outcome, Runner, Worker } from './model.ts';
 import type { Logger } from './ports.ts';
 import { retryWaitMs } from './retry.ts';
+import type { LimiterWait } from './shared-limiter.ts';
 import type { StageSpec, TaskSpec } from './stage-spec.ts';
 
 /** What running a stage needs and may not own. */
@@ -31,6 +33,9 @@ export interface StageRunDeps {
 
 /** What a callback threw, if it did; it may throw undefined too. */
 type Fault = { error: unknown } | undefined;
+
+/** RFC 6585: what a task's error carries as its `status` when a server asks for a pause. */
+const TOO_MANY_REQUESTS = 429;
 
 const SKIP: Outcome = { kind: 'skip' };
 const CANCELLED: Outcome = { kind: 'cancelled' };
@@ -192,7 +197,7 @@ export class StageRunner implements Runner, AttemptSink {
       if (task === undefined) return this.finish(worker, item, { kind: 'advance', value: worker.value });
       if (!this.perStage) item.attempts++;
       const limiter = this.limiters[index];
-      if (limiter !== undefined) {
+      if (limiter !== undefined || task.limiter !== undefined) {
         this.waitForLimit(worker, item, task, limiter);
         return undefined;
       }
@@ -201,31 +206,49 @@ export class StageRunner implements Runner, AttemptSink {
     }
   }
 
-  private waitForLimit(worker: Worker, item: Item, task: TaskSpec, limiter: TaskLimiter): void {
+  private waitForLimit(worker: Worker, item: Item, task: TaskSpec, limiter: TaskLimiter | undefined): void {
     const lane = worker.lane;
     const controller = new AbortController();
+    const { signal } = controller;
     worker.limitWait = controller;
-    worker.waitingFor = limiter.blockedBy()?.reason ?? 'task-limit';
+    worker.waitingFor = limiter?.blockedBy()?.reason ?? 'task-limit';
     worker.waitingTask = task;
-    limiter.acquire(item.priority, controller.signal).then(
-      (release) => {
-        if (!lane.alive) {
-          release();
-          return;
-        }
-        worker.limitWait = null;
-        worker.waitingFor = null;
-        worker.waitingTask = null;
-        worker.release = release;
-        this.deps.time.tick();
-        const outcome = this.execute(worker, item, task);
-        const settled = outcome === 'next' ? this.goOn(worker) : outcome;
-        if (settled !== undefined) this.deps.done(worker, settled);
-      },
-      (error: unknown) => {
-        if (lane.alive) this.deps.logger.error({ error: describeThrown(error), task: task.name }, 'a limit gave its waiter up');
-      },
+    const go = (passed: BothPassed | null, spec: TaskSpec): void => {
+      if (!lane.alive) {
+        passed?.release();
+        return;
+      }
+      worker.limitWait = null;
+      worker.waitingFor = null;
+      worker.waitingTask = null;
+      worker.sharedWait = null;
+      worker.release = passed?.release ?? null;
+      worker.hold = passed?.hold ?? null;
+      this.deps.time.tick();
+      const outcome = this.execute(worker, item, spec);
+      const settled = outcome === 'next' ? this.goOn(worker) : outcome;
+      if (settled !== undefined) this.deps.done(worker, settled);
+    };
+    if (task.limiter === undefined) {
+      (limiter as TaskLimiter).acquire(item.priority, signal).then(
+        (release) => go({ release, hold: null }, task),
+        (error: unknown) => this.limitFailed(lane, task, error),
+      );
+      return;
+    }
+    const claim = { value: worker.value, metadata: item.metadata, priority: item.priority };
+    const show = (wait: LimiterWait | null): void => {
+      if (lane.alive) worker.sharedWait = wait;
+    };
+    passBoth(limiter, task.limiter, claim, signal, show).then(
+      (passed) => go(passed, task),
+      // What a limiter cannot tell of this item is the attempt's error.
+      (error: unknown) => go(null, { ...task, call: () => Promise.reject(error) }),
     );
+  }
+
+  private limitFailed(lane: Worker['lane'], task: TaskSpec, error: unknown): void {
+    if (lane.alive) this.deps.logger.error({ error: describeThrown(error), task: task.name }, 'a limit gave its waiter up');
   }
 
   /** One attempt: 'next' when the task succeeded at once, undefined when it is still running. */
@@ -286,15 +309,17 @@ export class StageRunner implements Runner, AttemptSink {
     const now = time.tick();
     const { spec } = worker.attempt as TaskAttempt;
     worker.busyMs += now - worker.startedAt;
-    const { type, permanent, retryAfterSeconds, ...described } = describeThrown(thrown);
+    const { type, permanent, retryAfterSeconds, status, ...described } = describeThrown(thrown);
     const message = this.deps.maskSecrets(described.message);
     const attempts = item.attempts;
     const error: ItemError = { type, message, stage: item.stage.name, attempts };
     const isLast = permanent || attempts >= this.maxAttempts;
     events.task(isLast ? 'fail' : 'retry', worker, item, spec, attempts, { error: { type, message } });
+    const waitMs = retryAfterSeconds === undefined ? retryWaitMs(this.spec.definition, attempts, random) : retryAfterSeconds * 1000;
+    // Whoever shares the limiter would be told the same.
+    if (retryAfterSeconds !== undefined || status === TOO_MANY_REQUESTS) worker.hold?.(waitMs / 1000);
     this.endAttempt(worker);
     if (isLast) return this.finish(worker, item, { kind: 'fail', error }, thrown);
-    const waitMs = retryAfterSeconds === undefined ? retryWaitMs(this.spec.definition, attempts, random) : retryAfterSeconds * 1000;
     return { kind: 'retry', waitMs, taskIndex: this.perStage ? 0 : item.taskIndex, value: item.value, attempts, error };
   }
 
@@ -401,6 +426,7 @@ export class StageRunner implements Runner, AttemptSink {
     worker.limitWait = null;
     worker.waitingFor = null;
     worker.waitingTask = null;
+    worker.sharedWait = null;
     worker.inCallback = false;
     worker.cancelAfterCallback = false;
     worker.decided = null;
@@ -415,6 +441,7 @@ export class StageRunner implements Runner, AttemptSink {
     if (worker.release !== null) {
       worker.release();
       worker.release = null;
+      worker.hold = null;
     }
     worker.attempt?.end();
     worker.attempt = null;

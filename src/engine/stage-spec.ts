@@ -1,9 +1,17 @@
-import { type StageDefinition, type StageDefinitionInput, stageDefinitionSchema, type TaskUse } from '../schemas/definition.ts';
+import {
+  type HookUse,
+  type StageDefinition,
+  type StageDefinitionInput,
+  stageDefinitionSchema,
+  type TaskUse,
+} from '../schemas/definition.ts';
 import { faultsOf, jsonPointer } from '../schemas/faults.ts';
 import type { Fault } from '../schemas/problem.ts';
 import { SluiceError, StageValidationError } from './errors.ts';
+import type { Limiters } from './limiters.ts';
 import type { Limit } from './limits.ts';
 import type { Logger, Ports, ThreadRunner } from './ports.ts';
+import type { SharedLimiter } from './shared-limiter.ts';
 import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandler } from './task.ts';
 import type { TaskRegistry } from './task-registry.ts';
 import { prepareUse, useName, useParams } from './task-use.ts';
@@ -16,6 +24,8 @@ export interface TaskSpec {
   /** Its own default; the stage's `taskTimeoutSeconds` goes before it. */
   timeoutSeconds: number | undefined;
   defaultLimit: Limit;
+  /** Shared with tasks of other stages and pipelines. */
+  limiter: SharedLimiter | undefined;
   /** What the events call it; given with its first one. */
   eventId: number;
 }
@@ -108,6 +118,7 @@ export function limitFaults(stage: Pick<StageDefinition, 'tasks' | 'taskConcurre
 /** What a definition's names are turned into functions with. */
 export interface SpecEnvironment {
   registry: TaskRegistry;
+  limiters: Limiters;
   ports: Pick<Ports, 'threads' | 'expressions' | 'secrets'>;
 }
 
@@ -124,10 +135,11 @@ export function resolveStage(definition: StageDefinition, environment: SpecEnvir
   };
 }
 
-function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, ports }: SpecEnvironment): TaskSpec {
+function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, limiters, ports }: SpecEnvironment): TaskSpec {
+  const limiter = typeof use === 'string' || use.limiter === undefined ? undefined : limiters.find(use.limiter);
   const declaration = withThread(registry.get(useName(use), 'task') as TaskDeclaration, ports.threads);
   const { params, handler, prepare } = prepareUse(declaration, useParams(use), ports);
-  if (prepare === null) return taskSpecOf(declaration, params, handler, unpackArgs);
+  if (prepare === null) return taskSpecOf(declaration, params, handler, unpackArgs, limiter);
   const templated = async (value: unknown, context: TaskContext): Promise<unknown> => {
     const { metadata, itemId, sequenceId } = context;
     const made = await prepare({ value, metadata, itemId, sequenceId });
@@ -136,10 +148,10 @@ function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, ports }: Spe
     (context as { params: unknown }).params = made.params;
     return spread(made.handler, unpackArgs)(value, context);
   };
-  return taskSpecOf(declaration, undefined, templated, false);
+  return taskSpecOf(declaration, undefined, templated, false, limiter);
 }
 
-function resolvePredicate(use: TaskUse, { registry, ports }: SpecEnvironment): Predicate {
+function resolvePredicate(use: HookUse, { registry, ports }: SpecEnvironment): Predicate {
   const prepared = prepareUse(registry.get(useName(use), 'predicate') as TaskDeclaration, useParams(use), ports);
   if (prepared.prepare === null) {
     const { handler, params } = prepared;
@@ -151,7 +163,7 @@ function resolvePredicate(use: TaskUse, { registry, ports }: SpecEnvironment): P
   };
 }
 
-function resolveHook(use: TaskUse, { registry, ports }: SpecEnvironment): HookCall {
+function resolveHook(use: HookUse, { registry, ports }: SpecEnvironment): HookCall {
   const prepared = prepareUse(registry.get(useName(use), 'hook') as TaskDeclaration, useParams(use), ports);
   if (prepared.prepare === null) {
     const { handler, params } = prepared;
@@ -165,12 +177,18 @@ function resolveHook(use: TaskUse, { registry, ports }: SpecEnvironment): HookCa
   };
 }
 
-function taskSpecOf(declaration: TaskDeclaration, params: unknown, handler: TaskHandler, unpackArgs: boolean): TaskSpec {
+function taskSpecOf(
+  declaration: TaskDeclaration,
+  params: unknown,
+  handler: TaskHandler,
+  unpackArgs: boolean,
+  limiter?: SharedLimiter,
+): TaskSpec {
   const defaultLimit: Limit = {};
   if (declaration.concurrency !== undefined) defaultLimit.concurrency = declaration.concurrency;
   if (declaration.rateLimit !== undefined) defaultLimit.rate = declaration.rateLimit;
   const call = spread(handler, unpackArgs);
-  return { name: declaration.name, params, call, timeoutSeconds: declaration.timeoutSeconds, defaultLimit, eventId: 0 };
+  return { name: declaration.name, params, call, timeoutSeconds: declaration.timeoutSeconds, defaultLimit, limiter, eventId: 0 };
 }
 
 function spread(handler: TaskHandler, unpackArgs: boolean): TaskSpec['call'] {

@@ -1,4 +1,4 @@
-import type { TaskUse } from '../schemas/definition.ts';
+import type { HookUse } from '../schemas/definition.ts';
 import type { Fault } from '../schemas/problem.ts';
 import { describeThrown, PermanentError, SluiceError } from './errors.ts';
 import type { TaskDeclaration, TaskHandler } from './task.ts';
@@ -15,11 +15,11 @@ class ItemParamsError extends PermanentError {
   override name = 'InvalidParams';
 }
 
-export function useName(use: TaskUse): string {
+export function useName(use: HookUse): string {
   return typeof use === 'string' ? use : use.task;
 }
 
-export function useParams(use: TaskUse): Record<string, unknown> | undefined {
+export function useParams(use: HookUse): Record<string, unknown> | undefined {
   return typeof use === 'string' ? undefined : use.with;
 }
 

@@ -177,9 +177,11 @@ export class Views {
     const task = worker.waitingTask;
     if (task === null) return null;
     // What it waits for can change while it waits: a place came, and now the window is full.
-    const blocked = worker.runner.limiterOf(task)?.blockedBy();
+    const shared = worker.sharedWait?.blockedBy();
+    const blocked = shared ?? worker.runner.limiterOf(task)?.blockedBy();
     const reason = blocked?.reason ?? worker.waitingFor ?? 'task-limit';
-    return { reason, task: task.name, ...(blocked?.until === undefined ? {} : { until: time.instant(blocked.until) }) };
+    const limiter = worker.sharedWait === null ? {} : { limiter: task.limiter?.name };
+    return { reason, task: task.name, ...limiter, ...(blocked?.until === undefined ? {} : { until: time.instant(blocked.until) }) };
   }
 
   /**
@@ -206,7 +208,8 @@ export class Views {
     if (stage.queue.size === 0 && stage.blocked.size === 0) return 'retry';
     const isFull = stage.workers.some((worker) => worker.waitingFor === 'next-stage-full');
     if (isFull) return 'next-stage-full';
-    return stage.runner.blockedByLimit() ?? 'workers';
+    const shared = stage.workers.find((worker) => worker.sharedWait !== null)?.sharedWait?.blockedBy();
+    return shared?.reason ?? stage.runner.blockedByLimit() ?? 'workers';
   }
 
   private eachWorker<T>(view: (worker: Worker) => T): Record<string, T> {

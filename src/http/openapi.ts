@@ -25,6 +25,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
         { name: 'Looking', description: 'Statistics, workers, results and items.' },
         { name: 'Events', description: 'What happens, as it happens.' },
         { name: 'Tasks', description: 'What definitions can name.' },
+        { name: 'Limiters', description: 'Limits that tasks of any stage and pipeline share.' },
         { name: 'Service', description: 'The process itself.' },
       ],
     },

@@ -1,15 +1,30 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
+import { z } from 'zod';
 import { ConfigError } from '../config.ts';
 import { type PipelineDefinition, pipelineDefinitionSchema } from '../schemas/definition.ts';
 import { faultsOf, jsonPointer } from '../schemas/faults.ts';
+import { type LimiterSettings, limiterSettingsSchema } from '../schemas/limiter.ts';
+import { nameSchema } from '../schemas/names.ts';
 
 /** A definition and where it stands, for what is found wrong with it later, such as a task that doesn't exist. */
 export interface LoadedDefinition {
   definition: PipelineDefinition;
   /** The file and the line where it begins: `pipelines/orders.yaml:3`. */
   source: string;
+}
+
+/** A limiter of a section `limits`. */
+export interface LoadedLimiter {
+  name: string;
+  settings: LimiterSettings;
+  source: string;
+}
+
+export interface Loaded {
+  definitions: LoadedDefinition[];
+  limiters: LoadedLimiter[];
 }
 
 export interface DefinitionsOptions {
@@ -21,18 +36,24 @@ const EXTENSIONS = new Set(['.yaml', '.yml', '.json']);
 
 /**
  * Reads pipeline definitions from a file or from the files of a folder, in the order of their names. A file holds one definition, a
- * list of them, `{ pipelines: […] }`, or several YAML documents of these. Subfolders and other files are left alone.
+ * list of them, `{ pipelines: […], limits: { … } }`, or several YAML documents of these. Subfolders and other files are left alone.
  *
  * Throws {@link ConfigError} with every fault of every file, each with its file, its line and a JSON pointer.
  */
-export async function readDefinitions(path: string, { mayBeMissing = false }: DefinitionsOptions = {}): Promise<LoadedDefinition[]> {
+export async function readDefinitions(path: string, { mayBeMissing = false }: DefinitionsOptions = {}): Promise<Loaded> {
   const faults: string[] = [];
-  const loaded: LoadedDefinition[] = [];
+  const loaded: Loaded = { definitions: [], limiters: [] };
   for (const file of await listFiles(path, mayBeMissing)) {
     const text = await readFile(file, 'utf8').catch((error: Error) => void faults.push(`${file}: ${error.message}`));
-    if (text !== undefined) loaded.push(...readText(file, text, faults));
+    if (text !== undefined) readText(file, text, faults, loaded);
   }
-  faults.push(...sameIds(loaded));
+  faults.push(
+    ...twice(
+      'id',
+      loaded.definitions.map(({ definition, source }) => ({ name: definition.id, source })),
+    ),
+    ...twice('limiter', loaded.limiters),
+  );
   if (faults.length > 0) throw new ConfigError('The pipeline definitions cannot be used', faults);
   return loaded;
 }
@@ -52,19 +73,19 @@ async function listFiles(path: string, mayBeMissing: boolean): Promise<string[]>
 }
 
 /** JSON is read as the YAML that it is: so its duplicate keys are found too, and faults have lines. */
-function readText(file: string, text: string, faults: string[]): LoadedDefinition[] {
+function readText(file: string, text: string, faults: string[], loaded: Loaded): void {
   if (extname(file) === '.json') {
     try {
       JSON.parse(text.replace(/^\uFEFF/, ''));
     } catch (error) {
       faults.push(`${file}: ${(error as Error).message}`);
-      return [];
+      return;
     }
   }
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, version: '1.2' });
-  if (!Array.isArray(documents)) return [];
-  return documents.flatMap((document) => readDocument({ file, document, lines, faults }));
+  if (!Array.isArray(documents)) return;
+  for (const document of documents) readDocument({ file, document, lines, faults }, loaded);
 }
 
 interface Source {
@@ -74,22 +95,37 @@ interface Source {
   faults: string[];
 }
 
-function readDocument(source: Source): LoadedDefinition[] {
+function readDocument(source: Source, loaded: Loaded): void {
   const { file, document, lines, faults } = source;
   // A warning is a tag that means nothing here; what stands behind it is not what its author thinks.
   const problems = [...document.errors, ...document.warnings];
   if (problems.length > 0) {
     faults.push(...problems.map(({ message, pos }) => `${file}:${lines.linePos(pos[0]).line}: ${message}`));
-    return [];
+    return;
   }
   const content = toData(source);
-  if (content === undefined || content === null) return [];
-  return definitionsIn(source, content).flatMap(([path, input]) => {
+  if (content === undefined || content === null) return;
+  for (const [path, input] of definitionsIn(source, content)) {
     const parsed = pipelineDefinitionSchema.safeParse(input, { reportInput: true });
-    if (parsed.success) return [{ definition: parsed.data, source: placeOf(source, path) }];
-    faults.push(...faultsOf(parsed.error, path).map((fault) => located(source, fault.path, fault.message)));
-    return [];
-  });
+    if (parsed.success) loaded.definitions.push({ definition: parsed.data, source: placeOf(source, path) });
+    else faults.push(...faultsOf(parsed.error, path).map((fault) => located(source, fault.path, fault.message)));
+  }
+  if (typeof content === 'object' && isSectioned(content)) readLimits(source, content.limits, loaded);
+}
+
+const limitsSchema = z.record(nameSchema, limiterSettingsSchema).default({});
+
+function readLimits(source: Source, input: unknown, loaded: Loaded): void {
+  const parsed = limitsSchema.safeParse(input, { reportInput: true });
+  if (parsed.success) {
+    const all = Object.entries(parsed.data);
+    loaded.limiters.push(...all.map(([name, settings]) => ({ name, settings, source: placeOf(source, ['limits', name]) })));
+  } else source.faults.push(...faultsOf(parsed.error, ['limits']).map((fault) => located(source, fault.path, fault.message)));
+}
+
+/** Whether a document holds sections, and is not itself a definition. */
+function isSectioned(content: object): content is { pipelines?: unknown; limits?: unknown } {
+  return !Array.isArray(content) && ('pipelines' in content || ('limits' in content && !('stages' in content)));
 }
 
 /** Anchors may be used, up to a bound: ten lines of them can stand for billions of values. */
@@ -105,8 +141,8 @@ function toData({ file, document, faults }: Source): unknown {
 /** Each definition of a document with the path to it. */
 function definitionsIn(source: Source, content: unknown): [path: (string | number)[], input: unknown][] {
   if (Array.isArray(content)) return content.map((input, index) => [[index], input]);
-  if (typeof content !== 'object' || content === null || !('pipelines' in content)) return [[[], content]];
-  const { pipelines, ...others } = content;
+  if (typeof content !== 'object' || content === null || !isSectioned(content)) return [[[], content]];
+  const { pipelines = [], limits: _limits, ...others } = content;
   for (const name of Object.keys(others)) source.faults.push(located(source, jsonPointer([name]), 'is an unknown field'));
   if (Array.isArray(pipelines)) return pipelines.map((input, index) => [['pipelines', index], input]);
   source.faults.push(located(source, '/pipelines', 'must be a list'));
@@ -132,11 +168,11 @@ function placeOf({ file, document, lines }: Source, path: readonly (string | num
   return `${file}:${lines.linePos(offset ?? 0).line}`;
 }
 
-function sameIds(loaded: readonly LoadedDefinition[]): string[] {
+function twice(what: string, named: readonly { name: string; source: string }[]): string[] {
   const first = new Map<string, string>();
-  return loaded.flatMap(({ definition: { id }, source }) => {
-    const other = first.get(id);
-    first.set(id, other ?? source);
-    return other === undefined ? [] : [`${source}: the id "${id}" is taken by ${other}`];
+  return named.flatMap(({ name, source }) => {
+    const other = first.get(name);
+    first.set(name, other ?? source);
+    return other === undefined ? [] : [`${source}: the ${what} "${name}" is taken by ${other}`];
   });
 }

@@ -9,16 +9,27 @@ export const rateLimitSchema = z
   .meta({ description: 'At most `limit` starts in any window of `perSeconds`.' });
 export type RateLimit = z.infer<typeof rateLimitSchema>;
 
+const useShape = {
+  task: z.string().min(1),
+  with: z.record(z.string(), z.unknown()).optional().meta({
+    description: 'Its parameters, as its own schema wants them. Strings in them may hold templates, `{{ … }}`.',
+  }),
+};
+
+export const hookUseSchema = z.union([z.string().min(1), z.strictObject(useShape)]);
+
 export const taskUseSchema = z
   .union([
     z.string().min(1),
     z.strictObject({
-      task: z.string().min(1),
-      with: z.record(z.string(), z.unknown()).optional().meta({ description: "The task's parameters, as its own schema wants them." }),
+      ...useShape,
+      limiter: nameSchema.optional().meta({ description: 'A limiter of the section `limits`, shared with all who name it.' }),
     }),
   ])
   .meta({ description: 'A registered task by its name, or by its name with parameters.' });
 export type TaskUse = z.infer<typeof taskUseSchema>;
+/** Of a hook or a predicate. */
+export type HookUse = z.infer<typeof hookUseSchema>;
 
 export const retryModeSchema = z.enum(['per_task', 'per_stage']);
 export const backoffSchema = z.enum(['fixed', 'exponential']);
@@ -43,10 +54,10 @@ export const stageDefinitionSchema = z
     unpackArgs: z.boolean().default(false).meta({ description: 'An array is spread as positional arguments before `ctx`.' }),
     taskConcurrencyLimits: z.record(z.string(), z.int().min(1)).default({}),
     taskRateLimits: z.record(z.string(), rateLimitSchema).default({}),
-    onSuccess: taskUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
-    onFailure: taskUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
-    onSkip: taskUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
-    skipIf: taskUseSchema.optional().meta({ description: 'A predicate by its name, or by its name with parameters.' }),
+    onSuccess: hookUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
+    onFailure: hookUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
+    onSkip: hookUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
+    skipIf: hookUseSchema.optional().meta({ description: 'A predicate by its name, or by its name with parameters.' }),
     queueCapacity: z
       .int()
       .min(1)

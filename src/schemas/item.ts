@@ -122,7 +122,13 @@ export const waitingReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit'
 export type WaitingReason = z.infer<typeof waitingReasonSchema>;
 
 export const waitingForSchema = z
-  .object({ reason: waitingReasonSchema, until: instantSchema.optional(), task: z.string().optional(), stage: z.string().optional() })
+  .object({
+    reason: waitingReasonSchema,
+    until: instantSchema.optional(),
+    task: z.string().optional(),
+    limiter: z.string().optional(),
+    stage: z.string().optional(),
+  })
   .meta({ id: 'WaitingFor', description: 'What an unfinished item waits for; `until` when that is known.' });
 export type WaitingFor = z.infer<typeof waitingForSchema>;
 

@@ -99,6 +99,16 @@ export const ERROR_CODES = {
     fix: 'Use the feedId that the feed was answered with.',
     example: { detail: 'no feed "my-batch-7"' },
   },
+  'limiter-not-found': {
+    title: 'No such limiter',
+    fix: 'Use a name from GET /limiters.',
+    example: { detail: 'no limiter "openai"' },
+  },
+  'unknown-limiter': {
+    title: 'A definition names a limiter that is not defined',
+    fix: 'Use a name from GET /limiters, or define it in the section `limits` of a definitions file.',
+    example: { detail: '/stages/0/tasks/0/limiter no limiter "opanai" is defined' },
+  },
   'pipeline-exists': {
     title: 'A pipeline of this id exists',
     fix: 'Use another id, or delete the other pipeline first.',

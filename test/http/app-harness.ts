@@ -5,6 +5,7 @@ import { createLocalHost, createTaskRegistry, type LocalHost, type TaskDeclarati
 import { systemPorts } from '../../src/engine/ports.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
+import { expressionLanguage } from '../../tasks/index.ts';
 import { createGate, type Gate } from '../engine/harness.ts';
 
 export interface Service extends AsyncDisposable {
@@ -43,7 +44,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   };
   const host = createLocalHost({
     registry: createTaskRegistry(testTasks(released.promise, gated)),
-    ports: systemPorts,
+    ports: { ...systemPorts, expressions: expressionLanguage },
     maxStages: 64,
     maxWorkersPerStage: 10_000,
     retentionMaxItems: 10_000,

@@ -6,7 +6,7 @@ import { readDefinitions } from '../../src/loader/definitions.ts';
 import { folderWith } from './folder.ts';
 
 const one = (id: string): string => `id: ${id}\nstages:\n  - { name: Only, tasks: [hash] }\n`;
-const idsOf = async (path: string): Promise<string[]> => (await readDefinitions(path)).map(({ definition }) => definition.id);
+const idsOf = async (path: string): Promise<string[]> => (await readDefinitions(path)).definitions.map(({ definition }) => definition.id);
 
 /** The faults without the folder, which is another one in each test. */
 async function faultsIn(folder: string, path = folder): Promise<string[]> {
@@ -21,7 +21,9 @@ async function faultsIn(folder: string, path = folder): Promise<string[]> {
 describe('reading', () => {
   it('takes a YAML file, with the defaults filled in and its place', async () => {
     const folder = folderWith({ 'a.yaml': `# first\n${one('a')}` });
-    const [loaded] = await readDefinitions(join(folder, 'a.yaml'));
+    const {
+      definitions: [loaded],
+    } = await readDefinitions(join(folder, 'a.yaml'));
     expect(loaded?.definition).toMatchObject({ id: 'a', collectResults: true, stages: [{ name: 'Only', workers: 1, taskAttempts: 3 }] });
     expect(loaded?.source).toBe(`${folder}/a.yaml:2`);
   });
@@ -58,7 +60,7 @@ describe('reading', () => {
 
 describe('a path with nothing there', () => {
   it('is no definitions when nobody asked for it', async () => {
-    expect(await readDefinitions(join(folderWith(), 'none'), { mayBeMissing: true })).toEqual([]);
+    expect(await readDefinitions(join(folderWith(), 'none'), { mayBeMissing: true })).toEqual({ definitions: [], limiters: [] });
   });
 
   it('is a fault when it was asked for', async () => {
@@ -124,13 +126,45 @@ describe('a fault', () => {
   });
 
   it('is a field beside the pipelines that does not exist', async () => {
-    const folder = folderWith({ 'a.yaml': 'limits: {}\npipelines: []\n', 'b.yaml': 'pipelines: {}\n' });
-    expect(await faultsIn(folder)).toEqual(['a.yaml:1: /limits is an unknown field', 'b.yaml:1: /pipelines must be a list']);
+    const folder = folderWith({ 'a.yaml': 'limit: {}\npipelines: []\n', 'b.yaml': 'pipelines: {}\n' });
+    expect(await faultsIn(folder)).toEqual(['a.yaml:1: /limit is an unknown field', 'b.yaml:1: /pipelines must be a list']);
   });
 
   it('is a file that cannot be read', async () => {
     const folder = folderWith();
     symlinkSync('nothing', join(folder, 'a.yaml'));
     expect(await faultsIn(folder)).toEqual([expect.stringMatching(/^a.yaml: ENOENT/)]);
+  });
+});
+
+describe('the section limits', () => {
+  it('holds limiters by name, beside pipelines or alone', async () => {
+    const folder = folderWith({
+      'a.yaml': 'limits:\n  api: { concurrency: 2, limit: 5, perSeconds: 1.5, key: metadata.customer, weight: value.n }\npipelines: []\n',
+      'b.yaml': 'limits:\n  other:\n    concurrency: 1\n',
+    });
+    const { limiters } = await readDefinitions(folder);
+    expect(limiters.map(({ name, settings }) => [name, settings])).toEqual([
+      ['api', { concurrency: 2, limit: 5, perSeconds: 1.5, key: 'metadata.customer', weight: 'value.n' }],
+      ['other', { concurrency: 1 }],
+    ]);
+    expect(limiters.map(({ source }) => source)).toEqual([expect.stringMatching(/a\.yaml:2$/), expect.stringMatching(/b\.yaml:3$/)]);
+  });
+
+  it('is refused with every fault in it', async () => {
+    const folder = folderWith({
+      'a.yaml':
+        'limits:\n  none: {}\n  half: { limit: 5 }\n  light: { concurrency: 1, weight: n }\n  "a b": { concurrency: 1 }\n  zero: { concurrency: 0 }\n',
+      'b.yaml': 'limits: { twice: { concurrency: 1 } }\n',
+      'c.yaml': 'limits: { twice: { concurrency: 2 } }\n',
+    });
+    expect(await faultsIn(folder)).toEqual([
+      'a.yaml:2: /limits/none needs "concurrency", or "limit" and "perSeconds"',
+      'a.yaml:3: /limits/half needs both "limit" and "perSeconds", or neither',
+      'a.yaml:4: /limits/light/weight has a "weight" without a "limit" that it could count in',
+      expect.stringMatching(/^a.yaml:5: [/]limits[/]a b /),
+      expect.stringMatching(/^a.yaml:6: [/]limits[/]zero[/]concurrency /),
+      expect.stringMatching(/^c.yaml:1: the limiter "twice" is taken by .*b.yaml:1$/),
+    ]);
   });
 });

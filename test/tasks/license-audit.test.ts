@@ -10,7 +10,9 @@ import { use } from './running.ts';
 
 /** Sends a value through every task of the definition, one after the other. */
 async function auditInto(outputDir: string): Promise<(manifest: unknown) => Promise<unknown>> {
-  const [loaded] = await readDefinitions('pipelines/license-audit.yaml');
+  const {
+    definitions: [loaded],
+  } = await readDefinitions('pipelines/license-audit.yaml');
   const tasks = new Map(builtInTasks({ outputDir, httpAllowHosts: [] }).map((task) => [task.name, task]));
   const uses = (loaded?.definition.stages ?? []).flatMap(({ tasks: named }) =>
     named.map((one) => {

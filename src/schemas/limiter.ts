@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { instantSchema } from './names.ts';
+
+const concurrencySchema = z.int().min(1).max(1_000_000).meta({ description: 'At most so many executions at the same time.' });
+const limitSchema = z
+  .number()
+  .gt(0)
+  .max(1_000_000_000)
+  .meta({ description: 'At most so much begins in any window of `perSeconds`: executions, or what `weight` says.' });
+const perSecondsSchema = z.number().min(0.001).max(86_400);
+const expressionSchema = z.string().min(1).max(65_536);
+
+/** A limiter of the section `limits` of a definitions file. */
+export const limiterSettingsSchema = z
+  .strictObject({
+    concurrency: concurrencySchema.optional(),
+    limit: limitSchema.optional(),
+    perSeconds: perSecondsSchema.optional(),
+    key: expressionSchema.optional().meta({
+      description:
+        'An expression over `{ value, metadata }`: each of its results has the limits for itself, such as each customer or host.',
+    }),
+    weight: expressionSchema.optional().meta({
+      description: 'An expression over `{ value, metadata }`: how much of `limit` an execution takes, such as its tokens; else 1.',
+    }),
+  })
+  .refine(({ limit, perSeconds }) => (limit === undefined) === (perSeconds === undefined), {
+    message: 'needs both "limit" and "perSeconds", or neither',
+  })
+  .refine(({ concurrency, limit }) => concurrency !== undefined || limit !== undefined, {
+    message: 'needs "concurrency", or "limit" and "perSeconds"',
+  })
+  .refine(({ weight, limit }) => weight === undefined || limit !== undefined, {
+    message: 'has a "weight" without a "limit" that it could count in',
+    path: ['weight'],
+  })
+  .meta({
+    id: 'LimiterSettings',
+    examples: [{ concurrency: 10, limit: 500, perSeconds: 60, key: 'metadata.customer', weight: 'value.tokens' }],
+  });
+export type LimiterSettings = z.infer<typeof limiterSettingsSchema>;
+
+/** What can be changed while it is used; `null` takes a limit away. */
+export const limiterPatchSchema = z
+  .strictObject({
+    concurrency: concurrencySchema.nullable().optional(),
+    limit: limitSchema.nullable().optional(),
+    perSeconds: perSecondsSchema.nullable().optional(),
+  })
+  .meta({ id: 'LimiterPatch', examples: [{ concurrency: 4 }, { limit: 100, perSeconds: 60 }] });
+export type LimiterPatch = z.infer<typeof limiterPatchSchema>;
+
+const usageShape = {
+  inUse: z.int().meta({ description: 'Executions that run under it.' }),
+  waiting: z.int().meta({ description: 'Workers that wait for it.' }),
+  heldUntil: instantSchema.nullable().meta({ description: 'Until then it lets nobody go, because a server asked for a pause.' }),
+};
+
+export const limiterViewExample = {
+  name: 'openai',
+  inUse: 10,
+  waiting: 37,
+  heldUntil: '2026-11-23T17:44:00.123Z',
+  settings: { concurrency: 10, limit: 500, perSeconds: 60, key: 'metadata.customer' },
+  keys: [{ key: 'acme', inUse: 10, waiting: 37, heldUntil: '2026-11-23T17:44:00.123Z' }],
+};
+
+export const limiterViewSchema = z
+  .object({
+    name: z.string(),
+    ...usageShape,
+    settings: z
+      .object({
+        concurrency: z.int().optional(),
+        limit: z.number().optional(),
+        perSeconds: z.number().optional(),
+        key: z.string().optional(),
+        weight: z.string().optional(),
+      })
+      .meta({ description: 'As they hold now.' }),
+    keys: z
+      .array(z.object({ key: z.string(), ...usageShape }))
+      .meta({ description: 'Of a limiter with a `key`: the busiest results of it, at most 100, those with most waiting first.' }),
+  })
+  .meta({ id: 'Limiter', examples: [limiterViewExample] });
+export type LimiterView = z.infer<typeof limiterViewSchema>;

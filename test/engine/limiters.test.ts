@@ -1,0 +1,190 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createLocalHost, createTaskRegistry, type LocalHost, type TaskDeclaration } from '../../src/engine/index.ts';
+import { noSecrets, silentLogger } from '../../src/engine/ports.ts';
+import type { LimiterSettings } from '../../src/schemas/limiter.ts';
+import { expressionLanguage } from '../../tasks/index.ts';
+import { createGate, type Gate } from './harness.ts';
+import { countedIds, seededRandom, VirtualClock } from './virtual-clock.ts';
+
+function world(limiters: Record<string, LimiterSettings>, run: TaskDeclaration['run'] = (value) => value) {
+  const clock = new VirtualClock();
+  const gate: Gate = createGate();
+  const starts: [id: string, seconds: number][] = [];
+  const declare = (name: string, handler: TaskDeclaration['run']): TaskDeclaration => ({
+    name,
+    kind: 'task',
+    description: '',
+    paramsSchema: null,
+    parseParams: (given) => given,
+    run: (value, context) => {
+      starts.push([context.itemId, clock.seconds]);
+      return handler(value, context);
+    },
+  });
+  const host: LocalHost = createLocalHost({
+    registry: createTaskRegistry([declare('gated', gate.task), declare('call', run)]),
+    ports: {
+      clock,
+      random: seededRandom(1),
+      uniqueId: countedIds(),
+      logger: silentLogger,
+      threads: undefined,
+      expressions: expressionLanguage,
+      secrets: noSecrets,
+    },
+    maxStages: 64,
+    maxWorkersPerStage: 100,
+    retentionMaxItems: 1000,
+    retentionMaxAgeSeconds: 3600,
+    backlogCapacity: 1000,
+    eventsKept: 10_000,
+    hookTimeoutSeconds: 5,
+  });
+  onTestFinished(() => void host.shutdown('force', 0));
+  for (const [name, settings] of Object.entries(limiters)) host.limiters.define(name, settings);
+  const pipeline = async (id: string, limiter: string, stage: object = {}, task = 'gated') => {
+    await host.create({ id, stages: [{ name: 'S', workers: 4, tasks: [{ task, limiter }], ...stage }] });
+    return host.get(id);
+  };
+  return { clock, gate, host, pipeline, starts };
+}
+
+const ids = (...names: string[]) => names.map((id) => ({ id }));
+
+describe('a shared limiter', () => {
+  it('holds for all pipelines that use it together, in one order of priorities', async () => {
+    const { clock, gate, host, pipeline } = world({ few: { concurrency: 2 } });
+    const one = await pipeline('one', 'few');
+    const two = await pipeline('two', 'few');
+    await one.feed(ids('a', 'b', 'c'), {});
+    await two.feed(ids('x'), { priority: 1 });
+    await clock.settle();
+    expect(gate.held).toEqual(['a', 'b']);
+    expect(await host.limiters.list()).toMatchObject([{ name: 'few', inUse: 2, waiting: 2, heldUntil: null }]);
+    gate.open('a');
+    await clock.settle();
+    expect(gate.held).toEqual(['b', 'x']);
+  });
+
+  it('shows what a worker waits for, and until when', async () => {
+    const { clock, pipeline, gate } = world({ slow: { limit: 1, perSeconds: 60 }, few: { concurrency: 1 } });
+    const slow = await pipeline('slow', 'slow');
+    const few = await pipeline('few', 'few');
+    await slow.feed(ids('a', 'b'), {});
+    await few.feed(ids('x', 'y'), {});
+    await clock.settle();
+    const until = new Date(clock.now() + 60_000).toISOString();
+    expect((await slow.item('b')).waitingFor).toEqual({ reason: 'rate-limit', task: 'gated', limiter: 'slow', until });
+    expect((await few.item('y')).waitingFor).toEqual({ reason: 'task-limit', task: 'gated', limiter: 'few' });
+    expect((await few.workerStates())['S-W1']).toMatchObject({ currentTask: 'gated', status: 'busy' });
+    gate.open();
+    await clock.settle();
+    // Waiting is not processing time.
+    await clock.advance(60_000);
+    gate.open();
+    await clock.settle();
+    expect((await slow.workerMetrics())['S-W1']?.totalProcessingTimeSeconds).toBe(0);
+  });
+
+  it('is held for all by a 429, for as long as the server says, and lets them go after it', async () => {
+    const { clock, pipeline, starts } = world({ api: { concurrency: 10 } }, (_value, { attempt, itemId }) => {
+      if (itemId === 'a' && attempt === 1) throw Object.assign(new Error('slow down'), { status: 429, retryAfterSeconds: 20 });
+      return 'fine';
+    });
+    const one = await pipeline('one', 'api', { taskAttempts: 2 }, 'call');
+    const two = await pipeline('two', 'api', {}, 'call');
+    const first = one.run(ids('a'), {});
+    await clock.settle();
+    const second = two.run(ids('x', 'y'), {});
+    await clock.settle();
+    expect(starts).toEqual([['a', 0]]);
+    expect((await two.item('x')).waitingFor).toMatchObject({ reason: 'rate-limit', limiter: 'api' });
+    const answers = await clock.finish(Promise.all([first, second]));
+    expect(answers.map((answer) => (answer as { results: { error: unknown }[] }).results.map(({ error }) => error))).toEqual([
+      [null],
+      [null, null],
+    ]);
+    const later = starts.slice(1).map(([, at]) => at);
+    expect(later).toHaveLength(3);
+    expect(Math.min(...later)).toBeGreaterThanOrEqual(20);
+    expect(new Set(later).size).toBe(3);
+    expect(Math.max(...later)).toBeLessThan(30);
+  });
+
+  it.each([
+    [{ status: 429 }, 7],
+    [{ retryAfterSeconds: 3 }, 3],
+    [{ status: 503 }, null],
+  ])('after an error with %j is held for %s seconds', async (fields, seconds) => {
+    const { clock, host, pipeline } = world({ api: { concurrency: 10 } }, () => Promise.reject(Object.assign(new Error('no'), fields)));
+    const one = await pipeline('one', 'api', { taskAttempts: 2, taskWaitSeconds: 7 }, 'call');
+    await one.feed(ids('a'), {});
+    await clock.settle();
+    const heldUntil = seconds === null ? null : new Date(clock.now() + seconds * 1000).toISOString();
+    expect(await host.limiters.list()).toMatchObject([{ inUse: 0, heldUntil }]);
+  });
+
+  it('keeps its window and the stage’s, when both have a rate', async () => {
+    const { clock, pipeline, starts } = world({ api: { limit: 3, perSeconds: 10 } }, () => 'done');
+    // The stage's own window runs on real time (p-queue); one start a minute of it is more than this test lasts.
+    const stage = { taskRateLimits: { call: { limit: 2, perSeconds: 60 } } };
+    const one = await pipeline('one', 'api', stage, 'call');
+    await one.feed(ids('a', 'b', 'c'), {});
+    await clock.settle();
+    expect(starts).toHaveLength(2);
+    expect((await one.item('c')).waitingFor).toMatchObject({ reason: 'rate-limit' });
+  });
+
+  it('gives back its place when the item is cancelled, waiting or running, and at a forced shutdown', async () => {
+    const { clock, gate, host, pipeline } = world({ few: { concurrency: 1 } });
+    const one = await pipeline('one', 'few');
+    await one.feed(ids('a', 'b', 'c'), {});
+    await clock.settle();
+    await one.cancelItem('b');
+    await one.cancelItem('a');
+    await clock.settle();
+    expect(gate.held).toEqual(['c']);
+    await one.shutdown('force');
+    await clock.settle();
+    expect(await host.limiters.list()).toMatchObject([{ inUse: 0, waiting: 0 }]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('that cannot tell an item’s key fails that item, once', async () => {
+    const { clock, pipeline } = world({ api: { concurrency: 1, key: '$error("none")' } }, () => 'done');
+    const one = await pipeline('one', 'api', { taskAttempts: 5 }, 'call');
+    const answer = (await clock.finish(one.run(ids('a'), {}))) as { results: { error: unknown }[] };
+    expect(answer.results[0]?.error).toMatchObject({ type: 'LimiterKey', attempts: 1 });
+  });
+
+  it('goes with its items through a new definition that uses another one', async () => {
+    const { clock, gate, host, pipeline } = world({ few: { concurrency: 1 }, many: { concurrency: 9 } });
+    const one = await pipeline('one', 'few');
+    await one.feed(ids('a', 'b', 'c'), {});
+    await clock.settle();
+    await host.put('one', { stages: [{ name: 'S', workers: 4, tasks: [{ task: 'gated', limiter: 'many' }] }] });
+    await one.feed(ids('d'), {});
+    await clock.settle();
+    expect(gate.held).toContain('d');
+    for (let i = 0; i < 4; i++) {
+      gate.open();
+      await clock.settle();
+    }
+    expect((await one.stats()).itemsProcessed).toBe(4);
+    expect(await host.limiters.list()).toMatchObject([
+      { inUse: 0, waiting: 0 },
+      { inUse: 0, waiting: 0 },
+    ]);
+  });
+
+  it('is named by what exists', async () => {
+    const { pipeline, host } = world({ few: { concurrency: 1 } });
+    await expect(pipeline('one', 'fwe')).rejects.toMatchObject({
+      code: 'unknown-limiter',
+      errors: [{ path: '/stages/0/tasks/0/limiter', message: 'no limiter "fwe" is defined' }],
+    });
+    expect(() => host.limiters.define('few', { concurrency: 2 })).toThrow('two limiters are named "few"');
+    expect(() => host.limiters.define('bad', { concurrency: 2, key: '(' })).toThrow('/key is no expression');
+    await expect(host.limiters.change('fwe', { concurrency: 1 })).rejects.toMatchObject({ code: 'limiter-not-found' });
+  });
+});

@@ -1,0 +1,251 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DueQueue } from '../../src/engine/due-queue.ts';
+import { type LimiterPass, SharedLimiter } from '../../src/engine/shared-limiter.ts';
+import type { LimiterSettings } from '../../src/schemas/limiter.ts';
+import { expressionLanguage } from '../../tasks/index.ts';
+import { seededRandom, VirtualClock } from './virtual-clock.ts';
+
+interface Let {
+  id: string;
+  at: number;
+  weight: number;
+  key: unknown;
+}
+
+function world(settings: LimiterSettings) {
+  const clock = new VirtualClock();
+  const limiter = new SharedLimiter('l', settings, {
+    clock,
+    random: seededRandom(3),
+    dues: new DueQueue(clock),
+    expressions: expressionLanguage,
+  });
+  const gone: Let[] = [];
+  const passes = new Map<string, LimiterPass>();
+  const claim = (id: string, value: { weight?: unknown; key?: unknown } = {}, priority = 100, signal = new AbortController().signal) =>
+    limiter.claim({ value, metadata: {}, priority }, signal).pass.then((pass) => {
+      passes.set(id, pass);
+      gone.push({ id, at: clock.seconds, weight: (value.weight as number | undefined) ?? 1, key: value.key });
+    });
+  const release = (id: string) => passes.get(id)?.release();
+  const view = () => limiter.view((at) => `${(at - 1000) / 1000}`);
+  return { clock, limiter, gone, claim, release, passes, view, ids: () => gone.map(({ id }) => id) };
+}
+
+describe('a concurrency', () => {
+  it('lets so many go, the next by priority when one has ended', async () => {
+    const { clock, claim, release, ids, view } = world({ concurrency: 2 });
+    for (const [id, priority] of [
+      ['a', 5],
+      ['b', 5],
+      ['c', 5],
+      ['urgent', 1],
+    ] as const)
+      void claim(id, {}, priority);
+    await clock.settle();
+    expect(ids()).toEqual(['a', 'b']);
+    expect(view()).toMatchObject({ inUse: 2, waiting: 2, heldUntil: null });
+    release('b');
+    await clock.settle();
+    expect(ids()).toEqual(['a', 'b', 'urgent']);
+    for (const id of ['a', 'urgent']) release(id);
+    await clock.settle();
+    release('c');
+    expect(view()).toMatchObject({ inUse: 0, waiting: 0 });
+    expect(clock.pending).toBe(0);
+  });
+
+  it('passes over who has given up', async () => {
+    const { clock, claim, release, ids } = world({ concurrency: 1 });
+    const controller = new AbortController();
+    void claim('a');
+    const given = claim('b', {}, 1, controller.signal);
+    void claim('c');
+    await clock.settle();
+    controller.abort(new Error('cancelled'));
+    await expect(given).rejects.toThrow('cancelled');
+    release('a');
+    await clock.settle();
+    expect(ids()).toEqual(['a', 'c']);
+  });
+});
+
+describe('a rate', () => {
+  it('never lets more begin in any window, whatever comes when and however heavy', async () => {
+    const arrival = fc.record({
+      afterMs: fc.integer({ min: 0, max: 400 }),
+      weight: fc.integer({ min: 0, max: 7 }),
+      key: fc.constantFrom('a', 'b'),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(arrival, { maxLength: 60 }), fc.integer({ min: 1, max: 4 }), async (arrivals, concurrency) => {
+        const limit = 5;
+        const { clock, claim, release, gone } = world({ concurrency, limit, perSeconds: 1, key: 'value.key', weight: 'weight' });
+        const running: Promise<void>[] = [];
+        for (const [i, { afterMs, weight, key }] of arrivals.entries()) {
+          await clock.advance(afterMs);
+          const id = String(i);
+          running.push(
+            claim(id, { weight, key }).then(() => {
+              clock.setTimer(() => release(id), (i * 37) % 300);
+            }),
+          );
+        }
+        await clock.finish(Promise.all(running));
+        expect(gone).toHaveLength(arrivals.length);
+        for (const key of ['a', 'b']) {
+          const starts = gone.filter((one) => one.key === key);
+          for (const { at, weight } of starts) {
+            const window = starts.filter((other) => other.at >= at && Math.round(1000 * (other.at - at)) < 1000);
+            const sum = window.reduce((total, one) => total + one.weight, 0);
+            // What is heavier than the limit goes with nothing but weightless ones beside it.
+            if (sum > limit) expect(window.filter((one) => one.weight > 0)).toHaveLength(1);
+            expect(weight).toBeLessThanOrEqual(7);
+          }
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('lets the next go as soon as the window allows it', async () => {
+    const { clock, claim, gone } = world({ limit: 2, perSeconds: 10 });
+    void claim('a');
+    await clock.advance(4000);
+    for (const id of ['b', 'c', 'd']) void claim(id);
+    await clock.advance(60_000);
+    expect(gone.map(({ id, at }) => [id, at])).toEqual([
+      ['a', 0],
+      ['b', 4],
+      ['c', 10],
+      ['d', 14],
+    ]);
+  });
+
+  it('counts weights that are fractions without losing any to rounding', async () => {
+    const { clock, claim, gone } = world({ limit: 1, perSeconds: 1, weight: 'value.weight' });
+    for (let i = 0; i < 10; i++) void claim(String(i), { weight: 0.1 });
+    await clock.settle();
+    expect(gone).toHaveLength(10);
+  });
+
+  it('counts from when the execution really begins', async () => {
+    const { clock, claim, passes, gone } = world({ limit: 1, perSeconds: 10 });
+    void claim('a');
+    await clock.advance(5000);
+    passes.get('a')?.restart();
+    void claim('b');
+    await clock.advance(20_000);
+    expect(gone.map(({ at }) => at)).toEqual([0, 15]);
+  });
+});
+
+describe('a key', () => {
+  it('has the limits for itself, and is found in metadata, value or the value’s members', async () => {
+    const { clock, claim, ids, view } = world({ concurrency: 1, key: '[key, value.key]' });
+    for (const [id, key] of [
+      ['a1', 'a'],
+      ['a2', 'a'],
+      ['b1', 'b'],
+      ['n1', undefined],
+      ['n2', undefined],
+    ] as const)
+      void claim(id, { key });
+    await clock.settle();
+    expect(ids()).toEqual(['a1', 'b1', 'n1']);
+    expect(view()).toMatchObject({ inUse: 3, waiting: 2 });
+    expect(view().keys.map(({ key, waiting }) => [key, waiting])).toEqual([
+      ['["a","a"]', 1],
+      ['[]', 1],
+      ['["b","b"]', 0],
+    ]);
+  });
+
+  it('that nobody uses any more is forgotten', async () => {
+    const { clock, claim, release, limiter } = world({ concurrency: 1, limit: 1, perSeconds: 1, key: 'value.key' });
+    for (let i = 0; i < 1000; i++) {
+      await claim(String(i), { key: i });
+      release(String(i));
+      if (i % 50 === 0) await clock.advance(1000);
+    }
+    expect((limiter as unknown as { buckets: Map<string, unknown> }).buckets.size).toBeLessThan(200);
+  });
+
+  it.each([
+    [{ key: '$error("no key")' }, 'the key of the limiter "l" fails'],
+    [{ weight: '"heavy"', limit: 1, perSeconds: 1 }, 'the weight of "l" must be a number of 0 or more, not "heavy"'],
+    [{ weight: '0-1', limit: 1, perSeconds: 1 }, 'must be a number of 0 or more, not -1'],
+  ])('or weight like %j that cannot be told is a permanent error', async (settings, message) => {
+    const { claim } = world({ concurrency: 1, ...settings });
+    await expect(claim('a')).rejects.toMatchObject({ permanent: true, message: expect.stringContaining(message) });
+  });
+});
+
+describe('a hold', () => {
+  it('lets nobody of the key go until it ends, then one by one with random gaps', async () => {
+    const { clock, claim, passes, gone, view } = world({ concurrency: 100, key: 'value.key' });
+    void claim('first', { key: 'a' });
+    await clock.settle();
+    passes.get('first')?.hold(30);
+    for (let i = 0; i < 20; i++) void claim(`w${i}`, { key: 'a' });
+    void claim('other', { key: 'b' });
+    await clock.settle();
+    expect(gone.map(({ id }) => id)).toEqual(['first', 'other']);
+    expect(view()).toMatchObject({ heldUntil: '30', waiting: 20 });
+    await clock.advance(29_999);
+    expect(gone).toHaveLength(2);
+    await clock.advance(20_000);
+    const times = gone.slice(2).map(({ at }) => at);
+    expect(times).toHaveLength(20);
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(30);
+    expect(view().heldUntil).toBeNull();
+  });
+
+  it('spreads those who waited over a tenth of it', async () => {
+    const { clock, claim, passes, gone } = world({ concurrency: 100 });
+    void claim('first');
+    for (let i = 0; i < 19; i++) void claim(`r${i}`);
+    await clock.settle();
+    passes.get('first')?.hold(30);
+    for (let i = 0; i < 20; i++) void claim(`w${i}`);
+    await clock.advance(60_000);
+    const times = gone.slice(20).map(({ at }) => at);
+    expect(new Set(times).size).toBe(20);
+    const spread = Math.max(...times) - 30;
+    expect(spread).toBeGreaterThan(0.5);
+    expect(spread).toBeLessThan(6);
+  });
+
+  it('is not shortened by a shorter one', async () => {
+    const { clock, claim, passes, gone } = world({ concurrency: 9 });
+    void claim('a');
+    await clock.settle();
+    passes.get('a')?.hold(30);
+    passes.get('a')?.hold(1);
+    void claim('b');
+    await clock.advance(29_000);
+    expect(gone).toHaveLength(1);
+  });
+});
+
+describe('a change', () => {
+  it('takes effect at once for those who wait', async () => {
+    const { clock, claim, limiter, ids } = world({ concurrency: 1 });
+    for (const id of ['a', 'b', 'c']) void claim(id);
+    await clock.settle();
+    limiter.change({ concurrency: 2 });
+    await clock.settle();
+    expect(ids()).toEqual(['a', 'b']);
+    limiter.change({ concurrency: null, limit: 10, perSeconds: 1 });
+    await clock.settle();
+    expect(ids()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('that would leave no limit, or half of one, is refused', () => {
+    const { limiter, view } = world({ concurrency: 1 });
+    expect(() => limiter.change({ concurrency: null })).toThrow('needs "concurrency"');
+    expect(() => limiter.change({ limit: 1 })).toThrow('needs both');
+    expect(view().settings).toEqual({ concurrency: 1 });
+  });
+});
