@@ -44,7 +44,7 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         summary: 'Change a shared limiter',
         description: 'Takes effect at once, for those who wait too; it holds until the service ends. `null` takes a limit away.',
         querystring: noQuery,
-        params: z.strictObject({ name: nameSchema.meta({ description: 'The name of a limiter.' }) }),
+        params: z.strictObject({ name: nameSchema.meta({ description: 'The name of a limiter.', examples: ['openai'] }) }),
         body: limiterPatchSchema,
         response: { 200: reply(limiterViewSchema, 'As it is now.'), ...problems(...BODY_PROBLEMS, 'limiter-not-found') },
       },
