@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { eventPosition, eventQuerySchema, toEventFilter } from '../src/http/event-query.ts';
+import type { PipelineHost, PipelineRuntime } from '../src/engine/index.ts';
+import { allEventsQuerySchema, eventPosition, eventQuerySchema, toEventFilter } from '../src/http/event-query.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
 import { pipelineParams, problems } from '../src/http/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import type { SnapshotSource } from '../src/http/sse-snapshots.ts';
 
 const DESCRIPTION = `
 An event stream as browsers read it with \`EventSource\`. It begins with \`retry: 1000\`.
@@ -80,9 +82,56 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
         events,
         filter: toEventFilter(query),
         ...position,
-        ...(query.snapshotSeconds === undefined ? {} : { snapshots: { source: runtime, seconds: query.snapshotSeconds } }),
+        ...(query.snapshotSeconds === undefined ? {} : { snapshots: { source: snapshotsOf(runtime), seconds: query.snapshotSeconds } }),
       });
       reply.hijack();
     },
   });
+  app.route({
+    method: 'GET',
+    url: '/events',
+    exposeHeadRoute: false,
+    schema: {
+      tags: ['Events'],
+      summary: 'Follow the events of all pipelines',
+      description:
+        'The same over all pipelines, `pipelineId` in each datum, and one sequence of ids of its own: those of one pipeline’s stream mean nothing here. `snapshotSeconds` sends a `snapshot` of each pipeline. The ids hold until the service starts anew.',
+      operationId: 'followAllEvents',
+      querystring: allEventsQuerySchema,
+      headers: eventHeaders,
+      response: {
+        200: {
+          description: 'The stream. It ends when the service does.',
+          content: {
+            'text/event-stream': { schema: z.string(), example: EXAMPLE.replace('{"itemId"', '{"pipelineId":"orders","itemId"') },
+          },
+        },
+        ...problems('invalid-event-id', 'shutting-down'),
+      },
+    },
+    handler(request, reply) {
+      const { events } = host;
+      const { query } = request;
+      const position = eventPosition(events, request.headers['last-event-id'], query.after);
+      const snapshots = { source: { subject: host, read: () => snapshotsOfAll(host) }, seconds: query.snapshotSeconds ?? 0 };
+      hub.attach({
+        response: reply.raw,
+        headers: { ...reply.getHeaders(), 'x-request-id': request.id },
+        events,
+        filter: toEventFilter(query),
+        ...position,
+        ...(query.snapshotSeconds === undefined ? {} : { snapshots }),
+      });
+      reply.hijack();
+    },
+  });
+}
+
+function snapshotsOf(runtime: PipelineRuntime): SnapshotSource {
+  return { subject: runtime, read: async () => [await runtime.snapshot()] };
+}
+
+async function snapshotsOfAll(host: PipelineHost): Promise<object[]> {
+  const ids = (await host.list()).map(({ definition }) => definition.id);
+  return Promise.all(ids.map(async (pipelineId) => ({ pipelineId, ...(await host.get(pipelineId).snapshot()) })));
 }

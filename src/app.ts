@@ -10,6 +10,7 @@ import { answerClientError } from './http/client-error.ts';
 import { closeGently } from './http/closing.ts';
 import { refuseCrossSite } from './http/cross-site.ts';
 import { acceptJsonBodies } from './http/json-body.ts';
+import { linkNextPages } from './http/next-link.ts';
 import { describeApi } from './http/openapi.ts';
 import { sendProblem } from './http/problem.ts';
 import { requestIdOf, traceOf } from './http/request-identity.ts';
@@ -73,6 +74,7 @@ export async function buildApp(
   logRequests(app);
   acceptJsonBodies(app);
   answerUnknownRoutes(app);
+  linkNextPages(app);
   await describeApi(app, VERSION);
 
   await app.register(registerRoutes, {

@@ -3,11 +3,12 @@ import type { ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 import type { PipelineDefinition } from '../schemas/definition.ts';
 import { checkDefinition, type DefinitionLimits } from './definition.ts';
 import { SluiceError } from './errors.ts';
+import { HostEvents } from './host-events.ts';
 import { jsonFault } from './json-fault.ts';
 import { Limiters } from './limiters.ts';
 import { LocalRuntime } from './local-runtime.ts';
 import type { Ports } from './ports.ts';
-import type { PipelineDescription, PipelineHost, PutOutcome } from './runtime.ts';
+import type { EventSource, PipelineDescription, PipelineHost, PutOutcome } from './runtime.ts';
 import { STRENGTH } from './shutdown.ts';
 import { resolveStage, type SpecEnvironment } from './stage-spec.ts';
 import type { TaskRegistry } from './task-registry.ts';
@@ -31,11 +32,17 @@ export class LocalHost implements PipelineHost {
   shuttingDown = false;
   private readonly options: LocalHostOptions;
   private readonly pipelines = new Map<string, LocalRuntime>();
+  private readonly allEvents: HostEvents;
 
   constructor(options: LocalHostOptions) {
     this.options = options;
     this.tasks = options.registry;
     this.limiters = new Limiters(options.ports);
+    this.allEvents = new HostEvents(options.ports.uniqueId());
+  }
+
+  get events(): EventSource {
+    return this.allEvents.begin();
   }
 
   list(): Promise<PipelineDescription[]> {
@@ -48,6 +55,7 @@ export class LocalHost implements PipelineHost {
     if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" exists`);
     const pipeline = this.build(definition);
     this.pipelines.set(definition.id, pipeline);
+    this.allEvents.add(definition.id, pipeline.events);
     if (options.start !== false) await pipeline.start();
     return pipeline.describe();
   }
@@ -79,7 +87,9 @@ export class LocalHost implements PipelineHost {
       throw new SluiceError('items-in-flight', `${inFlight} items are unfinished`, { details: { itemsInFlight: inFlight } });
     }
     await pipeline.shutdown(mode ?? 'force');
-    if (this.pipelines.get(id) === pipeline) this.pipelines.delete(id);
+    if (this.pipelines.get(id) !== pipeline) return;
+    this.pipelines.delete(id);
+    this.allEvents.remove(id);
   }
 
   async shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport> {

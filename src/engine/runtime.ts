@@ -167,6 +167,8 @@ export interface ItemsQuery {
 /** What a subscriber wants; an absent field lets everything through. Snapshots are made by the hub, not read from here. */
 export interface EventFilter {
   types: ReadonlySet<EventType>;
+  /** Of the events of all pipelines. */
+  pipelineId?: ReadonlySet<string>;
   itemId?: ReadonlySet<string>;
   feedId?: ReadonlySet<string>;
   stage?: ReadonlySet<string>;
@@ -204,6 +206,8 @@ export interface PipelineHost {
   readonly tasks: TaskCatalogue;
   /** Limits that tasks of any pipeline share. */
   readonly limiters: LimiterCatalogue;
+  /** Those of all pipelines in one sequence, `pipelineId` first in each datum. */
+  readonly events: EventSource;
   /** True from the first call of {@link PipelineHost.shutdown}. */
   readonly shuttingDown: boolean;
   list(): Promise<PipelineDescription[]>;

@@ -52,13 +52,21 @@ export const eventQuerySchema = z.strictObject({
     .optional()
     .meta({ description: 'Adds a `snapshot` event, with the dashboard snapshot, every so many seconds.', examples: [1] }),
 });
+export const allEventsQuerySchema = eventQuerySchema.extend({
+  pipelineId: z
+    .array(nameSchema)
+    .optional()
+    .meta({ description: `Only events of this pipeline. ${REPEATABLE}`, examples: [['orders']] }),
+});
+
 export type EventQuery = z.infer<typeof eventQuerySchema>;
 
 /** The filter that a query asks for. */
-export function toEventFilter(query: EventQuery): EventFilter {
-  const { types = DEFAULT_TYPES, itemId, feedId, stage, status } = query;
+export function toEventFilter(query: EventQuery & { pipelineId?: string[] | undefined }): EventFilter {
+  const { types = DEFAULT_TYPES, pipelineId, itemId, feedId, stage, status } = query;
   return {
     types: new Set(types),
+    ...(pipelineId === undefined ? {} : { pipelineId: new Set(pipelineId) }),
     ...(itemId === undefined ? {} : { itemId: new Set([itemId].flat().flatMap(idAndParts)) }),
     ...(feedId === undefined ? {} : { feedId: new Set(feedId) }),
     ...(stage === undefined ? {} : { stage: new Set(stage) }),
@@ -89,7 +97,7 @@ export function eventPosition(events: EventSource, header: string | undefined, q
   if (id === undefined) return { after: events.newest, gap: false };
   const { epoch, seq } = parseEventId(id);
   if (epoch !== events.epoch) return { after: events.oldest - 1, gap: true };
-  if (seq > events.newest) throw new SluiceError('invalid-event-id', `The newest event of this pipeline is ${epoch}-${events.newest}.`);
+  if (seq > events.newest) throw new SluiceError('invalid-event-id', `The newest event is ${epoch}-${events.newest}.`);
   return { after: seq, gap: false };
 }
 

@@ -94,6 +94,6 @@ function sizeOf(batch: Batch): number {
 
 /** The same text for filters that let the same events through. */
 export function filterKey(filter: EventFilter): string {
-  const { types, itemId, feedId, stage, status } = filter;
-  return JSON.stringify([types, itemId, feedId, stage, status].map((set) => set && [...set].sort()));
+  const { types, pipelineId, itemId, feedId, stage, status } = filter;
+  return JSON.stringify([types, pipelineId, itemId, feedId, stage, status].map((set) => set && [...set].sort()));
 }

@@ -1,9 +1,13 @@
-import type { PipelineRuntime } from '../engine/index.ts';
 import type { Clock, Logger } from '../engine/ports.ts';
 import { controlFrame, toPayload } from './sse-frame.ts';
 import type { SseReader } from './sse-reader.ts';
 
-export type SnapshotSource = Pick<PipelineRuntime, 'snapshot'>;
+/** What is shown, and how it is asked for: an event each. */
+export interface SnapshotSource {
+  /** Who asks for the same subject shares the snapshots. */
+  subject: object;
+  read: () => Promise<readonly object[]>;
+}
 
 export interface Snapshots {
   /** Offers the reader a snapshot every so many seconds, the first one after that time. Returns the way to end it. */
@@ -17,7 +21,7 @@ interface Ticker {
 
 /** One timer and one call of `snapshot()` for all readers of a pipeline that ask for the same interval. */
 export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logger }): Snapshots {
-  const tickers = new Map<SnapshotSource, Map<number, Ticker>>();
+  const tickers = new Map<object, Map<number, Ticker>>();
 
   function arm(ticker: Ticker, source: SnapshotSource, seconds: number): void {
     ticker.timer = clock.setTimer(() => void tick(ticker, source, seconds), seconds * 1000);
@@ -28,8 +32,9 @@ export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logge
     try {
       // While all of them are held back nobody would get it.
       if ([...ticker.readers].some((reader) => reader.mode === 'open')) {
-        const payload = toPayload([controlFrame('snapshot', await source.snapshot())]);
-        for (const reader of ticker.readers) reader.offer(payload);
+        const frames = (await source.read()).map((snapshot) => controlFrame('snapshot', snapshot));
+        const payload = frames.length === 0 ? undefined : toPayload(frames);
+        if (payload !== undefined) for (const reader of ticker.readers) reader.offer(payload);
       }
     } catch (error) {
       logger.warn({ err: error }, 'a snapshot for an event stream failed');
@@ -40,8 +45,9 @@ export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logge
 
   return {
     join(source, seconds, reader) {
-      const ofSource = tickers.get(source) ?? new Map<number, Ticker>();
-      tickers.set(source, ofSource);
+      const { subject } = source;
+      const ofSource = tickers.get(subject) ?? new Map<number, Ticker>();
+      tickers.set(subject, ofSource);
       let ticker = ofSource.get(seconds);
       if (ticker === undefined) {
         ticker = { readers: new Set(), timer: undefined };
@@ -55,7 +61,7 @@ export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logge
         if (readers.size > 0) return;
         clock.clearTimer(ticker.timer);
         if (ofSource.get(seconds) === ticker) ofSource.delete(seconds);
-        if (ofSource.size === 0) tickers.delete(source);
+        if (ofSource.size === 0) tickers.delete(subject);
       };
     },
   };

@@ -60,6 +60,8 @@ describe('a request', () => {
     ['ops', 'POST', '/pipelines/a/feed', 202],
     ['ops', 'GET', '/pipelines/a/stats', 200],
     ['one', 'POST', '/pipelines/a/feed', 202],
+    ['one', 'GET', '/events', 403],
+    ['ci', 'GET', '/events', 403],
     ['one', 'POST', '/pipelines/b/feed', 403],
     ['one', 'GET', '/pipelines', 403],
     ['old', 'GET', '/pipelines', 401],

@@ -209,7 +209,7 @@ describe('heartbeat and snapshots', () => {
   it('sends a snapshot every so many seconds, without an id, made once for all who ask for the same interval', async () => {
     const clock = createManualClock();
     let made = 0;
-    const snapshots = { source: { snapshot: async () => ({ made: ++made }) as never }, seconds: 0.5 };
+    const snapshots = { source: { subject: {}, read: async () => [{ made: ++made }] }, seconds: 0.5 };
     harness = await startHarness(createFakeSource(), { clock });
     harness.attachment = { snapshots };
     const clients = [await connect(harness.port), await connect(harness.port)];
@@ -230,10 +230,10 @@ describe('heartbeat and snapshots', () => {
     let calls = 0;
     const snapshot = async () => {
       if (++calls === 1) throw new Error('no');
-      return { calls } as never;
+      return [{ calls }];
     };
     harness = await startHarness(createFakeSource(), { clock });
-    harness.attachment = { snapshots: { source: { snapshot }, seconds: 1 } };
+    harness.attachment = { snapshots: { source: { subject: {}, read: snapshot }, seconds: 1 } };
     const client = await connect(harness.port);
     clock.advance(1000);
     await eventually(() => clock.timers === 2);

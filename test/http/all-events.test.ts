@@ -1,0 +1,90 @@
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { create, definition, feed, get, run, type Service, startService } from './app-harness.ts';
+import { connect } from './sse-harness.ts';
+
+let service: Service;
+let port: number;
+beforeEach(async () => {
+  service = await startService();
+  await service.app.listen({ port: 0, host: '127.0.0.1' });
+  port = (service.app.server.address() as AddressInfo).port;
+  await create(service, definition('a'));
+  await create(service, definition('b'));
+});
+afterEach(() => service[Symbol.asyncDispose]());
+
+const ended = (events: { data: string }[]) =>
+  events
+    .map(({ data }) => JSON.parse(data || '{}'))
+    .filter((data) => data.final)
+    .map(({ pipelineId, itemId }) => `${pipelineId}/${itemId}`);
+
+describe('GET /events', () => {
+  it('has the events of all pipelines, and of those that come later', async () => {
+    const client = await connect(port, '/events');
+    await run(service, 'a', [{ id: 'x' }]);
+    await run(service, 'b', [{ id: 'x' }]);
+    await create(service, definition('c'));
+    await run(service, 'c', [{ id: 'y' }]);
+    await client.until(() => ended(client.events).length === 3);
+    expect(ended(client.events)).toEqual(['a/x', 'b/x', 'c/y']);
+    expect(client.events.filter(({ data }) => data !== '').every(({ data }) => data.startsWith('{"pipelineId":"'))).toBe(true);
+  });
+
+  it('is resumed at any event, without a gap and without one twice', async () => {
+    const whole = await connect(port, '/events?types=status,result,task,pipeline');
+    for (const id of ['1', '2', '3']) for (const pipeline of ['a', 'b']) await run(service, pipeline, [{ id }]);
+    await whole.until(() => ended(whole.events).length === 6);
+    const ids = whole.events.flatMap(({ id, data }) => (id === undefined || data === '' ? [] : [id]));
+    expect(ids.length).toBeGreaterThan(30);
+    for (const [i, id] of ids.slice(0, -1).entries()) {
+      const other = await connect(port, '/events?types=status,result,task,pipeline', { headers: { 'last-event-id': id } });
+      const rest = () => other.events.flatMap((event) => (event.id === undefined || event.data === '' ? [] : [event.id]));
+      await other.until(() => rest().length === ids.length - i - 1);
+      expect(rest()).toEqual(ids.slice(i + 1));
+      other.destroy();
+    }
+  });
+
+  it('can be narrowed, to pipelines too', async () => {
+    const client = await connect(port, '/events?pipelineId=b&status=completed');
+    await run(service, 'a', [{ id: 'x' }]);
+    await run(service, 'b', [{ id: 'y' }]);
+    await client.until(() => ended(client.events).length === 1);
+    expect(ended(client.events)).toEqual(['b/y']);
+  });
+
+  it('adds a snapshot of each pipeline', async () => {
+    const client = await connect(port, '/events?snapshotSeconds=0.1');
+    await client.until(() => client.named('snapshot').length >= 2);
+    expect(client.named('snapshot').slice(0, 2)).toMatchObject([
+      { pipelineId: 'a', pipelineStats: {} },
+      { pipelineId: 'b', pipelineStats: {} },
+    ]);
+  });
+
+  it('goes on when a pipeline is removed, and ends with a bye', async () => {
+    const client = await connect(port, '/events?types=status,pipeline');
+    await feed(service, 'a', [{ id: 'x' }]);
+    await service.app.inject({ method: 'DELETE', url: '/pipelines/a?mode=drain' });
+    await run(service, 'b', [{ id: 'y' }]);
+    await client.until(() => ended(client.events).length === 2);
+    expect(ended(client.events)).toEqual(['a/x', 'b/y']);
+    const closing = service.app.close();
+    await client.until(() => client.named('bye').length === 1);
+    await closing;
+  });
+
+  it('refuses ids of a pipeline’s own stream by a gap, and what is no id', async () => {
+    await run(service, 'a', [{ id: 'x' }]);
+    const { asOf } = (await get(service, '/pipelines/a/stats')).json();
+    const client = await connect(port, `/events?after=${asOf}`);
+    await client.until(() => client.named('gap').length === 1);
+    expect(client.named('gap')).toMatchObject([{ missed: null }]);
+    for (const after of ['x', 'h-12x', '-1']) {
+      expect((await get(service, `/events?after=${after}`)).json().code).toBe('invalid-event-id');
+    }
+    expect((await get(service, '/events?pipelineId=a%2Fb')).statusCode).toBe(400);
+  });
+});
