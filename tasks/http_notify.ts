@@ -34,7 +34,6 @@ export function httpNotify(client: HttpClient): TaskDeclaration {
           timeoutSeconds,
           maxBytes: ANSWER_MAX_BYTES,
           maxRedirects: 5,
-          signal: undefined,
         });
         if (status < 200 || status >= 300) throw new Error(`${new URL(url).origin} answered ${status}`);
       },

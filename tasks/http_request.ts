@@ -84,7 +84,11 @@ export function httpRequest(client: HttpClient): TaskDeclaration {
       if (into !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))) {
         throw new PermanentError('"into" needs a value that is an object');
       }
-      const answer = await client.send({ ...params, ...encodeBody(params.body, params.headers), signal: context.signal });
+      const answer = await client.send({
+        ...params,
+        ...encodeBody(params.body, params.headers),
+        onAbort: (listener) => context.onAbort(listener),
+      });
       const { status } = answer;
       if (!(status >= 200 && status < 300) && !successStatuses.includes(status)) throw failureOf(answer, retryStatuses);
       const result = { status, headers: answer.headers, body: bodyOf(answer, params.response), url: answer.url };
@@ -134,7 +138,8 @@ function bodyOf({ body, headers }: HttpResponse, response: z.infer<typeof params
 function jsonOf(body: Buffer): unknown {
   if (body.length === 0) return null;
   try {
-    return JSON.parse(new TextDecoder('utf-8').decode(body));
+    const text = body.toString('utf8');
+    return JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
   } catch {
     throw new Error(`the body is no JSON: ${printable(body)}`);
   }

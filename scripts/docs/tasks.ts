@@ -61,6 +61,7 @@ const contextFields = [
   ['`pipeline`, `stage`, `task`, `worker`', 'Where it runs.'],
   ['`attempt`', '1 for the first execution.'],
   ['`signal`', 'Aborts on timeout, cancel and forced shutdown. In a thread it never does; there the thread is ended.'],
+  ['`onAbort(listener)`', 'Calls `listener(reason)` when the signal would abort; cheaper, since no signal is made. Not in a thread.'],
   [
     '`setStatus(text, { minIntervalSeconds })`',
     'Shows in the worker’s state and as a `progress` event; `false` when it was too soon after the last one.',

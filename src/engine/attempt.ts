@@ -21,6 +21,7 @@ export class TaskAttempt implements Attempt {
   params: unknown;
   private readonly sink: AttemptSink;
   private controller: AbortController | undefined;
+  private listeners: ((reason: unknown) => void)[] | undefined;
   private isEnded = false;
 
   constructor(sink: AttemptSink, holder: Worker, item: Item, spec: TaskSpec) {
@@ -61,6 +62,17 @@ export class TaskAttempt implements Attempt {
     return this.controller.signal;
   }
 
+  onAbort(listener: (reason: unknown) => void): void {
+    if (this.isEnded) {
+      const { signal } = this;
+      if (signal.aborted) listener(signal.reason);
+      else signal.addEventListener('abort', () => listener(signal.reason), { once: true });
+      return;
+    }
+    this.listeners ??= [];
+    this.listeners.push(listener);
+  }
+
   setStatus(text: string, options?: { minIntervalSeconds?: number }): boolean {
     return !this.isEnded && this.sink.setStatus(this, text, options?.minIntervalSeconds ?? 0);
   }
@@ -83,8 +95,11 @@ export class TaskAttempt implements Attempt {
     if (reason === undefined) return;
     // Also for who looks at the signal only after the attempt was given up.
     this.controller ??= new AbortController();
-    const { controller } = this;
+    const { controller, listeners = [] } = this;
     // Listeners are foreign code, which may cancel or shut down in its turn: not in the middle of a transition.
-    queueMicrotask(() => controller.abort(reason));
+    queueMicrotask(() => {
+      controller.abort(reason);
+      for (const listener of listeners) listener(reason);
+    });
   }
 }

@@ -18,6 +18,8 @@ import { WorkerRing } from './worker-ring.ts';
 
 /** How long items are handed out before timers and I/O get their turn. */
 const TURN_MS = 5;
+/** How often the wall clock is compared with the monotonic one, while there is work. */
+const SYNC_MS = 50;
 
 export interface SchedulerDeps {
   time: EngineClock;
@@ -51,6 +53,7 @@ export class Scheduler {
   private isYielding = false;
   private isMarked = false;
   private turnStart = 0;
+  private syncedAt = Number.NEGATIVE_INFINITY;
   private sinceCheck = 0;
   /** Items between two attempts. */
   readonly parked = new Set<Item>();
@@ -98,11 +101,11 @@ export class Scheduler {
   run(): void {
     if (this.isRunning || this.isYielding) return;
     this.isRunning = true;
-    this.mark();
+    this.sync();
     try {
       for (;;) {
         if (this.ready.length === 0) break;
-        if ((++this.sinceCheck & 31) === 0 && this.deps.time.clock.monotonic() - this.turnStart > TURN_MS) {
+        if ((++this.sinceCheck & 15) === 0 && this.isTurnOver()) {
           this.isYielding = true;
           return;
         }
@@ -458,18 +461,27 @@ export class Scheduler {
     this.run();
   }
 
-  /** Notes when this turn of the event loop began, once a turn. */
-  private mark(): void {
-    if (this.isMarked) return;
+  /** Whether this turn of the event loop has been long enough: then the rest of the process has its turn first. */
+  private isTurnOver(): boolean {
+    const { clock } = this.deps.time;
+    const now = clock.monotonic();
+    if (this.isMarked) return now - this.turnStart > TURN_MS;
+    // Marked from here only: a turn that gives few workers something to do, as with most I/O, needs no call after it.
     this.isMarked = true;
-    const { time } = this.deps;
-    time.sync();
-    this.turnStart = time.now;
-    time.clock.defer(() => {
+    this.turnStart = now;
+    clock.defer(() => {
       this.isMarked = false;
       if (!this.isYielding) return;
       this.isYielding = false;
       this.run();
     });
+    return false;
+  }
+
+  private sync(): void {
+    const { time } = this.deps;
+    if (time.now - this.syncedAt < SYNC_MS) return;
+    time.sync();
+    this.syncedAt = time.now;
   }
 }

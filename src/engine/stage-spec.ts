@@ -14,7 +14,7 @@ import type { Logger, Ports, ThreadRunner } from './ports.ts';
 import type { SharedLimiter } from './shared-limiter.ts';
 import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandler } from './task.ts';
 import type { TaskRegistry } from './task-registry.ts';
-import { prepareUse, useName, useParams } from './task-use.ts';
+import { type ItemUse, prepareUse, useName, useParams } from './task-use.ts';
 
 /** One task of a stage, ready to be called. */
 export interface TaskSpec {
@@ -140,13 +140,19 @@ function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, limiters, po
   const declaration = withThread(registry.get(useName(use), 'task') as TaskDeclaration, ports.threads);
   const { params, handler, prepare } = prepareUse(declaration, useParams(use), ports);
   if (prepare === null) return taskSpecOf(declaration, params, handler, unpackArgs, limiter);
-  const templated = async (value: unknown, context: TaskContext): Promise<unknown> => {
+  const templated = (value: unknown, context: TaskContext): unknown => {
     const { metadata, itemId, sequenceId } = context;
-    const made = await prepare({ value, metadata, itemId, sequenceId });
-    // Given up while its parameters were made: nothing has begun, nothing is to begin.
-    context.signal.throwIfAborted();
-    (context as { params: unknown }).params = made.params;
-    return spread(made.handler, unpackArgs)(value, context);
+    const go = (made: ItemUse): unknown => {
+      (context as { params: unknown }).params = made.params;
+      return spread(made.handler, unpackArgs)(value, context);
+    };
+    const made = prepare({ value, metadata, itemId, sequenceId });
+    if (!(made instanceof Promise)) return go(made);
+    return made.then((late) => {
+      // Given up while its parameters were made: nothing has begun, nothing is to begin.
+      context.signal.throwIfAborted();
+      return go(late);
+    });
   };
   return taskSpecOf(declaration, undefined, templated, false, limiter);
 }

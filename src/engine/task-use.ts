@@ -8,7 +8,12 @@ import { compileTemplates, type TemplateEnvironment, type TemplateScope } from '
 export type PreparedUse =
   | { params: unknown; handler: TaskHandler; prepare: null }
   /** Its parameters hold templates: what they are, and the handler, is known for each item. */
-  | { params: undefined; handler: null; prepare: (scope: TemplateScope) => Promise<{ params: unknown; handler: TaskHandler }> };
+  | { params: undefined; handler: null; prepare: (scope: TemplateScope) => ItemUse | Promise<ItemUse> };
+
+export interface ItemUse {
+  params: unknown;
+  handler: TaskHandler;
+}
 
 /** The parameters of an item, made from templates, do not fit; they would not again. */
 class ItemParamsError extends PermanentError {
@@ -50,18 +55,30 @@ export function prepareUse(declaration: TaskDeclaration, given: unknown, environ
     const params = declaration.parseParams(given);
     return { params, handler: handlerOf(params), prepare: null };
   }
+  const parse = itemParser(declaration, given, templates.members);
+  const finish = (rendered: unknown): ItemUse => {
+    let params: unknown;
+    try {
+      params = parse(rendered);
+    } catch (error) {
+      throw new ItemParamsError(describeThrown(error).message);
+    }
+    return { params, handler: handlerOf(params) };
+  };
   return {
     params: undefined,
     handler: null,
-    prepare: async (scope) => {
-      const rendered = await templates.render(scope);
-      let params: unknown;
-      try {
-        params = declaration.parseParams(rendered);
-      } catch (error) {
-        throw new ItemParamsError(describeThrown(error).message);
-      }
-      return { params, handler: handlerOf(params) };
+    prepare(scope) {
+      const rendered = templates.render(scope);
+      return rendered instanceof Promise ? rendered.then(finish) : finish(rendered);
     },
   };
+}
+
+/** Only the members that are the item's need to be looked at again, where the others could be without them. */
+function itemParser(declaration: TaskDeclaration, given: unknown, members: readonly string[]): (rendered: unknown) => unknown {
+  const { parseMembers } = declaration;
+  if (parseMembers === undefined || parseFaults(declaration, given).length > 0) return declaration.parseParams;
+  const common = declaration.parseParams(given);
+  return (rendered) => parseMembers(common, rendered as Record<string, unknown>, members);
 }

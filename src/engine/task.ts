@@ -18,6 +18,8 @@ export interface TaskContext<Params = unknown> {
   readonly params: Params;
   /** Aborts on timeout, on cancel and on forced shutdown. */
   readonly signal: AbortSignal;
+  /** Calls `listener` with the reason when `signal` would abort, while this attempt lasts. Cheaper than a signal, of which none is made. */
+  onAbort(listener: (reason: unknown) => void): void;
   readonly logger: Logger;
   /** Shows in the worker's state and as a `progress` event; false when it came sooner than `minIntervalSeconds` after the last. */
   setStatus(text: string, options?: { minIntervalSeconds?: number }): boolean;
@@ -72,6 +74,10 @@ export interface TaskDeclaration {
   verbatim?: readonly string[];
   /** Checks and completes `with`; throws a SluiceError `invalid-params` with every fault. Called once a use, or once an item when it has templates. */
   parseParams: (given: unknown) => unknown;
+  /**
+   * The parsed params, of which these members are another item's: cheaper than to parse them all for each item. Throws as `parseParams` does.
+   */
+  parseMembers?: (parsed: unknown, given: Record<string, unknown>, members: readonly string[]) => unknown;
   /** Defaults that a stage's own limits override. */
   concurrency?: number;
   rateLimit?: RateLimit;

@@ -25,8 +25,10 @@ export interface TemplateScope {
 export interface Templates {
   /** JSON pointers of the strings that hold some. */
   readonly paths: readonly string[];
-  /** The parameters for one item. Rejects with a {@link TemplateError}. */
-  render(scope: TemplateScope): Promise<unknown>;
+  /** The members of the parameters that hold them. */
+  readonly members: readonly string[];
+  /** The parameters for one item, or a promise of them. Throws and rejects with a {@link TemplateError}. */
+  render(scope: TemplateScope): unknown;
 }
 
 /** A template finds nothing in this item, or fails on it; it would again. */
@@ -40,6 +42,7 @@ export interface TemplateEnvironment {
 }
 
 type Scope = TemplateScope & { secrets: Secrets['values'] };
+/** What it finds, or a promise of that. */
 type Render = (scope: Scope) => unknown;
 
 /** How many closing braces are tried for one expression that holds braces of its own. */
@@ -58,22 +61,30 @@ export function compileTemplates(
   const paths: string[] = [];
   const render = compileNode(given, []);
   const { values } = environment.secrets;
-  const templates = render === null ? null : { paths, render: async (scope: TemplateScope) => render({ ...scope, secrets: values }) };
+  const members = Object.keys(Object(given)).filter((key) => paths.some((path) => isBelow(path, jsonPointer([key]))));
+  const templates =
+    render === null ? null : { paths, members, render: (scope: TemplateScope) => render(Object.assign(scope, { secrets: values })) };
   return { templates, faults };
 
   /** null: nothing below is a template, so the node is used as it is. */
   function compileNode(node: unknown, path: (string | number)[]): Render | null {
     if (typeof node === 'string') return node.includes('{{') ? compileText(node, jsonPointer(path)) : null;
     if (typeof node !== 'object' || node === null) return null;
-    const entries = Object.entries(node).map(([key, member]) => {
-      const isVerbatim = path.length === 0 && verbatim.includes(key);
-      return [key, member, isVerbatim ? null : compileNode(member, [...path, key])] as const;
-    });
-    if (entries.every(([, , part]) => part === null)) return null;
-    return async (scope) => {
-      const made: [string, unknown][] = [];
-      for (const [key, member, part] of entries) made.push([key, part === null ? member : await part(scope)]);
-      return Array.isArray(node) ? made.map(([, member]) => member) : Object.fromEntries(made);
+    const parts: [key: string, render: Render][] = [];
+    for (const [key, member] of Object.entries(node)) {
+      const part = path.length === 0 && verbatim.includes(key) ? null : compileNode(member, [...path, key]);
+      if (part !== null) parts.push([key, part]);
+    }
+    if (parts.length === 0) return null;
+    return (scope) => {
+      const made = (Array.isArray(node) ? [...node] : { ...node }) as Record<string, unknown>;
+      const pending: Promise<unknown>[] = [];
+      for (const [key, part] of parts) {
+        const found = part(scope);
+        if (found instanceof Promise) pending.push(found.then((settled) => set(made, key, settled)));
+        else set(made, key, found);
+      }
+      return pending.length === 0 ? made : Promise.all(pending).then(() => made);
     };
   }
 
@@ -84,10 +95,11 @@ export function compileTemplates(
     const filled = parts.filter((part) => typeof part !== 'string' || part.trim() !== '');
     const [only] = filled;
     if (filled.length === 1 && typeof only === 'function') return only;
-    return async (scope) => {
-      let made = '';
-      for (const part of parts) made += typeof part === 'string' ? part : textOf(await part(scope), path);
-      return made;
+    return (scope) => {
+      const made = parts.map((part) => (typeof part === 'string' ? part : part(scope)));
+      const join = (all: readonly unknown[]): string =>
+        all.map((part, i) => (typeof parts[i] === 'string' ? part : textOf(part, path))).join('');
+      return made.some((part) => part instanceof Promise) ? Promise.all(made).then(join) : join(made);
     };
   }
 
@@ -131,7 +143,13 @@ export function compileTemplates(
 }
 
 function renderOf(evaluate: Expression, source: string, path: string): Render {
-  return async (scope) => {
+  const steps = /^(?:value|metadata|itemId|sequenceId|secrets|error)(?:[.][A-Za-z_]\w*)*$/.test(source) ? source.split('.') : null;
+  return (scope) => {
+    const found = steps === null ? UNKNOWN : lookUp(scope, steps);
+    return found === UNKNOWN ? evaluated(scope) : found;
+  };
+
+  async function evaluated(scope: Scope): Promise<unknown> {
     let found: unknown;
     try {
       found = await evaluate(scope);
@@ -140,7 +158,29 @@ function renderOf(evaluate: Expression, source: string, path: string): Render {
     }
     if (found === undefined) throw new TemplateError(`the template {{ ${source} }} of ${path} finds nothing in this item`);
     return found;
-  };
+  }
+}
+
+function isBelow(path: string, top: string): boolean {
+  return path === top || path.startsWith(`${top}/`);
+}
+
+/** Also a member that an assignment would take for the prototype. */
+function set(into: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__') Object.defineProperty(into, key, { value, enumerable: true, writable: true, configurable: true });
+  else into[key] = value;
+}
+
+const UNKNOWN = Symbol('only the expression can tell');
+
+/** Most templates are a path to a plain value, and need no language for it. Of anything else, and of nothing, the expression tells. */
+function lookUp(scope: Scope, steps: readonly string[]): unknown {
+  let at: unknown = scope;
+  for (const step of steps) {
+    if (typeof at !== 'object' || at === null || Array.isArray(at) || !Object.hasOwn(at, step)) return UNKNOWN;
+    at = (at as Record<string, unknown>)[step];
+  }
+  return typeof at === 'string' || typeof at === 'number' || typeof at === 'boolean' ? at : UNKNOWN;
 }
 
 /** In the middle of a text, `null` is nearly always an accident. */

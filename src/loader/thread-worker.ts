@@ -51,6 +51,7 @@ function contextOf(context: ThreadContext, post: (message: ThreadMessage) => voi
   return {
     ...context,
     // Never aborts: whoever aborts the job ends its thread.
+    onAbort: () => undefined,
     signal: new AbortController().signal,
     logger: loggerOf(post),
     setStatus(text, { minIntervalSeconds = 0 } = {}) {

@@ -43,6 +43,8 @@ export function declareHook<Schema extends z.ZodType>(source: HookSource<Schema>
 
 function declare<Schema extends z.ZodType>(kind: TaskKind, source: Source<Schema, TaskHandler>): TaskDeclaration {
   const prepare = (params: unknown): TaskHandler => source.prepare(params as z.output<Schema>);
+  const { params: schema } = source;
+  const shape = schema instanceof z.ZodObject ? (schema.shape as Record<string, z.ZodType>) : undefined;
   return {
     name: source.name,
     kind,
@@ -55,6 +57,20 @@ function declare<Schema extends z.ZodType>(kind: TaskKind, source: Source<Schema
       if (!parsed.success || faults.length > 0) throw invalidParams(source.name, faults);
       return parsed.data;
     },
+    ...(shape !== undefined && {
+      parseMembers(parsed, given, members) {
+        const params = { ...(parsed as Record<string, unknown>) };
+        const faults: Fault[] = [];
+        for (const name of members) {
+          const member = shape[name]?.safeParse(given[name], { reportInput: true });
+          if (member?.success === false) faults.push(...faultsOf(member.error, [name]));
+          params[name] = member?.data;
+        }
+        if (faults.length === 0) faults.push(...(source.check?.(params as z.output<Schema>) ?? []));
+        if (faults.length > 0) throw invalidParams(source.name, faults);
+        return params;
+      },
+    }),
     prepare,
     run: (...args: unknown[]) => prepare((args.at(-1) as { params: unknown }).params)(...args),
   };

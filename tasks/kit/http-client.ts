@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Agent, buildConnector, Dispatcher } from 'undici';
 import { PermanentError } from '../../src/engine/index.ts';
@@ -23,7 +24,8 @@ export interface HttpRequest {
   /** Of the body, as it came and decompressed. */
   maxBytes: number;
   maxRedirects: number;
-  signal: AbortSignal | undefined;
+  /** Where to ask to be told that the answer is no longer wanted. */
+  onAbort?: ((listener: (reason: unknown) => void) => void) | undefined;
 }
 
 export interface HttpResponse {
@@ -63,79 +65,171 @@ const BODY_HEADERS = new Set(['content-type', 'content-length', 'content-encodin
 export function createHttpClient({ allowHosts }: HttpClientOptions): HttpClient {
   const guard = createAddressGuard(allowHosts);
   // Loaded with the first request: most services send none, and would start a tenth slower.
-  let loaded: Promise<{ undici: typeof import('undici'); agent: Agent }> | undefined;
-  return { send, close: async () => (await loaded)?.agent.close() };
+  let loading: Promise<Agent> | undefined;
+  let agent: Agent | undefined;
+  return {
+    send: (request) =>
+      new Promise((resolve, reject) => {
+        const exchange = new Exchange(request, resolve, reject);
+        if (agent !== undefined) {
+          exchange.begin(agent);
+          return;
+        }
+        loading ??= load();
+        loading.then((loaded) => exchange.begin(loaded), reject);
+      }),
+    close: async () => (await loading)?.close(),
+  };
 
-  async function load() {
+  async function load(): Promise<Agent> {
     const undici = await import('undici');
-    const agent = new undici.Agent({
+    agent = new undici.Agent({
       connect: guardedConnector(undici.buildConnector, guard),
       connections: CONNECTIONS_PER_ORIGIN,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: HEADERS_MAX_BYTES,
-      // The whole exchange has one time limit, below.
+      // The whole exchange has one time limit, its own.
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    return { undici, agent };
+    return agent;
+  }
+}
+
+/**
+ * One request, its redirects and its response, as undici hands it over in pieces: a promise and a stream for each step would cost as much
+ * again. It settles once, by the end of the response, an error, its time or its signal, whichever is first.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  private readonly given: HttpRequest;
+  private readonly resolve: (response: HttpResponse) => void;
+  private readonly reject: (error: unknown) => void;
+  private agent: Agent | undefined;
+  private controller: Dispatcher.DispatchController | undefined;
+  private readonly late: NodeJS.Timeout;
+  private isSettled = false;
+  private redirects = 0;
+
+  private url: URL | undefined;
+  private method: string;
+  private headers: Record<string, string>;
+  private body: HttpRequest['body'];
+
+  private status = 0;
+  private answered: Record<string, string> = {};
+  private chunks: Buffer[] = [];
+  private size = 0;
+
+  constructor(given: HttpRequest, resolve: (response: HttpResponse) => void, reject: (error: unknown) => void) {
+    const { method, headers, body, timeoutSeconds } = given;
+    this.given = given;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.method = method;
+    this.headers = headers;
+    this.body = body;
+    const late = (): void => this.fail(new HttpTimeoutError(`no complete response within ${timeoutSeconds} s`));
+    this.late = setTimeout(late, timeoutSeconds * 1000);
+    given.onAbort?.((reason) => this.fail(reason));
   }
 
-  async function send(given: HttpRequest): Promise<HttpResponse> {
-    const abort = new AbortController();
-    const giveUp = (): void => abort.abort(given.signal?.reason);
-    if (given.signal?.aborted === true) giveUp();
-    given.signal?.addEventListener('abort', giveUp, { once: true });
-    const timeout = setTimeout(
-      () => abort.abort(new HttpTimeoutError(`no complete response within ${given.timeoutSeconds} s`)),
-      given.timeoutSeconds * 1000,
-    );
-    try {
-      return await follow(given, abort.signal);
-    } finally {
-      clearTimeout(timeout);
-      given.signal?.removeEventListener('abort', giveUp);
-    }
+  begin(agent: Agent): void {
+    this.agent = agent;
+    this.attempt(() => this.dispatch(checkedUrl(this.given.url)));
   }
 
-  async function follow(given: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
-    let { method, headers, body } = given;
-    let url = checkedUrl(given.url);
-    for (let redirects = 0; ; redirects++) {
-      const answer = await exchange(url, { method, headers, body, signal, maxBytes: given.maxBytes });
-      const { location } = answer.headers;
-      if (!REDIRECTS.has(answer.status) || location === undefined || given.maxRedirects === 0) return answer;
-      if (redirects >= given.maxRedirects) throw new PermanentError(`more than ${given.maxRedirects} redirects`);
-      const target = checkedUrl(location, url);
-      // RFC 9110 15.4: what a 303 points to is read; 301 and 302 are treated so for a POST, as every client does.
-      const becomesGet = (answer.status === 303 && method !== 'HEAD') || (method === 'POST' && answer.status <= 302);
-      if (becomesGet) {
-        method = 'GET';
-        body = undefined;
-        headers = without(headers, BODY_HEADERS);
-      }
-      if (target.origin !== url.origin) headers = without(headers, PRIVATE_HEADERS);
-      url = target;
-    }
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    if (this.isSettled) controller.abort(new Error('given up before it was sent'));
   }
 
-  async function exchange(
-    url: URL,
-    { method, headers, body, signal, maxBytes }: Pick<HttpRequest, 'headers' | 'body' | 'method' | 'maxBytes'> & { signal: AbortSignal },
-  ): Promise<HttpResponse> {
-    guard.checkHost(url.hostname, portOf(url));
-    loaded ??= load();
-    const { undici, agent } = await loaded;
-    const answer = await undici.request(url, {
-      dispatcher: agent,
-      method: method as Dispatcher.HttpMethod,
-      headers,
-      body: body ?? null,
-      signal,
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    // RFC 9110 15.2: informational ones come before the answer.
+    if (status < 200) return;
+    this.status = status;
+    this.answered = flatten(headers);
+    // The headers of an answer to HEAD speak of a body that does not come.
+    if (this.method !== 'HEAD' && Number(this.answered['content-length'] ?? 0) > this.given.maxBytes)
+      this.fail(tooLarge(this.given.maxBytes));
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.size += chunk.length;
+    if (this.size > this.given.maxBytes) this.fail(tooLarge(this.given.maxBytes));
+    else this.chunks.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.attempt(() => {
+      const { location } = this.answered;
+      if (REDIRECTS.has(this.status) && location !== undefined && this.given.maxRedirects > 0) this.redirect(location);
+      else this.succeed();
     });
-    const flat = flatten(answer.headers);
-    const bytes = await readBody(answer.body, maxBytes);
-    return { status: answer.statusCode, headers: flat, body: decompress(bytes, flat['content-encoding'], maxBytes), url: url.href };
   }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(error);
+  }
+
+  private dispatch(url: URL): void {
+    if (this.isSettled) return;
+    this.url = url;
+    const { method, headers, body } = this;
+    const path = url.pathname + url.search;
+    (this.agent as Agent).dispatch(
+      { origin: url.origin, path, method: method as Dispatcher.HttpMethod, headers, body: body ?? null },
+      this,
+    );
+  }
+
+  private redirect(location: string): void {
+    if (++this.redirects > this.given.maxRedirects) throw new PermanentError(`more than ${this.given.maxRedirects} redirects`);
+    const from = this.url as URL;
+    const target = checkedUrl(location, from);
+    // RFC 9110 15.4: what a 303 points to is read; 301 and 302 are treated so for a POST, as every client does.
+    const becomesGet = (this.status === 303 && this.method !== 'HEAD') || (this.method === 'POST' && this.status <= 302);
+    if (becomesGet) {
+      this.method = 'GET';
+      this.body = undefined;
+      this.headers = without(this.headers, BODY_HEADERS);
+    }
+    if (target.origin !== from.origin) this.headers = without(this.headers, PRIVATE_HEADERS);
+    this.chunks = [];
+    this.size = 0;
+    this.dispatch(target);
+  }
+
+  private succeed(): void {
+    const { chunks, status, answered: headers, size } = this;
+    const received = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size);
+    const body = decompress(received, headers['content-encoding'], this.given.maxBytes);
+    this.settle();
+    this.resolve({ status, headers, body, url: (this.url as URL).href });
+  }
+
+  private fail(error: unknown): void {
+    if (this.isSettled) return;
+    this.settle();
+    this.reject(error);
+    this.controller?.abort(error as Error);
+  }
+
+  private settle(): void {
+    this.isSettled = true;
+    clearTimeout(this.late);
+  }
+
+  private attempt(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+}
+
+function tooLarge(maxBytes: number): Error {
+  return new ResponseTooLargeError(`the response is larger than ${maxBytes} bytes`);
 }
 
 /** Checks literals before, names while and addresses after connecting. */
@@ -179,21 +273,6 @@ function checkedUrl(text: string, base?: URL): URL {
   return url;
 }
 
-function portOf(url: URL): number {
-  return Number(url.port || (url.protocol === 'https:' ? 443 : 80));
-}
-
-async function readBody(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) throw new ResponseTooLargeError(`the response is larger than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size);
-}
-
 /** None is asked for, but some servers send one all the same. */
 function decompress(body: Buffer, encoding: string | undefined, maxBytes: number): Buffer {
   if (encoding === undefined || encoding === 'identity' || body.length === 0) return body;
@@ -203,13 +282,13 @@ function decompress(body: Buffer, encoding: string | undefined, maxBytes: number
     return unpack(body, { maxOutputLength: maxBytes });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new ResponseTooLargeError(`the response is larger than ${maxBytes} bytes`);
+      throw tooLarge(maxBytes);
     }
     throw error;
   }
 }
 
-function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
+function flatten(headers: IncomingHttpHeaders): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || name === '__proto__') continue;

@@ -3,6 +3,7 @@ import { silentLogger } from '../../src/engine/ports.ts';
 import type { Fault } from '../../src/schemas/problem.ts';
 
 function contextFor(params: unknown, overrides: Partial<TaskContext> = {}): TaskContext {
+  const { signal = new AbortController().signal } = overrides;
   return {
     itemId: 'item-1',
     sequenceId: 7,
@@ -13,7 +14,8 @@ function contextFor(params: unknown, overrides: Partial<TaskContext> = {}): Task
     attempt: 1,
     metadata: {},
     params,
-    signal: new AbortController().signal,
+    signal,
+    onAbort: (listener) => signal.addEventListener('abort', () => listener(signal.reason)),
     logger: silentLogger,
     setStatus: () => true,
     progress: () => undefined,

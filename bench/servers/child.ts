@@ -1,0 +1,45 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** A server of a benchmark, in a process of its own. */
+export interface BenchServer {
+  port: number;
+  /** Milliseconds of CPU that it has used so far, and its resident memory. */
+  usage(): Promise<{ cpuMs: number; rss: number }>;
+  tell(message: unknown): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+/** Starts a file of this folder, which calls {@link ready} in `ready.ts`. */
+export async function startServer(name: string, args: readonly string[] = [], nodeFlags: readonly string[] = []): Promise<BenchServer> {
+  const child = fork(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), args, {
+    execArgv: ['--expose-gc', ...nodeFlags],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const { port } = (await next(child)) as { port: number };
+  const tell = (message: unknown): Promise<unknown> => {
+    child.send(message as object);
+    return next(child);
+  };
+  return {
+    port,
+    usage: () => tell('usage') as Promise<{ cpuMs: number; rss: number }>,
+    tell,
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('exit', () => resolve());
+        child.kill('SIGKILL');
+      }),
+  };
+}
+
+function next(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const gone = (code: number | null): void => reject(new Error(`a server of the benchmark ended with ${code}`));
+    child.once('exit', gone);
+    child.once('message', (message) => {
+      child.off('exit', gone);
+      resolve(message);
+    });
+  });
+}
