@@ -9,7 +9,7 @@ import type { BenchRow } from './row.ts';
  * `npm run bench -- throughput` runs only the named ones, and writes nothing.
  */
 
-const ALL = ['throughput', 'memory', 'latency', 'timers', 'startup', 'http-request'];
+const ALL = ['throughput', 'memory', 'latency', 'timers', 'startup', 'http-request', 'sse'];
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function run(name: string): Promise<BenchRow[]> {

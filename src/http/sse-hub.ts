@@ -16,7 +16,7 @@ import { type EventFilter, type EventSource, SluiceError } from '../engine/index
 import { type Clock, type Logger, systemClock } from '../engine/ports.ts';
 import { createBatches, type EventView, filterKey } from './sse-batches.ts';
 import { COMMENT_FRAME, toPayload } from './sse-frame.ts';
-import { createReader, type SseReader } from './sse-reader.ts';
+import { createReader, type ReaderWorld, type SseReader } from './sse-reader.ts';
 import { createSnapshots, type SnapshotSource, unref } from './sse-snapshots.ts';
 import { createTurns } from './sse-turns.ts';
 
@@ -29,6 +29,8 @@ export interface SseHubOptions {
   maxBlockedMs?: number;
   /** How long an ended stream may take to reach its client before the connection is cut; 2 s when absent. */
   closeMs?: number;
+  /** While events keep coming: at least so long between two writes to a reader; 5 ms when absent. */
+  paceMs?: number;
 }
 
 export interface SseAttachment {
@@ -64,13 +66,16 @@ interface Source {
   views: Map<string, EventView>;
   readers: Set<SseReader>;
   unsubscribe: () => void;
+  /** When its readers were last woken, and the timer for the next time. */
+  pacedAt: number;
+  pacing: unknown;
 }
 
 const CACHE_BYTES = 8 * 1024 * 1024;
 const COMMENT = toPayload([COMMENT_FRAME]);
 
 export function createSseHub(options: SseHubOptions): SseHub {
-  const { logger, clock = systemClock, heartbeatMs = 15_000, maxBlockedMs = 30_000, closeMs = 2000 } = options;
+  const { logger, clock = systemClock, heartbeatMs = 15_000, maxBlockedMs = 30_000, closeMs = 2000, paceMs = 5 } = options;
   const batches = createBatches(CACHE_BYTES);
   const snapshots = createSnapshots({ clock, logger });
   const sources = new Map<EventSource, Source>();
@@ -82,13 +87,39 @@ export function createSseHub(options: SseHubOptions): SseHub {
   const closedListeners = new Set<() => void>();
 
   function open(events: EventSource): Source {
-    const source: Source = { events, views: new Map(), readers: new Set(), unsubscribe: () => undefined };
-    source.unsubscribe = events.subscribe(() => {
-      for (const reader of source.readers) turns.enqueue(reader);
-      turns.begin();
-    });
+    const source: Source = {
+      events,
+      views: new Map(),
+      readers: new Set(),
+      unsubscribe: () => undefined,
+      pacedAt: Number.NEGATIVE_INFINITY,
+      pacing: undefined,
+    };
+    source.unsubscribe = events.subscribe(() => pace(source));
     sources.set(events, source);
     return source;
+  }
+
+  /**
+   * What comes after a quiet while goes out at once. While more and more comes, it is collected for a moment, so that a write carries many
+   * events: a write is most of what an event costs.
+   */
+  function pace(source: Source): void {
+    const now = clock.monotonic();
+    const wait = source.pacedAt + paceMs - now;
+    if (wait <= 0) {
+      source.pacedAt = now;
+      for (const reader of source.readers) turns.enqueue(reader);
+      turns.begin();
+    } else if (source.pacing === undefined) {
+      source.pacing = clock.setTimer(() => {
+        source.pacing = undefined;
+        source.pacedAt = clock.monotonic();
+        for (const reader of source.readers) turns.enqueue(reader);
+        turns.begin();
+      }, wait);
+      unref(source.pacing);
+    }
   }
 
   function attach(attachment: SseAttachment): void {
@@ -99,41 +130,44 @@ export function createSseHub(options: SseHubOptions): SseHub {
     const view = source.views.get(key) ?? batches.view(events, filter);
     source.views.set(key, view);
     view.readers++;
-    let leaveSnapshots = (): void => undefined;
-    const onClosed = (closed: SseReader): void => {
-      leaveSnapshots();
-      source.readers.delete(closed);
-      readers.delete(closed);
-      release(source, view, key);
-      if (readers.size === 0) stopTimers();
-      for (const listener of [...closedListeners]) listener();
-    };
-    const reader = createReader({
-      ...{ response, headers, batches, view, after, gap, onClosed },
-      now: () => clock.monotonic(),
-      onBlocked: checkBlocked,
-      onReady(ready) {
-        turns.enqueue(ready);
-        turns.plan();
-      },
-    });
+    const reader = createReader(world, { response, headers, view, after, gap });
     if (reader === undefined) {
-      release(source, view, key);
+      release(source, view);
       return;
     }
     source.readers.add(reader);
     readers.add(reader);
-    if (attachment.snapshots) leaveSnapshots = snapshots.join(attachment.snapshots.source, attachment.snapshots.seconds, reader);
+    if (attachment.snapshots) reader.leaveSnapshots = snapshots.join(attachment.snapshots.source, attachment.snapshots.seconds, reader);
     if (heartbeat === undefined) armHeartbeat();
     turns.enqueue(reader);
     turns.plan();
   }
 
-  function release(source: Source, view: EventView, key: string): void {
+  const world: ReaderWorld = {
+    batches,
+    now: () => clock.monotonic(),
+    onBlocked: checkBlocked,
+    onReady(ready) {
+      turns.enqueue(ready);
+      turns.plan();
+    },
+    onClosed(closed) {
+      closed.leaveSnapshots?.();
+      const source = sources.get(closed.view.events) as Source;
+      source.readers.delete(closed);
+      readers.delete(closed);
+      release(source, closed.view);
+      if (readers.size === 0) stopTimers();
+      for (const listener of [...closedListeners]) listener();
+    },
+  };
+
+  function release(source: Source, view: EventView): void {
     view.readers--;
-    if (view.readers === 0) source.views.delete(key);
+    if (view.readers === 0) source.views.delete(filterKey(view.filter));
     if (source.views.size > 0) return;
     source.unsubscribe();
+    if (source.pacing !== undefined) clock.clearTimer(source.pacing);
     sources.delete(source.events);
   }
 

@@ -12,39 +12,14 @@
 import type { ServerResponse } from 'node:http';
 import type { Batches, EventView } from './sse-batches.ts';
 import { controlFrame, type Payload, positionFrame, RETRY_FRAME, toPayload } from './sse-frame.ts';
-import { openWire } from './sse-wire.ts';
+import { openWire, type Wire, type WireEvents } from './sse-wire.ts';
 
 /** A step writes until it has so many bytes; more would wait in the socket, which asks for a pause at 64 KiB. */
 const STEP_BYTES = 64 * 1024;
 
-export interface SseReader {
-  readonly mode: 'open' | 'blocked' | 'ended' | 'closed';
-  /** Set by the hub while the reader waits for its turn. */
-  queued: boolean;
-  /** When it was last held back, by the hub's clock. */
-  readonly blockedSince: number;
-  /** True when a step has something to do. */
-  readonly ready: boolean;
-  /** Writes what follows the cursor, as much as fits in one go. */
-  step(): void;
-  /** Writes a heartbeat or a snapshot; it is left out, not queued, when the reader is held back. */
-  offer(payload: Payload): void;
-  /** Says where the cursor is when the filter kept the last events from the client, so that it need not read over them again. */
-  offerPosition(): void;
-  /** Sends what there is up to now, then `bye`, then ends the stream. */
-  end(): void;
-  destroy(): void;
-}
-
-export interface SseReaderOptions {
-  response: ServerResponse;
-  headers: Record<string, number | string | string[] | undefined>;
+/** What all readers of a hub share. */
+export interface ReaderWorld {
   batches: Batches;
-  view: EventView;
-  /** The seq after which to begin. */
-  after: number;
-  /** True when events were missed that nobody can count: the client comes from another epoch. */
-  gap: boolean;
   now: () => number;
   onBlocked(reader: SseReader): void;
   /** It is `ready` again. */
@@ -52,89 +27,136 @@ export interface SseReaderOptions {
   onClosed(reader: SseReader): void;
 }
 
+export interface SseReaderOptions {
+  response: ServerResponse;
+  headers: Record<string, number | string | string[] | undefined>;
+  view: EventView;
+  /** The seq after which to begin. */
+  after: number;
+  /** True when events were missed that nobody can count: the client comes from another epoch. */
+  gap: boolean;
+}
+
 const BYE = toPayload([controlFrame('bye', {})]);
 
 /** Opens the stream. Undefined when the client is gone already. */
-export function createReader(options: SseReaderOptions): SseReader | undefined {
-  const { response, batches, view, now } = options;
-  const { events } = view;
-  let mode: SseReader['mode'] = 'open';
-  let blockedSince = 0;
-  let cursor = options.after;
-  let foreign = options.gap;
+export function createReader(world: ReaderWorld, options: SseReaderOptions): SseReader | undefined {
+  const reader = new SseReader(world, options);
+  return reader.open(options) ? reader : undefined;
+}
+
+/** A thousand of them may idle: what it holds is in its fields, and no closure is made for it. */
+export class SseReader implements WireEvents {
+  mode: 'open' | 'blocked' | 'ended' | 'closed' = 'open';
+  /** Set by the hub while the reader waits for its turn. */
+  queued = false;
+  /** When it was last held back, by the hub's clock. */
+  blockedSince = 0;
+  readonly view: EventView;
+  /** The hub's: ends its snapshots. */
+  leaveSnapshots: (() => void) | null = null;
+  private readonly world: ReaderWorld;
+  private wire: Wire | null = null;
+  private cursor: number;
+  private foreign: boolean;
   /** What the client resumes from when it is cut off now. */
-  let position = cursor;
-  /** The seq of the last event to send, once the end is asked for. */
-  let last: number | undefined;
+  private position: number;
+  /** The seq of the last event to send, once the end is asked for; -1 before that. */
+  private last = -1;
 
-  // Who comes from another epoch keeps its old id until it has been told of the gap.
-  const first = toPayload([RETRY_FRAME, ...(foreign ? [] : [positionFrame(events.epoch, cursor)])]);
-  const wire = openWire(response, options.headers, first, { onDrain, onClose });
-  if (wire === undefined) return undefined;
-  const { write, end: endWire, destroy } = wire;
+  constructor(world: ReaderWorld, { view, after, gap }: SseReaderOptions) {
+    this.world = world;
+    this.view = view;
+    this.cursor = after;
+    this.position = after;
+    this.foreign = gap;
+  }
 
-  const reader: SseReader = {
-    queued: false,
-    get mode() {
-      return mode;
-    },
-    get blockedSince() {
-      return blockedSince;
-    },
-    get ready() {
-      return mode === 'open' && (last !== undefined || foreign || cursor < events.newest);
-    },
-    step() {
-      if (!reader.ready) return;
-      const next = takeNext();
-      if (next !== undefined) send(next);
-      finish();
-    },
-    offer(payload) {
-      if (mode === 'open' && last === undefined) send(payload);
-    },
-    offerPosition() {
-      if (mode !== 'open' || last !== undefined || foreign || position === cursor) return;
-      position = cursor;
-      send(toPayload([positionFrame(events.epoch, cursor)]));
-    },
-    end() {
-      if (last !== undefined) return;
-      last = events.newest;
-      if (!finish() && mode === 'open') options.onReady(reader);
-    },
-    destroy,
-  };
+  open({ response, headers }: SseReaderOptions): boolean {
+    const { epoch } = this.view.events;
+    // Who comes from another epoch keeps its old id until it has been told of the gap.
+    const first = [RETRY_FRAME, ...(this.foreign ? [] : [positionFrame(epoch, this.cursor)])].join('');
+    this.wire = openWire(response, headers, first, this);
+    return this.wire !== null;
+  }
 
-  function send(payload: Payload): void {
-    if (write(payload)) return;
-    if (mode !== 'open') return;
-    mode = 'blocked';
-    blockedSince = now();
-    options.onBlocked(reader);
+  /** True when a step has something to do. */
+  get ready(): boolean {
+    return this.mode === 'open' && (this.last >= 0 || this.foreign || this.cursor < this.view.events.newest);
+  }
+
+  /** Writes what follows the cursor, as much as fits in one go. */
+  step(): void {
+    if (!this.ready) return;
+    const next = this.takeNext();
+    if (next !== undefined) this.send(next);
+    this.finish();
+  }
+
+  /** Writes a heartbeat or a snapshot; it is left out, not queued, when the reader is held back. */
+  offer(payload: Payload): void {
+    if (this.mode === 'open' && this.last < 0) this.send(payload);
+  }
+
+  /** Says where the cursor is when the filter kept the last events from the client, so that it need not read over them again. */
+  offerPosition(): void {
+    if (this.mode !== 'open' || this.last >= 0 || this.foreign || this.position === this.cursor) return;
+    this.position = this.cursor;
+    this.send(toPayload([positionFrame(this.view.events.epoch, this.cursor)]));
+  }
+
+  /** Sends what there is up to now, then `bye`, then ends the stream. */
+  end(): void {
+    if (this.last >= 0) return;
+    this.last = this.view.events.newest;
+    if (!this.finish() && this.mode === 'open') this.world.onReady(this);
+  }
+
+  destroy(): void {
+    this.wire?.destroy();
+  }
+
+  onDrain(): void {
+    if (this.mode !== 'blocked') return;
+    this.mode = 'open';
+    if (this.ready) this.world.onReady(this);
+  }
+
+  onClose(): void {
+    if (this.mode === 'closed') return;
+    this.mode = 'closed';
+    this.world.onClosed(this);
+  }
+
+  private send(payload: Payload): void {
+    if ((this.wire as Wire).write(payload) || this.mode !== 'open') return;
+    this.mode = 'blocked';
+    this.blockedSince = this.world.now();
+    this.world.onBlocked(this);
   }
 
   /** Fallen off what is kept, or come from another epoch, whose events nobody can count any more: `missed` is null then. */
-  function takeGap(): string | undefined {
-    const { epoch, oldest } = events;
+  private takeGap(): string | undefined {
+    const { epoch, oldest } = this.view.events;
+    const { foreign, cursor } = this;
     const behind = cursor + 1 < oldest;
     if (!foreign && !behind) return undefined;
-    const frame = controlFrame('gap', { missed: foreign ? null : oldest - 1 - cursor, oldest: `${epoch}-${oldest}` });
-    foreign = false;
-    if (behind) cursor = oldest - 1;
-    return frame;
+    this.foreign = false;
+    if (behind) this.cursor = oldest - 1;
+    return controlFrame('gap', { missed: foreign ? null : oldest - 1 - cursor, oldest: `${epoch}-${oldest}` });
   }
 
   /** What follows, as much as goes in one write. Mostly that is the one batch that everyone else gets too, and nothing is copied. */
-  function takeNext(): Payload | undefined {
-    const gap = takeGap();
+  private takeNext(): Payload | undefined {
+    const { view, world } = this;
+    const gap = this.takeGap();
     const payloads: Payload[] = [];
     let bytes = 0;
     // The source changes only between two turns of the event loop: what is kept now is kept until the end of this function.
-    while (bytes < STEP_BYTES && cursor < events.newest) {
-      const batch = batches.after(view, cursor);
-      cursor = batch.to;
-      if (batch.lastId > 0) position = batch.lastId;
+    while (bytes < STEP_BYTES && this.cursor < view.events.newest) {
+      const batch = world.batches.after(view, this.cursor);
+      this.cursor = batch.to;
+      if (batch.lastId > 0) this.position = batch.lastId;
       if (batch.payload === null) break;
       payloads.push(batch.payload);
       bytes += batch.payload.body.length;
@@ -144,24 +166,11 @@ export function createReader(options: SseReaderOptions): SseReader | undefined {
   }
 
   /** Says good-bye when everything up to the end is written; true then. A `bye` on top of a full buffer is small enough. */
-  function finish(): boolean {
-    if (last === undefined || foreign || cursor < last || (mode !== 'open' && mode !== 'blocked')) return false;
-    mode = 'ended';
-    endWire(BYE);
+  private finish(): boolean {
+    const { last, mode } = this;
+    if (last < 0 || this.foreign || this.cursor < last || (mode !== 'open' && mode !== 'blocked')) return false;
+    this.mode = 'ended';
+    (this.wire as Wire).end(BYE);
     return true;
   }
-
-  function onDrain(): void {
-    if (mode !== 'blocked') return;
-    mode = 'open';
-    if (reader.ready) options.onReady(reader);
-  }
-
-  function onClose(): void {
-    if (mode === 'closed') return;
-    mode = 'closed';
-    options.onClosed(reader);
-  }
-
-  return reader;
 }

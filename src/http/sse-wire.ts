@@ -29,20 +29,19 @@ const STREAM_HEADERS = {
 
 type Headers = Record<string, number | string | string[] | undefined>;
 
-/** Sends the head and the first bytes. Undefined when the client is gone already: then no event would ever tell. */
-export function openWire(response: ServerResponse, headers: Headers, first: Payload, events: WireEvents): Wire | undefined {
-  if (response.destroyed || response.writableEnded || response.socket?.destroyed) return undefined;
+/** Sends the head and the first bytes. Null when the client is gone already: then no event would ever tell. */
+export function openWire(response: ServerResponse, headers: Headers, first: string, events: WireEvents): Wire | null {
+  if (response.destroyed || response.writableEnded || response.socket?.destroyed) return null;
   const isHttp1 = response.req.httpVersionMajor === 1;
   // Nothing follows on the connection of a stream that has ended: closing it with the response is what lets the server close.
   // HTTP/2 has no such field, and no socket to set options of.
   const head = { ...headers, ...STREAM_HEADERS, ...(isHttp1 ? { connection: 'close' } : {}) };
   if (isHttp1 && response.socket instanceof Socket) response.socket.setNoDelay(true);
   response.on('error', ignore);
-  response.once('close', events.onClose);
   response.writeHead(200, withoutUndefined(head));
-  response.write(first.body);
+  response.write(first);
   const socket = chunkedSocket(response);
-  return socket === undefined ? responseWire(response, events) : socketWire(response, socket, events);
+  return socket === undefined ? new ResponseWire(response, events) : new SocketWire(response, socket, events);
 }
 
 /**
@@ -60,23 +59,54 @@ function chunkedSocket(response: ServerResponse): Socket | undefined {
  * four writes, and that costs more than everything else here. Head, first bytes and end still go through the response, whose
  * writes to the socket are immediate too, so that the order holds.
  */
-function socketWire(response: ServerResponse, socket: Socket, { onDrain }: WireEvents): Wire {
-  socket.on('drain', onDrain);
-  response.once('close', () => socket.off('drain', onDrain));
-  return {
-    write: (payload) => socket.write(payload.chunk),
-    end: (last) => void response.end(last.body),
-    destroy: () => socket.destroy(),
-  };
+class SocketWire implements Wire {
+  private readonly response: ServerResponse;
+  private readonly socket: Socket;
+
+  constructor(response: ServerResponse, socket: Socket, events: WireEvents) {
+    this.response = response;
+    this.socket = socket;
+    const onDrain = (): void => events.onDrain();
+    socket.on('drain', onDrain);
+    response.once('close', () => {
+      socket.off('drain', onDrain);
+      events.onClose();
+    });
+  }
+
+  write(payload: Payload): boolean {
+    return this.socket.write(payload.chunk);
+  }
+
+  end(last: Payload): void {
+    this.response.end(last.body);
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
 }
 
-function responseWire(response: ServerResponse, { onDrain }: WireEvents): Wire {
-  response.on('drain', onDrain);
-  return {
-    write: (payload) => response.write(payload.body),
-    end: (last) => void response.end(last.body),
-    destroy: () => void response.destroy(),
-  };
+class ResponseWire implements Wire {
+  private readonly response: ServerResponse;
+
+  constructor(response: ServerResponse, events: WireEvents) {
+    this.response = response;
+    response.on('drain', () => events.onDrain());
+    response.once('close', () => events.onClose());
+  }
+
+  write(payload: Payload): boolean {
+    return this.response.write(payload.body);
+  }
+
+  end(last: Payload): void {
+    this.response.end(last.body);
+  }
+
+  destroy(): void {
+    this.response.destroy();
+  }
 }
 
 function withoutUndefined(headers: Headers): Record<string, number | string | string[]> {

@@ -193,6 +193,44 @@ describe('sharing', () => {
   });
 });
 
+describe('pace', () => {
+  it('sends at once after a quiet while, and collects for a moment what comes right after', async () => {
+    const clock = createManualClock();
+    const source = createFakeSource();
+    harness = await startHarness(source, { clock, paceMs: 5 });
+    const client = await connect(harness.port);
+    clock.advance(100);
+    source.push({});
+    await client.until(() => client.ids.length === 1);
+    const timers = clock.timers;
+    const reads = source.reads;
+    source.push({}, {});
+    await eventually(() => clock.timers === timers + 1);
+    source.push({});
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([client.ids, source.reads]).toEqual([[1], reads]);
+    clock.advance(5);
+    await client.until(() => client.ids.length === 4);
+    expect(client.ids).toEqual([1, 2, 3, 4]);
+    expect(source.reads).toBe(reads + 1);
+    expect(clock.timers).toBe(timers);
+  });
+
+  it('leaves no timer behind when its last reader goes', async () => {
+    const clock = createManualClock();
+    const source = createFakeSource();
+    harness = await startHarness(source, { clock, paceMs: 5 });
+    const client = await connect(harness.port);
+    clock.advance(100);
+    source.push({});
+    await client.until(() => client.ids.length === 1);
+    source.push({});
+    await eventually(() => clock.timers === 2);
+    client.destroy();
+    await eventually(() => clock.timers === 0);
+  });
+});
+
 describe('heartbeat and snapshots', () => {
   it('sends a comment to every reader every 15 s, from one timer', async () => {
     const clock = createManualClock();

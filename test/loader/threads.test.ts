@@ -62,7 +62,8 @@ describe('a job', () => {
   });
 
   it('sees its context', async () => {
-    const run = 'const { signal, onAbort, logger, setStatus, progress, permanent, retryAfter, ...rest } = ctx; return [rest, signal.aborted];';
+    const run =
+      'const { signal, onAbort, logger, setStatus, progress, permanent, retryAfter, ...rest } = ctx; return [rest, signal.aborted];';
     const given = job(run);
     expect(await runnerOf().run(given, never)).toEqual([given.context, false]);
   });
