@@ -13,8 +13,9 @@ import { acceptJsonBodies } from './http/json-body.ts';
 import { linkNextPages } from './http/next-link.ts';
 import { describeApi } from './http/openapi.ts';
 import { sendProblem } from './http/problem.ts';
-import { requestIdOf, traceOf } from './http/request-identity.ts';
+import { requestIdOf } from './http/request-identity.ts';
 import { logRequests } from './http/request-log.ts';
+import { requestLogger } from './http/request-logger.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schema-compiler.ts';
 import { createSseHub } from './http/sse-hub.ts';
@@ -47,7 +48,7 @@ export async function buildApp(
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.bodyLimitBytes,
     genReqId: requestIdOf,
-    childLoggerFactory: (parent, bindings, options, raw) => parent.child({ ...bindings, ...traceOf(raw.headers) }, options),
+    childLoggerFactory: requestLogger,
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
     clientErrorHandler: (error, socket) => answerClientError(error, socket, app.log as never),
@@ -66,7 +67,10 @@ export async function buildApp(
     compileWhenIdle().catch((err: unknown) => app.log.error({ err }, 'the schema of a route cannot be compiled'));
   });
   app.decorateRequest('problemCode', null);
-  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
   app.setErrorHandler(sendProblem);
   refuseCrossSite(app);
   guard(app, config.apiKeys ?? [], DOCS_PREFIX);

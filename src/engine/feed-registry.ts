@@ -9,13 +9,16 @@ const FEEDS_LOOKED_AT = 4;
 /** The feeds of a pipeline, by id: those that go on, and the newest ones that are done. */
 export class FeedRegistry {
   private readonly feeds = new Map<string, Feed>();
-  private readonly uniqueId: () => string;
+  /** In the order in which they may be forgotten, from `head` on: deleting the first of a map again and again makes finding the next one slow. */
+  private order: Feed[] = [];
+  private head = 0;
+  private readonly prefix: string;
   private lastOrdinal = 0;
   /** How many done feeds were forgotten. */
   forgotten = 0;
 
   constructor(uniqueId: () => string) {
-    this.uniqueId = uniqueId;
+    this.prefix = `feed-${uniqueId()}`;
   }
 
   find(id: string): Feed | undefined {
@@ -39,6 +42,7 @@ export class FeedRegistry {
     if (id !== undefined && this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" exists`);
     const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now);
     this.feeds.set(feed.id, feed);
+    this.order.push(feed);
     return feed;
   }
 
@@ -47,13 +51,22 @@ export class FeedRegistry {
     if (!feed.isOpen) return;
     feed.close();
     if (this.feeds.size <= FEEDS_KEPT) return;
-    let looked = 0;
-    for (const old of this.feeds.values()) {
-      if (this.feeds.size <= FEEDS_KEPT || ++looked > FEEDS_LOOKED_AT) return;
-      this.feeds.delete(old.id);
+    for (let looked = 0; this.feeds.size > FEEDS_KEPT && looked < FEEDS_LOOKED_AT; looked++) {
+      const old = this.order[this.head++];
+      if (old === undefined) break;
+      // Refused, and its id may be another's by now.
+      if (this.feeds.get(old.id) !== old) continue;
       // One that goes on goes to the end, so that it does not keep the finished ones behind it.
-      if (old.isDone) this.forgotten++;
-      else this.feeds.set(old.id, old);
+      if (!old.isDone) {
+        this.order.push(old);
+        continue;
+      }
+      this.feeds.delete(old.id);
+      this.forgotten++;
+    }
+    if (this.head > FEEDS_KEPT) {
+      this.order = this.order.slice(this.head);
+      this.head = 0;
     }
   }
 
@@ -64,8 +77,8 @@ export class FeedRegistry {
   }
 
   private generateId(): string {
-    for (;;) {
-      const id = `feed-${this.uniqueId()}`;
+    for (let ordinal = this.lastOrdinal + 1; ; ordinal++) {
+      const id = `${this.prefix}-${ordinal.toString(36)}`;
       if (!this.feeds.has(id)) return id;
     }
   }

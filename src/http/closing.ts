@@ -13,7 +13,8 @@ export function closeGently(app: FastifyInstance, deps: { isDraining: () => bool
     closing = true;
     await deps.endStreams();
   });
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (closing || deps.isDraining()) reply.header('connection', 'close');
+    done(null, payload);
   });
 }

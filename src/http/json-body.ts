@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { SluiceError } from '../engine/index.ts';
 import { guardJson } from './json-guard.ts';
 
 /** A JSON body is small (it has a limit), so its whole arrival has a deadline; NDJSON has an idle timer of its own instead. */
 const ARRIVAL_SECONDS = 60;
+const LOOK_SECONDS = 5;
 
 /**
  * The bodies that the service takes: JSON in UTF-8, not encoded, guarded. Everything else is a 415; a route that takes NDJSON
@@ -12,7 +14,10 @@ const ARRIVAL_SECONDS = 60;
  */
 export function acceptJsonBodies(app: FastifyInstance): void {
   app.removeContentTypeParser(['text/plain']);
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+  const arrivals = createArrivals();
+  app.addHook('onClose', async () => arrivals.close());
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    arrivals.arrived(request.raw);
     try {
       done(null, parseJsonBody(body as Buffer));
     } catch (error) {
@@ -20,24 +25,50 @@ export function acceptJsonBodies(app: FastifyInstance): void {
     }
   });
 
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const encoding = request.headers['content-encoding'];
-    if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
-      throw new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not taken; send the body as it is.`);
-    }
+    if (encoding === undefined || encoding.trim().toLowerCase() === 'identity') done();
+    else done(new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not taken; send the body as it is.`));
   });
 
-  app.addHook('preParsing', (request, reply, payload, done) => {
-    if (request.raw.complete || request.mediaType !== 'application/json') return done(null, payload);
-    const late = setTimeout(() => {
-      payload.emit('error', new SluiceError('request-timeout', `The body did not arrive within ${ARRIVAL_SECONDS} s.`));
-    }, ARRIVAL_SECONDS * 1000);
-    const clear = (): void => clearTimeout(late);
-    payload.once('end', clear);
-    // A body that is refused unread (413) neither ends nor closes; then an error on it would be heard by nobody.
-    reply.raw.once('close', clear);
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    if (!request.raw.complete && request.mediaType === 'application/json') arrivals.expect(request.raw);
     done(null, payload);
   });
+}
+
+/**
+ * Bodies that are on their way, looked at together every few seconds: nearly all of them have come by then, so that a timer each would be
+ * set in vain. A body that does not come in time ends with an error.
+ */
+function createArrivals(): { expect(body: IncomingMessage): void; arrived(body: IncomingMessage): void; close(): void } {
+  /** Bodies with the number of the look before which they were expected. */
+  const expected = new Map<IncomingMessage, number>();
+  let looks = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  function look(): void {
+    looks++;
+    for (const [body, since] of expected) {
+      const isLate = (looks - since) * LOOK_SECONDS > ARRIVAL_SECONDS;
+      // One that is refused unread, or whose sender goes, is never parsed; a refused one does not even close, but its connection does.
+      const isOver = body.complete || body.destroyed || body.socket.destroyed;
+      if (isLate || isOver) expected.delete(body);
+      if (isLate && !isOver) {
+        body.emit('error', new SluiceError('request-timeout', `The body did not arrive within ${ARRIVAL_SECONDS} s.`));
+      }
+    }
+    timer = expected.size === 0 ? undefined : setTimeout(look, LOOK_SECONDS * 1000).unref();
+  }
+
+  return {
+    expect(body) {
+      expected.set(body, looks);
+      timer ??= setTimeout(look, LOOK_SECONDS * 1000).unref();
+    },
+    arrived: (body) => void expected.delete(body),
+    close: () => clearTimeout(timer),
+  };
 }
 
 /** Throws `malformed-json`; undefined for an empty body. */

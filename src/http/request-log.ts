@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, onResponseHookHandler } from 'fastify';
 import { pathOf } from './problem.ts';
 
 declare module 'fastify' {
@@ -10,18 +10,22 @@ declare module 'fastify' {
 
 /** One line a request, when it is answered; the query is left out, because it may hold a secret. */
 export function logRequests(app: FastifyInstance): void {
-  app.addHook('onResponse', async (request, reply) => {
-    const quiet = request.routeOptions.config.quiet === true && reply.statusCode < 500;
-    if (quiet) return;
-    request.log.info(
-      {
-        method: request.method,
-        path: pathOf(request.url),
-        statusCode: reply.statusCode,
-        ...(request.problemCode === null ? {} : { code: request.problemCode }),
-        durationSeconds: Math.round(reply.elapsedTime * 1000) / 1e6,
-      },
-      'request',
-    );
+  app.addHook('onRoute', (route) => {
+    if (route.config?.quiet === true) return;
+    route.onResponse = [...[route.onResponse ?? []].flat(), logRequest];
   });
 }
+
+const logRequest: onResponseHookHandler = (request, reply, done) => {
+  request.log.info(
+    {
+      method: request.method,
+      path: pathOf(request.url),
+      statusCode: reply.statusCode,
+      ...(request.problemCode === null ? {} : { code: request.problemCode }),
+      durationSeconds: Math.round(reply.elapsedTime * 1000) / 1e6,
+    },
+    'request',
+  );
+  done();
+};

@@ -72,7 +72,7 @@ function compileCheck(schema: z.ZodType, httpPart: string): (data: unknown) => C
   const withAjv = isText || !withZod ? (isText ? textAjv : bodyAjv).compile(jsonSchema) : undefined;
   const lists = isText ? listNames(jsonSchema) : [];
 
-  return (data: unknown): Checked => {
+  const check = (data: unknown): Checked => {
     if (data === null && optional) return { value: undefined };
     if (lists.length > 0) splitLists(data as Record<string, unknown>, lists);
     if (withAjv && !withAjv(data) && !withZod) {
@@ -83,6 +83,24 @@ function compileCheck(schema: z.ZodType, httpPart: string): (data: unknown) => C
     // Where both look, ajv has only coerced what is text: zod has the better words.
     const parsed = schema.safeParse(data, { reportInput: true });
     return parsed.success ? { value: parsed.data } : { error: invalidInput(httpPart, faultsOf(parsed.error)) };
+  };
+  return httpPart === 'params' ? remembering(check) : check;
+}
+
+const PATHS_REMEMBERED = 1000;
+
+/** Parameters of a path are a few short texts, and the same ones come again and again: what was found right needs no second look. */
+function remembering(check: (data: unknown) => Checked): (data: unknown) => Checked {
+  const right = new Set<string>();
+  return (data) => {
+    const key = Object.values(data as Record<string, string>).join('\n');
+    if (right.has(key)) return { value: data };
+    const checked = check(data);
+    if ('value' in checked) {
+      if (right.size >= PATHS_REMEMBERED) right.clear();
+      right.add(key);
+    }
+    return checked;
   };
 }
 

@@ -22,7 +22,31 @@ describe('a body that is refused before it was read', () => {
       await once(answer, 'close');
       // The server's side of the connection has ended too, when it does not count it any more.
       await vi.waitUntil(() => new Promise<boolean>((done) => service.app.server.getConnections((_error, count) => done(count === 0))));
+      // The next look finds that nobody sends it any more, and then there is nothing left to look for.
+      vi.advanceTimersByTime(5000);
       expect(vi.getTimerCount()).toBe(timers);
+    } finally {
+      vi.useRealTimers();
+      await service[Symbol.asyncDispose]();
+    }
+  });
+
+  it('is given up when it has not come after a minute, and its connection with it', async () => {
+    const service = await startService();
+    await service.app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = service.app.server.address() as AddressInfo;
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const headers = { 'content-type': 'application/json', 'content-length': 100 };
+      const sending = request({ port, host: '127.0.0.1', path: '/pipelines', method: 'POST', agent: false, headers });
+      sending.on('error', () => undefined);
+      sending.write('{');
+      const answered = once(sending, 'response') as Promise<[IncomingMessage]>;
+      // Until the request is there, there is nothing to wait for.
+      await vi.waitUntil(() => vi.getTimerCount() > 0);
+      for (let looks = 0; looks <= 12; looks++) vi.advanceTimersByTime(5000);
+      const [answer] = await answered;
+      expect(answer.statusCode).toBe(408);
     } finally {
       vi.useRealTimers();
       await service[Symbol.asyncDispose]();

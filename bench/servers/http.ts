@@ -1,0 +1,104 @@
+import type { AddressInfo } from 'node:net';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { buildApp } from '../../src/app.ts';
+import { loadConfig } from '../../src/config.ts';
+import { createLocalHost, createTaskRegistry, type TaskDeclaration } from '../../src/engine/index.ts';
+import { systemPorts } from '../../src/engine/ports.ts';
+import { ready } from './ready.ts';
+
+/*
+ * What is compared over HTTP:
+ *
+ *   http.ts sluice   the service with a pipeline of three no-op stages, logging to nowhere as it does to stdout
+ *   http.ts bare     Fastify with an equivalent schema for each of the same addresses, which does nothing
+ */
+const [mode = 'sluice'] = process.argv.slice(2);
+
+const noop: TaskDeclaration = {
+  name: 'noop',
+  kind: 'task',
+  description: '',
+  paramsSchema: null,
+  parseParams: () => undefined,
+  run: (value) => value,
+};
+
+async function sluice(): Promise<FastifyInstance> {
+  const config = loadConfig({});
+  const logger = pino({ level: 'info' }, pino.destination('/dev/null'));
+  const host = createLocalHost({
+    ...config,
+    registry: createTaskRegistry([noop]),
+    ports: { ...systemPorts, logger },
+    hookTimeoutSeconds: 30,
+  });
+  const stages = ['A', 'B', 'C'].map((name) => ({ name, workers: 10, tasks: ['noop'] }));
+  await host.create({ id: 'p', stages });
+  return buildApp(config, { host, logger });
+}
+
+const feedBody = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['items'],
+  properties: {
+    items: { type: 'array', items: {} },
+    targetStage: { type: 'string', pattern: '^[A-Za-z0-9._~:@ -]{1,128}$' },
+    priority: { type: 'integer', minimum: 0, maximum: 2097151 },
+    feedId: { type: 'string', pattern: '^[A-Za-z0-9._~:@-]{1,128}$' },
+    onDuplicate: { enum: ['skip', 'reject', 'rerun'] },
+  },
+};
+const receipt = {
+  type: 'object',
+  properties: {
+    feedId: { type: 'string' },
+    accepted: { type: 'integer' },
+    duplicates: { type: 'integer' },
+    firstSequence: { type: 'integer' },
+    lastSequence: { type: 'integer' },
+    ids: { type: 'array', items: { type: 'string' } },
+  },
+};
+const answer = { type: 'object', properties: { feedId: { type: 'string' }, results: { type: 'array', items: {} }, errorSummary: {} } };
+const params = { type: 'object', properties: { id: { type: 'string', pattern: '^[A-Za-z0-9._~:@-]{1,128}$' } } };
+
+function bare(): FastifyInstance {
+  const app = Fastify({ logger: false });
+  let sequence = 0;
+  app.post('/pipelines/:id/feed', { schema: { params, body: feedBody, response: { 202: receipt } } }, (request, reply) => {
+    const { items } = request.body as { items: unknown[] };
+    const firstSequence = sequence + 1;
+    sequence += items.length;
+    const ids = items.map((_, i) => `mwty2h4k7f3a-${firstSequence + i}`);
+    reply.code(202).header('location', `/pipelines/p/feeds/feed-${sequence}`);
+    return { feedId: `feed-${sequence}`, accepted: items.length, duplicates: 0, firstSequence, lastSequence: sequence, ids };
+  });
+  app.post('/pipelines/:id/run', { schema: { params, body: feedBody, response: { 200: answer } } }, (request) => {
+    const { items } = request.body as { items: unknown[] };
+    return { feedId: `feed-${++sequence}`, results: items, errorSummary: {} };
+  });
+  // Lines are read, parsed and counted.
+  app.addContentTypeParser('application/x-ndjson', (_request, payload, done) => done(null, payload));
+  app.post('/pipelines/:id/lines', async (request) => {
+    let rest = '';
+    let lines = 0;
+    for await (const chunk of request.body as AsyncIterable<Buffer>) {
+      const parts = (rest + chunk.toString('utf8')).split('\n');
+      rest = parts.pop() as string;
+      for (const part of parts) {
+        if (part === '') continue;
+        JSON.parse(part);
+        lines++;
+      }
+    }
+    return { lines };
+  });
+  return app;
+}
+
+const app = mode === 'sluice' ? await sluice() : bare();
+await app.listen({ port: 0, host: '127.0.0.1' });
+process.on('SIGINT', () => process.exit(0));
+ready((app.server.address() as AddressInfo).port);
