@@ -9,7 +9,7 @@ import type { BenchRow } from './row.ts';
  * `npm run bench -- throughput` runs only the named ones, and writes nothing.
  */
 
-const ALL = ['throughput', 'memory', 'latency', 'timers', 'startup', 'http-request', 'sse'];
+const ALL = ['throughput', 'memory', 'latency', 'timers', 'startup', 'http', 'upload', 'sse', 'fan-out', 'http-request'];
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function run(name: string): Promise<BenchRow[]> {
@@ -48,7 +48,8 @@ function page(results: readonly { name: string; rows: BenchRow[] }[]): string {
 const names = process.argv.length > 2 ? process.argv.slice(2) : ALL;
 const unknown = names.filter((name) => !ALL.includes(name));
 if (unknown.length > 0) throw new Error(`no benchmark ${unknown.join(', ')}; there are ${ALL.join(', ')}`);
-if (names.includes('startup')) execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'inherit' });
+if (names.includes('startup') || names.includes('upload'))
+  execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'inherit' });
 
 const results: { name: string; rows: BenchRow[] }[] = [];
 for (const name of names) {

@@ -35,6 +35,8 @@ async function sluice(): Promise<FastifyInstance> {
   });
   const stages = ['A', 'B', 'C'].map((name) => ({ name, workers: 10, tasks: ['noop'] }));
   await host.create({ id: 'p', stages });
+  // It takes items and runs none: what it costs to accept them.
+  await host.create({ id: 'queue', stages, backlogCapacity: 10_000_000 }, { start: false });
   return buildApp(config, { host, logger });
 }
 
