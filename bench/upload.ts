@@ -1,11 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { report } from './row.ts';
+import { serviceFlags } from './servers/child.ts';
 
 /* A feed of 1 GiB in lines into the service as it is started by `npm start`: by how much its process grows. */
 
@@ -20,9 +21,7 @@ const definition = {
 };
 writeFileSync(join(folder, 'p.json'), JSON.stringify(definition));
 
-const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } };
-const [, ...args] = scripts.start.replace(/^exec /, '').split(' ');
-const child = spawn(process.execPath, args, {
+const child = spawn(process.execPath, [...serviceFlags(), 'dist/src/server.js'], {
   cwd: root,
   env: { ...process.env, PORT: '0', PIPELINES: folder, OUTPUT_DIR: folder, BACKLOG_CAPACITY: '10000' },
   stdio: ['ignore', 'pipe', 'inherit'],

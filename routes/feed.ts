@@ -74,7 +74,9 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBy
         receipt = await runtime.feed(items, { ...options, ...others, waitSeconds: wait, idempotency, signal });
       }
       markReplay(response, receipt);
-      return response.code(202).header('location', `/pipelines/${params.id}/feeds/${receipt.feedId}`).send(receipt);
+      // Not `return response.send(…)`: a reply that is returned is waited for as a promise, with listeners on its stream.
+      response.code(202).header('location', `/pipelines/${params.id}/feeds/${receipt.feedId}`);
+      return receipt;
     },
   );
 };

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** A server of a benchmark, in a process of its own. */
@@ -42,4 +43,10 @@ function next(child: ChildProcess): Promise<unknown> {
       resolve(message);
     });
   });
+}
+
+/** What `npm start` gives Node before the file. */
+export function serviceFlags(): string[] {
+  const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { scripts: { start: string } };
+  return scripts.start.split(' ').filter((word) => word.startsWith('--'));
 }

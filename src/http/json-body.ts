@@ -27,13 +27,10 @@ export function acceptJsonBodies(app: FastifyInstance): void {
 
   app.addHook('onRequest', (request, _reply, done) => {
     const encoding = request.headers['content-encoding'];
-    if (encoding === undefined || encoding.trim().toLowerCase() === 'identity') done();
-    else done(new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not taken; send the body as it is.`));
-  });
-
-  app.addHook('preParsing', (request, _reply, payload, done) => {
-    if (!request.raw.complete && request.mediaType === 'application/json') arrivals.expect(request.raw);
-    done(null, payload);
+    if (encoding === undefined || encoding.trim().toLowerCase() === 'identity') {
+      if (!request.raw.complete && request.mediaType === 'application/json') arrivals.expect(request.raw);
+      done();
+    } else done(new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not taken; send the body as it is.`));
   });
 }
 
