@@ -88,7 +88,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           body: noBody,
           response: {
             200: reply(pipelineDetailSchema, 'The pipeline after it.'),
-            ...problems('pipeline-not-found', ...codes),
+            ...problems(...BODY_PROBLEMS, 'pipeline-not-found', ...codes),
           },
         },
       },
@@ -114,7 +114,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           body: noBody,
           response: {
             200: reply(pipelineDetailSchema, 'The pipeline after it.'),
-            ...problems('pipeline-not-found', 'unknown-stage', ...codes),
+            ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'unknown-stage', ...codes),
           },
         },
       },

@@ -5,6 +5,7 @@ import { decodeCursor, encodeCursor } from '../src/http/cursor.ts';
 import { sendNdjson, wantsNdjson } from '../src/http/lists.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
 import {
+  BODY_PROBLEMS,
   feedParams,
   LIMIT_DEFAULT,
   listReply,
@@ -101,7 +102,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         response: {
           200: reply(feedViewSchema, 'It is done.'),
           202: reply(feedViewSchema, 'The time is up; the feed as it is now.'),
-          ...problems('pipeline-not-found', 'feed-not-found', 'shutting-down'),
+          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'feed-not-found', 'shutting-down'),
         },
       },
     },
@@ -126,7 +127,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         body: noBody,
         response: {
           200: reply(retriedSchema, 'How many.', { retried: 2 }),
-          ...problems('pipeline-not-found', 'feed-not-found', 'draining', 'shutting-down'),
+          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'feed-not-found', 'draining', 'shutting-down'),
         },
       },
     },

@@ -75,7 +75,16 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         body: noBody,
         response: {
           200: reply(itemSummarySchema, 'The item.'),
-          ...problems('pipeline-not-found', 'item-not-found', 'item-not-final', 'item-final', 'unknown-stage', 'draining', 'shutting-down'),
+          ...problems(
+            ...BODY_PROBLEMS,
+            'pipeline-not-found',
+            'item-not-found',
+            'item-not-final',
+            'item-final',
+            'unknown-stage',
+            'draining',
+            'shutting-down',
+          ),
         },
       },
     },

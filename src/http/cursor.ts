@@ -29,8 +29,11 @@ export function decodeCursor(scope: CursorScope, cursor: string | undefined): nu
 }
 
 function readJson(cursor: string): unknown {
+  const bytes = Buffer.from(cursor, 'base64url');
+  // The decoder passes over what is no base64url; a cursor that was not given out letter by letter is none.
+  if (bytes.toString('base64url') !== cursor) return undefined;
   try {
-    return JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    return JSON.parse(bytes.toString('utf8'));
   } catch {
     return undefined;
   }

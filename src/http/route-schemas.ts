@@ -1,4 +1,4 @@
-import type { onRequestAsyncHookHandler } from 'fastify';
+import type { onRequestHookHandler } from 'fastify';
 import { z } from 'zod';
 import { type PipelineHost, SluiceError } from '../engine/index.ts';
 import { itemIdSchema, nameSchema, stageNameSchema } from '../schemas/names.ts';
@@ -100,7 +100,7 @@ function problemExample(code: ErrorCode, status: number): object {
 export const BODY_PROBLEMS = ['malformed-json', 'body-too-large', 'unsupported-media-type', 'request-timeout'] as const;
 
 /** For routes that bring new work: refused as soon as the shutdown begins, before the body is read. */
-export const refuseDuringShutdown = (host: PipelineHost): onRequestAsyncHookHandler =>
-  async function refuse() {
-    if (host.shuttingDown) throw new SluiceError('shutting-down');
-  };
+export const refuseDuringShutdown =
+  (host: PipelineHost): onRequestHookHandler =>
+  (_request, _reply, done) =>
+    done(host.shuttingDown ? new SluiceError('shutting-down') : undefined);
