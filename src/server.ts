@@ -84,7 +84,7 @@ process.on('unhandledRejection', (err) => {
 });
 
 async function startHost(): Promise<LocalHost> {
-  const builtIn = tasks.builtInTasks({ outputDir: config.outputDir, httpAllowHosts: config.httpAllowHosts });
+  const builtIn = tasks.builtInTasks({ outputDir: config.outputDir, httpAllowHosts: config.httpAllowHosts, maskSecrets: secrets.mask });
   const taken = builtIn.map((task) => task.name);
   const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken);
   const host = createLocalHost({

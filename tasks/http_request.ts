@@ -71,7 +71,8 @@ class HttpRetryAfterError extends RetryAfterError {
 /** How much of an error's body is shown. */
 const SHOWN_CHARACTERS = 200;
 
-export function httpRequest(client: HttpClient): TaskDeclaration {
+/** `mask` takes secrets out of a text: the address may have been made with one, and it is shown. */
+export function httpRequest(client: HttpClient, mask: (text: string) => string = (text) => text): TaskDeclaration {
   return declareTask({
     name: 'http_request',
     description:
@@ -91,7 +92,7 @@ export function httpRequest(client: HttpClient): TaskDeclaration {
       });
       const { status } = answer;
       if (!(status >= 200 && status < 300) && !successStatuses.includes(status)) throw failureOf(answer, retryStatuses);
-      const result = { status, headers: answer.headers, body: bodyOf(answer, params.response), url: answer.url };
+      const result = { status, headers: answer.headers, body: bodyOf(answer, params.response), url: mask(answer.url) };
       return into === undefined ? result : { ...(value as object), [into]: result };
     },
   });

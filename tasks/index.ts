@@ -26,6 +26,8 @@ export interface BuiltInOptions {
   outputDir: string;
   /** Hosts, addresses and ranges that are not public and that `http_request` and `http_notify` may reach all the same. */
   httpAllowHosts: readonly string[];
+  /** Takes the secrets out of a text that is shown. */
+  maskSecrets?: (text: string) => string;
 }
 
 export function builtInTasks(options: BuiltInOptions): TaskDeclaration[] {
@@ -33,7 +35,7 @@ export function builtInTasks(options: BuiltInOptions): TaskDeclaration[] {
   return [
     fileAppend(options),
     hash,
-    httpRequest(httpClient),
+    httpRequest(httpClient, options.maskSecrets),
     jsonSchema,
     jsonata,
     sleep,

@@ -184,6 +184,41 @@ describe('access', () => {
   });
 });
 
+describe('what the tasks may use', () => {
+  it('are the hosts that are named, in every form', () => {
+    const text = 'api.internal, db_1:5432 *.corp.example\n10.0.0.0/8,::1,fd00::/8, 127.0.0.1';
+    expect(loadConfig({ HTTP_ALLOW_HOSTS: text }).httpAllowHosts).toEqual([
+      'api.internal',
+      'db_1:5432',
+      '*.corp.example',
+      '10.0.0.0/8',
+      '::1',
+      'fd00::/8',
+      '127.0.0.1',
+    ]);
+  });
+
+  it.each(['http://a', 'a/b', '10.0.0.0/33', '*', 'a:b', '-a', '[::1]'])('is not %s', (entry) => {
+    expect(faultsOf({ HTTP_ALLOW_HOSTS: `ok,${entry}` })).toEqual([
+      `HTTP_ALLOW_HOSTS "${entry}" is no host, host:port, *.domain, address or range`,
+    ]);
+  });
+
+  it('are the secrets of the environment, by their names', () => {
+    expect(loadConfig({ SECRET_API: 'abcd', SECRET_B_2: 'efgh', SECRET_: 'x', SECRETS: 'y' }).secrets).toEqual({
+      API: 'abcd',
+      B_2: 'efgh',
+    });
+  });
+
+  it('is no secret that a template cannot name, or that is too short to be hidden; its text is not shown', () => {
+    expect(faultsOf({ 'SECRET_A-B': 'abcd', SECRET_C: 'xyz' })).toEqual([
+      'SECRET_A-B has a name that no template can use; letters, digits and _ can be',
+      'SECRET_C is shorter than 4 characters',
+    ]);
+  });
+});
+
 it('describes every variable for its documentation', () => {
   for (const [name, schema] of Object.entries(variables.shape)) {
     expect({ name, ...schema.meta() }).toMatchObject({

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { describeThrown } from '../../src/engine/index.ts';
 import { silentLogger } from '../../src/engine/ports.ts';
+import { createSecrets } from '../../src/loader/secrets.ts';
 import { httpNotify } from '../../tasks/http_notify.ts';
 import { httpRequest } from '../../tasks/http_request.ts';
 import { createHttpClient } from '../../tasks/kit/http-client.ts';
@@ -57,6 +58,15 @@ describe('a request', () => {
     for (let i = 0; i < 20; i++) await run(null);
     // The second may come before the first connection is known to be free.
     expect(server.connections()).toBeLessThanOrEqual(2);
+  });
+
+  it('shows no secret in the address that it gives', async () => {
+    const server = await serve((_request, response) => response.end());
+    const { mask } = createSecrets({ KEY: 'hunter22 &' });
+    const url = `${server.origin}/?key=${encodeURIComponent('hunter22 &')}`;
+    const answer = await use(httpRequest(open, mask), { url })(null);
+    expect(answer).toMatchObject({ url: `${server.origin}/?key=[secret KEY]` });
+    expect(server.seen[0]?.url).toBe('/?key=hunter22%20%26');
   });
 
   it('puts the answer into the value when it is told where', async () => {

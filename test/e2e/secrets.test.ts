@@ -1,0 +1,51 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it } from 'vitest';
+import { folderWith } from '../loader/folder.ts';
+import { startServer } from './server.ts';
+
+const SECRET = 'hunter22/&"x';
+
+it('a secret reaches the server that it is for, and is nowhere to be seen', async () => {
+  const keys: (string | undefined)[] = [];
+  const upstream = createServer((request, response) => {
+    keys.push(request.headers.authorization);
+    response.writeHead(Number(request.url?.slice(1, 4))).end(`you sent ${request.headers.authorization}`);
+  });
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/{{ value }}?key={{ $encodeUrlComponent(secrets.KEY) }}`;
+  const task = { task: 'http_request', with: { url, headers: { authorization: '{{ secrets.KEY }}' } } };
+  const hook = { task: 'log_failure', with: { message: 'failed with {{ secrets.KEY }}' } };
+  const definition = { id: 'p', stages: [{ name: 'S', tasks: [task], taskAttempts: 1, onFailure: hook }] };
+  const server = await startServer({
+    PIPELINES: folderWith({ 'p.json': JSON.stringify(definition) }),
+    SECRET_KEY: SECRET,
+    HTTP_ALLOW_HOSTS: '127.0.0.1',
+    LOG_LEVEL: 'debug',
+  });
+  const { status } = await server.post('/pipelines/p/run', { items: ['200', '404'] });
+  expect(status).toBe(200);
+  expect(keys).toEqual([SECRET, SECRET]);
+
+  const shown: string[] = [JSON.stringify(server.log), server.stderr];
+  for (const path of [
+    '/pipelines/p',
+    '/pipelines/p/errors',
+    '/pipelines/p/snapshot',
+    '/pipelines/p/items',
+    '/pipelines',
+    '/openapi.json',
+    '/tasks',
+  ]) {
+    shown.push(JSON.stringify((await server.get(path)).body));
+  }
+  for (const text of shown)
+    for (const form of [SECRET, JSON.stringify(SECRET).slice(1, -1), encodeURIComponent(SECRET)]) expect(text).not.toContain(form);
+  expect(JSON.stringify(server.log)).toContain('failed with [secret KEY]');
+  expect(JSON.stringify((await server.get('/pipelines/p/errors')).body)).toContain('you sent [secret KEY]');
+  // What a server sends back stands in the value; the address that it was asked at does not.
+  const { results } = (await server.get('/pipelines/p/results')).body;
+  expect(results[0].value.url).toContain('?key=[secret KEY]');
+  await server.stop();
+  upstream.close();
+});
