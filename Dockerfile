@@ -38,4 +38,4 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["nod
 STOPSIGNAL SIGTERM
 # No shell and no npm before it: signals reach the service, which ends in order at the first one.
 # As `npm start`: garbage is collected when the heap has grown by a third, not when it has doubled.
-CMD ["node", "--max-semi-space-size=16", "--heap-growing-percent=30", "dist/src/server.js"]
+CMD ["node", "--max-semi-space-size=8", "--heap-growing-percent=30", "dist/src/server.js"]

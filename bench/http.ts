@@ -64,14 +64,6 @@ async function compare(work: (name: (typeof both)[number]) => Promise<number>): 
   return median(ratios);
 }
 
-const feed = post('/pipelines/p/feed', JSON.stringify({ items: [item] }));
-const feeding = await compare(async (name) => {
-  const sockets = await open(servers[name].port, CONNECTIONS);
-  const took = await timeOf(() => Promise.all(sockets.map((socket) => ask(socket, feed, REQUESTS / CONNECTIONS, 202))));
-  for (const socket of sockets) socket.destroy();
-  return took;
-});
-
 const run = post('/pipelines/p/run', JSON.stringify({ items: [item] }));
 // In turns. A processor that has gone to sleep takes longer to wake than either server to answer, and whether it has is chance: work of
 // the lowest priority keeps it awake.
@@ -86,6 +78,14 @@ for (let i = 0; i < RUNS; i++) for (const name of both) took[name].push(...(awai
 const running = median(took.sluice) / median(took.bare);
 for (const name of both) callers[name].destroy();
 for (const child of awake) child.kill('SIGKILL');
+
+const feed = post('/pipelines/p/feed', JSON.stringify({ items: [item] }));
+const feeding = await compare(async (name) => {
+  const sockets = await open(servers[name].port, CONNECTIONS);
+  const took = await timeOf(() => Promise.all(sockets.map((socket) => ask(socket, feed, REQUESTS / CONNECTIONS, 202))));
+  for (const socket of sockets) socket.destroy();
+  return took;
+});
 
 const body = Buffer.from(Array.from({ length: LINES }, (_, i) => `${JSON.stringify({ ...item, n: i })}\n`).join(''));
 const lines = await compare((name) =>

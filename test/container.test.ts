@@ -61,7 +61,7 @@ describe('the image', () => {
   it('runs as a numbered user that is not root, and takes signals itself', () => {
     expect(argsOf('USER')).toEqual(['1000:1000']);
     expect(argsOf('CMD').map((args) => JSON.parse(args))).toEqual([
-      ['node', '--max-semi-space-size=16', '--heap-growing-percent=30', 'dist/src/server.js'],
+      ['node', '--max-semi-space-size=8', '--heap-growing-percent=30', 'dist/src/server.js'],
     ]);
     expect(argsOf('ENTRYPOINT')).toEqual([]);
     expect(argsOf('VOLUME')).toEqual(['/data']);
