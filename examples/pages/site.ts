@@ -21,6 +21,8 @@ export interface Site {
 
 const ANSWER_MS = 20;
 const PAUSE_SECONDS = 1;
+/** Requests that were on their way already came before their sender could know. */
+const GRACE_MS = 200;
 
 /** A site of `/page/N` that takes a moment for each, and now and then is too busy: it says 503 and for how long to stay away. */
 export async function startSite(): Promise<Site> {
@@ -47,8 +49,7 @@ export async function startSite(): Promise<Site> {
       } else if (number % 20 === 7 && !refused.has(host + path)) {
         refused.add(host + path);
         response.writeHead(503, { 'retry-after': String(PAUSE_SECONDS) }).end('too busy');
-        // Those that are on their way already came before they could know.
-        setTimeout(() => pausedUntil.set(host, performance.now() + PAUSE_SECONDS * 1000 - 3 * ANSWER_MS), 2 * ANSWER_MS);
+        setTimeout(() => pausedUntil.set(host, performance.now() + PAUSE_SECONDS * 1000 - 2 * GRACE_MS), GRACE_MS);
       } else {
         response.writeHead(200, { 'content-type': 'text/html' });
         response.end(
