@@ -4,14 +4,13 @@
  *   node scripts/openapi.ts           writes it
  *   node scripts/openapi.ts --check   fails when the file is not what the code says
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildApp } from '../src/app.ts';
 import { createLocalHost, createTaskRegistry } from '../src/engine/index.ts';
 import { systemPorts } from '../src/engine/ports.ts';
+import { writeOrCheck } from './generated.ts';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const path = 'openapi/openapi.json';
 
 // The document depends on no task, no pipeline and no setting.
 const host = createLocalHost({
@@ -30,19 +29,4 @@ await app.ready();
 const text = `${JSON.stringify(app.swagger(), null, 2)}\n`;
 await app.close();
 
-function current(): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-if (!process.argv.includes('--check')) {
-  mkdirSync('openapi', { recursive: true });
-  writeFileSync(path, text);
-  console.log(`${path} written`);
-} else if (current() !== text) {
-  console.error(`${path} is not what the routes say; run "npm run openapi" and look at the difference.`);
-  process.exitCode = 1;
-}
+writeOrCheck({ 'openapi/openapi.json': text }, 'openapi');

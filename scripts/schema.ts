@@ -4,7 +4,6 @@
  *   node scripts/schema.ts           writes it
  *   node scripts/schema.ts --check   writes nothing, and fails when it is not as it would be written
  */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { pipelineDefinitionSchema } from '../src/schemas/definition.ts';
@@ -12,9 +11,9 @@ import { limiterSettingsSchema } from '../src/schemas/limiter.ts';
 import { nameSchema } from '../src/schemas/names.ts';
 import type { TaskKind } from '../src/schemas/task.ts';
 import { builtInTasks } from '../tasks/index.ts';
+import { writeOrCheck } from './generated.ts';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const path = 'docs/definitions.schema.json';
 
 type Schema = { [keyword: string]: unknown };
 const tasks = builtInTasks({ outputDir: 'unused', httpAllowHosts: [] });
@@ -107,19 +106,4 @@ const document = {
   $defs: { ...$defs, StageDefinition: stageSchema($defs.StageDefinition as Schema), LimiterSettings: limits.$defs.LimiterSettings },
 };
 
-const text = `${JSON.stringify(document, null, 2)}\n`;
-function current(): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-if (!process.argv.includes('--check')) {
-  writeFileSync(path, text);
-  console.log(`${path} written`);
-} else if (current() !== text) {
-  console.error(`${path} is not what the code says; run "npm run schema" and look at the difference.`);
-  process.exitCode = 1;
-}
+writeOrCheck({ 'docs/definitions.schema.json': `${JSON.stringify(document, null, 2)}\n` }, 'schema');
