@@ -1,6 +1,6 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { PipelineHost, PipelineRuntime } from '../src/engine/index.ts';
+import type { EventSource } from '../src/engine/index.ts';
 import { allEventsQuerySchema, eventPosition, eventQuerySchema, toEventFilter } from '../src/http/event-query.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
 import { pipelineParams, problems } from '../src/http/route-schemas.ts';
@@ -45,7 +45,14 @@ const eventHeaders = z.looseObject({
     .meta({ description: 'The `id` of the last event that was received; the stream goes on after it.', examples: ['mf3k2x1a-4711'] }),
 });
 
-/** The events of a pipeline, as they happen. */
+/** What both routes have in common. */
+interface EventRequest {
+  id: string;
+  query: z.output<typeof allEventsQuerySchema> | z.output<typeof eventQuerySchema>;
+  headers: { 'last-event-id'?: string | undefined };
+}
+
+/** The events of a pipeline, and of all of them, as they happen. */
 export default async function eventRoutes(instance: FastifyInstance, { host, hub }: RouteDeps): Promise<void> {
   const app = instance.withTypeProvider<ZodTypes>();
 
@@ -72,21 +79,10 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     },
     handler(request, reply) {
       const runtime = host.get(request.params.id);
-      const { events } = runtime;
-      const { query } = request;
-      const position = eventPosition(events, request.headers['last-event-id'], query.after);
-      // Until here a fault is a problem document; from here on the response is the hub's.
-      hub.attach({
-        response: reply.raw,
-        headers: { ...reply.getHeaders(), 'x-request-id': request.id },
-        events,
-        filter: toEventFilter(query),
-        ...position,
-        ...(query.snapshotSeconds === undefined ? {} : { snapshots: { source: snapshotsOf(runtime), seconds: query.snapshotSeconds } }),
-      });
-      reply.hijack();
+      follow(request, reply, runtime.events, { subject: runtime, read: async () => [await runtime.snapshot()] });
     },
   });
+
   app.route({
     method: 'GET',
     url: '/events',
@@ -109,29 +105,21 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
         ...problems('invalid-event-id', 'shutting-down'),
       },
     },
-    handler(request, reply) {
-      const { events } = host;
-      const { query } = request;
-      const position = eventPosition(events, request.headers['last-event-id'], query.after);
-      const snapshots = { source: { subject: host, read: () => snapshotsOfAll(host) }, seconds: query.snapshotSeconds ?? 0 };
-      hub.attach({
-        response: reply.raw,
-        headers: { ...reply.getHeaders(), 'x-request-id': request.id },
-        events,
-        filter: toEventFilter(query),
-        ...position,
-        ...(query.snapshotSeconds === undefined ? {} : { snapshots }),
-      });
-      reply.hijack();
-    },
+    handler: (request, reply) => follow(request, reply, host.events, { subject: host, read: () => host.snapshots() }),
   });
-}
 
-function snapshotsOf(runtime: PipelineRuntime): SnapshotSource {
-  return { subject: runtime, read: async () => [await runtime.snapshot()] };
-}
-
-async function snapshotsOfAll(host: PipelineHost): Promise<object[]> {
-  const ids = (await host.list()).map(({ definition }) => definition.id);
-  return Promise.all(ids.map(async (pipelineId) => ({ pipelineId, ...(await host.get(pipelineId).snapshot()) })));
+  function follow(request: EventRequest, reply: FastifyReply, events: EventSource, source: SnapshotSource): void {
+    const { snapshotSeconds: seconds, after } = request.query;
+    const position = eventPosition(events, request.headers['last-event-id'], after);
+    // Until here a fault is a problem document; from here on the response is the hub's.
+    hub.attach({
+      response: reply.raw,
+      headers: { ...reply.getHeaders(), 'x-request-id': request.id },
+      events,
+      filter: toEventFilter(request.query),
+      ...position,
+      ...(seconds === undefined ? {} : { snapshots: { source, seconds } }),
+    });
+    reply.hijack();
+  }
 }

@@ -49,6 +49,10 @@ export class LocalHost implements PipelineHost {
     return Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.describe()));
   }
 
+  snapshots() {
+    return Promise.all([...this.pipelines].map(async ([pipelineId, pipeline]) => ({ pipelineId, ...(await pipeline.snapshot()) })));
+  }
+
   async create(raw: unknown, options: { start?: boolean } = {}): Promise<PipelineDescription> {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
     const definition = checkDefinition(raw, this.specs, this.options);

@@ -208,6 +208,8 @@ export interface PipelineHost {
   readonly limiters: LimiterCatalogue;
   /** Those of all pipelines in one sequence, `pipelineId` first in each datum. */
   readonly events: EventSource;
+  /** The dashboard snapshot of each pipeline. */
+  snapshots(): Promise<({ pipelineId: string } & DashboardSnapshot)[]>;
   /** True from the first call of {@link PipelineHost.shutdown}. */
   readonly shuttingDown: boolean;
   list(): Promise<PipelineDescription[]>;

@@ -105,21 +105,23 @@ export function createSseHub(options: SseHubOptions): SseHub {
    * events: a write is most of what an event costs.
    */
   function pace(source: Source): void {
-    const now = clock.monotonic();
-    const wait = source.pacedAt + paceMs - now;
+    if (source.pacing !== undefined) return;
+    const wait = source.pacedAt + paceMs - clock.monotonic();
     if (wait <= 0) {
-      source.pacedAt = now;
-      for (const reader of source.readers) turns.enqueue(reader);
-      turns.begin();
-    } else if (source.pacing === undefined) {
-      source.pacing = clock.setTimer(() => {
-        source.pacing = undefined;
-        source.pacedAt = clock.monotonic();
-        for (const reader of source.readers) turns.enqueue(reader);
-        turns.begin();
-      }, wait);
-      unref(source.pacing);
+      wake(source);
+      return;
     }
+    source.pacing = clock.setTimer(() => {
+      source.pacing = undefined;
+      wake(source);
+    }, wait);
+    unref(source.pacing);
+  }
+
+  function wake(source: Source): void {
+    source.pacedAt = clock.monotonic();
+    for (const reader of source.readers) turns.enqueue(reader);
+    turns.begin();
   }
 
   function attach(attachment: SseAttachment): void {
