@@ -14,12 +14,8 @@ import {
   type Stage,
   type Worker,
 } from './model.ts';
+import { Turn } from './turn.ts';
 import { WorkerRing } from './worker-ring.ts';
-
-/** How long items are handed out before timers and I/O get their turn. */
-const TURN_MS = 5;
-/** How often the wall clock is compared with the monotonic one, while there is work. */
-const SYNC_MS = 50;
 
 export interface SchedulerDeps {
   time: EngineClock;
@@ -40,8 +36,8 @@ export interface SchedulerDeps {
  *     queued ──assign──▶ held ──apply(outcome)──▶ queued in the next stage | parked | final
  *                          └──▶ blocked (next stage full) ──take()──▶ queued in the next stage
  *
- * It never recurses into a task: workers that got an item wait in `ready`, and one loop runs them. That loop ends its
- * turn after {@link TURN_MS}, also when tasks settle in microtasks only, so that a busy pipeline cannot starve I/O.
+ * It never recurses into a task: workers that got an item wait in `ready`, and one loop runs them. That loop ends
+ * with its {@link Turn}, also when tasks settle in microtasks only, so that a busy pipeline cannot starve I/O.
  * Only this file changes `inProgress`, `parked`, `handed` and the backlog.
  */
 export class Scheduler {
@@ -51,15 +47,18 @@ export class Scheduler {
   private readonly ready = new WorkerRing();
   private isRunning = false;
   private isYielding = false;
-  private isMarked = false;
-  private turnStart = 0;
-  private syncedAt = Number.NEGATIVE_INFINITY;
+  private readonly turn: Turn;
   private sinceCheck = 0;
   /** Items between two attempts. */
   readonly parked = new Set<Item>();
 
   constructor(deps: SchedulerDeps) {
     this.deps = deps;
+    this.turn = new Turn(deps.time, () => {
+      if (!this.isYielding) return;
+      this.isYielding = false;
+      this.run();
+    });
   }
 
   /** Queues an item at its stage, or hands it to an idle worker there. The caller runs {@link Scheduler.run} afterwards. */
@@ -101,11 +100,11 @@ export class Scheduler {
   run(): void {
     if (this.isRunning || this.isYielding) return;
     this.isRunning = true;
-    this.sync();
+    this.turn.sync();
     try {
       for (;;) {
         if (this.ready.length === 0) break;
-        if ((++this.sinceCheck & 15) === 0 && this.isTurnOver()) {
+        if ((++this.sinceCheck & 15) === 0 && this.turn.isOver()) {
           this.isYielding = true;
           return;
         }
@@ -459,29 +458,5 @@ export class Scheduler {
     this.unpark(item);
     this.enqueue(item, PLACE_NONE);
     this.run();
-  }
-
-  /** Whether this turn of the event loop has been long enough: then the rest of the process has its turn first. */
-  private isTurnOver(): boolean {
-    const { clock } = this.deps.time;
-    const now = clock.monotonic();
-    if (this.isMarked) return now - this.turnStart > TURN_MS;
-    // Marked from here only: a turn that gives few workers something to do, as with most I/O, needs no call after it.
-    this.isMarked = true;
-    this.turnStart = now;
-    clock.defer(() => {
-      this.isMarked = false;
-      if (!this.isYielding) return;
-      this.isYielding = false;
-      this.run();
-    });
-    return false;
-  }
-
-  private sync(): void {
-    const { time } = this.deps;
-    if (time.now - this.syncedAt < SYNC_MS) return;
-    time.sync();
-    this.syncedAt = time.now;
   }
 }

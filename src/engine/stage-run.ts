@@ -2,17 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import type { StageDefinition } from '../schemas/definition.ts';
 import type { ItemError } from '../schemas/item.ts';
 import { type AttemptSink, TaskAttempt } from './attempt.ts';
-import { type BothPassed, passBoth } from './both-limits.ts';
+import type { BothPassed } from './both-limits.ts';
 import { copyValue } from './copy-value.ts';
 import type { DueQueue } from './due-queue.ts';
 import type { EngineClock } from './engine-clock.ts';
 import { AbortedError, describeThrown, TaskTimeoutError, ValueNotJsonError } from './errors.ts';
 import type { EventLog } from './event-log.ts';
-import { type Limit, TaskLimiter } from './limits.ts';
+import type { TaskLimiter } from './limits.ts';
 import type { Item, Outcome, Runner, Worker } from './model.ts';
 import type { Logger } from './ports.ts';
 import { retryWaitMs } from './retry.ts';
 import type { LimiterWait } from './shared-limiter.ts';
+import { StageLimits } from './stage-limits.ts';
 import type { StageSpec, TaskSpec } from './stage-spec.ts';
 
 /** What running a stage needs and may not own. */
@@ -51,7 +52,7 @@ export class StageRunner implements Runner, AttemptSink {
   readonly logger: Logger;
   private readonly spec: StageSpec;
   private readonly deps: StageRunDeps;
-  private readonly limiters: (TaskLimiter | undefined)[];
+  private readonly limits: StageLimits;
   private readonly perStage: boolean;
   private readonly maxAttempts: number;
   private readonly timeoutsMs: (number | undefined)[];
@@ -64,8 +65,8 @@ export class StageRunner implements Runner, AttemptSink {
     const definition = spec.definition;
     this.perStage = definition.retry === 'per_stage';
     this.maxAttempts = this.perStage ? definition.stageAttempts : definition.taskAttempts;
-    this.limiters = spec.tasks.map((task) => before?.runner.limiterOf(task));
-    this.changeLimits(definition, before?.workers ?? []);
+    this.limits = new StageLimits(spec.tasks, deps.time.clock, before?.runner);
+    this.limits.change(definition, before?.workers ?? []);
     this.timeoutsMs = spec.tasks.map((task) => {
       const seconds = definition.taskTimeoutSeconds ?? task.timeoutSeconds;
       return seconds === undefined ? undefined : seconds * 1000;
@@ -104,7 +105,7 @@ export class StageRunner implements Runner, AttemptSink {
   }
 
   limiterOf(task: Pick<TaskSpec, 'name'>): TaskLimiter | undefined {
-    return this.limiters[this.spec.tasks.findIndex(({ name }) => name === task.name)];
+    return this.limits.of(task);
   }
 
   /** After the last of the tasks that the item has behind it; at the first one, when none of them is left. */
@@ -114,32 +115,12 @@ export class StageRunner implements Runner, AttemptSink {
     return this.spec.definition.tasks.findLastIndex((use) => done.some((one) => isDeepStrictEqual(one, use))) + 1;
   }
 
-  /** Why workers of this stage would wait before a task, now. */
   blockedByLimit(): 'task-limit' | 'rate-limit' | null {
-    for (const limiter of this.limiters) {
-      const blocked = limiter?.blockedBy();
-      if (blocked != null) return blocked.reason;
-    }
-    return null;
+    return this.limits.blockedBy();
   }
 
-  /** New limits for the tasks that have some or get some; those who wait are served by the new ones. */
   changeLimits(definition: Pick<StageDefinition, 'taskConcurrencyLimits' | 'taskRateLimits'>, workers: readonly Worker[]): void {
-    const fresh = new Map<string, TaskLimiter>();
-    for (const [i, task] of this.spec.tasks.entries()) {
-      const limit = limitOf(task, definition);
-      const limiter = this.limiters[i] ?? fresh.get(task.name);
-      if (limiter !== undefined) {
-        limiter.change(limit);
-        this.limiters[i] = limiter;
-        fresh.set(task.name, limiter);
-      } else if (limit.concurrency !== undefined || limit.rate !== undefined) {
-        const made = new TaskLimiter(limit, this.deps.time.clock);
-        fresh.set(task.name, made);
-        for (const worker of workers) if (worker.attempt?.task === task.name) worker.release ??= made.occupy();
-        this.limiters[i] = made;
-      }
-    }
+    this.limits.change(definition, workers);
   }
 
   // ---- the attempt, called by lanes and by the handlers ----
@@ -196,9 +177,8 @@ export class StageRunner implements Runner, AttemptSink {
       const task = this.spec.tasks[index];
       if (task === undefined) return this.finish(worker, item, { kind: 'advance', value: worker.value });
       if (!this.perStage) item.attempts++;
-      const limiter = this.limiters[index];
-      if (limiter !== undefined || task.limiter !== undefined) {
-        this.waitForLimit(worker, item, task, limiter);
+      if (task.limiter !== undefined || this.limits.at(index) !== undefined) {
+        this.waitForLimit(worker, item, task, index);
         return undefined;
       }
       const outcome = this.execute(worker, item, task);
@@ -206,12 +186,11 @@ export class StageRunner implements Runner, AttemptSink {
     }
   }
 
-  private waitForLimit(worker: Worker, item: Item, task: TaskSpec, limiter: TaskLimiter | undefined): void {
+  private waitForLimit(worker: Worker, item: Item, task: TaskSpec, index: number): void {
     const lane = worker.lane;
     const controller = new AbortController();
-    const { signal } = controller;
     worker.limitWait = controller;
-    worker.waitingFor = limiter?.blockedBy()?.reason ?? 'task-limit';
+    worker.waitingFor = this.limits.at(index)?.blockedBy()?.reason ?? 'task-limit';
     worker.waitingTask = task;
     const go = (passed: BothPassed | null, spec: TaskSpec): void => {
       if (!lane.alive) {
@@ -229,26 +208,15 @@ export class StageRunner implements Runner, AttemptSink {
       const settled = outcome === 'next' ? this.goOn(worker) : outcome;
       if (settled !== undefined) this.deps.done(worker, settled);
     };
-    if (task.limiter === undefined) {
-      (limiter as TaskLimiter).acquire(item.priority, signal).then(
-        (release) => go({ release, hold: null }, task),
-        (error: unknown) => this.limitFailed(lane, task, error),
-      );
-      return;
-    }
     const claim = { value: worker.value, metadata: item.metadata, priority: item.priority };
     const show = (wait: LimiterWait | null): void => {
       if (lane.alive) worker.sharedWait = wait;
     };
-    passBoth(limiter, task.limiter, claim, signal, show).then(
+    this.limits.pass(index, claim, controller.signal, show).then(
       (passed) => go(passed, task),
       // What a limiter cannot tell of this item is the attempt's error.
       (error: unknown) => go(null, { ...task, call: () => Promise.reject(error) }),
     );
-  }
-
-  private limitFailed(lane: Worker['lane'], task: TaskSpec, error: unknown): void {
-    if (lane.alive) this.deps.logger.error({ error: describeThrown(error), task: task.name }, 'a limit gave its waiter up');
   }
 
   /** One attempt: 'next' when the task succeeded at once, undefined when it is still running. */
@@ -452,12 +420,6 @@ export class StageRunner implements Runner, AttemptSink {
   private warn(item: Item, { error }: NonNullable<Fault>, message: string): void {
     this.logger.warn({ item: item.id, stage: item.stage.name, error: describeThrown(error) }, message);
   }
-}
-
-function limitOf(task: TaskSpec, definition: Pick<StageDefinition, 'taskConcurrencyLimits' | 'taskRateLimits'>): Limit {
-  const concurrency = definition.taskConcurrencyLimits[task.name] ?? task.defaultLimit.concurrency;
-  const rate = definition.taskRateLimits[task.name] ?? task.defaultLimit.rate;
-  return { ...(concurrency === undefined ? {} : { concurrency }), ...(rate === undefined ? {} : { rate }) };
 }
 
 /** Whether the item ends with this outcome. */

@@ -150,6 +150,28 @@ describe('a shared limiter', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('lets those who run under it count for a limit that their stage gets meanwhile', async () => {
+    const { clock, gate, host, pipeline } = world({ many: { concurrency: 9 } });
+    const one = await pipeline('one', 'many');
+    await one.feed(ids('a', 'b', 'c', 'd', 'e', 'f'), {});
+    await clock.settle();
+    await one.tune('S', { workers: 6, taskConcurrencyLimits: { gated: 2 } });
+    await clock.settle();
+    expect(gate.held).toEqual(['a', 'b', 'c', 'd']);
+    for (const id of ['a', 'b']) gate.open(id);
+    await clock.settle();
+    expect(gate.held).toEqual(['c', 'd']);
+    gate.open('c');
+    await clock.settle();
+    expect(gate.held).toEqual(['d', 'e']);
+    for (let i = 0; i < 3; i++) {
+      gate.open();
+      await clock.settle();
+    }
+    expect((await one.stats()).itemsProcessed).toBe(6);
+    expect(await host.limiters.list()).toMatchObject([{ inUse: 0, waiting: 0 }]);
+  });
+
   it('that cannot tell an item’s key fails that item, once', async () => {
     const { clock, pipeline } = world({ api: { concurrency: 1, key: '$error("none")' } }, () => 'done');
     const one = await pipeline('one', 'api', { taskAttempts: 5 }, 'call');

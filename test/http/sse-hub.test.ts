@@ -194,7 +194,8 @@ describe('sharing', () => {
 });
 
 describe('pace', () => {
-  it('sends at once after a quiet while, and collects for a moment what comes right after', async () => {
+  /** A reader that has just got an event, after a quiet while. */
+  async function followed() {
     const clock = createManualClock();
     const source = createFakeSource();
     harness = await startHarness(source, { clock, paceMs: 5 });
@@ -202,6 +203,11 @@ describe('pace', () => {
     clock.advance(100);
     source.push({});
     await client.until(() => client.ids.length === 1);
+    return { clock, source, client };
+  }
+
+  it('sends at once after a quiet while, and collects for a moment what comes right after', async () => {
+    const { clock, source, client } = await followed();
     const timers = clock.timers;
     const reads = source.reads;
     source.push({}, {});
@@ -217,13 +223,7 @@ describe('pace', () => {
   });
 
   it('leaves no timer behind when its last reader goes', async () => {
-    const clock = createManualClock();
-    const source = createFakeSource();
-    harness = await startHarness(source, { clock, paceMs: 5 });
-    const client = await connect(harness.port);
-    clock.advance(100);
-    source.push({});
-    await client.until(() => client.ids.length === 1);
+    const { clock, source, client } = await followed();
     source.push({});
     await eventually(() => clock.timers === 2);
     client.destroy();
