@@ -8,7 +8,7 @@
  */
 
 const product = '^(src|routes|tasks)/';
-const engineEntry = '^src/engine/(index|ports)[.]ts$';
+const engineEntry = '^src/engine/(index|ports|store)[.]ts$';
 
 /** Node modules that compute, wait or observe, but reach nothing outside the process. */
 const pureNodeModules =

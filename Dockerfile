@@ -23,7 +23,8 @@ FROM ${NODE_IMAGE}
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
     PORT=3000 \
-    OUTPUT_DIR=/data/output
+    OUTPUT_DIR=/data/output \
+    STORE_URL=file:/data/sluice.db
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist dist

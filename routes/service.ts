@@ -16,6 +16,34 @@ const planSchema = z
   .meta({ id: 'ShutdownPlan', examples: [{ mode: 'graceful', timeoutSeconds: 30, pipelines: 3, itemsInFlight: 45 }] });
 
 const statusSchema = z.object({ status: z.literal('ok') });
+const readySchema = z
+  .object({
+    status: z.literal('ok'),
+    store: z
+      .object({
+        kind: z.string().meta({ description: '`memory` or `sqlite`.' }),
+        recovered: z
+          .object({
+            pipelines: z.int(),
+            queued: z.int(),
+            running: z.int().meta({ description: 'Were running when the process before ended; they are queued again.' }),
+            retrying: z.int(),
+            poisoned: z.int().meta({ description: 'Were running in `MAX_DELIVERIES` processes that crashed; they have failed.' }),
+            seconds: z.number(),
+          })
+          .nullable()
+          .meta({ description: 'What the start found; null when nothing is kept.' }),
+      })
+      .optional()
+      .meta({ description: 'With `?verbose`.' }),
+  })
+  .meta({ id: 'Readiness' });
+const readyQuerySchema = z.strictObject({
+  verbose: z
+    .enum(['', 'true', '1', 'false', '0'])
+    .optional()
+    .meta({ description: 'Says more about the store and what the start found there.' }),
+});
 const tags = ['Service'];
 
 /** The process itself: its end and its health. */
@@ -72,14 +100,17 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
         tags,
         operationId: 'isReady',
         summary: 'Does the service take work?',
-        description: 'Not any more from the moment that a shutdown begins.',
-        querystring: noQuery,
-        response: { 200: reply(statusSchema, 'It does.', { status: 'ok' }), ...problems('shutting-down') },
+        description: 'Not any more from the moment that a shutdown begins, and not while the store cannot be written; `detail` says why.',
+        querystring: readyQuerySchema,
+        response: { 200: reply(readySchema, 'It does.', { status: 'ok' }), ...problems('shutting-down', 'store-unavailable') },
       },
     },
-    async () => {
+    async ({ query }) => {
       if (host.shuttingDown) throw new SluiceError('shutting-down');
-      return { status: 'ok' };
+      const { kind, trouble, recovered } = host.storeHealth;
+      if (trouble !== null) throw new SluiceError('store-unavailable', `the store cannot be written: ${trouble}`, { retryAfterSeconds: 5 });
+      const isVerbose = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';
+      return { status: 'ok' as const, ...(isVerbose ? { store: { kind, recovered } } : {}) };
     },
   );
 };

@@ -44,6 +44,8 @@ function seconds(min: number, max: number, fallback: number, description: string
 const path = () => z.string().refine((value) => !value.includes('\0'), 'must be a path');
 const flag = () => z.enum(['true', 'false', '1', '0'], 'must be true or false').transform((value) => value === 'true' || value === '1');
 
+const RETENTION_ON_DISK = 10_000_000;
+const RETENTION_IN_MEMORY = 100_000;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /** Each variable by its name: how its text is read, its default, what it is for. `type` is for the documentation. */
@@ -68,10 +70,10 @@ export const variables = z.object({
       'Who may call, as `name:scope+scope:sha256-hex-of-the-whole-key`, separated by commas or lines, each with more fields such as `;pipelines=a+b;expires=2027-01-31`. `npm run keygen -- NAME SCOPES` makes one.',
   }),
   API_KEYS_FILE: path().optional().meta({ type: 'path', description: 'A file of such keys, one a line, beside those of `API_KEYS`.' }),
-  STORE_URL: z.string().default('memory:').meta({
+  STORE_URL: z.string().default('file:./data/sluice.db').meta({
     type: 'URL',
     description:
-      'Where items are kept. This version has `memory:` alone: everything ends with the process, and a line of the log at start says so.',
+      'Where everything is kept: `file:` and a path for a file of SQLite, whose folder is made when it is not there; `memory:` for nothing that outlives the process.',
   }),
   PIPELINES: path().default('./pipelines').meta({
     type: 'path',
@@ -108,8 +110,8 @@ export const variables = z.object({
   RETENTION_MAX_ITEMS: integer(
     0,
     1_000_000_000,
-    100_000,
-    'How many finished items a pipeline keeps, unless its definition has a `retention` of its own.',
+    RETENTION_ON_DISK,
+    `How many finished items a pipeline keeps, unless its definition has a \`retention\` of its own. With \`memory:\` the default is ${RETENTION_IN_MEMORY}.`,
   ),
   RETENTION_MAX_AGE_SECONDS: seconds(
     0.001,
@@ -122,6 +124,12 @@ export const variables = z.object({
     100_000_000,
     100_000,
     'How many fed items may wait for a pipeline, unless its definition has a `backlogCapacity` of its own.',
+  ),
+  MAX_DELIVERIES: integer(
+    1,
+    1000,
+    5,
+    'An item that was running in so many processes that ended without a shutdown has failed (`PoisonItem`), and is not tried again.',
   ),
   MAX_STAGES: integer(1, 10_000, 64, 'The most stages that a definition may have.'),
   MAX_WORKERS_PER_STAGE: integer(1, 1_000_000, 10_000, 'The most workers that a stage may have.'),
@@ -151,6 +159,7 @@ export interface Config {
   retentionMaxItems: number;
   retentionMaxAgeSeconds: number;
   backlogCapacity: number;
+  maxDeliveries: number;
   maxStages: number;
   maxWorkersPerStage: number;
   sseHeartbeatSeconds: number;
@@ -193,9 +202,11 @@ export function loadConfig(environment: Environment): Config {
     shutdownTimeoutSeconds: values.SHUTDOWN_TIMEOUT_SECONDS,
     bodyLimitBytes: values.BODY_LIMIT_BYTES,
     eventsKept: values.EVENTS_KEPT,
-    retentionMaxItems: values.RETENTION_MAX_ITEMS,
+    retentionMaxItems:
+      given.RETENTION_MAX_ITEMS === undefined && values.STORE_URL === 'memory:' ? RETENTION_IN_MEMORY : values.RETENTION_MAX_ITEMS,
     retentionMaxAgeSeconds: values.RETENTION_MAX_AGE_SECONDS,
     backlogCapacity: values.BACKLOG_CAPACITY,
+    maxDeliveries: values.MAX_DELIVERIES,
     maxStages: values.MAX_STAGES,
     maxWorkersPerStage: values.MAX_WORKERS_PER_STAGE,
     sseHeartbeatSeconds: values.SSE_HEARTBEAT_SECONDS,
@@ -233,10 +244,23 @@ function listOf(text = ''): string[] {
 function storeFaults(url = 'memory:'): string[] {
   if (url === 'memory:') return [];
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
-  if (scheme === undefined) return ['STORE_URL must be a URL, such as memory:'];
+  if (scheme === undefined) return ['STORE_URL must be a URL, such as file:./data/sluice.db'];
   if (scheme === 'memory') return ['STORE_URL must be memory: and nothing after it'];
-  const planned = ['file', 'redis', 'rediss', 'postgres', 'postgresql'].includes(scheme);
-  return [`STORE_URL ${scheme}: ${planned ? 'is not available in this version' : 'is no store'}; use memory:`];
+  if (scheme === 'file') {
+    const path = storeFileOf(url);
+    return path === undefined || path === '' || /[\0?#]/.test(path)
+      ? ['STORE_URL must be file: and a path, such as file:./data/sluice.db']
+      : [];
+  }
+  const planned = ['redis', 'rediss', 'postgres', 'postgresql'].includes(scheme);
+  return [`STORE_URL ${scheme}: ${planned ? 'is not available in this version' : 'is no store'}; use file: or memory:`];
+}
+
+/** The path of a store that is a file: `file:./a.db`, `file:/a.db` and `file:///a.db` name one; undefined for other stores. */
+export function storeFileOf(url: string): string | undefined {
+  const path = /^file:(?<path>.*)$/is.exec(url)?.groups?.path;
+  if (path === undefined || !path.startsWith('//')) return path;
+  return path.startsWith('///') ? path.slice(2) : undefined;
 }
 
 /** The keys, and what is wrong with them or with an address that needs some. Their text is never shown. */

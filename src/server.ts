@@ -36,21 +36,28 @@ if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
 // folder cannot be written, nothing is kept and nothing is lost.
 enableCompileCache();
 
-const [{ pino }, { buildApp }, { ConfigError, loadConfig }, { createLocalHost, createTaskRegistry, SluiceError }, ports, loader, tasks] =
-  await Promise.all([
-    import('pino'),
-    import('./app.ts'),
-    import('./config.ts'),
-    import('./engine/index.ts'),
-    import('./engine/ports.ts'),
-    Promise.all([
-      import('./loader/definitions.ts'),
-      import('./loader/secrets.ts'),
-      import('./loader/threads.ts'),
-      import('./loader/user-tasks.ts'),
-    ]),
-    import('../tasks/index.ts'),
-  ]);
+const [
+  { pino },
+  { buildApp },
+  { ConfigError, loadConfig, storeFileOf },
+  { createLocalHost, createTaskRegistry, SluiceError },
+  ports,
+  loader,
+  tasks,
+] = await Promise.all([
+  import('pino'),
+  import('./app.ts'),
+  import('./config.ts'),
+  import('./engine/index.ts'),
+  import('./engine/ports.ts'),
+  Promise.all([
+    import('./loader/definitions.ts'),
+    import('./loader/secrets.ts'),
+    import('./loader/threads.ts'),
+    import('./loader/user-tasks.ts'),
+  ]),
+  import('../tasks/index.ts'),
+]);
 const [{ readDefinitions }, { createSecrets }, { createThreadRunner }, { loadUserTasks }] = loader;
 
 let config: Config;
@@ -83,6 +90,21 @@ process.on('unhandledRejection', (err) => {
   logger.error({ err }, 'a promise was rejected and nobody waited for it');
 });
 
+async function openStore() {
+  const file = storeFileOf(config.storeUrl);
+  if (file === undefined) {
+    logger.warn({ storeUrl: config.storeUrl }, 'items are kept in memory and end with the process');
+    return {};
+  }
+  // Its native part is loaded only where it is used.
+  const { openSqliteStore, StoreFileError } = await import('./stores/sqlite/index.ts');
+  try {
+    return { store: await openSqliteStore({ file }) };
+  } catch (error) {
+    throw error instanceof StoreFileError ? new ConfigError('The store cannot be used', [error.message]) : error;
+  }
+}
+
 async function startHost(): Promise<LocalHost> {
   const builtIn = tasks.builtInTasks({ outputDir: config.outputDir, httpAllowHosts: config.httpAllowHosts, maskSecrets: secrets.mask });
   const taken = builtIn.map((task) => task.name);
@@ -92,8 +114,8 @@ async function startHost(): Promise<LocalHost> {
     registry: createTaskRegistry([...builtIn, ...own]),
     ports: { ...ports.systemPorts, logger, threads: createThreadRunner({ logger }), expressions: tasks.expressionLanguage, secrets },
     hookTimeoutSeconds: HOOK_TIMEOUT_SECONDS,
+    ...(await openStore()),
   });
-  if (config.storeUrl === 'memory:') logger.warn({ storeUrl: config.storeUrl }, 'items are kept in memory and end with the process');
   return host;
 }
 
@@ -112,15 +134,25 @@ async function loadPipelines(host: LocalHost): Promise<void> {
       note(source, error);
     }
   }
+  if (faults.length > 0) throw new ConfigError('The pipeline definitions cannot be used', faults);
+  try {
+    await host.recover(new Set(definitions.map(({ definition }) => definition.id)));
+  } catch (error) {
+    if (error instanceof SluiceError) note(`the pipeline "${String(error.details.pipelineId)}" of the store`, error);
+    else throw error;
+  }
   for (const { definition, source } of definitions) {
     try {
-      await host.create(definition);
-      logger.info({ pipeline: definition.id, source }, 'pipeline started');
+      const { is } = await host.load(definition);
+      logger.info({ pipeline: definition.id, source, is }, 'pipeline started');
     } catch (error) {
       note(source, error);
     }
   }
   if (faults.length > 0) throw new ConfigError('The pipeline definitions cannot be used', faults);
+  host.goOn();
+  const { recovered } = host.storeHealth;
+  if (recovered !== null) logger.info(recovered, 'recovered');
 }
 
 let stopping: Promise<void> | undefined;
@@ -129,17 +161,18 @@ let stopping: Promise<void> | undefined;
 function stop(app: FastifyInstance, host: LocalHost, mode: ShutdownMode, timeoutSeconds: number, reason: string): void {
   logger.info({ mode, timeoutSeconds, reason }, 'shutting down');
   const ended = host.shutdown(mode, timeoutSeconds);
-  stopping ??= ended.then((report) => finish(app, report));
+  stopping ??= ended.then((report) => finish(app, host, report));
   stopping.catch((err: unknown) => {
     logger.fatal({ err }, 'the shutdown failed');
     process.exit(1);
   });
 }
 
-async function finish(app: FastifyInstance, report: ShutdownReport): Promise<void> {
+async function finish(app: FastifyInstance, host: LocalHost, report: ShutdownReport): Promise<void> {
   const late = setTimeout(() => app.server.closeAllConnections(), LAST_REPLIES_MS);
   await app.close();
   clearTimeout(late);
+  await host.close();
   logger.info(report, 'shutdown report');
   process.exit(0);
 }

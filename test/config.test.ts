@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig, variables } from '../src/config.ts';
+import { ConfigError, loadConfig, storeFileOf, variables } from '../src/config.ts';
 
 function faultsOf(environment: Record<string, string>): readonly string[] {
   try {
@@ -23,7 +23,7 @@ describe('an empty environment', () => {
       port: 3000,
       allowUnauthenticated: false,
       apiKeys: [],
-      storeUrl: 'memory:',
+      storeUrl: 'file:./data/sluice.db',
       pipelines: './pipelines',
       pipelinesGiven: false,
       tasksDir: undefined,
@@ -32,9 +32,10 @@ describe('an empty environment', () => {
       shutdownTimeoutSeconds: 30,
       bodyLimitBytes: 1_048_576,
       eventsKept: 262_144,
-      retentionMaxItems: 100_000,
+      retentionMaxItems: 10_000_000,
       retentionMaxAgeSeconds: 604_800,
       backlogCapacity: 100_000,
+      maxDeliveries: 5,
       maxStages: 64,
       maxWorkersPerStage: 10_000,
       sseHeartbeatSeconds: 15,
@@ -110,18 +111,34 @@ describe('faults', () => {
 });
 
 describe('STORE_URL', () => {
-  it.each(['file:./data/sluice.db', 'redis://cache:6379', 'rediss://cache', 'postgres://db/x', 'postgresql://db/x'])(
+  it.each(['redis://cache:6379', 'rediss://cache', 'postgres://db/x', 'postgresql://db/x'])(
     'is not available in this version as %s',
     (url) => {
-      expect(faultsOf({ STORE_URL: url })).toEqual([`STORE_URL ${url.split(':')[0]}: is not available in this version; use memory:`]);
+      expect(faultsOf({ STORE_URL: url })).toEqual([
+        `STORE_URL ${url.split(':')[0]}: is not available in this version; use file: or memory:`,
+      ]);
     },
   );
+
+  it.each([
+    ['file:./data/sluice.db', './data/sluice.db'],
+    ['file:/var/lib/sluice.db', '/var/lib/sluice.db'],
+    ['file:///var/lib/sluice.db', '/var/lib/sluice.db'],
+    ['memory:', undefined],
+  ])('names with %s the file %s', (url, file) => {
+    expect(storeFileOf(loadConfig({ STORE_URL: url }).storeUrl)).toBe(file);
+  });
+
+  it('keeps fewer finished items when they are in memory', () => {
+    expect(loadConfig({ STORE_URL: 'memory:' }).retentionMaxItems).toBe(100_000);
+    expect(loadConfig({ STORE_URL: 'memory:', RETENTION_MAX_ITEMS: '7' }).retentionMaxItems).toBe(7);
+  });
 
   it('is never shown with its password', () => {
     expect(faultsOf({ STORE_URL: 'postgres://user:hunter2@db/x' }).join()).not.toContain('hunter2');
   });
 
-  it.each(['mongodb://x', 'memory', 'memory:x'])('is refused as %s', (url) => {
+  it.each(['mongodb://x', 'memory', 'memory:x', 'file:', 'file://host/x', 'file:a?b'])('is refused as %s', (url) => {
     expect(faultsOf({ STORE_URL: url })).toHaveLength(1);
   });
 });

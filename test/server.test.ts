@@ -25,7 +25,7 @@ class Process {
 
   constructor(env: Record<string, string>) {
     this.child = spawn(process.execPath, [server], {
-      env: { PATH: process.env.PATH, PORT: '0', ...env },
+      env: { PATH: process.env.PATH, PORT: '0', STORE_URL: 'memory:', ...env },
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -49,7 +49,14 @@ async function startService(): Promise<{ url: string; stop(): void }> {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   const child = spawn(process.execPath, ['src/server.ts'], {
     cwd: root,
-    env: { ...process.env, PORT: '0', PIPELINES: 'examples/pages/pages.yaml', HTTP_ALLOW_HOSTS: '127.0.0.0/8,::1', LOG_LEVEL: 'info' },
+    env: {
+      ...process.env,
+      PORT: '0',
+      PIPELINES: 'examples/pages/pages.yaml',
+      HTTP_ALLOW_HOSTS: '127.0.0.0/8,::1',
+      LOG_LEVEL: 'info',
+      STORE_URL: 'memory:',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   for await (const line of createInterface({ input: child.stdout })) {

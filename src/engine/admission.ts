@@ -3,11 +3,11 @@ import { PRIORITY_DEFAULT, PRIORITY_MAX } from '../schemas/names.ts';
 import type { PipelineState } from '../schemas/stats.ts';
 import type { DueQueue } from './due-queue.ts';
 import type { EngineClock } from './engine-clock.ts';
-import { callerGone, SluiceError } from './errors.ts';
+import { callerGone, SluiceError, storeUnavailable } from './errors.ts';
 import type { Feed } from './feed.ts';
 import type { FeedRegistry } from './feed-registry.ts';
 import { idFaults, idOf, isNamed, readNamed } from './incoming.ts';
-import type { ItemIndex } from './item-index.ts';
+import type { Items } from './item-index.ts';
 import { Item, NO_METADATA, PLACE_BACKLOG, type Stage } from './model.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type RoomWaiter, WaitingRoom } from './waiting-room.ts';
@@ -15,7 +15,7 @@ import { type RoomWaiter, WaitingRoom } from './waiting-room.ts';
 export interface AdmissionDeps {
   time: EngineClock;
   dues: DueQueue;
-  index: ItemIndex;
+  index: () => Items;
   scheduler: Scheduler;
   feeds: FeedRegistry;
   /** What generated item ids begin with. */
@@ -25,6 +25,8 @@ export interface AdmissionDeps {
   backlogCapacity: number;
   /** Seconds until so many places will be free, from the drain rate; `stage` is where the items would go. */
   secondsUntilRoom: (places: number, stage: Stage) => number;
+  /** What is known of a feed changes. */
+  onFed: (feed: Feed) => void;
   /** Counts accepted items. */
   onAccepted: (count: number) => void;
 }
@@ -42,8 +44,10 @@ export interface RoomWait {
 export class Admission {
   private readonly deps: AdmissionDeps;
   private readonly waiting: WaitingRoom;
-  private lastSequence = 0;
+  lastSequence = 0;
   private isClosed = false;
+  /** Why the store cannot take anything now; null when it can. */
+  trouble: string | null = null;
 
   constructor(deps: AdmissionDeps) {
     this.deps = deps;
@@ -80,7 +84,7 @@ export class Admission {
     for (const raw of items) {
       if (!isNamed(raw)) continue;
       const id = idOf(raw) as string;
-      if (seen.has(id) || this.deps.index.get(id) !== undefined) known.push(id);
+      if (seen.has(id) || this.deps.index().get(id) !== undefined) known.push(id);
       seen.add(id);
     }
     if (known.length > 0) {
@@ -162,7 +166,7 @@ export class Admission {
     let isRefused = false;
     const admit = (): boolean => {
       // A task that runs in between may join or shut down the pipeline, or cancel this feed.
-      while (at < items.length && !isRefused && !this.isClosed && !feed.isCancelled && state() !== 'draining') {
+      while (at < items.length && !isRefused && this.isOpenFor(feed)) {
         const { room } = this;
         if (room <= 0) break;
         const end = Math.min(items.length, at + room);
@@ -206,6 +210,12 @@ export class Admission {
     });
   }
 
+  /** From now on nothing is accepted for this reason, or, with null, as before. */
+  setTrouble(reason: string | null): void {
+    this.trouble = reason;
+    if (reason !== null) this.refuseWaiting(storeUnavailable(reason, 0));
+  }
+
   /** A place in the backlog is free. */
   onRoom(): void {
     this.waiting.serve();
@@ -222,17 +232,23 @@ export class Admission {
     this.onRoom();
   }
 
+  private isOpenFor(feed: Feed): boolean {
+    return !this.isClosed && this.trouble === null && !feed.isCancelled && this.deps.state() !== 'draining';
+  }
+
   private get room(): number {
     return this.deps.backlogCapacity - this.deps.scheduler.backlog;
   }
 
   private admitFrom(items: readonly unknown[], from: number, to: number, feed: Feed, options: FeedOptions, wantsIds: boolean): string[] {
-    const { index, scheduler, time, idPrefix, onAccepted } = this.deps;
+    const { scheduler, time, idPrefix, onAccepted } = this.deps;
+    const index = this.deps.index();
     // Which may have been removed meanwhile: then they pass through it.
     const stage = feed.target as Stage;
     const priority = priorityOf(options);
     const ids: string[] = [];
     const now = time.tick();
+    this.deps.onFed(feed);
     for (let i = from; i < to; i++) {
       const raw = items[i];
       let id: string | null = null;
@@ -263,7 +279,7 @@ export class Admission {
   }
 
   private countNew(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): number {
-    const { index } = this.deps;
+    const index = this.deps.index();
     const fresh = new Set<string>();
     let unnamed = 0;
     for (const raw of items) {
@@ -293,6 +309,7 @@ export class Admission {
   private refuseWhenClosed(feed: Feed | null): void {
     const accepted = feed?.accepted ?? 0;
     if (this.isClosed) throw shuttingDown(accepted);
+    if (this.trouble !== null) throw storeUnavailable(this.trouble, accepted);
     if (this.deps.state() === 'draining') {
       throw new SluiceError('draining', 'the pipeline finishes its items and takes no more', { details: { accepted } });
     }
@@ -314,7 +331,7 @@ export class Admission {
   /** The next one whose generated id no caller has taken for an item of his own. */
   private nextSequence(): number {
     do this.lastSequence++;
-    while (this.deps.index.isTaken(this.lastSequence));
+    while (this.deps.index().isTaken(this.lastSequence));
     return this.lastSequence;
   }
 }

@@ -1,6 +1,8 @@
 import { callerGone, SluiceError } from './errors.ts';
+import type { Journal } from './journal.ts';
 import type { Clock } from './ports.ts';
 import type { IdempotencyKey } from './requests.ts';
+import type { Shelf } from './store.ts';
 
 /** What is known of the first request of a key. */
 export interface KeptAnswer {
@@ -10,6 +12,33 @@ export interface KeptAnswer {
   readonly feedId: string;
   /** JSON; null as long as there is none, and when it was too long to be kept. */
   readonly answer: string | null;
+}
+
+/** Keeps answers where the items are. */
+export class StoredAnswers implements AnswerStore {
+  private readonly journal: Journal;
+  private readonly shelf: Shelf;
+  private readonly clock: Clock;
+
+  constructor(journal: Journal, shelf: Shelf, clock: Clock) {
+    this.journal = journal;
+    this.shelf = shelf;
+    this.clock = clock;
+  }
+
+  get(key: string): KeptAnswer | undefined {
+    const row = this.journal.answer(key) ?? this.shelf.answer(key);
+    if (row === undefined || row.request === null || row.at <= this.clock.now() - ANSWERS_AGE_MS) return undefined;
+    return { request: row.request, body: row.body, feedId: row.feed, answer: row.answer };
+  }
+
+  set(key: string, { request, body, feedId, answer }: KeptAnswer): void {
+    this.journal.touchAnswer({ key, request, body, feed: feedId, answer, at: this.clock.now() });
+  }
+
+  delete(key: string): void {
+    this.journal.touchAnswer({ key, request: null, body: '', feed: '', answer: null, at: 0 });
+  }
 }
 
 /**
@@ -26,8 +55,8 @@ export interface AnswerStore {
 /** Answers of runs up to so many characters are kept as they were given; longer ones are made from the feed's results anew. */
 export const ANSWER_CHARACTERS = 1024 * 1024;
 
-const ANSWERS_MAX = 10_000;
-const ANSWERS_AGE_MS = 86_400_000;
+export const ANSWERS_MAX = 10_000;
+export const ANSWERS_AGE_MS = 86_400_000;
 const ANSWERS_CHARACTERS = 64 * 1024 * 1024;
 
 /** The newest answers, bounded by number, age and size, for as long as the process lives. */
@@ -121,7 +150,7 @@ export class Answers {
   /** The answer was made from the feed. */
   keepLate(key: string, kept: KeptAnswer, answer: unknown, most: number): void {
     const text = JSON.stringify(answer);
-    if (text.length <= most && this.store.get(key) === kept) this.store.set(key, { ...kept, answer: text });
+    if (text.length <= most && this.store.get(key)?.feedId === kept.feedId) this.store.set(key, { ...kept, answer: text });
   }
 
   private first({ key, request, body: givenBody }: IdempotencyKey): Ticket {

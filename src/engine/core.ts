@@ -1,16 +1,18 @@
-import type { PipelineState } from '../schemas/stats.ts';
+import type { ItemError } from '../schemas/item.ts';
+import type { FailedItem, PipelineState } from '../schemas/stats.ts';
 import { Admission } from './admission.ts';
 import { Drain } from './drain.ts';
 import { DueQueue } from './due-queue.ts';
 import { EngineClock } from './engine-clock.ts';
-import type { PipelineError } from './errors.ts';
+import { type PipelineError, storeUnavailable } from './errors.ts';
 import { EventLog } from './event-log.ts';
 import { FeedRegistry } from './feed-registry.ts';
-import { ItemIndex, type Retention } from './item-index.ts';
+import { ItemIndex, type Items, type Retention } from './item-index.ts';
+import type { Journal } from './journal.ts';
 import { type Item, Stage } from './model.ts';
 import type { Ports } from './ports.ts';
 import { RateWindow } from './rate-window.ts';
-import { Scheduler } from './scheduler.ts';
+import { type Marks, Scheduler } from './scheduler.ts';
 import { type StageRunDeps, StageRunner } from './stage-run.ts';
 import type { StageSpec } from './stage-spec.ts';
 
@@ -26,7 +28,21 @@ export interface CoreOptions {
   hookTimeoutSeconds: number;
   /** Says what is wrong with a stage's result that cannot be kept, or null. */
   valueFault: ((value: unknown) => string | null) | undefined;
+  marks?: Marks;
+  /** What a store has kept of who this is; new without one. */
+  identity?: Identity;
   ports: Ports;
+}
+
+/** What ids begin with. */
+export interface Identity {
+  /** Of items that their callers did not name. */
+  idPrefix: string;
+  /** Of events. */
+  epoch: string;
+  /** The numbers of the stages, by their names; the highest that was ever given. */
+  stages: Record<string, number>;
+  lastStage: number;
 }
 
 /** Somebody who waits for items to end, and is told when the pipeline was stopped before they have. */
@@ -44,7 +60,15 @@ export class Core {
   readonly time: EngineClock;
   readonly dues: DueQueue;
   readonly events: EventLog;
-  readonly index: ItemIndex;
+  /** Replaced by durable.ts only. */
+  index: Items;
+  /** Writes down what changes; null when nothing is kept. Set by durable.ts only. */
+  journal: Journal | null = null;
+  /** Prepares a new stage for the store. */
+  onStage: ((stage: Stage) => void) | null = null;
+  private readonly holds = new Set<string>();
+  /** The highest number that a stage was given. */
+  lastStage: number;
   readonly scheduler: Scheduler;
   readonly admission: Admission;
   readonly window = new RateWindow();
@@ -65,7 +89,8 @@ export class Core {
   cancelled = 0;
   readonly errorsByType = new Map<string, number>();
   readonly errorsByStage = new Map<string, number>();
-  recentFailures: Item[] = [];
+  /** By sequence id, the newest failed ones that are kept, in the order of their failures. */
+  readonly recentFailures = new Map<number, FailedItem>();
 
   readonly drain = new Drain();
   readonly feeds: FeedRegistry;
@@ -87,18 +112,26 @@ export class Core {
     this.dues = new DueQueue(clock);
     this.events = new EventLog(
       options.id,
-      uniqueId(),
+      options.identity?.epoch ?? uniqueId(),
       options.eventsKept,
       this.time,
       (sequenceId) => this.index.bySequence(sequenceId) as Item,
     );
-    const idPrefix = uniqueId();
-    this.index = new ItemIndex(options.retention, this.time, idPrefix, () => this.events.oldest);
+    const idPrefix = options.identity?.idPrefix ?? uniqueId();
+    const index = new ItemIndex(
+      options.retention,
+      this.time,
+      idPrefix,
+      () => this.events.oldest,
+      (item) => this.forgetFailure(item),
+    );
+    this.index = index;
     this.scheduler = new Scheduler({
       time: this.time,
       dues: this.dues,
       events: this.events,
       drain: this.drain,
+      marks: options.marks ?? null,
       onFinal: (item, status) => this.onFinal(item, status),
       onRoom: () => this.admission.onRoom(),
       onFree: () => this.onIdle?.(),
@@ -117,13 +150,14 @@ export class Core {
       valueFault: options.valueFault,
       hookTimeoutMs: options.hookTimeoutSeconds * 1000,
     };
-    this.stages = options.specs.map((spec, i) => new Stage(options.id, i, spec, this.createRunner(spec)));
+    this.lastStage = options.identity?.lastStage ?? 0;
+    this.stages = options.specs.map((spec, i) => this.createStage(spec, i, options.identity?.stages[spec.definition.name]));
     for (const [i, stage] of this.stages.entries()) stage.next = this.stages[i + 1] ?? null;
     this.feeds = new FeedRegistry(uniqueId);
     this.admission = new Admission({
       time: this.time,
       dues: this.dues,
-      index: this.index,
+      index: () => this.index,
       scheduler: this.scheduler,
       feeds: this.feeds,
       idPrefix,
@@ -131,6 +165,7 @@ export class Core {
       stages: () => this.stages,
       backlogCapacity: options.backlogCapacity,
       secondsUntilRoom: (places, stage) => this.drain.secondsUntil(places, stage.size, this.time.tick()),
+      onFed: (feed) => this.journal?.touchFeed(feed),
       onAccepted: (count) => {
         this.fed += count;
       },
@@ -155,16 +190,55 @@ export class Core {
     return new StageRunner(spec, this.runDeps, before);
   }
 
+  createStage(spec: StageSpec, index: number, no = ++this.lastStage): Stage {
+    const stage = new Stage(this.id, no, index, spec, this.createRunner(spec));
+    this.onStage?.(stage);
+    return stage;
+  }
+
+  /** For as long as there is a reason, no worker takes another item. */
+  hold(reason: string, isHeld: boolean): void {
+    const before = this.holds.size > 0;
+    if (isHeld) this.holds.add(reason);
+    else this.holds.delete(reason);
+    const after = this.holds.size > 0;
+    if (before === after) return;
+    for (const stage of this.allStages) {
+      stage.isHeld = after;
+      stage.update(this.state);
+    }
+    this.time.tick();
+    if (!after) for (const stage of this.stages) this.scheduler.fill(stage);
+  }
+
+  /** Resolves when everything that has happened until now is stored, or cannot be; at once when it is, or nothing is kept. */
+  async settled(): Promise<void> {
+    await this.journal?.settled();
+  }
+
+  /** The same, for what was promised to a caller. Throws `store-unavailable` when it cannot be stored now. */
+  async promised(accepted = 0): Promise<void> {
+    const isStored = await this.journal?.settled();
+    if (isStored === false) throw storeUnavailable(this.journal?.trouble ?? 'it could not be written', accepted);
+  }
+
   /** A failed item is in flight again: it counts no longer as failed. */
   uncountFailure(item: Item): void {
     this.failed--;
     const { feed } = item;
     if (feed.isDone) feed.begin(this.time.now);
     feed.failed--;
-    const { type, stage } = item.error as { type: string; stage: string };
+    const { type, stage } = item.error as ItemError;
     decrement(this.errorsByType, type);
     decrement(this.errorsByStage, stage);
     item.stage.failed--;
+    this.recentFailures.delete(item.sequenceId);
+    this.journal?.touchFeed(feed);
+  }
+
+  /** An item is kept no more. */
+  forgetFailure(item: Item): void {
+    this.recentFailures.delete(item.sequenceId);
   }
 
   private onFinal(item: Item, status: 'completed' | 'failed' | 'cancelled'): void {
@@ -188,16 +262,30 @@ export class Core {
     if (feed.watchers !== null) for (const watcher of feed.watchers) watcher.onItem(item);
     // Whoever waits for this feed has its value; nobody else is to see it.
     if (!this.options.collectResults && status === 'completed') item.value = undefined;
+    this.journal?.touchFeed(feed);
     this.index.finish(item);
     this.onEnd?.();
   }
 
   private noteFailure(item: Item): void {
-    const { type, stage } = item.error as { type: string; stage: string };
+    const { type, stage } = item.error as ItemError;
     this.errorsByType.set(type, (this.errorsByType.get(type) ?? 0) + 1);
     this.errorsByStage.set(stage, (this.errorsByStage.get(stage) ?? 0) + 1);
-    this.recentFailures.push(item);
-    if (this.recentFailures.length >= 2 * FAILURES_LISTED) this.recentFailures = this.recentFailures.slice(-FAILURES_LISTED);
+    this.listFailure(item);
+  }
+
+  /** It is the newest of the failures. */
+  listFailure(item: Item): void {
+    const { type, message, stage, attempts } = item.error as ItemError;
+    const { recentFailures } = this;
+    recentFailures.delete(item.sequenceId);
+    const timestamp = this.time.instant(item.updatedAt);
+    recentFailures.set(item.sequenceId, { itemId: item.id, error: message, errorType: type, stage, attempts, timestamp });
+    if (recentFailures.size <= FAILURES_LISTED) return;
+    for (const oldest of recentFailures.keys()) {
+      recentFailures.delete(oldest);
+      return;
+    }
   }
 }
 

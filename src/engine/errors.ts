@@ -45,6 +45,11 @@ export function callerGone(): SluiceError {
   return new SluiceError('request-timeout', 'the caller has gone');
 }
 
+/** `accepted`: how many items of the request are accepted nevertheless; they are stored as soon as that is possible. */
+export function storeUnavailable(reason: string, accepted: number): SluiceError {
+  return new SluiceError('store-unavailable', `the store cannot be written: ${reason}`, { retryAfterSeconds: 5, details: { accepted } });
+}
+
 /** Thrown by a task: trying again is useless. Recognised by `permanent: true`, so that a task file needs no import. */
 export class PermanentError extends Error {
   override name = 'PermanentError';

@@ -3,6 +3,7 @@ import type { EngineClock } from './engine-clock.ts';
 import { type Item, NO_METADATA, type Stage, type Worker } from './model.ts';
 import type { EventFilter, EventSource, SluiceEvent } from './runtime.ts';
 import type { TaskSpec } from './stage-spec.ts';
+import type { StoredEvents } from './store.ts';
 
 const STATUSES: readonly ItemStatus[] = ['queued', 'in_progress', 'completed', 'failed', 'retrying', 'skipped', 'cancelled'];
 const TASK_TYPES: readonly TaskEventType[] = ['start', 'complete', 'retry', 'fail', 'progress'];
@@ -22,6 +23,20 @@ const INITIAL = 1024;
 const CELLS = 4;
 const SOURCE_UNIT = 2 ** 32;
 const TASK_UNIT = 2 ** 40;
+
+/** What keeps the events, and the items that they are about. */
+export interface EventJournal {
+  /** An event was added. */
+  stir(): void;
+  /** The state of an item has changed. */
+  touch(item: Item): void;
+}
+
+/** The texts that events refer to by number, in the order of their numbers. */
+export interface EventNames {
+  sources: Source[];
+  tasks: string[];
+}
 
 export interface TaskEventExtra {
   error?: { type: string; message: string };
@@ -45,7 +60,13 @@ interface Source {
  */
 export class EventLog implements EventSource {
   readonly epoch: string;
-  newest = 0;
+  /** Of the newest event, whether readers are shown it yet or not. */
+  last = 0;
+  /** Up to here readers are shown them, while a store has to get them first. */
+  private shown = 0;
+  private floor = 1;
+  /** Told of every event, before readers are; with it, events are shown when {@link EventLog.show} says so. */
+  journal: EventJournal | null = null;
   private readonly pipelineId: string;
   private readonly capacity: number;
   private readonly time: EngineClock;
@@ -83,19 +104,24 @@ export class EventLog implements EventSource {
     this.cells = new Float64Array(this.size * CELLS);
   }
 
+  get newest(): number {
+    return this.journal === null ? this.last : this.shown;
+  }
+
   get oldest(): number {
-    return Math.max(1, this.newest - this.size + 1);
+    return Math.max(this.floor, this.last - this.size + 1);
   }
 
   /** The id of the newest event, as clients see it. */
   get asOf(): string {
-    return `${this.epoch}-${this.newest}`;
+    return `${this.epoch}-${this.last}`;
   }
 
   status(item: Item, status: ItemStatus, worker: Worker | null, final = false, extra?: Metadata): void {
     const source = worker === null ? this.placeOf(item.stage, null) : this.placeOf(worker.stage, worker);
     this.append(final ? STATUS_CODE[status] | FINAL : STATUS_CODE[status], source, item.lastEvent, item.sequenceId, extra);
-    item.lastEvent = this.newest;
+    item.lastEvent = this.last;
+    if (this.journal !== null) this.journal.touch(item);
   }
 
   task(type: TaskEventType, worker: Worker, item: Item, task: TaskSpec, attempt: number, extra?: TaskEventExtra): void {
@@ -154,9 +180,64 @@ export class EventLog implements EventSource {
     return Math.min(this.time.now, this.time.monotonic(at));
   }
 
+  /** Readers are shown the events up to this one. */
+  show(seq: number): void {
+    if (seq <= this.shown) return;
+    this.shown = seq;
+    if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
+  }
+
+  /** A copy of the kept events after one, to be stored; null when there are none. */
+  copyAfter(after: number): StoredEvents | null {
+    const first = Math.max(after + 1, this.oldest);
+    if (first > this.last) return null;
+    const count = this.last - first + 1;
+    const cells = new Float64Array(count * CELLS);
+    const from = first & this.mask;
+    const untilWrap = Math.min(count, this.size - from);
+    cells.set(this.cells.subarray(from * CELLS, (from + untilWrap) * CELLS));
+    if (untilWrap < count) cells.set(this.cells.subarray(0, (count - untilWrap) * CELLS), untilWrap * CELLS);
+    const extras: [number, string][] = [];
+    if (this.extras.size > 0) {
+      for (let seq = first; seq <= this.last; seq++) {
+        if ((this.kindOf(seq) & EXTRA) !== 0) extras.push([seq - first, JSON.stringify(this.extras.get(seq))]);
+      }
+    }
+    return { first, cells, extras };
+  }
+
+  /** Takes up what an earlier process has stored: the events in their order, up to `last`, and the names that they refer to. */
+  restore(chunks: Iterable<StoredEvents>, last: number, names: EventNames): void {
+    for (const { stage, worker } of names.sources.slice(1)) this.sourceOf(stage, worker);
+    for (const name of names.tasks.slice(1)) this.taskIds.set(name, this.taskTable.push(name) - 1);
+    this.last = last;
+    this.shown = last;
+    this.floor = last + 1;
+    for (const { first, cells, extras } of chunks) {
+      const count = cells.length / CELLS;
+      if (first < this.floor) this.floor = Math.max(first, last - this.capacity + 1);
+      while (this.size < Math.min(last - this.floor + 1, this.capacity)) this.grow();
+      for (let i = Math.max(0, this.floor - first); i < count; i++) {
+        this.cells.set(cells.subarray(i * CELLS, (i + 1) * CELLS), ((first + i) & this.mask) * CELLS);
+      }
+      for (const [at, json] of extras) {
+        if (first + at >= this.floor) this.extras.set(first + at, JSON.parse(json));
+      }
+    }
+  }
+
+  /** How many names there are: they are only ever added. */
+  get namesCount(): number {
+    return this.sourceTable.length + this.taskTable.length;
+  }
+
+  get names(): EventNames {
+    return { sources: this.sourceTable, tasks: this.taskTable };
+  }
+
   private append(kind: number, source: number, number: number, of: number, extra: unknown): void {
-    if (this.newest >= this.size && this.size < this.capacity) this.grow();
-    const seq = ++this.newest;
+    if (this.last - this.floor + 1 >= this.size && this.size < this.capacity) this.grow();
+    const seq = ++this.last;
     const at = (seq & this.mask) * CELLS;
     const { cells, time } = this;
     if ((((cells[at] as number) | 0) & EXTRA) !== 0) this.extras.delete(seq - this.size);
@@ -165,7 +246,8 @@ export class EventLog implements EventSource {
     cells[at + 1] = time.wall(time.now);
     cells[at + 2] = number;
     cells[at + 3] = of;
-    if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
+    if (this.journal !== null) this.journal.stir();
+    else if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
   }
 
   private scheduleWake(): void {
@@ -227,7 +309,7 @@ export class EventLog implements EventSource {
   private grow(): void {
     const size = this.size * 2;
     const cells = new Float64Array(size * CELLS);
-    for (let seq = this.oldest; seq <= this.newest; seq++) {
+    for (let seq = this.oldest; seq <= this.last; seq++) {
       const from = (seq & this.mask) * CELLS;
       cells.set(this.cells.subarray(from, from + CELLS), (seq & (size - 1)) * CELLS);
     }

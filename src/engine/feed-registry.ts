@@ -6,6 +6,13 @@ const FEEDS_KEPT = 10_000;
 /** How many of the oldest are looked at for each new one: more than one, so that the finished ones run out. */
 const FEEDS_LOOKED_AT = 4;
 
+/** What keeps the feeds. */
+export interface FeedJournal {
+  touchFeed(feed: Feed): void;
+  /** It is listed no more. */
+  forgetFeed(feed: Feed): void;
+}
+
 /** The feeds of a pipeline, by id: those that go on, and the newest ones that are done. */
 export class FeedRegistry {
   private readonly feeds = new Map<string, Feed>();
@@ -13,9 +20,12 @@ export class FeedRegistry {
   private order: Feed[] = [];
   private head = 0;
   private readonly prefix: string;
-  private lastOrdinal = 0;
+  private readonly byNumber = new Map<number, Feed>();
+  lastOrdinal = 0;
   /** How many done feeds were forgotten. */
   forgotten = 0;
+  /** Told of what changes, and of what is forgotten. */
+  journal: FeedJournal | null = null;
 
   constructor(uniqueId: () => string) {
     this.prefix = `feed-${uniqueId()}`;
@@ -23,6 +33,17 @@ export class FeedRegistry {
 
   find(id: string): Feed | undefined {
     return this.feeds.get(id);
+  }
+
+  byOrdinal(ordinal: number): Feed | undefined {
+    return this.byNumber.get(ordinal);
+  }
+
+  /** Takes up feeds that an earlier process has made, in the order of their ordinals. */
+  restore(feeds: Iterable<Feed>, lastOrdinal: number, forgotten: number): void {
+    for (const feed of feeds) this.list(feed);
+    this.lastOrdinal = lastOrdinal;
+    this.forgotten = forgotten;
   }
 
   /** Throws `feed-not-found`. */
@@ -41,15 +62,22 @@ export class FeedRegistry {
   open(id: string | undefined, target: FeedTarget, now: number): Feed {
     if (id !== undefined && this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" exists`);
     const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now);
-    this.feeds.set(feed.id, feed);
-    this.order.push(feed);
+    this.list(feed);
+    this.journal?.touchFeed(feed);
     return feed;
+  }
+
+  private list(feed: Feed): void {
+    this.feeds.set(feed.id, feed);
+    this.byNumber.set(feed.ordinal, feed);
+    this.order.push(feed);
   }
 
   /** Nothing more comes for it. Idempotent. The oldest finished feeds beyond a bound are forgotten. */
   close(feed: Feed): void {
     if (!feed.isOpen) return;
     feed.close();
+    this.journal?.touchFeed(feed);
     if (this.feeds.size <= FEEDS_KEPT) return;
     for (let looked = 0; this.feeds.size > FEEDS_KEPT && looked < FEEDS_LOOKED_AT; looked++) {
       const old = this.order[this.head++];
@@ -61,7 +89,7 @@ export class FeedRegistry {
         this.order.push(old);
         continue;
       }
-      this.feeds.delete(old.id);
+      this.delete(old);
       this.forgotten++;
     }
     if (this.head > FEEDS_KEPT) {
@@ -72,8 +100,14 @@ export class FeedRegistry {
 
   /** Closes the feed of a request that was refused; when nothing was accepted, its id is free again. */
   refuse(feed: Feed): void {
-    if (feed.accepted === 0 && feed.duplicates === 0) this.feeds.delete(feed.id);
+    if (feed.accepted === 0 && feed.duplicates === 0) this.delete(feed);
     this.close(feed);
+  }
+
+  private delete(feed: Feed): void {
+    this.feeds.delete(feed.id);
+    this.byNumber.delete(feed.ordinal);
+    this.journal?.forgetFeed(feed);
   }
 
   private generateId(): string {

@@ -21,6 +21,7 @@ export interface FeedWatcher {
 /** The stage that a feed's items come into; it may be renamed. */
 export interface FeedTarget {
   readonly name: string;
+  readonly no: number;
 }
 
 /** Over how long the rate of a feed is measured, at least. */

@@ -79,7 +79,11 @@ export class Feeds {
           if (status === 'all' || item.status === status) rows.push(item.toResult());
           return true;
         });
-        if (rows.length > 0) yield rows;
+        if (rows.length > 0) {
+          // What is given is stored before.
+          if (core.journal !== null) await core.settled();
+          yield rows;
+        }
         if (signal?.aborted) throw callerGone();
         if (at < last && watch.only === null) await this.turn();
         else if (isDone && watch.only === null) break;
@@ -165,7 +169,10 @@ export class Feeds {
         return true;
       });
       // What one of them does may end others, or let retention take them.
-      for (const item of items) if (item.isKept && act(item)) count++;
+      for (const item of items) {
+        const current = index.current(item);
+        if (current !== undefined && act(current)) count++;
+      }
       if (at >= last) return count;
     }
   }

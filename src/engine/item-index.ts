@@ -10,9 +10,53 @@ export interface Retention {
 }
 
 /** The sequence ids that the items of a feed lie between; null when it has none. */
-interface SequenceRange {
+export interface SequenceRange {
+  readonly ordinal: number;
   readonly firstSequence: number | null;
   readonly lastSequence: number | null;
+}
+
+/** The items of a pipeline, by id and in feed order: the unfinished ones, and the newest finished ones. */
+export interface Items {
+  /** What generated ids begin with. */
+  readonly prefix: string;
+  /** How many of them there are in memory. */
+  readonly size: number;
+  /** How many finished ones retention took. */
+  readonly retired: number;
+  get(id: string): Item | undefined;
+  /** The item of that sequence id, also one that is no longer kept but named by an event. */
+  bySequence(sequenceId: number): Item | undefined;
+  /** The object that stands for the item now; undefined when it is no longer kept. */
+  current(item: Item): Item | undefined;
+  /** Whether a caller's own id reads like the one that would be generated for this sequence id. */
+  isTaken(sequenceId: number): boolean;
+  /** Sequence ids MUST ascend from call to call. */
+  add(item: Item): void;
+  /** The item has reached its final state; the oldest finished ones may go. */
+  finish(item: Item): void;
+  /** From now on it keeps so many and so long; what is over it goes in steps, with the next ones that finish. */
+  retain(retention: Retention): void;
+  /** A failed item goes on as another object of the same id and sequence id. */
+  replace(old: Item, fresh: Item): void;
+  /** Forgets a finished item whose id is fed anew. */
+  remove(item: Item): void;
+  /** What is past its age goes, in steps that don't hold the event loop; to be called before looking. */
+  retireAged(): void;
+  /** `within`: the feed that the query names, when it is known, so that only its range is looked at. */
+  results(query: ResultsQuery, within?: SequenceRange): Page<Item>;
+  items(query: ItemsQuery, within?: SequenceRange): Page<Item>;
+  /**
+   * Visits the kept items after one sequence id up to another, until `visit` says no, and looks at `most` places at most. Returns
+   * up to where all was visited, `last` when that is all of it. `visit` MUST NOT end or remove items.
+   */
+  scan(after: number, last: number, most: number, visit: (item: Item) => boolean): number;
+  /** Those that a new definition may have to change: the unfinished ones, but for those that {@link Beyond} can leave out, and failed ones. */
+  changeable(): Iterable<Item>;
+  /** In feed order. What is yielded MAY be retried at once. */
+  failed(): Iterable<Item>;
+  /** Every item that is kept and in memory, in feed order. */
+  [Symbol.iterator](): Iterator<Item>;
 }
 
 /**
@@ -21,7 +65,7 @@ interface SequenceRange {
  * The order is an array that is ascending by sequence id; what was removed stays in it as a hole until holes are half of
  * it. So a page is a binary search and a walk, whatever comes and goes between two pages.
  */
-export class ItemIndex {
+export class ItemIndex implements Items {
   /** Only of those that the caller named: a generated id holds its sequence id, by which `order` is searched. */
   private readonly byGivenId = new Map<string, Item>();
   readonly prefix: string;
@@ -38,9 +82,11 @@ export class ItemIndex {
   private retention: Retention;
   private readonly time: EngineClock;
   private readonly oldestEvent: () => number;
+  private readonly onGone: (item: Item) => void;
 
-  /** `prefix`: what generated ids begin with. `oldestEvent`: the seq of the oldest event that is kept. */
-  constructor(retention: Retention, time: EngineClock, prefix: string, oldestEvent: () => number) {
+  /** `prefix`: what generated ids begin with. `oldestEvent`: the seq of the oldest event that is kept. `onGone`: an item is kept no more. */
+  constructor(retention: Retention, time: EngineClock, prefix: string, oldestEvent: () => number, onGone: (item: Item) => void) {
+    this.onGone = onGone;
     this.oldestEvent = oldestEvent;
     this.retention = retention;
     this.time = time;
@@ -60,18 +106,15 @@ export class ItemIndex {
     return item?.isKept === true && item.givenId === null ? item : undefined;
   }
 
-  /** The item of that sequence id, also one that is no longer kept but named by an event. */
   bySequence(sequenceId: number): Item | undefined {
     const item = this.order[this.find(sequenceId)];
     return item?.sequenceId === sequenceId ? item : undefined;
   }
 
-  /** Whether a caller's own id reads like the one that would be generated for this sequence id. */
   isTaken(sequenceId: number): boolean {
     return this.hasLookalikes && this.byGivenId.has(generatedId(this.prefix, sequenceId));
   }
 
-  /** Sequence ids MUST ascend from call to call. */
   add(item: Item): void {
     if (item.givenId !== null) {
       this.byGivenId.set(item.givenId, item);
@@ -81,7 +124,6 @@ export class ItemIndex {
     this.count++;
   }
 
-  /** The item has reached its final state; the oldest finished ones may go. */
   finish(item: Item): void {
     this.finished.push(item);
     // One comes, up to a hundred go: after a change of the bound it is reached again without holding the event loop.
@@ -91,27 +133,24 @@ export class ItemIndex {
     this.retireAged();
   }
 
-  /** From now on it keeps so many and so long; what is over it goes in steps, with the next ones that finish. */
   retain(retention: Retention): void {
     this.retention = retention;
   }
 
-  /** A failed item goes on as another object of the same id and sequence id. */
   replace(old: Item, fresh: Item): void {
     const at = this.find(old.sequenceId);
     old.isKept = false;
+    this.onGone(old);
     if (this.order[at] === old) this.order[at] = fresh;
     if (fresh.givenId !== null) this.byGivenId.set(fresh.givenId, fresh);
     this.noteGone();
   }
 
-  /** Forgets a finished item whose id is fed anew. */
   remove(item: Item): void {
     this.drop(item);
     this.noteGone();
   }
 
-  /** What is past its age goes, in steps that don't hold the event loop; to be called before looking. */
   retireAged(): void {
     const limit = this.time.now - this.retention.maxAgeSeconds * 1000;
     for (let steps = 0; steps < 1000; steps++) {
@@ -121,7 +160,6 @@ export class ItemIndex {
     }
   }
 
-  /** `within`: the feed that the query names, when it is known, so that only its range is looked at. */
   results(query: ResultsQuery, within?: SequenceRange): Page<Item> {
     return this.page(query, within, (item) => {
       if (!item.isFinal || (query.status !== 'all' && item.status !== query.status)) return false;
@@ -137,17 +175,25 @@ export class ItemIndex {
     });
   }
 
-  /** Every item that is kept, in feed order. */
+  current(item: Item): Item | undefined {
+    return item.isKept ? item : undefined;
+  }
+
+  *changeable(): Generator<Item> {
+    for (const item of this) if (item.status !== 'completed' && item.status !== 'cancelled') yield item;
+  }
+
+  *failed(): Generator<Item> {
+    // The end of one that is retried may let retention take another.
+    for (const item of [...this.changeable()]) if (item.status === 'failed' && item.isKept) yield item;
+  }
+
   *[Symbol.iterator](): Generator<Item> {
     for (const item of this.order) {
       if (item.isKept) yield item;
     }
   }
 
-  /**
-   * Visits the kept items after one sequence id up to another, until `visit` says no, and looks at `most` places at most. Returns
-   * up to where all was visited, `last` when that is all of it. `visit` MUST NOT end or remove items.
-   */
   scan(after: number, last: number, most: number, visit: (item: Item) => boolean): number {
     let reached = after;
     const from = this.find(after + 1);
@@ -219,6 +265,7 @@ export class ItemIndex {
 
   private drop(item: Item): void {
     item.isKept = false;
+    this.onGone(item);
     if (item.givenId !== null) this.byGivenId.delete(item.givenId);
     this.count--;
     this.holes++;

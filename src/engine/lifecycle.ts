@@ -27,13 +27,13 @@ export class Lifecycle {
     };
   }
 
-  start(): void {
+  start(as: 'running' | 'paused' = 'running'): void {
     const { core } = this;
     if (core.state !== 'created' && core.state !== 'stopped') {
       throw new PipelineError('already-running', `the pipeline is ${core.state}`);
     }
     if (this.isShuttingDown) throw new PipelineError('invalid-state', 'the pipeline is being shut down');
-    this.set('running', 'started');
+    this.set(as, 'started');
     core.scheduler.parkedTimers('go');
     this.fillAll();
   }
@@ -146,5 +146,6 @@ export class Lifecycle {
     const { time, events, state } = this.core;
     time.tick();
     events.pipeline(change, state, stage);
+    this.core.journal?.touchFact('control');
   }
 }

@@ -1,16 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 import type { PipelineDefinition } from '../schemas/definition.ts';
+import type { CoreOptions } from './core.ts';
 import { checkDefinition, type DefinitionLimits } from './definition.ts';
+import type { StoreLink } from './durable.ts';
 import { SluiceError } from './errors.ts';
 import { HostEvents } from './host-events.ts';
+import { HostStore } from './host-store.ts';
 import { jsonFault } from './json-fault.ts';
 import { Limiters } from './limiters.ts';
 import { LocalRuntime } from './local-runtime.ts';
 import type { Ports } from './ports.ts';
-import type { EventSource, PipelineDescription, PipelineHost, PutOutcome } from './runtime.ts';
+import type { EventSource, PipelineDescription, PipelineHost, PutOutcome, StoreHealth, StoreRecovery } from './runtime.ts';
 import { STRENGTH } from './shutdown.ts';
-import { resolveStage, type SpecEnvironment } from './stage-spec.ts';
+import { placeholderStage, resolveStage, type SpecEnvironment } from './stage-spec.ts';
+import type { Store } from './store.ts';
 import type { TaskRegistry } from './task-registry.ts';
 
 export interface LocalHostOptions extends DefinitionLimits {
@@ -23,9 +27,15 @@ export interface LocalHostOptions extends DefinitionLimits {
   /** How many events each pipeline keeps, for resuming readers and item histories. */
   eventsKept: number;
   hookTimeoutSeconds: number;
+  /** Where everything is kept; without it, everything ends with the process. */
+  store?: Store;
+  /** An item that was running in so many processes that crashed is not tried again. Default 5. */
+  maxDeliveries?: number;
 }
 
-/** The pipelines of this process. They live as long as it does. */
+const MAX_DELIVERIES = 5;
+
+/** The pipelines of this process. They live as long as it does; with a store, they go on in the next one. */
 export class LocalHost implements PipelineHost {
   readonly tasks: TaskRegistry;
   readonly limiters: Limiters;
@@ -33,12 +43,70 @@ export class LocalHost implements PipelineHost {
   private readonly options: LocalHostOptions;
   private readonly pipelines = new Map<string, LocalRuntime>();
   private readonly allEvents: HostEvents;
+  private readonly stored: HostStore | null;
+  private recovered: StoreRecovery | null = null;
 
   constructor(options: LocalHostOptions) {
     this.options = options;
     this.tasks = options.registry;
     this.limiters = new Limiters(options.ports);
     this.allEvents = new HostEvents(options.ports.uniqueId());
+    const { store, ports, maxDeliveries = MAX_DELIVERIES } = options;
+    this.stored = store === undefined ? null : new HostStore(store, ports, maxDeliveries);
+  }
+
+  get storeHealth(): StoreHealth {
+    const { stored, recovered } = this;
+    return { kind: stored?.store.kind ?? 'memory', trouble: stored?.flusher.trouble ?? null, recovered };
+  }
+
+  /**
+   * Takes up what the store has, once, before anything else; nothing of it runs before {@link LocalHost.goOn}. A pipeline whose
+   * definition cannot be used any more throws what `create` throws, `details.pipelineId` naming it, unless it is in `replaced`: then it is
+   * about to be loaded anew.
+   */
+  async recover(replaced: ReadonlySet<string> = new Set()): Promise<StoreRecovery> {
+    const { stored } = this;
+    const total: StoreRecovery = { pipelines: 0, queued: 0, running: 0, retrying: 0, poisoned: 0, seconds: 0 };
+    if (stored === null) return total;
+    const { clock, logger } = this.options.ports;
+    const startedAt = clock.monotonic();
+    for (const { link, definition, source } of stored.pipelines()) {
+      const began = clock.monotonic();
+      const pipeline = this.rebuild(definition, link, replaced.has(definition.id));
+      pipeline.source = source;
+      const found = pipeline.recover();
+      this.pipelines.set(definition.id, pipeline);
+      this.allEvents.add(definition.id, pipeline.events);
+      const seconds = (clock.monotonic() - began) / 1000;
+      logger.info({ pipeline: definition.id, ...found, seconds }, 'pipeline recovered');
+      total.pipelines++;
+      for (const kind of ['queued', 'running', 'retrying', 'poisoned'] as const) total[kind] += found[kind];
+    }
+    // How often an item was running in a crash is stored before it can run again.
+    await stored.flusher.settled();
+    stored.store.forgetMarked();
+    total.seconds = (clock.monotonic() - startedAt) / 1000;
+    this.recovered = total;
+    return total;
+  }
+
+  /** The pipelines that were recovered go on. */
+  goOn(): void {
+    for (const pipeline of this.pipelines.values()) pipeline.goOn();
+  }
+
+  /** A definition as it stands in a file: it is what holds, unless the file said the same before and it was changed since. */
+  async load(raw: unknown): Promise<{ pipeline: PipelineDescription; is: 'created' | 'changed' | 'kept' }> {
+    const definition = checkDefinition(raw, this.specs, this.options);
+    const known = this.pipelines.get(definition.id);
+    if (known?.source && !known.isPlaceholder && isDeepStrictEqual(known.source, definition))
+      return { pipeline: await known.describe(), is: 'kept' };
+    const { isCreated, changes } = await this.put(definition.id, raw);
+    const pipeline = this.get(definition.id);
+    pipeline.source = definition;
+    pipeline.core.journal?.touchFact('definition');
+    return { pipeline: await pipeline.describe(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept' };
   }
 
   get events(): EventSource {
@@ -57,10 +125,12 @@ export class LocalHost implements PipelineHost {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
     const definition = checkDefinition(raw, this.specs, this.options);
     if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" exists`);
-    const pipeline = this.build(definition);
+    const pipeline = this.build(definition, this.stored?.create(definition.id));
     this.pipelines.set(definition.id, pipeline);
+    pipeline.beginStored();
     this.allEvents.add(definition.id, pipeline.events);
     if (options.start !== false) await pipeline.start();
+    await pipeline.core.settled();
     return pipeline.describe();
   }
 
@@ -75,6 +145,7 @@ export class LocalHost implements PipelineHost {
       return { isCreated: false, pipeline: await pipeline.describe(), changes: [], moved: [] };
     }
     const outcome = pipeline.redefine(definition, this.boundsOf(definition), (stage) => resolveStage(stage, this.specs));
+    await pipeline.core.settled();
     return { isCreated: false, pipeline: await pipeline.describe(), ...outcome };
   }
 
@@ -94,14 +165,27 @@ export class LocalHost implements PipelineHost {
     if (this.pipelines.get(id) !== pipeline) return;
     this.pipelines.delete(id);
     this.allEvents.remove(id);
+    if (pipeline.durable !== null) await this.stored?.drop(pipeline.durable);
   }
 
   async shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport> {
     this.shuttingDown = true;
-    for (const pipeline of this.pipelines.values()) pipeline.core.admission.close();
+    for (const pipeline of this.pipelines.values()) {
+      pipeline.keepControl();
+      pipeline.core.admission.close();
+    }
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.shutdown(mode, timeoutSeconds)));
     await this.options.ports.threads?.close();
-    return sum(mode, reports);
+    const report = sum(mode, reports);
+    if ((await this.stored?.flusher.settled()) === false) {
+      report.notKept = [...this.pipelines.values()].reduce((count, pipeline) => count + pipeline.core.inFlight, 0);
+    }
+    return report;
+  }
+
+  /** After {@link LocalHost.shutdown} and the last look: lets go of the store. */
+  async close(): Promise<void> {
+    await this.stored?.close();
   }
 
   private get specs(): SpecEnvironment {
@@ -121,18 +205,34 @@ export class LocalHost implements PipelineHost {
     };
   }
 
-  private build(definition: PipelineDefinition): LocalRuntime {
+  private rebuild(definition: PipelineDefinition, link: StoreLink, isReplaced: boolean): LocalRuntime {
+    try {
+      checkDefinition(definition, this.specs, this.options);
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      const { code, message, errors = [] } = error;
+      if (!isReplaced) throw new SluiceError(code, message, { errors, details: { pipelineId: definition.id } });
+      const pipeline = this.build(definition, link, true);
+      pipeline.isPlaceholder = true;
+      return pipeline;
+    }
+    return this.build(definition, link);
+  }
+
+  private build(definition: PipelineDefinition, link?: StoreLink, isReplaced = false): LocalRuntime {
     const { options } = this;
-    return new LocalRuntime(definition, {
+    const core: CoreOptions = {
       id: definition.id,
-      specs: definition.stages.map((stage) => resolveStage(stage, this.specs)),
+      specs: definition.stages.map((stage) => (isReplaced ? placeholderStage(stage) : resolveStage(stage, this.specs))),
       ...this.boundsOf(definition),
       maxWorkersPerStage: options.maxWorkersPerStage,
       eventsKept: options.eventsKept,
       hookTimeoutSeconds: options.hookTimeoutSeconds,
       valueFault: jsonFault,
       ports: options.ports,
-    });
+    };
+    if (link !== undefined && this.stored !== null) core.marks = this.stored.marksOf(link.pipeline);
+    return new LocalRuntime(definition, core, link);
   }
 }
 

@@ -4,14 +4,16 @@ import type { FeedView, WaitReply } from '../schemas/feed.ts';
 import type { ItemDetail, ItemSummary, PipelineResult } from '../schemas/item.ts';
 import type { MovedItems, StageChange, StageTuned, StageTuning } from '../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
-import { Answers, RecentAnswers } from './answers.ts';
-import { Core, type CoreOptions } from './core.ts';
+import { Answers, RecentAnswers, StoredAnswers } from './answers.ts';
+import { Core, type CoreOptions, type Identity } from './core.ts';
+import { Durable, type StoredControl, type StoredStages, type StoreLink } from './durable.ts';
 import { SluiceError } from './errors.ts';
 import { Feeding } from './feeding.ts';
 import { Feeds } from './feeds.ts';
 import { waitForItems } from './item-wait.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Operations } from './operations.ts';
+import { type Recovered, recover } from './recovery.ts';
 import { redefineStages, renamedStages } from './redefinition.ts';
 import type {
   FeedRequest,
@@ -33,7 +35,7 @@ import type { StageSpec } from './stage-spec.ts';
 import { settingsOf, Tuning } from './tuning.ts';
 import { Views } from './views.ts';
 
-/** A pipeline in this process: worker loops and priority queues here, its items in memory. */
+/** A pipeline in this process: worker loops and priority queues here, its items in memory, or in a store that is tied to it. */
 export class LocalRuntime implements PipelineRuntime {
   definition: PipelineDefinition;
   readonly core: Core;
@@ -45,16 +47,33 @@ export class LocalRuntime implements PipelineRuntime {
   private readonly runs: Runs;
   private readonly feedsOf: Feeds;
   private readonly tuning: Tuning;
+  readonly durable: Durable | null = null;
+  /** Of a pipeline whose definition stands in a file: what the file said last. */
+  source: PipelineDefinition | null = null;
+  /** Its definition cannot be used any more: it is to get another one before it goes on. */
+  isPlaceholder = false;
+  /** What operators asked for, while the process ends and stops everything. */
+  private lastControl: StoredControl | null = null;
 
-  constructor(definition: PipelineDefinition, options: CoreOptions) {
+  /** With a `link`, everything is kept in its store, and what is there already goes on: see {@link LocalRuntime.recover}. */
+  constructor(definition: PipelineDefinition, options: CoreOptions, link?: StoreLink) {
     this.definition = definition;
-    this.core = new Core(options);
+    const identity = link?.facts ? identityFrom(link.facts) : newIdentity(options);
+    this.core = new Core(link === undefined ? options : { ...options, identity });
     this.lifecycle = new Lifecycle(this.core);
     this.ending = new Shutdown(this.core, this.lifecycle);
     this.operations = new Operations(this.core);
     this.views = new Views(this.core);
     this.tuning = new Tuning(options.maxWorkersPerStage ?? Number.POSITIVE_INFINITY);
-    const answers = new Answers(new RecentAnswers(options.ports.clock));
+    const { clock } = options.ports;
+    if (link !== undefined) {
+      this.durable = new Durable(this.core, link, identity, {
+        definition: () => ({ definition: this.definition, source: this.source }),
+        control: () => this.control(),
+      });
+    }
+    const { durable } = this;
+    const answers = new Answers(durable === null ? new RecentAnswers(clock) : new StoredAnswers(durable.journal, durable.shelf, clock));
     this.feedsOf = new Feeds(this.core, this.operations);
     this.feeding = new Feeding(this.core, answers);
     this.runs = new Runs(this.core, this.lifecycle, this.feedsOf, answers);
@@ -62,6 +81,52 @@ export class LocalRuntime implements PipelineRuntime {
 
   get events(): EventSource {
     return this.core.events;
+  }
+
+  /** Of a new pipeline: from now on everything is written down. */
+  beginStored(): void {
+    this.durable?.begin();
+    for (const fact of ['identity', 'definition', 'stages', 'control'] as const) this.core.journal?.touchFact(fact);
+  }
+
+  /** Takes up what the store has. Nothing runs before {@link LocalRuntime.goOn}. */
+  recover(): Recovered {
+    const durable = this.durable as Durable;
+    const control = storedControl(durable.link);
+    this.tuning.restore(control.overrides);
+    for (const stage of this.core.stages) {
+      const defined = this.defined(stage.name);
+      const effective = this.tuning.effective(defined);
+      if (effective !== defined) this.operations.apply(stage, effective);
+      stage.isPaused = control.pausedStages.includes(stage.name);
+    }
+    this.lastControl = control;
+    return recover(durable);
+  }
+
+  /** Everything is as it was before the restart: it runs, is paused, drains, or is stopped. */
+  goOn(): void {
+    const control = this.lastControl;
+    this.lastControl = null;
+    if (control === null || control.state === 'created' || control.state === 'stopped') return;
+    this.lifecycle.start(control.state === 'paused' ? 'paused' : 'running');
+    if (control.state === 'draining') this.lifecycle.join().catch(() => undefined);
+  }
+
+  /** The process ends: what is stopped for that goes on after the next start. */
+  keepControl(): void {
+    this.lastControl ??= this.control();
+  }
+
+  private control(): StoredControl {
+    const { core } = this;
+    return (
+      this.lastControl ?? {
+        state: core.state,
+        pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
+        overrides: this.tuning.view(),
+      }
+    );
   }
 
   async describe(): Promise<PipelineDescription> {
@@ -79,14 +144,18 @@ export class LocalRuntime implements PipelineRuntime {
     };
   }
 
-  feed(items: readonly unknown[], request: FeedRequest): Promise<FeedReceipt & Replayable> {
-    return this.feeding.feed(items, request);
+  async feed(items: readonly unknown[], request: FeedRequest): Promise<FeedReceipt & Replayable> {
+    const receipt = await this.feeding.feed(items, request);
+    if (this.core.journal !== null) await this.core.promised(receipt.accepted);
+    return receipt;
   }
   openFeed(request: FeedRequest): Promise<FeedWriter> {
     return this.feeding.open(request);
   }
-  run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer> {
-    return this.runs.run(items, request);
+  async run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer> {
+    const answer = await this.runs.run(items, request);
+    if (this.core.journal !== null) await this.core.promised(answer.results.length);
+    return answer;
   }
   openRun(request: RunRequest, items?: readonly unknown[]): Promise<RunStream> {
     return this.runs.open(request, items);
@@ -104,44 +173,50 @@ export class LocalRuntime implements PipelineRuntime {
   followFeed(feedId: string, query: FollowQuery): AsyncIterable<readonly PipelineResult[]> {
     return this.feedsOf.follow(feedId, query);
   }
-  waitForFeed(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }> {
-    return this.feedsOf.wait(feedId, query);
+  async waitForFeed(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }> {
+    return this.kept(await this.feedsOf.wait(feedId, query));
   }
-  cancelFeed(feedId: string): Promise<number> {
-    return this.feedsOf.cancel(feedId);
+  async cancelFeed(feedId: string): Promise<number> {
+    return this.kept(await this.feedsOf.cancel(feedId));
   }
-  retryFeed(feedId: string): Promise<number> {
-    return this.feedsOf.retry(feedId);
+  async retryFeed(feedId: string): Promise<number> {
+    return this.kept(await this.feedsOf.retry(feedId));
   }
-  waitForItems(query: ItemsWaitQuery): Promise<WaitReply> {
-    return waitForItems(this.core, query);
+  async waitForItems(query: ItemsWaitQuery): Promise<WaitReply> {
+    return this.kept(await waitForItems(this.core, query));
   }
 
   async start(): Promise<void> {
-    this.lifecycle.start();
+    await this.kept(this.lifecycle.start());
   }
   async pause(): Promise<void> {
-    this.lifecycle.pause();
+    await this.kept(this.lifecycle.pause());
   }
   async resume(): Promise<void> {
-    this.lifecycle.resume();
+    await this.kept(this.lifecycle.resume());
   }
   async pauseStage(stage: string): Promise<void> {
-    this.lifecycle.pauseStage(stage);
+    await this.kept(this.lifecycle.pauseStage(stage));
   }
   async resumeStage(stage: string): Promise<void> {
-    this.lifecycle.resumeStage(stage);
+    await this.kept(this.lifecycle.resumeStage(stage));
+  }
+
+  /** What is answered is stored before, when there is a store and it can be written. */
+  private async kept<T>(answer: T): Promise<T> {
+    if (this.core.journal !== null) await this.core.settled();
+    return answer;
   }
 
   async join(timeoutSeconds?: number): Promise<{ done: boolean; stats: PipelineStats }> {
     const joined = this.lifecycle.join().then(() => true);
-    if (timeoutSeconds === undefined) return { done: await joined, stats: this.views.stats() };
+    if (timeoutSeconds === undefined) return this.kept({ done: await joined, stats: this.views.stats() });
     const { dues, time } = this.core;
     const { promise: late, resolve: tooLate } = Promise.withResolvers<false>();
     const limit = dues.add(time.tick() + timeoutSeconds * 1000, () => tooLate(false));
     try {
       const done = await Promise.race([joined, late]);
-      return { done, stats: this.views.stats() };
+      return await this.kept({ done, stats: this.views.stats() });
     } finally {
       dues.cancel(limit);
       // The draining goes on; when a shutdown cuts it short, nobody waits here any more.
@@ -149,21 +224,23 @@ export class LocalRuntime implements PipelineRuntime {
     }
   }
 
-  shutdown(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
-    return this.ending.shutdown(mode, timeoutSeconds);
+  async shutdown(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
+    return this.kept(await this.ending.shutdown(mode, timeoutSeconds));
   }
 
   async tune(name: string, tuning: StageTuning): Promise<StageTuned> {
     const stage = this.operations.stage(name);
     this.operations.settle(stage, this.tuning.change(this.defined(name), tuning));
-    return this.tuned(name);
+    this.core.journal?.touchFact('control');
+    return this.kept(this.tuned(name));
   }
 
   async untune(name: string): Promise<StageTuned> {
     const stage = this.operations.stage(name);
     this.tuning.drop(name);
     this.operations.settle(stage, this.defined(name));
-    return this.tuned(name);
+    this.core.journal?.touchFact('control');
+    return this.kept(this.tuned(name));
   }
 
   /**
@@ -180,11 +257,15 @@ export class LocalRuntime implements PipelineRuntime {
     const nameBefore = renamedStages(core, definition.stages);
     const specs = definition.stages.map((stage) => specOf(this.tuning.effective(stage, nameBefore.get(stage.name))));
     this.definition = definition;
+    this.isPlaceholder = false;
     Object.assign(core.options, bounds);
     core.index.retain(bounds.retention);
+    const before = core.stages;
     const outcome = redefineStages(core, specs);
+    for (const stage of before) if (stage.isRemoved) this.durable?.keepFormer(stage);
     this.tuning.follow(definition.stages, nameBefore);
     core.admission.resize(bounds.backlogCapacity);
+    for (const fact of ['definition', 'stages', 'control'] as const) core.journal?.touchFact(fact);
     return outcome;
   }
 
@@ -198,7 +279,7 @@ export class LocalRuntime implements PipelineRuntime {
   }
 
   async stats(): Promise<PipelineStats> {
-    return this.views.stats();
+    return this.kept(this.views.stats());
   }
   async workerNames(): Promise<Record<string, string[]>> {
     return this.views.workerNames();
@@ -210,7 +291,7 @@ export class LocalRuntime implements PipelineRuntime {
     return this.views.workerMetrics();
   }
   async snapshot(): Promise<DashboardSnapshot> {
-    return this.views.snapshot();
+    return this.kept(this.views.snapshot());
   }
   async errors(): Promise<ErrorSummary> {
     return this.views.errors();
@@ -238,17 +319,33 @@ export class LocalRuntime implements PipelineRuntime {
     return this.views.detail(this.operations.find(itemId));
   }
   async cancelItem(itemId: string): Promise<ItemSummary> {
-    return this.views.summary(this.operations.cancel(itemId));
+    return this.kept(this.views.summary(this.operations.cancel(itemId)));
   }
   async retryItem(itemId: string, fromStage?: string): Promise<ItemSummary> {
-    return this.views.summary(this.operations.retry(itemId, fromStage));
+    return this.kept(this.views.summary(this.operations.retry(itemId, fromStage)));
   }
   async retryFailed(query: { stage?: string; errorType?: string; feedId?: string }): Promise<number> {
-    return this.operations.retryFailed(query);
+    return this.kept(this.operations.retryFailed(query));
   }
 
   /** Where the items of a feed are; undefined when it is not known any more. */
   private rangeOf(feedId: string | undefined) {
     return feedId === undefined ? undefined : this.core.feeds.find(feedId);
   }
+}
+
+function newIdentity({ specs, ports }: CoreOptions): Identity {
+  const stages = Object.fromEntries(specs.map(({ definition }, i) => [definition.name, i + 1]));
+  return { idPrefix: ports.uniqueId(), epoch: ports.uniqueId(), stages, lastStage: specs.length };
+}
+
+function identityFrom(facts: Readonly<Record<string, string>>): Identity {
+  const { idPrefix, epoch } = JSON.parse(facts.identity as string) as Pick<Identity, 'idPrefix' | 'epoch'>;
+  const rows = JSON.parse(facts.stages as string) as StoredStages;
+  const stages = Object.fromEntries(rows.filter(({ isRemoved }) => !isRemoved).map(({ name, no }) => [name, no]));
+  return { idPrefix, epoch, stages, lastStage: Math.max(...rows.map(({ no }) => no)) };
+}
+
+function storedControl({ facts }: StoreLink): StoredControl {
+  return JSON.parse(facts?.control as string) as StoredControl;
 }

@@ -57,6 +57,18 @@ export class Item {
   lastEvent = 0;
   /** False when retention took it, or it goes on as another object: it lives on only in the events that are still kept. */
   isKept = true;
+  /** When it was queued last, in the order of all such moments of its pipeline. */
+  ord = 0;
+
+  // With a durable store, see journal.ts.
+  /** In how many processes that crashed it was running. */
+  deliveries = 0;
+  /** It has changed since it was written. */
+  isDirty = false;
+  /** It waits beyond the part of its stage's queue that is in memory. */
+  isBeyond = false;
+  /** What the store has of it; null: nothing yet. */
+  kept: { value: unknown; fed: unknown; error: ItemError | null; route: Route | null } | null = null;
 
   /** With an `id` of null it gets one of `prefix` and its sequence id. */
   constructor(
@@ -203,6 +215,10 @@ export class Worker {
   retiring = false;
   /** Set from its assignment until the scheduler runs it. */
   isAssigned = false;
+  /** What it is about to run is noted where a crash does not reach. */
+  isMarked = false;
+  /** Its place among those notes; -1: none yet. */
+  slot = -1;
   /** What the events call it; given with its first one. */
   sourceId = 0;
   blocked: Blocked | null = null;
@@ -269,10 +285,34 @@ export class Worker {
   }
 }
 
+/** The part of a stage's queue that is not in memory, see beyond.ts. */
+export interface QueueRest {
+  /** How many items it holds. */
+  readonly size: number;
+  /** At the start: so many wait in the store. */
+  begin(count: number): void;
+  /** Queues an item whose `ord` is the highest, here or in memory. */
+  push(item: Item): void;
+  /** At the start, while nothing is in memory: an item takes its old place again. */
+  putBack(item: Item): void;
+  /** An item that is beyond is taken out of the queue. */
+  removed(item: Item): void;
+  /** Makes sure that the first one that waits is in memory. */
+  refill(): void;
+  /** Everything is brought into memory. */
+  bringAll(): void;
+  /** The store has got what was written of an item: whether it need not be in memory. */
+  mayDrop(item: Item): boolean;
+  /** Forgets those that were dropped. */
+  dropped(items: ReadonlySet<Item>): void;
+}
+
 /** The workers that exist are `workers`; of these the idle ones are a stack, so that the same few stay warm. */
 export class Stage {
   name: string;
   readonly pipelineId: string;
+  /** What a store calls it: it stays when the stage is renamed, and is never used again. From 1. */
+  readonly no: number;
   index: number;
   /** Of a stage that was removed: where its items go on. */
   next: Stage | null = null;
@@ -282,6 +322,8 @@ export class Stage {
   readonly queue = new PriorityQueue<Item>((item) => item.status !== 'queued');
   /** Items of the stage before that wait for room in `queue`, in the same order. */
   readonly blocked = new PriorityQueue<Blocked>((entry) => !entry.alive);
+  /** What waits after all of `queue`, in a durable store; null without one. */
+  beyond: QueueRest | null = null;
   workers: Worker[] = [];
   idle: Worker[] = [];
   /** How many may run. While the stage gets smaller, more workers exist: those that still run do so in place of others. */
@@ -296,6 +338,8 @@ export class Stage {
   ignoringSignal = 0;
   /** Whether it hands out items now. */
   isOpen = false;
+  /** The store has to catch up first. */
+  isHeld = false;
   /** What the events call it; given with its first one. */
   sourceId = 0;
 
@@ -307,9 +351,10 @@ export class Stage {
   skipped = 0;
   retried = 0;
 
-  constructor(pipelineId: string, index: number, spec: StageSpec, runner: Runner) {
+  constructor(pipelineId: string, no: number, index: number, spec: StageSpec, runner: Runner) {
     this.name = spec.definition.name;
     this.pipelineId = pipelineId;
+    this.no = no;
     this.index = index;
     this.spec = spec;
     this.runner = runner;
@@ -321,14 +366,19 @@ export class Stage {
     return this.spec.definition.pull;
   }
 
+  /** How many items wait in its queue, wherever that is. */
+  get waiting(): number {
+    return this.beyond === null ? this.queue.size : this.queue.size + this.beyond.size;
+  }
+
   /** Whether an item that comes now can begin at once, because nobody waits before it. */
   get hasIdle(): boolean {
-    return this.idle.length > 0 && this.isOpen && this.inProgress < this.size && this.queue.size === 0 && this.blocked.size === 0;
+    return this.idle.length > 0 && this.isOpen && this.inProgress < this.size && this.waiting === 0 && this.blocked.size === 0;
   }
 
   /** To be called whenever the pipeline's state or the stage's pause has changed. */
   update(state: PipelineState): void {
-    this.isOpen = !this.isPaused && !this.isRemoved && (state === 'running' || state === 'draining');
+    this.isOpen = !this.isPaused && !this.isRemoved && !this.isHeld && (state === 'running' || state === 'draining');
   }
 
   /** The workers that are to stay, in the order of their names. */

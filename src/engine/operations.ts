@@ -94,8 +94,8 @@ export class Operations {
   retryFailed(query: { stage?: string | undefined; errorType?: string | undefined; feedId?: string | undefined }): number {
     if (query.stage !== undefined) this.stage(query.stage);
     const ids: string[] = [];
-    for (const item of this.core.index) {
-      if (item.status !== 'failed' || item.error === null) continue;
+    for (const item of this.core.index.failed()) {
+      if (item.error === null) continue;
       if (query.stage !== undefined && item.error.stage !== query.stage) continue;
       if (query.errorType !== undefined && item.error.type !== query.errorType) continue;
       if (query.feedId !== undefined && item.feed.id !== query.feedId) continue;
@@ -118,13 +118,18 @@ export class Operations {
   settle(stage: Stage, definition: StageDefinition): void {
     const { core } = this;
     core.time.tick();
+    this.apply(stage, definition);
+    core.events.pipeline('tuned', core.state, stage.name);
+    core.scheduler.letIn(stage);
+    core.scheduler.fill(stage);
+  }
+
+  /** The same at a start, when nobody waits for it. */
+  apply(stage: Stage, definition: StageDefinition): void {
     const { workers } = stage.spec.definition;
     stage.spec = { ...stage.spec, definition };
     stage.runner.changeLimits(definition, stage.workers);
     stage.capacity = queueCapacityOf(definition);
     if (workers !== definition.workers) stage.resize(definition.workers);
-    core.events.pipeline('tuned', core.state, stage.name);
-    core.scheduler.letIn(stage);
-    core.scheduler.fill(stage);
   }
 }

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { StageDefinition } from '../schemas/definition.ts';
 import type { MovedItems, StageChange } from '../schemas/redefinition.ts';
 import type { Core } from './core.ts';
-import { type Item, Stage, Worker } from './model.ts';
+import { type Item, type Stage, Worker } from './model.ts';
 import { rerouted } from './route.ts';
 import { queueCapacityOf, type StageSpec } from './stage-spec.ts';
 
@@ -103,7 +103,7 @@ function adopt(core: Core, stage: Stage | null, spec: StageSpec, index: number, 
   const { definition } = spec;
   if (stage === null) {
     changes.push({ stage: definition.name, change: 'added' });
-    return new Stage(core.id, index, spec, core.createRunner(spec));
+    return core.createStage(spec, index);
   }
   const old = stage.spec.definition;
   if (stage.name !== definition.name) {
@@ -128,9 +128,10 @@ function adopt(core: Core, stage: Stage | null, spec: StageSpec, index: number, 
 
 /** Items that no worker runs go on after the tasks that they have behind them. Who runs is translated when its attempt has ended. */
 function translateWaiting(core: Core, stage: Stage, runner: Stage['runner']): void {
-  for (const item of core.index) {
-    if (item.stage !== stage || item.taskIndex === 0 || item.status === 'completed') continue;
-    if (!(item.holder instanceof Worker)) item.taskIndex = runner.placeOf(item.taskIndex, stage.runner);
+  for (const item of core.index.changeable()) {
+    if (item.stage !== stage || item.taskIndex === 0 || item.holder instanceof Worker) continue;
+    item.taskIndex = runner.placeOf(item.taskIndex, stage.runner);
+    core.journal?.touch(item);
   }
 }
 

@@ -27,14 +27,18 @@ export function rerouted(core: Core, change: Rearrangement): boolean {
   if (!core.hasRoutes && keepsOrder(change)) return false;
   const known = new Map<Stage, Map<Route | null, Route | null>>();
   let hasRoutes = false;
-  for (const item of core.index) {
-    if (item.status === 'completed' || item.status === 'cancelled') continue;
-    item.route = routeOf(item);
-    hasRoutes ||= item.route !== null;
+  // Those that get a way of their own have to be in memory.
+  for (const stage of core.allStages) if (routeOf({ stage, route: null }) !== null) stage.beyond?.bringAll();
+  for (const item of core.index.changeable()) {
+    const fresh = routeOf(item);
+    hasRoutes ||= fresh !== null;
+    if (fresh === item.route) continue;
+    item.route = fresh;
+    core.journal?.touch(item);
   }
   return hasRoutes;
 
-  function routeOf({ stage, route }: Item): Route | null {
+  function routeOf({ stage, route }: Pick<Item, 'stage' | 'route'>): Route | null {
     let ofStage = known.get(stage);
     if (ofStage === undefined) {
       ofStage = new Map();

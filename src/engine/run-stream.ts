@@ -82,6 +82,7 @@ export class LiveRun implements RunStream {
     }
     admission.check(items, this.request.onDuplicate);
     await admission.admitWhenRoom(items, this.feed, this.request, true);
+    await this.runs.core.journal?.room();
   }
 
   async end(body?: string): Promise<FeedReceipt> {
@@ -101,7 +102,14 @@ export class LiveRun implements RunStream {
     return this.feed.receipt();
   }
 
+  /** What is given is stored before. */
   async read(): Promise<RunStep> {
+    const step = await this.next();
+    await this.runs.core.settled();
+    return step;
+  }
+
+  private async next(): Promise<RunStep> {
     for (;;) {
       // The next wake is asked for before looking, so that none is missed.
       const woken = new Promise<void>((resolve) => {

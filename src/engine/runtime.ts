@@ -210,6 +210,8 @@ export interface PipelineHost {
   readonly events: EventSource;
   /** The dashboard snapshot of each pipeline. */
   snapshots(): Promise<({ pipelineId: string } & DashboardSnapshot)[]>;
+  /** Where everything is kept, and whether that can be written now. */
+  readonly storeHealth: StoreHealth;
   /** True from the first call of {@link PipelineHost.shutdown}. */
   readonly shuttingDown: boolean;
   list(): Promise<PipelineDescription[]>;
@@ -230,6 +232,25 @@ export interface PipelineHost {
   remove(id: string, mode?: 'drain' | 'force'): Promise<void>;
   /** Ends every pipeline. Idempotent; a later, harder mode overtakes a softer one that still runs. */
   shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport>;
+}
+
+/** What a start found in its store: what waited, was running or was between two attempts in the process before. */
+export interface StoreRecovery {
+  pipelines: number;
+  queued: number;
+  running: number;
+  retrying: number;
+  /** Were running in too many processes that crashed: they have failed. */
+  poisoned: number;
+  seconds: number;
+}
+
+export interface StoreHealth {
+  kind: string;
+  /** Why it cannot be written now. */
+  trouble: string | null;
+  /** null when nothing is kept. */
+  recovered: StoreRecovery | null;
 }
 
 export interface TaskCatalogue {

@@ -1,4 +1,4 @@
-import type { Metadata } from '../schemas/item.ts';
+import type { ItemError, Metadata } from '../schemas/item.ts';
 import type { Drain } from './drain.ts';
 import type { Due, DueQueue } from './due-queue.ts';
 import type { EngineClock } from './engine-clock.ts';
@@ -26,8 +26,16 @@ export interface SchedulerDeps {
   onFinal: (item: Item, status: 'completed' | 'failed' | 'cancelled') => void;
   /** A place in the backlog is free. */
   onRoom: () => void;
+  /** Notes what workers are about to run where a crash of the process does not reach; null when nobody wants to know. */
+  marks: Marks | null;
   /** A worker let go of its item, whatever the outcome, or waits for room in the next stage. */
   onFree: () => void;
+}
+
+/** What is noted of a worker's item before it runs, see `RunningMarks` in store.ts. */
+export interface Marks {
+  /** Of all of them, in one go. */
+  note(workers: Iterable<Worker>): void;
 }
 
 /**
@@ -43,6 +51,8 @@ export interface SchedulerDeps {
 export class Scheduler {
   /** Queued items that were fed from outside. */
   backlog = 0;
+  /** How many times an item was queued. */
+  lastOrd = 0;
   private readonly deps: SchedulerDeps;
   private readonly ready = new WorkerRing();
   private isRunning = false;
@@ -71,6 +81,7 @@ export class Scheduler {
     }
     item.status = 'queued';
     item.updatedAt = time.now;
+    item.ord = ++this.lastOrd;
     events.status(item, 'queued', null);
     if (stage.hasIdle) {
       item.place = PLACE_NONE;
@@ -81,12 +92,14 @@ export class Scheduler {
     item.place = place;
     if (place === PLACE_HANDED) stage.handed++;
     else if (place === PLACE_BACKLOG && this.backlog++ === 0) this.deps.drain.setNeeded(true, time.now);
-    stage.queue.push(item.priority, item);
+    if (stage.beyond === null) stage.queue.push(item.priority, item);
+    else stage.beyond.push(item);
   }
 
   /** Takes a queued item out of its stage's queue; its place is free again. */
   dequeue(item: Item): void {
-    item.stage.queue.removed();
+    if (item.isBeyond) item.stage.beyond?.removed(item);
+    else item.stage.queue.removed();
     this.leavePlace(item);
   }
 
@@ -110,6 +123,7 @@ export class Scheduler {
         }
         const worker = this.ready.shift();
         if (!worker.isAssigned) continue;
+        if (this.deps.marks !== null && !worker.isMarked) this.mark(this.deps.marks, worker);
         worker.isAssigned = false;
         const outcome = worker.runner.run(worker, worker.item as Item);
         if (outcome !== undefined) this.apply(worker, outcome);
@@ -117,6 +131,13 @@ export class Scheduler {
     } finally {
       this.isRunning = false;
     }
+  }
+
+  /** All that run next are noted together: it costs as much as one alone. */
+  private mark(marks: Marks, first: Worker): void {
+    const workers = [first, ...this.ready].filter((worker) => worker.isAssigned);
+    for (const worker of workers) worker.isMarked = true;
+    marks.note(workers);
   }
 
   /** Carries out what became of a worker's item, and gives the worker the next one. */
@@ -172,6 +193,30 @@ export class Scheduler {
     this.end(item, status, null);
   }
 
+  /** Ends an item as failed that no worker holds and no queue has. */
+  failUnheld(item: Item, error: ItemError): void {
+    item.error = error;
+    item.stage.failed++;
+    this.end(item, 'failed', null, { error: error.message, errorType: error.type, attempts: error.attempts });
+  }
+
+  /** At a start: an item that was running takes its old place in its stage's queue again. */
+  putBack(item: Item): void {
+    const { time, events } = this.deps;
+    item.status = 'queued';
+    item.updatedAt = time.now;
+    item.place = PLACE_NONE;
+    events.status(item, 'queued', null);
+    item.stage.beyond?.putBack(item);
+  }
+
+  /** At a start: an item waits for its next attempt, until an instant that may be over; its timer starts with the pipeline. */
+  putParked(item: Item, at: number): void {
+    item.stage.parked++;
+    this.parked.add(item);
+    item.holder = { at, place: -1, run: () => this.comeBack(item) };
+  }
+
   /** Hands a blocked worker's item over although the next stage is full: at a shutdown nothing waits for room. */
   forceHandOver(worker: Worker): void {
     const blocked = worker.blocked as Blocked;
@@ -217,6 +262,7 @@ export class Scheduler {
       count++;
     }
     const { time, drain } = this.deps;
+    stage.beyond?.bringAll();
     for (let item = stage.queue.shift(); item !== undefined; item = stage.queue.shift()) {
       const isOfBacklog = item.place === PLACE_BACKLOG;
       if (isOfBacklog && --this.backlog === 0) drain.setNeeded(false, time.now);
@@ -258,6 +304,7 @@ export class Scheduler {
     worker.item = item;
     worker.runner = worker.stage.runner;
     worker.isAssigned = true;
+    worker.isMarked = false;
     worker.processingSince = this.deps.time.now;
     item.holder = worker;
     this.ready.push(worker);
@@ -307,7 +354,8 @@ export class Scheduler {
    */
   private take(stage: Stage): Item | undefined {
     if (!stage.isOpen) return undefined;
-    const { queue, blocked } = stage;
+    const { queue, blocked, beyond } = stage;
+    if (beyond !== null && beyond.size > 0) beyond.refill();
     if (blocked.size > 0 && (queue.size === 0 || blocked.peekPriority() < queue.peekPriority())) {
       const entry = blocked.shift() as Blocked;
       const item = entry.worker.item as Item;
@@ -317,6 +365,7 @@ export class Scheduler {
       const { time, events } = this.deps;
       item.status = 'queued';
       item.updatedAt = time.now;
+      item.ord = ++this.lastOrd;
       events.status(item, 'queued', null);
       this.free(entry.worker);
       return item;

@@ -87,8 +87,8 @@ export class Shutdown {
       finished: core.processed + core.failed + core.cancelled - endedBefore,
       leftQueued: left,
       aborted,
-      notKept: left,
-      notKeptIds: left === 0 ? [] : this.unfinishedIds(),
+      notKept: core.journal === null ? left : 0,
+      notKeptIds: core.journal === null && left > 0 ? this.unfinishedIds() : [],
       timedOut,
     };
   }

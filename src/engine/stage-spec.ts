@@ -16,6 +16,18 @@ import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandl
 import type { TaskRegistry } from './task-registry.ts';
 import { type ItemUse, prepareUse, useName, useParams } from './task-use.ts';
 
+/** A stage whose tasks are not to be had any more, until it gets another definition: nothing of it can run. */
+export function placeholderStage(definition: StageDefinition): StageSpec {
+  const tasks = definition.tasks.map((use): TaskSpec => {
+    const name = useName(use);
+    const call = (): never => {
+      throw new Error(`the task "${name}" is not registered any more`);
+    };
+    return { name, params: undefined, call, timeoutSeconds: undefined, defaultLimit: {}, limiter: undefined, eventId: 0 };
+  });
+  return { definition, tasks, skipIf: undefined, onSuccess: undefined, onFailure: undefined, onSkip: undefined };
+}
+
 /** One task of a stage, ready to be called. */
 export interface TaskSpec {
   name: string;

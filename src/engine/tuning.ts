@@ -46,6 +46,11 @@ export class Tuning {
     }
   }
 
+  /** Takes up what was changed before a restart. */
+  restore(overrides: Readonly<Record<string, StageTuning>>): void {
+    for (const [stage, tuning] of Object.entries(overrides)) this.overrides.set(stage, tuning);
+  }
+
   view(): Record<string, StageTuning> {
     return Object.fromEntries([...this.overrides].map(([stage, tuning]) => [stage, structuredClone(tuning)]));
   }

@@ -1,13 +1,5 @@
 import type { ItemDetail, ItemSummary, WaitingFor } from '../schemas/item.ts';
-import type {
-  DashboardSnapshot,
-  ErrorSummary,
-  FailedItem,
-  PipelineStats,
-  StageStats,
-  WorkerMetrics,
-  WorkerState,
-} from '../schemas/stats.ts';
+import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
 import type { Core } from './core.ts';
 import { type Item, type Stage, Worker } from './model.ts';
 
@@ -28,17 +20,17 @@ export class Views {
     let retrying = 0;
     let inProgress = 0;
     for (const stage of core.allStages) {
-      queueSizes[stage.name] = stage.queue.size;
+      queueSizes[stage.name] = stage.waiting;
       stageStats[stage.name] = {
         stageName: stage.name,
-        pendingItems: stage.queue.size + stage.parked,
+        pendingItems: stage.waiting + stage.parked,
         inProgressItems: stage.inProgress,
         completedItems: stage.completed,
         failedItems: stage.failed,
         skippedItems: stage.skipped,
         retriedItems: stage.retried,
       };
-      queued += stage.queue.size;
+      queued += stage.waiting;
       retrying += stage.parked;
       inProgress += stage.inProgress;
     }
@@ -101,24 +93,11 @@ export class Views {
 
   errors(): ErrorSummary {
     const { core } = this;
-    const listed = core.recentFailures.filter((item) => core.index.get(item.id) === item).slice(-1000);
     return {
       totalFailed: core.failed,
       errorsByType: Object.fromEntries(core.errorsByType),
       errorsByStage: Object.fromEntries(core.errorsByStage),
-      failedItems: listed.map((item) => this.failedItem(item)),
-    };
-  }
-
-  failedItem(item: Item): FailedItem {
-    const error = item.error as NonNullable<Item['error']>;
-    return {
-      itemId: item.id,
-      error: error.message,
-      errorType: error.type,
-      stage: error.stage,
-      attempts: error.attempts,
-      timestamp: this.core.time.instant(item.updatedAt),
+      failedItems: [...core.recentFailures.values()].map((failure) => ({ ...failure })),
     };
   }
 
@@ -193,7 +172,7 @@ export class Views {
     let most = 0;
     for (const stage of this.core.stages) {
       const workers = Math.max(1, stage.workers.length);
-      const waiting = (stage.queue.size + stage.blocked.size + stage.parked) / workers;
+      const waiting = (stage.waiting + stage.blocked.size + stage.parked) / workers;
       if (waiting > most) {
         most = waiting;
         worst = stage;
@@ -205,7 +184,7 @@ export class Views {
 
   private reasonOf(stage: Stage): NonNullable<PipelineStats['bottleneck']>['reason'] {
     if (!stage.isOpen) return 'paused';
-    if (stage.queue.size === 0 && stage.blocked.size === 0) return 'retry';
+    if (stage.waiting === 0 && stage.blocked.size === 0) return 'retry';
     const isFull = stage.workers.some((worker) => worker.waitingFor === 'next-stage-full');
     if (isFull) return 'next-stage-full';
     const shared = stage.workers.find((worker) => worker.sharedWait !== null)?.sharedWait?.blockedBy();

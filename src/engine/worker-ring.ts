@@ -17,6 +17,10 @@ export class WorkerRing {
     this.length++;
   }
 
+  *[Symbol.iterator](): Generator<Worker> {
+    for (let i = 0; i < this.length; i++) yield this.slots[(this.head + i) & (this.slots.length - 1)] as Worker;
+  }
+
   shift(): Worker {
     const worker = this.slots[this.head] as Worker;
     this.head = (this.head + 1) & (this.slots.length - 1);

@@ -42,4 +42,5 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'headers-too-large': 431,
   'internal-error': 500,
   'shutting-down': 503,
+  'store-unavailable': 503,
 };

@@ -209,6 +209,11 @@ export const ERROR_CODES = {
     fix: 'Send again after Retry-After seconds.',
     example: { detail: 'The service is shutting down.' },
   },
+  'store-unavailable': {
+    title: 'The store cannot be written',
+    fix: 'Send again after Retry-After seconds, under the same item ids or Idempotency-Key; GET /readyz says when it can be written again.',
+    example: { detail: 'the store cannot be written: database or disk is full', accepted: 0 },
+  },
   'headers-too-large': {
     title: 'The request headers are over the limit',
     fix: 'Send fewer or shorter headers.',

@@ -59,7 +59,7 @@ export class ServerProcess {
     // Nothing else of this environment: a PORT or TASKS_DIR of the caller is not the test's.
     this.child = spawn(process.execPath, [ENTRY], {
       cwd: cwd ?? fileURLToPath(new URL('../..', import.meta.url)),
-      env: { PATH, HOME, NODE_OPTIONS: '--disable-warning=ExperimentalWarning', PORT: '0', ...env },
+      env: { PATH, HOME, NODE_OPTIONS: '--disable-warning=ExperimentalWarning', PORT: '0', STORE_URL: 'memory:', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     alive.add(this.child);

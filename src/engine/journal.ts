@@ -1,0 +1,228 @@
+import type { EngineClock } from './engine-clock.ts';
+import type { EventJournal, EventLog } from './event-log.ts';
+import type { Feed } from './feed.ts';
+import type { Changing, Flusher } from './flusher.ts';
+import { ItemWrites } from './item-writes.ts';
+import type { Item } from './model.ts';
+import type { Retirement } from './retirement.ts';
+import type { PipelineWrites, StoredAnswer, StoredEnds, StoredFeed } from './store.ts';
+import type { StoredItems } from './stored-items.ts';
+
+export interface JournalDeps {
+  pipeline: number;
+  flusher: Flusher;
+  time: EngineClock;
+  events: EventLog;
+  items: StoredItems;
+  retirement: Retirement;
+  /** The counters and the like, as JSON by name; those that never change without an item need not be noted. */
+  counters: () => string;
+  /** What changes seldom, as JSON by name. */
+  fact: (name: FactName) => string;
+  /** Forgotten feeds that no item is left of, a few at a time. */
+  emptyFeeds: () => number[];
+  /** So many changes wait to be written that the work has to wait for the store, or no longer. */
+  onFull: (isFull: boolean) => void;
+}
+
+export type FactName = 'identity' | 'definition' | 'control' | 'stages';
+
+/** With so many changed items that are not stored, no worker takes another one; with half of it they go on. */
+const FULL = 8192;
+/** With so many of them, or so much text, who feeds waits for the store. */
+const CROWDED = 4096;
+const CROWDED_CHARACTERS = 16 * 1024 * 1024;
+/** The values of items that wait are to take no more memory than this, all in all. */
+const WINDOW_CHARACTERS = 32 * 1024 * 1024;
+const WINDOW_MAX = 8192;
+const WINDOW_MIN = 32;
+
+/**
+ * What has changed of a pipeline and is not stored yet. An item that changes ten times until then is written once, as it is then.
+ * Everything is captured in one turn, so that what is stored of items, counters and events belongs together.
+ */
+export class Journal implements Changing, EventJournal {
+  private readonly deps: JournalDeps;
+  private readonly writes = new ItemWrites();
+  private dirty: Item[] = [];
+  private inFlight: Item[] = [];
+  private dirtyFeeds = new Set<Feed>();
+  private forgottenFeeds = new Set<Feed>();
+  private answers = new Map<string, StoredAnswer>();
+  private facts = new Set<FactName>();
+  private namesStored = 0;
+  private eventsStored = 0;
+  private eventsCaptured = 0;
+  private hasChanged = false;
+  private captured: { ends: StoredEnds | null; emptied: number[]; removed: number[]; answers: Map<string, StoredAnswer> } | null = null;
+  private isFull = false;
+  private meanCharacters = 64;
+
+  constructor(deps: JournalDeps) {
+    this.deps = deps;
+    this.eventsStored = deps.events.last;
+    this.namesStored = deps.events.last === 0 ? 0 : deps.events.namesCount;
+  }
+
+  touch(item: Item): void {
+    if (item.isDirty) return;
+    item.isDirty = true;
+    this.dirty.push(item);
+    this.deps.items.hold(item);
+    if (!this.isFull && this.unstored >= FULL) this.setFull(true);
+    this.stir();
+  }
+
+  touchFeed(feed: Feed): void {
+    this.dirtyFeeds.add(feed);
+    this.stir();
+  }
+
+  /** It is listed no more. */
+  forgetFeed(feed: Feed): void {
+    this.forgottenFeeds.add(feed);
+    this.touchFeed(feed);
+  }
+
+  touchFact(name: FactName): void {
+    this.facts.add(name);
+    this.stir();
+  }
+
+  touchAnswer(answer: StoredAnswer): void {
+    this.answers.set(answer.key, answer);
+    this.stir();
+  }
+
+  /** What of an answer is not stored yet. */
+  answer(key: string): StoredAnswer | undefined {
+    return this.answers.get(key) ?? this.captured?.answers.get(key);
+  }
+
+  stir(): void {
+    this.hasChanged = true;
+    this.deps.flusher.stir();
+  }
+
+  settled(): Promise<boolean> | undefined {
+    return this.deps.flusher.settled();
+  }
+
+  get trouble(): string | null {
+    return this.deps.flusher.trouble;
+  }
+
+  /** For who feeds without end: resolves when the store has caught up, undefined when it has. */
+  room(): Promise<boolean> | undefined {
+    const isCrowded = this.unstored >= CROWDED || this.unstored * this.meanCharacters >= CROWDED_CHARACTERS;
+    return isCrowded ? this.settled() : undefined;
+  }
+
+  /** How many items of a queue are worth the memory. */
+  get window(): number {
+    return Math.max(WINDOW_MIN, Math.min(WINDOW_MAX, Math.floor(WINDOW_CHARACTERS / this.meanCharacters)));
+  }
+
+  capture(): PipelineWrites | null {
+    if (!this.hasChanged) return null;
+    this.hasChanged = false;
+    const { deps, writes } = this;
+    const { time, events, retirement } = deps;
+    const items = this.dirty;
+    this.dirty = [];
+    this.inFlight = items;
+    for (const item of items) {
+      // It goes on as another object, which was touched too.
+      if (!item.isDirty) continue;
+      item.isDirty = false;
+      writes.add(item, time);
+    }
+    if (writes.fresh > 0) {
+      this.meanCharacters += 0.2 * (writes.characters / writes.fresh - this.meanCharacters);
+      writes.characters = 0;
+      writes.fresh = 0;
+    }
+    const { ends, endsBefore, emptied, removed } = retirement.capture();
+    const feeds = [...this.dirtyFeeds].map((feed) => this.rowOf(feed));
+    this.dirtyFeeds = new Set();
+    const facts: [string, string][] = [...this.facts].map((name) => [name, deps.fact(name)]);
+    this.facts.clear();
+    facts.push(['counters', deps.counters()]);
+    if (events.namesCount !== this.namesStored) {
+      this.namesStored = events.namesCount;
+      facts.push(['names', JSON.stringify(events.names)]);
+    }
+    this.captured = { ends, emptied, removed, answers: this.answers };
+    const answers = [...this.answers.values()];
+    this.answers = new Map();
+    this.eventsCaptured = events.last;
+    return {
+      pipeline: deps.pipeline,
+      items: writes.take(),
+      feeds,
+      removedFeeds: deps.emptyFeeds(),
+      answers,
+      ends,
+      endsBefore,
+      emptied,
+      removed,
+      events: events.copyAfter(this.eventsStored),
+      eventsBefore: events.oldest - 1,
+      facts,
+    };
+  }
+
+  stored(): void {
+    const { events, items, retirement } = this.deps;
+    this.eventsStored = this.eventsCaptured;
+    const { inFlight, captured } = this;
+    this.inFlight = [];
+    this.captured = null;
+    if (captured !== null) retirement.stored(captured.ends, captured.emptied, captured.removed);
+    const left = new Map<Item['stage'], Set<Item>>();
+    for (const item of inFlight) {
+      if (item.isDirty) continue;
+      if (!item.isKept && items.holds(item)) retirement.note(item);
+      if (item.isFinal || !item.isKept) items.drop(item);
+      else if (item.isBeyond && item.stage.beyond?.mayDrop(item)) {
+        items.drop(item);
+        let ofStage = left.get(item.stage);
+        if (ofStage === undefined) {
+          ofStage = new Set();
+          left.set(item.stage, ofStage);
+        }
+        ofStage.add(item);
+      }
+    }
+    for (const [stage, dropped] of left) stage.beyond?.dropped(dropped);
+    events.show(this.eventsStored);
+    if (this.isFull && this.unstored < FULL / 2) this.setFull(false);
+  }
+
+  private get unstored(): number {
+    return this.dirty.length + this.inFlight.length;
+  }
+
+  private setFull(isFull: boolean): void {
+    this.isFull = isFull;
+    this.deps.onFull(isFull);
+  }
+
+  private rowOf(feed: Feed): StoredFeed {
+    return {
+      ordinal: feed.ordinal,
+      id: feed.id,
+      target: feed.target.no,
+      created: Math.round(this.deps.time.wall(feed.createdAt)),
+      accepted: feed.accepted,
+      duplicates: feed.duplicates,
+      completed: feed.completed,
+      failed: feed.failed,
+      cancelled: feed.cancelled,
+      first: feed.firstSequence,
+      last: feed.lastSequence,
+      is_cancelled: feed.isCancelled ? 1 : 0,
+      is_forgotten: this.forgottenFeeds.delete(feed) ? 1 : 0,
+    };
+  }
+}

@@ -1,0 +1,207 @@
+/*
+ * The port to a durable store: what the engine hands over to be kept, and what it asks for again. The engine decides what is written
+ * and when; a store decides how. Texts are JSON; instants are milliseconds since the Unix epoch.
+ *
+ *     transitions ──▶ Journal (coalesced) ──capture──▶ Writes ──▶ Store.write: one transaction ──▶ answers go out, events are shown
+ *
+ * After a crash a store holds the effect of whole calls of `write`, in their order, and nothing else.
+ */
+
+/** How a status is kept. {@link GONE} is an item that retention took while events still name it. */
+export const STATUS_CODES = { queued: 0, in_progress: 1, completed: 2, failed: 3, retrying: 4, skipped: 5, cancelled: 6 } as const;
+export const GONE = 7;
+
+/** An item as it is read. */
+export interface StoredItem {
+  seq: number;
+  /** null: it is generated from the sequence id. */
+  id: string | null;
+  /** The ordinal of its feed. */
+  feed: number;
+  priority: number;
+  /** The number of its stage, which stays when the stage is renamed. */
+  stage: number;
+  status: number;
+  place: number;
+  /** When it was queued last, in the order of all such moments. */
+  ord: number;
+  task: number;
+  attempts: number;
+  /** In how many processes that crashed it was running. */
+  deliveries: number;
+  accepted: number;
+  updated: number;
+  /** Of a retry: when it is due. */
+  due: number | null;
+  last_event: number;
+  /** null: the same as `fed`. An empty text: undefined. */
+  value: string | null;
+  /** null: it is not needed any more. */
+  fed: string | null;
+  metadata: string | null;
+  error: string | null;
+  /** Numbers of the stages that it goes through, where that is not their order. */
+  route: string | null;
+}
+
+/** What of an item is written: only its state; all but what never changes; a new row. */
+export const WRITE_STATE = 0;
+export const WRITE_ALL = 1;
+export const WRITE_NEW = 2;
+
+/** Numbers of a written item, side by side: what is written, then the fields of {@link StoredItem} from `seq` to `last_event` without `id`. `due` is -1 for none. */
+export const ITEM_CELLS = 15;
+
+/** Items to be written, packed, so that they cost little to hand to another thread. */
+export interface PackedItems {
+  count: number;
+  cells: Float64Array;
+  /** Of {@link WRITE_ALL}: value, fed, error, route. Of {@link WRITE_NEW}: id, metadata, then the same. */
+  texts: (string | null)[];
+}
+
+export interface StoredFeed {
+  ordinal: number;
+  id: string;
+  /** The number of the stage that its items come into. */
+  target: number;
+  created: number;
+  accepted: number;
+  duplicates: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  first: number | null;
+  last: number | null;
+  /** 1: cancelled while its request still sent. */
+  is_cancelled: number;
+  /** 1: no longer listed; kept as long as its items are. */
+  is_forgotten: number;
+}
+
+/** `request` is null where the key is to be forgotten. */
+export interface StoredAnswer {
+  key: string;
+  request: string | null;
+  body: string;
+  feed: string;
+  answer: string | null;
+  at: number;
+}
+
+/** Events `first`, `first` + 1 …: four numbers each, as event-log.ts says, and what only some of them have. */
+export interface StoredEvents {
+  first: number;
+  cells: Float64Array;
+  /** [place in this chunk, JSON] */
+  extras: [number, string][];
+}
+
+/** Items in the order of their end, counted from 1: sequence id and last event of each. */
+export interface StoredEnds {
+  first: number;
+  at: number;
+  pairs: Float64Array;
+}
+
+/** What has changed of one pipeline. */
+export interface PipelineWrites {
+  pipeline: number;
+  items: PackedItems | null;
+  feeds: StoredFeed[];
+  /** Ordinals. */
+  removedFeeds: number[];
+  answers: StoredAnswer[];
+  ends: StoredEnds | null;
+  /** Ends up to this one are needed no more. */
+  endsBefore: number;
+  /** Sequence ids whose value goes ({@link GONE}), and those that go altogether. */
+  emptied: number[];
+  removed: number[];
+  events: StoredEvents | null;
+  /** Events up to this one are needed no more. */
+  eventsBefore: number;
+  /** JSON by name. */
+  facts: [string, string][];
+}
+
+/** One transaction. */
+export interface Writes {
+  pipelines: PipelineWrites[];
+  created: { pipeline: number; id: string }[];
+  /** Everything of these pipelines goes, in steps; they are not there any more at once. */
+  dropped: number[];
+}
+
+export interface StoredPipeline {
+  pipeline: number;
+  id: string;
+  facts: Record<string, string>;
+}
+
+export interface ShelfQuery {
+  statuses: readonly number[] | null;
+  feed: number | null;
+  stages: readonly number[] | null;
+  /** Sequence ids from, exclusive, and to, inclusive. */
+  after: number;
+  last: number;
+  limit: number;
+}
+
+/** What is kept of one pipeline, as of the last write. Every method answers at once; a page costs the same wherever it stands. */
+export interface Shelf {
+  bySequence(seq: number): StoredItem | undefined;
+  byId(id: string): StoredItem | undefined;
+  /** Ascending by sequence id, without those that are {@link GONE} unless asked for. */
+  page(query: ShelfQuery): StoredItem[];
+  /** What waits in a stage after a place in its order: by priority, then `ord`. */
+  queued(stage: number, priority: number, ord: number, limit: number): StoredItem[];
+  queuedCounts(): { stage: number; place: number; count: number }[];
+  /** Those of the newest failures that are kept, oldest first. */
+  failures(limit: number): StoredItem[];
+  feeds(): StoredFeed[];
+  feed(ordinal: number): StoredFeed | undefined;
+  /** Up to `limit` forgotten feeds whose items are all gone. */
+  emptyFeeds(limit: number): number[];
+  answer(key: string): StoredAnswer | undefined;
+  /** The chunk that holds an end, or the next one. */
+  endsFrom(number: number): StoredEnds | undefined;
+  events(): StoredEvents[];
+}
+
+/** Which item each worker has begun last, noted before its task is called: it outlives the process, not the machine. */
+export interface RunningMarks {
+  /** `ord` says which stay of the item in a queue led to this. */
+  set(slot: number, pipeline: number, seq: number, ord: number): void;
+  /** Returns when what was set is out of this process. */
+  write(): void;
+}
+
+/** Why a store cannot write now. Trying again later makes sense. */
+export class StoreTrouble extends Error {
+  override name = 'StoreTrouble';
+  readonly reason: string;
+  constructor(reason: string, cause?: unknown) {
+    super(reason, { cause });
+    this.reason = reason;
+  }
+}
+
+export interface Store {
+  /** For logs and `/readyz`. */
+  readonly kind: string;
+  pipelines(): StoredPipeline[];
+  /** A number above this one that no pipeline has, also none that is being dropped. */
+  nextPipeline(after: number): number;
+  shelf(pipeline: number): Shelf;
+  /** Atomic and durable when it resolves; nothing of it is kept when it rejects with {@link StoreTrouble}. Calls MUST NOT overlap. */
+  write(writes: Writes): Promise<void>;
+  readonly marks: RunningMarks;
+  /** What was running when the process before this one ended without closing the store. */
+  readonly marked: readonly { pipeline: number; seq: number; ord: number }[];
+  /** The marks of the process before are accounted for. */
+  forgetMarked(): void;
+  /** After the last write. Nothing counts as running any more. */
+  close(): Promise<void>;
+}

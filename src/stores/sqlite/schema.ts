@@ -1,0 +1,93 @@
+import type { Database } from 'better-sqlite3';
+
+/** `SLUI`: what the header of a file of ours says that it is. */
+export const APPLICATION_ID = 0x534c5549;
+
+/**
+ * One step a version, each from the one before; a step that was released never changes again.
+ *
+ * Keys of items and feeds hold the pipeline in their upper bits, so that everything of a pipeline lies together and a page is a
+ * range of them. In every index the key comes last by itself: `by_status` is in feed order within a status.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE pipelines (pipeline INTEGER PRIMARY KEY, id TEXT NOT NULL, is_dropped INTEGER NOT NULL DEFAULT 0) STRICT;
+  CREATE TABLE facts (pipeline INTEGER NOT NULL, name TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY (pipeline, name)) STRICT, WITHOUT ROWID;
+  CREATE TABLE items (
+    key INTEGER PRIMARY KEY,
+    pipeline INTEGER NOT NULL,
+    id TEXT,
+    feed INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    ord INTEGER NOT NULL,
+    task INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    deliveries INTEGER NOT NULL,
+    accepted INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    due INTEGER,
+    last_event INTEGER NOT NULL,
+    value TEXT,
+    fed TEXT,
+    metadata TEXT,
+    error TEXT,
+    route TEXT
+  ) STRICT;
+  CREATE INDEX by_status ON items (status);
+  CREATE INDEX by_feed ON items (pipeline, feed);
+  CREATE INDEX by_turn ON items (pipeline, stage, priority, ord, place) WHERE status = 0;
+  CREATE UNIQUE INDEX by_id ON items (pipeline, id) WHERE id IS NOT NULL AND status <> 7;
+  CREATE TABLE feeds (
+    key INTEGER PRIMARY KEY,
+    pipeline INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    target INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    accepted INTEGER NOT NULL,
+    duplicates INTEGER NOT NULL,
+    completed INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL,
+    first INTEGER,
+    last INTEGER,
+    is_cancelled INTEGER NOT NULL,
+    is_forgotten INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX forgotten_feeds ON feeds (pipeline) WHERE is_forgotten = 1;
+  CREATE TABLE answers (
+    pipeline INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    request TEXT NOT NULL,
+    body TEXT NOT NULL,
+    feed TEXT NOT NULL,
+    answer TEXT,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (pipeline, key)
+  ) STRICT;
+  CREATE INDEX answers_by_age ON answers (pipeline, at);
+  CREATE TABLE ends (pipeline INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, at INTEGER NOT NULL, pairs BLOB NOT NULL, PRIMARY KEY (pipeline, last)) STRICT, WITHOUT ROWID;
+  CREATE TABLE events (pipeline INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, cells BLOB NOT NULL, extras TEXT, PRIMARY KEY (pipeline, last)) STRICT, WITHOUT ROWID;
+  `,
+];
+
+const PIPELINE_UNIT = 2 ** 36;
+/** So that a key is a whole number that JavaScript can say. */
+export const PIPELINES_MAX = 2 ** 17 - 1;
+
+export function keyOf(pipeline: number, seq: number): number {
+  return pipeline * PIPELINE_UNIT + seq;
+}
+
+/** Up to the version given, from whatever the file has; each step is a transaction of its own. */
+export function migrate(db: Database, target = MIGRATIONS.length): void {
+  db.pragma(`application_id = ${APPLICATION_ID}`);
+  for (let version = db.pragma('user_version', { simple: true }) as number; version < target; version++) {
+    db.transaction(() => {
+      db.exec(MIGRATIONS[version] as string);
+      db.pragma(`user_version = ${version + 1}`);
+    })();
+  }
+}

@@ -1,0 +1,235 @@
+import Database from 'better-sqlite3';
+import { ITEM_CELLS, type PackedItems, type PipelineWrites, WRITE_NEW, WRITE_STATE, type Writes } from '../../engine/store.ts';
+import { encodeEvents, encodePairs } from './event-codec.ts';
+import { keyOf } from './schema.ts';
+
+/** Of a pipeline's idempotency keys, so many and so much text are kept, for so long. */
+const ANSWERS_MAX = 10_000;
+const ANSWERS_CHARACTERS = 64 * 1024 * 1024;
+const ANSWERS_AGE_MS = 86_400_000;
+/** Rows of a dropped pipeline that go in one step. */
+const DROP_STEP = 2000;
+const CACHE_KIB = 32 * 1024;
+/** Pages of the log after which it is copied into the file. */
+const CHECKPOINT_PAGES = 4000;
+const BUSY_MS = 2000;
+
+const STATE_FIELDS = ['stage', 'status', 'place', 'ord', 'task', 'attempts', 'deliveries', 'updated', 'due', 'last_event'];
+const TEXT_FIELDS = ['value', 'fed', 'error', 'route'];
+const NEW_FIELDS = ['key', 'pipeline', 'feed', 'priority', 'accepted', ...STATE_FIELDS, 'id', 'metadata', ...TEXT_FIELDS];
+const FEED_FIELDS = [
+  'target',
+  'created',
+  'accepted',
+  'duplicates',
+  'completed',
+  'failed',
+  'cancelled',
+  'first',
+  'last',
+  'is_cancelled',
+  'is_forgotten',
+];
+
+const set = (fields: readonly string[]): string => fields.map((field) => `${field} = ?`).join(', ');
+const marks = (fields: readonly string[]): string => fields.map(() => '?').join(', ');
+
+/** The one connection that writes. Each {@link Writer.apply} is one transaction, on disk when it returns. */
+export class Writer {
+  readonly db: Database.Database;
+  private readonly statements;
+  /** Answers by pipeline: how many there are, and their characters. */
+  private readonly answers = new Map<number, { count: number; size: number }>();
+  private readonly dropping: number[];
+
+  constructor(file: string) {
+    const db = new Database(file, { timeout: BUSY_MS });
+    this.db = db;
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = FULL');
+    db.pragma(`cache_size = -${CACHE_KIB}`);
+    db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    this.statements = {
+      begin: db.prepare('BEGIN IMMEDIATE'),
+      commit: db.prepare('COMMIT'),
+      rollback: db.prepare('ROLLBACK'),
+      create: db.prepare('INSERT INTO pipelines (pipeline, id) VALUES (?, ?)'),
+      drop: db.prepare('UPDATE pipelines SET is_dropped = 1 WHERE pipeline = ?'),
+      fact: db.prepare('INSERT INTO facts (pipeline, name, json) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET json = excluded.json'),
+      newItem: db.prepare(`INSERT INTO items (${NEW_FIELDS.join(', ')}) VALUES (${marks(NEW_FIELDS)})`),
+      state: db.prepare(`UPDATE items SET ${set(STATE_FIELDS)} WHERE key = ?`),
+      all: db.prepare(`UPDATE items SET ${set(['accepted', ...STATE_FIELDS, ...TEXT_FIELDS])} WHERE key = ?`),
+      empty: db.prepare('UPDATE items SET status = 7, value = NULL, fed = NULL, metadata = NULL, error = NULL WHERE key = ?'),
+      remove: db.prepare('DELETE FROM items WHERE key = ?'),
+      feed: db.prepare(
+        `INSERT INTO feeds (key, pipeline, id, ${FEED_FIELDS.join(', ')}) VALUES (?, ?, ?, ${marks(FEED_FIELDS)})
+         ON CONFLICT DO UPDATE SET ${FEED_FIELDS.map((field) => `${field} = excluded.${field}`).join(', ')}`,
+      ),
+      removeFeed: db.prepare('DELETE FROM feeds WHERE key = ?'),
+      answer: db.prepare('INSERT OR REPLACE INTO answers (pipeline, key, request, body, feed, answer, at) VALUES (?, ?, ?, ?, ?, ?, ?)'),
+      removeAnswer: db.prepare('DELETE FROM answers WHERE pipeline = ? AND key = ?'),
+      answersKept: db.prepare('SELECT count(*) AS count, coalesce(sum(length(answer)), 0) AS size FROM answers WHERE pipeline = ?'),
+      oldAnswers: db.prepare('SELECT key, at, coalesce(length(answer), 0) AS size FROM answers WHERE pipeline = ? ORDER BY at LIMIT 200'),
+      ends: db.prepare('INSERT INTO ends (pipeline, first, last, at, pairs) VALUES (?, ?, ?, ?, ?)'),
+      removeEnds: db.prepare('DELETE FROM ends WHERE pipeline = ? AND last <= ?'),
+      events: db.prepare('INSERT INTO events (pipeline, first, last, cells, extras) VALUES (?, ?, ?, ?, ?)'),
+      removeEvents: db.prepare('DELETE FROM events WHERE pipeline = ? AND last <= ?'),
+    };
+    this.dropping = db.prepare('SELECT pipeline FROM pipelines WHERE is_dropped = 1').pluck().all() as number[];
+  }
+
+  /** Throws what SQLite throws; then nothing of it is kept. */
+  apply(writes: Writes): void {
+    const { statements, db } = this;
+    statements.begin.run();
+    try {
+      for (const { pipeline, id } of writes.created) statements.create.run(pipeline, id);
+      for (const pipeline of writes.pipelines) this.applyPipeline(pipeline);
+      for (const pipeline of writes.dropped) statements.drop.run(pipeline);
+      statements.commit.run();
+    } catch (error) {
+      // A full disk ends the transaction by itself.
+      if (db.inTransaction) statements.rollback.run();
+      this.answers.clear();
+      throw error;
+    }
+    this.dropping.push(...writes.dropped);
+  }
+
+  /** Deletes some of what dropped pipelines have left; whether there is more. */
+  dropSome(): boolean {
+    const { db, dropping } = this;
+    const pipeline = dropping[0];
+    if (pipeline === undefined) return false;
+    const [from, to] = [keyOf(pipeline, 0), keyOf(pipeline + 1, 0)];
+    const gone = db.transaction(() => {
+      for (const table of ['items', 'feeds']) {
+        const { changes } = db
+          .prepare(`DELETE FROM ${table} WHERE key IN (SELECT key FROM ${table} WHERE key >= ? AND key < ? LIMIT ${DROP_STEP})`)
+          .run(from, to);
+        if (changes > 0) return false;
+      }
+      for (const table of ['answers', 'ends', 'events', 'facts', 'pipelines'])
+        db.prepare(`DELETE FROM ${table} WHERE pipeline = ?`).run(pipeline);
+      return true;
+    })();
+    if (gone) dropping.shift();
+    return dropping.length > 0;
+  }
+
+  close(): void {
+    this.db.close();
+  }
+
+  private applyPipeline(writes: PipelineWrites): void {
+    const { statements } = this;
+    const { pipeline, items, ends, events } = writes;
+    for (const row of writes.feeds) {
+      const values = FEED_FIELDS.map((field) => (row as unknown as Record<string, unknown>)[field]);
+      statements.feed.run(keyOf(pipeline, row.ordinal), pipeline, row.id, ...values);
+    }
+    if (items !== null) this.applyItems(pipeline, items);
+    for (const seq of writes.emptied) statements.empty.run(keyOf(pipeline, seq));
+    for (const seq of writes.removed) statements.remove.run(keyOf(pipeline, seq));
+    for (const ordinal of writes.removedFeeds) statements.removeFeed.run(keyOf(pipeline, ordinal));
+    if (ends !== null) {
+      statements.ends.run(pipeline, ends.first, ends.first + ends.pairs.length / 2 - 1, ends.at, encodePairs(ends.pairs));
+    }
+    statements.removeEnds.run(pipeline, writes.endsBefore);
+    if (events !== null) {
+      const last = events.first + events.cells.length / 4 - 1;
+      const extras = events.extras.length === 0 ? null : JSON.stringify(events.extras);
+      statements.events.run(pipeline, events.first, last, encodeEvents(events), extras);
+    }
+    statements.removeEvents.run(pipeline, writes.eventsBefore);
+    if (writes.answers.length > 0) this.applyAnswers(writes);
+    for (const [name, json] of writes.facts) statements.fact.run(pipeline, name, json);
+  }
+
+  private applyItems(pipeline: number, { count, cells, texts }: PackedItems): void {
+    const { newItem, state, all } = this.statements;
+    const base = keyOf(pipeline, 0);
+    let text = 0;
+    for (let i = 0; i < count; i++) {
+      const at = i * ITEM_CELLS;
+      const cell = (field: number): number => cells[at + field] as number;
+      const what = cell(0);
+      const key = base + cell(1);
+      const due = cell(13) < 0 ? null : cell(13);
+      if (what === WRITE_STATE) {
+        state.run(cell(4), cell(5), cell(6), cell(7), cell(8), cell(9), cell(10), cell(12), due, cell(14), key);
+      } else if (what === WRITE_NEW) {
+        // prettier-ignore
+        newItem.run(
+          key,
+          pipeline,
+          cell(2),
+          cell(3),
+          cell(11),
+          cell(4),
+          cell(5),
+          cell(6),
+          cell(7),
+          cell(8),
+          cell(9),
+          cell(10),
+          cell(12),
+          due,
+          cell(14),
+          texts[text],
+          texts[text + 1],
+          texts[text + 2],
+          texts[text + 3],
+          texts[text + 4],
+          texts[text + 5],
+        );
+        text += 6;
+      } else {
+        // prettier-ignore
+        all.run(
+          cell(11),
+          cell(4),
+          cell(5),
+          cell(6),
+          cell(7),
+          cell(8),
+          cell(9),
+          cell(10),
+          cell(12),
+          due,
+          cell(14),
+          texts[text],
+          texts[text + 1],
+          texts[text + 2],
+          texts[text + 3],
+          key,
+        );
+        text += 4;
+      }
+    }
+  }
+
+  /** Adds them, and forgets the oldest that are too many, too large or too old. */
+  private applyAnswers({ pipeline, answers }: PipelineWrites): void {
+    const { statements } = this;
+    let newest = 0;
+    for (const { key, request, body, feed, answer, at } of answers) {
+      if (request === null) statements.removeAnswer.run(pipeline, key);
+      else statements.answer.run(pipeline, key, request, body, feed, answer, at);
+      newest = Math.max(newest, at);
+    }
+    // Counting is cheap only when it is seldom: what was replaced is counted twice until then, which forgets a little too early.
+    let kept = this.answers.get(pipeline);
+    if (kept === undefined) kept = statements.answersKept.get(pipeline) as { count: number; size: number };
+    else for (const { answer } of answers) kept = { count: kept.count + 1, size: kept.size + (answer?.length ?? 0) };
+    const isOver = (): boolean => kept !== undefined && (kept.count > ANSWERS_MAX || (kept.size > ANSWERS_CHARACTERS && kept.count > 1));
+    if (isOver()) kept = statements.answersKept.get(pipeline) as { count: number; size: number };
+    for (const { key, at, size } of statements.oldAnswers.all(pipeline) as { key: string; at: number; size: number }[]) {
+      if (!isOver() && at > newest - ANSWERS_AGE_MS) break;
+      statements.removeAnswer.run(pipeline, key);
+      kept.count--;
+      kept.size -= size;
+    }
+    this.answers.set(pipeline, kept);
+  }
+}
