@@ -129,6 +129,7 @@ export class Durable {
   /** From now on every change is written down. */
   begin(): void {
     const { core, journal, link } = this;
+    journal.begin();
     link.flusher.add(journal);
     core.journal = journal;
     core.events.journal = journal;

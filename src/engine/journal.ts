@@ -60,8 +60,13 @@ export class Journal implements Changing, EventJournal {
 
   constructor(deps: JournalDeps) {
     this.deps = deps;
-    this.eventsStored = deps.events.last;
-    this.namesStored = deps.events.last === 0 ? 0 : deps.events.namesCount;
+  }
+
+  /** What happened until now is in the store already, if anything. */
+  begin(): void {
+    const { events } = this.deps;
+    this.eventsStored = events.last;
+    this.namesStored = events.last === 0 ? 0 : events.namesCount;
   }
 
   touch(item: Item): void {

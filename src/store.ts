@@ -1,0 +1,55 @@
+/**
+ * Looks after a store file, while the service works with it or not.
+ *
+ *   npm run store -- backup FILE            writes a copy of the store of STORE_URL to FILE, which must not be there yet
+ *   npm run store -- check [FILE]           reads a store through (by default that of STORE_URL), says what is in it and what is wrong
+ *
+ * To restore, stop the service, move the old file and its -wal and -shm away, put the backup in its place, and start.
+ * Exit code 0 when all is well, 1 when something is wrong with the file, 78 when it cannot be used at all.
+ */
+import { ConfigError, loadConfig, storeFileOf } from './config.ts';
+import { audit } from './stores/sqlite/audit.ts';
+import { backup } from './stores/sqlite/backup.ts';
+import { StoreFileError } from './stores/sqlite/file.ts';
+
+const EXIT_FAULTS = 1;
+const EXIT_USAGE = 64;
+const EXIT_CONFIG = 78;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const complain = (line: string): void => void process.stderr.write(`${line}\n`);
+
+function configuredFile(): string {
+  const { storeUrl } = loadConfig(process.env);
+  const file = storeFileOf(storeUrl);
+  if (file === undefined) throw new ConfigError('There is no store file', [`STORE_URL is ${storeUrl}`]);
+  return file;
+}
+
+function check(file: string): void {
+  const { version, bytes, pipelines, faults } = audit(file);
+  say(`${file}: format ${version}, ${bytes} bytes, ${pipelines.length} pipelines`);
+  for (const { id, state, items, fed, retired, feeds, events } of pipelines) {
+    const kinds = Object.entries(items).map(([status, count]) => `${count} ${status}`);
+    say(`  ${id} (${state}): ${fed} fed, ${kinds.join(', ') || 'no items'}; ${retired} retired, ${feeds} feeds, ${events} events`);
+  }
+  for (const fault of faults) complain(`  wrong: ${fault}`);
+  say(faults.length === 0 ? 'All is well.' : `${faults.length} faults.`);
+  if (faults.length > 0) process.exitCode = EXIT_FAULTS;
+}
+
+const [command, file, ...rest] = process.argv.slice(2);
+try {
+  if (command === 'backup' && file !== undefined && rest.length === 0) {
+    say(`${file}: ${backup(configuredFile(), file)} bytes`);
+  } else if (command === 'check' && rest.length === 0) {
+    check(file ?? configuredFile());
+  } else {
+    complain('npm run store -- backup FILE\nnpm run store -- check [FILE]');
+    process.exitCode = EXIT_USAGE;
+  }
+} catch (error) {
+  if (!(error instanceof StoreFileError || error instanceof ConfigError)) throw error;
+  complain(error.message);
+  process.exitCode = EXIT_CONFIG;
+}

@@ -1,0 +1,31 @@
+import { existsSync, rmSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { checkFile, StoreFileError } from './file.ts';
+
+/**
+ * Writes a copy of a store to a file that is not there yet, while the service works with it or not: what was committed when it began.
+ * Returns its size in bytes. Throws {@link StoreFileError}.
+ */
+export function backup(file: string, target: string): number {
+  if (checkFile(file) === 'new') throw new StoreFileError(`${file} is not there`);
+  if (existsSync(target)) throw new StoreFileError(`${target} is there already; a backup never replaces a file`);
+  const db = new Database(file, { readonly: true, fileMustExist: true });
+  try {
+    db.prepare('VACUUM INTO ?').run(target);
+  } catch (error) {
+    rmSync(target, { force: true });
+    throw new StoreFileError(`${target} cannot be written: ${(error as Error).message}`);
+  } finally {
+    db.close();
+  }
+  return checkedSize(target);
+}
+
+function checkedSize(target: string): number {
+  const db = new Database(target, { readonly: true });
+  try {
+    return (db.pragma('page_count', { simple: true }) as number) * (db.pragma('page_size', { simple: true }) as number);
+  } finally {
+    db.close();
+  }
+}
