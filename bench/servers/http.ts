@@ -1,19 +1,22 @@
 import type { AddressInfo } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { buildApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createLocalHost, createTaskRegistry, type TaskDeclaration } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
+import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { ready } from './ready.ts';
 
 /*
  * What is compared over HTTP:
  *
  *   http.ts sluice   the service with a pipeline of three no-op stages, logging to nowhere as it does to stdout
+ *   http.ts sluice FILE [in-process]   the same with everything kept in a file, written by a thread of its own or not
  *   http.ts bare     Fastify with an equivalent schema for each of the same addresses, which does nothing
  */
-const [mode = 'sluice'] = process.argv.slice(2);
+const [mode = 'sluice', file, how] = process.argv.slice(2);
 
 const noop: TaskDeclaration = {
   name: 'noop',
@@ -32,11 +35,14 @@ async function sluice(): Promise<FastifyInstance> {
     registry: createTaskRegistry([noop]),
     ports: { ...systemPorts, logger },
     hookTimeoutSeconds: 30,
+    ...(file === undefined ? {} : { store: await openSqliteStore({ file, inProcess: how === 'in-process' }) }),
   });
   const stages = ['A', 'B', 'C'].map((name) => ({ name, workers: 10, tasks: ['noop'] }));
-  await host.create({ id: 'p', stages });
+  await host.recover();
+  await host.put('p', { stages });
   // It takes items and runs none: what it costs to accept them.
-  await host.create({ id: 'queue', stages, backlogCapacity: 10_000_000 }, { start: false });
+  await host.put('queue', { stages, backlogCapacity: 10_000_000 }, { start: false });
+  host.goOn();
   return buildApp(config, { host, logger });
 }
 
@@ -103,4 +109,14 @@ function bare(): FastifyInstance {
 const app = mode === 'sluice' ? await sluice() : bare();
 await app.listen({ port: 0, host: '127.0.0.1' });
 process.on('SIGINT', () => process.exit(0));
-ready((app.server.address() as AddressInfo).port);
+const delay = monitorEventLoopDelay({ resolution: 1 });
+ready((app.server.address() as AddressInfo).port, (message) => {
+  if (message === 'watch') {
+    delay.enable();
+    delay.reset();
+    return true;
+  }
+  const found = { p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 };
+  delay.disable();
+  return found;
+});

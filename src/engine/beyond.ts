@@ -71,7 +71,8 @@ export class Beyond implements QueueRest {
   }
 
   refill(): void {
-    while (this.size > 0 && this.stage.queue.size < LOW) this.bring(CHUNK);
+    const low = Math.min(LOW, this.deps.window());
+    while (this.size > 0 && this.stage.queue.size < low) this.bring(Math.min(CHUNK, low));
   }
 
   bringAll(): void {

@@ -22,6 +22,8 @@ export interface StoreLink {
   facts: Readonly<Record<string, string>> | null;
   /** An item that was running in so many processes that crashed is not tried again. */
   maxDeliveries: number;
+  /** How many items of a stage's queue are in memory at most; undefined: by what they take. */
+  queueWindow: number | undefined;
 }
 
 /** Counters and the like, as they are kept. */
@@ -237,9 +239,9 @@ export class Durable {
   }
 
   private prepare(stage: Stage): void {
-    const { core, items, journal, shelf } = this;
+    const { core, items, journal, shelf, link } = this;
     stage.beyond = new Beyond(stage, {
-      window: () => journal.window,
+      window: () => link.queueWindow ?? journal.window,
       drop: (item) => items.drop(item),
       read: (of, after, limit) => {
         const rows = shelf.queued(of.no, after.priority, after.ord, limit);

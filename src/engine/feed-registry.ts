@@ -100,8 +100,8 @@ export class FeedRegistry {
 
   /** Closes the feed of a request that was refused; when nothing was accepted, its id is free again. */
   refuse(feed: Feed): void {
-    if (feed.accepted === 0 && feed.duplicates === 0) this.delete(feed);
     this.close(feed);
+    if (feed.accepted === 0 && feed.duplicates === 0 && this.feeds.get(feed.id) === feed) this.delete(feed);
   }
 
   private delete(feed: Feed): void {

@@ -6,17 +6,19 @@ import type { Ports } from './ports.ts';
 import type { Marks } from './scheduler.ts';
 import type { Store } from './store.ts';
 
+type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
+
 /** The store of all pipelines of a host: who is in it, and the one who writes to it. */
 export class HostStore {
   readonly store: Store;
   readonly flusher: Flusher;
-  private readonly maxDeliveries: number;
+  private readonly bounds: Bounds;
   private lastPipeline = 0;
   private slots = 0;
 
-  constructor(store: Store, { clock, logger }: Ports, maxDeliveries: number) {
+  constructor(store: Store, { clock, logger }: Ports, bounds: Bounds) {
     this.store = store;
-    this.maxDeliveries = maxDeliveries;
+    this.bounds = bounds;
     this.flusher = new Flusher(store, clock, logger);
   }
 
@@ -65,7 +67,7 @@ export class HostStore {
   }
 
   private linkOf(pipeline: number, facts: StoreLink['facts']): StoreLink {
-    const { store, flusher, maxDeliveries } = this;
-    return { store, flusher, pipeline, facts, maxDeliveries };
+    const { store, flusher, bounds } = this;
+    return { store, flusher, pipeline, facts, ...bounds };
   }
 }

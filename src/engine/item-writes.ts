@@ -64,8 +64,8 @@ export class ItemWrites {
     cells[at++] = task;
     cells[at++] = attempts;
     cells[at++] = item.deliveries;
-    cells[at++] = Math.round(time.wall(item.acceptedAt));
-    cells[at++] = Math.round(time.wall(item.updatedAt));
+    cells[at++] = Math.floor(time.wall(item.acceptedAt));
+    cells[at++] = Math.floor(time.wall(item.updatedAt));
     cells[at++] = isParked ? Math.round(time.wall(holder.at)) : -1;
     cells[at++] = item.lastEvent;
   }

@@ -48,6 +48,7 @@ export class Journal implements Changing, EventJournal {
   private inFlight: Item[] = [];
   private dirtyFeeds = new Set<Feed>();
   private forgottenFeeds = new Set<Feed>();
+  private removedFeeds: number[] = [];
   private answers = new Map<string, StoredAnswer>();
   private facts = new Set<FactName>();
   private namesStored = 0;
@@ -86,7 +87,13 @@ export class Journal implements Changing, EventJournal {
   /** It is listed no more. */
   forgetFeed(feed: Feed): void {
     this.forgottenFeeds.add(feed);
-    this.touchFeed(feed);
+    // One without items is not even kept for them.
+    if (feed.accepted > 0) this.touchFeed(feed);
+    else {
+      this.dirtyFeeds.delete(feed);
+      this.removedFeeds.push(feed.ordinal);
+      this.stir();
+    }
   }
 
   touchFact(name: FactName): void {
@@ -148,6 +155,10 @@ export class Journal implements Changing, EventJournal {
       writes.fresh = 0;
     }
     const { ends, endsBefore, emptied, removed } = retirement.capture();
+    const removedFeeds = this.removedFeeds;
+    this.removedFeeds = [];
+    // Feeds outlive their listing only for their items' sake: they go after these.
+    if (removed.length > 0) removedFeeds.push(...deps.emptyFeeds());
     const feeds = [...this.dirtyFeeds].map((feed) => this.rowOf(feed));
     this.dirtyFeeds = new Set();
     const facts: [string, string][] = [...this.facts].map((name) => [name, deps.fact(name)]);
@@ -165,7 +176,7 @@ export class Journal implements Changing, EventJournal {
       pipeline: deps.pipeline,
       items: writes.take(),
       feeds,
-      removedFeeds: deps.emptyFeeds(),
+      removedFeeds,
       answers,
       ends,
       endsBefore,
@@ -218,7 +229,7 @@ export class Journal implements Changing, EventJournal {
       ordinal: feed.ordinal,
       id: feed.id,
       target: feed.target.no,
-      created: Math.round(this.deps.time.wall(feed.createdAt)),
+      created: Math.floor(this.deps.time.wall(feed.createdAt)),
       accepted: feed.accepted,
       duplicates: feed.duplicates,
       completed: feed.completed,

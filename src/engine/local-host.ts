@@ -31,6 +31,8 @@ export interface LocalHostOptions extends DefinitionLimits {
   store?: Store;
   /** An item that was running in so many processes that crashed is not tried again. Default 5. */
   maxDeliveries?: number;
+  /** How many items of a stage's queue are kept in memory at most, the others in the store; by default by what they take. */
+  queueWindow?: number;
 }
 
 const MAX_DELIVERIES = 5;
@@ -51,8 +53,8 @@ export class LocalHost implements PipelineHost {
     this.tasks = options.registry;
     this.limiters = new Limiters(options.ports);
     this.allEvents = new HostEvents(options.ports.uniqueId());
-    const { store, ports, maxDeliveries = MAX_DELIVERIES } = options;
-    this.stored = store === undefined ? null : new HostStore(store, ports, maxDeliveries);
+    const { store, ports, maxDeliveries = MAX_DELIVERIES, queueWindow } = options;
+    this.stored = store === undefined ? null : new HostStore(store, ports, { maxDeliveries, queueWindow });
   }
 
   get storeHealth(): StoreHealth {

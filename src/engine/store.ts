@@ -162,7 +162,7 @@ export interface Shelf {
   failures(limit: number): StoredItem[];
   feeds(): StoredFeed[];
   feed(ordinal: number): StoredFeed | undefined;
-  /** Up to `limit` forgotten feeds whose items are all gone. */
+  /** Those of the oldest `limit` forgotten feeds whose items are all gone. */
   emptyFeeds(limit: number): number[];
   answer(key: string): StoredAnswer | undefined;
   /** The chunk that holds an end, or the next one. */

@@ -49,7 +49,11 @@ export function toProblem(error: SluiceError, instance: string, requestId: strin
   const { title, fix } = ERROR_CODES[error.code];
   // Of a 5xx only what the catalogue says goes out: its message may speak of files, hosts or values inside.
   const detail =
-    error.code === 'internal-error' ? `The log has more under the request id ${requestId}.` : status >= 500 ? `${title}.` : error.message;
+    error.code === 'internal-error'
+      ? `The log has more under the request id ${requestId}.`
+      : status >= 500 && !isForCallers(error)
+        ? `${title}.`
+        : error.message;
   const members: Problem = {
     type: `urn:sluice:problem:${error.code}`,
     title,
@@ -80,7 +84,8 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   const error = toSluiceError(thrown);
   const problem = toProblem(error, pathOf(request.url), request.id);
   request.problemCode = error.code;
-  if (problem.status >= 500 && error.code !== 'shutting-down') request.log.error({ err: error.cause ?? error }, 'a request failed');
+  if (problem.status >= 500 && error.code !== 'shutting-down' && !isForCallers(error))
+    request.log.error({ err: error.cause ?? error }, 'a request failed');
   const retryAfter = retryAfterOf(error);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id);
@@ -95,4 +100,9 @@ declare module 'fastify' {
     /** The code of the problem that this request was answered with, for its line in the log. */
     problemCode: ErrorCode | null;
   }
+}
+
+/** Its message says what a caller may know, and the log has it already. */
+function isForCallers({ code }: SluiceError): boolean {
+  return code === 'store-unavailable';
 }

@@ -212,7 +212,7 @@ export const ERROR_CODES = {
   'store-unavailable': {
     title: 'The store cannot be written',
     fix: 'Send again after Retry-After seconds, under the same item ids or Idempotency-Key; GET /readyz says when it can be written again.',
-    example: { detail: 'the store cannot be written: database or disk is full', accepted: 0 },
+    example: { detail: 'the store cannot be written: the disk is full', accepted: 0 },
   },
   'headers-too-large': {
     title: 'The request headers are over the limit',

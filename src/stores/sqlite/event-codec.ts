@@ -21,7 +21,7 @@ export function encodeEvents({ first, cells }: Pick<StoredEvents, 'first' | 'cel
   let item = 0;
   for (let i = 0; i < cells.length; i += CELLS) {
     const kind = cells[i] as number;
-    const at = Math.round(cells[i + 1] as number);
+    const at = Math.floor(cells[i + 1] as number);
     const number = cells[i + 2] as number;
     const of = cells[i + 3] as number;
     const low = kind % KIND_UNIT;

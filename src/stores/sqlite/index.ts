@@ -16,6 +16,7 @@ import { checkFile, FileLock, marksOf, StoreFileError } from './file.ts';
 import { MarksFile } from './marks.ts';
 import { migrate, PIPELINES_MAX } from './schema.ts';
 import { SqliteShelf } from './shelf.ts';
+import { troubleOf } from './trouble.ts';
 import { Writer } from './writer.ts';
 import type { WriterMessage, WriterReply } from './writer-thread.ts';
 
@@ -138,7 +139,8 @@ class LocalSink implements Sink {
     try {
       this.writer.apply(writes);
     } catch (error) {
-      throw new StoreTrouble((error as Error).message, error);
+      const { code = '', message } = error as Error & { code?: string };
+      throw troubleOf(code, message);
     }
     while (this.writer.dropSome());
   }
@@ -158,8 +160,7 @@ class ThreadSink implements Sink {
     thread.on('message', (reply: WriterReply) => {
       const { settle } = this;
       this.settle = null;
-      if (reply.is === 'failed')
-        settle?.reject(new StoreTrouble(reply.message, Object.assign(new Error(reply.message), { code: reply.code })));
+      if (reply.is === 'failed') settle?.reject(troubleOf(reply.code, reply.message));
       else settle?.resolve();
     });
     thread.on('error', (error) => this.die(error));
@@ -184,7 +185,7 @@ class ThreadSink implements Sink {
   }
 
   private die(error: unknown): void {
-    this.dead ??= new StoreTrouble((error as Error).message, error);
+    this.dead ??= new StoreTrouble('its writer has ended', error);
     this.settle?.reject(this.dead);
     this.settle = null;
   }

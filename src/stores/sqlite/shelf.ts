@@ -71,9 +71,9 @@ export class SqliteShelf implements Shelf {
   }
 
   emptyFeeds(limit: number): number[] {
-    const sql = `SELECT key - ? AS ordinal FROM feeds WHERE pipeline = ? AND is_forgotten = 1
-      AND NOT EXISTS (SELECT 1 FROM items WHERE items.pipeline = feeds.pipeline AND items.feed = feeds.key - ?) LIMIT ?`;
-    const rows = this.prepare(sql).all(this.base, this.pipeline, this.base, limit) as { ordinal: number }[];
+    const sql = `SELECT ordinal FROM (SELECT key - ? AS ordinal FROM feeds WHERE pipeline = ? AND is_forgotten = 1 ORDER BY key LIMIT ?)
+      WHERE NOT EXISTS (SELECT 1 FROM items WHERE pipeline = ? AND feed = ordinal)`;
+    const rows = this.prepare(sql).all(this.base, this.pipeline, limit, this.pipeline) as { ordinal: number }[];
     return rows.map(({ ordinal }) => ordinal);
   }
 

@@ -1,0 +1,80 @@
+import { copyFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { createLocalHost, createTaskRegistry, type LocalHost, type LocalHostOptions, type TaskHandler } from '../../src/engine/index.ts';
+import { systemPorts } from '../../src/engine/ports.ts';
+import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
+import { folderWith } from '../loader/folder.ts';
+
+export interface Life {
+  host: LocalHost;
+  /** The process is gone: what is not stored by now will never be. */
+  crash: () => Promise<void>;
+  /** It ends as a service does when it is asked to. */
+  stop: () => Promise<void>;
+}
+
+export interface Lives {
+  /** Where what is kept is now. */
+  file: () => string;
+  /** Another process on what the one before has left: it is taken up. */
+  begin: (options?: Partial<LocalHostOptions>) => Promise<Life>;
+}
+
+const HOST = {
+  maxStages: 64,
+  maxWorkersPerStage: 10_000,
+  retentionMaxItems: 10_000,
+  retentionMaxAgeSeconds: 3_600,
+  backlogCapacity: 100_000,
+  eventsKept: 50_000,
+  hookTimeoutSeconds: 30,
+};
+
+/**
+ * Hosts that live one after the other on one store, all in this process. A crash copies the files as they are, as `kill -9` leaves
+ * them, and the next host gets the copy; whatever the old one does after that reaches nobody.
+ */
+export function livesOf(tasks: Record<string, TaskHandler>, defaults: Partial<LocalHostOptions> = {}): Lives {
+  const folder = folderWith();
+  let number = 0;
+  const file = (): string => join(folder, `life-${number}.db`);
+  const registry = createTaskRegistry(
+    Object.entries(tasks).map(([name, run]) => ({
+      kind: 'task',
+      name,
+      description: name,
+      paramsSchema: null,
+      parseParams: (given) => given,
+      run,
+    })),
+  );
+  let current: Life | null = null;
+  onTestFinished(() => current?.stop());
+  return {
+    file,
+    begin: async (options = {}) => {
+      const store = await openSqliteStore({ file: file(), inProcess: true });
+      const host = createLocalHost({ ...HOST, registry, ports: systemPorts, store, ...defaults, ...options });
+      await host.recover();
+      host.goOn();
+      const end = async (mode: 'graceful' | 'force'): Promise<void> => {
+        if (current === life) current = null;
+        await host.shutdown(mode, 10);
+        await host.close();
+      };
+      const life: Life = {
+        host,
+        crash: async () => {
+          const left = file();
+          number++;
+          for (const suffix of ['', '-wal', '-running']) if (existsSync(left + suffix)) copyFileSync(left + suffix, file() + suffix);
+          await end('force');
+        },
+        stop: () => end('graceful'),
+      };
+      current = life;
+      return life;
+    },
+  };
+}

@@ -1,0 +1,263 @@
+/** What a restart knows: each thing that has to survive one, after a crash and after a graceful stop. */
+import { describe, expect, it } from 'vitest';
+import type { PipelineRuntime, SluiceEvent, TaskContext } from '../../src/engine/index.ts';
+import { audit } from '../../src/stores/sqlite/audit.ts';
+import { ended, eventsOf, idsOf, named, reaches } from '../conformance/world.ts';
+import { createGate } from '../engine/harness.ts';
+import { type Life, livesOf } from './durable-host.ts';
+
+const EVERYTHING = { after: 0, limit: 1000 };
+const NEVER = 3600;
+const pass = (value: unknown): unknown => value;
+const broken = (): never => {
+  throw new RangeError('broken');
+};
+
+/** Durations are kept so exactly. */
+function inMicroseconds({ data, ...event }: SluiceEvent) {
+  const seconds = 'durationSeconds' in data ? data.durationSeconds : null;
+  return { ...event, data: { ...data, durationSeconds: seconds === null ? null : Math.round(seconds * 1e6) } };
+}
+
+describe.each(['crash', 'stop'] as const)('after a %s', (how) => {
+  const restart = async (life: Life, lives: ReturnType<typeof livesOf>, options = {}): Promise<{ next: Life; p: PipelineRuntime }> => {
+    await life[how]();
+    expect(audit(lives.file()).faults).toEqual([]);
+    const next = await lives.begin(options);
+    return { next, p: next.host.get('p') };
+  };
+
+  it('a pipeline made over the API is there, with its pause, its tuning and its paused stages', async () => {
+    const lives = livesOf({ pass });
+    const life = await lives.begin();
+    await life.host.create({
+      id: 'p',
+      description: 'kept',
+      stages: [
+        { name: 'A', tasks: ['pass'] },
+        { name: 'B', tasks: ['pass'] },
+      ],
+    });
+    const before = life.host.get('p');
+    await before.tune('A', { workers: 7, taskConcurrencyLimits: { pass: 3 } });
+    await before.pauseStage('B');
+    await before.pause();
+    const { p, next } = await restart(life, lives);
+    expect(await p.describe()).toMatchObject({
+      state: 'paused',
+      definition: { description: 'kept' },
+      pausedStages: ['B'],
+      overrides: { A: { workers: 7, taskConcurrencyLimits: { pass: 3 } } },
+    });
+    expect((await p.workerNames()).A).toHaveLength(7);
+    await next.host.remove('p', 'force');
+    await next[how]();
+    const last = await lives.begin();
+    expect(await last.host.list()).toEqual([]);
+  });
+
+  it('queued items go on in their order, with their values, metadata and priorities', async () => {
+    const lives = livesOf({ pass });
+    const life = await lives.begin();
+    await life.host.create({ id: 'p', stages: [{ name: 'A', tasks: ['pass'] }] }, { start: false });
+    const before = life.host.get('p');
+    await before.feed([{ id: 'late', value: { deep: [1, null, 'é'] }, customer: 'c' }, ...named('b', 'c')], { feedId: 'f' });
+    await before.feed(named('urgent'), { priority: 1 });
+    for (const value of [null, 0, '', false]) await before.feed([{ id: `v${JSON.stringify(value)}`, value }], {});
+    const { p } = await restart(life, lives);
+    expect(await p.item('late')).toMatchObject({
+      value: { deep: [1, null, 'é'] },
+      metadata: { customer: 'c' },
+      feedId: 'f',
+      priority: 100,
+    });
+    await p.start();
+    await ended(p, 8);
+    expect(idsOf(p, 'in_progress')).toEqual(['urgent', 'late', 'b', 'c', 'vnull', 'v0', 'v""', 'vfalse']);
+    const { rows } = await p.results({ ...EVERYTHING, status: 'completed' });
+    expect(rows.map(({ value }) => value).slice(-4)).toEqual([null, 0, '', false]);
+    expect(await p.feedView('f')).toMatchObject({ total: 3, completed: 3, done: true });
+  });
+
+  it('a parked retry keeps its attempts, its instant, and the value before its task', async () => {
+    const attempts: number[] = [];
+    const lives = livesOf({
+      double: (value: number) => value * 2,
+      flaky: (value: unknown, { attempt }: TaskContext) => {
+        attempts.push(attempt);
+        if (attempt < 3) throw new Error('again');
+        return value;
+      },
+    });
+    const life = await lives.begin();
+    await life.host.create({ id: 'p', stages: [{ name: 'A', tasks: ['double', 'flaky'], taskWaitSeconds: NEVER, taskAttempts: 3 }] });
+    const before = life.host.get('p');
+    await before.feed([{ id: 'x', value: 21 }], {});
+    await reaches(before, 'x', 'retrying');
+    const { waitingFor } = await before.item('x');
+    const { p, next } = await restart(life, lives);
+    expect(await p.item('x')).toMatchObject({ status: 'retrying', value: 42, attempts: 1 });
+    const until = (of: typeof waitingFor): number => Date.parse((of as { until: string }).until);
+    expect(Math.abs(until((await p.item('x')).waitingFor) - until(waitingFor))).toBeLessThan(1000);
+    expect((await p.stats()).statusCounts).toMatchObject({ retrying: 1 });
+    await next.host.put('p', { stages: [{ name: 'A', tasks: ['double', 'flaky'], taskWaitSeconds: 0, taskAttempts: 3 }] });
+    expect(attempts).toEqual([1]);
+  });
+
+  it('results, failures, counters and errors are there, and a failed item can be retried', async () => {
+    let isWell = false;
+    const lives = livesOf({ pass, unwell: (value: unknown) => (isWell ? value : broken()) });
+    const life = await lives.begin();
+    await life.host.create({
+      id: 'p',
+      stages: [
+        { name: 'A', tasks: ['pass'] },
+        { name: 'B', tasks: ['unwell'], taskAttempts: 1 },
+      ],
+    });
+    await life.host.get('p').run(
+      [
+        { id: 'x', value: { v: 1 } },
+        { id: 'y', value: 2 },
+      ],
+      {},
+    );
+    const stats = await life.host.get('p').stats();
+    const errors = await life.host.get('p').errors();
+    const { p } = await restart(life, lives);
+    const after = await p.stats();
+    expect(after).toMatchObject({ itemsFed: 2, itemsFailed: 2, stageStats: stats.stageStats, statusCounts: stats.statusCounts });
+    expect(await p.errors()).toEqual(errors);
+    expect((await p.results({ ...EVERYTHING, status: 'failed' })).rows.map(({ id, error }) => [id, error?.type])).toEqual([
+      ['x', 'RangeError'],
+      ['y', 'RangeError'],
+    ]);
+    isWell = true;
+    await p.retryItem('x');
+    await ended(p, 2);
+    expect(await p.item('x')).toMatchObject({ status: 'completed', value: { v: 1 } });
+    expect((await p.stats()).stageStats).toMatchObject({ A: { completedItems: 2 }, B: { completedItems: 1, failedItems: 1 } });
+  });
+
+  it('event ids go on, and what is kept is replayed across the restart', async () => {
+    const lives = livesOf({ pass });
+    const life = await lives.begin();
+    await life.host.create({ id: 'p', stages: [{ name: 'A', tasks: ['pass'] }] });
+    await life.host.get('p').run([{ id: 'x', value: 1 }], {});
+    const { events } = life.host.get('p');
+    const old = eventsOf(life.host.get('p'));
+    const { p } = await restart(life, lives);
+    expect(p.events.epoch).toBe(events.epoch);
+    await p.run([{ id: 'y', value: 2 }], {});
+    const all = eventsOf(p);
+    expect(all.slice(0, old.length).map(inMicroseconds)).toEqual(old.map(inMicroseconds));
+    expect(all.map(({ seq }) => seq)).toEqual(all.map((_, i) => i + 1));
+    expect((await p.item('x')).history).toHaveLength(3);
+    expect((await p.item('x')).historyTruncated).toBe(false);
+  });
+
+  it('an idempotency key gives its first answer, also of a run', async () => {
+    const lives = livesOf({ pass });
+    const life = await lives.begin();
+    await life.host.create({ id: 'p', stages: [{ name: 'A', tasks: ['pass'] }] });
+    const feed = { key: 'k', request: 'feed', body: 'b' };
+    const run = { key: 'r', request: 'run', body: 'b' };
+    const receipt = await life.host.get('p').feed([1, 2], { idempotency: feed });
+    const answer = await life.host.get('p').run([3], { idempotency: run });
+    const { p } = await restart(life, lives);
+    expect(await p.feed([1, 2], { idempotency: feed })).toEqual({ ...receipt, replayed: true });
+    expect(await p.run([3], { idempotency: run })).toEqual({ ...answer, replayed: true });
+    await expect(p.feed([1], { idempotency: { ...feed, body: 'other' } })).rejects.toMatchObject({ code: 'idempotency-key-reused' });
+    expect((await p.stats()).itemsFed).toBe(3);
+    // Generated ids go on, too.
+    expect((await p.feed([4], {})).firstSequence).toBe(4);
+  });
+
+  it('the same ids again are duplicates, and a stage that was renamed or removed keeps what belongs to it', async () => {
+    const lives = livesOf({ pass, broken });
+    const life = await lives.begin();
+    await life.host.create({
+      id: 'p',
+      stages: [
+        { name: 'A', tasks: ['broken'], taskAttempts: 1 },
+        { name: 'B', tasks: ['pass'] },
+      ],
+    });
+    const before = life.host.get('p');
+    await before.run(named('x'), {});
+    await before.pause();
+    await before.feed(named('y'), { targetStage: 'B' });
+    await life.host.put('p', { stages: [{ name: 'Second', tasks: ['pass'] }] });
+    const { p } = await restart(life, lives);
+    expect(await p.feed(named('x', 'y'), {})).toMatchObject({ accepted: 0, duplicates: 2 });
+    expect(await p.item('x')).toMatchObject({ status: 'failed', stage: 'A' });
+    expect(await p.item('y')).toMatchObject({ stage: 'Second' });
+    await p.resume();
+    await p.retryItem('x');
+    await ended(p, 2);
+    expect(await p.item('x')).toMatchObject({ status: 'completed', stage: 'Second' });
+  });
+});
+
+describe('what was running at a crash', () => {
+  it('goes on from its stage, before what waited behind it', async () => {
+    const gate = createGate();
+    const lives = livesOf({ pass, gated: gate.task });
+    const life = await lives.begin();
+    await life.host.create({
+      id: 'p',
+      stages: [
+        { name: 'A', tasks: ['pass'] },
+        { name: 'B', workers: 2, tasks: ['gated'] },
+      ],
+    });
+    await life.host.get('p').feed(named('a', 'b', 'c', 'd'), {});
+    await reaches(life.host.get('p'), 'd', 'queued', 'B');
+    await life.crash();
+    const next = await lives.begin();
+    expect(next.host.storeHealth.recovered).toMatchObject({ pipelines: 1, queued: 2, running: 2 });
+    const p = next.host.get('p');
+    for (const id of ['a', 'b', 'c', 'd']) {
+      await reaches(p, id, 'in_progress');
+      gate.open(id);
+    }
+    await ended(p, 4);
+    expect((await p.stats()).stageStats).toMatchObject({ A: { completedItems: 4 }, B: { completedItems: 4 } });
+  });
+
+  it('in as many processes as may be ends as PoisonItem, and what waited beside it goes on', async () => {
+    const gate = createGate();
+    const lives = livesOf({ gated: gate.task }, { maxDeliveries: 3 });
+    let life = await lives.begin();
+    await life.host.create({ id: 'p', stages: [{ name: 'A', tasks: ['gated'] }] });
+    await life.host.get('p').feed(named('poison', 'innocent'), {});
+    for (let crashes = 1; crashes <= 3; crashes++) {
+      await reaches(life.host.get('p'), 'poison', 'in_progress');
+      await life.crash();
+      life = await lives.begin();
+    }
+    const p = life.host.get('p');
+    expect(await p.item('poison')).toMatchObject({ status: 'failed', error: { type: 'PoisonItem', stage: 'A' } });
+    expect(life.host.storeHealth.recovered).toMatchObject({ poisoned: 1 });
+    await reaches(p, 'innocent', 'in_progress');
+    gate.open('innocent');
+    await ended(p, 2);
+    expect(await p.errors()).toMatchObject({ totalFailed: 1, errorsByType: { PoisonItem: 1 } });
+  });
+
+  it('is not counted when it was stopped in order', async () => {
+    const gate = createGate();
+    const lives = livesOf({ gated: gate.task }, { maxDeliveries: 1 });
+    const life = await lives.begin();
+    await life.host.create({ id: 'p', stages: [{ name: 'A', tasks: ['gated'] }] });
+    await life.host.get('p').feed(named('x'), {});
+    await reaches(life.host.get('p'), 'x', 'in_progress');
+    await life.host.shutdown('force', 1);
+    await life.stop();
+    const next = await lives.begin();
+    await reaches(next.host.get('p'), 'x', 'in_progress');
+    gate.open('x');
+    await ended(next.host.get('p'), 1);
+    expect(await next.host.get('p').item('x')).toMatchObject({ status: 'completed', attempts: 1 });
+  });
+});
