@@ -76,7 +76,9 @@ export class ItemWrites {
     let valueText: string | null = null;
     if (isKept) {
       if (value !== fed) valueText = textOf(value);
-      if (value === fed || fed !== undefined) fedText = textOf(fed);
+      // What was fed can be undefined; it is dropped only when nothing can be retried from it.
+      const isDropped = item.status === 'completed' || item.status === 'cancelled';
+      if (value === fed || !isDropped) fedText = textOf(fed);
     }
     if (what === WRITE_NEW) this.characters += (fedText?.length ?? 0) + (valueText?.length ?? 0);
     this.texts.push(valueText, fedText, isKept && error !== null ? JSON.stringify(error) : null, route === null ? null : wayOf(route));

@@ -85,7 +85,8 @@ export class LocalRuntime implements PipelineRuntime {
 
   /** Of a new pipeline: from now on everything is written down. */
   beginStored(): void {
-    this.durable?.begin();
+    if (this.durable === null) return;
+    this.durable.begin();
     for (const fact of ['identity', 'definition', 'stages', 'control'] as const) this.core.journal?.touchFact(fact);
   }
 

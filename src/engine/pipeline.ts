@@ -3,6 +3,8 @@ import type { PipelineDefinition } from '../schemas/definition.ts';
 import type { PipelineResult } from '../schemas/item.ts';
 import type { StageTuned, StageTuning } from '../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
+import type { CoreOptions } from './core.ts';
+import type { StoreLink } from './durable.ts';
 import { PipelineError, StageValidationError } from './errors.ts';
 import { FeedResults, inFeedOrder } from './feed-results.ts';
 import { LocalRuntime } from './local-runtime.ts';
@@ -43,7 +45,8 @@ export class Pipeline {
   /** What the service uses of a pipeline; here for those who outgrow the short names. */
   readonly runtime: LocalRuntime;
 
-  constructor(options: PipelineOptions) {
+  /** With a `link`, everything is kept in its store, as the service keeps it. */
+  constructor(options: PipelineOptions, link?: StoreLink) {
     const { stages, collectResults = true, statusTracker, id = 'pipeline' } = options;
     if (!Array.isArray(stages) || stages.length === 0) throw new PipelineError('invalid-pipeline', 'a pipeline needs at least one stage');
     const specs = stages.map(stageSpecOf);
@@ -54,7 +57,7 @@ export class Pipeline {
     if (faults.length > 0) throw new StageValidationError(faults);
     if (specs[0]?.definition.pull === true) throw new PipelineError('invalid-pipeline', 'the first stage has nobody to pull from');
     const definition: PipelineDefinition = { id, collectResults, stages: specs.map((spec) => spec.definition) };
-    this.runtime = new LocalRuntime(definition, {
+    const core: CoreOptions = {
       id,
       specs,
       collectResults,
@@ -67,7 +70,9 @@ export class Pipeline {
       hookTimeoutSeconds: options.hookTimeoutSeconds ?? 30,
       valueFault: undefined,
       ports: { ...systemPorts, ...options.ports },
-    });
+    };
+    this.runtime = new LocalRuntime(definition, core, link);
+    this.runtime.beginStored();
     statusTracker?.attach(this.runtime);
   }
 

@@ -115,7 +115,7 @@ export interface PipelineWrites {
   ends: StoredEnds | null;
   /** Ends up to this one are needed no more. */
   endsBefore: number;
-  /** Sequence ids whose value goes ({@link GONE}), and those that go altogether. */
+  /** Sequence ids whose value goes ({@link GONE}), and those that go altogether; before `items`, which may have their ids. */
   emptied: number[];
   removed: number[];
   events: StoredEvents | null;

@@ -34,8 +34,13 @@ const HOST = {
 /**
  * Hosts that live one after the other on one store, all in this process. A crash copies the files as they are, as `kill -9` leaves
  * them, and the next host gets the copy; whatever the old one does after that reaches nobody.
+ * `finish` lets a virtual clock go on while something is waited for.
  */
-export function livesOf(tasks: Record<string, TaskHandler>, defaults: Partial<LocalHostOptions> = {}): Lives {
+export function livesOf(
+  tasks: Record<string, TaskHandler>,
+  defaults: Partial<LocalHostOptions> = {},
+  finish: <T>(work: Promise<T>) => Promise<T> = (work) => work,
+): Lives {
   const folder = folderWith();
   let number = 0;
   const file = (): string => join(folder, `life-${number}.db`);
@@ -56,12 +61,12 @@ export function livesOf(tasks: Record<string, TaskHandler>, defaults: Partial<Lo
     begin: async (options = {}) => {
       const store = await openSqliteStore({ file: file(), inProcess: true });
       const host = createLocalHost({ ...HOST, registry, ports: systemPorts, store, ...defaults, ...options });
-      await host.recover();
+      await finish(host.recover());
       host.goOn();
       const end = async (mode: 'graceful' | 'force'): Promise<void> => {
         if (current === life) current = null;
-        await host.shutdown(mode, 10);
-        await host.close();
+        await finish(host.shutdown(mode, 10));
+        await finish(host.close());
       };
       const life: Life = {
         host,

@@ -128,9 +128,10 @@ export class Writer {
       const values = FEED_FIELDS.map((field) => (row as unknown as Record<string, unknown>)[field]);
       statements.feed.run(keyOf(pipeline, row.ordinal), pipeline, row.id, ...values);
     }
-    if (items !== null) this.applyItems(pipeline, items);
+    // Before the items: an id of one that goes may be a new one's already.
     for (const seq of writes.emptied) statements.empty.run(keyOf(pipeline, seq));
     for (const seq of writes.removed) statements.remove.run(keyOf(pipeline, seq));
+    if (items !== null) this.applyItems(pipeline, items);
     for (const ordinal of writes.removedFeeds) statements.removeFeed.run(keyOf(pipeline, ordinal));
     if (ends !== null) {
       statements.ends.run(pipeline, ends.first, ends.first + ends.pairs.length / 2 - 1, ends.at, encodePairs(ends.pairs));

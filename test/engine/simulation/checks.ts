@@ -32,7 +32,7 @@ function checkPlaces(world: World): void {
     if (life === undefined || life.isFinal) world.report(1, `${id} has ended, and is ${place}`);
   };
   for (const stage of world.stages) {
-    for (const item of stage.queue) find(item.id, `queued in ${stage.name}`);
+    for (const item of world.waiting(stage)) find(item.id, `queued in ${stage.name}`);
     for (const { item, name } of stage.workers) if (item !== null) find(item.id, `held by ${name}`);
   }
   for (const item of world.pipeline.runtime.core.scheduler.parked) find(item.id, 'between two attempts');
@@ -51,13 +51,13 @@ function checkBounds(world: World): void {
     const { workers, handed } = world.bounds[i] as World['bounds'][number];
     const held = world.held(i);
     if (!workers.holds(held)) world.report(4, `${held} items are held in ${stage.name} by ${workers.limit} workers`);
-    const waiting = [...stage.queue].filter((item) => ledger.lives.get(item.id)?.place === 'handed').length;
+    const waiting = world.waiting(stage).filter((item) => ledger.lives.get(item.id)?.place === 'handed').length;
     // A shutdown hands over without asking for room.
     if (world.pipeline.state === 'stopped') handed.change(handed.limit, waiting);
     else if (!handed.holds(waiting)) world.report(5, `${waiting} items were handed to ${stage.name}, it takes ${handed.limit}`);
   }
   const backlog = world.stages.reduce(
-    (sum, stage) => sum + [...stage.queue].filter((item) => ledger.lives.get(item.id)?.place === 'backlog').length,
+    (sum, stage) => sum + world.waiting(stage).filter((item) => ledger.lives.get(item.id)?.place === 'backlog').length,
     0,
   );
   if (backlog > scenario.backlogCapacity) world.report(5, `${backlog} items wait from outside, ${scenario.backlogCapacity} may`);
@@ -70,7 +70,7 @@ function checkBounds(world: World): void {
 /** Nobody idles while there is something to do. */
 function checkNoIdling(world: World): void {
   for (const [i, stage] of world.stages.entries()) {
-    const waiting = stage.queue.size + stage.blocked.size;
+    const waiting = stage.waiting + stage.blocked.size;
     const workers = world.bounds[i]?.workers.limit ?? 0;
     if (waiting > 0 && world.held(i) < workers && stage.isOpen) {
       world.report(11, `${waiting} items wait for ${stage.name}, where ${world.held(i)} of ${workers} workers hold one`);

@@ -15,9 +15,9 @@ export async function endRun(world: World): Promise<void> {
   const { pipeline } = world;
   do {
     await until(world, 'what is under way settles', () => !isBetweenStates(world));
-    if (pipeline.state === 'created' || pipeline.state === 'stopped') await pipeline.start();
-    if (pipeline.state === 'paused') await pipeline.resume();
-    for (const { name } of world.stages) await pipeline.resumeStage(name);
+    if (pipeline.state === 'created' || pipeline.state === 'stopped') await settled(world, pipeline.start());
+    if (pipeline.state === 'paused') await settled(world, pipeline.resume());
+    for (const { name } of world.stages) await settled(world, pipeline.resumeStage(name));
     if (world.moves.chance(0.5))
       await until(world, 'every feed is accepted', () => world.pending.size === 0 || pipeline.state !== 'running');
     if (pipeline.state === 'running') joinTracked(world);
@@ -87,4 +87,9 @@ function checkResults(world: World): void {
   const got = results.map((result) => result.id).join();
   if (got !== wanted.map((life) => life.id).join())
     world.report(3, `results are of ${got}; completed in feed order: ${wanted.map((life) => life.id).join()}`);
+}
+
+/** What is answered when it is stored needs the turns in which that happens. */
+async function settled(world: World, asked: Promise<void>): Promise<void> {
+  await Promise.all([asked, world.clock.settle()]);
 }

@@ -1,5 +1,7 @@
-import { Pipeline } from '../../../src/engine/pipeline.ts';
-import type { Logger } from '../../../src/engine/ports.ts';
+import { HostStore } from '../../../src/engine/host-store.ts';
+import { Pipeline, type PipelineOptions } from '../../../src/engine/pipeline.ts';
+import { type Logger, type Ports, systemPorts } from '../../../src/engine/ports.ts';
+import type { Store } from '../../../src/engine/store.ts';
 import { checkAll, checkQuick } from './checks.ts';
 import { endRun } from './ending.ts';
 import { meddle, randomMove } from './moves.ts';
@@ -13,7 +15,12 @@ export interface SimulateOptions {
   sabotage?: (world: World) => void;
   /** Writes down every event. */
   trace?: boolean;
+  /** Keeps everything in this store, and little of the queues in memory. */
+  store?: Store;
 }
+
+/** So few items of a queue are in memory that most of them go through the store. */
+const QUEUE_WINDOW = 3;
 
 /**
  * One seed: a random pipeline under a virtual clock, random moves, and a look at the invariants after each of them.
@@ -27,9 +34,9 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const uninstall = world.clock.install();
   const restore = onUnhandled((error) => world.report(1, `a rejection nobody handles: ${text(error)}`));
   try {
-    world.pipeline = createPipeline(world, watch);
+    world.pipeline = createPipeline(world, watch, options.store);
     options.sabotage?.(world);
-    if (world.moves.chance(0.9)) await world.pipeline.start();
+    if (world.moves.chance(0.9)) await Promise.all([world.pipeline.start(), world.clock.settle()]);
     const afterTimer = (): void => checkQuick(world);
     for (world.step = 1; world.step <= world.scenario.steps; world.step++) {
       await randomMove(world, watch, afterTimer);
@@ -53,18 +60,28 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
 /** What the last run did, step by step. */
 export let lastLog: readonly string[] = [];
 
-function createPipeline(world: World, watch: Watch): Pipeline {
+function createPipeline(world: World, watch: Watch, store: Store | undefined): Pipeline {
   const { scenario } = world;
   const around = { world, watch, meddle: (itemId: string) => meddle(world, watch, itemId) };
   let ids = 0;
-  return new Pipeline({
+  const ports: Ports = {
+    ...systemPorts,
+    clock: world.clock,
+    random: world.behaviour.fork().next,
+    uniqueId: () => `id${++ids}`,
+    logger: loggerOf(world),
+  };
+  const bounds = { maxDeliveries: 5, queueWindow: QUEUE_WINDOW };
+  const link = store === undefined ? undefined : new HostStore(store, ports, bounds).create(`seed ${world.seed}`);
+  const options: PipelineOptions = {
     stages: scenario.stages.map((stage, i) => createStage(around, stage, i)),
     collectResults: scenario.collectResults,
     backlogCapacity: scenario.backlogCapacity,
     retention: scenario.retention,
     hookTimeoutSeconds: scenario.hookTimeoutSeconds,
-    ports: { clock: world.clock, random: world.behaviour.fork().next, uniqueId: () => `id${++ids}`, logger: loggerOf(world) },
-  });
+    ports,
+  };
+  return new Pipeline(options, link);
 }
 
 /** Hooks that throw are warnings; an error in the engine's log is a fault of the engine. */

@@ -13,13 +13,15 @@ export function hash(text: string): number {
 }
 
 const EMPTY: readonly unknown[] = [null, undefined, 0, '', false];
+/** Within a value there is no undefined that a store could keep. */
+const EMPTY_IN_JSON: readonly unknown[] = [null, 0, '', false];
 
 /** What a feeder or a task may bring along: often the values that are easily taken for "nothing". */
 export function randomValue(random: Random, depth = 0): unknown {
   const kind = random.weighted({ empty: 3, number: 2, text: 2, list: depth > 1 ? 0 : 2, object: depth > 1 ? 0 : 3 });
   switch (kind) {
     case 'empty':
-      return random.pick(EMPTY);
+      return random.pick(depth === 0 ? EMPTY : EMPTY_IN_JSON);
     case 'number':
       return random.int(1, 1000);
     case 'text':

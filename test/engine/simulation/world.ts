@@ -1,5 +1,5 @@
 import { SluiceError } from '../../../src/engine/errors.ts';
-import type { Stage } from '../../../src/engine/model.ts';
+import { type Item, type Stage, Worker } from '../../../src/engine/model.ts';
 import type { Pipeline } from '../../../src/engine/pipeline.ts';
 import type { ErrorCode } from '../../../src/schemas/problem.ts';
 import { Bound } from './bound.ts';
@@ -77,7 +77,17 @@ export class World {
     if (this.violation !== null) throw this.violation;
   }
 
+  /** What waits in a stage's queue, in memory or in the store. */
+  waiting(stage: Stage): Item[] {
+    if (stage.beyond === null) return [...stage.queue];
+    const everything = { after: 0, limit: Number.POSITIVE_INFINITY, status: ['queued' as const], stage: stage.name };
+    return this.pipeline.runtime.core.index.items(everything).rows.filter((item) => !(item.holder instanceof Worker));
+  }
+
   read(): void {
+    // What is not stored yet is looked at, too.
+    const { events } = this.pipeline.runtime.core;
+    if (events.journal !== null) events.show(events.last);
     this.ledger.read(this.pipeline.events);
   }
 
