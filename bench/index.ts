@@ -9,7 +9,20 @@ import type { BenchRow } from './row.ts';
  * `npm run bench -- throughput` runs only the named ones, and writes nothing.
  */
 
-const ALL = ['throughput', 'memory', 'latency', 'timers', 'startup', 'http', 'durable', 'backlog', 'upload', 'sse', 'fan-out', 'http-request'];
+const ALL = [
+  'throughput',
+  'memory',
+  'latency',
+  'timers',
+  'startup',
+  'http',
+  'durable',
+  'backlog',
+  'upload',
+  'sse',
+  'fan-out',
+  'http-request',
+];
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function run(name: string): Promise<BenchRow[]> {

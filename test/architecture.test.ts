@@ -109,10 +109,6 @@ describe('the invariants in ARCHITECTURE.md', () => {
     const titles = referencesIn(invariants.get(number) ?? '').map(({ title }) => title);
     expect(titles.filter((title) => new RegExp(`\\binvariant ${number}\\b`).test(title))).not.toEqual([]);
   });
-
-  it('say which of them wait for a durable store', () => {
-    expect(invariants.get(2)?.replaceAll(/\s+/g, ' ')).toMatch(/`kill -9`.*`PoisonItem`.*come with a durable store/);
-  });
 });
 
 describe('what the pages at the root refer to', () => {

@@ -68,7 +68,7 @@ export interface DurableSources {
 const STATUSES = Object.keys(STATUS_CODES) as (keyof typeof STATUS_CODES)[];
 /** How many feeds that are no longer listed are remembered for their items. */
 const OLD_FEEDS = 1000;
-const EMPTY_FEEDS = 50;
+const EMPTY_FEEDS = 200;
 
 /** Ties a pipeline to its store: items come from there and go there. To be made before anything happens in the pipeline. */
 export class Durable {
