@@ -65,7 +65,7 @@ export class Beyond implements QueueRest {
   }
 
   removed(item: Item): void {
-    item.isBeyond = false;
+    item.stored.isBeyond = false;
     this.size--;
     this.tail = this.tail.filter((other) => other !== item);
   }
@@ -81,7 +81,7 @@ export class Beyond implements QueueRest {
 
   mayDrop(item: Item): boolean {
     // A new definition looks for those that began their stage before, or have a way of their own, in memory.
-    return item.isBeyond && item.taskIndex === 0 && item.route === null;
+    return item.stored.isBeyond && item.taskIndex === 0 && item.route === null;
   }
 
   dropped(items: ReadonlySet<Item>): void {
@@ -100,13 +100,13 @@ export class Beyond implements QueueRest {
   }
 
   private keep(item: Item): void {
-    item.isBeyond = true;
+    item.stored.isBeyond = true;
     this.tail.push(item);
     this.size++;
   }
 
   private leave(item: Item): void {
-    item.isBeyond = true;
+    item.stored.isBeyond = true;
     this.size++;
     if (this.mayDrop(item)) this.deps.drop(item);
     else this.tail.push(item);
@@ -115,7 +115,7 @@ export class Beyond implements QueueRest {
   private take(items: Item[]): void {
     items.sort((a, b) => a.priority - b.priority || a.ord - b.ord);
     for (const item of items) {
-      item.isBeyond = false;
+      item.stored.isBeyond = false;
       this.stage.queue.push(item.priority, item);
     }
     this.size -= items.length;
@@ -127,7 +127,7 @@ export class Beyond implements QueueRest {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) all.push(item);
     for (const [i, item] of all.entries()) {
       if (i < window) queue.push(item.priority, item);
-      else if (!item.isDirty) this.leave(item);
+      else if (!item.stored.isDirty) this.leave(item);
       else this.keep(item);
     }
     const last = all[window - 1] as Item;

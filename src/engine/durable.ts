@@ -7,7 +7,7 @@ import { Feed } from './feed.ts';
 import type { Flusher } from './flusher.ts';
 import { NOTHING } from './item-writes.ts';
 import { Journal } from './journal.ts';
-import { Item, NO_METADATA, type Place, type Route, Stage } from './model.ts';
+import { Item, NO_METADATA, type Place, type Route, Stage, StoredState } from './model.ts';
 import { Retirement, type RetirementState } from './retirement.ts';
 import type { StageSpec } from './stage-spec.ts';
 import { GONE, type Shelf, STATUS_CODES, type Store, type StoredFeed, type StoredItem } from './store.ts';
@@ -159,19 +159,20 @@ export class Durable {
     );
     item.status = STATUSES[row.status] ?? 'completed';
     item.isKept = row.status !== GONE;
-    item.isBeyond = row.status === STATUS_CODES.queued;
+    item.stored = new StoredState();
+    item.stored.isBeyond = row.status === STATUS_CODES.queued;
     item.place = row.place as Place;
     item.ord = row.ord;
     item.taskIndex = row.task;
     item.attempts = row.attempts;
-    item.deliveries = row.deliveries;
+    item.stored.deliveries = row.deliveries;
     item.updatedAt = time.monotonic(row.updated);
     item.lastEvent = row.last_event;
     item.error = row.error === null ? null : JSON.parse(row.error);
     item.route = row.route === null ? null : this.routeOf(JSON.parse(row.route) as number[]);
     if (item.status === 'completed' || item.status === 'cancelled') item.fed = undefined;
     else item.fed = row.fed === null ? value : fed;
-    item.kept = { value, fed: row.fed === null ? NOTHING : fed, error: item.error, route: item.route };
+    item.stored.kept = { value, fed: row.fed === null ? NOTHING : fed, error: item.error, route: item.route };
     return item;
   }
 

@@ -63,7 +63,7 @@ export class ItemWrites {
     cells[at++] = item.ord;
     cells[at++] = task;
     cells[at++] = attempts;
-    cells[at++] = item.deliveries;
+    cells[at++] = item.stored.deliveries;
     cells[at++] = Math.floor(time.wall(item.acceptedAt));
     cells[at++] = Math.floor(time.wall(item.updatedAt));
     cells[at++] = isParked ? Math.round(time.wall(holder.at)) : -1;
@@ -82,14 +82,15 @@ export class ItemWrites {
     }
     if (what === WRITE_NEW) this.characters += (fedText?.length ?? 0) + (valueText?.length ?? 0);
     this.texts.push(valueText, fedText, isKept && error !== null ? JSON.stringify(error) : null, route === null ? null : wayOf(route));
-    item.kept = { value, fed: fedText === null ? NOTHING : fed, error, route };
+    item.stored.kept = { value, fed: fedText === null ? NOTHING : fed, error, route };
   }
 }
 
 /** Stands for a value that is not in the store. */
 export const NOTHING = Symbol('not stored');
 
-function changeOf({ kept, isKept, value, fed, error, route }: Item): number {
+function changeOf({ stored, isKept, value, fed, error, route }: Item): number {
+  const { kept } = stored;
   if (kept === null) return WRITE_NEW;
   if (!isKept || value !== kept.value || error !== kept.error || route !== kept.route) return WRITE_ALL;
   // It has completed with the value that it had already: what was fed goes, unless it is that value.

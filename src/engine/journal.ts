@@ -3,7 +3,7 @@ import type { EventJournal, EventLog } from './event-log.ts';
 import type { Feed } from './feed.ts';
 import type { Changing, Flusher } from './flusher.ts';
 import { ItemWrites } from './item-writes.ts';
-import type { Item } from './model.ts';
+import { type Item, NOT_STORED, StoredState } from './model.ts';
 import type { Retirement } from './retirement.ts';
 import type { PipelineWrites, StoredAnswer, StoredEnds, StoredFeed } from './store.ts';
 import type { StoredItems } from './stored-items.ts';
@@ -71,8 +71,9 @@ export class Journal implements Changing, EventJournal {
   }
 
   touch(item: Item): void {
-    if (item.isDirty) return;
-    item.isDirty = true;
+    if (item.stored === NOT_STORED) item.stored = new StoredState();
+    if (item.stored.isDirty) return;
+    item.stored.isDirty = true;
     this.dirty.push(item);
     this.deps.items.hold(item);
     if (!this.isFull && this.unstored >= FULL) this.setFull(true);
@@ -145,8 +146,8 @@ export class Journal implements Changing, EventJournal {
     this.inFlight = items;
     for (const item of items) {
       // It goes on as another object, which was touched too.
-      if (!item.isDirty) continue;
-      item.isDirty = false;
+      if (!item.stored.isDirty) continue;
+      item.stored.isDirty = false;
       writes.add(item, time);
     }
     if (writes.fresh > 0) {
@@ -197,10 +198,10 @@ export class Journal implements Changing, EventJournal {
     if (captured !== null) retirement.stored(captured.ends, captured.emptied, captured.removed);
     const left = new Map<Item['stage'], Set<Item>>();
     for (const item of inFlight) {
-      if (item.isDirty) continue;
+      if (item.stored.isDirty) continue;
       if (!item.isKept && items.holds(item)) retirement.note(item);
       if (item.isFinal || !item.isKept) items.drop(item);
-      else if (item.isBeyond && item.stage.beyond?.mayDrop(item)) {
+      else if (item.stored.isBeyond && item.stage.beyond?.mayDrop(item)) {
         items.drop(item);
         let ofStage = left.get(item.stage);
         if (ofStage === undefined) {

@@ -22,6 +22,21 @@ export type Place = typeof PLACE_NONE | typeof PLACE_BACKLOG | typeof PLACE_HAND
 
 export const NO_METADATA: Metadata = Object.freeze({});
 
+/** Of an item in a pipeline whose store keeps it. */
+export class StoredState {
+  /** In how many processes that crashed it was running. */
+  deliveries = 0;
+  /** It has changed since it was written. */
+  isDirty = false;
+  /** It waits beyond the part of its stage's queue that is in memory. */
+  isBeyond = false;
+  /** What the store has of it; null: nothing yet. */
+  kept: { value: unknown; fed: unknown; error: ItemError | null; route: Route | null } | null = null;
+}
+
+/** One for all items that no store has, so that they cost no more for it. */
+export const NOT_STORED: StoredState = Object.freeze(new StoredState());
+
 /**
  * A payload on its way. One object from acceptance to its final state; after that it never changes again (but that its
  * value goes when retention takes it), so that events and pages may refer to it. A retried item goes on as a new object
@@ -59,16 +74,8 @@ export class Item {
   isKept = true;
   /** When it was queued last, in the order of all such moments of its pipeline. */
   ord = 0;
-
-  // With a durable store, see journal.ts.
-  /** In how many processes that crashed it was running. */
-  deliveries = 0;
-  /** It has changed since it was written. */
-  isDirty = false;
-  /** It waits beyond the part of its stage's queue that is in memory. */
-  isBeyond = false;
-  /** What the store has of it; null: nothing yet. */
-  kept: { value: unknown; fed: unknown; error: ItemError | null; route: Route | null } | null = null;
+  /** What a durable store needs to know of it; its own from the first change that is written down, see journal.ts. */
+  stored: StoredState = NOT_STORED;
 
   /** With an `id` of null it gets one of `prefix` and its sequence id. */
   constructor(

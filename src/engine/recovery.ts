@@ -104,14 +104,14 @@ function recoverRunning(durable: Durable, found: Recovered): void {
     const item = durable.toItem(row);
     const isQueued = row.status === STATUS_CODES.queued;
     items.hold(item);
-    if (crashed.has(row.seq)) item.deliveries++;
+    if (crashed.has(row.seq)) item.stored.deliveries++;
     found.running++;
     if (isQueued) takeOut(durable, item, found);
-    if (item.deliveries >= link.maxDeliveries) {
+    if (item.stored.deliveries >= link.maxDeliveries) {
       found.poisoned++;
       core.scheduler.failUnheld(item, {
         type: 'PoisonItem',
-        message: `it was running in ${item.deliveries} processes that crashed`,
+        message: `it was running in ${item.stored.deliveries} processes that crashed`,
         stage: item.stage.name,
         attempts: Math.max(1, item.attempts),
       });

@@ -98,7 +98,7 @@ export class Scheduler {
 
   /** Takes a queued item out of its stage's queue; its place is free again. */
   dequeue(item: Item): void {
-    if (item.isBeyond) item.stage.beyond?.removed(item);
+    if (item.stored.isBeyond) item.stage.beyond?.removed(item);
     else item.stage.queue.removed();
     this.leavePlace(item);
   }

@@ -1,5 +1,5 @@
 import type { Items, Retention, SequenceRange } from './item-index.ts';
-import { generatedId, type Item, NO_METADATA } from './model.ts';
+import { generatedId, type Item, NO_METADATA, StoredState } from './model.ts';
 import type { Retirement } from './retirement.ts';
 import type { ItemsQuery, Page, ResultsQuery } from './runtime.ts';
 import { type Shelf, type ShelfQuery, STATUS_CODES, type StoredItem } from './store.ts';
@@ -133,8 +133,9 @@ export class StoredItems implements Items {
 
   replace(old: Item, fresh: Item): void {
     old.isKept = false;
-    old.isDirty = false;
-    fresh.kept = old.kept === null ? null : { ...old.kept, value: STALE };
+    old.stored.isDirty = false;
+    fresh.stored = new StoredState();
+    fresh.stored.kept = old.stored.kept === null ? null : { ...old.stored.kept, value: STALE };
     this.deps.retirement.goesOn();
     this.live.delete(old.sequenceId);
     this.hold(fresh);
