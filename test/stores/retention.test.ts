@@ -37,7 +37,7 @@ describe('retention on disk', () => {
         id: `r${round}-${i}`,
         value: { round, text: 'some text that takes room '.repeat(4) },
       }));
-      await p.run(items, { idempotency: { key: `k${round}`, request: 'r', body: '' } });
+      await p.run(items, {});
       sizes.push(pagesOf(lives.file()));
     }
     const [early, late] = [Math.max(...sizes.slice(20, 40)), Math.max(...sizes.slice(40))];
