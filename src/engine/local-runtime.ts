@@ -326,7 +326,7 @@ export class LocalRuntime implements PipelineRuntime {
     return this.kept(this.views.summary(this.operations.retry(itemId, fromStage)));
   }
   async retryFailed(query: { stage?: string; errorType?: string; feedId?: string }): Promise<number> {
-    return this.kept(this.operations.retryFailed(query));
+    return this.kept(await this.operations.retryFailed(query));
   }
 
   /** Where the items of a feed are; undefined when it is not known any more. */

@@ -4,6 +4,9 @@ import { PipelineError } from './errors.ts';
 import { Item, PLACE_NONE, type Stage, Worker } from './model.ts';
 import { queueCapacityOf } from './stage-spec.ts';
 
+/** How many items are looked at before others get a turn. */
+const STEP = 500;
+
 /** What an operator does to single items and to a running stage. */
 export class Operations {
   private readonly core: Core;
@@ -90,22 +93,20 @@ export class Operations {
     return fresh;
   }
 
-  /** Every failed item that matches, in feed order; returns how many. Throws `unknown-stage`. */
-  retryFailed(query: { stage?: string | undefined; errorType?: string | undefined; feedId?: string | undefined }): number {
+  /** Every failed item that matches, in feed order, in steps that do not hold the event loop; returns how many. Throws `unknown-stage`. */
+  async retryFailed(query: { stage?: string | undefined; errorType?: string | undefined; feedId?: string | undefined }): Promise<number> {
+    const { core } = this;
     if (query.stage !== undefined) this.stage(query.stage);
-    const ids: string[] = [];
-    for (const item of this.core.index.failed()) {
-      if (item.error === null) continue;
-      if (query.stage !== undefined && item.error.stage !== query.stage) continue;
-      if (query.errorType !== undefined && item.error.type !== query.errorType) continue;
-      if (query.feedId !== undefined && item.feed.id !== query.feedId) continue;
-      ids.push(item.id);
-    }
     let retried = 0;
-    for (const id of ids) {
-      // The end of one that was retried just now may have let retention take another.
-      if (this.core.index.get(id)?.status !== 'failed') continue;
-      this.retry(id);
+    let looked = 0;
+    for (const item of core.index.failed()) {
+      if (++looked % STEP === 0) await new Promise<void>((resolve) => core.time.clock.defer(resolve));
+      const { error } = core.index.current(item) ?? {};
+      if (error == null || item.status !== 'failed') continue;
+      if (query.stage !== undefined && error.stage !== query.stage) continue;
+      if (query.errorType !== undefined && error.type !== query.errorType) continue;
+      if (query.feedId !== undefined && item.feed.id !== query.feedId) continue;
+      this.retry(item.id);
       retried++;
     }
     return retried;
