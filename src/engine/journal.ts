@@ -28,9 +28,9 @@ export interface JournalDeps {
 export type FactName = 'identity' | 'definition' | 'control' | 'stages';
 
 /** With so many changed items that are not stored, no worker takes another one; with half of it they go on. */
-const FULL = 8192;
+const FULL = 3072;
 /** With so many of them, or so much text, who feeds waits for the store. */
-const CROWDED = 4096;
+const CROWDED = 1536;
 const CROWDED_CHARACTERS = 16 * 1024 * 1024;
 /** The values of items that wait are to take no more memory than this, all in all. */
 const WINDOW_CHARACTERS = 32 * 1024 * 1024;
