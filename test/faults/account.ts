@@ -3,14 +3,8 @@ import { readFileSync } from 'node:fs';
 import type { ItemSummary, PipelineResult } from '../../src/schemas/item.ts';
 import type { PipelineStats } from '../../src/schemas/stats.ts';
 import type { ServerProcess } from '../e2e/server.ts';
+import { executionFaults } from './executions.ts';
 import type { Ledger } from './feeders.ts';
-
-interface Execution {
-  what: 'begin' | 'end' | 'fail';
-  id: string;
-  stage: string;
-  at: number;
-}
 
 /** Everything of a list, page by page. */
 async function all<T>(server: ServerProcess, path: string, name: string): Promise<T[]> {
@@ -23,11 +17,8 @@ async function all<T>(server: ServerProcess, path: string, name: string): Promis
   return rows;
 }
 
-/** How long what has ended may take to be on disk: what a kill in this time undoes runs again. */
-const FLUSH_MS = 500;
-
 /** Every way in which the accounts don't agree. */
-export async function faultsOf(server: ServerProcess, ledger: Ledger, kills: readonly number[], executions: string): Promise<string[]> {
+export async function faultsOf(server: ServerProcess, ledger: Ledger, executions: string): Promise<string[]> {
   const faults = [...ledger.surprises];
   const items = await all<ItemSummary>(server, '/pipelines/work/items', 'items');
   const results = await all<PipelineResult>(server, '/pipelines/work/results?status=all', 'results');
@@ -51,27 +42,10 @@ export async function faultsOf(server: ServerProcess, ledger: Ledger, kills: rea
     const way = JSON.stringify((value as { way?: string[] } | null)?.way);
     if (error === null && way !== '["One","Two","Three"]') faults.push(`${id} went ${way}`);
     const told = ledger.results.get(id);
-    if (told !== undefined && JSON.stringify(told.value) !== JSON.stringify(value)) faults.push(`${id} was answered as another`);
+    if (told !== undefined && JSON.stringify(told.result.value) !== JSON.stringify(value)) faults.push(`${id} was answered as another`);
   }
-  faults.push(...executionFaults(readFileSync(executions, 'utf8'), kills));
+  faults.push(...executionFaults(readFileSync(executions, 'utf8'), new Set(byId.keys()), ledger.results));
   faults.push(...(await eventFaults(server, items)));
-  return faults;
-}
-
-/** An execution beyond what its stage's retries ask for is one of an item that a kill met while it ran, or before its end was on disk. */
-function executionFaults(text: string, kills: readonly number[]): string[] {
-  const faults: string[] = [];
-  const last = new Map<string, Execution>();
-  for (const line of text.split('\n')) {
-    if (line === '') continue;
-    const execution = JSON.parse(line) as Execution;
-    const key = `${execution.id} in ${execution.stage}`;
-    const before = last.get(key);
-    last.set(key, execution);
-    if (execution.what !== 'begin' || before === undefined || before.what === 'fail') continue;
-    const isExcused = kills.some((at) => at >= before.at && at <= execution.at && (before.what === 'begin' || at - before.at <= FLUSH_MS));
-    if (!isExcused) faults.push(`${key} ran again without need: ${JSON.stringify(before)}, then ${JSON.stringify(execution)}`);
-  }
   return faults;
 }
 

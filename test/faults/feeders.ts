@@ -6,12 +6,14 @@ import type { PipelineResult } from '../../src/schemas/item.ts';
 export interface Ledger {
   /** Ids that a 202, a 200 of `run`, or a repeat of either has named. */
   acknowledged: Set<string>;
-  /** What `run` has answered, by id. */
-  results: Map<string, PipelineResult>;
+  /** What `run` has answered, by id, and how many kills had been over when the answer was here: it came from that life at the latest. */
+  results: Map<string, { result: PipelineResult; life: number }>;
   /** Requests that were repeated after an answer was lost. */
   repeated: number;
   /** Answers that no feeder should get. */
   surprises: string[];
+  /** How many times the service was killed. It goes up between the end of a process and the start of the next one. */
+  life: number;
 }
 
 interface Answer {
@@ -97,7 +99,7 @@ export async function feed(url: () => string, ledger: Ledger, isOver: () => bool
       if (!expect('a run', answer, 200)) continue;
       for (const result of answer.body.results ?? []) {
         ledger.acknowledged.add(result.id);
-        ledger.results.set(result.id, result);
+        ledger.results.set(result.id, { result, life: ledger.life });
       }
       if (answer.body.results?.length !== ids.length) ledger.surprises.push(`a run of 2 gave ${answer.body.results?.length}`);
     }

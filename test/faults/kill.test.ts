@@ -4,7 +4,8 @@ import { killAgainAndAgain } from './kills.ts';
 
 /** 300 with `npm run chaos`. */
 const KILLS = Number(process.env.KILLS ?? 25);
-const SEED = Number(process.env.KILL_SEED ?? Date.now() % 1_000_000);
+/** The kills come at the same moments in every run; another seed finds others. */
+const SEED = Number(process.env.KILL_SEED ?? 20_261_126);
 const MINUTE = 60_000;
 
 describe('kill -9 at any moment', () => {

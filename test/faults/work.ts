@@ -5,10 +5,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Notes the beginning and the end of each execution, by whole lines; the first execution of some items fails. */
+/**
+ * Notes the beginning and the end of each execution, by whole lines, with its worker and the life of the process in which it was; the
+ * order of the lines is the order of what happened. The first execution of some items fails, and some items fail for good.
+ */
 const NOTED = `
 import { appendFileSync } from 'node:fs';
-const note = (what, ctx) => appendFileSync(process.env.EXECUTIONS, JSON.stringify({ what, id: ctx.itemId, stage: ctx.stage, at: Date.now() }) + '\\n');
+const note = (what, ctx) => appendFileSync(process.env.EXECUTIONS, JSON.stringify({ what, id: ctx.itemId, stage: ctx.stage, worker: ctx.worker, life: Number(process.env.LIFE) }) + '\\n');
 export default {
   params: { type: 'object', properties: { ms: { type: 'number' }, fails: { type: 'number' } } },
   async run(value, ctx) {
@@ -16,8 +19,8 @@ export default {
     await new Promise((resolve) => setTimeout(resolve, ctx.params.ms ?? 1));
     const hash = [...(ctx.itemId + ctx.stage)].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 997, 7);
     if (hash % 10 < (ctx.params.fails ?? 0) && ctx.attempt === 1) { note('fail', ctx); throw new Error('the first attempt fails'); }
-    if (hash % 50 === 0) { note('fail', ctx); throw ctx.permanent('never'); }
     note('end', ctx);
+    if (hash % 50 === 0) throw ctx.permanent('never');
     return { n: value.n, way: [...(value.way ?? []), ctx.stage] };
   },
 };
