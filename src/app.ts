@@ -20,6 +20,7 @@ import type { RouteDeps } from './http/route-deps.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schema-compiler.ts';
 import { createSseHub } from './http/sse-hub.ts';
 import { endWithUnreadBody, giveUpUnreadBodies } from './http/unread-body.ts';
+import { cutUnreadReplies } from './http/unread-replies.ts';
 import { VERSION } from './version.ts';
 
 export interface AppDeps {
@@ -86,6 +87,7 @@ export async function buildApp(
   logRequests(app);
   acceptJsonBodies(app, clock);
   giveUpUnreadBodies(app);
+  cutUnreadReplies(app, clock);
   answerUnknownRoutes(app);
   linkNextPages(app);
   await describeApi(app, VERSION);

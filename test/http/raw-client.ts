@@ -81,16 +81,16 @@ function readChunks(bytes: Buffer, from: number): { body: Buffer; next: number; 
 /** A client that writes what it is told to, whether it is HTTP or not. */
 export class RawClient {
   closed = false;
-  bytes = Buffer.alloc(0);
   readonly socket: Socket;
   private readonly methods: readonly string[];
   private readonly watchers = new Set<() => void>();
+  private chunks: Buffer[] = [];
 
   private constructor(socket: Socket, methods: readonly string[]) {
     this.socket = socket;
     this.methods = methods;
     socket.on('data', (chunk: Buffer) => {
-      this.bytes = Buffer.concat([this.bytes, chunk]);
+      this.chunks.push(chunk);
       this.notify();
     });
     socket.on('end', () => socket.end());
@@ -107,6 +107,12 @@ export class RawClient {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return new RawClient(socket, methods);
+  }
+
+  /** All that came. */
+  get bytes(): Buffer {
+    if (this.chunks.length !== 1) this.chunks = [Buffer.concat(this.chunks)];
+    return this.chunks[0] as Buffer;
   }
 
   get answers(): RawAnswer[] {
