@@ -12,7 +12,7 @@ import type { ZodTypes } from '../src/http/schema-compiler.ts';
 import { type FeedReceipt, feedQuerySchema, feedReceiptSchema } from '../src/schemas/control.ts';
 
 /** Gives items to a pipeline. */
-const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBytes }) => {
+const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
 
@@ -65,7 +65,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBy
       if (isNdjson(request)) {
         const { idempotency, hash } = keyWithHash(request);
         const writer = await runtime.openFeed({ ...options, idempotency });
-        receipt = await feedNdjson(request.body as Readable, writer, { maxLineBytes: bodyLimitBytes, hash });
+        receipt = await feedNdjson(request.body as Readable, writer, { maxLineBytes: bodyLimitBytes, clock, hash });
       } else {
         const { items, ...others } = jsonFeedBody(request.body);
         const idempotency = keyWithBody(request, request.body);

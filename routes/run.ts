@@ -43,7 +43,7 @@ data: {"feedId":"${resultExample.feedId}","errorSummary":{"totalFailed":0,"error
 `.trimStart();
 
 /** Feeds items and waits for them. */
-const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBytes, sseHeartbeatSeconds }) => {
+const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes, sseHeartbeatSeconds }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
 
@@ -113,7 +113,12 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitByt
   async function runWhole(request: FastifyRequest, runtime: PipelineRuntime, asked: RunRequest): Promise<RunAnswer> {
     if (isNdjson(request)) {
       const { idempotency, hash } = keyWithHash(request);
-      const items = await collectNdjson(request.body as Readable, { maxBytes: RUN_BODY_MAX_BYTES, maxLineBytes: bodyLimitBytes, hash });
+      const items = await collectNdjson(request.body as Readable, {
+        maxBytes: RUN_BODY_MAX_BYTES,
+        maxLineBytes: bodyLimitBytes,
+        clock,
+        hash,
+      });
       return runtime.run(items, { ...asked, idempotency: idempotency && { ...idempotency, body: hash?.digest('base64url') ?? '' } });
     }
     const body = jsonFeedBody(request.body);
@@ -126,7 +131,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitByt
     if (isNdjson(request)) {
       const { idempotency, hash } = keyWithHash(request, form);
       const opened = await runtime.openRun({ ...asked, idempotency });
-      const outcome = await beginUpload(request.body as Readable, opened, { maxLineBytes: bodyLimitBytes, hash });
+      const outcome = await beginUpload(request.body as Readable, opened, { maxLineBytes: bodyLimitBytes, clock, hash });
       return { opened, ...outcome };
     }
     const body = jsonFeedBody(request.body);

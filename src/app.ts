@@ -3,7 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import registerRoutes from '../routes/index.ts';
 import type { Config } from './config.ts';
 import type { PipelineHost } from './engine/index.ts';
-import { silentLogger } from './engine/ports.ts';
+import { type Clock, silentLogger, systemClock } from './engine/ports.ts';
 import { answerUnknownRoutes } from './http/allowed-methods.ts';
 import { guard } from './http/auth.ts';
 import { answerClientError } from './http/client-error.ts';
@@ -19,6 +19,8 @@ import { requestLogger } from './http/request-logger.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schema-compiler.ts';
 import { createSseHub } from './http/sse-hub.ts';
+import { endWithUnreadBody, giveUpUnreadBodies } from './http/unread-body.ts';
+import { cutUnreadReplies } from './http/unread-replies.ts';
 import { VERSION } from './version.ts';
 
 export interface AppDeps {
@@ -27,6 +29,8 @@ export interface AppDeps {
   logger?: FastifyBaseLogger;
   /** What `POST /shutdown` asks for, once its reply is sent. Without it the route only answers. */
   requestShutdown?: RouteDeps['requestShutdown'];
+  /** For every deadline of the HTTP side; the machine's when absent. */
+  clock?: Clock;
 }
 
 const DOCS_PREFIX = '/docs';
@@ -41,7 +45,7 @@ export async function buildApp(
   config: Pick<Config, 'bodyLimitBytes' | 'shutdownTimeoutSeconds' | 'sseHeartbeatSeconds'> & Partial<Pick<Config, 'apiKeys'>>,
   deps: AppDeps,
 ): Promise<FastifyInstance> {
-  const { host, logger } = deps;
+  const { host, logger, clock = systemClock } = deps;
   const app: FastifyInstance = Fastify({
     ...(logger ? { loggerInstance: logger } : {}),
     // Its two lines a request are replaced by one of ours, see logRequests.
@@ -50,7 +54,10 @@ export async function buildApp(
     genReqId: requestIdOf,
     childLoggerFactory: requestLogger,
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    frameworkErrors: (error, request, reply) => {
+      endWithUnreadBody(request, reply);
+      void sendProblem(error, request, reply);
+    },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, app.log as never),
     // While closing, requests are still answered: readyz and feeds say in our own words that the service shuts down.
     return503OnClosing: false,
@@ -60,7 +67,7 @@ export async function buildApp(
     keepAliveTimeout: 72_000,
   });
 
-  const hub = createSseHub({ logger: logger ?? silentLogger, heartbeatMs: config.sseHeartbeatSeconds * 1000 });
+  const hub = createSseHub({ logger: logger ?? silentLogger, clock, heartbeatMs: config.sseHeartbeatSeconds * 1000 });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.addHook('onListen', async () => {
@@ -71,12 +78,16 @@ export async function buildApp(
     reply.header('x-request-id', request.id);
     done();
   });
+  // What a client expects beyond that need not be refused (RFC 9110 section 10.1.1), and Node's refusal is no problem document.
+  app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response));
   app.setErrorHandler(sendProblem);
   refuseCrossSite(app);
   guard(app, config.apiKeys ?? [], DOCS_PREFIX);
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   logRequests(app);
-  acceptJsonBodies(app);
+  acceptJsonBodies(app, clock);
+  giveUpUnreadBodies(app);
+  cutUnreadReplies(app, clock);
   answerUnknownRoutes(app);
   linkNextPages(app);
   await describeApi(app, VERSION);
@@ -84,6 +95,7 @@ export async function buildApp(
   await app.register(registerRoutes, {
     host,
     hub,
+    clock,
     bodyLimitBytes: config.bodyLimitBytes,
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,
     sseHeartbeatSeconds: config.sseHeartbeatSeconds,

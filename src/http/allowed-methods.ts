@@ -3,8 +3,8 @@ import { SluiceError } from '../engine/index.ts';
 import { pathOf } from './problem.ts';
 
 /**
- * Answers what no route takes: 405 with `Allow` (RFC 9110 section 15.5.6) when the address takes other methods, else 404.
- * MUST be called before the routes are registered, because it collects them.
+ * Answers what no route takes: 405 with `Allow` (RFC 9110 section 15.5.6) when the address takes other methods, else 404; at once,
+ * whatever body comes with it. MUST be called before the routes are registered, because it collects them.
  */
 export function answerUnknownRoutes(app: FastifyInstance): void {
   const methods = new Map<string, Set<string>>();
@@ -22,12 +22,18 @@ export function answerUnknownRoutes(app: FastifyInstance): void {
     return [...new Set(found)].sort();
   }
 
-  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
+  function refusal(request: FastifyRequest, reply: FastifyReply): SluiceError {
     const path = pathOf(request.url);
     const others = allowed(path);
-    if (others.length === 0) throw new SluiceError('not-found', `There is no ${request.method} ${path}.`);
+    if (others.length === 0) return new SluiceError('not-found', `There is no ${request.method} ${path}.`);
     reply.header('allow', others.join(', '));
-    throw new SluiceError('method-not-allowed', `${path} takes ${others.join(', ')}, not ${request.method}.`);
+    return new SluiceError('method-not-allowed', `${path} takes ${others.join(', ')}, not ${request.method}.`);
+  }
+
+  app.addHook('onRequest', (request, reply, done) => done(request.is404 ? refusal(request, reply) : undefined));
+  // Also for a route that finds out by itself that there is nothing.
+  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
+    throw refusal(request, reply);
   });
 }
 

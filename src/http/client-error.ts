@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { SluiceError } from '../engine/index.ts';
 import type { Logger } from '../engine/ports.ts';
@@ -21,8 +21,10 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, 
   const code = CODE_OF_NODE[error.code ?? ''] ?? 'bad-request';
   const id = newRequestId();
   log.debug({ reqId: id, code, reason: error.code }, 'unreadable request');
-  if (!socket.writable) {
-    socket.destroy(error);
+  // Into an answer that has begun nothing else can be written.
+  const begun = (socket as { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
+  if (!socket.writable || begun) {
+    socket.destroy();
     return;
   }
   const problem = toProblem(new SluiceError(code), '', id);
@@ -38,4 +40,6 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, 
       body,
     ].join('\r\n'),
   );
+  // A client that leaves its side open does not keep the connection, nor does the answer that it was still waiting for.
+  socket.destroySoon();
 }

@@ -1,71 +1,89 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { SluiceError } from '../engine/index.ts';
+import type { Clock } from '../engine/ports.ts';
+import { createDeadlines, type Deadlines } from './deadlines.ts';
 import { guardJson } from './json-guard.ts';
+import { ClientGoneError } from './ndjson-wait.ts';
 
 /** A JSON body is small (it has a limit), so its whole arrival has a deadline; NDJSON has an idle timer of its own instead. */
 const ARRIVAL_SECONDS = 60;
-const LOOK_SECONDS = 5;
 
 /**
  * The bodies that the service takes: JSON in UTF-8, not encoded, guarded. Everything else is a 415; a route that takes NDJSON
  * adds its parser itself. An empty body is no body: whether that will do is the route's schema to say.
+ *
+ * A body has one owner for its whole life, see unread-body.ts; that of a JSON body is {@link readWhole}, and only while it reads is
+ * there a deadline.
  */
-export function acceptJsonBodies(app: FastifyInstance): void {
-  app.removeContentTypeParser(['text/plain']);
-  const arrivals = createArrivals();
-  app.addHook('onClose', async () => arrivals.close());
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    arrivals.arrived(request.raw);
-    try {
-      done(null, parseJsonBody(body as Buffer));
-    } catch (error) {
-      done(error as Error);
+export function acceptJsonBodies(app: FastifyInstance, clock: Clock): void {
+  app.removeContentTypeParser(['text/plain', 'application/json']);
+  const deadlines = createDeadlines(clock, ARRIVAL_SECONDS * 1000);
+  app.addContentTypeParser('application/json', (request, body, done) => {
+    // A route that declares no body answers without one.
+    if (request.routeOptions.schema?.body === undefined) {
+      done(null, undefined);
+      return;
     }
+    const maxBytes = request.routeOptions.bodyLimit;
+    if (Number(request.headers['content-length']) > maxBytes) {
+      done(tooLarge(maxBytes));
+      return;
+    }
+    readWhole(body, maxBytes, deadlines, (error, bytes) => {
+      if (error !== null) {
+        done(error);
+        return;
+      }
+      let value: unknown;
+      try {
+        value = parseJsonBody(bytes);
+      } catch (fault) {
+        done(fault as Error);
+        return;
+      }
+      done(null, value);
+    });
   });
 
   app.addHook('onRequest', (request, _reply, done) => {
     const encoding = request.headers['content-encoding'];
-    if (encoding === undefined || encoding.trim().toLowerCase() === 'identity') {
-      if (!request.raw.complete && request.mediaType === 'application/json') arrivals.expect(request.raw);
-      done();
-    } else done(new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not taken; send the body as it is.`));
+    if (encoding === undefined || encoding.trim().toLowerCase() === 'identity') done();
+    else done(new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not taken; send the body as it is.`));
   });
 }
 
 /**
- * Bodies that are on their way, looked at together every few seconds: nearly all of them have come by then, so that a timer each would be
- * set in vain. A body that does not come in time ends with an error.
+ * Reads a body into memory. `done` is called once: with the bytes, or with `body-too-large`, `request-timeout`, or
+ * {@link ClientGoneError}. No listener is left behind.
  */
-function createArrivals(): { expect(body: IncomingMessage): void; arrived(body: IncomingMessage): void; close(): void } {
-  /** Bodies with the number of the look before which they were expected. */
-  const expected = new Map<IncomingMessage, number>();
-  let looks = 0;
-  let timer: NodeJS.Timeout | undefined;
+function readWhole(body: Readable, maxBytes: number, deadlines: Deadlines, done: (error: Error | null, bytes: Buffer) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const onData = (chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes > maxBytes) end(tooLarge(maxBytes));
+    else chunks.push(chunk);
+  };
+  const onEnd = (): void => end(null);
+  // A request that breaks off never ends. Its error is heard here, and `close` in case that it has none.
+  const onBroken = (cause?: Error): void => end(new ClientGoneError('The client went away before its body was complete', { cause }));
+  const disarm = deadlines.arm(() => end(new SluiceError('request-timeout', `The body did not arrive within ${ARRIVAL_SECONDS} s.`)));
 
-  function look(): void {
-    looks++;
-    for (const [body, since] of expected) {
-      const isLate = (looks - since) * LOOK_SECONDS > ARRIVAL_SECONDS;
-      // One that is refused unread, or whose sender goes, is never parsed; a refused one does not even close, but its connection does.
-      const isOver = body.complete || body.destroyed || body.socket.destroyed;
-      if (isLate || isOver) expected.delete(body);
-      if (isLate && !isOver) {
-        body.emit('error', new SluiceError('request-timeout', `The body did not arrive within ${ARRIVAL_SECONDS} s.`));
-      }
-    }
-    timer = expected.size === 0 ? undefined : setTimeout(look, LOOK_SECONDS * 1000).unref();
+  function end(error: Error | null): void {
+    disarm();
+    body.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
+    done(error, error === null ? Buffer.concat(chunks, bytes) : NOTHING);
   }
 
-  return {
-    expect(body) {
-      expected.set(body, looks);
-      timer ??= setTimeout(look, LOOK_SECONDS * 1000).unref();
-    },
-    arrived: (body) => void expected.delete(body),
-    close: () => clearTimeout(timer),
-  };
+  body.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function tooLarge(maxBytes: number): SluiceError {
+  return new SluiceError('body-too-large', `The body is over ${maxBytes} bytes.`);
 }
 
 /** Throws `malformed-json`; undefined for an empty body. */

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Page } from '../engine/index.ts';
+import { callerSignal } from './caller.ts';
 import { type CursorScope, decodeCursor, encodeCursor } from './cursor.ts';
 import { LIMIT_DEFAULT, NDJSON } from './route-schemas.ts';
 
@@ -36,20 +37,23 @@ const PAGE = 1000;
 
 /**
  * Sends all rows one a line, reading a page when the one before is written: the client's reading sets the pace, and memory holds
- * one page. Rows that come up meanwhile are sent too.
+ * one page. Rows that come up meanwhile are sent too. Nothing is read for `HEAD`, nor once the client has gone.
  */
 export function sendNdjson<T>(
   reply: FastifyReply,
   source: { read: (after: number, limit: number) => Promise<Page<T>>; write: (row: T) => string; after: number; limit: number | undefined },
 ): FastifyReply {
+  const signal = callerSignal(reply);
   async function* lines(): AsyncGenerator<string> {
     let left = source.limit ?? Number.POSITIVE_INFINITY;
-    for (let after: number | null = source.after; after !== null && left > 0; ) {
+    for (let after: number | null = source.after; after !== null && left > 0 && !signal.aborted; ) {
       const page: Page<T> = await source.read(after, Math.min(PAGE, left));
       left -= page.rows.length;
       if (page.rows.length > 0) yield `${page.rows.map(source.write).join('\n')}\n`;
       after = page.next;
     }
   }
-  return reply.type(NDJSON).send(Readable.from(lines(), { objectMode: false, highWaterMark: 64 * 1024 }));
+  // Fastify reads the stream of a HEAD to its end, and throws it away.
+  const rows = reply.request.method === 'HEAD' ? [] : lines();
+  return reply.type(NDJSON).send(Readable.from(rows, { objectMode: false, highWaterMark: 64 * 1024 }));
 }

@@ -1,12 +1,14 @@
 import type { Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { type FeedWriter, type Replayable, SluiceError } from '../engine/index.ts';
+import type { Clock } from '../engine/ports.ts';
 import type { FeedReceipt } from '../schemas/control.ts';
 import type { Fault } from '../schemas/problem.ts';
 import { readNdjson } from './ndjson.ts';
 
 export interface NdjsonFeedOptions {
   maxLineBytes: number;
+  clock: Clock;
   /** Is fed the body as it is read, when its fingerprint is wanted. */
   hash?: Hash | undefined;
 }
@@ -20,12 +22,13 @@ export interface NdjsonFeedOptions {
 export async function feedNdjson(
   stream: Readable,
   writer: FeedWriter,
-  { maxLineBytes, hash }: NdjsonFeedOptions,
+  { maxLineBytes, clock, hash }: NdjsonFeedOptions,
 ): Promise<FeedReceipt & Replayable> {
   let failure: unknown;
   try {
     await readNdjson(stream, {
       maxLineBytes,
+      clock,
       onBytes: hash && ((bytes) => void hash.update(bytes)),
       onItems: (items, firstLine) => push(writer, items, firstLine),
     });

@@ -19,6 +19,8 @@ export { ClientGoneError } from './ndjson-wait.ts';
 export interface NdjsonOptions {
   /** Bytes in a line without its LF; 1 MiB when absent. */
   maxLineBytes?: number;
+  /** Bytes in all; as many as come when absent. */
+  maxBytes?: number;
   /** How long the client may send nothing while it is waited for; the time in which a batch is handed over does not count. */
   idleTimeoutMs?: number;
   /** A batch is handed over when it has as many items, … */
@@ -53,14 +55,15 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /**
  * Hands over every line of `stream` as a parsed value, in order, in batches.
  *
- * Rejects with `malformed-line` or `line-too-large` (both with `details.line`), `request-timeout`, {@link ClientGoneError} or
- * what `onItems` threw. The items of all lines before a bad one, and of all complete lines before the client went, have been
+ * Rejects with `malformed-line` or `line-too-large` (both with `details.line`), `body-too-large`, `request-timeout`,
+ * {@link ClientGoneError} or what `onItems` threw. The items of all lines before a bad one, and of all complete lines before the client went, have been
  * handed over by then, and no part of a line ever is. The stream is left as it is, so that the request can still be answered; an
  * answer to a body that was not read to its end should carry `Connection: close`.
  */
 export async function readNdjson(stream: Readable, options: NdjsonOptions): Promise<NdjsonSummary> {
   const {
     maxLineBytes = MIB,
+    maxBytes = Number.POSITIVE_INFINITY,
     idleTimeoutMs = 15_000,
     batchItems = 1000,
     batchBytes = MIB,
@@ -69,6 +72,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
     onItems,
   } = options;
   let lines = 0;
+  let bytesRead = 0;
   let handedOver = 0;
   let batch: unknown[] = [];
   let batchSize = 0;
@@ -182,6 +186,8 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
       const chunk = stream.read() as Buffer | string | null;
       if (chunk !== null) {
         const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+        bytesRead += bytes.length;
+        if (bytesRead > maxBytes) throw new SluiceError('body-too-large', `The body is over ${maxBytes} bytes.`);
         onBytes?.(bytes);
         await takeChunk(bytes);
         continue;

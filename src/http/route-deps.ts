@@ -1,4 +1,5 @@
 import type { PipelineHost } from '../engine/index.ts';
+import type { Clock } from '../engine/ports.ts';
 import type { ShutdownMode } from '../schemas/control.ts';
 import type { SseHub } from './sse-hub.ts';
 
@@ -6,6 +7,7 @@ import type { SseHub } from './sse-hub.ts';
 export interface RouteDeps {
   host: PipelineHost;
   hub: SseHub;
+  clock: Clock;
   bodyLimitBytes: number;
   shutdownTimeoutSeconds: number;
   sseHeartbeatSeconds: number;

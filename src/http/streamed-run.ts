@@ -1,7 +1,6 @@
-import type { Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { RunStream } from '../engine/index.ts';
-import { feedNdjson } from './ndjson-feed.ts';
+import { feedNdjson, type NdjsonFeedOptions } from './ndjson-feed.ts';
 import type { RowStep } from './row-stream.ts';
 
 /**
@@ -13,7 +12,7 @@ import type { RowStep } from './row-stream.ts';
 export async function beginUpload(
   body: Readable,
   run: RunStream,
-  options: { maxLineBytes: number; hash: Hash | undefined },
+  options: NdjsonFeedOptions,
 ): Promise<{ outcome: Promise<{ fault?: unknown }> }> {
   const { promise: accepted, resolve: onAccepted } = Promise.withResolvers<void>();
   let hasAccepted = false;

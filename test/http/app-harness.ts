@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { buildApp } from '../../src/app.ts';
 import { createLocalHost, createTaskRegistry, type LocalHost, type TaskDeclaration, type TaskHandler } from '../../src/engine/index.ts';
-import { systemPorts } from '../../src/engine/ports.ts';
+import { type Clock, systemPorts } from '../../src/engine/ports.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
 import { expressionLanguage } from '../../tasks/index.ts';
@@ -28,6 +28,8 @@ interface ServiceOptions {
   bodyLimitBytes?: number;
   backlogCapacity?: number;
   sseHeartbeatSeconds?: number;
+  /** Of the HTTP side alone; the pipelines go by the clock of the machine. */
+  clock?: Clock;
 }
 
 /** The whole HTTP side over a real host, with a few tasks to pull strings with. */
@@ -61,7 +63,12 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       shutdownTimeoutSeconds: 30,
       sseHeartbeatSeconds: options.sseHeartbeatSeconds ?? 15,
     },
-    { host, logger, requestShutdown: (mode, timeoutSeconds) => void shutdowns.push({ mode, timeoutSeconds }) },
+    {
+      host,
+      logger,
+      requestShutdown: (mode, timeoutSeconds) => void shutdowns.push({ mode, timeoutSeconds }),
+      ...(options.clock && { clock: options.clock }),
+    },
   );
   await app.ready();
   return {
