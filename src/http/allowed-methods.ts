@@ -25,7 +25,9 @@ export function answerUnknownRoutes(app: FastifyInstance): void {
   app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
     const path = pathOf(request.url);
     const others = allowed(path);
-    if (others.length === 0) throw new SluiceError('not-found', `There is no ${request.method} ${path}.`);
+    // A route of files takes the method and has no such file.
+    if (others.length === 0 || others.includes(request.method))
+      throw new SluiceError('not-found', `There is no ${request.method} ${path}.`);
     reply.header('allow', others.join(', '));
     throw new SluiceError('method-not-allowed', `${path} takes ${others.join(', ')}, not ${request.method}.`);
   });
