@@ -47,7 +47,9 @@ async function drain(server: BenchServer): Promise<number> {
 
 const one = Buffer.from(JSON.stringify({ items: [JSON.parse(texts[0] as string)] }));
 const request = Buffer.concat([
-  Buffer.from(`POST /pipelines/p/feed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${one.length}\r\n\r\n`),
+  Buffer.from(
+    `POST /pipelines/p/feed HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${one.length}\r\n\r\n`,
+  ),
   one,
 ]);
 

@@ -16,7 +16,7 @@ const item = { id: undefined, sku: 'A-4711', quantity: 3, note: 'as soon as poss
 
 function post(path: string, body: string, type = 'application/json'): Buffer {
   return Buffer.from(
-    `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }
 

@@ -14,13 +14,17 @@ import {
 } from '../src/http/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schema-compiler.ts';
 import { itemDetailSchema, itemSummarySchema } from '../src/schemas/item.ts';
-import { nameSchema, stageNameSchema } from '../src/schemas/names.ts';
+import { knownNameSchema, knownStageNameSchema } from '../src/schemas/names.ts';
 
 const retryQuery = z.strictObject({
-  fromStage: stageNameSchema.optional().meta({ description: 'Where to begin; by default the stage where it failed.' }),
+  fromStage: knownStageNameSchema.optional().meta({ description: 'Where to begin; by default the stage where it failed.' }),
 });
 const retryBody = z
-  .strictObject({ stage: stageNameSchema.optional(), errorType: z.string().min(1).max(200).optional(), feedId: nameSchema.optional() })
+  .strictObject({
+    stage: knownStageNameSchema.optional(),
+    errorType: z.string().min(1).max(200).optional(),
+    feedId: knownNameSchema.optional(),
+  })
   .meta({ id: 'RetryBody', examples: [{ stage: 'Check', errorType: 'PermanentError' }] });
 const retriedSchema = z.object({ retried: z.int() });
 const tags = ['Looking'];

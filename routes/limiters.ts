@@ -5,7 +5,7 @@ import type { RouteDeps } from '../src/http/route-deps.ts';
 import { BODY_PROBLEMS, listShape, nextCursorSchema, noQuery, problems, reply } from '../src/http/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schema-compiler.ts';
 import { limiterPatchSchema, limiterViewExample, limiterViewSchema } from '../src/schemas/limiter.ts';
-import { nameSchema } from '../src/schemas/names.ts';
+import { knownNameSchema } from '../src/schemas/names.ts';
 
 const tags = ['Limiters'];
 const listSchema = z.object({ limiters: z.array(limiterViewSchema), nextCursor: nextCursorSchema });
@@ -44,7 +44,7 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         summary: 'Change a shared limiter',
         description: 'Takes effect at once, for those who wait too; it holds until the service ends. `null` takes a limit away.',
         querystring: noQuery,
-        params: z.strictObject({ name: nameSchema.meta({ description: 'The name of a limiter.', examples: ['openai'] }) }),
+        params: z.strictObject({ name: knownNameSchema.meta({ description: 'The name of a limiter.', examples: ['openai'] }) }),
         body: limiterPatchSchema,
         response: { 200: reply(limiterViewSchema, 'As it is now.'), ...problems(...BODY_PROBLEMS, 'limiter-not-found') },
       },

@@ -17,7 +17,7 @@ import {
 } from '../src/http/route-schemas.ts';
 import { compileWriter, type ZodTypes } from '../src/http/schema-compiler.ts';
 import { itemStatusSchema, itemSummaryExample, itemSummarySchema, resultExample, resultSchema } from '../src/schemas/item.ts';
-import { nameSchema, stageNameSchema } from '../src/schemas/names.ts';
+import { knownNameSchema, knownStageNameSchema } from '../src/schemas/names.ts';
 import {
   errorSummarySchema,
   pipelineStatsSchema,
@@ -98,7 +98,7 @@ const resultsQuery = z.strictObject({
   ...listShape,
   status: z.enum(['completed', 'failed', 'cancelled', 'all']).default('completed').meta({ description: 'How they ended.' }),
   after: afterSchema,
-  feedId: nameSchema.optional().meta({ description: 'Only those of this feed.' }),
+  feedId: knownNameSchema.optional().meta({ description: 'Only those of this feed.' }),
 });
 const resultsSchema = z.object({ results: z.array(resultSchema), nextCursor: nextCursorSchema, retired: retiredSchema });
 
@@ -108,8 +108,8 @@ const itemsQuery = z.strictObject({
     .array(itemStatusSchema)
     .optional()
     .meta({ description: 'Repeatable or comma-separated.', examples: [['queued', 'in_progress']] }),
-  stage: stageNameSchema.optional().meta({ description: 'Only those in this stage.' }),
-  feedId: nameSchema.optional().meta({ description: 'Only those of this feed.' }),
+  stage: knownStageNameSchema.optional().meta({ description: 'Only those in this stage.' }),
+  feedId: knownNameSchema.optional().meta({ description: 'Only those of this feed.' }),
   after: afterSchema,
 });
 const itemsSchema = z.object({ items: z.array(itemSummarySchema), nextCursor: nextCursorSchema, retired: retiredSchema });

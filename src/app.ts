@@ -9,6 +9,7 @@ import { guard } from './http/auth.ts';
 import { answerClientError } from './http/client-error.ts';
 import { closeGently } from './http/closing.ts';
 import { refuseCrossSite } from './http/cross-site.ts';
+import { createHostGuard, refuseOtherHosts } from './http/host-guard.ts';
 import { acceptJsonBodies } from './http/json-body.ts';
 import { linkNextPages } from './http/next-link.ts';
 import { describeApi } from './http/openapi.ts';
@@ -16,6 +17,7 @@ import { sendProblem } from './http/problem.ts';
 import { requestIdOf } from './http/request-identity.ts';
 import { logRequests } from './http/request-log.ts';
 import { requestLogger } from './http/request-logger.ts';
+import { DOCS_CSP, setCommonHeaders } from './http/response-headers.ts';
 import type { RouteDeps } from './http/route-deps.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schema-compiler.ts';
 import { createSseHub } from './http/sse-hub.ts';
@@ -42,10 +44,13 @@ const PARAM_LENGTH_MAX = 512 * 9;
  * in flight; it leaves the host alone.
  */
 export async function buildApp(
-  config: Pick<Config, 'bodyLimitBytes' | 'shutdownTimeoutSeconds' | 'sseHeartbeatSeconds'> & Partial<Pick<Config, 'apiKeys'>>,
+  config: Pick<Config, 'bodyLimitBytes' | 'shutdownTimeoutSeconds' | 'sseHeartbeatSeconds'> &
+    Partial<Pick<Config, 'apiKeys' | 'host' | 'allowedHosts'>>,
   deps: AppDeps,
 ): Promise<FastifyInstance> {
   const { host, logger, clock = systemClock } = deps;
+  const { apiKeys = [], allowedHosts = [] } = config;
+  const hostFault = createHostGuard({ host: config.host ?? '127.0.0.1', allowedHosts, hasKeys: apiKeys.length > 0 });
   const app: FastifyInstance = Fastify({
     ...(logger ? { loggerInstance: logger } : {}),
     // Its two lines a request are replaced by one of ours, see logRequests.
@@ -54,16 +59,18 @@ export async function buildApp(
     genReqId: requestIdOf,
     childLoggerFactory: requestLogger,
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
+    // What it cannot route comes by no hook.
     frameworkErrors: (error, request, reply) => {
       endWithUnreadBody(request, reply);
-      void sendProblem(error, request, reply);
+      void sendProblem(hostFault(request) ?? error, request, reply);
     },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, app.log as never),
     // While closing, requests are still answered: readyz and feeds say in our own words that the service shuts down.
     return503OnClosing: false,
     // An NDJSON upload may take hours; its own idle timer guards it. Headers have ten seconds, JSON bodies a minute.
     requestTimeout: 0,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2000 },
+    // A request without Host is refused by the host guard, with a problem document.
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2000, requireHostHeader: false },
     keepAliveTimeout: 72_000,
   });
 
@@ -75,14 +82,15 @@ export async function buildApp(
   });
   app.decorateRequest('problemCode', null);
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
+    setCommonHeaders(request, reply);
     done();
   });
   // What a client expects beyond that need not be refused (RFC 9110 section 10.1.1), and Node's refusal is no problem document.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response));
   app.setErrorHandler(sendProblem);
+  refuseOtherHosts(app, hostFault);
   refuseCrossSite(app);
-  guard(app, config.apiKeys ?? [], DOCS_PREFIX);
+  guard(app, apiKeys, DOCS_PREFIX);
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   logRequests(app);
   acceptJsonBodies(app, clock);
@@ -102,6 +110,6 @@ export async function buildApp(
     requestShutdown: deps.requestShutdown ?? (() => undefined),
   });
   app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => app.swagger());
-  await app.register(swaggerUi, { routePrefix: DOCS_PREFIX, uiConfig: { url: '/openapi.json' } as never });
+  await app.register(swaggerUi, { routePrefix: DOCS_PREFIX, staticCSP: DOCS_CSP, uiConfig: { url: '/openapi.json' } as never });
   return app;
 }

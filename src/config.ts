@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
-import { allowedHostSchema } from './schemas/allowed-host.ts';
+import { allowedHostSchema, ownHostSchema } from './schemas/allowed-host.ts';
 import { type ApiKey, parseApiKeys } from './schemas/api-key.ts';
 
 /** What is wrong with how the service was set up: its variables, its tasks or its definitions. One readable message with every fault. */
@@ -63,6 +63,11 @@ export const variables = z.object({
   ALLOW_UNAUTHENTICATED: flag().default(false).meta({
     type: 'switch',
     description: 'Listen beyond loopback although nothing checks who calls. For a network, such as a container’s, that others guard.',
+  }),
+  ALLOWED_HOSTS: z.string().optional().meta({
+    type: 'hosts',
+    description:
+      'Without keys: names that the service goes by beside those of loopback, separated by commas, each a `name`, `name:port`, `*.domain` or address. A request whose `Host` is another one is refused.',
   }),
   API_KEYS: z.string().optional().meta({
     type: 'keys',
@@ -141,6 +146,8 @@ export interface Config {
   host: string;
   port: number;
   allowUnauthenticated: boolean;
+  /** Without keys, what `Host` may say beside the names of loopback. */
+  allowedHosts: readonly string[];
   /** Empty: nobody is asked for a key. */
   apiKeys: readonly ApiKey[];
   storeUrl: string;
@@ -179,7 +186,8 @@ export function loadConfig(environment: Environment): Config {
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}, not "${given[String(issue.path[0])]}"`),
     ...storeFaults(given.STORE_URL),
-    ...allowedHostFaults(given.HTTP_ALLOW_HOSTS),
+    ...hostFaults('HTTP_ALLOW_HOSTS', given.HTTP_ALLOW_HOSTS, allowedHostSchema),
+    ...hostFaults('ALLOWED_HOSTS', given.ALLOWED_HOSTS, ownHostSchema),
     ...secretFaults(given),
     ...access.faults,
   ];
@@ -190,6 +198,7 @@ export function loadConfig(environment: Environment): Config {
     host: values.HOST,
     port: values.PORT,
     allowUnauthenticated: values.ALLOW_UNAUTHENTICATED,
+    allowedHosts: listOf(given.ALLOWED_HOSTS),
     apiKeys: access.keys,
     storeUrl: values.STORE_URL,
     pipelines: values.PIPELINES,
@@ -229,10 +238,10 @@ function secretFaults(given: Record<string, string | undefined>): string[] {
   ]);
 }
 
-function allowedHostFaults(text: string | undefined): string[] {
+function hostFaults(variable: string, text: string | undefined, schema: z.ZodType): string[] {
   return listOf(text).flatMap((entry) => {
-    const message = allowedHostSchema.safeParse(entry).error?.issues[0]?.message;
-    return message === undefined ? [] : [`HTTP_ALLOW_HOSTS "${entry}" ${message}`];
+    const message = schema.safeParse(entry).error?.issues[0]?.message;
+    return message === undefined ? [] : [`${variable} "${entry}" ${message}`];
   });
 }
 
@@ -297,7 +306,7 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
 /** A name that isn't `localhost` may resolve to any address, so it doesn't count as loopback. */
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   const version = isIP(host);
   return version === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }

@@ -12,7 +12,8 @@ import { describe, expect, it } from 'vitest';
 
 const ARCHITECTURE = prose('ARCHITECTURE.md');
 const INVARIANTS = Array.from({ length: 12 }, (_, i) => i + 1);
-const PAGES = ['ARCHITECTURE.md', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+const SECURITY = prose('docs/security.md');
+const PAGES = ['ARCHITECTURE.md', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/security.md'];
 
 interface Reference {
   file: string;
@@ -34,11 +35,11 @@ function referencesIn(text: string): Reference[] {
   );
 }
 
-/** The lines of a test file that begin a test or a group of them. */
+/** The lines of a test file that begin a test or a group of them, or end the table of one. */
 function titlesIn(file: string): string[] {
   return readFileSync(file, 'utf8')
     .split('\n')
-    .filter((line) => /^\s*(?:describe|it|test)\b.*['"`]/.test(line));
+    .filter((line) => /^\s*(?:(?:describe|it|test)\b|\](?: as const)?\)\().*['"`]/.test(line));
 }
 
 /** What the list of invariants says, by number. */
@@ -79,8 +80,8 @@ function linkFault(page: string, target: string): string | undefined {
   return undefined;
 }
 
-describe('the tests that ARCHITECTURE.md names', () => {
-  const references = referencesIn(ARCHITECTURE);
+describe('the tests that ARCHITECTURE.md and docs/security.md name', () => {
+  const references = [...referencesIn(ARCHITECTURE), ...referencesIn(SECURITY)];
   const files = [...new Set(references.map(({ file }) => file))];
 
   it.each(files)('%s has the titles that are quoted', (file) => {
@@ -108,6 +109,24 @@ describe('the invariants in ARCHITECTURE.md', () => {
   it.each(INVARIANTS)('%i is guarded by a test that names it', (number) => {
     const titles = referencesIn(invariants.get(number) ?? '').map(({ title }) => title);
     expect(titles.filter((title) => new RegExp(`\\binvariant ${number}\\b`).test(title))).not.toEqual([]);
+  });
+});
+
+describe('the attacks in docs/security.md', () => {
+  const section = SECURITY.split(/^## /m).find((part) => part.startsWith('What they can try')) ?? '';
+  const rows = section.split('\n').filter((line) => line.startsWith('| '));
+
+  it('are each stopped by something that a test shows', () => {
+    const [, ...attacks] = rows.filter((row) => !row.startsWith('| ---') && !row.startsWith('|---'));
+    expect(attacks.length).toBeGreaterThan(3);
+    for (const row of attacks) {
+      const tests = pathsIn(row.split(' | ').at(-1) ?? '', 'test');
+      expect(tests.length, row).toBeGreaterThan(0);
+      expect(
+        tests.filter((path) => !existsSync(path)),
+        row,
+      ).toEqual([]);
+    }
   });
 });
 

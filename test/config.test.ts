@@ -22,6 +22,7 @@ describe('an empty environment', () => {
       secrets: {},
       port: 3000,
       allowUnauthenticated: false,
+      allowedHosts: [],
       apiKeys: [],
       storeUrl: 'file:./data/sluice.db',
       pipelines: './pipelines',
@@ -198,6 +199,23 @@ describe('access', () => {
   it('is open everywhere to who says so', () => {
     expect(faultsOf({ HOST: '0.0.0.0', ALLOW_UNAUTHENTICATED: 'true' })).toEqual([]);
     expect(faultsOf({ HOST: '0.0.0.0', ALLOW_UNAUTHENTICATED: 'false' })).toHaveLength(1);
+  });
+});
+
+describe('ALLOWED_HOSTS', () => {
+  it('are names, with a port or for a domain, and addresses', () => {
+    const text = 'sluice.example, dev_1:8080 *.corp.example\n10.1.2.3,fd00::1';
+    expect(loadConfig({ ALLOWED_HOSTS: text }).allowedHosts).toEqual([
+      'sluice.example',
+      'dev_1:8080',
+      '*.corp.example',
+      '10.1.2.3',
+      'fd00::1',
+    ]);
+  });
+
+  it.each(['http://a', 'a/b', '10.0.0.0/8', '*', 'a:b', '-a', '[::1]', '*.a:80'])('are not %s', (entry) => {
+    expect(faultsOf({ ALLOWED_HOSTS: `ok,${entry}` })).toEqual([`ALLOWED_HOSTS "${entry}" is no host, host:port, *.domain or address`]);
   });
 });
 

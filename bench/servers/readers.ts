@@ -14,7 +14,7 @@ process.on('message', (message: { port?: number; path?: string; count?: number }
   let open = 0;
   for (let i = 0; i < count; i++) {
     const socket = connect(port, '127.0.0.1', () =>
-      socket.write(`GET ${path.replace('*', String(i % 10))} HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n`),
+      socket.write(`GET ${path.replace('*', String(i % 10))} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n`),
     );
     const place = perSocket.push(0) - 1;
     sockets.push(socket);

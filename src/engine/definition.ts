@@ -31,6 +31,13 @@ export function checkDefinition(raw: unknown, environment: SpecEnvironment, limi
   throw new SluiceError(code, errors.map(({ path, message }) => `${path || '/'} ${message}`).join('; '), { errors });
 }
 
+/** Checks a definition that was taken before, perhaps by an older version: names that are refused now are none of its faults. */
+export function checkStoredDefinition(definition: PipelineDefinition, environment: SpecEnvironment, limits: DefinitionLimits): void {
+  const usable = (name: string, place: number): string => (/^[.]{1,2}$/.test(name) ? `:${name}:${place}` : name);
+  const stages = definition.stages.map((stage, i) => ({ ...stage, name: usable(stage.name, i) }));
+  checkDefinition({ ...definition, id: usable(definition.id, 0), stages }, environment, limits);
+}
+
 /** Reads whatever can be read of a definition that may be broken elsewhere. */
 function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits): Found[] {
   const stages = field(raw, 'stages');

@@ -1,6 +1,6 @@
 import { jsonPointer } from '../schemas/faults.ts';
 import type { Metadata } from '../schemas/item.ts';
-import { ITEM_ID_PATTERN } from '../schemas/names.ts';
+import { ITEM_ID_FAULT, isItemId } from '../schemas/names.ts';
 import type { Fault } from '../schemas/problem.ts';
 import { NO_METADATA } from './model.ts';
 
@@ -19,7 +19,7 @@ export function isNamed(raw: unknown): raw is { id: unknown } {
 /** The name of an item that has one: a string or a number, kept as a string; null when it is no usable id. */
 export function idOf(raw: { id: unknown }): string | null {
   const id = typeof raw.id === 'number' && Number.isFinite(raw.id) ? String(raw.id) : raw.id;
-  return typeof id === 'string' && ITEM_ID_PATTERN.test(id) ? id : null;
+  return typeof id === 'string' && isItemId(id) ? id : null;
 }
 
 /** Takes an item apart that {@link idFaults} has found nothing wrong with. */
@@ -39,8 +39,7 @@ export function idFaults(items: readonly unknown[]): Fault[] {
   for (let i = 0; i < items.length; i++) {
     const raw = items[i];
     if (!isNamed(raw) || idOf(raw) !== null) continue;
-    const message = 'must be a number or a string of 1 to 512 characters without control characters';
-    faults.push({ path: jsonPointer(['items', i, 'id']), message });
+    faults.push({ path: jsonPointer(['items', i, 'id']), message: `must be a number or a string: ${ITEM_ID_FAULT}` });
   }
   return faults;
 }

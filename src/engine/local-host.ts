@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 import type { PipelineDefinition } from '../schemas/definition.ts';
 import type { CoreOptions } from './core.ts';
-import { checkDefinition, type DefinitionLimits } from './definition.ts';
+import { checkDefinition, checkStoredDefinition, type DefinitionLimits } from './definition.ts';
 import type { StoreLink } from './durable.ts';
 import { SluiceError } from './errors.ts';
 import { HostEvents } from './host-events.ts';
@@ -209,7 +209,7 @@ export class LocalHost implements PipelineHost {
 
   private rebuild(definition: PipelineDefinition, link: StoreLink, isReplaced: boolean): LocalRuntime {
     try {
-      checkDefinition(definition, this.specs, this.options);
+      checkStoredDefinition(definition, this.specs, this.options);
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
       const { code, message, errors = [] } = error;

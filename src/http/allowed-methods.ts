@@ -25,7 +25,9 @@ export function answerUnknownRoutes(app: FastifyInstance): void {
   function refusal(request: FastifyRequest, reply: FastifyReply): SluiceError {
     const path = pathOf(request.url);
     const others = allowed(path);
-    if (others.length === 0) return new SluiceError('not-found', `There is no ${request.method} ${path}.`);
+    // A route of files takes the method and has no such file.
+    if (others.length === 0 || others.includes(request.method))
+      return new SluiceError('not-found', `There is no ${request.method} ${path}.`);
     reply.header('allow', others.join(', '));
     return new SluiceError('method-not-allowed', `${path} takes ${others.join(', ')}, not ${request.method}.`);
   }

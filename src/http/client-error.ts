@@ -5,6 +5,7 @@ import type { Logger } from '../engine/ports.ts';
 import type { ErrorCode } from '../schemas/problem.ts';
 import { PROBLEM_TYPE, toProblem, writeProblem } from './problem.ts';
 import { newRequestId } from './request-identity.ts';
+import { SECURITY_HEADERS } from './response-headers.ts';
 
 const CODE_OF_NODE: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
@@ -36,6 +37,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, 
       `Content-Type: ${PROBLEM_TYPE}`,
       `Content-Length: ${Buffer.byteLength(body)}`,
       `x-request-id: ${id}`,
+      ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
       '',
       body,
     ].join('\r\n'),

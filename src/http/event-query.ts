@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type EventFilter, type EventSource, type EventType, SluiceError } from '../engine/index.ts';
 import { itemStatusSchema } from '../schemas/item.ts';
-import { itemIdSchema, nameSchema, stageNameSchema } from '../schemas/names.ts';
+import { knownItemIdSchema, knownNameSchema, knownStageNameSchema } from '../schemas/names.ts';
 
 /** What is sent to who asks for nothing in particular. */
 const DEFAULT_TYPES: readonly EventType[] = ['status', 'pipeline'];
@@ -19,7 +19,7 @@ export const eventQuerySchema = z.strictObject({
       examples: [['status', 'result']],
     }),
   itemId: z
-    .union([itemIdSchema, z.array(itemIdSchema)])
+    .union([knownItemIdSchema, z.array(knownItemIdSchema)])
     .optional()
     .meta({
       description:
@@ -27,11 +27,11 @@ export const eventQuerySchema = z.strictObject({
       examples: ['order-4711'],
     }),
   feedId: z
-    .array(nameSchema)
+    .array(knownNameSchema)
     .optional()
     .meta({ description: `Only events of this feed. ${REPEATABLE}`, examples: [['my-batch-7']] }),
   stage: z
-    .array(stageNameSchema)
+    .array(knownStageNameSchema)
     .optional()
     .meta({ description: `Only events of this stage. ${REPEATABLE}`, examples: [['Price']] }),
   status: z
@@ -54,7 +54,7 @@ export const eventQuerySchema = z.strictObject({
 });
 export const allEventsQuerySchema = eventQuerySchema.extend({
   pipelineId: z
-    .array(nameSchema)
+    .array(knownNameSchema)
     .optional()
     .meta({ description: `Only events of this pipeline. ${REPEATABLE}`, examples: [['orders']] }),
 });

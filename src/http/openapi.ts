@@ -14,7 +14,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
         title: 'Sluice',
         version,
         description:
-          'Runs items through ordered, observable pipeline stages. Durations are in seconds, instants are RFC 3339 in UTC. Where keys are set up, every route but the public ones answers 401 without one and 403 to one that may not.',
+          'Runs items through ordered, observable pipeline stages. Durations are in seconds, instants are RFC 3339 in UTC. Where keys are set up, every route but the public ones answers 401 without one and 403 to one that may not. Where none are, every route answers 421 to a request whose `Host` is neither of loopback nor of `ALLOWED_HOSTS`.',
         license: { name: 'MIT', identifier: 'MIT' },
       },
       tags: [

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../engine/index.ts';
 import { ERROR_CODES, type ErrorCode, type Problem } from '../schemas/problem.ts';
+import { setCommonHeaders } from './response-headers.ts';
 import { STATUS_OF } from './status.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -88,7 +89,7 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
     request.log.error({ err: error.cause ?? error }, 'a request failed');
   const retryAfter = retryAfterOf(error);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
-  if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id);
+  if (!reply.hasHeader('x-request-id')) setCommonHeaders(request, reply);
   return reply.code(problem.status).type(PROBLEM_TYPE).send(writeProblem(problem));
 }
 

@@ -1,26 +1,26 @@
 import type { onRequestHookHandler } from 'fastify';
 import { z } from 'zod';
 import { type PipelineHost, SluiceError } from '../engine/index.ts';
-import { itemIdSchema, nameSchema, stageNameSchema } from '../schemas/names.ts';
+import { knownItemIdSchema, knownNameSchema, knownStageNameSchema } from '../schemas/names.ts';
 import { ERROR_CODES, type ErrorCode, problemSchema } from '../schemas/problem.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 import { STATUS_OF } from './status.ts';
 
 /** What routes declare again and again: addresses, list queries, replies. */
 
-const idSchema = nameSchema.meta({ description: 'The id of a pipeline.', examples: ['orders'] });
+const idSchema = knownNameSchema.meta({ description: 'The id of a pipeline.', examples: ['orders'] });
 export const pipelineParams = z.strictObject({ id: idSchema });
 export const itemParams = z.strictObject({
   id: idSchema,
-  itemId: itemIdSchema.meta({ description: 'The id of an item, percent-encoded.', examples: ['order-4711'] }),
+  itemId: knownItemIdSchema.meta({ description: 'The id of an item, percent-encoded.', examples: ['order-4711'] }),
 });
 export const feedParams = z.strictObject({
   id: idSchema,
-  feedId: nameSchema.meta({ description: 'The id of a feed.', examples: ['my-batch-7'] }),
+  feedId: knownNameSchema.meta({ description: 'The id of a feed.', examples: ['my-batch-7'] }),
 });
 export const stageParams = z.strictObject({
   id: idSchema,
-  stage: stageNameSchema.meta({ description: 'The name of a stage, percent-encoded.', examples: ['Price'] }),
+  stage: knownStageNameSchema.meta({ description: 'The name of a stage, percent-encoded.', examples: ['Price'] }),
 });
 
 /** Routes without parameters refuse them too: a misspelt `?mode=` must not pass in silence. */

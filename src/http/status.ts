@@ -29,6 +29,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   draining: 409,
   'item-not-final': 409,
   'item-final': 409,
+  'misdirected-request': 421,
   'body-too-large': 413,
   'line-too-large': 400,
   'unsupported-media-type': 415,

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { waitSecondsSchema } from './feed.ts';
 import { failedResultExample, resultExample, resultSchema } from './item.ts';
-import { itemIdSchema, nameSchema, prioritySchema, stageNameSchema } from './names.ts';
+import { itemIdSchema, knownStageNameSchema, nameSchema, prioritySchema } from './names.ts';
 import { errorSummaryExample, errorSummarySchema } from './stats.ts';
 
 export const onDuplicateSchema = z.enum(['skip', 'reject', 'rerun']);
 export type OnDuplicate = z.infer<typeof onDuplicateSchema>;
 
 const feedOptionsShape = {
-  targetStage: stageNameSchema.optional().meta({ description: 'The stage to begin at; by default the first.' }),
+  targetStage: knownStageNameSchema.optional().meta({ description: 'The stage to begin at; by default the first.' }),
   priority: prioritySchema.optional(),
   feedId: nameSchema.optional().meta({ description: 'A name for this feed; by default one is made.' }),
   onDuplicate: onDuplicateSchema.optional().meta({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { resultExample, resultSchema } from './item.ts';
-import { instantSchema, itemIdSchema } from './names.ts';
+import { instantSchema, knownItemIdSchema } from './names.ts';
 
 export const feedExample = {
   feedId: 'my-batch-7',
@@ -53,7 +53,7 @@ export const waitSecondsSchema = z.number().min(0).max(86_400);
 export const waitBodySchema = z
   .strictObject({
     itemIds: z
-      .array(z.union([itemIdSchema, z.number()]))
+      .array(z.union([knownItemIdSchema, z.number()]))
       .min(1)
       .max(10_000),
     returnWhen: returnWhenSchema.default('ALL_COMPLETED').meta({

@@ -3,23 +3,49 @@ import { z } from 'zod';
 const RESERVED = ['__proto__', 'constructor', 'prototype'];
 const notReserved = (name: string): boolean => !RESERVED.includes(name);
 
-/** Ids of pipelines and feeds: 1 to 128 of `A-Za-z0-9._~:@-`; names that JavaScript objects own are refused. */
-export const nameSchema = z
-  .string()
-  .regex(/^[A-Za-z0-9._~:@-]{1,128}$/, 'must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ : @ -')
-  .refine(notReserved, 'is a reserved name');
+/** Of an address that has such a segment, every client makes another one (RFC 3986 section 5.2.4), however it is encoded. */
+const NOT_DOTS = '(?![.]{1,2}$)';
 
+const NAME = '[A-Za-z0-9._~:@-]{1,128}$';
+const NAME_FAULT = 'must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ : @ -';
+const STAGE_NAME = '[A-Za-z0-9._~:@ -]{1,128}$';
+const STAGE_NAME_FAULT = `${NAME_FAULT} and space`;
+
+const nameOf = (pattern: string, fault: string) =>
+  z
+    .string()
+    .regex(new RegExp(`^${pattern}`), fault)
+    .refine(notReserved, 'is a reserved name');
+
+/** Ids of pipelines and feeds: 1 to 128 of `A-Za-z0-9._~:@-`; names that JavaScript objects own are refused, and those that no address can have. */
+export const nameSchema = nameOf(NOT_DOTS + NAME, `${NAME_FAULT}, and neither . nor ..`);
 /** Names of stages: as {@link nameSchema}, spaces allowed. */
-export const stageNameSchema = z
+export const stageNameSchema = nameOf(NOT_DOTS + STAGE_NAME, `${STAGE_NAME_FAULT}, and neither . nor ..`);
+
+/** Of what is only looked for: it may be from an older version, which took more names. */
+export const knownNameSchema = nameOf(NAME, NAME_FAULT);
+export const knownStageNameSchema = nameOf(STAGE_NAME, STAGE_NAME_FAULT);
+
+const ITEM_ID_LENGTH = 512;
+/**
+ * No control characters, no lone surrogates, and nothing that shows as something else than it is: format characters, among them those that
+ * turn the direction of a text, and the separators of lines and paragraphs.
+ */
+const ITEM_ID = new RegExp(`^${NOT_DOTS}[^\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]{1,${ITEM_ID_LENGTH}}$`, 'u');
+export const ITEM_ID_FAULT = `must be 1 to ${ITEM_ID_LENGTH} characters without control or format characters, and neither . nor ..`;
+
+/** Whether an item may be given this id. */
+export function isItemId(id: string): boolean {
+  return id.length <= ITEM_ID_LENGTH && ITEM_ID.test(id);
+}
+
+/** Ids of items that are fed. */
+export const itemIdSchema = z.string().regex(ITEM_ID, ITEM_ID_FAULT);
+/** Ids of items that may be there already, from a version that took format characters. */
+export const knownItemIdSchema = z
   .string()
-  .regex(/^[A-Za-z0-9._~:@ -]{1,128}$/, 'must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ : @ - and space')
-  .refine(notReserved, 'is a reserved name');
-
-/** Ids of items: 1 to 512 characters, none of them a control character. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
-export const ITEM_ID_PATTERN = /^[^\u0000-\u001f\u007f-\u009f]{1,512}$/;
-
-export const itemIdSchema = z.string().regex(ITEM_ID_PATTERN, 'must be 1 to 512 characters without control characters');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]{1,512}$/, 'must be 1 to 512 characters without control characters');
 
 /** An instant: RFC 3339 in UTC with milliseconds. */
 export const instantSchema = z.string().meta({ format: 'date-time', examples: ['2026-11-23T17:44:00.123Z'] });

@@ -74,6 +74,11 @@ export const ERROR_CODES = {
     fix: 'Send it from a page of the same origin, or from a client that is no browser.',
     example: { detail: 'a web page of another origin sent this' },
   },
+  'misdirected-request': {
+    title: 'The request was sent to a name that this service does not go by',
+    fix: 'Use localhost or an address of loopback, or have the name added to ALLOWED_HOSTS.',
+    example: { detail: 'the request was sent to "evil.example", which this service does not go by' },
+  },
   'not-found': {
     title: 'There is nothing at this address',
     fix: 'Look at GET /openapi.json for the routes that exist.',

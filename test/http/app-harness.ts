@@ -25,6 +25,9 @@ export interface Service extends AsyncDisposable {
 
 interface ServiceOptions {
   apiKeys?: readonly ApiKey[];
+  /** Where it would listen, and `ALLOWED_HOSTS`. */
+  host?: string;
+  allowedHosts?: readonly string[];
   bodyLimitBytes?: number;
   backlogCapacity?: number;
   sseHeartbeatSeconds?: number;
@@ -59,6 +62,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const app = await buildApp(
     {
       apiKeys: options.apiKeys ?? [],
+      host: options.host ?? '127.0.0.1',
+      allowedHosts: options.allowedHosts ?? [],
       bodyLimitBytes: options.bodyLimitBytes ?? 1_048_576,
       shutdownTimeoutSeconds: 30,
       sseHeartbeatSeconds: options.sseHeartbeatSeconds ?? 15,
