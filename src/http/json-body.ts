@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { SluiceError } from '../engine/index.ts';
-import { guardJson } from './json-guard.ts';
+import { guardJson } from '../schemas/json-guard.ts';
 
 /** A JSON body is small (it has a limit), so its whole arrival has a deadline; NDJSON has an idle timer of its own instead. */
 const ARRIVAL_SECONDS = 60;
