@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { TaskDeclaration } from '../src/engine/index.ts';
+import { describeThrown, type TaskDeclaration } from '../src/engine/index.ts';
 import { declareHook } from './kit/declaration.ts';
 import type { HttpClient } from './kit/http-client.ts';
 import { encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } from './kit/http-params.ts';
@@ -7,11 +7,16 @@ import { encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } fro
 /** An answer is looked at for its status alone. */
 const ANSWER_MAX_BYTES = 1_048_576;
 
-export function httpNotify(client: HttpClient): TaskDeclaration {
+/** `mask` takes secrets out of a text: of an error goes out what everybody sees of it. */
+export function httpNotify(client: HttpClient, mask: (text: string) => string = (text) => text): TaskDeclaration {
+  const shown = (error: Error): object => {
+    const { type, message } = describeThrown(error, mask);
+    return { type, message };
+  };
   return declareHook({
     name: 'http_notify',
     description:
-      'Tells a URL that an item has left a stage: a POST of `{ pipeline, stage, itemId, sequenceId, feedId, attempts, metadata, value }`, with `error` in place of `value` when it has failed. It is sent once, its worker waits for the answer, and one that is no success is logged; the item goes on in any case.',
+      'Tells a URL that an item has left a stage: a POST of `{ pipeline, stage, itemId, sequenceId, feedId, attempts, metadata, value }`, with `error` in place of `value` when it has failed. It is sent once, its worker waits for the answer, and one that is no success is logged; the item goes on in any case. Redirects are followed as by `http_request`: with its body within the origin only.',
     params: z
       .strictObject({
         url: urlSchema,
@@ -22,10 +27,10 @@ export function httpNotify(client: HttpClient): TaskDeclaration {
       })
       .meta({ examples: [{ url: 'https://hooks.example.com/orders', headers: { authorization: 'Bearer {{ secrets.HOOKS }}' } }] }),
     prepare:
-      ({ url, method, headers, body, timeoutSeconds }) =>
-      async (itemId, told, info, { pipeline }) => {
+      ({ url, method, headers, body, timeoutSeconds }, { hasSecrets }) =>
+      async (itemId, told, info, { pipeline, logger }) => {
         const { stage, sequenceId, feedId, attempts, metadata } = info;
-        const outcome = told instanceof Error ? { error: { type: told.name, message: told.message } } : { value: told };
+        const outcome = told instanceof Error ? { error: shown(told) } : { value: told };
         const message = body ?? { pipeline, stage, itemId, sequenceId, feedId, attempts, metadata, ...outcome };
         const { status } = await client.send({
           method,
@@ -34,6 +39,8 @@ export function httpNotify(client: HttpClient): TaskDeclaration {
           timeoutSeconds,
           maxBytes: ANSWER_MAX_BYTES,
           maxRedirects: 5,
+          hasSecrets,
+          log: { to: logger, about: { hook: 'http_notify', stage, item: itemId } },
         });
         if (status < 200 || status >= 300) throw new Error(`${new URL(url).origin} answered ${status}`);
       },

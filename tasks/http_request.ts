@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { PermanentError, RetryAfterError, type TaskDeclaration } from '../src/engine/index.ts';
 import { declareTask } from './kit/declaration.ts';
-import type { HttpClient, HttpResponse } from './kit/http-client.ts';
+import type { HttpClient } from './kit/http-client.ts';
+import type { HttpResponse } from './kit/http-message.ts';
 import { encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } from './kit/http-params.ts';
+import { bodyOf, printable, responseSchema } from './kit/http-response.ts';
 
 const statusesSchema = z.array(z.int().min(100).max(599)).max(500);
 
@@ -12,14 +14,12 @@ const paramsSchema = z
     method: methodSchema.default('GET'),
     headers: headersSchema,
     body: z.unknown().optional().meta({ description: 'A text is sent as it is; anything else as JSON.' }),
-    response: z.enum(['auto', 'json', 'text', 'bytes']).default('auto').meta({
-      description:
-        'What the body of the answer becomes: JSON, a text, or base64. `auto` goes by its content type: JSON, text, and base64 for the rest.',
-    }),
+    response: responseSchema,
     into: z
       .string()
       .min(1)
       .max(256)
+      .refine((name) => name !== '__proto__', 'must not be "__proto__"')
       .optional()
       .meta({ description: 'Where in the value, an object, the answer is put. By default the answer replaces the value.' }),
     successStatuses: statusesSchema
@@ -68,39 +68,40 @@ class HttpRetryAfterError extends RetryAfterError {
   }
 }
 
-/** How much of an error's body is shown. */
-const SHOWN_CHARACTERS = 200;
-
 /** `mask` takes secrets out of a text: the address may have been made with one, and it is shown. */
 export function httpRequest(client: HttpClient, mask: (text: string) => string = (text) => text): TaskDeclaration {
   return declareTask({
     name: 'http_request',
     description:
-      'Sends an HTTP request and gives `{ status, headers, body, url }`. Statuses of `retryStatuses` and a broken connection are retried, after the server’s `Retry-After` where it names one; other errors fail the item at once. Addresses of private networks, loopback and metadata services are refused unless `HTTP_ALLOW_HOSTS` names them, redirects to them too.',
+      'Sends an HTTP request and gives `{ status, headers, body, url }`. Statuses of `retryStatuses` and a broken connection are retried, after the server’s `Retry-After` where it names one; other errors fail the item at once. Addresses of private networks, loopback and metadata services are refused unless `HTTP_ALLOW_HOSTS` names them, redirects to them too. A redirect to another origin takes along `accept`, `accept-encoding`, `accept-language`, `cache-control` and `user-agent`, no other header; it is not followed when that would need a body or another method than GET, HEAD or OPTIONS, when the parameters name a secret, or from `https:` to `http:`.',
     params: paramsSchema,
     check: ({ method, body }) =>
       body !== undefined && (method === 'GET' || method === 'HEAD') ? [{ path: '/body', message: `cannot be sent with ${method}` }] : [],
-    prepare: (params) => async (value, context) => {
-      const { into, successStatuses, retryStatuses } = params;
-      if (into !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))) {
-        throw new PermanentError('"into" needs a value that is an object');
-      }
-      const answer = await client.send({
-        ...params,
-        ...encodeBody(params.body, params.headers),
-        onAbort: (listener) => context.onAbort(listener),
-      });
-      const { status } = answer;
-      if (!(status >= 200 && status < 300) && !successStatuses.includes(status)) throw failureOf(answer, retryStatuses);
-      const result = { status, headers: answer.headers, body: bodyOf(answer, params.response), url: mask(answer.url) };
-      return into === undefined ? result : { ...(value as object), [into]: result };
-    },
+    prepare:
+      (params, { hasSecrets }) =>
+      async (value, context) => {
+        const { into, successStatuses, retryStatuses } = params;
+        if (into !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))) {
+          throw new PermanentError('"into" needs a value that is an object');
+        }
+        const answer = await client.send({
+          ...params,
+          ...encodeBody(params.body, params.headers),
+          hasSecrets,
+          log: { to: context.logger, about: { task: 'http_request', stage: context.stage, item: context.itemId } },
+          onAbort: (listener) => context.onAbort(listener),
+        });
+        const { status } = answer;
+        if (!(status >= 200 && status < 300) && !successStatuses.includes(status)) throw failureOf(answer, retryStatuses, mask);
+        const result = { status, headers: answer.headers, body: bodyOf(answer, params.response, mask), url: mask(answer.url) };
+        return into === undefined ? result : { ...(value as object), [into]: result };
+      },
   });
 }
 
-function failureOf(answer: HttpResponse, retryStatuses: readonly number[]): Error {
+function failureOf(answer: HttpResponse, retryStatuses: readonly number[], mask: (text: string) => string): Error {
   const { status, headers, body } = answer;
-  const text = printable(body);
+  const text = printable(body, mask);
   const message = `the server answered ${status}${text === '' ? '' : `: ${text}`}`;
   if (!retryStatuses.includes(status)) return new HttpStatusPermanentError(message);
   const seconds = retryAfterSeconds(headers['retry-after'], headers.date);
@@ -114,47 +115,4 @@ function retryAfterSeconds(header: string | undefined, date: string | undefined)
   const at = Date.parse(header);
   const now = date === undefined || Number.isNaN(Date.parse(date)) ? Date.now() : Date.parse(date);
   return Number.isNaN(at) ? undefined : Math.max(0, (at - now) / 1000);
-}
-
-function printable(body: Buffer): string {
-  return body
-    .subarray(0, SHOWN_CHARACTERS * 4)
-    .toString('utf8')
-    .replace(/\s+/g, ' ')
-    .replace(/\p{C}/gu, '')
-    .slice(0, SHOWN_CHARACTERS)
-    .trim();
-}
-
-function bodyOf({ body, headers }: HttpResponse, response: z.infer<typeof paramsSchema>['response']): unknown {
-  const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';');
-  const isJson = /^application\/(?:[\w.+-]+\+)?json$/.test(type.trim());
-  if (response === 'bytes') return body.toString('base64');
-  if (response === 'json' || (response === 'auto' && isJson)) return jsonOf(body);
-  if (response === 'text' || isText(type.trim())) return textOf(body, headers['content-type']);
-  return body.length === 0 ? '' : body.toString('base64');
-}
-
-/** An empty body, as a 204 has it, is null. Text that is not JSON may be a page of a proxy in between: it is retried. */
-function jsonOf(body: Buffer): unknown {
-  if (body.length === 0) return null;
-  try {
-    const text = body.toString('utf8');
-    return JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
-  } catch {
-    throw new Error(`the body is no JSON: ${printable(body)}`);
-  }
-}
-
-function isText(type: string): boolean {
-  return type.startsWith('text/') || /^application\/(?:xml|xhtml\+xml|javascript|x-www-form-urlencoded|x-ndjson|yaml)$|\+xml$/.test(type);
-}
-
-function textOf(body: Buffer, type: string | undefined): string {
-  const label = /charset="?([^\s";]+)/i.exec(type ?? '')?.[1] ?? 'utf-8';
-  try {
-    return new TextDecoder(label).decode(body);
-  } catch {
-    return new TextDecoder('utf-8').decode(body);
-  }
 }

@@ -31,7 +31,7 @@ export interface BuiltInOptions {
 }
 
 export function builtInTasks(options: BuiltInOptions): TaskDeclaration[] {
-  const httpClient = createHttpClient({ allowHosts: options.httpAllowHosts });
+  const httpClient = createHttpClient({ allowHosts: options.httpAllowHosts, mask: options.maskSecrets });
   return [
     fileAppend(options),
     hash,
@@ -40,7 +40,7 @@ export function builtInTasks(options: BuiltInOptions): TaskDeclaration[] {
     jsonata,
     sleep,
     jsonataTrue,
-    httpNotify(httpClient),
+    httpNotify(httpClient, options.maskSecrets),
     logSuccess,
     logFailure,
     logSkip,

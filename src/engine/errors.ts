@@ -81,7 +81,7 @@ export class AbortedError extends Error {
   override name = 'AbortedError';
 }
 
-/** What a thrown value says: its type, its text, and how to go on. Non-errors are allowed; nothing here throws. */
+/** What a thrown value says: its type, its text, and how to go on. */
 export interface Thrown {
   type: string;
   message: string;
@@ -91,16 +91,22 @@ export interface Thrown {
   status: number | undefined;
 }
 
-export function describeThrown(thrown: unknown): Thrown {
+/**
+ * Non-errors are allowed; nothing here throws. `mask` takes secrets out of what is shown. It sees the texts whole: of a secret that was cut
+ * off in the middle it would leave the first half.
+ */
+export function describeThrown(thrown: unknown, mask: (text: string) => string = (text) => text): Thrown {
+  const shown = (text: string, length: number): string => mask(text).slice(0, length).toWellFormed();
   try {
     if (typeof thrown === 'object' && thrown !== null) {
       const carrier = thrown as { name?: unknown; message?: unknown; permanent?: unknown; retryAfterSeconds?: unknown; status?: unknown };
       const after = carrier.retryAfterSeconds;
       const isError = thrown instanceof Error || typeof carrier.message === 'string';
       const message = isError ? String(carrier.message) : (JSON.stringify(thrown) ?? String(thrown));
+      const type = isError && typeof carrier.name === 'string' && carrier.name !== '' ? carrier.name : isError ? 'Error' : 'NonError';
       return {
-        type: isError && typeof carrier.name === 'string' && carrier.name !== '' ? carrier.name : isError ? 'Error' : 'NonError',
-        message: message.slice(0, MESSAGE_MAX),
+        type: shown(type, TYPE_MAX),
+        message: shown(message, MESSAGE_MAX),
         permanent: carrier.permanent === true,
         retryAfterSeconds:
           typeof after === 'number' && Number.isFinite(after) && after >= 0 ? Math.min(after, LONGEST_WAIT_SECONDS) : undefined,
@@ -109,7 +115,7 @@ export function describeThrown(thrown: unknown): Thrown {
     }
     return {
       type: 'NonError',
-      message: String(thrown).slice(0, MESSAGE_MAX),
+      message: shown(String(thrown), MESSAGE_MAX),
       permanent: false,
       retryAfterSeconds: undefined,
       status: undefined,
@@ -122,5 +128,7 @@ export function describeThrown(thrown: unknown): Thrown {
 
 /** An error's text can hold a whole response body; what is kept of it is bounded. */
 const MESSAGE_MAX = 4096;
+/** A name is a word; whoever makes errors can make it anything. */
+const TYPE_MAX = 256;
 /** A server may ask for any wait; past a year its end is no instant that could be shown. */
 const LONGEST_WAIT_SECONDS = 31_536_000;

@@ -144,7 +144,7 @@ export class StageRunner implements Runner, AttemptSink {
     const now = this.deps.time.tick();
     if (now - worker.taskStatusAt < minIntervalSeconds * 1000) return false;
     worker.taskStatusAt = now;
-    worker.taskStatus = this.deps.maskSecrets(String(text)).slice(0, 1024);
+    worker.taskStatus = this.deps.maskSecrets(String(text)).slice(0, 1024).toWellFormed();
     this.deps.events.task('progress', worker, attempt.item, attempt.spec, attempt.attempt, {
       taskStatus: worker.taskStatus,
     });
@@ -277,8 +277,7 @@ export class StageRunner implements Runner, AttemptSink {
     const now = time.tick();
     const { spec } = worker.attempt as TaskAttempt;
     worker.busyMs += now - worker.startedAt;
-    const { type, permanent, retryAfterSeconds, status, ...described } = describeThrown(thrown);
-    const message = this.deps.maskSecrets(described.message);
+    const { type, message, permanent, retryAfterSeconds, status } = describeThrown(thrown, this.deps.maskSecrets);
     const attempts = item.attempts;
     const error: ItemError = { type, message, stage: item.stage.name, attempts };
     const isLast = permanent || attempts >= this.maxAttempts;
@@ -418,7 +417,7 @@ export class StageRunner implements Runner, AttemptSink {
   }
 
   private warn(item: Item, { error }: NonNullable<Fault>, message: string): void {
-    this.logger.warn({ item: item.id, stage: item.stage.name, error: describeThrown(error) }, message);
+    this.logger.warn({ item: item.id, stage: item.stage.name, error: describeThrown(error, this.deps.maskSecrets) }, message);
   }
 }
 

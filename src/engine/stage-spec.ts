@@ -7,7 +7,7 @@ import {
 } from '../schemas/definition.ts';
 import { faultsOf, jsonPointer } from '../schemas/faults.ts';
 import type { Fault } from '../schemas/problem.ts';
-import { SluiceError, StageValidationError } from './errors.ts';
+import { describeThrown, SluiceError, StageValidationError, type Thrown } from './errors.ts';
 import type { Limiters } from './limiters.ts';
 import type { Limit } from './limits.ts';
 import type { Logger, Ports, ThreadRunner } from './ports.ts';
@@ -189,10 +189,15 @@ function resolveHook(use: HookUse, { registry, ports }: SpecEnvironment): HookCa
   }
   return async (itemId, told, info, { pipeline, logger, value }) => {
     const { metadata, sequenceId } = info;
-    const error = told instanceof Error ? { type: told.name, message: told.message } : undefined;
+    // What a template makes of it may be sent anywhere: it gets what everybody sees of the error.
+    const error = told instanceof Error ? shownError(describeThrown(told, ports.secrets.mask)) : undefined;
     const { handler, params } = await prepared.prepare({ value, metadata, itemId, sequenceId, ...(error && { error }) });
     return handler(itemId, told, info, { pipeline, logger, params });
   };
+}
+
+function shownError({ type, message }: Thrown): { type: string; message: string } {
+  return { type, message };
 }
 
 function taskSpecOf(

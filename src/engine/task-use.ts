@@ -49,7 +49,8 @@ function parseFaults(declaration: TaskDeclaration, given: unknown): Fault[] {
 
 /** Throws `invalid-params` when the parameters do not fit. */
 export function prepareUse(declaration: TaskDeclaration, given: unknown, environment: TemplateEnvironment): PreparedUse {
-  const handlerOf = (params: unknown): TaskHandler => declaration.prepare?.(params) ?? declaration.run;
+  const traits = { hasSecrets: namesSecrets(given, declaration.verbatim ?? []) };
+  const handlerOf = (params: unknown): TaskHandler => declaration.prepare?.(params, traits) ?? declaration.run;
   const { templates } = compileTemplates(given, declaration.verbatim ?? [], environment);
   if (templates === null) {
     const params = declaration.parseParams(given);
@@ -61,7 +62,7 @@ export function prepareUse(declaration: TaskDeclaration, given: unknown, environ
     try {
       params = parse(rendered);
     } catch (error) {
-      throw new ItemParamsError(describeThrown(error).message);
+      throw new ItemParamsError(describeThrown(error, environment.secrets.mask).message);
     }
     return { params, handler: handlerOf(params) };
   };
@@ -73,6 +74,18 @@ export function prepareUse(declaration: TaskDeclaration, given: unknown, environ
       return rendered instanceof Promise ? rendered.then(finish) : finish(rendered);
     },
   };
+}
+
+/**
+ * Whether an expression in the parameters may see a secret: it cannot without the word. Looked for in the texts, not in what they make: of
+ * a secret that was encoded, hashed or cut, nothing could be recognised. A text that only speaks of secrets counts too.
+ */
+function namesSecrets(given: unknown, verbatim: readonly string[]): boolean {
+  const holds = (node: unknown): boolean => {
+    if (typeof node === 'string') return node.includes('{{') && node.includes('secrets');
+    return typeof node === 'object' && node !== null && Object.values(node).some(holds);
+  };
+  return Object.entries(Object(given)).some(([name, node]) => !verbatim.includes(name) && holds(node));
 }
 
 /** Only the members that are the item's need to be looked at again, where the others could be without them. */

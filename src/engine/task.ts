@@ -63,6 +63,12 @@ export type Predicate = (value: unknown, info: PredicateInfo) => boolean | Promi
 /** `params`: the parsed `with` of the definition. */
 export type RegisteredPredicate = (value: unknown, info: PredicateInfo & { params: unknown }) => boolean | Promise<boolean>;
 
+/** What a definition's use of a task is like, beyond its parameters. */
+export interface UseTraits {
+  /** Templates in its parameters name secrets, so what they make may hold one, whatever the expression has made of it. */
+  readonly hasSecrets: boolean;
+}
+
 /** A task as it was declared: what `GET /tasks` shows and a stage runs. */
 export interface TaskDeclaration {
   name: string;
@@ -86,6 +92,6 @@ export interface TaskDeclaration {
   thread?: boolean;
   module?: string;
   /** Called after `parseParams`, with the parsed params; may prepare something and returns the handler, predicate or hook. */
-  prepare?: (params: unknown) => TaskHandler;
+  prepare?: (params: unknown, traits?: UseTraits) => TaskHandler;
   run: TaskHandler;
 }

@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { SluiceError } from '../engine/index.ts';
 import type { Clock } from '../engine/ports.ts';
+import { guardJson } from '../schemas/json-guard.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
-import { guardJson } from './json-guard.ts';
 import { ClientGoneError } from './ndjson-wait.ts';
 
 /** A JSON body is small (it has a limit), so its whole arrival has a deadline; NDJSON has an idle timer of its own instead. */

@@ -11,7 +11,7 @@
 import type { Readable } from 'node:stream';
 import { SluiceError } from '../engine/index.ts';
 import { type Clock, systemClock } from '../engine/ports.ts';
-import { guardJson } from './json-guard.ts';
+import { guardJson } from '../schemas/json-guard.ts';
 import { createReadWaiter } from './ndjson-wait.ts';
 
 export { ClientGoneError } from './ndjson-wait.ts';

@@ -1,6 +1,6 @@
 import { type LookupAddress, lookup as lookupName } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
-import { PermanentError } from '../../src/engine/index.ts';
+import { AddressRefusedError } from './http-trouble.ts';
 
 /**
  * Which addresses the tasks may connect to. Public ones; of the others (loopback, private, link-local with the metadata services,
@@ -16,11 +16,6 @@ export interface AddressGuard {
   lookupFor(host: string, port: number): LookupFunction;
   /** Throws {@link AddressRefusedError} when a connection to that host has come out at an address that is refused. */
   checkAddress(address: string | undefined, host: string, port: number): void;
-}
-
-/** The request would leave the network that tasks may reach. Trying again would be refused again. */
-export class AddressRefusedError extends PermanentError {
-  override name = 'AddressRefused';
 }
 
 const refused = new BlockList();
@@ -78,11 +73,8 @@ export function createAddressGuard(allowed: readonly string[]): AddressGuard {
   }
 
   function checkAddress(address: string | undefined, host: string, port: number): void {
-    if (address === undefined) throw new AddressRefusedError(`a connection to "${host}" has no address`);
-    if (isNameAllowed(host, port) || isRangeAllowed(address) || !isRefused(address)) return;
-    throw new AddressRefusedError(
-      `"${host}" is ${address === unbracketed(host) ? '' : `at ${address}, `}an address that HTTP_ALLOW_HOSTS does not name`,
-    );
+    const isOpen = address !== undefined && (isNameAllowed(host, port) || isRangeAllowed(address) || !isRefused(address));
+    if (!isOpen) throw new AddressRefusedError(host, { host, port, addresses: [address ?? 'unknown'] });
   }
 
   function lookupFor(host: string, port: number): LookupFunction {
@@ -92,8 +84,8 @@ export function createAddressGuard(allowed: readonly string[]): AddressGuard {
         const open = found.filter(({ address }) => isNameAllowed(host, port) || isRangeAllowed(address) || !isRefused(address));
         const [first] = open;
         if (first === undefined) {
-          const where = found.map(({ address }) => address).join(', ');
-          return callback(new AddressRefusedError(`"${host}" is at ${where}, an address that HTTP_ALLOW_HOSTS does not name`), '', 0);
+          const addresses = found.map(({ address }) => address);
+          return callback(new AddressRefusedError(host, { host, port, addresses }), '', 0);
         }
         if (options.all === true) callback(null, open);
         else callback(null, first.address, first.family);

@@ -6,6 +6,7 @@ import {
   type TaskContext,
   type TaskDeclaration,
   type TaskHandler,
+  type UseTraits,
 } from '../../src/engine/index.ts';
 import { faultsOf } from '../../src/schemas/faults.ts';
 import type { Fault } from '../../src/schemas/problem.ts';
@@ -22,7 +23,7 @@ interface Source<Schema extends z.ZodType, Handler> {
   /** What the schema cannot say, such as whether an expression can be compiled; every fault, none when all is well. */
   check?: (params: z.output<Schema>) => Fault[];
   /** Called once for each use in a definition, and for each item when its parameters hold templates. */
-  prepare: (params: z.output<Schema>) => Handler;
+  prepare: (params: z.output<Schema>, traits: UseTraits) => Handler;
 }
 export type TaskSource<Schema extends z.ZodType> = Source<Schema, (value: unknown, context: TaskContext) => unknown>;
 export type PredicateSource<Schema extends z.ZodType> = Source<Schema, RegisteredPredicate>;
@@ -41,8 +42,10 @@ export function declareHook<Schema extends z.ZodType>(source: HookSource<Schema>
   return declare('hook', source);
 }
 
+const PLAIN: UseTraits = { hasSecrets: false };
+
 function declare<Schema extends z.ZodType>(kind: TaskKind, source: Source<Schema, TaskHandler>): TaskDeclaration {
-  const prepare = (params: unknown): TaskHandler => source.prepare(params as z.output<Schema>);
+  const prepare = (params: unknown, traits: UseTraits = PLAIN): TaskHandler => source.prepare(params as z.output<Schema>, traits);
   const { params: schema } = source;
   const shape = schema instanceof z.ZodObject ? (schema.shape as Record<string, z.ZodType>) : undefined;
   return {

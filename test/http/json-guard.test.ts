@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { guardJson, JSON_DEPTH_MAX } from '../../src/http/json-guard.ts';
+import { guardJson, JSON_DEPTH_MAX } from '../../src/schemas/json-guard.ts';
 
 const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels));
 

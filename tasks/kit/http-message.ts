@@ -1,0 +1,28 @@
+import type { Logger } from '../../src/engine/ports.ts';
+
+export interface HttpRequest {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  body?: string | Uint8Array | undefined;
+  /** For the whole exchange, with its redirects. */
+  timeoutSeconds: number;
+  /** Of the body, as it came and decompressed. */
+  maxBytes: number;
+  maxRedirects: number;
+  /** The definition made it with a secret, in whatever form: then no other origin gets any of it. */
+  hasSecrets?: boolean | undefined;
+  /** Gets what an error does not say, with `about` among the fields. */
+  log?: { to: Logger; about: object } | undefined;
+  /** Where to ask to be told that the answer is no longer wanted. */
+  onAbort?: ((listener: (reason: unknown) => void) => void) | undefined;
+}
+
+export interface HttpResponse {
+  status: number;
+  /** Names in lower case; a repeated header is one value, joined with `, `. */
+  headers: Record<string, string>;
+  body: Buffer;
+  /** Where the answer came from, after redirects. */
+  url: string;
+}
