@@ -1,6 +1,6 @@
 /**
  * A process that evaluates for the service, one call after the other, until its limits or the service end it. It gets everything in
- * messages: it has no environment, opens nothing and writes nothing.
+ * messages: it has no environment, and nothing that it evaluates can open or write anything.
  */
 import { enableCompileCache } from 'node:module';
 import { Worker } from 'node:worker_threads';
@@ -8,7 +8,7 @@ import { type Answer, type Answers, type Batch, EVALUATION_LIMITS, type Expressi
 
 // Before the rest is loaded: the next one is ready sooner.
 enableCompileCache();
-const { prepareExpression } = await import('./evaluate-expression.ts');
+const [{ prepareExpression }, { prepareSchema }] = await Promise.all([import('./evaluate-expression.ts'), import('./evaluate-schema.ts')]);
 
 /** Answers are sent together, but none is held back for longer. */
 const FLUSH_MS = 5;
@@ -24,12 +24,16 @@ function evaluateOf({ kind, source, timeoutMs }: Work): Evaluate {
   const key = `${kind} ${timeoutMs} ${source}`;
   let evaluate = prepared.get(key);
   if (evaluate === undefined) {
-    const run = prepareExpression(source, timeoutMs);
-    evaluate = (given) => run((given as ExpressionInput).input, (given as ExpressionInput).bindings);
+    evaluate = kind === 'schema' ? prepareSchema(source) : evaluateExpression(source, timeoutMs);
     if (prepared.size >= PREPARED_MAX) prepared.clear();
     prepared.set(key, evaluate);
   }
   return evaluate;
+}
+
+function evaluateExpression(source: string, timeoutMs: number): Evaluate {
+  const evaluate = prepareExpression(source, timeoutMs);
+  return (given) => evaluate((given as ExpressionInput).input, (given as ExpressionInput).bindings);
 }
 
 async function answerOf(work: Work, input: unknown): Promise<Answer> {
