@@ -3,7 +3,14 @@ import { z } from 'zod';
 import { PermanentError } from '../src/engine/index.ts';
 import type { Fault } from '../src/schemas/problem.ts';
 import { declareTask } from './kit/declaration.ts';
-import { compileSchema } from './kit/json-schema.ts';
+import { type Work, weightOf } from './kit/evaluation.ts';
+import { evaluators, isForGood } from './kit/expression.ts';
+import { type Check, compileCheck, type Faults } from './kit/json-schema.ts';
+import { quickUpTo } from './kit/schema-size.ts';
+
+/** Of a check in an evaluator. */
+const TIMEOUT_MS = 2000;
+const CACHED_MAX = 100;
 
 const paramsSchema = z
   .strictObject({
@@ -25,31 +32,61 @@ export const jsonSchema = declareTask({
   verbatim: ['schema'],
   check({ schema }) {
     try {
-      compileSchema(schema);
+      compiled(schema);
       return [];
     } catch (error) {
       return [{ path: '/schema', message: `is no JSON Schema that can be used: ${(error as Error).message}` }];
     }
   },
   prepare({ schema }) {
-    const check = compileSchema(schema);
+    const { check, work, quickWeight } = compiled(schema);
     return (value) => {
-      const faults = check(value);
-      if (faults.length > 0) throw new PermanentError(describe(faults));
-      return value;
+      if (quickWeight > 0 && weightOf(value, quickWeight) <= quickWeight) return settle(value, check(value));
+      return evaluators.run(work, value).then((found) => settle(value, found as Faults), fail);
     };
   },
 });
 
+interface Compiled {
+  check: Check;
+  work: Work;
+  /** Up to this weight of a value it is checked at once. */
+  quickWeight: number;
+}
+
+/** The last ones by their JSON: a definition is looked at several times until it runs. */
+const cache = new Map<string, Compiled>();
+
+function compiled(schema: unknown): Compiled {
+  const source = JSON.stringify(schema);
+  let found = cache.get(source);
+  if (found === undefined) {
+    found = { check: compileCheck(schema), work: { kind: 'schema', source, timeoutMs: TIMEOUT_MS }, quickWeight: quickUpTo(schema) };
+    if (cache.size >= CACHED_MAX) cache.clear();
+    cache.set(source, found);
+  }
+  return found;
+}
+
+function settle(value: unknown, { faults, count }: Faults): unknown {
+  if (count > 0) throw new PermanentError(describe(faults, count));
+  return value;
+}
+
+function fail(error: unknown): never {
+  if (!isForGood(error)) throw error;
+  throw new PermanentError(`the value cannot be checked: ${(error as Error).message}`);
+}
+
 /** The text of an error is kept up to 4096 characters; what doesn't fit is counted instead of being cut in the middle. */
 const LENGTH_MAX = 3900;
 
-function describe(faults: readonly Fault[]): string {
+function describe(faults: readonly Fault[], count: number): string {
   let text = 'the value does not fit the schema: ';
   for (const [index, { path, message }] of faults.entries()) {
     const reason = `${index === 0 ? '' : '; '}${path === '' ? 'it' : path} ${message}`;
-    if (text.length + reason.length > LENGTH_MAX) return `${text}; and ${faults.length - index} more`;
+    if (text.length + reason.length > LENGTH_MAX) return `${text}; and ${count - index} more`;
     text += reason;
   }
-  return text;
+  return count > faults.length ? `${text}; and ${count - faults.length} more` : text;
 }

@@ -1,21 +1,15 @@
 import { z } from 'zod';
 import { PermanentError } from '../src/engine/index.ts';
 import { declareTask } from './kit/declaration.ts';
-import { compileExpression } from './kit/expression.ts';
+import { compileExpression, isForGood } from './kit/expression.ts';
 import { expressionFaults, expressionSchema } from './kit/expression-params.ts';
 
 const paramsSchema = z
   .strictObject({
     expression: expressionSchema.meta({
-      description:
-        'Evaluated over the value; `$metadata`, `$itemId` and `$sequenceId` are the item’s. A regular expression in it is not stopped by the time limit.',
+      description: 'Evaluated over the value; `$metadata`, `$itemId` and `$sequenceId` are the item’s.',
     }),
-    timeoutSeconds: z
-      .number()
-      .min(0.001)
-      .max(60)
-      .default(1)
-      .meta({ description: 'How long an evaluation may take. The event loop waits for it, so keep it short.' }),
+    timeoutSeconds: z.number().min(0.001).max(60).default(1).meta({ description: 'How long an evaluation may take; it is stopped then.' }),
   })
   .meta({ examples: [{ expression: '{ "name": name, "total": $sum(lines.(price * quantity)), "source": $metadata.source }' }] });
 
@@ -28,12 +22,13 @@ export const jsonata = declareTask({
   check: expressionFaults,
   prepare({ expression, timeoutSeconds }) {
     const evaluate = compileExpression(expression, timeoutSeconds);
-    return async (value, { metadata, itemId, sequenceId }) => {
-      try {
-        return (await evaluate(value, { metadata, itemId, sequenceId })) ?? null;
-      } catch (error) {
-        throw new PermanentError(`the expression fails: ${(error as Error).message}`);
-      }
+    const fail = (error: unknown): never => {
+      if (!isForGood(error)) throw error;
+      throw new PermanentError(`the expression fails: ${(error as Error).message}`);
+    };
+    return (value, { metadata, itemId, sequenceId }) => {
+      const found = evaluate(value, { metadata, itemId, sequenceId });
+      return found instanceof Promise ? found.then((late: unknown) => late ?? null, fail) : (found ?? null);
     };
   },
 });

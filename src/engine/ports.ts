@@ -52,10 +52,13 @@ export interface ThreadRunner {
 }
 
 /**
- * A compiled expression. Resolves to plain data, `undefined` when it finds nothing; rejects with an Error that says what is wrong.
- * It MUST end by itself, in about a second.
+ * A compiled expression. Gives plain data, or a promise of it; `undefined` when it finds nothing. Rejects with an Error that says what is
+ * wrong; its `retryable` is true when neither the expression nor its input is to blame.
+ *
+ * It MUST end by itself, in about a second, whatever the input is, MUST NOT hold the event loop or take memory without bound meanwhile,
+ * and MUST NOT change its input or keep it. What it gives shares nothing with the input.
  */
-export type Expression = (input: unknown, bindings?: Record<string, unknown>) => Promise<unknown>;
+export type Expression = (input: unknown, bindings?: Record<string, unknown>) => unknown;
 
 /** The language of `{{ … }}` in definitions, of limiters' keys and weights. */
 export interface ExpressionLanguage {

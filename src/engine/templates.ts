@@ -143,22 +143,24 @@ export function compileTemplates(
 }
 
 function renderOf(evaluate: Expression, source: string, path: string): Render {
-  const steps = /^(?:value|metadata|itemId|sequenceId|secrets|error)(?:[.][A-Za-z_]\w*)*$/.test(source) ? source.split('.') : null;
-  return (scope) => {
-    const found = steps === null ? UNKNOWN : lookUp(scope, steps);
-    return found === UNKNOWN ? evaluated(scope) : found;
+  const here = `the template {{ ${source} }} of ${path}`;
+  const settle = (found: unknown): unknown => {
+    if (found === undefined) throw new TemplateError(`${here} finds nothing in this item`);
+    return found;
   };
-
-  async function evaluated(scope: Scope): Promise<unknown> {
+  const fail = (error: unknown): never => {
+    if ((error as { retryable?: unknown }).retryable === true) throw error;
+    throw new TemplateError(`${here} fails: ${(error as Error).message}`);
+  };
+  return (scope) => {
     let found: unknown;
     try {
-      found = await evaluate(scope);
+      found = evaluate(scope);
     } catch (error) {
-      throw new TemplateError(`the template {{ ${source} }} of ${path} fails: ${(error as Error).message}`);
+      fail(error);
     }
-    if (found === undefined) throw new TemplateError(`the template {{ ${source} }} of ${path} finds nothing in this item`);
-    return found;
-  }
+    return found instanceof Promise ? found.then(settle, fail) : settle(found);
+  };
 }
 
 function isBelow(path: string, top: string): boolean {
@@ -169,18 +171,6 @@ function isBelow(path: string, top: string): boolean {
 function set(into: Record<string, unknown>, key: string, value: unknown): void {
   if (key === '__proto__') Object.defineProperty(into, key, { value, enumerable: true, writable: true, configurable: true });
   else into[key] = value;
-}
-
-const UNKNOWN = Symbol('only the expression can tell');
-
-/** Most templates are a path to a plain value, and need no language for it. Of anything else, and of nothing, the expression tells. */
-function lookUp(scope: Scope, steps: readonly string[]): unknown {
-  let at: unknown = scope;
-  for (const step of steps) {
-    if (typeof at !== 'object' || at === null || Array.isArray(at) || !Object.hasOwn(at, step)) return UNKNOWN;
-    at = (at as Record<string, unknown>)[step];
-  }
-  return typeof at === 'string' || typeof at === 'number' || typeof at === 'boolean' ? at : UNKNOWN;
 }
 
 /** In the middle of a text, `null` is nearly always an accident. */

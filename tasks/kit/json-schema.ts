@@ -1,35 +1,68 @@
 import { type ErrorObject, type ValidateFunction, Ajv2020 as Validator } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
 import type { Fault } from '../../src/schemas/problem.ts';
+import { addFormats } from './schema-formats.ts';
+import { patternEngine } from './schema-patterns.ts';
+import { uniqueItems } from './unique-items.ts';
 
 export interface CompileOptions {
   /** Fills in the `default` of missing properties, in the value itself. */
   useDefaults?: boolean;
+  /** Stops at the first fault: the others of a large value would take as much memory as the value many times. */
+  firstFaultOnly?: boolean;
 }
 
-/** A compiled JSON Schema: every fault of a value, none when it fits. */
-export type Check = (value: unknown) => Fault[];
+/** What is wrong with a value: the first faults, and how many there are in all. */
+export interface Faults {
+  faults: Fault[];
+  count: number;
+}
+
+/** A compiled JSON Schema. */
+export type Check = (value: unknown) => Faults;
+
+/** As {@link compileCheck}; gives the faults alone. */
+export function compileSchema(schema: unknown, options: CompileOptions = {}): (value: unknown) => Fault[] {
+  const check = compileCheck(schema, options);
+  return (value) => check(value).faults;
+}
+
+const FAULTS_TOLD = 500;
+const DETAIL_MAX = 1000;
+const NONE: Faults = { faults: [], count: 0 };
+
+/** Looks at schemas only: what the meta-schemas say is compiled once. */
+const meta = new Validator({ allErrors: true, logger: false });
 
 /**
  * Compiles a JSON Schema of draft 2020-12. Throws an Error that says what is wrong with the schema: a keyword that doesn't exist, a
  * reference that leads nowhere, a pattern that is none. Nothing is ever fetched.
  */
-export function compileSchema(schema: unknown, options: CompileOptions = {}): Check {
+export function compileCheck(schema: unknown, options: CompileOptions = {}): Check {
+  if (typeof schema === 'object' && schema !== null && '$async' in schema) throw new Error('$async is not supported');
+  if (meta.validateSchema(schema as object | boolean) === false) throw new Error(`schema is invalid: ${meta.errorsText(meta.errors)}`);
   // An instance a schema: what one schema calls itself (`$id`) cannot collide with another's.
   const validator = new Validator({
-    allErrors: true,
+    allErrors: options.firstFaultOnly !== true,
+    validateSchema: false,
     allowUnionTypes: true,
     strictTypes: false,
     strictRequired: false,
     strictTuples: false,
     useDefaults: options.useDefaults === true,
+    code: { regExp: patternEngine },
     logger: false,
   });
-  // Its types name the function as a member of the module; at run time it is both.
-  (formats as unknown as (ajv: Validator) => void)(validator);
-  if (typeof schema === 'object' && schema !== null && '$async' in schema) throw new Error('$async is not supported');
+  validator.removeKeyword('uniqueItems');
+  validator.addKeyword(uniqueItems);
+  addFormats(validator);
   const validate: ValidateFunction = validator.compile(schema as object | boolean);
-  return (value) => (validate(value) ? [] : (validate.errors ?? []).map(faultOf));
+  return (value) => {
+    if (validate(value)) return NONE;
+    const errors = validate.errors ?? [];
+    // They are kept until the next value otherwise.
+    validate.errors = null;
+    return { faults: errors.slice(0, FAULTS_TOLD).map(faultOf), count: errors.length };
+  };
 }
 
 function faultOf(error: ErrorObject): Fault {
@@ -41,7 +74,16 @@ function faultOf(error: ErrorObject): Fault {
 function detailOf({ keyword, params }: ErrorObject): string {
   if (keyword === 'additionalProperties') return ` ("${params.additionalProperty}")`;
   if (keyword === 'unevaluatedProperties') return ` ("${params.unevaluatedProperty}")`;
-  if (keyword === 'enum') return `: ${params.allowedValues.map((allowed: unknown) => JSON.stringify(allowed)).join(', ')}`;
-  if (keyword === 'const') return ` ${JSON.stringify(params.allowedValue)}`;
+  if (keyword === 'enum') return `: ${listed(params.allowedValues)}`;
+  if (keyword === 'const') return ` ${listed([params.allowedValue])}`;
   return '';
+}
+
+function listed(values: readonly unknown[]): string {
+  let text = '';
+  for (const [index, value] of values.entries()) {
+    text += `${index === 0 ? '' : ', '}${JSON.stringify(value)}`;
+    if (text.length > DETAIL_MAX) return `${text.slice(0, DETAIL_MAX)}…`;
+  }
+  return text;
 }

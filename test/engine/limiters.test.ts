@@ -29,7 +29,7 @@ function world(limiters: Record<string, LimiterSettings>, run: TaskDeclaration['
       uniqueId: countedIds(),
       logger: silentLogger,
       threads: undefined,
-      expressions: expressionLanguage,
+      expressions: clock.awaiting(expressionLanguage),
       secrets: noSecrets,
     },
     maxStages: 64,

@@ -19,7 +19,7 @@ function world(settings: LimiterSettings) {
     clock,
     random: seededRandom(3),
     dues: new DueQueue(clock),
-    expressions: expressionLanguage,
+    expressions: clock.awaiting(expressionLanguage),
   });
   const gone: Let[] = [];
   const passes = new Map<string, LimiterPass>();

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/engine/ports.ts';
+import type { Clock, ExpressionLanguage } from '../../src/engine/ports.ts';
 
 // Taken before any test replaces the globals.
 const realImmediate = setImmediate;
@@ -24,6 +24,7 @@ export class VirtualClock implements Clock {
   private order = 0;
   private readonly timers = new Set<Timer>();
   private defers: (() => void)[] = [];
+  private readonly outside = new Set<Promise<unknown>>();
 
   now(): number {
     return this.epoch + this.time;
@@ -62,10 +63,31 @@ export class VirtualClock implements Clock {
     this.time += ms;
   }
 
+  /** A language whose evaluations, in processes of their own, need none of this clock's time: {@link settle} waits for them. */
+  awaiting(language: ExpressionLanguage): ExpressionLanguage {
+    return {
+      ...language,
+      compile: (source) => {
+        const evaluate = language.compile(source);
+        return (input, bindings) => {
+          const found = evaluate(input, bindings);
+          if (!(found instanceof Promise)) return found;
+          const done: Promise<unknown> = found.catch(() => undefined).finally(() => this.outside.delete(done));
+          this.outside.add(done);
+          return found;
+        };
+      },
+    };
+  }
+
   /** Runs everything that needs no time, until nothing is left of it. */
   async settle(): Promise<void> {
     for (;;) {
       await turn();
+      if (this.outside.size > 0) {
+        await Promise.all(this.outside);
+        continue;
+      }
       if (this.defers.length === 0) return;
       const defers = this.defers;
       this.defers = [];

@@ -1,0 +1,76 @@
+/*
+ * What the service and the processes that evaluate for it say to each other. Expressions and large values are evaluated apart, in
+ * child processes, because only a process has a memory limit that holds: a worker thread whose heap is full takes the whole process
+ * with it as soon as one allocation is larger than what `resourceLimits` leaves free.
+ */
+
+/** Bounds of an evaluation. Whoever runs into one has a message that names it. */
+export const EVALUATION_LIMITS = {
+  /** Of the heap of an evaluator. */
+  memoryMb: 64,
+  /** Of one text that an expression makes. */
+  textCharacters: 16_777_216,
+  /** Members of one sequence. */
+  sequence: 1_000_000,
+  /** Nested calls. */
+  stack: 2000,
+  /** Of what goes in, and of what comes out, see {@link weightOf}. */
+  inputWeight: 33_554_432,
+  outputWeight: 16_777_216,
+} as const;
+
+export type WorkKind = 'expression' | 'schema';
+
+/** One thing to evaluate over many inputs: an expression, or a schema. Its identity is that of its queue. */
+export interface Work {
+  readonly kind: WorkKind;
+  /** The text of the expression; the JSON of the schema. */
+  readonly source: string;
+  readonly timeoutMs: number;
+}
+
+export interface ExpressionInput {
+  input: unknown;
+  bindings: Record<string, unknown> | undefined;
+}
+
+/** To an evaluator: calls that it answers in this order. */
+export interface Batch {
+  works: readonly Work[];
+  /** Each with the index of its work. */
+  calls: readonly { work: number; input: unknown }[];
+}
+
+export type Answer = { ok: true; value: unknown; ms: number } | { ok: false; message: string; ms: number };
+
+/** From an evaluator: answers in the order of the calls, as many as there are by now. The first message, when it can begin, has none. */
+export interface Answers {
+  answers: Answer[];
+}
+
+const NODE_WEIGHT = 8;
+
+/**
+ * About the size of a value in bytes as JSON, or, above `most`, some number above it. Ends early, so that a value of any size is
+ * weighed in a bounded time. Of any depth.
+ */
+export function weightOf(value: unknown, most: number): number {
+  let weight = 0;
+  const todo: unknown[] = [value];
+  while (todo.length > 0 && weight <= most) {
+    const next = todo.pop();
+    weight += NODE_WEIGHT;
+    if (typeof next === 'string') weight += next.length;
+    else if (Array.isArray(next)) {
+      weight += next.length;
+      // An array that is too long by itself is not looked into.
+      if (weight <= most) for (const member of next) todo.push(member);
+    } else if (typeof next === 'object' && next !== null) {
+      for (const key in next) {
+        weight += key.length;
+        todo.push((next as Record<string, unknown>)[key]);
+      }
+    }
+  }
+  return weight;
+}

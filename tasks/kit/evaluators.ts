@@ -1,0 +1,314 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Answers, type Batch, EVALUATION_LIMITS, type Work, weightOf } from './evaluation.ts';
+
+export interface EvaluatorPool {
+  /** Rejects with an Error that says what is wrong, or which limit was met. */
+  run(work: Work, input: unknown): Promise<unknown>;
+  /** Ends the processes at once, evaluating or not. */
+  close(): void;
+}
+
+export interface EvaluatorPoolOptions {
+  /** How many processes at most; at least 2, so that a slow expression leaves one for the others. */
+  size?: number;
+  memoryMb?: number;
+  idleMs?: number;
+}
+
+/** What is no fault of the expression or its input: another attempt may succeed. */
+export class EvaluatorUnavailableError extends Error {
+  override name = 'EvaluatorUnavailable';
+  readonly retryable = true;
+}
+
+/** A process that has had nothing to do for so long ends; starting one takes some hundredth of a second. */
+const IDLE_MS = 30_000;
+/** How much longer than its time limit a call may take. The evaluator ends it by itself, unless it is inside a native function. */
+const GRACE_MS = 500;
+const STARTS_TRIED = 3;
+const SPARE_UP_TO = 2;
+/** A batch is as many calls as are expected to take so long, so that nobody waits behind a long row of others. */
+const BATCH_MS = 4;
+const BATCH_CALLS = 64;
+const BATCH_WEIGHT = 1_048_576;
+/** What takes longer on average never has all the processes. */
+const SLOW_MS = 50;
+/** An evaluator that dies under a single call without running out of memory or time was ended from outside: it is tried again. */
+const DEATHS_MAX = 3;
+
+interface Call {
+  lane: Lane;
+  input: unknown;
+  weight: number;
+  /** Was in a batch whose evaluator died, so that it may be the one to blame. */
+  alone: boolean;
+  deaths: number;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** The calls of one work that wait, and what one costs. */
+interface Lane {
+  work: Work;
+  waiting: Call[];
+  averageMs: number;
+}
+
+interface Evaluator {
+  child: ChildProcess;
+  isReady: boolean;
+  /** Sent and not answered, in order. */
+  pending: Call[];
+  isSlow: boolean;
+  timer: NodeJS.Timeout | undefined;
+  timedOut: boolean;
+}
+
+/**
+ * Processes that evaluate, started when they are needed. Works take turns; calls go in batches.
+ *
+ *     run ─▶ waiting ─▶ pending in an evaluator ─▶ answered
+ *               ▲              │ it dies: out of memory, or killed because time is up
+ *               └── alone ─────┴─ the only one that was pending is to blame ─▶ rejected
+ */
+export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): EvaluatorPool {
+  const size = Math.max(2, options.size ?? Math.min(4, availableParallelism()));
+  const { memoryMb = EVALUATION_LIMITS.memoryMb, idleMs = IDLE_MS } = options;
+  const lanes = new WeakMap<Work, Lane>();
+  /** Those with calls that wait; who was served last is last. */
+  const queued = new Set<Lane>();
+  const evaluators = new Set<Evaluator>();
+  let failedStarts = 0;
+  let isDispatching = false;
+  let isClosed = false;
+  const killAll = (): void => {
+    for (const { child } of evaluators) child.kill('SIGKILL');
+  };
+
+  function start(): void {
+    if (evaluators.size === 0) process.on('exit', killAll);
+    const child = fork(fileURLToPath(new URL(`./evaluator-process${extname(import.meta.url)}`, import.meta.url)), {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      // No secret of the environment, no option of this process.
+      env: {},
+      execArgv: [
+        `--max-old-space-size=${memoryMb}`,
+        '--max-semi-space-size=8',
+        // V8 goes on with its linear-time engine where the backtracking one takes long. What that one cannot do is stopped by the time limit.
+        '--enable-experimental-regexp-engine-on-excessive-backtracks',
+      ],
+    });
+    const evaluator: Evaluator = { child, isReady: false, pending: [], isSlow: false, timer: undefined, timedOut: false };
+    evaluators.add(evaluator);
+    child.on('message', (message) => onAnswers(evaluator, message as Answers));
+    child.once('error', (error) => onEnd(evaluator, null, error.message));
+    child.once('exit', (code, signal) => onEnd(evaluator, signal, `it ended with ${signal ?? code}`));
+  }
+
+  function onAnswers(evaluator: Evaluator, { answers }: Answers): void {
+    if (!evaluator.isReady) {
+      evaluator.isReady = true;
+      failedStarts = 0;
+    }
+    for (const answer of answers) {
+      const call = evaluator.pending.shift();
+      if (call === undefined) continue;
+      call.lane.averageMs += (answer.ms - call.lane.averageMs) / 8;
+      if (answer.ok) call.resolve(answer.value);
+      else call.reject(new Error(answer.message));
+    }
+    rearm(evaluator);
+    if (evaluator.pending.length === 0) dispatch();
+  }
+
+  /** While it evaluates it is watched and keeps this process alive; afterwards it waits for a while. */
+  function rearm(evaluator: Evaluator): void {
+    clearTimeout(evaluator.timer);
+    const { child } = evaluator;
+    const [next] = evaluator.pending;
+    if (next === undefined) {
+      evaluator.timer = setTimeout(() => child.kill('SIGKILL'), idleMs);
+      evaluator.timer.unref();
+      child.unref();
+      child.channel?.unref();
+      return;
+    }
+    evaluator.timer = setTimeout(() => {
+      evaluator.timedOut = true;
+      child.kill('SIGKILL');
+    }, next.lane.work.timeoutMs + GRACE_MS);
+    child.ref();
+    child.channel?.ref();
+  }
+
+  function onEnd(evaluator: Evaluator, signal: NodeJS.Signals | null, how: string): void {
+    if (!evaluators.delete(evaluator)) return;
+    clearTimeout(evaluator.timer);
+    evaluator.child.kill('SIGKILL');
+    if (evaluators.size === 0) process.off('exit', killAll);
+    const { pending } = evaluator;
+    if (isClosed) {
+      for (const call of [...pending, ...[...queued].flatMap(({ waiting }) => waiting)]) call.reject(closed());
+      queued.clear();
+      return;
+    }
+    if (!evaluator.isReady && ++failedStarts >= STARTS_TRIED) {
+      giveUp(how);
+      return;
+    }
+    const [only] = pending;
+    if (pending.length === 1 && only !== undefined) blame(only, evaluator, signal, how);
+    else {
+      for (const call of pending) call.alone = true;
+      for (const call of pending.reverse()) again(call);
+    }
+    dispatch();
+  }
+
+  function blame(call: Call, { timedOut }: Evaluator, signal: NodeJS.Signals | null, how: string): void {
+    const { timeoutMs } = call.lane.work;
+    call.lane.averageMs = Math.max(call.lane.averageMs, SLOW_MS + 1);
+    if (timedOut) call.reject(new Error(`it was stopped because it took longer than ${timeoutMs / 1000} s (time limit)`));
+    // V8 ends the process in one of these ways.
+    else if (signal === 'SIGABRT' || signal === 'SIGTRAP' || signal === 'SIGILL' || signal === 'SIGSEGV') {
+      call.reject(new Error(`it was stopped because it needed more than ${memoryMb} MB of memory (memory limit)`));
+    } else if (++call.deaths < DEATHS_MAX) again(call);
+    else call.reject(new EvaluatorUnavailableError(`the process that evaluated it is gone: ${how}`));
+  }
+
+  function again(call: Call): void {
+    call.lane.waiting.unshift(call);
+    queued.add(call.lane);
+  }
+
+  function giveUp(how: string): void {
+    failedStarts = 0;
+    for (const lane of queued) {
+      for (const call of lane.waiting.splice(0))
+        call.reject(new EvaluatorUnavailableError(`no process can be started to evaluate it: ${how}`));
+    }
+    queued.clear();
+  }
+
+  function dispatch(): void {
+    for (const evaluator of evaluators) {
+      if (queued.size === 0) return;
+      if (evaluator.isReady && evaluator.pending.length === 0) send(evaluator, nextBatch());
+    }
+    const all = [...evaluators];
+    if (queued.size === 0 && all.every(({ pending }) => pending.length === 0)) return;
+    if (all.length >= size || all.some(({ isReady, pending }) => !isReady || pending.length === 0)) return;
+    // One is always ready while others are busy, as far as two go: a slow call then holds up nobody while another process starts.
+    if (all.length < SPARE_UP_TO || (queued.size > 0 && mayBegin())) start();
+  }
+
+  function mayBegin(): boolean {
+    return slowRunning() < size - 1 || [...queued].some((lane) => !isSlow(lane));
+  }
+
+  function slowRunning(): number {
+    let count = 0;
+    for (const { isSlow, pending } of evaluators) if (isSlow && pending.length > 0) count++;
+    return count;
+  }
+
+  function nextBatch(): Call[] {
+    const batch: Call[] = [];
+    let ms = 0;
+    let weight = 0;
+    const slowMayGo = slowRunning() < size - 1;
+    for (const lane of [...queued]) {
+      while (lane.waiting.length > 0 && batch.length < BATCH_CALLS && ms < BATCH_MS && weight < BATCH_WEIGHT) {
+        const call = lane.waiting[0] as Call;
+        const goesAlone = call.alone || isSlow(lane);
+        if (goesAlone && (batch.length > 0 || (isSlow(lane) && !slowMayGo))) break;
+        lane.waiting.shift();
+        batch.push(call);
+        ms += goesAlone ? BATCH_MS : lane.averageMs;
+        weight += call.weight;
+      }
+      queued.delete(lane);
+      if (lane.waiting.length > 0) queued.add(lane);
+      if (ms >= BATCH_MS || batch.length >= BATCH_CALLS || weight >= BATCH_WEIGHT) break;
+    }
+    return batch;
+  }
+
+  function send(evaluator: Evaluator, calls: Call[]): void {
+    if (calls.length === 0) return;
+    const works: Work[] = [];
+    const indexes = new Map<Work, number>();
+    const batch: Batch = {
+      works,
+      calls: calls.map(({ lane, input }) => {
+        let work = indexes.get(lane.work);
+        if (work === undefined) {
+          work = works.push(lane.work) - 1;
+          indexes.set(lane.work, work);
+        }
+        return { work, input };
+      }),
+    };
+    try {
+      evaluator.child.send(batch, onSent);
+    } catch (error) {
+      // One of the inputs cannot be copied; which one shows when each goes by itself.
+      if (calls.length > 1) {
+        for (const call of calls) call.alone = true;
+        for (const call of calls.reverse()) again(call);
+      } else calls[0]?.reject(new Error(`the value cannot be copied: ${(error as Error).message}`));
+      setImmediate(dispatch);
+      return;
+    }
+    evaluator.pending = calls;
+    evaluator.isSlow = calls.some(({ lane }) => isSlow(lane));
+    rearm(evaluator);
+  }
+
+  return {
+    run(work, input) {
+      if (isClosed) return Promise.reject(closed());
+      const weight = weightOf(input, EVALUATION_LIMITS.inputWeight);
+      if (weight > EVALUATION_LIMITS.inputWeight) {
+        const limitMb = EVALUATION_LIMITS.inputWeight / 1_048_576;
+        return Promise.reject(new Error(`the value is larger than ${limitMb} MB (input limit)`));
+      }
+      let lane = lanes.get(work);
+      if (lane === undefined) {
+        lane = { work, waiting: [], averageMs: BATCH_MS };
+        lanes.set(work, lane);
+      }
+      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+      lane.waiting.push({ lane, input, weight, alone: false, deaths: 0, resolve, reject });
+      queued.add(lane);
+      // At the end of this turn, so that what begins together goes together.
+      if (!isDispatching) {
+        isDispatching = true;
+        queueMicrotask(() => {
+          isDispatching = false;
+          dispatch();
+        });
+      }
+      return promise;
+    },
+    close() {
+      isClosed = true;
+      killAll();
+    },
+  };
+}
+
+function closed(): Error {
+  return new EvaluatorUnavailableError('nothing is evaluated any more');
+}
+
+/** A process that cannot be written to any more is about to end; its end is dealt with when it comes. */
+function onSent(): void {}
+
+function isSlow({ averageMs }: Lane): boolean {
+  return averageMs > SLOW_MS;
+}
