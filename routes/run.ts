@@ -17,11 +17,13 @@ import { resultExample, resultSchema } from '../src/schemas/item.ts';
 
 /** All items of a run that is answered with one document are in memory at once, and so is the reply. */
 const RUN_BODY_MAX_BYTES = 64 * 1024 * 1024;
+const RUN_ITEMS_MAX = 1_000_000;
 
 const DESCRIPTION = `
 Takes the same body as feed, waits for those items alone, and answers with every one of them in feed order, the failed and cancelled
 ones with their \`error\`. A pipeline that is not running is started. A client that hangs up does not cancel the items, unless
-\`cancelOnDisconnect\` is true.
+\`cancelOnDisconnect\` is true. Answered as one document, it takes up to 64 MiB and a million items of NDJSON, and is refused as soon as more
+items than there is room for have come.
 
 With \`Accept: application/x-ndjson\` or \`text/event-stream\` each result is sent when it is ready, in the order of completion: one a
 line, or as an event \`result\`. An NDJSON body may then have any length, and its first results come before its last line is sent:
@@ -115,9 +117,11 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
       const { idempotency, hash } = keyWithHash(request);
       const items = await collectNdjson(request.body as Readable, {
         maxBytes: RUN_BODY_MAX_BYTES,
+        maxItems: RUN_ITEMS_MAX,
         maxLineBytes: bodyLimitBytes,
         clock,
         hash,
+        onItems: runtime.gauge({ ...asked, idempotency }),
       });
       return runtime.run(items, { ...asked, idempotency: idempotency && { ...idempotency, body: hash?.digest('base64url') ?? '' } });
     }

@@ -76,8 +76,8 @@ export class Admission {
 
   /** Throws `invalid-input` with every fault, or `duplicate-items` when those are to be rejected. */
   check(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): void {
-    const faults = idFaults(items);
-    if (faults.length > 0) throw new SluiceError('invalid-input', `${faults.length} of the items have no usable id`, { errors: faults });
+    const { count, faults } = idFaults(items);
+    if (count > 0) throw new SluiceError('invalid-input', `${count} of the items have no usable id`, { errors: faults });
     if (onDuplicate !== 'reject') return;
     const seen = new Set<string>();
     const known: string[] = [];
@@ -106,8 +106,8 @@ export class Admission {
   ): Promise<T> {
     this.refuseWhenClosed(feed);
     const needed = this.countNew(items, options.onDuplicate);
-    if (needed <= (this.waiting.isAhead(priorityOf(options)) ? 0 : this.room)) return this.takeAll(items, feed, options, accepted);
-    if (!wait.waitSeconds || needed > this.deps.backlogCapacity) throw this.queueFull(needed, feed);
+    if (needed <= this.roomFor(options)) return this.takeAll(items, feed, options, accepted);
+    if (!wait.waitSeconds || needed > this.deps.backlogCapacity) throw this.queueFull(needed, feed.target as Stage);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     let least = needed;
     const waiter: RoomWaiter = {
@@ -148,7 +148,9 @@ export class Admission {
     { waitSeconds = 0, signal }: RoomWait,
   ): Promise<T> {
     const { time, dues } = this.deps;
-    const late = dues.add(time.tick() + waitSeconds * 1000, () => this.waiting.dismiss(waiter, this.queueFull(waiter.needs(), feed)));
+    const late = dues.add(time.tick() + waitSeconds * 1000, () =>
+      this.waiting.dismiss(waiter, this.queueFull(waiter.needs(), feed.target as Stage)),
+    );
     const gone = (): void => this.waiting.dismiss(waiter, callerGone());
     signal?.addEventListener('abort', gone, { once: true });
     this.waiting.enter(priorityOf(options), waiter);
@@ -185,7 +187,7 @@ export class Admission {
           return;
         }
         if (!mayWaitWhileStopped && (state() === 'created' || state() === 'stopped')) {
-          throw this.queueFull(items.length - at, feed);
+          throw this.queueFull(items.length - at, feed.target as Stage);
         }
         this.refuseWhenClosed(feed);
       } catch (error) {
@@ -278,19 +280,45 @@ export class Admission {
     return ids;
   }
 
+  /**
+   * Looks at items that come piece by piece and are to be accepted together: what it returns is given each piece, and throws
+   * `queue-full` as soon as more have come than there is room for, so that nobody has to hold the rest. It promises nothing.
+   */
+  gauge(options: FeedOptions, mayWait: boolean): (items: readonly unknown[]) => void {
+    const stage = this.stageFor(options);
+    const count = this.counter(options.onDuplicate);
+    return (items) => {
+      const needed = count(items);
+      if (needed > (mayWait ? this.deps.backlogCapacity : this.roomFor(options))) throw this.queueFull(needed, stage);
+    };
+  }
+
   private countNew(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): number {
-    const index = this.deps.index();
+    return this.counter(onDuplicate)(items);
+  }
+
+  /** Counts how many of all items that it is given need a place. */
+  private counter(onDuplicate: OnDuplicate | undefined): (items: readonly unknown[]) => number {
     const fresh = new Set<string>();
     let unnamed = 0;
-    for (const raw of items) {
-      if (!isNamed(raw)) unnamed++;
-      else {
-        const id = idOf(raw) as string;
+    return (items) => {
+      const index = this.deps.index();
+      for (const raw of items) {
+        const id = isNamed(raw) ? idOf(raw) : null;
+        if (id === null) {
+          unnamed++;
+          continue;
+        }
         const known = index.get(id);
         if (known === undefined || (onDuplicate === 'rerun' && known.isFinal)) fresh.add(id);
       }
-    }
-    return unnamed + fresh.size;
+      return unnamed + fresh.size;
+    };
+  }
+
+  /** What a newcomer may take: nothing before those who wait already. */
+  private roomFor(options: FeedOptions): number {
+    return this.waiting.isAhead(priorityOf(options)) ? 0 : this.room;
   }
 
   private stageFor({ targetStage, priority }: FeedOptions): Stage {
@@ -316,11 +344,11 @@ export class Admission {
     if (feed?.isCancelled === true) throw feedCancelled(feed);
   }
 
-  private queueFull(needed: number, feed: Feed): SluiceError {
+  private queueFull(needed: number, stage: Stage): SluiceError {
     const { backlogCapacity, secondsUntilRoom } = this.deps;
     const room = Math.max(0, this.room);
     const waitedFor = this.waiting.needs;
-    const retryAfterSeconds = secondsUntilRoom(Math.max(1, needed + waitedFor - room), feed.target as Stage);
+    const retryAfterSeconds = secondsUntilRoom(Math.max(1, needed + waitedFor - room), stage);
     const text =
       needed > backlogCapacity
         ? `${needed} items do not fit at once: the backlog holds ${backlogCapacity}. Send fewer a request, or feed them as NDJSON`

@@ -33,13 +33,18 @@ export function readNamed(raw: { id: unknown }): Named {
   return { id: idOf(raw) as string, value: Object.hasOwn(raw, 'value') ? value : raw, metadata };
 }
 
-/** Every item whose id cannot be used. */
-export function idFaults(items: readonly unknown[]): Fault[] {
+/** So many faults are described one by one: a report must not be larger than what it is about. */
+const FAULTS_TOLD = 100;
+
+/** How many items have an id that cannot be used, and the first of them. */
+export function idFaults(items: readonly unknown[]): { count: number; faults: Fault[] } {
   const faults: Fault[] = [];
+  let count = 0;
   for (let i = 0; i < items.length; i++) {
     const raw = items[i];
     if (!isNamed(raw) || idOf(raw) !== null) continue;
+    if (++count > FAULTS_TOLD) continue;
     faults.push({ path: jsonPointer(['items', i, 'id']), message: `must be a number or a string: ${ITEM_ID_FAULT}` });
   }
-  return faults;
+  return { count, faults };
 }

@@ -158,6 +158,10 @@ export class LocalRuntime implements PipelineRuntime {
     if (this.core.journal !== null) await this.core.promised(answer.results.length);
     return answer;
   }
+  gauge(request: RunRequest): (items: readonly unknown[]) => void {
+    const mayWait = Boolean(request.waitSeconds) || request.idempotency !== undefined;
+    return this.core.admission.gauge(request, mayWait);
+  }
   openRun(request: RunRequest, items?: readonly unknown[]): Promise<RunStream> {
     return this.runs.open(request, items);
   }

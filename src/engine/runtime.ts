@@ -54,6 +54,11 @@ export interface PipelineRuntime {
    * `request-timeout` when its caller has gone.
    */
   run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer>;
+  /**
+   * For items that are collected before they are given to `run`: the function that it returns is shown each piece, and throws `queue-full`
+   * as soon as all of them can no longer be accepted. Under an idempotency key that is known only of what no backlog could hold.
+   */
+  gauge(request: RunRequest): (items: readonly unknown[]) => void;
   /** The same, each result when it is ready. With `items` they are accepted all or nothing before this resolves; without, they are pushed. */
   openRun(request: RunRequest, items?: readonly unknown[]): Promise<RunStream>;
 

@@ -1,6 +1,7 @@
 import type { Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { SluiceError } from '../engine/index.ts';
 import { type NdjsonOptions, readNdjson } from './ndjson.ts';
 
 export const NDJSON_TYPES = ['application/x-ndjson', 'application/jsonl'];
@@ -14,15 +15,17 @@ export const isNdjson = (request: FastifyRequest): boolean => NDJSON_TYPES.inclu
 
 /**
  * Reads all items of a body into memory, for what needs them all before it begins; so the body has a limit here.
- * Throws what {@link readNdjson} throws.
+ * Throws `body-too-large`, and what {@link readNdjson} throws.
  */
 export async function collectNdjson(stream: Readable, options: CollectOptions): Promise<unknown[]> {
-  const { hash, ...limits } = options;
+  const { hash, maxItems, onItems, ...limits } = options;
   const items: unknown[] = [];
   await readNdjson(stream, {
     ...limits,
     onBytes: hash && ((chunk) => void hash.update(chunk)),
     onItems: (batch) => {
+      onItems(batch);
+      if (items.length + batch.length > maxItems) throw new SluiceError('body-too-large', `The body has over ${maxItems} items.`);
       for (const item of batch) items.push(item);
     },
   });
@@ -31,6 +34,10 @@ export async function collectNdjson(stream: Readable, options: CollectOptions): 
 
 interface CollectOptions extends Pick<NdjsonOptions, 'maxLineBytes' | 'clock'> {
   maxBytes: number;
+  /** However small they are, each is held. */
+  maxItems: number;
+  /** Is shown the next items; what it throws ends the reading. */
+  onItems(items: readonly unknown[]): void;
   /** Is fed the body as it is read, when its fingerprint is wanted. */
   hash?: Hash | undefined;
 }

@@ -208,7 +208,7 @@ describe('a body that is refused for what its request is', () => {
   it.each([
     ['an encoding', 415, head(toPost, 'content-length', 'application/json', ['Content-Encoding: gzip'])],
     ['a type', 415, head(toPost, 'chunked', 'text/plain')],
-    ['no type', 415, 'POST /pipelines HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n'],
+    ['no type', 415, 'POST /pipelines HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n'],
     ['its length', 413, head(toPost, 'content-length', 'application/json').replace('100', '99999999')],
     ['its origin', 403, head(toPost, 'chunked', 'application/json', ['Origin: http://elsewhere.example'])],
     ['its address', 404, head({ ...toPost, path: '/nowhere' }, 'chunked', 'application/json')],
@@ -226,7 +226,7 @@ describe('a body that is refused for what its request is', () => {
 
 describe('a body that nobody reads', () => {
   it('ends its connection with the answer, so that nothing behind it is taken for a request', async () => {
-    const behind = 'GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n';
+    const behind = 'GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n';
     for (const framing of ['content-length', 'chunked'] as const) {
       const answers = await conversation(started, ['GET', 'GET'], head(toGet, framing, 'application/json') + behind);
       // In chunks it is no HTTP, and that may be found out first.
@@ -270,7 +270,7 @@ describe('a client that waits to be told to go on', () => {
 
   it('is answered all the same when it expects something that nobody knows', async () => {
     const client = await RawClient.open(started.port, ['GET']);
-    client.send('GET /livez HTTP/1.1\r\nHost: h\r\nExpect: miracles\r\n\r\n');
+    client.send('GET /livez HTTP/1.1\r\nHost: localhost\r\nExpect: miracles\r\n\r\n');
     expect(await client.answered()).toMatchObject([{ status: 200 }]);
     client.reset();
   });

@@ -45,7 +45,8 @@ async function ask(...requests: string[]): Promise<{ client: RawClient; socket: 
   return { client, socket: sockets.at(-1) as Socket };
 }
 
-const request = (path: string, ...headers: string[]): string => [`GET ${path} HTTP/1.1`, 'Host: h', ...headers, '', ''].join('\r\n');
+const request = (path: string, ...headers: string[]): string =>
+  [`GET ${path} HTTP/1.1`, 'Host: localhost', ...headers, '', ''].join('\r\n');
 
 /** Until the operating system takes no more, and nothing moves. */
 async function standing(socket: Socket): Promise<void> {
@@ -89,7 +90,12 @@ describe('a reply that nobody reads', () => {
 
   it('is cut as a stream of results too, whose items go on', async () => {
     const lines = `${JSON.stringify({ value: 'x'.repeat(1000) })}\n`.repeat(1000);
-    const head = ['POST /pipelines/p/run HTTP/1.1', 'Host: h', 'Accept: application/x-ndjson', 'Content-Type: application/x-ndjson'];
+    const head = [
+      'POST /pipelines/p/run HTTP/1.1',
+      'Host: localhost',
+      'Accept: application/x-ndjson',
+      'Content-Type: application/x-ndjson',
+    ];
     const { client, socket } = await ask([...head, 'Transfer-Encoding: chunked', '', ''].join('\r\n'));
     for (let i = 0; i < 30; i++) client.send(`${lines.length.toString(16)}\r\n${lines}\r\n`);
     await standing(socket);
@@ -125,7 +131,7 @@ describe('a reply that nobody reads', () => {
     const client = await RawClient.open(port, ['POST']);
     clients.push(client);
     client.send(
-      `POST /pipelines/held/run HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      `POST /pipelines/held/run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
     await eventually(() => service.host.get('held').events.newest > 2);
     for (let seconds = 0; seconds < 600; seconds += 5) clock.advance(5000);
