@@ -77,6 +77,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
     app.post(
       `/pipelines/:id/${name}`,
       {
+        config: { scope: 'operate' },
         ...(name === 'pause' ? {} : { onRequest: refuseDuringShutdown(host) }),
         schema: {
           tags,
@@ -104,6 +105,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
     app.post(
       `/pipelines/:id/stages/:stage/${name}`,
       {
+        config: { scope: 'operate' },
         schema: {
           tags,
           operationId: `${name}Stage`,
@@ -129,6 +131,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/join',
     {
+      config: { scope: 'admin' },
       schema: {
         tags,
         operationId: 'joinPipeline',
@@ -154,6 +157,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/shutdown',
     {
+      config: { scope: 'admin' },
       schema: {
         tags,
         operationId: 'shutdownPipeline',

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { EventSource } from '../src/engine/index.ts';
+import { sees } from '../src/http/caller.ts';
 import { allEventsQuerySchema, eventPosition, eventQuerySchema, toEventFilter } from '../src/http/event-query.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
 import { pipelineParams, problems } from '../src/http/route-schemas.ts';
@@ -61,6 +62,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     url: '/pipelines/:id/events',
     // Of HEAD the stream would have no end either.
     exposeHeadRoute: false,
+    config: { scope: 'read' },
     schema: {
       tags: ['Events'],
       summary: 'Follow the events of a pipeline',
@@ -87,6 +89,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     method: 'GET',
     url: '/events',
     exposeHeadRoute: false,
+    config: { scope: 'read', limited: 'filtered' },
     schema: {
       tags: ['Events'],
       summary: 'Follow the events of all pipelines',
@@ -105,7 +108,16 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
         ...problems('invalid-event-id', 'shutting-down'),
       },
     },
-    handler: (request, reply) => follow(request, reply, host.events, { subject: host, read: () => host.snapshots() }),
+    handler(request, reply) {
+      const { caller, query } = request;
+      const { pipelines } = caller;
+      if (pipelines === null) return follow(request, reply, host.events, { subject: host, read: () => host.snapshots() });
+      // A key for some pipelines: what it asks for of others is not there. Those who come with the same key share their snapshots.
+      const { pipelineId = [...pipelines] } = query;
+      const read = async () => (await host.snapshots()).filter((snapshot) => sees(caller, snapshot.pipelineId));
+      const asked = { ...query, pipelineId: pipelineId.filter((id) => pipelines.has(id)) };
+      return follow({ id: request.id, headers: request.headers, query: asked }, reply, host.events, { subject: pipelines, read });
+    },
   });
 
   function follow(request: EventRequest, reply: FastifyReply, events: EventSource, source: SnapshotSource): void {

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { type PipelineRuntime, SluiceError } from '../src/engine/index.ts';
-import { callerSignal } from '../src/http/caller.ts';
+import { callerSignal, onlyMakerOf } from '../src/http/caller.ts';
 import { decodeCursor, encodeCursor } from '../src/http/cursor.ts';
 import { sendNdjson, wantsNdjson } from '../src/http/lists.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
@@ -48,6 +48,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
     url: '/pipelines/:id/feeds/:feedId/results',
     // Of HEAD a followed feed would have no end either.
     exposeHeadRoute: false,
+    config: { scope: 'read', own: 'feed' },
     schema: {
       tags: ['Feeds'],
       operationId: 'listFeedResults',
@@ -91,7 +92,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
   app.post(
     '/pipelines/:id/wait',
     {
-      config: { scope: 'read' },
+      config: { scope: 'read', own: 'items' },
       onRequest: refuseDuringShutdown(host),
       schema: {
         tags: ['Feeds'],
@@ -107,8 +108,13 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
         },
       },
     },
-    async ({ params, body }, response) =>
-      host.get(params.id).waitForItems({ ...body, itemIds: body.itemIds.map(String), signal: callerSignal(response) }),
+    async ({ params, body, caller }, response) =>
+      host.get(params.id).waitForItems({
+        ...body,
+        itemIds: body.itemIds.map(String),
+        maker: onlyMakerOf(caller),
+        signal: callerSignal(response),
+      }),
   );
 };
 export default feedResults;

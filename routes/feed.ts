@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyPluginAsync } from 'fastify';
 import type { Replayable } from '../src/engine/index.ts';
 import { callerSignal } from '../src/http/caller.ts';
+import { feedingAs } from '../src/http/feed-access.ts';
 import { feedContent, jsonFeedBody } from '../src/http/feed-body.ts';
 import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/idempotency.ts';
 import { acceptNdjson, isNdjson } from '../src/http/ndjson-body.ts';
@@ -46,6 +47,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
             'line-too-large',
             'pipeline-not-found',
             'unknown-stage',
+            'forbidden',
             'draining',
             'duplicate-items',
             'feed-exists',
@@ -63,15 +65,17 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
       const runtime = host.get(params.id);
       let receipt: FeedReceipt & Replayable;
       if (isNdjson(request)) {
+        const { maker } = feedingAs(request.caller, runtime.definition, options);
         const { idempotency, hash } = keyWithHash(request);
-        const writer = await runtime.openFeed({ ...options, idempotency });
+        const writer = await runtime.openFeed({ ...options, maker, idempotency });
         receipt = await feedNdjson(request.body as Readable, writer, { maxLineBytes: bodyLimitBytes, clock, hash });
       } else {
         const { items, ...others } = jsonFeedBody(request.body);
+        const { maker } = feedingAs(request.caller, runtime.definition, { ...options, ...others });
         const idempotency = keyWithBody(request, request.body);
         // Only who may wait can go away meanwhile.
         const signal = wait === undefined && idempotency === undefined ? undefined : callerSignal(response);
-        receipt = await runtime.feed(items, { ...options, ...others, waitSeconds: wait, idempotency, signal });
+        receipt = await runtime.feed(items, { ...options, ...others, maker, waitSeconds: wait, idempotency, signal });
       }
       markReplay(response, receipt);
       // Not `return response.send(…)`: a reply that is returned is waited for as a promise, with listeners on its stream.

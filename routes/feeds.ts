@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import { callerSignal } from '../src/http/caller.ts';
+import { callerSignal, onlyMakerOf } from '../src/http/caller.ts';
 import { decodeCursor, encodeCursor } from '../src/http/cursor.ts';
 import { sendNdjson, wantsNdjson } from '../src/http/lists.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
@@ -42,6 +42,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.get(
     '/pipelines/:id/feeds',
     {
+      config: { scope: 'read', own: 'feeds' },
       schema: {
         tags,
         operationId: 'listFeeds',
@@ -63,7 +64,8 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
       const runtime = host.get(request.params.id);
       const scope = { list: `/pipelines/${request.params.id}/feeds` };
       const after = Number(decodeCursor(scope, cursor) ?? 0);
-      const read = (from: number, most: number) => runtime.feeds({ after: from, limit: most });
+      const maker = onlyMakerOf(request.caller);
+      const read = (from: number, most: number) => runtime.feeds({ maker, after: from, limit: most });
       if (wantsNdjson(request)) return sendNdjson(response, { read, write: writeFeed, after, limit });
       const page = await read(after, limit ?? LIMIT_DEFAULT);
       return { feeds: page.rows, nextCursor: encodeCursor(scope, page.next), retired: page.retired };
@@ -73,6 +75,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.get(
     '/pipelines/:id/feeds/:feedId',
     {
+      config: { scope: 'read', own: 'feed' },
       schema: {
         tags,
         operationId: 'showFeed',
@@ -89,7 +92,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/feeds/:feedId/wait',
     {
-      config: { scope: 'read' },
+      config: { scope: 'read', own: 'feed' },
       onRequest: refuseDuringShutdown(host),
       schema: {
         tags,
@@ -116,6 +119,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/feeds/:feedId/retry',
     {
+      config: { scope: 'operate' },
       onRequest: refuseDuringShutdown(host),
       schema: {
         tags,
@@ -137,6 +141,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.delete(
     '/pipelines/:id/feeds/:feedId',
     {
+      config: { scope: 'operate', own: 'feed' },
       schema: {
         tags,
         operationId: 'cancelFeed',

@@ -17,6 +17,7 @@ import run from './run.ts';
 import service from './service.ts';
 import stages from './stages.ts';
 import tasks from './tasks.ts';
+import whoami from './whoami.ts';
 
 const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(pipelines, deps);
@@ -32,5 +33,6 @@ const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(tasks, deps);
   await app.register(limiters, deps);
   await app.register(service, deps);
+  await app.register(whoami, deps);
 };
 export default routes;

@@ -36,6 +36,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.get(
     '/pipelines/:id/items/:itemId',
     {
+      config: { scope: 'read' },
       schema: {
         tags,
         operationId: 'showItem',
@@ -52,6 +53,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.delete(
     '/pipelines/:id/items/:itemId',
     {
+      config: { scope: 'operate' },
       schema: {
         tags,
         operationId: 'cancelItem',
@@ -68,6 +70,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/items/:itemId/retry',
     {
+      config: { scope: 'operate' },
       onRequest: refuseDuringShutdown(host),
       schema: {
         tags,
@@ -98,6 +101,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/retry',
     {
+      config: { scope: 'operate' },
       onRequest: refuseDuringShutdown(host),
       schema: {
         tags,

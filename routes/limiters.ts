@@ -1,10 +1,13 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
+import type { PipelineHost } from '../src/engine/index.ts';
+import { type Caller, sees } from '../src/http/caller.ts';
 import { pageByName } from '../src/http/lists.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
 import { BODY_PROBLEMS, listShape, nextCursorSchema, noQuery, problems, reply } from '../src/http/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schema-compiler.ts';
-import { limiterPatchSchema, limiterViewExample, limiterViewSchema } from '../src/schemas/limiter.ts';
+import type { PipelineDefinition } from '../src/schemas/definition.ts';
+import { type LimiterView, limiterPatchSchema, limiterViewExample, limiterViewSchema } from '../src/schemas/limiter.ts';
 import { knownNameSchema } from '../src/schemas/names.ts';
 
 const tags = ['Limiters'];
@@ -17,6 +20,7 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.get(
     '/limiters',
     {
+      config: { scope: 'read', limited: 'filtered' },
       schema: {
         tags,
         operationId: 'listLimiters',
@@ -29,8 +33,8 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ query }) => {
-      const { page, nextCursor } = pageByName({ list: '/limiters' }, await host.limiters.list(), (row) => row.name, query);
+    async ({ query, caller }) => {
+      const { page, nextCursor } = pageByName({ list: '/limiters' }, await limitersFor(caller, host), (row) => row.name, query);
       return { limiters: page, nextCursor };
     },
   );
@@ -38,6 +42,7 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.patch(
     '/limiters/:name',
     {
+      config: { scope: 'operate' },
       schema: {
         tags,
         operationId: 'changeLimiter',
@@ -53,3 +58,19 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   );
 };
 export default limiters;
+
+/** For a key for some pipelines: the limiters that these use, and without its keys, which are made of items, one that others use as well. */
+async function limitersFor(caller: Caller, host: PipelineHost): Promise<LimiterView[]> {
+  const all = await host.limiters.list();
+  if (caller.pipelines === null) return all;
+  const users = (await host.list()).map(({ definition }) => ({ isSeen: sees(caller, definition.id), names: limitersOf(definition) }));
+  return all.flatMap((limiter) => {
+    const using = users.filter(({ names }) => names.has(limiter.name));
+    if (!using.some(({ isSeen }) => isSeen)) return [];
+    return [using.every(({ isSeen }) => isSeen) ? limiter : { ...limiter, keys: [] }];
+  });
+}
+
+function limitersOf({ stages }: PipelineDefinition): Set<string> {
+  return new Set(stages.flatMap(({ tasks }) => tasks.flatMap((use) => (typeof use === 'string' ? [] : (use.limiter ?? [])))));
+}

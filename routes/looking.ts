@@ -124,6 +124,7 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
     app.get(
       `/pipelines/:id/${path}`,
       {
+        config: { scope: 'read' },
         schema: {
           tags,
           operationId,
@@ -141,6 +142,7 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.get(
     '/pipelines/:id/results',
     {
+      config: { scope: 'read' },
       schema: {
         tags,
         operationId: 'listResults',
@@ -176,6 +178,7 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.get(
     '/pipelines/:id/items',
     {
+      config: { scope: 'read' },
       schema: {
         tags,
         operationId: 'listItems',

@@ -1,5 +1,7 @@
 import type { FastifyPluginAsync, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
+import { SluiceError } from '../src/engine/index.ts';
+import { type Caller, sees } from '../src/http/caller.ts';
 import { invalidInput } from '../src/http/faults.ts';
 import { pageByName } from '../src/http/lists.ts';
 import { toDetail, toSummary } from '../src/http/pipeline-view.ts';
@@ -54,6 +56,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
   app.get(
     '/pipelines',
     {
+      config: { scope: 'read', limited: 'filtered' },
       schema: {
         tags,
         operationId: 'listPipelines',
@@ -66,8 +69,9 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         },
       },
     },
-    async ({ query }) => {
-      const { page, nextCursor } = pageByName({ list: '/pipelines' }, await host.list(), (row) => row.definition.id, query);
+    async ({ query, caller }) => {
+      const seen = (await host.list()).filter(({ definition }) => sees(caller, definition.id));
+      const { page, nextCursor } = pageByName({ list: '/pipelines' }, seen, (row) => row.definition.id, query);
       return { pipelines: page.map(toSummary), nextCursor };
     },
   );
@@ -75,6 +79,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
   app.post(
     '/pipelines',
     {
+      config: { scope: 'admin', limited: 'named' },
       onRequest: refuseDuringShutdown(host),
       validatorCompiler: takeBodyAsItCame as never,
       schema: {
@@ -98,8 +103,9 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         },
       },
     },
-    async ({ body }, response) => {
+    async ({ body, caller }, response) => {
       const { start, definition } = readCreateBody(body);
+      refuseOthers(caller, definition);
       const created = await host.create(definition, { start });
       return response.code(201).header('location', `/pipelines/${created.definition.id}`).send(toDetail(created));
     },
@@ -108,6 +114,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
   app.put(
     '/pipelines/:id',
     {
+      config: { scope: 'admin' },
       onRequest: refuseDuringShutdown(host),
       validatorCompiler: takeBodyAsItCame as never,
       schema: {
@@ -149,6 +156,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
   app.get(
     '/pipelines/:id',
     {
+      config: { scope: 'read' },
       schema: {
         tags,
         operationId: 'showPipeline',
@@ -165,6 +173,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
   app.delete(
     '/pipelines/:id',
     {
+      config: { scope: 'admin' },
       schema: {
         tags,
         operationId: 'removePipeline',
@@ -191,6 +200,13 @@ export default pipelines;
 /** The host checks definitions, form and meaning in one go; checked here first, faults of form would hide those of meaning. */
 const takeBodyAsItCame: FastifySchemaCompiler<z.ZodType> = (route) =>
   route.httpPart === 'body' ? (body: unknown) => ({ value: body }) : validatorCompiler(route);
+
+/** Before anything is said of the definition, or of a pipeline that is there. */
+function refuseOthers(caller: Caller, definition: unknown): void {
+  const { id } = (definition ?? {}) as { id?: unknown };
+  if (caller.pipelines === null || (typeof id === 'string' && sees(caller, id))) return;
+  throw new SluiceError('forbidden', `the key "${caller.name}" is for ${caller.pipelines.size} pipelines, and this is none of them`);
+}
 
 function readCreateBody(body: unknown): { start: boolean; definition: unknown } {
   if (body === undefined || body === null) throw invalidInput('body', [{ path: '', message: 'is required' }]);

@@ -3,6 +3,7 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { PipelineRuntime, RunAnswer, RunRequest } from '../src/engine/index.ts';
 import { callerSignal } from '../src/http/caller.ts';
+import { feedingAs } from '../src/http/feed-access.ts';
 import { feedContent, jsonFeedBody } from '../src/http/feed-body.ts';
 import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/idempotency.ts';
 import { acceptNdjson, collectNdjson, isNdjson } from '../src/http/ndjson-body.ts';
@@ -21,9 +22,9 @@ const RUN_ITEMS_MAX = 1_000_000;
 
 const DESCRIPTION = `
 Takes the same body as feed, waits for those items alone, and answers with every one of them in feed order, the failed and cancelled
-ones with their \`error\`. A pipeline that is not running is started. A client that hangs up does not cancel the items, unless
-\`cancelOnDisconnect\` is true. Answered as one document, it takes up to 64 MiB and a million items of NDJSON, and is refused as soon as more
-items than there is room for have come.
+ones with their \`error\`. A pipeline that is not running is started, unless the key may only feed; then it is a \`not-running\`. A client that
+hangs up does not cancel the items, unless \`cancelOnDisconnect\` is true. Answered as one document, it takes up to 64 MiB and a million items
+of NDJSON, and is refused as soon as more items than there is room for have come.
 
 With \`Accept: application/x-ndjson\` or \`text/event-stream\` each result is sent when it is ready, in the order of completion: one a
 line, or as an event \`result\`. An NDJSON body may then have any length, and its first results come before its last line is sent:
@@ -79,6 +80,8 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
             'line-too-large',
             'pipeline-not-found',
             'unknown-stage',
+            'forbidden',
+            'not-running',
             'draining',
             'invalid-state',
             'duplicate-items',
@@ -114,6 +117,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
 
   async function runWhole(request: FastifyRequest, runtime: PipelineRuntime, asked: RunRequest): Promise<RunAnswer> {
     if (isNdjson(request)) {
+      const access = feedingAs(request.caller, runtime.definition, asked);
       const { idempotency, hash } = keyWithHash(request);
       const items = await collectNdjson(request.body as Readable, {
         maxBytes: RUN_BODY_MAX_BYTES,
@@ -123,24 +127,31 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
         hash,
         onItems: runtime.gauge({ ...asked, idempotency }),
       });
-      return runtime.run(items, { ...asked, idempotency: idempotency && { ...idempotency, body: hash?.digest('base64url') ?? '' } });
+      return runtime.run(items, {
+        ...asked,
+        ...access,
+        idempotency: idempotency && { ...idempotency, body: hash?.digest('base64url') ?? '' },
+      });
     }
     const body = jsonFeedBody(request.body);
     const { items, ...options } = body;
-    return runtime.run(items, { ...asked, ...options, idempotency: keyWithBody(request, body) });
+    const access = feedingAs(request.caller, runtime.definition, { ...asked, ...options });
+    return runtime.run(items, { ...asked, ...options, ...access, idempotency: keyWithBody(request, body) });
   }
 
   /** `outcome` is what becomes of a body that is still being read. */
   async function openStream(request: FastifyRequest, runtime: PipelineRuntime, asked: RunRequest, form: RowForm) {
     if (isNdjson(request)) {
+      const access = feedingAs(request.caller, runtime.definition, asked);
       const { idempotency, hash } = keyWithHash(request, form);
-      const opened = await runtime.openRun({ ...asked, idempotency });
+      const opened = await runtime.openRun({ ...asked, ...access, idempotency });
       const outcome = await beginUpload(request.body as Readable, opened, { maxLineBytes: bodyLimitBytes, clock, hash });
       return { opened, ...outcome };
     }
     const body = jsonFeedBody(request.body);
     const { items, ...options } = body;
-    const opened = await runtime.openRun({ ...asked, ...options, idempotency: keyWithBody(request, body, form) }, items);
+    const access = feedingAs(request.caller, runtime.definition, { ...asked, ...options });
+    const opened = await runtime.openRun({ ...asked, ...options, ...access, idempotency: keyWithBody(request, body, form) }, items);
     return { opened, outcome: Promise.resolve({}) };
   }
 };

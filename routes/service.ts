@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
+import { may } from '../src/http/caller.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
 import { BODY_PROBLEMS, noQuery, problems, reply } from '../src/http/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schema-compiler.ts';
@@ -39,10 +40,9 @@ const readySchema = z
   })
   .meta({ id: 'Readiness' });
 const readyQuerySchema = z.strictObject({
-  verbose: z
-    .enum(['', 'true', '1', 'false', '0'])
-    .optional()
-    .meta({ description: 'Says more about the store and what the start found there.' }),
+  verbose: z.enum(['', 'true', '1', 'false', '0']).optional().meta({
+    description: 'Says more about the store and what the start found there; where keys are set up, to one that may `read` all pipelines.',
+  }),
 });
 const tags = ['Service'];
 
@@ -53,6 +53,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
   app.post(
     '/shutdown',
     {
+      config: { scope: 'admin' },
       schema: {
         tags,
         operationId: 'shutdownService',
@@ -105,11 +106,13 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
         response: { 200: reply(readySchema, 'It does.', { status: 'ok' }), ...problems('shutting-down', 'store-unavailable') },
       },
     },
-    async ({ query }) => {
+    async ({ query, caller }) => {
       if (host.shuttingDown) throw new SluiceError('shutting-down');
       const { kind, trouble, recovered } = host.storeHealth;
       if (trouble !== null) throw new SluiceError('store-unavailable', `the store cannot be written: ${trouble}`, { retryAfterSeconds: 5 });
-      const isVerbose = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';
+      // What is in the store is for who may look at all of it.
+      const isAsked = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';
+      const isVerbose = isAsked && may(caller, 'read') && caller.pipelines === null;
       return { status: 'ok' as const, ...(isVerbose ? { store: { kind, recovered } } : {}) };
     },
   );

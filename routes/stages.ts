@@ -13,6 +13,7 @@ const stages: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.patch(
     '/pipelines/:id/stages/:stage',
     {
+      config: { scope: 'operate' },
       schema: {
         tags,
         operationId: 'tuneStage',
@@ -34,6 +35,7 @@ const stages: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.delete(
     '/pipelines/:id/stages/:stage',
     {
+      config: { scope: 'operate' },
       schema: {
         tags,
         operationId: 'untuneStage',

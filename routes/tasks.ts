@@ -13,6 +13,7 @@ const tasks: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   instance.withTypeProvider<ZodTypes>().get(
     '/tasks',
     {
+      config: { scope: 'read', limited: 'all' },
       schema: {
         tags: ['Tasks'],
         operationId: 'listTasks',

@@ -90,7 +90,7 @@ export async function buildApp(
   app.setErrorHandler(sendProblem);
   refuseOtherHosts(app, hostFault);
   refuseCrossSite(app);
-  guard(app, apiKeys, DOCS_PREFIX);
+  guard(app, { keys: apiKeys, openPrefix: DOCS_PREFIX, host });
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   logRequests(app);
   acceptJsonBodies(app, clock);

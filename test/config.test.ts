@@ -149,7 +149,10 @@ describe('access', () => {
 
   it('is given to keys, of a variable and of a file', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'sluice-keys-')), 'keys');
-    writeFileSync(file, `# callers\n\nops:admin:${digest}\ndash:read+feed:${digest};pipelines=a+b;expires=2027-01-31\n`);
+    writeFileSync(
+      file,
+      `# callers\n\nops:admin:${digest}\ndash:read+feed:${digest};pipelines=a+b;expires=2027-01-31;feedOptions=targetStage+priority\nhand:operate+work:${digest}\n`,
+    );
     const { apiKeys } = loadConfig({ HOST: '0.0.0.0', API_KEYS: `ci:feed:${digest}`, API_KEYS_FILE: file });
     expect(apiKeys).toEqual([
       { name: 'ci', scopes: new Set(['feed']), sha256Hex: digest.toLowerCase() },
@@ -160,7 +163,9 @@ describe('access', () => {
         sha256Hex: digest.toLowerCase(),
         pipelines: new Set(['a', 'b']),
         expiresAt: Date.parse('2027-01-31'),
+        feedOptions: new Set(['targetStage', 'priority']),
       },
+      { name: 'hand', scopes: new Set(['operate', 'work']), sha256Hex: digest.toLowerCase() },
     ]);
   });
 
@@ -173,6 +178,8 @@ describe('access', () => {
     [`ops::${digest}`, 'scopes'],
     [`ops:admin:${digest};pipelines=`, 'pipelines'],
     [`ops:admin:${digest};expires=soon`, 'expiry'],
+    [`ops:feed:${digest};feedOptions=priority+all`, 'feedOptions'],
+    [`ops:feed:${digest};feedOptions=`, 'feedOptions'],
     [`ops:admin:${digest};colour=red`, 'field'],
     [' , ', 'holds no key'],
   ])('is refused to the key %j, whose text is not shown', (text, fault) => {

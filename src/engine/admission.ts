@@ -61,10 +61,10 @@ export class Admission {
   }
 
   /** Throws `feed-exists`, `unknown-stage`, `draining`, `shutting-down`. The feed stays open until it is closed or refused. */
-  openFeed(options: FeedOptions): Feed {
+  openFeed(options: FeedOptions & { maker?: string | undefined }): Feed {
     this.refuseWhenClosed(null);
     const stage = this.stageFor(options);
-    return this.deps.feeds.open(options.feedId, stage, this.deps.time.tick());
+    return this.deps.feeds.open(options.feedId, stage, this.deps.time.tick(), options.maker);
   }
 
   /** Nothing more is accepted for it, though its request may still send; who waits for room with it is told so. */

@@ -202,7 +202,7 @@ export class Durable {
   }
 
   feedFrom(row: StoredFeed): Feed {
-    const feed = new Feed(row.id, row.ordinal, this.stageOf(row.target), this.core.time.monotonic(row.created));
+    const feed = new Feed(row.id, row.ordinal, this.stageOf(row.target), this.core.time.monotonic(row.created), row.maker);
     feed.accepted = row.accepted;
     feed.duplicates = row.duplicates;
     feed.completed = row.completed;

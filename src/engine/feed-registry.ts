@@ -53,15 +53,16 @@ export class FeedRegistry {
     return feed;
   }
 
-  /** In the order of their creation, those after an ordinal. */
-  after(ordinal: number): Feed[] {
-    return [...this.feeds.values()].filter((feed) => feed.ordinal > ordinal).sort((a, b) => a.ordinal - b.ordinal);
+  /** In the order of their creation, those after an ordinal; only those of a maker, if one is named. */
+  after(ordinal: number, maker?: string): Feed[] {
+    const isWanted = (feed: Feed): boolean => feed.ordinal > ordinal && (maker === undefined || feed.maker === maker);
+    return [...this.feeds.values()].filter(isWanted).sort((a, b) => a.ordinal - b.ordinal);
   }
 
   /** Without an id it gets one. Throws `feed-exists`. It stays open until it is closed or refused. */
-  open(id: string | undefined, target: FeedTarget, now: number): Feed {
+  open(id: string | undefined, target: FeedTarget, now: number, maker: string | null = null): Feed {
     if (id !== undefined && this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" exists`);
-    const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now);
+    const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now, maker);
     this.list(feed);
     this.journal?.touchFeed(feed);
     return feed;

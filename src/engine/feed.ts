@@ -39,6 +39,8 @@ export class Feed {
   /** The stage that its items are fed into. */
   readonly target: FeedTarget;
   readonly createdAt: number;
+  /** The name of the key that it was made with; null when nobody was asked for one. */
+  readonly maker: string | null;
   accepted = 0;
   duplicates = 0;
   completed = 0;
@@ -55,11 +57,12 @@ export class Feed {
   /** Of the items that complete or fail, from when the first of them was begun; null before. */
   pace: Pace | null = null;
 
-  constructor(id: string, ordinal: number, target: FeedTarget, createdAt: number) {
+  constructor(id: string, ordinal: number, target: FeedTarget, createdAt: number, maker: string | null = null) {
     this.id = id;
     this.ordinal = ordinal;
     this.target = target;
     this.createdAt = createdAt;
+    this.maker = maker;
   }
 
   get unfinished(): number {

@@ -29,8 +29,13 @@ export class Feeds {
     return this.viewOf(feed, this.held().get(feed) ?? 0);
   }
 
-  list({ after, limit }: FeedsQuery): Page<FeedView> {
-    const feeds = this.core.feeds.after(after);
+  /** The name that it was made under; null without one. */
+  makerOf(feedId: string): string | null {
+    return this.core.feeds.get(feedId).maker;
+  }
+
+  list({ after, limit, maker }: FeedsQuery): Page<FeedView> {
+    const feeds = this.core.feeds.after(after, maker);
     const held = this.held();
     const shown = feeds.slice(0, limit);
     return {

@@ -14,7 +14,12 @@ export async function waitForItems(core: Core, query: ItemsWaitQuery): Promise<W
   const ids = [...new Set(query.itemIds)];
   core.time.tick();
   core.index.retireAged();
-  const unknown = ids.filter((id) => core.index.get(id) === undefined);
+  const { maker } = query;
+  const known = (id: string): Item | undefined => {
+    const item = core.index.get(id);
+    return maker === undefined || item?.feed.maker === maker ? item : undefined;
+  };
+  const unknown = ids.filter((id) => known(id) === undefined);
   if (unknown.length > 0) {
     const named = unknown.slice(0, IDS_NAMED);
     const more = unknown.length > 3 ? ', …' : '';
@@ -28,7 +33,7 @@ export async function waitForItems(core: Core, query: ItemsWaitQuery): Promise<W
     );
   }
   const wait = new ItemWait(
-    ids.map((id) => core.index.get(id) as Item),
+    ids.map((id) => known(id) as Item),
     query.returnWhen,
     core.followers,
   );

@@ -240,6 +240,7 @@ export class Journal implements Changing, EventJournal {
       last: feed.lastSequence,
       is_cancelled: feed.isCancelled ? 1 : 0,
       is_forgotten: this.forgottenFeeds.delete(feed) ? 1 : 0,
+      maker: feed.maker,
     };
   }
 }

@@ -169,6 +169,9 @@ export class LocalRuntime implements PipelineRuntime {
   async feeds(query: FeedsQuery): Promise<Page<FeedView>> {
     return this.feedsOf.list(query);
   }
+  async feedMaker(feedId: string): Promise<string | null> {
+    return this.feedsOf.makerOf(feedId);
+  }
   async feedView(feedId: string): Promise<FeedView> {
     return this.feedsOf.view(feedId);
   }

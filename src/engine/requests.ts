@@ -27,6 +27,8 @@ export interface Replayable {
 }
 
 export interface FeedRequest extends FeedOptions {
+  /** The name of the key that it comes with: what it may look at later. */
+  maker?: string | undefined;
   /** How long to wait for room when there is none; without it the answer is `queue-full` at once. A writer waits as long as it takes. */
   waitSeconds?: number | undefined;
   idempotency?: IdempotencyKey | undefined;
@@ -35,6 +37,8 @@ export interface FeedRequest extends FeedOptions {
 }
 
 export interface RunRequest extends FeedRequest {
+  /** False: a pipeline that does not run is not started, but the run refused with `not-running`. */
+  mayStart?: boolean | undefined;
   /** How long to wait for the items, counted from their acceptance. They go on after that. */
   timeoutSeconds?: number | undefined;
   /** Cancels what is unfinished when `signal` aborts. */
@@ -79,6 +83,8 @@ export interface RunStream extends FeedWriter {
 }
 
 export interface FeedsQuery {
+  /** Only feeds that were made under this name. */
+  maker?: string | undefined;
   /** Only feeds after this one, by their ordinals: `next` of the page before, or 0. */
   after: number;
   limit: number;
@@ -103,6 +109,8 @@ export interface FeedWaitQuery {
 }
 
 export interface ItemsWaitQuery extends FeedWaitQuery {
+  /** Only items of feeds that were made under this name are known. */
+  maker?: string | undefined;
   itemIds: readonly string[];
   returnWhen: ReturnWhen;
 }

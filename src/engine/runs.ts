@@ -56,7 +56,7 @@ export class Runs implements RunParts {
       return run;
     }
     try {
-      this.startIfIdle();
+      this.startIfIdle(request);
       const run = make(core.admission.openFeed(request));
       run.begin();
       return run;
@@ -75,9 +75,12 @@ export class Runs implements RunParts {
     });
   }
 
-  private startIfIdle(): void {
+  /** Throws `not-running` when who asks may not start it. */
+  private startIfIdle({ mayStart = true }: RunRequest): void {
     const { state } = this.core;
-    if (state === 'created' || state === 'stopped') this.lifecycle.start();
+    if (state !== 'created' && state !== 'stopped') return;
+    if (!mayStart) throw new SluiceError('not-running', `the pipeline is ${state}, and this key may not start it`);
+    this.lifecycle.start();
   }
 
   /** Opens a feed, lets `watch` look at it, and accepts the items; whatever is refused leaves nothing behind. */
@@ -93,7 +96,7 @@ export class Runs implements RunParts {
     try {
       feed = admission.openFeed(request);
       results = watch(feed);
-      this.startIfIdle();
+      this.startIfIdle(request);
       const opened = feed;
       await admission.admitAll(items, opened, request, request, () => {
         feeds.close(opened);

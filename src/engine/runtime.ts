@@ -50,7 +50,7 @@ export interface PipelineRuntime {
   openFeed(request: FeedRequest): Promise<FeedWriter>;
   /**
    * Feeds all or nothing and waits for those items alone; every one of them is in the results, in feed order. A pipeline that is
-   * `created` or `stopped` is started. Throws what `feed` throws, `shutting-down` when it was stopped before they have ended, and
+   * `created` or `stopped` is started, unless the request may not. Throws what `feed` throws, `shutting-down` when it was stopped before they have ended, and
    * `request-timeout` when its caller has gone.
    */
   run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer>;
@@ -64,7 +64,8 @@ export interface PipelineRuntime {
 
   /** In the order of their creation. `next` is for `after`; `retired` is how many done ones were forgotten. */
   feeds(query: FeedsQuery): Promise<Page<FeedView>>;
-  /** Throws `feed-not-found`, as all of the following. */
+  /** The name that it was made under, see {@link FeedRequest.maker}; null without one. Throws `feed-not-found`, as all of the following. */
+  feedMaker(feedId: string): Promise<string | null>;
   feedView(feedId: string): Promise<FeedView>;
   /** What has ended so far, ascending by sequence id. */
   feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>>;

@@ -77,6 +77,7 @@ export interface StoredFeed {
   is_cancelled: number;
   /** 1: no longer listed; kept as long as its items are. */
   is_forgotten: number;
+  maker: string | null;
 }
 
 /** `request` is null where the key is to be forgotten. */

@@ -2,7 +2,6 @@ import { createHash, type Hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { IdempotencyKey, Replayable } from '../engine/index.ts';
-import { callerName } from './auth.ts';
 import { isNdjson } from './ndjson-body.ts';
 
 /** Of the routes that are safe to repeat under an `Idempotency-Key`. */
@@ -27,7 +26,7 @@ function keyOf(request: FastifyRequest, form: string): IdempotencyKey | undefine
   const options = Object.entries(request.query as object).sort(([a], [b]) => (a < b ? -1 : 1));
   // What two callers call by the same name is not the same.
   return {
-    key: `${callerName(request)} ${key}`,
+    key: `${request.caller.name} ${key}`,
     request: JSON.stringify([request.routeOptions.url, isNdjson(request) ? 'ndjson' : 'json', form, options]),
   };
 }

@@ -1,6 +1,7 @@
 import fastifySwagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { z } from 'zod';
+import type { RouteAccess } from './auth.ts';
 import { type Io, type JsonSchema, mapRefs, toJsonSchema } from './json-schema.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 
@@ -30,7 +31,10 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
       ],
     },
     convertConstToEnum: false,
-    transform: ({ schema, url }) => ({ schema: schema ? components.convert(schema) : { hide: true }, url }),
+    transform: ({ schema, url, route: { config = {} } }) => ({
+      schema: schema ? withAccess(components.convert(schema), config as RouteAccess) : { hide: true },
+      url,
+    }),
     transformObject: (document) => {
       const { openapiObject } = document as unknown as { openapiObject: Document };
       for (const [path, methods] of Object.entries(openapiObject.paths)) {
@@ -48,6 +52,26 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
       } as never;
     },
   });
+}
+
+const OWN = {
+  feed: 'or `feed`, for a feed that a key of the same name made',
+  items: 'or `feed`, for items of feeds that a key of the same name made',
+  feeds: 'or `feed`, which sees the feeds that keys of the same name made',
+} as const;
+
+/** Who may call an operation, in its description and for programs. */
+function withAccess(schema: FastifySchema, { scope, own }: RouteAccess): FastifySchema {
+  if (scope === undefined) return schema;
+  const { description } = schema as { description?: string };
+  const needs = scope === 'public' ? 'Needs no key.' : scope === 'any' ? 'Needs a key, of any scope.' : `Needs the scope \`${scope}\``;
+  const sentence = needs.endsWith('.') ? needs : `${needs}${own === undefined ? '' : `, ${OWN[own]}`}.`;
+  return {
+    ...schema,
+    description: `${description ?? ''}\n\n${sentence}`,
+    ...(scope === 'public' ? { security: [] } : {}),
+    'x-scope': scope,
+  } as FastifySchema;
 }
 
 const SECURITY = {

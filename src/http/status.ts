@@ -26,6 +26,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'already-running': 409,
   'items-in-flight': 409,
   'invalid-state': 409,
+  'not-running': 409,
   draining: 409,
   'item-not-final': 409,
   'item-final': 409,

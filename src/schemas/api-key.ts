@@ -1,6 +1,13 @@
-/** What a key may do: `read` looks, `feed` gives items, `admin` does everything. */
-export const SCOPES = ['read', 'feed', 'admin'] as const;
+/**
+ * What a key may do: `read` looks; `feed` gives items and follows what it gave; `operate` starts, pauses, tunes, retries and cancels;
+ * `admin` does everything, definitions and the end of the service included. `work` is for a hand, and opens nothing by itself.
+ */
+export const SCOPES = ['read', 'feed', 'operate', 'admin', 'work'] as const;
 export type Scope = (typeof SCOPES)[number];
+
+/** What a key with `feed` may ask for beside its items, if it may not operate the pipeline anyway. */
+export const FEED_OPTIONS = ['targetStage', 'rerun', 'priority'] as const;
+export type FeedOption = (typeof FEED_OPTIONS)[number];
 
 /** A caller that is let in. The key itself is not known here, only its SHA-256. */
 export interface ApiKey {
@@ -10,6 +17,8 @@ export interface ApiKey {
   sha256Hex: string;
   /** Only these pipelines; absent: all, and what belongs to none. */
   pipelines?: ReadonlySet<string>;
+  /** In all its pipelines; absent: what each of them allows. */
+  feedOptions?: ReadonlySet<FeedOption>;
   /** Milliseconds since the Unix epoch; from then on it is refused. */
   expiresAt?: number;
 }
@@ -18,8 +27,8 @@ const NAME = /^[A-Za-z0-9-]{1,64}$/;
 const PIPELINE = /^[A-Za-z0-9._~:@-]{1,128}$/;
 
 /**
- * Reads keys, one a line or separated by commas: `name:scope+scope:sha256-hex`, then fields such as `;pipelines=a+b` and
- * `;expires=2027-01-31`. Empty lines and those that begin with `#` are skipped. Faults say which key and what is wrong with it, and
+ * Reads keys, one a line or separated by commas: `name:scope+scope:sha256-hex`, then fields such as `;pipelines=a+b` `;expires=2027-01-31`
+ * and `;feedOptions=targetStage+rerun+priority`. Empty lines and those that begin with `#` are skipped. Faults say which key and what is wrong with it, and
  * never show its text.
  */
 export function parseApiKeys(text: string): { keys: ApiKey[]; faults: string[] } {
@@ -65,5 +74,13 @@ function readField(key: ApiKey, field: string): string[] {
     key.expiresAt = at;
     return [];
   }
-  return ['has a field that is neither "pipelines" nor "expires"'];
+  if (name === 'feedOptions') {
+    const options = value.split('+');
+    if (!options.every((option): option is FeedOption => (FEED_OPTIONS as readonly string[]).includes(option))) {
+      return [`has feedOptions that are not of ${FEED_OPTIONS.join(', ')}, joined by "+"`];
+    }
+    key.feedOptions = new Set(options as FeedOption[]);
+    return [];
+  }
+  return ['has a field that is neither "pipelines", "expires" nor "feedOptions"'];
 }

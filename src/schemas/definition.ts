@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nameSchema, stageNameSchema } from './names.ts';
+import { nameSchema, PRIORITY_DEFAULT, PRIORITY_MAX, stageNameSchema } from './names.ts';
 
 /** A number of seconds, 0 or more; fractions are allowed. */
 const secondsSchema = z.number().min(0).max(31_536_000);
@@ -106,6 +106,23 @@ export const definitionExample = {
   ],
 };
 
+/** What a key that feeds, and may do no more, can ask for beside its items. A key may have the same for all its pipelines. */
+export const feedOptionsOfDefinitionSchema = z
+  .strictObject({
+    targetStage: z.boolean().optional().meta({ description: 'It may choose the stage to begin at.' }),
+    rerun: z.boolean().optional().meta({ description: 'It may run items again that have ended, `onDuplicate: rerun`.' }),
+    priorityMin: z
+      .int()
+      .min(0)
+      .max(PRIORITY_MAX)
+      .optional()
+      .meta({ description: `The most urgent priority that it may give, by default ${PRIORITY_DEFAULT}.` }),
+  })
+  .meta({
+    description: 'What keys with `feed` alone may ask for, beyond feeding new items from the first stage on at the default priority.',
+    examples: [{ targetStage: true, rerun: true, priorityMin: 10 }],
+  });
+
 export const pipelineDefinitionSchema = z
   .strictObject({
     id: nameSchema,
@@ -113,6 +130,7 @@ export const pipelineDefinitionSchema = z
     collectResults: z.boolean().default(true),
     retention: retentionSchema.optional(),
     backlogCapacity: z.int().min(1).max(100_000_000).optional(),
+    feedOptions: feedOptionsOfDefinitionSchema.optional(),
     stages: z.array(stageDefinitionSchema).min(1),
   })
   .meta({ id: 'PipelineDefinition', examples: [definitionExample] });

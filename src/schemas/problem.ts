@@ -159,6 +159,11 @@ export const ERROR_CODES = {
     fix: 'Look at its state in GET /pipelines/:id.',
     example: { detail: 'the pipeline is being shut down' },
   },
+  'not-running': {
+    title: 'The pipeline does not run, and this key may not start it',
+    fix: 'Have it started by a key with the scope operate or admin, or feed: that queues the items for its next start.',
+    example: { detail: 'the pipeline is stopped, and this key may not start it' },
+  },
   draining: {
     title: 'The pipeline is finishing its items and takes no more',
     fix: 'Start it again when it has stopped, then feed.',

@@ -13,6 +13,8 @@ const keys: ApiKey[] = parseApiKeys(
     line('ci', 'feed'),
     line('both', 'read+feed'),
     line('one', 'read+feed', ';pipelines=a'),
+    line('op', 'operate'),
+    line('hand', 'work'),
     line('old', 'admin', ';expires=2020-01-01'),
   ].join(),
 ).keys;
@@ -60,10 +62,15 @@ describe('a request', () => {
     ['ops', 'POST', '/pipelines/a/feed', 202],
     ['ops', 'GET', '/pipelines/a/stats', 200],
     ['one', 'POST', '/pipelines/a/feed', 202],
-    ['one', 'GET', '/events', 403],
     ['ci', 'GET', '/events', 403],
-    ['one', 'POST', '/pipelines/b/feed', 403],
-    ['one', 'GET', '/pipelines', 403],
+    ['one', 'POST', '/pipelines/b/feed', 404],
+    ['one', 'GET', '/pipelines', 200],
+    ['op', 'POST', '/pipelines/a/pause', 200],
+    ['op', 'POST', '/pipelines/a/resume', 200],
+    ['op', 'DELETE', '/pipelines/a', 403],
+    ['op', 'GET', '/pipelines/a/stats', 403],
+    ['hand', 'GET', '/whoami', 200],
+    ['hand', 'GET', '/pipelines', 403],
     ['old', 'GET', '/pipelines', 401],
   ] as const)('with the key of %s to %s %s is answered %i', async (name, method, url, expected) => {
     expect(await status(secret(name), method, url)).toBe(expected);

@@ -173,6 +173,24 @@ describe.each(['crash', 'stop'] as const)('after a %s', (how) => {
     expect((await p.feed([4], {})).firstSequence).toBe(4);
   });
 
+  it('a feed is still of the key that it was made with, whether it is over or goes on', async () => {
+    const lives = livesOf({ pass });
+    const life = await lives.begin();
+    await life.host.create({ id: 'p', stages: [{ name: 'A', tasks: ['pass'] }] });
+    const before = life.host.get('p');
+    await before.run(named('a'), { feedId: 'done', maker: 'ci' });
+    await before.pause();
+    const writer = await before.openFeed({ feedId: 'open', maker: 'cd' });
+    await writer.push(named('b'));
+    await before.feed(named('c'), { feedId: 'plain' });
+    const { p } = await restart(life, lives);
+    expect(await Promise.all(['done', 'open', 'plain'].map((feedId) => p.feedMaker(feedId)))).toEqual(['ci', 'cd', null]);
+    expect((await p.feeds({ ...EVERYTHING, maker: 'ci' })).rows.map(({ feedId }) => feedId)).toEqual(['done']);
+    const wait = { itemIds: ['a'], returnWhen: 'ALL_COMPLETED', timeoutSeconds: 0 } as const;
+    expect((await p.waitForItems({ ...wait, maker: 'ci' })).done).toHaveLength(1);
+    await expect(p.waitForItems({ ...wait, maker: 'cd' })).rejects.toMatchObject({ code: 'item-not-found', details: { ids: ['a'] } });
+  });
+
   it('the same ids again are duplicates, and a stage that was renamed or removed keeps what belongs to it', async () => {
     const lives = livesOf({ pass, broken });
     const life = await lives.begin();

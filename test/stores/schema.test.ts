@@ -14,7 +14,8 @@ function schemaOf(db: Database.Database): unknown[] {
 function fill(db: Database.Database): void {
   db.exec(`
     INSERT INTO pipelines (pipeline, id) VALUES (1, 'p');
-    INSERT INTO feeds VALUES (68719476737, 1, 'f', 1, 0, 2, 0, 1, 0, 0, 1, 2, 0, 0);
+    INSERT INTO feeds (key, pipeline, id, target, created, accepted, duplicates, completed, failed, cancelled, first, last, is_cancelled, is_forgotten)
+      VALUES (68719476737, 1, 'f', 1, 0, 2, 0, 1, 0, 0, 1, 2, 0, 0);
     INSERT INTO items (key, pipeline, feed, priority, stage, status, place, ord, task, attempts, deliveries, accepted, updated, last_event, fed)
       VALUES (68719476737, 1, 1, 100, 1, 2, 0, 1, 0, 1, 0, 0, 0, 3, '{"n":1}'), (68719476738, 1, 1, 100, 1, 0, 1, 2, 0, 0, 0, 0, 0, 4, '2');
   `);

@@ -71,6 +71,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE ends (pipeline INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, at INTEGER NOT NULL, pairs BLOB NOT NULL, PRIMARY KEY (pipeline, last)) STRICT, WITHOUT ROWID;
   CREATE TABLE events (pipeline INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, cells BLOB NOT NULL, extras TEXT, PRIMARY KEY (pipeline, last)) STRICT, WITHOUT ROWID;
   `,
+  // Whose key made it; nobody's, when it was made without one or by an older version.
+  'ALTER TABLE feeds ADD COLUMN maker TEXT',
 ];
 
 const PIPELINE_UNIT = 2 ** 36;

@@ -29,6 +29,7 @@ const FEED_FIELDS = [
   'last',
   'is_cancelled',
   'is_forgotten',
+  'maker',
 ];
 
 const set = (fields: readonly string[]): string => fields.map((field) => `${field} = ?`).join(', ');
