@@ -44,6 +44,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, bodyLimitBy
             ...BODY_PROBLEMS,
             'malformed-line',
             'line-too-large',
+            'value-too-large',
             'pipeline-not-found',
             'unknown-stage',
             'draining',

@@ -30,7 +30,14 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
       },
     },
     async ({ query }) => {
-      const { page, nextCursor } = pageByName({ list: '/limiters' }, await host.limiters.list(), (row) => row.name, query);
+      const all = await host.limiters.list();
+      const { page, nextCursor } = pageByName(
+        { list: '/limiters' },
+        all,
+        ({ name }) => name,
+        (row) => row,
+        query,
+      );
       return { limiters: page, nextCursor };
     },
   );

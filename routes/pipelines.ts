@@ -67,8 +67,9 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
       },
     },
     async ({ query }) => {
-      const { page, nextCursor } = pageByName({ list: '/pipelines' }, await host.list(), (row) => row.definition.id, query);
-      return { pipelines: page.map(toSummary), nextCursor };
+      const all = await host.list();
+      const { page, nextCursor } = pageByName({ list: '/pipelines' }, all, ({ definition }) => definition.id, toSummary, query);
+      return { pipelines: page, nextCursor };
     },
   );
 

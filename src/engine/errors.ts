@@ -1,4 +1,6 @@
 import { ERROR_CODES, type ErrorCode, type Fault } from '../schemas/problem.ts';
+import { cutText } from './cut-text.ts';
+import { sizeWithin } from './json-fault.ts';
 
 export interface SluiceErrorOptions {
   cause?: unknown;
@@ -76,6 +78,11 @@ export class ValueNotJsonError extends PermanentError {
   override name = 'ValueNotJsonError';
 }
 
+/** A task returned more than can be kept or shown. Trying again would give the same. */
+export class ValueTooLargeError extends PermanentError {
+  override name = 'ValueTooLarge';
+}
+
 /** The reason of an abort: the item was cancelled, or the pipeline is shut down by force. */
 export class AbortedError extends Error {
   override name = 'AbortedError';
@@ -97,10 +104,11 @@ export function describeThrown(thrown: unknown): Thrown {
       const carrier = thrown as { name?: unknown; message?: unknown; permanent?: unknown; retryAfterSeconds?: unknown; status?: unknown };
       const after = carrier.retryAfterSeconds;
       const isError = thrown instanceof Error || typeof carrier.message === 'string';
-      const message = isError ? String(carrier.message) : (JSON.stringify(thrown) ?? String(thrown));
+      const message = isError ? String(carrier.message) : textOf(thrown);
+      const type = isError && typeof carrier.name === 'string' && carrier.name !== '' ? carrier.name : isError ? 'Error' : 'NonError';
       return {
-        type: isError && typeof carrier.name === 'string' && carrier.name !== '' ? carrier.name : isError ? 'Error' : 'NonError',
-        message: message.slice(0, MESSAGE_MAX),
+        type: cutText(type, TYPE_MAX),
+        message: cutText(message, MESSAGE_MAX),
         permanent: carrier.permanent === true,
         retryAfterSeconds:
           typeof after === 'number' && Number.isFinite(after) && after >= 0 ? Math.min(after, LONGEST_WAIT_SECONDS) : undefined,
@@ -109,7 +117,7 @@ export function describeThrown(thrown: unknown): Thrown {
     }
     return {
       type: 'NonError',
-      message: String(thrown).slice(0, MESSAGE_MAX),
+      message: cutText(String(thrown), MESSAGE_MAX),
       permanent: false,
       retryAfterSeconds: undefined,
       status: undefined,
@@ -120,7 +128,16 @@ export function describeThrown(thrown: unknown): Thrown {
   }
 }
 
+/** A thrown object that is no error, as JSON, unless that would be long, or without end. */
+function textOf(thrown: object): string {
+  if (sizeWithin(thrown, SHOWN_MAX) > SHOWN_MAX) return 'an object that is too large to be shown';
+  return JSON.stringify(thrown) ?? String(thrown);
+}
+
 /** An error's text can hold a whole response body; what is kept of it is bounded. */
 const MESSAGE_MAX = 4096;
+const SHOWN_MAX = 16 * MESSAGE_MAX;
+/** Types are counted by name and asked for by it, `errorType` in `POST /pipelines/:id/retry`. */
+const TYPE_MAX = 200;
 /** A server may ask for any wait; past a year its end is no instant that could be shown. */
 const LONGEST_WAIT_SECONDS = 31_536_000;
