@@ -45,6 +45,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
             ...BODY_PROBLEMS,
             'malformed-line',
             'line-too-large',
+            'value-too-large',
             'pipeline-not-found',
             'unknown-stage',
             'forbidden',

@@ -34,7 +34,14 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
       },
     },
     async ({ query, caller }) => {
-      const { page, nextCursor } = pageByName({ list: '/limiters' }, await limitersFor(caller, host), (row) => row.name, query);
+      const seen = await limitersFor(caller, host);
+      const { page, nextCursor } = pageByName(
+        { list: '/limiters' },
+        seen,
+        ({ name }) => name,
+        (row) => row,
+        query,
+      );
       return { limiters: page, nextCursor };
     },
   );

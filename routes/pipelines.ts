@@ -71,8 +71,8 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
     },
     async ({ query, caller }) => {
       const seen = (await host.list()).filter(({ definition }) => sees(caller, definition.id));
-      const { page, nextCursor } = pageByName({ list: '/pipelines' }, seen, (row) => row.definition.id, query);
-      return { pipelines: page.map(toSummary), nextCursor };
+      const { page, nextCursor } = pageByName({ list: '/pipelines' }, seen, ({ definition }) => definition.id, toSummary, query);
+      return { pipelines: page, nextCursor };
     },
   );
 

@@ -26,6 +26,9 @@ ones with their \`error\`. A pipeline that is not running is started, unless the
 hangs up does not cancel the items, unless \`cancelOnDisconnect\` is true. Answered as one document, it takes up to 64 MiB and a million items
 of NDJSON, and is refused as soon as more items than there is room for have come.
 
+One document holds up to 32 MiB of results. When there are more, the answer is the one of a run whose time is up, 202 with the feed as it is, which is
+done then, and its address in \`Location\`: nothing is lost, \`GET …/feeds/:feedId/results\` has them in pages. A stream has no such limit.
+
 With \`Accept: application/x-ndjson\` or \`text/event-stream\` each result is sent when it is ready, in the order of completion: one a
 line, or as an event \`result\`. An NDJSON body may then have any length, and its first results come before its last line is sent:
 read while you send, since the body is not read further while a thousand results are unread. \`Location\` is the address of the feed.
@@ -73,11 +76,15 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
               'text/event-stream': { schema: z.string(), example: STREAM_EXAMPLE },
             },
           },
-          202: reply(feedViewSchema, 'The time is up; the feed as it is now. `Location` is its address.'),
+          202: reply(
+            feedViewSchema,
+            'The time is up, or the results are too large for one document (`done` is true then); the feed as it is now. `Location` is its address.',
+          ),
           ...problems(
             ...BODY_PROBLEMS,
             'malformed-line',
             'line-too-large',
+            'value-too-large',
             'pipeline-not-found',
             'unknown-stage',
             'forbidden',

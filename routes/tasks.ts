@@ -37,7 +37,14 @@ const tasks: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
       },
     },
     async ({ query }) => {
-      const { page, nextCursor } = pageByName({ list: '/tasks' }, host.tasks.list(), (row) => row.name, query);
+      const all = host.tasks.list();
+      const { page, nextCursor } = pageByName(
+        { list: '/tasks' },
+        all,
+        ({ name }) => name,
+        (row) => row,
+        query,
+      );
       return { tasks: page, nextCursor };
     },
   );

@@ -44,6 +44,9 @@ function seconds(min: number, max: number, fallback: number, description: string
 const path = () => z.string().refine((value) => !value.includes('\0'), 'must be a path');
 const flag = () => z.enum(['true', 'false', '1', '0'], 'must be true or false').transform((value) => value === 'true' || value === '1');
 
+const MAX_VALUE_BYTES_DEFAULT = 16 * 1024 * 1024;
+/** A value and metadata of this size still fit into one string, of which V8 makes none over 512 Mi characters. */
+const MAX_VALUE_BYTES_MAX = 128 * 1024 * 1024;
 const RETENTION_ON_DISK = 10_000_000;
 const RETENTION_IN_MEMORY = 100_000;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -106,6 +109,13 @@ export const variables = z.object({
     'How long running items have to finish after SIGTERM or SIGINT before they are aborted.',
   ),
   BODY_LIMIT_BYTES: integer(1024, 1_073_741_824, 1_048_576, 'The largest JSON body. An NDJSON body may be of any length.', 'bytes'),
+  MAX_VALUE_BYTES: integer(
+    1024,
+    MAX_VALUE_BYTES_MAX,
+    MAX_VALUE_BYTES_DEFAULT,
+    'The largest item that is taken, and the largest result of a task, as JSON in UTF-8: a larger one is refused, or fails its item for good (`ValueTooLarge`). Unless it is given it follows a `BODY_LIMIT_BYTES` that is larger, up to 134217728.',
+    'bytes',
+  ),
   EVENTS_KEPT: integer(
     1,
     100_000_000,
@@ -162,6 +172,7 @@ export interface Config {
   logLevel: (typeof LOG_LEVELS)[number];
   shutdownTimeoutSeconds: number;
   bodyLimitBytes: number;
+  maxValueBytes: number;
   eventsKept: number;
   retentionMaxItems: number;
   retentionMaxAgeSeconds: number;
@@ -210,6 +221,7 @@ export function loadConfig(environment: Environment): Config {
     logLevel: values.LOG_LEVEL,
     shutdownTimeoutSeconds: values.SHUTDOWN_TIMEOUT_SECONDS,
     bodyLimitBytes: values.BODY_LIMIT_BYTES,
+    maxValueBytes: given.MAX_VALUE_BYTES === undefined ? largestItem(values.BODY_LIMIT_BYTES) : values.MAX_VALUE_BYTES,
     eventsKept: values.EVENTS_KEPT,
     retentionMaxItems:
       given.RETENTION_MAX_ITEMS === undefined && values.STORE_URL === 'memory:' ? RETENTION_IN_MEMORY : values.RETENTION_MAX_ITEMS,
@@ -220,6 +232,11 @@ export function loadConfig(environment: Environment): Config {
     maxWorkersPerStage: values.MAX_WORKERS_PER_STAGE,
     sseHeartbeatSeconds: values.SSE_HEARTBEAT_SECONDS,
   };
+}
+
+/** Who takes larger bodies means to take larger items. */
+function largestItem(bodyLimitBytes: number): number {
+  return Math.min(MAX_VALUE_BYTES_MAX, Math.max(MAX_VALUE_BYTES_DEFAULT, bodyLimitBytes));
 }
 
 const SECRET_PREFIX = 'SECRET_';

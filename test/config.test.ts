@@ -32,6 +32,7 @@ describe('an empty environment', () => {
       logLevel: 'info',
       shutdownTimeoutSeconds: 30,
       bodyLimitBytes: 1_048_576,
+      maxValueBytes: 16_777_216,
       eventsKept: 262_144,
       retentionMaxItems: 10_000_000,
       retentionMaxAgeSeconds: 604_800,

@@ -1,5 +1,7 @@
 import type { FeedOptions, OnDuplicate } from '../schemas/control.ts';
+import { jsonPointer } from '../schemas/faults.ts';
 import { PRIORITY_DEFAULT, PRIORITY_MAX } from '../schemas/names.ts';
+import type { Fault } from '../schemas/problem.ts';
 import type { PipelineState } from '../schemas/stats.ts';
 import type { DueQueue } from './due-queue.ts';
 import type { EngineClock } from './engine-clock.ts';
@@ -8,8 +10,10 @@ import type { Feed } from './feed.ts';
 import type { FeedRegistry } from './feed-registry.ts';
 import { idFaults, idOf, isNamed, readNamed } from './incoming.ts';
 import type { Items } from './item-index.ts';
+import type { ValueFault, ValueRule } from './json-fault.ts';
 import { Item, NO_METADATA, PLACE_BACKLOG, type Stage } from './model.ts';
 import type { Scheduler } from './scheduler.ts';
+import { LARGE } from './sizes.ts';
 import { type RoomWaiter, WaitingRoom } from './waiting-room.ts';
 
 export interface AdmissionDeps {
@@ -20,6 +24,10 @@ export interface AdmissionDeps {
   feeds: FeedRegistry;
   /** What generated item ids begin with. */
   idPrefix: string;
+  /** What items must be; undefined: anything. */
+  values: ValueRule | undefined;
+  /** So much of an item came in, which is to be stored. */
+  onLarge: (size: number) => void;
   state: () => PipelineState;
   stages: () => readonly Stage[];
   backlogCapacity: number;
@@ -44,6 +52,8 @@ export interface RoomWait {
 export class Admission {
   private readonly deps: AdmissionDeps;
   private readonly waiting: WaitingRoom;
+  /** Items on their way in that are large, and how large: of the others nobody needs to know. */
+  private readonly large = new WeakMap<object, number>();
   lastSequence = 0;
   private isClosed = false;
   /** Why the store cannot take anything now; null when it can. */
@@ -74,22 +84,49 @@ export class Admission {
     this.waiting.dismissFeed(feed, feedCancelled(feed));
   }
 
-  /** Throws `invalid-input` with every fault, or `duplicate-items` when those are to be rejected. */
+  /** Throws `invalid-input` or `value-too-large` with every fault, or `duplicate-items` when those are to be rejected. */
   check(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): void {
     const { count, faults } = idFaults(items);
     if (count > 0) throw new SluiceError('invalid-input', `${count} of the items have no usable id`, { errors: faults });
+    this.checkValues(items);
     if (onDuplicate !== 'reject') return;
     const seen = new Set<string>();
     const known: string[] = [];
     for (const raw of items) {
       if (!isNamed(raw)) continue;
       const id = idOf(raw) as string;
-      if (seen.has(id) || this.deps.index().get(id) !== undefined) known.push(id);
+      if (seen.has(id) || this.deps.index().peek(id) !== undefined) known.push(id);
       seen.add(id);
     }
     if (known.length > 0) {
       throw new SluiceError('duplicate-items', `${known.length} ids are known already`, { details: { ids: known.slice(0, 1000) } });
     }
+  }
+
+  private checkValues(items: readonly unknown[]): void {
+    const { values } = this.deps;
+    if (values === undefined) return;
+    let worst: ValueFault | null = null;
+    const errors: Fault[] = [];
+    for (let i = 0; i < items.length; i++) {
+      const raw = items[i];
+      const fault = values.fault(raw);
+      if (fault === null) {
+        if (values.size > LARGE && typeof raw === 'object') this.large.set(raw as object, values.size);
+        continue;
+      }
+      if (worst === null || fault.is === 'no-json') worst = fault;
+      errors.push({ path: jsonPointer(['items', i]), message: fault.message });
+    }
+    if (worst === null) return;
+    const code = worst.is === 'no-json' ? 'invalid-input' : 'value-too-large';
+    throw new SluiceError(code, `${errors.length} of the items cannot be taken: ${errors[0]?.path} ${errors[0]?.message}`, { errors });
+  }
+
+  /** About how much JSON an item is, as {@link Admission.check} has found it. */
+  private sizeOf(raw: unknown): number {
+    if (typeof raw === 'string') return raw.length;
+    return typeof raw === 'object' && raw !== null ? (this.large.get(raw) ?? 0) : 0;
   }
 
   /**
@@ -243,7 +280,7 @@ export class Admission {
   }
 
   private admitFrom(items: readonly unknown[], from: number, to: number, feed: Feed, options: FeedOptions, wantsIds: boolean): string[] {
-    const { scheduler, time, idPrefix, onAccepted } = this.deps;
+    const { scheduler, time, idPrefix, onAccepted, onLarge } = this.deps;
     const index = this.deps.index();
     // Which may have been removed meanwhile: then they pass through it.
     const stage = feed.target as Stage;
@@ -258,7 +295,7 @@ export class Admission {
       let metadata = NO_METADATA;
       if (isNamed(raw)) {
         ({ id, value, metadata } = readNamed(raw));
-        const known = index.get(id);
+        const known = index.peek(id);
         if (known !== undefined) {
           if (options.onDuplicate !== 'rerun' || !known.isFinal) {
             feed.duplicates++;
@@ -269,6 +306,8 @@ export class Admission {
         }
       }
       const item = new Item(id, idPrefix, this.nextSequence(), feed, priority, value, metadata, stage, now);
+      item.size = this.sizeOf(raw);
+      if (item.size > LARGE) onLarge(item.size);
       if (wantsIds) ids.push(item.id);
       feed.accepted++;
       feed.firstSequence ??= item.sequenceId;
@@ -309,7 +348,7 @@ export class Admission {
           unnamed++;
           continue;
         }
-        const known = index.get(id);
+        const known = index.peek(id);
         if (known === undefined || (onDuplicate === 'rerun' && known.isFinal)) fresh.add(id);
       }
       return unnamed + fresh.size;

@@ -71,8 +71,12 @@ export class Beyond implements QueueRest {
   }
 
   refill(): void {
-    const low = Math.min(LOW, this.deps.window());
-    while (this.size > 0 && this.stage.queue.size < low) this.bring(Math.min(CHUNK, low));
+    for (;;) {
+      // What was read may have shown that items are larger than thought.
+      const low = Math.min(LOW, this.deps.window());
+      if (this.size === 0 || this.stage.queue.size >= low) return;
+      this.bring(Math.min(CHUNK, low));
+    }
   }
 
   bringAll(): void {

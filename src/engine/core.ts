@@ -4,15 +4,18 @@ import { Admission } from './admission.ts';
 import { Drain } from './drain.ts';
 import { DueQueue } from './due-queue.ts';
 import { EngineClock } from './engine-clock.ts';
+import { OTHER_TYPES, typeCounted } from './error-tally.ts';
 import { type PipelineError, storeUnavailable } from './errors.ts';
 import { EventLog } from './event-log.ts';
 import { FeedRegistry } from './feed-registry.ts';
 import { ItemIndex, type Items, type Retention } from './item-index.ts';
 import type { Journal } from './journal.ts';
+import type { ValueRule } from './json-fault.ts';
 import { type Item, Stage } from './model.ts';
 import type { Ports } from './ports.ts';
 import { RateWindow } from './rate-window.ts';
 import { type Marks, Scheduler } from './scheduler.ts';
+import { PAGE_CHARACTERS } from './sizes.ts';
 import { type StageRunDeps, StageRunner } from './stage-run.ts';
 import type { StageSpec } from './stage-spec.ts';
 
@@ -26,8 +29,11 @@ export interface CoreOptions {
   /** A bound for live tuning; none by default. */
   maxWorkersPerStage?: number;
   hookTimeoutSeconds: number;
-  /** Says what is wrong with a stage's result that cannot be kept, or null. */
-  valueFault: ((value: unknown) => string | null) | undefined;
+  /** What values must be; undefined: anything. */
+  values: ValueRule | undefined;
+  /** Where a page and where a document end, see sizes.ts. */
+  pageCharacters?: number | undefined;
+  documentCharacters?: number | undefined;
   marks?: Marks;
   /** What a store has kept of who this is; new without one. */
   identity?: Identity;
@@ -110,20 +116,18 @@ export class Core {
     this.options = options;
     this.time = new EngineClock(clock);
     this.dues = new DueQueue(clock);
-    this.events = new EventLog(
-      options.id,
-      options.identity?.epoch ?? uniqueId(),
-      options.eventsKept,
-      this.time,
-      (sequenceId) => this.index.bySequence(sequenceId) as Item,
-    );
+    this.events = new EventLog(options.id, options.identity?.epoch ?? uniqueId(), options.eventsKept, this.time, {
+      whole: (sequenceId) => this.index.bySequence(sequenceId) as Item,
+      face: (sequenceId) => this.index.peekSequence(sequenceId) as Item,
+    });
     const idPrefix = options.identity?.idPrefix ?? uniqueId();
     const index = new ItemIndex(
       options.retention,
       this.time,
       idPrefix,
+      options.pageCharacters ?? PAGE_CHARACTERS,
       () => this.events.oldest,
-      (item) => this.forgetFailure(item),
+      (sequenceId) => this.forgetFailure(sequenceId),
     );
     this.index = index;
     this.scheduler = new Scheduler({
@@ -147,7 +151,8 @@ export class Core {
         this.scheduler.apply(worker, outcome);
         this.scheduler.run();
       },
-      valueFault: options.valueFault,
+      values: options.values,
+      onLarge: (size) => this.journal?.grow(size),
       hookTimeoutMs: options.hookTimeoutSeconds * 1000,
     };
     this.lastStage = options.identity?.lastStage ?? 0;
@@ -161,6 +166,8 @@ export class Core {
       scheduler: this.scheduler,
       feeds: this.feeds,
       idPrefix,
+      values: options.values,
+      onLarge: (size) => this.journal?.grow(size),
       state: () => this.state,
       stages: () => this.stages,
       backlogCapacity: options.backlogCapacity,
@@ -229,7 +236,7 @@ export class Core {
     if (feed.isDone) feed.begin(this.time.now);
     feed.failed--;
     const { type, stage } = item.error as ItemError;
-    decrement(this.errorsByType, type);
+    decrement(this.errorsByType, this.errorsByType.has(type) ? type : OTHER_TYPES);
     decrement(this.errorsByStage, stage);
     item.stage.failed--;
     this.recentFailures.delete(item.sequenceId);
@@ -237,8 +244,8 @@ export class Core {
   }
 
   /** An item is kept no more. */
-  forgetFailure(item: Item): void {
-    this.recentFailures.delete(item.sequenceId);
+  forgetFailure(sequenceId: number): void {
+    this.recentFailures.delete(sequenceId);
   }
 
   private onFinal(item: Item, status: 'completed' | 'failed' | 'cancelled'): void {
@@ -261,7 +268,10 @@ export class Core {
     this.events.result(item);
     if (feed.watchers !== null) for (const watcher of feed.watchers) watcher.onItem(item);
     // Whoever waits for this feed has its value; nobody else is to see it.
-    if (!this.options.collectResults && status === 'completed') item.value = undefined;
+    if (!this.options.collectResults && status === 'completed') {
+      item.value = undefined;
+      item.size = 0;
+    }
     this.journal?.touchFeed(feed);
     this.index.finish(item);
     this.onEnd?.();
@@ -269,7 +279,8 @@ export class Core {
 
   private noteFailure(item: Item): void {
     const { type, stage } = item.error as ItemError;
-    this.errorsByType.set(type, (this.errorsByType.get(type) ?? 0) + 1);
+    const counted = typeCounted(this.errorsByType, type);
+    this.errorsByType.set(counted, (this.errorsByType.get(counted) ?? 0) + 1);
     this.errorsByStage.set(stage, (this.errorsByStage.get(stage) ?? 0) + 1);
     this.listFailure(item);
   }

@@ -9,6 +9,7 @@ import { NOTHING } from './item-writes.ts';
 import { Journal } from './journal.ts';
 import { Item, NO_METADATA, type Place, type Route, Stage, StoredState } from './model.ts';
 import { Retirement, type RetirementState } from './retirement.ts';
+import { HELD_CHARACTERS, PAGE_CHARACTERS } from './sizes.ts';
 import type { StageSpec } from './stage-spec.ts';
 import { GONE, type Shelf, STATUS_CODES, type Store, type StoredFeed, type StoredItem } from './store.ts';
 import { StoredItems } from './stored-items.ts';
@@ -95,8 +96,9 @@ export class Durable {
       toItem: (row) => this.toItem(row),
       stageNumbers: (name) => [...core.allStages, ...this.former.values()].filter((stage) => stage.name === name).map((stage) => stage.no),
       feedOrdinal: (id) => core.feeds.find(id)?.ordinal,
-      onGone: (item) => core.forgetFailure(item),
+      onGone: (sequenceId) => core.forgetFailure(sequenceId),
       touch: (item) => this.journal.touch(item),
+      pageCharacters: options.pageCharacters ?? PAGE_CHARACTERS,
     });
     this.journal = new Journal({
       pipeline: link.pipeline,
@@ -138,7 +140,7 @@ export class Durable {
     core.feeds.journal = journal;
   }
 
-  /** An item as its row says; an object of its own, that nobody else has. */
+  /** An item as its row says, with the texts that were read; an object of its own, that nobody else has. */
   toItem(row: StoredItem): Item {
     const { time } = this.core;
     const fed = row.fed === null ? undefined : parsed(row.fed);
@@ -157,6 +159,7 @@ export class Durable {
       this.stageOf(row.stage),
       accepted,
     );
+    item.size = row.size;
     item.status = STATUSES[row.status] ?? 'completed';
     item.isKept = row.status !== GONE;
     item.stored = new StoredState();
@@ -245,10 +248,13 @@ export class Durable {
       window: () => link.queueWindow ?? journal.window,
       drop: (item) => items.drop(item),
       read: (of, after, limit) => {
-        const rows = shelf.queued(of.no, after.priority, after.ord, limit);
+        // All of them at once are asked for only when they are to leave.
+        const characters = limit === Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : HELD_CHARACTERS;
+        const { rows, isAll } = shelf.queued(of.no, after.priority, after.ord, limit, characters);
+        journal.noteSizes(rows);
         const found = rows.filter((row) => !items.isLive(row.seq)).map((row) => this.toItem(row));
         for (const item of found) items.hold(item);
-        const last = rows.length < limit ? undefined : rows.at(-1);
+        const last = isAll ? undefined : rows.at(-1);
         return { items: found, end: last === undefined ? null : { priority: last.priority, ord: last.ord } };
       },
     });

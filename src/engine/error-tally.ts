@@ -1,5 +1,26 @@
 import type { PipelineResult } from '../schemas/item.ts';
 import type { ErrorSummary, FailedItem } from '../schemas/stats.ts';
+import { SUMMARY_CHARACTERS } from './sizes.ts';
+
+/** Of failures in their order, the newest that an answer holds: their texts can be long. */
+export function newestFailures(failures: readonly FailedItem[]): FailedItem[] {
+  let left = SUMMARY_CHARACTERS;
+  const first = failures.findLastIndex((failure) => {
+    const isOver = left <= 0;
+    left -= failure.error.length + failure.itemId.length + 200;
+    return isOver;
+  });
+  return failures.slice(first + 1);
+}
+
+/** So many types of errors are counted one by one; types that come on top of them are counted together. */
+const TYPES_MAX = 1000;
+export const OTHER_TYPES = 'Other';
+
+/** Under which name an error of that type is counted. */
+export function typeCounted(counts: ReadonlyMap<string, number>, type: string): string {
+  return counts.has(type) || counts.size < TYPES_MAX ? type : OTHER_TYPES;
+}
 
 /** How many of the failures a summary lists. */
 const FAILURES_LISTED = 1000;
@@ -21,7 +42,8 @@ export class ErrorTally {
     if (error === null || error.type === 'Cancelled') return;
     const { type, message, stage, attempts } = error;
     this.totalFailed++;
-    this.byType.set(type, (this.byType.get(type) ?? 0) + 1);
+    const counted = typeCounted(this.byType, type);
+    this.byType.set(counted, (this.byType.get(counted) ?? 0) + 1);
     this.byStage.set(stage, (this.byStage.get(stage) ?? 0) + 1);
     this.failedItems.push({ itemId: id, error: message, errorType: type, stage, attempts, timestamp: this.timestampOf(id) });
     if (this.failedItems.length >= 2 * FAILURES_LISTED) this.failedItems = this.failedItems.slice(-FAILURES_LISTED);
@@ -32,7 +54,7 @@ export class ErrorTally {
       totalFailed: this.totalFailed,
       errorsByType: Object.fromEntries(this.byType),
       errorsByStage: Object.fromEntries(this.byStage),
-      failedItems: this.failedItems.slice(-FAILURES_LISTED),
+      failedItems: newestFailures(this.failedItems.slice(-FAILURES_LISTED)),
     };
   }
 }

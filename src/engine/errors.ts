@@ -1,4 +1,6 @@
 import { ERROR_CODES, type ErrorCode, type Fault } from '../schemas/problem.ts';
+import { cutText } from './cut-text.ts';
+import { sizeWithin } from './json-fault.ts';
 
 export interface SluiceErrorOptions {
   cause?: unknown;
@@ -76,6 +78,11 @@ export class ValueNotJsonError extends PermanentError {
   override name = 'ValueNotJsonError';
 }
 
+/** A task returned more than can be kept or shown. Trying again would give the same. */
+export class ValueTooLargeError extends PermanentError {
+  override name = 'ValueTooLarge';
+}
+
 /** The reason of an abort: the item was cancelled, or the pipeline is shut down by force. */
 export class AbortedError extends Error {
   override name = 'AbortedError';
@@ -93,16 +100,16 @@ export interface Thrown {
 
 /**
  * Non-errors are allowed; nothing here throws. `mask` takes secrets out of what is shown. It sees the texts whole: of a secret that was cut
- * off in the middle it would leave the first half.
+ * off in the middle it would leave the first half. Only a text far beyond what is shown is cut before.
  */
 export function describeThrown(thrown: unknown, mask: (text: string) => string = (text) => text): Thrown {
-  const shown = (text: string, length: number): string => mask(text).slice(0, length).toWellFormed();
+  const shown = (text: string, most: number): string => cutText(mask(cutText(text, MASKED_FACTOR * most)), most);
   try {
     if (typeof thrown === 'object' && thrown !== null) {
       const carrier = thrown as { name?: unknown; message?: unknown; permanent?: unknown; retryAfterSeconds?: unknown; status?: unknown };
       const after = carrier.retryAfterSeconds;
       const isError = thrown instanceof Error || typeof carrier.message === 'string';
-      const message = isError ? String(carrier.message) : (JSON.stringify(thrown) ?? String(thrown));
+      const message = isError ? String(carrier.message) : textOf(thrown);
       const type = isError && typeof carrier.name === 'string' && carrier.name !== '' ? carrier.name : isError ? 'Error' : 'NonError';
       return {
         type: shown(type, TYPE_MAX),
@@ -126,9 +133,17 @@ export function describeThrown(thrown: unknown, mask: (text: string) => string =
   }
 }
 
+/** A thrown object that is no error, as JSON, unless that would be long, or without end. */
+function textOf(thrown: object): string {
+  if (sizeWithin(thrown, SHOWN_MAX) > SHOWN_MAX) return 'an object that is too large to be shown';
+  return JSON.stringify(thrown) ?? String(thrown);
+}
+
 /** An error's text can hold a whole response body; what is kept of it is bounded. */
 const MESSAGE_MAX = 4096;
-/** A name is a word; whoever makes errors can make it anything. */
-const TYPE_MAX = 256;
+const SHOWN_MAX = 16 * MESSAGE_MAX;
+const MASKED_FACTOR = 64;
+/** Types are counted by name and asked for by it, `errorType` in `POST /pipelines/:id/retry`. */
+const TYPE_MAX = 200;
 /** A server may ask for any wait; past a year its end is no instant that could be shown. */
 const LONGEST_WAIT_SECONDS = 31_536_000;

@@ -1,7 +1,9 @@
 import type { ItemStatus, Metadata, PipelineEvent, PipelineResult, StatusEvent, TaskEvent, TaskEventType } from '../schemas/item.ts';
 import type { EngineClock } from './engine-clock.ts';
+import { sizeWithin } from './json-fault.ts';
 import { type Item, NO_METADATA, type Stage, type Worker } from './model.ts';
-import type { EventFilter, EventSource, SluiceEvent } from './runtime.ts';
+import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from './runtime.ts';
+import { EVENTS_CHARACTERS, SUMMARY_CHARACTERS } from './sizes.ts';
 import type { TaskSpec } from './stage-spec.ts';
 import type { StoredEvents } from './store.ts';
 
@@ -23,6 +25,10 @@ const INITIAL = 1024;
 const CELLS = 4;
 const SOURCE_UNIT = 2 ** 32;
 const TASK_UNIT = 2 ** 40;
+/** What is kept of errors and the like with the events of a pipeline. */
+const EXTRAS_CHARACTERS = 64 * 1024 * 1024;
+/** What an event takes as JSON beside that. */
+const EVENT_SIZE = 250;
 
 /** What keeps the events, and the items that they are about. */
 export interface EventJournal {
@@ -30,6 +36,13 @@ export interface EventJournal {
   stir(): void;
   /** The state of an item has changed. */
   touch(item: Item): void;
+}
+
+/** The items that events are about. Each MUST be known as long as an event of it is kept. */
+export interface EventItems {
+  whole: (sequenceId: number) => Item;
+  /** For its names and its status only. */
+  face: (sequenceId: number) => Item;
 }
 
 /** The texts that events refer to by number, in the order of their numbers. */
@@ -70,7 +83,7 @@ export class EventLog implements EventSource {
   private readonly pipelineId: string;
   private readonly capacity: number;
   private readonly time: EngineClock;
-  private readonly itemOf: (sequenceId: number) => Item;
+  private readonly items: EventItems;
   private size: number;
   private mask: number;
   /**
@@ -82,7 +95,8 @@ export class EventLog implements EventSource {
    */
   private cells: Float64Array;
   /** By seq, for events marked with {@link EXTRA}. */
-  private extras = new Map<number, unknown>();
+  private extras = new Map<number, { extra: unknown; size: number }>();
+  private extrasCharacters = 0;
   /** Place 0 is for what comes from no stage. */
   private readonly sourceTable: Source[] = [{ stage: '', worker: null }];
   private readonly sourceIds = new Map<string, number>();
@@ -92,9 +106,9 @@ export class EventLog implements EventSource {
   private isWatched = false;
   private wakeScheduled = false;
 
-  /** `capacity` is rounded up to a power of two. `itemOf` MUST know each item as long as an event of it is kept. */
-  constructor(pipelineId: string, epoch: string, capacity: number, time: EngineClock, itemOf: (sequenceId: number) => Item) {
-    this.itemOf = itemOf;
+  /** `capacity` is rounded up to a power of two. */
+  constructor(pipelineId: string, epoch: string, capacity: number, time: EngineClock, items: EventItems) {
+    this.items = items;
     this.pipelineId = pipelineId;
     this.epoch = epoch;
     this.time = time;
@@ -131,8 +145,8 @@ export class EventLog implements EventSource {
   }
 
   result(item: Item): void {
-    // A failed item may go on and end otherwise: what it was then has to be kept.
-    const extra = item.status === 'failed' ? item.toResult() : undefined;
+    // A failed item may go on and end otherwise: what it was then has to be kept. The rest of it stays.
+    const extra = item.status === 'failed' ? { error: item.error } : undefined;
     this.append(RESULT, this.placeOf(item.stage, null), 0, item.sequenceId, extra);
   }
 
@@ -150,22 +164,31 @@ export class EventLog implements EventSource {
     };
   }
 
-  read(after: number, scan: number, filter: EventFilter): { events: SluiceEvent[]; cursor: number } {
+  read(
+    after: number,
+    scan: number,
+    filter: EventFilter,
+    budget: ReadBudget = { characters: EVENTS_CHARACTERS },
+  ): { events: SluiceEvent[]; cursor: number } {
     const from = Math.max(after + 1, this.oldest);
     const to = Math.min(this.newest, from + scan - 1);
     const events: SluiceEvent[] = [];
     for (let seq = from; seq <= to; seq++) {
-      if (this.fits(seq, filter)) events.push(this.form(seq));
+      if (!this.fits(seq, filter)) continue;
+      events.push(this.form(seq));
+      budget.characters -= this.sizeOf(seq);
+      if (budget.characters <= 0) return { events, cursor: seq };
     }
     return { events, cursor: Math.max(to, after) };
   }
 
-  /** The kept status events of an item, oldest first, and whether older ones are gone. */
+  /** The kept status events of an item, oldest first, as many as an answer holds, and whether older ones are not among them. */
   history(item: Item): { events: StatusEvent[]; truncated: boolean } {
     const events: StatusEvent[] = [];
     let seq = item.lastEvent;
     const oldest = this.oldest;
-    for (; seq >= oldest; seq = this.numberOf(seq)) {
+    for (let left = SUMMARY_CHARACTERS; seq >= oldest && left > 0; seq = this.numberOf(seq)) {
+      left -= this.sizeOf(seq);
       events.push((this.form(seq) as Extract<SluiceEvent, { type: 'status' }>).data);
     }
     return { events: events.reverse(), truncated: seq > 0 };
@@ -200,7 +223,7 @@ export class EventLog implements EventSource {
     const extras: [number, string][] = [];
     if (this.extras.size > 0) {
       for (let seq = first; seq <= this.last; seq++) {
-        if ((this.kindOf(seq) & EXTRA) !== 0) extras.push([seq - first, JSON.stringify(this.extras.get(seq))]);
+        if ((this.kindOf(seq) & EXTRA) !== 0) extras.push([seq - first, JSON.stringify(this.extraAt(seq))]);
       }
     }
     return { first, cells, extras };
@@ -221,9 +244,10 @@ export class EventLog implements EventSource {
         this.cells.set(cells.subarray(i * CELLS, (i + 1) * CELLS), ((first + i) & this.mask) * CELLS);
       }
       for (const [at, json] of extras) {
-        if (first + at >= this.floor) this.extras.set(first + at, JSON.parse(json));
+        if (first + at >= this.floor) this.addExtra(first + at, JSON.parse(json));
       }
     }
+    this.boundExtras();
   }
 
   /** How many names there are: they are only ever added. */
@@ -240,14 +264,36 @@ export class EventLog implements EventSource {
     const seq = ++this.last;
     const at = (seq & this.mask) * CELLS;
     const { cells, time } = this;
-    if ((((cells[at] as number) | 0) & EXTRA) !== 0) this.extras.delete(seq - this.size);
-    if (extra !== undefined) this.extras.set(seq, extra);
+    if ((((cells[at] as number) | 0) & EXTRA) !== 0) this.dropExtra(seq - this.size);
+    if (extra !== undefined) {
+      this.addExtra(seq, extra);
+      this.boundExtras();
+    }
     cells[at] = (extra === undefined ? kind : kind + EXTRA) + source * SOURCE_UNIT;
     cells[at + 1] = time.wall(time.now);
     cells[at + 2] = number;
     cells[at + 3] = of;
     if (this.journal !== null) this.journal.stir();
     else if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
+  }
+
+  private addExtra(seq: number, extra: unknown): void {
+    const size = sizeWithin(extra, EXTRAS_CHARACTERS);
+    this.extras.set(seq, { extra, size });
+    this.extrasCharacters += size;
+  }
+
+  private dropExtra(seq: number): void {
+    this.extrasCharacters -= this.extras.get(seq)?.size ?? 0;
+    this.extras.delete(seq);
+  }
+
+  /** Errors can be long: with too much of them, the oldest events are kept no longer, as when there are too many. */
+  private boundExtras(): void {
+    while (this.extrasCharacters > EXTRAS_CHARACTERS && this.oldest < this.last) {
+      this.floor = this.oldest;
+      this.dropExtra(this.floor++);
+    }
   }
 
   private scheduleWake(): void {
@@ -337,7 +383,7 @@ export class EventLog implements EventSource {
     if (filter.itemId === undefined && filter.feedId === undefined && (filter.status === undefined || type !== 'result')) {
       return filter.status === undefined || type === 'task' || filter.status.has(STATUSES[code] as string);
     }
-    const item = this.itemOf(sequenceId);
+    const item = this.items.face(sequenceId);
     if (filter.itemId !== undefined && !filter.itemId.has(item.id)) return false;
     if (filter.feedId !== undefined && !filter.feedId.has(item.feed.id)) return false;
     if (filter.status === undefined || type === 'task') return true;
@@ -349,7 +395,7 @@ export class EventLog implements EventSource {
     const code = kind & (FINAL - 1);
     const timestamp = new Date(this.timeOf(seq)).toISOString();
     if (code < FIRST_TASK) {
-      const item = this.itemOf(this.sequenceIdOf(seq));
+      const item = this.items.face(this.sequenceIdOf(seq));
       const { stage, worker } = this.sourceAt(seq);
       return {
         seq,
@@ -374,11 +420,22 @@ export class EventLog implements EventSource {
   }
 
   private extraAt(seq: number): unknown {
-    return (this.kindOf(seq) & EXTRA) === 0 ? undefined : this.extras.get(seq);
+    return (this.kindOf(seq) & EXTRA) === 0 ? undefined : this.extras.get(seq)?.extra;
   }
 
   private formResult(seq: number): PipelineResult {
-    return (this.extraAt(seq) as PipelineResult | undefined) ?? this.itemOf(this.sequenceIdOf(seq)).toResult();
+    const extra = this.extraAt(seq) as Pick<PipelineResult, 'error'> | undefined;
+    const item = this.items.whole(this.sequenceIdOf(seq));
+    // As it was then: an older version kept all of it with the event.
+    return extra === undefined ? item.toResult() : { ...item.toResult(), value: null, ...extra };
+  }
+
+  /** About how many characters of JSON an event is. */
+  private sizeOf(seq: number): number {
+    const extra = this.extras.get(seq);
+    const size = EVENT_SIZE + (extra === undefined ? 0 : extra.size);
+    // What was read of it to form the event is at hand.
+    return this.codeOf(seq) === RESULT ? size + this.items.whole(this.sequenceIdOf(seq)).resultSize : size;
   }
 
   private formTask(seq: number, code: number, timestamp: string): TaskEvent {
@@ -386,7 +443,7 @@ export class EventLog implements EventSource {
     const extra = this.extraAt(seq) as TaskEventExtra | undefined;
     const eventType = TASK_TYPES[code - FIRST_TASK] as TaskEventType;
     return {
-      itemId: this.itemOf(this.sequenceIdOf(seq)).id,
+      itemId: this.items.face(this.sequenceIdOf(seq)).id,
       stage,
       taskName: this.taskTable[Math.floor((this.cells[(seq & this.mask) * CELLS + 3] as number) / TASK_UNIT)] as string,
       worker: worker as string,

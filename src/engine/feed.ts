@@ -7,6 +7,8 @@ export interface EndedItem {
   readonly id: string;
   readonly sequenceId: number;
   readonly status: ItemStatus;
+  /** About how many characters its result is as JSON. */
+  readonly resultSize: number;
   toResult(): PipelineResult;
 }
 

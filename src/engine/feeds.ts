@@ -7,6 +7,7 @@ import { type Item, Worker } from './model.ts';
 import type { Operations } from './operations.ts';
 import type { FeedResultsQuery, FeedsQuery, FeedWaitQuery, FollowQuery } from './requests.ts';
 import type { Page } from './runtime.ts';
+import { HELD_CHARACTERS } from './sizes.ts';
 import { waitWithin } from './waited.ts';
 import { Watch } from './watch.ts';
 
@@ -71,17 +72,21 @@ export class Feeds {
         const isDone = feed.isDone;
         const last = feed.lastSequence ?? 0;
         const rows: PipelineResult[] = [];
+        let left = HELD_CHARACTERS;
         watch.only = null;
         core.time.tick();
         core.index.retireAged();
-        at = core.index.scan(Math.max(at, (feed.firstSequence ?? 1) - 1), last, STEP, (item) => {
+        at = core.index.scan(Math.max(at, (feed.firstSequence ?? 1) - 1), last, STEP, 'results', (item) => {
           if (item.feed !== feed) return true;
+          if (left <= 0) return false;
           if (!item.isFinal) {
             watch.only = item.sequenceId;
             return false;
           }
           seen++;
-          if (status === 'all' || item.status === status) rows.push(item.toResult());
+          if (status !== 'all' && item.status !== status) return true;
+          rows.push(item.toResult());
+          left -= item.resultSize;
           return true;
         });
         if (rows.length > 0) {
@@ -169,7 +174,7 @@ export class Feeds {
     for (let at = (feed.firstSequence ?? 1) - 1; ; await this.turn()) {
       const last = feed.lastSequence ?? 0;
       const items: Item[] = [];
-      at = index.scan(at, last, STEP, (item) => {
+      at = index.scan(at, last, STEP, 'none', (item) => {
         if (item.feed === feed) items.push(item);
         return true;
       });

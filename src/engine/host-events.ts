@@ -1,4 +1,5 @@
-import type { EventFilter, EventSource, SluiceEvent } from './runtime.ts';
+import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from './runtime.ts';
+import { EVENTS_CHARACTERS } from './sizes.ts';
 
 interface Entry {
   pipelineId: string;
@@ -74,7 +75,12 @@ export class HostEvents implements EventSource {
     return this.runs[0]?.base ?? this.newest + 1;
   }
 
-  read(after: number, scan: number, filter: EventFilter): { events: SluiceEvent[]; cursor: number } {
+  read(
+    after: number,
+    scan: number,
+    filter: EventFilter,
+    budget: ReadBudget = { characters: EVENTS_CHARACTERS },
+  ): { events: SluiceEvent[]; cursor: number } {
     const events: SluiceEvent[] = [];
     const begin = Math.max(after + 1, this.oldest);
     let next = begin;
@@ -85,9 +91,11 @@ export class HostEvents implements EventSource {
       const count = Math.min(to - start, end - next) + 1;
       if (filter.pipelineId === undefined || filter.pipelineId.has(entry.pipelineId)) {
         const { pipelineId } = entry;
-        for (const event of entry.log.read(start - 1, count, filter).events) {
+        const read = entry.log.read(start - 1, count, filter, budget);
+        for (const event of read.events) {
           events.push({ ...event, seq: base + event.seq - from, data: { pipelineId, ...event.data } } as SluiceEvent);
         }
+        if (budget.characters <= 0) return { events, cursor: base + read.cursor - from };
       }
       next += count;
     }

@@ -2,6 +2,8 @@ import type { EngineClock } from './engine-clock.ts';
 import { generatedId, type Item, NO_METADATA } from './model.ts';
 import type { ItemsQuery, Page, ResultsQuery } from './runtime.ts';
 
+type Texts = 'results' | 'none';
+
 export interface Retention {
   /** How many finished items are kept. */
   maxItems: number;
@@ -25,6 +27,9 @@ export interface Items {
   /** How many finished ones retention took. */
   readonly retired: number;
   get(id: string): Item | undefined;
+  /** The same for who only looks: values and metadata of what it gives MAY be missing. It costs the same however large they are. */
+  peek(id: string): Item | undefined;
+  peekSequence(sequenceId: number): Item | undefined;
   /** The item of that sequence id, also one that is no longer kept but named by an event. */
   bySequence(sequenceId: number): Item | undefined;
   /** The object that stands for the item now; undefined when it is no longer kept. */
@@ -48,9 +53,9 @@ export interface Items {
   items(query: ItemsQuery, within?: SequenceRange): Page<Item>;
   /**
    * Visits the kept items after one sequence id up to another, until `visit` says no, and looks at `most` places at most. Returns
-   * up to where all was visited, `last` when that is all of it. `visit` MUST NOT end or remove items.
+   * up to where all was visited, `last` when that is all of it. `visit` MUST NOT end or remove items. `texts`: what it looks at, a result or none.
    */
-  scan(after: number, last: number, most: number, visit: (item: Item) => boolean): number;
+  scan(after: number, last: number, most: number, texts: Texts, visit: (item: Item) => boolean): number;
   /** Those that a new definition may have to change: the unfinished ones, but for those that {@link Beyond} can leave out, and failed ones. */
   changeable(): Iterable<Item>;
   /** In feed order. What is yielded MAY be retried at once. */
@@ -82,10 +87,19 @@ export class ItemIndex implements Items {
   private retention: Retention;
   private readonly time: EngineClock;
   private readonly oldestEvent: () => number;
-  private readonly onGone: (item: Item) => void;
+  private readonly onGone: (sequenceId: number) => void;
+  private readonly pageCharacters: number;
 
-  /** `prefix`: what generated ids begin with. `oldestEvent`: the seq of the oldest event that is kept. `onGone`: an item is kept no more. */
-  constructor(retention: Retention, time: EngineClock, prefix: string, oldestEvent: () => number, onGone: (item: Item) => void) {
+  /** `prefix`: what generated ids begin with. `pageCharacters`: where a page ends, see sizes.ts. `oldestEvent`: the seq of the oldest event that is kept. `onGone`: an item is kept no more. */
+  constructor(
+    retention: Retention,
+    time: EngineClock,
+    prefix: string,
+    pageCharacters: number,
+    oldestEvent: () => number,
+    onGone: (sequenceId: number) => void,
+  ) {
+    this.pageCharacters = pageCharacters;
     this.onGone = onGone;
     this.oldestEvent = oldestEvent;
     this.retention = retention;
@@ -104,6 +118,14 @@ export class ItemIndex implements Items {
     if (!Number.isSafeInteger(sequenceId) || id !== generatedId(this.prefix, sequenceId)) return undefined;
     const item = this.bySequence(sequenceId);
     return item?.isKept === true && item.givenId === null ? item : undefined;
+  }
+
+  peek(id: string): Item | undefined {
+    return this.get(id);
+  }
+
+  peekSequence(sequenceId: number): Item | undefined {
+    return this.bySequence(sequenceId);
   }
 
   bySequence(sequenceId: number): Item | undefined {
@@ -140,7 +162,7 @@ export class ItemIndex implements Items {
   replace(old: Item, fresh: Item): void {
     const at = this.find(old.sequenceId);
     old.isKept = false;
-    this.onGone(old);
+    this.onGone(old.sequenceId);
     if (this.order[at] === old) this.order[at] = fresh;
     if (fresh.givenId !== null) this.byGivenId.set(fresh.givenId, fresh);
     this.noteGone();
@@ -161,14 +183,16 @@ export class ItemIndex implements Items {
   }
 
   results(query: ResultsQuery, within?: SequenceRange): Page<Item> {
-    return this.page(query, within, (item) => {
+    const size = (item: Item): number => item.resultSize;
+    return this.page(query, within, size, (item) => {
       if (!item.isFinal || (query.status !== 'all' && item.status !== query.status)) return false;
       return query.feedId === undefined || item.feed.id === query.feedId;
     });
   }
 
   items(query: ItemsQuery, within?: SequenceRange): Page<Item> {
-    return this.page(query, within, (item) => {
+    const size = (item: Item): number => item.listedSize;
+    return this.page(query, within, size, (item) => {
       if (query.status !== undefined && !query.status.includes(item.status)) return false;
       if (query.stage !== undefined && item.stage.name !== query.stage) return false;
       return query.feedId === undefined || item.feed.id === query.feedId;
@@ -194,7 +218,7 @@ export class ItemIndex implements Items {
     }
   }
 
-  scan(after: number, last: number, most: number, visit: (item: Item) => boolean): number {
+  scan(after: number, last: number, most: number, _texts: Texts, visit: (item: Item) => boolean): number {
     let reached = after;
     const from = this.find(after + 1);
     for (let at = from; at < this.order.length; at++) {
@@ -206,20 +230,27 @@ export class ItemIndex implements Items {
     return Math.max(after, last);
   }
 
-  private page(query: { after: number; limit: number }, within: SequenceRange | undefined, fits: (item: Item) => boolean): Page<Item> {
+  private page(
+    query: { after: number; limit: number },
+    within: SequenceRange | undefined,
+    sizeOf: (item: Item) => number,
+    fits: (item: Item) => boolean,
+  ): Page<Item> {
     const rows: Item[] = [];
     let next: number | null = null;
+    let left = this.pageCharacters;
     const first = Math.max(query.after + 1, within?.firstSequence ?? 0);
     const last = within === undefined ? Number.POSITIVE_INFINITY : (within.lastSequence ?? 0);
     for (let at = this.find(first); at < this.order.length; at++) {
       const item = this.order[at] as Item;
       if (item.sequenceId > last) break;
       if (!item.isKept || !fits(item)) continue;
-      if (rows.length === query.limit) {
+      if (rows.length > 0 && (rows.length >= query.limit || left <= 0)) {
         next = (rows[rows.length - 1] as Item).sequenceId;
         break;
       }
       rows.push(item);
+      left -= sizeOf(item);
     }
     return { rows, next, retired: this.retired };
   }
@@ -251,6 +282,7 @@ export class ItemIndex implements Items {
     this.drop(item);
     item.value = undefined;
     item.fed = undefined;
+    item.size = 0;
     item.metadata = NO_METADATA;
     this.retired++;
   }
@@ -265,7 +297,7 @@ export class ItemIndex implements Items {
 
   private drop(item: Item): void {
     item.isKept = false;
-    this.onGone(item);
+    this.onGone(item.sequenceId);
     if (item.givenId !== null) this.byGivenId.delete(item.givenId);
     this.count--;
     this.holes++;

@@ -5,6 +5,7 @@ import { callerGone, type PipelineError, SluiceError } from './errors.ts';
 import type { EndedItem, FeedWatcher } from './feed.ts';
 import type { Item } from './model.ts';
 import type { ItemsWaitQuery } from './requests.ts';
+import { DOCUMENT_CHARACTERS } from './sizes.ts';
 import { waitWithin } from './waited.ts';
 
 const IDS_NAMED = 1000;
@@ -16,7 +17,7 @@ export async function waitForItems(core: Core, query: ItemsWaitQuery): Promise<W
   core.index.retireAged();
   const { maker } = query;
   const known = (id: string): Item | undefined => {
-    const item = core.index.get(id);
+    const item = core.index.peek(id);
     return maker === undefined || item?.feed.maker === maker ? item : undefined;
   };
   const unknown = ids.filter((id) => known(id) === undefined);
@@ -33,9 +34,9 @@ export async function waitForItems(core: Core, query: ItemsWaitQuery): Promise<W
     );
   }
   const wait = new ItemWait(
+    core,
     ids.map((id) => known(id) as Item),
     query.returnWhen,
-    core.followers,
   );
   try {
     const waited = await waitWithin(wait.ended, query, core.time, core.dues);
@@ -51,23 +52,25 @@ class ItemWait implements FeedWatcher, Follower {
   readonly ended: Promise<void>;
   private readonly items: readonly Item[];
   private readonly returnWhen: ItemsWaitQuery['returnWhen'];
-  private readonly followers: Set<Follower>;
-  /** By sequence id; what ended stays as it ended, whatever becomes of the item later. */
-  private readonly results = new Map<number, PipelineResult>();
+  private readonly core: Core;
+  /** By sequence id; what ended stays as it ended, whatever becomes of the item later. null: it did not fit any more. */
+  private readonly results = new Map<number, PipelineResult | null>();
+  private left: number;
   private readonly wanted: Set<number>;
   private readonly resolve: () => void;
   private readonly reject: (error: Error) => void;
 
-  constructor(items: readonly Item[], returnWhen: ItemsWaitQuery['returnWhen'], followers: Set<Follower>) {
+  constructor(core: Core, items: readonly Item[], returnWhen: ItemsWaitQuery['returnWhen']) {
+    this.core = core;
     this.items = items;
     this.returnWhen = returnWhen;
-    this.followers = followers;
+    this.left = core.options.documentCharacters ?? DOCUMENT_CHARACTERS;
     this.wanted = new Set(items.map((item) => item.sequenceId));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ended = promise;
     this.resolve = resolve;
     this.reject = reject;
-    followers.add(this);
+    core.followers.add(this);
     for (const item of items) {
       if (item.isFinal) this.onItem(item);
       else item.feed.watch(this);
@@ -76,7 +79,7 @@ class ItemWait implements FeedWatcher, Follower {
 
   onItem(item: EndedItem): void {
     if (!this.wanted.has(item.sequenceId)) return;
-    this.results.set(item.sequenceId, item.toResult());
+    this.results.set(item.sequenceId, this.resultOf(item));
     const isMet =
       this.results.size === this.wanted.size ||
       this.returnWhen === 'FIRST_COMPLETED' ||
@@ -95,16 +98,27 @@ class ItemWait implements FeedWatcher, Follower {
   reply(): WaitReply {
     const done: PipelineResult[] = [];
     const pending: string[] = [];
+    const omitted: string[] = [];
     for (const item of this.items) {
       const result = this.results.get(item.sequenceId);
       if (result === undefined) pending.push(item.id);
+      else if (result === null) omitted.push(item.id);
       else done.push(result);
     }
-    return { done, pending };
+    return { done, pending, ...(omitted.length === 0 ? {} : { omitted }) };
+  }
+
+  /** One at least; beyond what fits, none. */
+  private resultOf({ sequenceId }: EndedItem): PipelineResult | null {
+    if (this.left <= 0) return null;
+    // What was looked up for its status may lack its value.
+    const item = this.core.index.bySequence(sequenceId) as Item;
+    this.left -= item.resultSize;
+    return item.toResult();
   }
 
   stop(): void {
     for (const item of this.items) item.feed.unwatch(this);
-    this.followers.delete(this);
+    this.core.followers.delete(this);
   }
 }

@@ -7,9 +7,9 @@ export class ItemWrites {
   private cells = new Float64Array(ITEM_CELLS * 256);
   private texts: (string | null)[] = [];
   private count = 0;
-  /** Characters of the texts of new items, and how many those are. */
+  /** Characters of the texts that were added, and of how many items those are. */
   characters = 0;
-  fresh = 0;
+  withTexts = 0;
 
   get isEmpty(): boolean {
     return this.count === 0;
@@ -22,10 +22,9 @@ export class ItemWrites {
     if (what === WRITE_NEW) {
       const metadata = item.metadata === NO_METADATA ? null : JSON.stringify(item.metadata);
       this.texts.push(item.givenId, metadata);
-      this.fresh++;
       this.characters += metadata?.length ?? 0;
     }
-    this.addTexts(item, what);
+    this.addTexts(item);
   }
 
   take(): PackedItems | null {
@@ -70,7 +69,7 @@ export class ItemWrites {
     cells[at++] = item.lastEvent;
   }
 
-  private addTexts(item: Item, what: number): void {
+  private addTexts(item: Item): void {
     const { value, fed, isKept, error, route } = item;
     let fedText: string | null = null;
     let valueText: string | null = null;
@@ -80,7 +79,8 @@ export class ItemWrites {
       const isDropped = item.status === 'completed' || item.status === 'cancelled';
       if (value === fed || !isDropped) fedText = textOf(fed);
     }
-    if (what === WRITE_NEW) this.characters += (fedText?.length ?? 0) + (valueText?.length ?? 0);
+    if (isKept) this.withTexts++;
+    this.characters += (fedText?.length ?? 0) + (valueText?.length ?? 0);
     this.texts.push(valueText, fedText, isKept && error !== null ? JSON.stringify(error) : null, route === null ? null : wayOf(route));
     item.stored.kept = { value, fed: fedText === null ? NOTHING : fed, error, route };
   }

@@ -31,11 +31,13 @@ export type FactName = 'identity' | 'definition' | 'control' | 'stages';
 const FULL = 3072;
 /** With so many of them, or so much text, who feeds waits for the store. */
 const CROWDED = 1536;
-const CROWDED_CHARACTERS = 16 * 1024 * 1024;
+const CROWDED_CHARACTERS = 8 * 1024 * 1024;
+/** With so much text that is not stored, no worker takes another item either. */
+const FULL_CHARACTERS = 16 * 1024 * 1024;
 /** The values of items that wait are to take no more memory than this, all in all. */
-const WINDOW_CHARACTERS = 32 * 1024 * 1024;
+const WINDOW_CHARACTERS = 8 * 1024 * 1024;
 const WINDOW_MAX = 8192;
-const WINDOW_MIN = 32;
+const WINDOW_MIN = 2;
 
 /**
  * What has changed of a pipeline and is not stored yet. An item that changes ten times until then is written once, as it is then.
@@ -57,6 +59,9 @@ export class Journal implements Changing, EventJournal {
   private hasChanged = false;
   private captured: { ends: StoredEnds | null; emptied: number[]; removed: number[]; answers: Map<string, StoredAnswer> } | null = null;
   private isFull = false;
+  /** Characters of large values that came into being since the last capture, and of those that are being written. */
+  private grown = 0;
+  private grownInFlight = 0;
   private meanCharacters = 64;
 
   constructor(deps: JournalDeps) {
@@ -77,6 +82,13 @@ export class Journal implements Changing, EventJournal {
     this.dirty.push(item);
     this.deps.items.hold(item);
     if (!this.isFull && this.unstored >= FULL) this.setFull(true);
+    this.stir();
+  }
+
+  /** A large value came into being: it waits in memory for its place in the store. */
+  grow(characters: number): void {
+    this.grown += characters;
+    if (!this.isFull && this.grown + this.grownInFlight >= FULL_CHARACTERS) this.setFull(true);
     this.stir();
   }
 
@@ -127,8 +139,16 @@ export class Journal implements Changing, EventJournal {
 
   /** For who feeds without end: resolves when the store has caught up, undefined when it has. */
   room(): Promise<boolean> | undefined {
-    const isCrowded = this.unstored >= CROWDED || this.unstored * this.meanCharacters >= CROWDED_CHARACTERS;
+    const characters = Math.max(this.grown + this.grownInFlight, this.unstored * this.meanCharacters);
+    const isCrowded = this.unstored >= CROWDED || characters >= CROWDED_CHARACTERS;
     return isCrowded ? this.settled() : undefined;
+  }
+
+  /** Items were read from the store: when they are larger than those that were written of late, fewer of them are worth the memory. */
+  noteSizes(rows: readonly { size: number }[]): void {
+    let characters = 0;
+    for (const { size } of rows) characters += size;
+    if (rows.length > 0) this.meanCharacters = Math.max(this.meanCharacters, characters / rows.length);
   }
 
   /** How many items of a queue are worth the memory. */
@@ -144,16 +164,20 @@ export class Journal implements Changing, EventJournal {
     const items = this.dirty;
     this.dirty = [];
     this.inFlight = items;
+    this.grownInFlight = this.grown;
+    this.grown = 0;
     for (const item of items) {
       // It goes on as another object, which was touched too.
       if (!item.stored.isDirty) continue;
       item.stored.isDirty = false;
       writes.add(item, time);
     }
-    if (writes.fresh > 0) {
-      this.meanCharacters += 0.2 * (writes.characters / writes.fresh - this.meanCharacters);
+    if (writes.withTexts > 0) {
+      const mean = writes.characters / writes.withTexts;
+      // At once when they become larger, by and by when they become smaller.
+      this.meanCharacters = mean > this.meanCharacters ? mean : this.meanCharacters + 0.2 * (mean - this.meanCharacters);
       writes.characters = 0;
-      writes.fresh = 0;
+      writes.withTexts = 0;
     }
     const { ends, endsBefore, emptied, removed } = retirement.capture();
     const removedFeeds = this.removedFeeds;
@@ -194,6 +218,7 @@ export class Journal implements Changing, EventJournal {
     this.eventsStored = this.eventsCaptured;
     const { inFlight, captured } = this;
     this.inFlight = [];
+    this.grownInFlight = 0;
     this.captured = null;
     if (captured !== null) retirement.stored(captured.ends, captured.emptied, captured.removed);
     const left = new Map<Item['stage'], Set<Item>>();
@@ -213,7 +238,7 @@ export class Journal implements Changing, EventJournal {
     }
     for (const [stage, dropped] of left) stage.beyond?.dropped(dropped);
     events.show(this.eventsStored);
-    if (this.isFull && this.unstored < FULL / 2) this.setFull(false);
+    if (this.isFull && this.unstored < FULL / 2 && this.grown < FULL_CHARACTERS / 2) this.setFull(false);
   }
 
   private get unstored(): number {

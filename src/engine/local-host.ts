@@ -7,7 +7,7 @@ import type { StoreLink } from './durable.ts';
 import { SluiceError } from './errors.ts';
 import { HostEvents } from './host-events.ts';
 import { HostStore } from './host-store.ts';
-import { jsonFault } from './json-fault.ts';
+import { createValueRule, type ValueRule } from './json-fault.ts';
 import { Limiters } from './limiters.ts';
 import { LocalRuntime } from './local-runtime.ts';
 import type { Ports } from './ports.ts';
@@ -29,6 +29,11 @@ export interface LocalHostOptions extends DefinitionLimits {
   hookTimeoutSeconds: number;
   /** Where everything is kept; without it, everything ends with the process. */
   store?: Store;
+  /** Where pages of lists and documents with all results end, see sizes.ts. */
+  pageCharacters?: number;
+  documentCharacters?: number;
+  /** What an item may take as it is fed, and a result of a task, as JSON in UTF-8; at most 128 MiB. Default 16 MiB. */
+  maxValueBytes?: number;
   /** An item that was running in so many processes that crashed is not tried again. Default 5. */
   maxDeliveries?: number;
   /** How many items of a stage's queue are kept in memory at most, the others in the store; by default by what they take. */
@@ -36,6 +41,7 @@ export interface LocalHostOptions extends DefinitionLimits {
 }
 
 const MAX_DELIVERIES = 5;
+const MAX_VALUE_BYTES = 16 * 1024 * 1024;
 
 /** The pipelines of this process. They live as long as it does; with a store, they go on in the next one. */
 export class LocalHost implements PipelineHost {
@@ -46,12 +52,14 @@ export class LocalHost implements PipelineHost {
   private readonly pipelines = new Map<string, LocalRuntime>();
   private readonly allEvents: HostEvents;
   private readonly stored: HostStore | null;
+  private readonly values: ValueRule;
   private recovered: StoreRecovery | null = null;
 
   constructor(options: LocalHostOptions) {
     this.options = options;
     this.tasks = options.registry;
     this.limiters = new Limiters(options.ports);
+    this.values = createValueRule(options.maxValueBytes ?? MAX_VALUE_BYTES);
     this.allEvents = new HostEvents(options.ports.uniqueId());
     const { store, ports, maxDeliveries = MAX_DELIVERIES, queueWindow } = options;
     this.stored = store === undefined ? null : new HostStore(store, ports, { maxDeliveries, queueWindow });
@@ -230,7 +238,9 @@ export class LocalHost implements PipelineHost {
       maxWorkersPerStage: options.maxWorkersPerStage,
       eventsKept: options.eventsKept,
       hookTimeoutSeconds: options.hookTimeoutSeconds,
-      valueFault: jsonFault,
+      values: this.values,
+      pageCharacters: options.pageCharacters,
+      documentCharacters: options.documentCharacters,
       ports: options.ports,
     };
     if (link !== undefined && this.stored !== null) core.marks = this.stored.marksOf(link.pipeline);

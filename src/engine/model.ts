@@ -2,6 +2,7 @@ import type { ItemError, ItemStatus, Metadata, PipelineResult, WaitingReason } f
 import type { PipelineState } from '../schemas/stats.ts';
 import type { Due } from './due-queue.ts';
 import type { Feed } from './feed.ts';
+import { sizeWithin } from './json-fault.ts';
 import type { Release, TaskLimiter } from './limits.ts';
 import type { Logger } from './ports.ts';
 import { PriorityQueue } from './priority-queue.ts';
@@ -19,6 +20,9 @@ export const PLACE_NONE = 0;
 export const PLACE_BACKLOG = 1;
 export const PLACE_HANDED = 2;
 export type Place = typeof PLACE_NONE | typeof PLACE_BACKLOG | typeof PLACE_HANDED;
+
+/** What a row takes beside what can be long in it. */
+const ROW_SIZE = 200;
 
 export const NO_METADATA: Metadata = Object.freeze({});
 
@@ -51,6 +55,8 @@ export class Item {
   readonly priority: number;
   /** The value to go on from: what came into the stage, or into the task that is next. */
   value: unknown;
+  /** About how many characters of JSON the value takes; 0 where it was not looked at. */
+  size = 0;
   /** The value as it was fed, for a retry from the stage that it was fed into; dropped when it has completed. */
   fed: unknown;
   metadata: Metadata;
@@ -126,6 +132,17 @@ export class Item {
   get isFinal(): boolean {
     const { status } = this;
     return status === 'completed' || status === 'failed' || status === 'cancelled';
+  }
+
+  /** About how many characters its result is as JSON. */
+  get resultSize(): number {
+    const metadata = this.metadata === NO_METADATA ? 0 : sizeWithin(this.metadata, Number.MAX_SAFE_INTEGER);
+    return ROW_SIZE + metadata + (this.error === null ? this.size : this.error.message.length);
+  }
+
+  /** The same of its row in a list of items, which has no value. */
+  get listedSize(): number {
+    return ROW_SIZE + (this.error === null ? 0 : this.error.message.length);
   }
 
   toResult(): PipelineResult {

@@ -6,7 +6,7 @@ import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, Wor
 import type { CoreOptions } from './core.ts';
 import type { StoreLink } from './durable.ts';
 import { PipelineError, StageValidationError } from './errors.ts';
-import { FeedResults, inFeedOrder } from './feed-results.ts';
+import { FeedResults, HOLD_ALL, inFeedOrder } from './feed-results.ts';
 import { LocalRuntime } from './local-runtime.ts';
 import { type Ports, systemPorts } from './ports.ts';
 import type { EventSource } from './runtime.ts';
@@ -68,7 +68,9 @@ export class Pipeline {
       backlogCapacity: options.backlogCapacity ?? 100_000,
       eventsKept: options.eventsKept ?? 262_144,
       hookTimeoutSeconds: options.hookTimeoutSeconds ?? 30,
-      valueFault: undefined,
+      values: undefined,
+      // Who has it in his own process gets whatever there is.
+      pageCharacters: Number.POSITIVE_INFINITY,
       ports: { ...systemPorts, ...options.ports },
     };
     this.runtime = new LocalRuntime(definition, core, link);
@@ -226,7 +228,7 @@ export class Pipeline {
     const feed = admission.openFeed(options);
     let wake: () => void = () => undefined;
     let fault: { error: unknown } | undefined;
-    const waiting = new FeedResults(feed, this.runtime.core.followers, () => wake());
+    const waiting = new FeedResults(feed, this.runtime.core.followers, HOLD_ALL, () => wake());
     let isStopped = false;
     const feeding = (async () => {
       try {

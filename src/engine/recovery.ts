@@ -1,6 +1,6 @@
 import type { Durable, StoredCounters, StoredStages } from './durable.ts';
 import { type Item, PLACE_BACKLOG, PLACE_HANDED, PLACE_NONE } from './model.ts';
-import { GONE, STATUS_CODES, type StoredItem } from './store.ts';
+import { GONE, type Shelf, STATUS_CODES, type StoredItem } from './store.ts';
 
 /** What a start found of a pipeline. */
 export interface Recovered {
@@ -14,7 +14,7 @@ export interface Recovered {
 
 /** How many of the newest failures an error summary lists. */
 const FAILURES_LISTED = 1000;
-const ALL = { feed: null, stages: null, after: 0, last: Number.MAX_SAFE_INTEGER, limit: -1 };
+const STEP = 1000;
 
 /**
  * Takes up what the process before has left, before anything else happens in the pipeline. What waits in a queue stays in the store
@@ -34,7 +34,7 @@ export function recover(durable: Durable): Recovered {
     counters.forgottenFeeds,
   );
   core.events.restore(shelf.events(), counters.lastEvent, JSON.parse(facts.names ?? '{"sources":[null],"tasks":[""]}'));
-  const hollow = shelf.page({ ...ALL, statuses: [GONE] }).map(({ seq, last_event: lastEvent }) => ({ seq, lastEvent }));
+  const hollow = [...rowsOf(shelf, GONE)].map(({ seq, last_event: lastEvent }) => ({ seq, lastEvent }));
   retirement.restore(counters, hollow);
   items.hasLookalikes = counters.hasLookalikes;
   for (const row of shelf.failures(FAILURES_LISTED)) core.listFailure(durable.toItem(row));
@@ -50,13 +50,31 @@ export function recover(durable: Durable): Recovered {
   if (core.scheduler.backlog > 0) core.drain.setNeeded(true, core.time.now);
   // From here on things happen, and are written down.
   durable.begin();
-  for (const row of shelf.page({ ...ALL, statuses: [STATUS_CODES.retrying] })) {
-    park(durable, row);
+  for (const { seq } of rowsOf(shelf, STATUS_CODES.retrying)) {
+    park(durable, shelf.bySequence(seq, 'all') as StoredItem);
     found.retrying++;
   }
   recoverRunning(durable, found);
   for (const stage of durable.formerStages) core.scheduler.evacuate(stage);
   return found;
+}
+
+/** All rows of a status without their texts, which together may not fit into memory. */
+function* rowsOf(shelf: Shelf, status: number): Generator<StoredItem> {
+  const query = {
+    statuses: [status],
+    feed: null,
+    stages: null,
+    last: Number.MAX_SAFE_INTEGER,
+    limit: STEP,
+    characters: Number.MAX_SAFE_INTEGER,
+  };
+  for (let after = 0; ; ) {
+    const { rows, isAll } = shelf.page({ ...query, after, texts: 'none' });
+    yield* rows;
+    if (isAll) return;
+    after = (rows.at(-1) as StoredItem).seq;
+  }
 }
 
 function restoreStages(durable: Durable, rows: StoredStages): void {
@@ -90,18 +108,18 @@ function park(durable: Durable, row: StoredItem): void {
 function recoverRunning(durable: Durable, found: Recovered): void {
   const { core, shelf, link, items } = durable;
   const wasRunning = new Map<number, StoredItem>();
-  for (const row of shelf.page({ ...ALL, statuses: [STATUS_CODES.in_progress] })) wasRunning.set(row.seq, row);
+  for (const row of rowsOf(shelf, STATUS_CODES.in_progress)) wasRunning.set(row.seq, row);
   const crashed = new Set<number>();
   for (const { pipeline, seq, ord } of link.store.marked) {
     if (pipeline !== link.pipeline) continue;
-    const row = shelf.bySequence(seq);
+    const row = shelf.bySequence(seq, 'none');
     if (row === undefined || ord < row.ord) continue;
     if (row.status !== STATUS_CODES.queued && row.status !== STATUS_CODES.in_progress) continue;
     crashed.add(seq);
     if (row.status === STATUS_CODES.queued) wasRunning.set(seq, row);
   }
   for (const row of wasRunning.values()) {
-    const item = durable.toItem(row);
+    const item = durable.toItem(shelf.bySequence(row.seq, 'all') as StoredItem);
     const isQueued = row.status === STATUS_CODES.queued;
     items.hold(item);
     if (crashed.has(row.seq)) item.stored.deliveries++;

@@ -45,7 +45,10 @@ export interface RunRequest extends FeedRequest {
   cancelOnAbort?: boolean | undefined;
 }
 
-/** `pending` is there when the time was up first: how the feed was then, and `results` are those so far. */
+/**
+ * `pending` is there when the time was up first: how the feed was then, and `results` are those so far; and when the results are too large
+ * for one document: the feed is done then, `results` is empty, and the feed has them.
+ */
 export interface RunAnswer extends RunReply, Replayable {
   pending?: FeedView;
 }

@@ -165,12 +165,12 @@ export class Retirement {
   }
 
   private instantOf({ seq }: End, item: Item | undefined): number {
-    return item === undefined ? this.time.monotonic(this.shelf.bySequence(seq)?.updated ?? 0) : item.updatedAt;
+    return item === undefined ? this.time.monotonic(this.shelf.bySequence(seq, 'none')?.updated ?? 0) : item.updatedAt;
   }
 
   private isCurrent(end: End): boolean {
     if (this.stale === 0) return true;
-    const row = this.shelf.bySequence(end.seq);
+    const row = this.shelf.bySequence(end.seq, 'none');
     return row !== undefined && row.last_event === end.lastEvent && !this.taken.has(end.seq);
   }
 }

@@ -4,11 +4,13 @@ import { ANSWER_CHARACTERS, type Ticket } from './answers.ts';
 import type { Core } from './core.ts';
 import type { Due } from './due-queue.ts';
 import type { ErrorTally } from './error-tally.ts';
-import { callerGone } from './errors.ts';
+import { callerGone, SluiceError } from './errors.ts';
 import type { Feed } from './feed.ts';
 import { FeedResults } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
+import { sizeWithin } from './json-fault.ts';
 import type { RunRequest, RunStep, RunStream } from './requests.ts';
+import { HELD_CHARACTERS } from './sizes.ts';
 
 /** What a run works with. */
 export interface RunParts {
@@ -52,7 +54,8 @@ export class LiveRun implements RunStream {
     this.ticket = ticket;
     this.given = request.idempotency === undefined ? null : [];
     this.tally = runs.tally();
-    this.results = new FeedResults(feed, runs.core.followers, () => this.wakeReader());
+    const beyond = () => (runs.core.options.collectResults ? 'later' : 'lost') as 'later' | 'lost';
+    this.results = new FeedResults(feed, runs.core.followers, { characters: HELD_CHARACTERS, beyond }, () => this.wakeReader());
   }
 
   get feedId(): string {
@@ -75,7 +78,7 @@ export class LiveRun implements RunStream {
 
   async push(items: readonly unknown[]): Promise<void> {
     const { admission } = this.runs.core;
-    while (this.results.size >= UNREAD_MAX && !this.isOver) {
+    while ((this.results.size >= UNREAD_MAX || this.results.isFull) && !this.isOver) {
       await new Promise<void>((resolve) => {
         this.wakeWriter = resolve;
       });
@@ -116,7 +119,11 @@ export class LiveRun implements RunStream {
         this.wakeReader = resolve;
       });
       if (this.request.signal?.aborted) throw callerGone();
-      if (this.results.size > 0) return this.take();
+      if (this.results.size > 0) {
+        const step = this.take();
+        if (step.results.length > 0) return step;
+        continue;
+      }
       const { fault } = this.results;
       if (fault !== null) {
         this.stop();
@@ -154,8 +161,9 @@ export class LiveRun implements RunStream {
     }
   };
 
-  private take(): RunStep {
+  private take(): Extract<RunStep, { kind: 'results' }> {
     const results = this.results.take();
+    if (results.length === 0) this.lookUp(results);
     this.wakeWriter();
     for (const result of results) {
       this.tally.add(result);
@@ -164,15 +172,34 @@ export class LiveRun implements RunStream {
     return { kind: 'results', results };
   }
 
+  /** What was too much to be held is as its pipeline has it now. */
+  private lookUp(results: PipelineResult[]): void {
+    const { index } = this.runs.core;
+    this.results.takeLater((sequenceId) => {
+      const item = index.bySequence(sequenceId);
+      if (item?.isKept !== true) this.results.lost++;
+      // One that goes on after it has failed ends once more.
+      if (item?.isKept !== true || !item.isFinal) return 0;
+      results.push(item.toResult());
+      return item.resultSize;
+    });
+  }
+
   private note(result: PipelineResult): void {
     if (this.given === null) return;
     this.given.push(result);
-    this.givenCharacters += JSON.stringify(result).length;
+    this.givenCharacters += sizeWithin(result, ANSWER_CHARACTERS);
     if (this.givenCharacters > ANSWER_CHARACTERS) this.given = null;
   }
 
   private finish(): RunStep {
     this.stop();
+    const { lost } = this.results;
+    if (lost > 0) {
+      this.ticket.leave();
+      const text = `${lost} results of the feed "${this.feed.id}" are no longer kept: they were not read in time`;
+      throw new SluiceError('no-longer-kept', text, { details: { feedId: this.feed.id, missing: lost } });
+    }
     const errorSummary = this.tally.summary();
     if (this.given === null) this.ticket.leave();
     else this.ticket.keep({ feedId: this.feed.id, results: this.given, errorSummary }, ANSWER_CHARACTERS);

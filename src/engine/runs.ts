@@ -7,9 +7,15 @@ import type { Feed } from './feed.ts';
 import { FeedResults, inFeedOrder } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import type { RunAnswer, RunRequest, RunStream } from './requests.ts';
+import type { Item } from './model.ts';
+import type { RunAnswer, RunRequest, RunStep, RunStream } from './requests.ts';
 import { LiveRun, type RunParts } from './run-stream.ts';
+import type { Page } from './runtime.ts';
+import { DOCUMENT_CHARACTERS } from './sizes.ts';
 import { waitWithin } from './waited.ts';
+
+/** Results that are looked at in one go. */
+const PAGE = 1000;
 
 /** Feeding and waiting for those items alone. */
 export class Runs implements RunParts {
@@ -30,7 +36,7 @@ export class Runs implements RunParts {
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
     if (isKept(claim)) return this.repeat(claim, request);
-    const { feed, results } = await this.accept(items, request, claim, (made) => new FeedResults(made, this.core.followers));
+    const { feed, results } = await this.accept(items, request, claim, (made) => this.collect(made));
     try {
       return await this.finish(feed, results, request, claim);
     } catch (error) {
@@ -73,6 +79,14 @@ export class Runs implements RunParts {
       const item = index.get(id);
       return item === undefined ? now : time.instant(item.updatedAt);
     });
+  }
+
+  /** All results for one document; without an answer that holds them, none. */
+  private collect(feed: Feed): FeedResults {
+    const { followers, options } = this.core;
+    // A library's user gets whatever there is.
+    const characters = options.values === undefined ? Number.POSITIVE_INFINITY : (options.documentCharacters ?? DOCUMENT_CHARACTERS);
+    return new FeedResults(feed, followers, { characters, beyond: () => 'none' });
   }
 
   /** Throws `not-running` when who asks may not start it. */
@@ -122,9 +136,11 @@ export class Runs implements RunParts {
       throw callerGone();
     }
     const rows = waited.is === 'done' ? waited.value : inFeedOrder(results.take());
-    const answer: RunAnswer = this.answer(feed, rows);
-    if (waited.is === 'late') answer.pending = this.feeds.view(feed.id);
-    ticket.keep(answer, ANSWER_CHARACTERS);
+    const answer: RunAnswer = this.answer(feed, rows ?? []);
+    if (waited.is === 'late' || rows === null) answer.pending = this.feeds.view(feed.id);
+    // Of what was too much, whoever asks again is told anew where it is.
+    if (rows === null) ticket.leave();
+    else ticket.keep(answer, ANSWER_CHARACTERS);
     return answer;
   }
 
@@ -141,15 +157,59 @@ export class Runs implements RunParts {
     const feed = core.feeds.find(kept.feedId);
     if (feed === undefined) throw notKept(kept.feedId);
     const isDone = await this.feeds.until(feed, request);
-    const rows = core.index.results({ status: 'all', after: 0, limit: Number.POSITIVE_INFINITY, feedId: feed.id }, feed).rows;
-    const answer = this.answer(
-      feed,
-      rows.map((item) => item.toResult()),
-    );
-    if (!isDone) return { ...answer, pending: this.feeds.view(feed.id), replayed: true };
+    const rows: PipelineResult[] = [];
+    let left = core.options.documentCharacters ?? DOCUMENT_CHARACTERS;
+    let isTooMuch = false;
+    for (const page of this.pagesOf(feed)) {
+      for (const item of page) {
+        rows.push(item.toResult());
+        left -= item.resultSize;
+      }
+      isTooMuch = left <= 0 && core.options.collectResults;
+      if (isTooMuch) break;
+    }
+    const answer = this.answer(feed, isTooMuch ? [] : rows);
+    if (!isDone || isTooMuch) return { ...answer, pending: this.feeds.view(feed.id), replayed: true };
     if (rows.length < feed.accepted) throw notKept(feed.id);
     this.answers.keepLate((request.idempotency as { key: string }).key, kept, answer, ANSWER_CHARACTERS);
     return { ...answer, replayed: true };
+  }
+
+  /** What has ended of a feed, page by page. */
+  private *pagesOf(feed: Feed): Generator<Item[]> {
+    for (let after: number | null = 0; after !== null; ) {
+      const page: Page<Item> = this.core.index.results({ status: 'all', after, limit: PAGE, feedId: feed.id }, feed);
+      if (page.rows.length > 0) yield page.rows;
+      after = page.next;
+    }
+  }
+
+  /** The results again, as the feed has them now. */
+  private async *again(kept: KeptAnswer, request: RunRequest): AsyncGenerator<RunStep> {
+    const { core } = this;
+    const tally = this.tally();
+    const results = (rows: PipelineResult[]): RunStep => {
+      for (const row of rows) tally.add(row);
+      return { kind: 'results', results: rows };
+    };
+    if (kept.answer !== null) {
+      const answer = JSON.parse(kept.answer) as RunAnswer;
+      if (answer.results.length > 0) yield results(answer.results);
+      yield { kind: 'done', feedId: kept.feedId, errorSummary: answer.errorSummary };
+      return;
+    }
+    const feed = core.feeds.find(kept.feedId);
+    if (feed === undefined) throw notKept(kept.feedId);
+    const isDone = await this.feeds.until(feed, request);
+    let count = 0;
+    for (const page of this.pagesOf(feed)) {
+      count += page.length;
+      if (core.options.collectResults) yield results(page.map((item) => item.toResult()));
+      else for (const item of page) tally.add(item.toResult());
+    }
+    if (!isDone) yield { kind: 'pending', feed: this.feeds.view(feed.id) };
+    else if (count < feed.accepted) throw notKept(feed.id);
+    else yield { kind: 'done', feedId: feed.id, errorSummary: tally.summary() };
   }
 
   private replay(kept: KeptAnswer, request: RunRequest): RunStream {
@@ -162,8 +222,7 @@ export class Runs implements RunParts {
         firstSequence: null,
         lastSequence: null,
       };
-    let answer: Promise<RunAnswer> | undefined;
-    let isGiven = false;
+    const steps = this.again(kept, request);
     return {
       feedId: kept.feedId,
       isReplay: true,
@@ -174,15 +233,8 @@ export class Runs implements RunParts {
         return { ...receipt(), replayed: true };
       },
       abort: async () => receipt(),
-      read: async () => {
-        answer ??= this.repeat(kept, request);
-        const { results, pending, errorSummary } = await answer;
-        if (!isGiven && results.length > 0) {
-          isGiven = true;
-          return { kind: 'results', results };
-        }
-        return pending === undefined ? { kind: 'done', feedId: kept.feedId, errorSummary } : { kind: 'pending', feed: pending };
-      },
+      // After the last step nobody reads.
+      read: async () => (await steps.next()).value as RunStep,
     };
   }
 }

@@ -189,6 +189,11 @@ export type SluiceEvent =
   | { seq: number; type: 'result'; data: PipelineResult }
   | { seq: number; type: 'pipeline'; data: PipelineEvent };
 
+/** How much may be formed of events in one go, in characters of JSON; what was is taken off. */
+export interface ReadBudget {
+  characters: number;
+}
+
 /**
  * The one sequence of a pipeline's events: seq 1, 2, 3 … without a gap. The newest are kept, so a reader is a cursor:
  * replay and live are the same reading, there is no seam between them.
@@ -200,8 +205,11 @@ export interface EventSource {
   readonly oldest: number;
   /** Of the newest event; 0 before the first. */
   readonly newest: number;
-  /** Events after `after` that fit the filter, scanning at most `scan` of them. `cursor` is the seq up to which it looked. */
-  read(after: number, scan: number, filter: EventFilter): { events: SluiceEvent[]; cursor: number };
+  /**
+   * Events after `after` that fit the filter, scanning at most `scan` of them, and with the event that uses the budget up no more.
+   * `cursor` is the seq up to which it looked.
+   */
+  read(after: number, scan: number, filter: EventFilter, budget?: ReadBudget): { events: SluiceEvent[]; cursor: number };
   /** Calls `wake` in a later turn after events were added, once for many of them. Returns the way to end it. */
   subscribe(wake: () => void): () => void;
 }

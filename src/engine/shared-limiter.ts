@@ -1,7 +1,9 @@
 import type { Metadata } from '../schemas/item.ts';
 import type { LimiterPatch, LimiterSettings, LimiterView } from '../schemas/limiter.ts';
+import { cutText } from './cut-text.ts';
 import type { DueQueue } from './due-queue.ts';
 import { PermanentError, SluiceError } from './errors.ts';
+import { sizeWithin } from './json-fault.ts';
 import { type BucketRules, type BucketWaiter, LimiterBucket } from './limiter-bucket.ts';
 import type { Expression, ExpressionLanguage, Ports } from './ports.ts';
 
@@ -37,6 +39,16 @@ const KEYS_SHOWN = 100;
 /** Buckets that nobody needs are looked for when there are twice as many as after the last look. */
 const SWEEP_AT_LEAST = 64;
 const KEY_LENGTH_MAX = 1024;
+/** What is no text becomes one, unless it is larger than this. */
+const KEY_SIZE_MAX = 1024 * 1024;
+/**
+ * So many keys are limited each for itself at the same time; keys that come on top of them share one limit, which is stricter, never laxer.
+ * Else whoever chooses the keys of his items could fill the memory with them.
+ */
+const KEYS_MAX = 100_000;
+const OTHERS = '(others)';
+/** While there are so many, no more often than this it is looked for some that nobody needs. */
+const SWEEP_MS = 1000;
 
 type Environment = Pick<Ports, 'clock' | 'random'> & { dues: DueQueue; expressions: ExpressionLanguage | undefined };
 
@@ -49,6 +61,7 @@ export class SharedLimiter {
   private readonly weight: Expression | null;
   private readonly buckets = new Map<string, LimiterBucket>();
   private sweepAt = SWEEP_AT_LEAST;
+  private sweptAt = Number.NEGATIVE_INFINITY;
 
   /** Throws `invalid-params` when an expression is none. */
   constructor(name: string, settings: LimiterSettings, environment: Environment) {
@@ -109,6 +122,7 @@ export class SharedLimiter {
     const known = this.buckets.get(key);
     if (known !== undefined) return known;
     if (this.buckets.size >= this.sweepAt) this.sweep();
+    if (this.buckets.size >= KEYS_MAX && key !== OTHERS) return this.bucketOf(OTHERS);
     const bucket = new LimiterBucket(this.rules);
     this.buckets.set(key, bucket);
     return bucket;
@@ -116,16 +130,21 @@ export class SharedLimiter {
 
   private sweep(): void {
     const now = this.rules.clock.monotonic();
+    if (this.buckets.size >= KEYS_MAX && now < this.sweptAt + SWEEP_MS) return;
+    this.sweptAt = now;
     for (const [key, bucket] of this.buckets) if (bucket.isIdle(now)) this.buckets.delete(key);
-    this.sweepAt = Math.max(SWEEP_AT_LEAST, 2 * this.buckets.size);
+    this.sweepAt = Math.min(KEYS_MAX, Math.max(SWEEP_AT_LEAST, 2 * this.buckets.size));
   }
 
   /** What finds nothing shares one limit with all others that do. */
   private async keyOf(claim: LimiterClaim): Promise<string> {
     if (this.key === null) return '';
     const found = await this.evaluate('key', this.key, claim);
+    if (typeof found !== 'string' && sizeWithin(found, KEY_SIZE_MAX) > KEY_SIZE_MAX) {
+      throw new LimiterKeyError(`the key of "${this.name}" is larger than ${KEY_SIZE_MAX} characters`);
+    }
     const text = typeof found === 'string' ? found : JSON.stringify(found ?? null);
-    return text.slice(0, KEY_LENGTH_MAX);
+    return cutText(text, KEY_LENGTH_MAX);
   }
 
   private async weightOf(claim: LimiterClaim): Promise<number> {

@@ -4,15 +4,18 @@ import type { ItemError } from '../schemas/item.ts';
 import { type AttemptSink, TaskAttempt } from './attempt.ts';
 import type { BothPassed } from './both-limits.ts';
 import { copyValue } from './copy-value.ts';
+import { cutText } from './cut-text.ts';
 import type { DueQueue } from './due-queue.ts';
 import type { EngineClock } from './engine-clock.ts';
-import { AbortedError, describeThrown, TaskTimeoutError, ValueNotJsonError } from './errors.ts';
+import { AbortedError, describeThrown, TaskTimeoutError, ValueNotJsonError, ValueTooLargeError } from './errors.ts';
 import type { EventLog } from './event-log.ts';
+import type { ValueFault, ValueRule } from './json-fault.ts';
 import type { TaskLimiter } from './limits.ts';
 import type { Item, Outcome, Runner, Worker } from './model.ts';
 import type { Logger } from './ports.ts';
 import { retryWaitMs } from './retry.ts';
 import type { LimiterWait } from './shared-limiter.ts';
+import { LARGE } from './sizes.ts';
 import { StageLimits } from './stage-limits.ts';
 import type { StageSpec, TaskSpec } from './stage-spec.ts';
 
@@ -27,8 +30,10 @@ export interface StageRunDeps {
   maskSecrets: (text: string) => string;
   /** Carries out an outcome that came later than the call of {@link StageRunner.run}. */
   done: (worker: Worker, outcome: Outcome) => void;
-  /** Says what is wrong with a stage's result that cannot be kept, or null. */
-  valueFault: ((value: unknown) => string | null) | undefined;
+  /** What a task's result must be; undefined: anything. */
+  values: ValueRule | undefined;
+  /** So much of a value came into being, which is to be stored. */
+  onLarge: (size: number) => void;
   hookTimeoutMs: number;
 }
 
@@ -37,6 +42,8 @@ type Fault = { error: unknown } | undefined;
 
 /** RFC 6585: what a task's error carries as its `status` when a server asks for a pause. */
 const TOO_MANY_REQUESTS = 429;
+/** Characters of what a task says of itself. */
+const STATUS_MAX = 1024;
 
 const SKIP: Outcome = { kind: 'skip' };
 const CANCELLED: Outcome = { kind: 'cancelled' };
@@ -144,7 +151,8 @@ export class StageRunner implements Runner, AttemptSink {
     const now = this.deps.time.tick();
     if (now - worker.taskStatusAt < minIntervalSeconds * 1000) return false;
     worker.taskStatusAt = now;
-    worker.taskStatus = this.deps.maskSecrets(String(text)).slice(0, 1024).toWellFormed();
+    // Masked before it is cut, so that no secret is cut in two; but not however much it is.
+    worker.taskStatus = cutText(this.deps.maskSecrets(cutText(String(text), 64 * STATUS_MAX)), STATUS_MAX);
     this.deps.events.task('progress', worker, attempt.item, attempt.spec, attempt.attempt, {
       taskStatus: worker.taskStatus,
     });
@@ -251,10 +259,14 @@ export class StageRunner implements Runner, AttemptSink {
 
   /** undefined: the item goes on with its next task. */
   private succeeded(worker: Worker, value: unknown): Outcome | undefined {
-    const { time, events, valueFault } = this.deps;
-    const fault = valueFault?.(value) ?? null;
-    if (fault !== null) return this.failed(worker, new ValueNotJsonError(fault));
+    const { time, events, values } = this.deps;
     const item = worker.item as Item;
+    if (values !== undefined) {
+      const fault = values.fault(value);
+      if (fault !== null) return this.failed(worker, errorOf(fault));
+      item.size = values.size;
+      if (item.size > LARGE) this.deps.onLarge(item.size);
+    }
     const now = time.tick();
     const { spec } = worker.attempt as TaskAttempt;
     worker.busyMs += now - worker.startedAt;
@@ -419,6 +431,11 @@ export class StageRunner implements Runner, AttemptSink {
   private warn(item: Item, { error }: NonNullable<Fault>, message: string): void {
     this.logger.warn({ item: item.id, stage: item.stage.name, error: describeThrown(error, this.deps.maskSecrets) }, message);
   }
+}
+
+function errorOf({ is, message }: ValueFault): Error {
+  const text = `the stage's result ${message}`;
+  return is === 'too-large' ? new ValueTooLargeError(text) : new ValueNotJsonError(text);
 }
 
 /** Whether the item ends with this outcome. */

@@ -42,6 +42,20 @@ export interface StoredItem {
   error: string | null;
   /** Numbers of the stages that it goes through, where that is not their order. */
   route: string | null;
+  /** Of its value as it is kept, read or not. */
+  size: number;
+}
+
+/**
+ * Which texts of items are read: `all`; `results`, what a result shows: the values of completed items, metadata and errors; `none`, errors only. The
+ * others are null. A value can be 16 MiB, so nobody reads it for nothing.
+ */
+export type Texts = 'all' | 'results' | 'none';
+
+/** Rows in their order; `isAll`: no more fit the query. */
+export interface StoredPage {
+  rows: StoredItem[];
+  isAll: boolean;
 }
 
 /** What of an item is written: only its state; all but what never changes; a new row. */
@@ -148,18 +162,21 @@ export interface ShelfQuery {
   after: number;
   last: number;
   limit: number;
+  /** The page ends with the row that makes its texts this long; it has one row at least. */
+  characters: number;
+  texts: Texts;
 }
 
 /** What is kept of one pipeline, as of the last write. Every method answers at once; a page costs the same wherever it stands. */
 export interface Shelf {
-  bySequence(seq: number): StoredItem | undefined;
-  byId(id: string): StoredItem | undefined;
-  /** Ascending by sequence id, without those that are {@link GONE} unless asked for. */
-  page(query: ShelfQuery): StoredItem[];
-  /** What waits in a stage after a place in its order: by priority, then `ord`. */
-  queued(stage: number, priority: number, ord: number, limit: number): StoredItem[];
+  bySequence(seq: number, texts: Texts): StoredItem | undefined;
+  byId(id: string, texts: Texts): StoredItem | undefined;
+  /** Ascending by sequence id, without those that are {@link GONE} unless asked for. No row after the end of the page is held in memory but one. */
+  page(query: ShelfQuery): StoredPage;
+  /** What waits in a stage after a place in its order: by priority, then `ord`; ends as a page does. */
+  queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage;
   queuedCounts(): { stage: number; place: number; count: number }[];
-  /** Those of the newest failures that are kept, oldest first. */
+  /** Those of the newest failures that are kept, oldest first, without their values. */
   failures(limit: number): StoredItem[];
   feeds(): StoredFeed[];
   feed(ordinal: number): StoredFeed | undefined;

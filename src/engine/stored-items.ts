@@ -1,8 +1,10 @@
 import type { Items, Retention, SequenceRange } from './item-index.ts';
+import { sizeWithin } from './json-fault.ts';
 import { generatedId, type Item, NO_METADATA, StoredState } from './model.ts';
 import type { Retirement } from './retirement.ts';
 import type { ItemsQuery, Page, ResultsQuery } from './runtime.ts';
-import { type Shelf, type ShelfQuery, STATUS_CODES, type StoredItem } from './store.ts';
+import { HELD_CHARACTERS } from './sizes.ts';
+import { type Shelf, type ShelfQuery, STATUS_CODES, type StoredItem, type Texts } from './store.ts';
 
 export interface StoredItemsDeps {
   prefix: string;
@@ -15,9 +17,11 @@ export interface StoredItemsDeps {
   /** How the feed with that id is numbered; undefined when there is none. */
   feedOrdinal: (id: string) => number | undefined;
   /** The item is kept no more. */
-  onGone: (item: Item) => void;
+  onGone: (sequenceId: number) => void;
   /** It has to be stored that it is gone. */
   touch: (item: Item) => void;
+  /** Where a page ends, see sizes.ts. */
+  pageCharacters: number;
 }
 
 /** How many finished items stay in memory after they were stored, for readers of events that are a little behind. */
@@ -35,7 +39,10 @@ export class StoredItems implements Items {
   private readonly deps: StoredItemsDeps;
   private readonly live = new Map<number, Item>();
   private readonly liveByGivenId = new Map<string, Item>();
-  private readonly recent = new Map<number, Item>();
+  private readonly recent = new Map<number, { item: Item; size: number }>();
+  private recentCharacters = 0;
+  /** Finished items without their values, for readers of events. */
+  private readonly faces = new Map<number, Item>();
   /** Set when a caller has named an item like a generated id. */
   hasLookalikes = false;
 
@@ -53,28 +60,48 @@ export class StoredItems implements Items {
   }
 
   get(id: string): Item | undefined {
+    return this.find(id, 'all');
+  }
+
+  peek(id: string): Item | undefined {
+    return this.find(id, 'none');
+  }
+
+  bySequence(sequenceId: number): Item | undefined {
+    return this.read(sequenceId, 'all');
+  }
+
+  peekSequence(sequenceId: number): Item | undefined {
+    return this.read(sequenceId, 'none');
+  }
+
+  private find(id: string, texts: Texts): Item | undefined {
     const live = this.liveByGivenId.get(id);
     if (live !== undefined) return live;
     if (id.startsWith(this.prefix)) {
       const sequenceId = Number(id.slice(this.prefix.length + 1));
       if (Number.isSafeInteger(sequenceId) && id === generatedId(this.prefix, sequenceId)) {
-        const item = this.bySequence(sequenceId);
+        const item = this.read(sequenceId, texts);
         if (item?.isKept === true && item.givenId === null) return item;
       }
       if (!this.hasLookalikes) return undefined;
     }
-    const row = this.deps.shelf.byId(id);
+    const row = this.deps.shelf.byId(id, texts);
     return row === undefined ? undefined : this.kept(row);
   }
 
-  bySequence(sequenceId: number): Item | undefined {
-    const known = this.live.get(sequenceId) ?? this.recent.get(sequenceId);
+  private read(sequenceId: number, texts: Texts): Item | undefined {
+    const known =
+      this.live.get(sequenceId) ?? this.recent.get(sequenceId)?.item ?? (texts === 'none' ? this.faces.get(sequenceId) : undefined);
     if (known !== undefined) return known;
-    const row = this.deps.shelf.bySequence(sequenceId);
+    const row = this.deps.shelf.bySequence(sequenceId, texts);
     if (row === undefined) return undefined;
     const item = this.deps.toItem(row);
     if (this.deps.retirement.hasTaken(sequenceId)) item.isKept = false;
-    if (item.isFinal) this.remember(item);
+    if (item.isFinal) {
+      if (texts === 'all') this.remember(item);
+      else this.rememberFace(item);
+    }
     return item;
   }
 
@@ -86,7 +113,7 @@ export class StoredItems implements Items {
   isTaken(sequenceId: number): boolean {
     if (!this.hasLookalikes) return false;
     const id = generatedId(this.prefix, sequenceId);
-    return this.liveByGivenId.has(id) || this.deps.shelf.byId(id) !== undefined;
+    return this.liveByGivenId.has(id) || this.deps.shelf.byId(id, 'none') !== undefined;
   }
 
   add(item: Item): void {
@@ -99,7 +126,7 @@ export class StoredItems implements Items {
     const { sequenceId } = item;
     if (this.live.get(sequenceId) === item) return;
     this.live.set(sequenceId, item);
-    this.recent.delete(sequenceId);
+    this.forget(sequenceId);
     if (item.givenId !== null && item.isKept) this.liveByGivenId.set(item.givenId, item);
   }
 
@@ -139,7 +166,7 @@ export class StoredItems implements Items {
     this.deps.retirement.goesOn();
     this.live.delete(old.sequenceId);
     this.hold(fresh);
-    this.deps.onGone(old);
+    this.deps.onGone(old.sequenceId);
   }
 
   remove(item: Item): void {
@@ -153,18 +180,19 @@ export class StoredItems implements Items {
 
   results(query: ResultsQuery, within?: SequenceRange): Page<Item> {
     const statuses = query.status === 'all' ? FINAL : [STATUS_CODES[query.status]];
-    return this.page({ ...query, statuses, stages: null }, within);
+    return this.page({ ...query, statuses, stages: null, texts: 'results' }, within);
   }
 
   items(query: ItemsQuery, within?: SequenceRange): Page<Item> {
     const statuses = query.status === undefined ? null : query.status.map((status) => STATUS_CODES[status]);
     const stages = query.stage === undefined ? null : this.deps.stageNumbers(query.stage);
-    return this.page({ ...query, statuses, stages }, within);
+    return this.page({ ...query, statuses, stages, texts: 'none' }, within);
   }
 
-  scan(after: number, last: number, most: number, visit: (item: Item) => boolean): number {
+  scan(after: number, last: number, most: number, texts: 'results' | 'none', visit: (item: Item) => boolean): number {
     const limit = Math.min(most, STEP);
-    const { rows, next } = this.merge({ statuses: null, stages: null, feed: null, after, last, limit });
+    const characters = this.deps.pageCharacters;
+    const { rows, next } = this.merge({ statuses: null, stages: null, feed: null, after, last, limit, characters, texts });
     let reached = after;
     for (const item of rows) {
       if (!visit(item)) return reached;
@@ -182,7 +210,8 @@ export class StoredItems implements Items {
     const statuses = [STATUS_CODES.failed];
     const last = Number.MAX_SAFE_INTEGER;
     for (let after = 0; ; ) {
-      const { rows, next } = this.merge({ statuses, stages: null, feed: null, after, last, limit: STEP });
+      const characters = this.deps.pageCharacters;
+      const { rows, next } = this.merge({ statuses, stages: null, feed: null, after, last, limit: STEP, characters, texts: 'none' });
       for (const row of rows) {
         // Others may have been changed meanwhile, by what was done with the ones before.
         const item = this.current(row);
@@ -197,7 +226,10 @@ export class StoredItems implements Items {
     yield* [...this.live.values()].filter((item) => item.isKept).sort((a, b) => a.sequenceId - b.sequenceId);
   }
 
-  private page(query: Omit<ShelfQuery, 'feed' | 'last'> & { feedId?: string }, within: SequenceRange | undefined): Page<Item> {
+  private page(
+    query: Omit<ShelfQuery, 'feed' | 'last' | 'characters'> & { feedId?: string },
+    within: SequenceRange | undefined,
+  ): Page<Item> {
     const { retired } = this;
     let feed: number | null = null;
     if (query.feedId !== undefined) {
@@ -205,31 +237,39 @@ export class StoredItems implements Items {
       if (ordinal === undefined) return { rows: [], next: null, retired };
       feed = ordinal;
     }
-    const { statuses, stages, limit } = query;
-    return { ...this.merge({ statuses, stages, limit, feed, after: query.after, last: Number.MAX_SAFE_INTEGER }), retired };
+    const { statuses, stages, limit, after, texts } = query;
+    const last = Number.MAX_SAFE_INTEGER;
+    return { ...this.merge({ statuses, stages, limit, feed, after, last, texts, characters: this.deps.pageCharacters }), retired };
   }
 
   /** A page of what the store has, corrected by what is in memory. */
   private merge(query: ShelfQuery): { rows: Item[]; next: number | null } {
-    const { after, last, limit } = query;
+    const { limit, texts } = query;
     const rows: Item[] = [];
-    for (let from = after; ; ) {
-      const stored = this.deps.shelf.page({ ...query, after: from, limit: Number.isFinite(limit) ? limit + 1 : -1 });
-      const isAll = !Number.isFinite(limit) || stored.length <= limit;
-      const to = isAll ? last : (stored.at(-1) as StoredItem).seq;
+    let left = query.characters;
+    for (let from = query.after; ; ) {
+      const stored = this.deps.shelf.page({
+        ...query,
+        after: from,
+        limit: Math.max(1, limit - rows.length),
+        characters: Math.max(1, left),
+      });
+      const to = stored.isAll ? query.last : (stored.rows.at(-1) as StoredItem).seq;
       const found = this.liveBetween(from, to, query);
-      for (const row of stored) {
+      for (const row of stored.rows) {
         if (!this.live.has(row.seq) && !this.deps.retirement.hasTaken(row.seq))
-          found.push(this.recent.get(row.seq) ?? this.deps.toItem(row));
+          found.push(this.recent.get(row.seq)?.item ?? this.deps.toItem(row));
       }
       found.sort((a, b) => a.sequenceId - b.sequenceId);
-      rows.push(...found);
-      if (isAll || rows.length > limit) break;
+      for (const item of found) {
+        // There is more than the page holds.
+        if (rows.length >= limit || (left <= 0 && rows.length > 0)) return { rows, next: rows.at(-1)?.sequenceId ?? query.after };
+        rows.push(item);
+        left -= texts === 'none' ? item.listedSize : item.resultSize;
+      }
+      if (stored.isAll) return { rows, next: null };
       from = to;
     }
-    if (rows.length <= limit) return { rows, next: null };
-    rows.length = limit;
-    return { rows, next: (rows.at(-1) as Item).sequenceId };
   }
 
   private liveBetween(after: number, last: number, { statuses, stages, feed }: ShelfQuery): Item[] {
@@ -253,9 +293,8 @@ export class StoredItems implements Items {
     for (const sequenceId of this.deps.retirement.due(most, (seq) => this.live.get(seq))) {
       const live = this.live.get(sequenceId);
       if (live !== undefined) this.letGo(live);
-      const recent = this.recent.get(sequenceId);
-      this.recent.delete(sequenceId);
-      if (recent !== undefined) this.deps.onGone(recent);
+      this.forget(sequenceId);
+      this.deps.onGone(sequenceId);
     }
   }
 
@@ -264,19 +303,46 @@ export class StoredItems implements Items {
     if (item.givenId !== null && this.liveByGivenId.get(item.givenId) === item) this.liveByGivenId.delete(item.givenId);
     item.value = undefined;
     item.fed = undefined;
+    item.size = 0;
     item.metadata = NO_METADATA;
-    this.deps.onGone(item);
+    this.deps.onGone(item.sequenceId);
     this.deps.touch(item);
   }
 
   private remember(item: Item): void {
-    this.recent.set(item.sequenceId, item);
-    if (this.recent.size <= RECENT) return;
+    this.forget(item.sequenceId);
+    const size = heldBy(item);
+    this.recent.set(item.sequenceId, { item, size });
+    this.recentCharacters += size;
     for (const oldest of this.recent.keys()) {
-      this.recent.delete(oldest);
+      if (this.recent.size <= RECENT && this.recentCharacters <= HELD_CHARACTERS) return;
+      this.forget(oldest);
+    }
+  }
+
+  private rememberFace(item: Item): void {
+    this.faces.set(item.sequenceId, item);
+    if (this.faces.size <= RECENT) return;
+    for (const oldest of this.faces.keys()) {
+      this.faces.delete(oldest);
       return;
     }
   }
+
+  private forget(sequenceId: number): void {
+    this.faces.delete(sequenceId);
+    const remembered = this.recent.get(sequenceId);
+    if (remembered === undefined) return;
+    this.recent.delete(sequenceId);
+    this.recentCharacters -= remembered.size;
+  }
+}
+
+/** About how much memory its texts take, in characters. */
+function heldBy({ value, fed, metadata, size }: Item): number {
+  return (
+    size + (fed === value ? 0 : sizeWithin(fed, HELD_CHARACTERS)) + (metadata === NO_METADATA ? 0 : sizeWithin(metadata, HELD_CHARACTERS))
+  );
 }
 
 /** No value is this one: the row is to be written anew. */

@@ -1,6 +1,7 @@
 import type { ItemDetail, ItemSummary, WaitingFor } from '../schemas/item.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
 import type { Core } from './core.ts';
+import { newestFailures } from './error-tally.ts';
 import { type Item, type Stage, Worker } from './model.ts';
 
 /** Everything that can be seen of a pipeline. Each answer is a copy: nothing in it changes afterwards. */
@@ -97,7 +98,7 @@ export class Views {
       totalFailed: core.failed,
       errorsByType: Object.fromEntries(core.errorsByType),
       errorsByStage: Object.fromEntries(core.errorsByStage),
-      failedItems: [...core.recentFailures.values()].map((failure) => ({ ...failure })),
+      failedItems: newestFailures([...core.recentFailures.values()]).map((failure) => ({ ...failure })),
     };
   }
 

@@ -59,13 +59,14 @@ async function push(writer: FeedWriter, items: readonly unknown[], firstLine: nu
     if (bad === undefined) throw error;
     if (bad.index > 0) await writer.push(items.slice(0, bad.index));
     const line = firstLine + bad.index;
-    throw new SluiceError('malformed-line', `Line ${line}: ${bad.field} ${bad.message}.`, { cause: error, details: { line } });
+    const code = (error as SluiceError).code === 'value-too-large' ? 'value-too-large' : 'malformed-line';
+    throw new SluiceError(code, `Line ${line}: ${bad.field} ${bad.message}.`, { cause: error, details: { line } });
   }
 }
 
-/** The first item that an `invalid-input` points to. */
+/** The first item that was refused for what it is. */
 function badItem(error: unknown): { index: number; field: string; message: string } | undefined {
-  if (!(error instanceof SluiceError) || error.code !== 'invalid-input') return undefined;
+  if (!(error instanceof SluiceError) || (error.code !== 'invalid-input' && error.code !== 'value-too-large')) return undefined;
   const found = (error.errors ?? []).flatMap(({ path, message }: Fault) => {
     const match = /^\/items\/(\d+)(\/.*)?$/.exec(path);
     return match ? [{ index: Number(match[1]), field: match[2] ?? 'the item', message }] : [];

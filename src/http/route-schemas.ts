@@ -38,7 +38,10 @@ export const listShape = {
     .min(1)
     .max(1000)
     .optional()
-    .meta({ description: `Rows a page, by default ${LIMIT_DEFAULT}.`, examples: [100] }),
+    .meta({
+      description: `Rows a page at most, by default ${LIMIT_DEFAULT}. A page of large rows ends sooner, with the row that makes it 8 MiB; \`nextCursor\` says whether more follow.`,
+      examples: [100],
+    }),
   cursor: z.string().min(1).max(4096).optional().meta({ description: '`nextCursor` of the page before.' }),
 };
 export const nextCursorSchema = z.string().nullable().meta({ description: 'For the next page; null on the last one.' });

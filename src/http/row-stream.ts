@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type PipelineResult, resultSchema } from '../schemas/item.ts';
+import { CHUNK, chunked } from './lists.ts';
 import { pathOf, toProblem, toSluiceError } from './problem.ts';
 import { NDJSON } from './route-schemas.ts';
 import { compileWriter } from './schema-compiler.ts';
@@ -23,9 +24,6 @@ interface RowStreamOptions {
   signal: AbortSignal;
   heartbeatSeconds: number;
 }
-
-/** So many characters are written in one go. */
-const CHUNK = 64 * 1024;
 
 /** What the client asks for by `Accept`; undefined for one JSON document. */
 export function rowFormOf(request: FastifyRequest): RowForm | undefined {
@@ -76,18 +74,6 @@ export function sendRows(
 
 function writeLine(name: string, json: string): string {
   return name === 'result' ? `${json}\n` : `{"${name}":${json}}\n`;
-}
-
-/** Results can be large: they are joined only as long as they are not. */
-function* chunked(results: readonly PipelineResult[], write: (result: PipelineResult) => string): Generator<string> {
-  let chunk = '';
-  for (const result of results) {
-    chunk += write(result);
-    if (chunk.length < CHUNK) continue;
-    yield chunk;
-    chunk = '';
-  }
-  if (chunk !== '') yield chunk;
 }
 
 /** A comment between two events now and then keeps proxies from closing a silent connection; nothing is queued for a slow reader. */

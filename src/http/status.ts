@@ -33,6 +33,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'misdirected-request': 421,
   'body-too-large': 413,
   'line-too-large': 400,
+  'value-too-large': 413,
   'unsupported-media-type': 415,
   'invalid-pipeline': 422,
   'unknown-task': 422,

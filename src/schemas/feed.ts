@@ -67,7 +67,10 @@ export const waitBodySchema = z
 export const waitReplySchema = z
   .object({
     done: z.array(resultSchema).meta({ description: 'Those that have ended, in the order of `itemIds`.' }),
-    pending: z.array(z.string()).meta({ description: 'The others, in the order of `itemIds`.' }),
+    pending: z.array(z.string()).meta({ description: 'Those that have not, in the order of `itemIds`.' }),
+    omitted: z.array(z.string()).optional().meta({
+      description: 'Those that have ended, too, but whose results do not fit into this answer (32 MiB): ask for fewer at a time.',
+    }),
   })
   .meta({ id: 'WaitReply', examples: [{ done: [resultExample], pending: ['order-4712'] }] });
 export type WaitReply = z.infer<typeof waitReplySchema>;

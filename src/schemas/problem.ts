@@ -199,6 +199,14 @@ export const ERROR_CODES = {
     fix: 'Keep each line under 1 MiB.',
     example: { detail: 'Line 3 is longer than 1048576 bytes. 2 items before it were accepted.' },
   },
+  'value-too-large': {
+    title: 'An item is over the limit for values',
+    fix: 'Send it in smaller parts, or its address in place of its content, or raise MAX_VALUE_BYTES.',
+    example: {
+      detail: '1 of the items cannot be taken: /items/3 is larger than 16777216 bytes as JSON (MAX_VALUE_BYTES)',
+      errors: [{ path: '/items/3', message: 'is larger than 16777216 bytes as JSON (MAX_VALUE_BYTES)' }],
+    },
+  },
   'unsupported-media-type': {
     title: 'The body has a media type or encoding that this route does not take',
     fix: 'Send application/json or, where the route takes it, application/x-ndjson, without Content-Encoding.',

@@ -1,7 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { buildApp } from '../../src/app.ts';
-import { createLocalHost, createTaskRegistry, type LocalHost, type TaskDeclaration, type TaskHandler } from '../../src/engine/index.ts';
+import {
+  createLocalHost,
+  createTaskRegistry,
+  type LocalHost,
+  type LocalHostOptions,
+  type TaskDeclaration,
+  type TaskHandler,
+} from '../../src/engine/index.ts';
 import { type Clock, systemPorts } from '../../src/engine/ports.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
@@ -33,6 +40,8 @@ interface ServiceOptions {
   sseHeartbeatSeconds?: number;
   /** Of the HTTP side alone; the pipelines go by the clock of the machine. */
   clock?: Clock;
+  /** Bounds of the engine, smaller than anyone would have them. */
+  bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters'>;
 }
 
 /** The whole HTTP side over a real host, with a few tasks to pull strings with. */
@@ -57,6 +66,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     backlogCapacity: options.backlogCapacity ?? 10_000,
     eventsKept: 10_000,
     hookTimeoutSeconds: 5,
+    ...options.bounds,
   });
   const shutdowns: Service['shutdowns'] = [];
   const app = await buildApp(
@@ -112,6 +122,7 @@ function testTasks(released: Promise<void>, gated: TaskHandler): TaskDeclaration
   });
   return [
     task('echo', (value) => value),
+    task('mega', () => 'm'.repeat(45_000)),
     task('hold', async (value) => {
       await released;
       return value;

@@ -13,7 +13,7 @@ afterEach(() => service[Symbol.asyncDispose]());
 
 it.each([
   ['/pipelines?limit=2', 'pipelines', 3],
-  ['/tasks?limit=2', 'tasks', 5],
+  ['/tasks?limit=2', 'tasks', 6],
   ['/pipelines/p/items?limit=1&status=completed&status=failed', 'items', 3],
   ['/pipelines/p/results?status=all&limit=2', 'results', 3],
   ['/pipelines/p/feeds?limit=1', 'feeds', 3],

@@ -15,7 +15,7 @@ const clients: RawClient[] = [];
 
 beforeEach(async () => {
   clock = createManualClock();
-  service = await startService({ clock, bodyLimitBytes: 4 * MIB });
+  service = await startService({ clock, bodyLimitBytes: 4 * MIB, bounds: { pageCharacters: 64 * MIB } });
   sockets = [];
   service.app.server.on('connection', (socket) => void sockets.push(socket));
   await create(service, definition('p'));

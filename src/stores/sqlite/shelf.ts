@@ -1,51 +1,83 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { Shelf, ShelfQuery, StoredAnswer, StoredEnds, StoredEvents, StoredFeed, StoredItem } from '../../engine/store.ts';
+import type {
+  Shelf,
+  ShelfQuery,
+  StoredAnswer,
+  StoredEnds,
+  StoredEvents,
+  StoredFeed,
+  StoredItem,
+  StoredPage,
+  Texts,
+} from '../../engine/store.ts';
 import { decodeEvents, decodePairs } from './event-codec.ts';
 import { keyOf } from './schema.ts';
 
-const GONE = 7;
+const COMPLETED = 2;
 const FAILED = 3;
+const CANCELLED = 6;
+const GONE = 7;
+
+/** `passed`: characters of the texts that stand before its error. */
+type Row = StoredItem & { passed: number };
+
+/** What a row takes beside its texts. */
+const ROW_CHARACTERS = 200;
+/** To go through a text without reading it costs a part of reading it. */
+const PASSED_SHARE = 1 / 8;
 
 /** Reads one pipeline, on a connection that only reads: it sees what was committed, and waits for nobody. */
 export class SqliteShelf implements Shelf {
   private readonly db: Database;
   private readonly pipeline: number;
   private readonly base: number;
-  private readonly columns: string;
+  private readonly columns: Record<Texts, string>;
   private readonly statements = new Map<string, Statement<unknown[]>>();
 
   constructor(db: Database, pipeline: number) {
     this.db = db;
     this.pipeline = pipeline;
     this.base = keyOf(pipeline, 0);
-    this.columns = `key - ${this.base} AS seq, id, feed, priority, stage, status, place, ord, task, attempts, deliveries, accepted, updated, due, last_event, value, fed, metadata, error, route`;
+    const numbers = `key - ${this.base} AS seq, id, feed, priority, stage, status, place, ord, task, attempts, deliveries, accepted, updated, due, last_event`;
+    // Told from the head of the row, without reading the text.
+    const sizes = `coalesce(octet_length(value), octet_length(fed), 0) AS size, coalesce(octet_length(value), 0) + coalesce(octet_length(fed), 0) AS passed`;
+    // What comes after a long text in a row is reached by going through all of it: errors are asked for only where there are some.
+    const error = `CASE WHEN status IN (${FAILED}, ${CANCELLED}) THEN error END AS error`;
+    this.columns = {
+      all: `${numbers}, ${sizes}, value, fed, metadata, error, route`,
+      results: `${numbers}, ${sizes}, CASE WHEN status = ${COMPLETED} THEN value END AS value, CASE WHEN status = ${COMPLETED} THEN fed END AS fed, metadata, ${error}, NULL AS route`,
+      none: `${numbers}, ${sizes}, NULL AS value, NULL AS fed, NULL AS metadata, ${error}, NULL AS route`,
+    };
   }
 
-  bySequence(seq: number): StoredItem | undefined {
-    return this.prepare(`SELECT ${this.columns} FROM items WHERE key = ?`).get(this.base + seq) as StoredItem | undefined;
+  bySequence(seq: number, texts: Texts): StoredItem | undefined {
+    return this.prepare(`SELECT ${this.columns[texts]} FROM items WHERE key = ?`).get(this.base + seq) as StoredItem | undefined;
   }
 
-  byId(id: string): StoredItem | undefined {
-    const sql = `SELECT ${this.columns} FROM items WHERE pipeline = ? AND id = ? AND id IS NOT NULL AND status <> ${GONE}`;
+  byId(id: string, texts: Texts): StoredItem | undefined {
+    const sql = `SELECT ${this.columns[texts]} FROM items WHERE pipeline = ? AND id = ? AND id IS NOT NULL AND status <> ${GONE}`;
     return this.prepare(sql).get(this.pipeline, id) as StoredItem | undefined;
   }
 
-  page(query: ShelfQuery): StoredItem[] {
+  page(query: ShelfQuery): StoredPage {
     const { statuses } = query;
-    if (query.feed !== null || statuses === null) return this.range(query, statuses);
+    if (query.feed !== null || statuses === null) return pageOf(this.range(query, statuses), query);
     // Each status is in feed order in its index; together they are merged.
-    const found = statuses.flatMap((status) => this.range(query, [status]));
-    if (statuses.length > 1) found.sort((a, b) => a.seq - b.seq);
-    return query.limit < 0 ? found : found.slice(0, query.limit);
+    const sources = [...new Set(statuses)].map((status) => this.range(query, [status]));
+    return pageOf(sources.length === 1 ? (sources[0] as Iterable<Row>) : inOrder(sources), query);
   }
 
-  queued(stage: number, priority: number, ord: number, limit: number): StoredItem[] {
-    const of = `SELECT ${this.columns} FROM items WHERE status = 0 AND pipeline = ? AND stage = ?`;
+  queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage {
+    const of = `SELECT ${this.columns.all} FROM items WHERE status = 0 AND pipeline = ? AND stage = ?`;
     const same = this.prepare(`${of} AND priority = ? AND ord > ? ORDER BY ord LIMIT ?`);
-    const rows = same.all(this.pipeline, stage, priority, ord, limit) as StoredItem[];
-    if (rows.length >= limit) return rows;
     const higher = this.prepare(`${of} AND priority > ? ORDER BY priority, ord LIMIT ?`);
-    return [...rows, ...(higher.all(this.pipeline, stage, priority, limit - rows.length) as StoredItem[])];
+    const { pipeline } = this;
+    const most = limitOf(limit);
+    function* rows(): Generator<Row> {
+      yield* same.iterate(pipeline, stage, priority, ord, most) as Iterable<Row>;
+      yield* higher.iterate(pipeline, stage, priority, most) as Iterable<Row>;
+    }
+    return pageOf(rows(), { limit, characters });
   }
 
   queuedCounts(): { stage: number; place: number; count: number }[] {
@@ -54,7 +86,7 @@ export class SqliteShelf implements Shelf {
   }
 
   failures(limit: number): StoredItem[] {
-    const sql = `SELECT ${this.columns} FROM items WHERE status = ${FAILED} AND key > ? AND key < ? ORDER BY key DESC LIMIT ?`;
+    const sql = `SELECT ${this.columns.none} FROM items WHERE status = ${FAILED} AND key > ? AND key < ? ORDER BY key DESC LIMIT ?`;
     const rows = this.prepare(sql).all(this.base, keyOf(this.pipeline + 1, 0), limit) as StoredItem[];
     return rows.sort((a, b) => a.updated - b.updated || a.seq - b.seq);
   }
@@ -101,7 +133,7 @@ export class SqliteShelf implements Shelf {
     }));
   }
 
-  private range({ feed, stages, after, last, limit }: ShelfQuery, statuses: readonly number[] | null): StoredItem[] {
+  private range({ feed, stages, after, last, texts, limit }: ShelfQuery, statuses: readonly number[] | null): Iterable<Row> {
     const { base } = this;
     const parts = ['key > ?', 'key <= ?'];
     const values: unknown[] = [base + after, Math.min(base + last, keyOf(this.pipeline + 1, 0) - 1)];
@@ -115,10 +147,8 @@ export class SqliteShelf implements Shelf {
       values.push(this.pipeline, feed);
     }
     if (stages !== null) parts.push(`stage IN (${stages.map(Number).join(', ')})`);
-    return this.prepare(`SELECT ${this.columns} FROM items WHERE ${parts.join(' AND ')} ORDER BY key LIMIT ?`).all(
-      ...values,
-      limit,
-    ) as StoredItem[];
+    const sql = `SELECT ${this.columns[texts]} FROM items WHERE ${parts.join(' AND ')} ORDER BY key LIMIT ?`;
+    return this.prepare(sql).iterate(...values, limitOf(limit)) as Iterable<Row>;
   }
 
   private prepare(sql: string): Statement<unknown[]> {
@@ -128,5 +158,48 @@ export class SqliteShelf implements Shelf {
       this.statements.set(sql, statement);
     }
     return statement;
+  }
+}
+
+/** Steps through rows until the page is full: what comes after it is not read, but for the one row that shows that there is more. */
+function pageOf(source: Iterable<Row>, { limit, characters }: { limit: number; characters: number }): StoredPage {
+  const rows: StoredItem[] = [];
+  let left = characters;
+  for (const row of source) {
+    if (rows.length >= limit || (left <= 0 && rows.length > 0)) return { rows, isAll: false };
+    rows.push(row);
+    left -= costOf(row);
+  }
+  return { rows, isAll: true };
+}
+
+/** For SQLite: with the row that shows that there is more; negative for none. */
+function limitOf(limit: number): number {
+  return limit < Number.MAX_SAFE_INTEGER ? limit + 1 : -1;
+}
+
+function costOf({ status, value, fed, metadata, error, passed }: Row): number {
+  const read = (value?.length ?? 0) + (fed?.length ?? 0);
+  const skipped = status === FAILED || status === CANCELLED || metadata !== null ? passed - read : 0;
+  return ROW_CHARACTERS + read + (metadata?.length ?? 0) + (error?.length ?? 0) + Math.max(0, skipped) * PASSED_SHARE;
+}
+
+/** Rows of several sources, each ascending by sequence id, as one that ascends. */
+function* inOrder(sources: readonly Iterable<Row>[]): Generator<Row> {
+  const open = sources.map((source) => source[Symbol.iterator]());
+  try {
+    const heads = open.map((source) => source.next());
+    for (;;) {
+      let first = -1;
+      for (const [i, head] of heads.entries()) {
+        if (head.done !== true && (first < 0 || head.value.seq < (heads[first] as IteratorYieldResult<Row>).value.seq)) first = i;
+      }
+      if (first < 0) return;
+      yield (heads[first] as IteratorYieldResult<Row>).value;
+      heads[first] = (open[first] as Iterator<Row>).next();
+    }
+  } finally {
+    // A statement that is not stepped to its end stays busy.
+    for (const source of open) source.return?.();
   }
 }

@@ -1,0 +1,21 @@
+/*
+ * How much is held at once, in characters of JSON. Counting rows bounds nothing where a row can be 16 MiB; these are what bounds it.
+ */
+
+/** Smaller values are not worth counting one by one. */
+export const LARGE = 16 * 1024;
+
+/** A page ends with the row that reaches this; it has one row at least. */
+export const PAGE_CHARACTERS = 8 * 1024 * 1024;
+
+/** What is formed of events in one go: a reader that holds back holds no more than this and one event. */
+export const EVENTS_CHARACTERS = 256 * 1024;
+
+/** Results that nobody has read yet, and finished items that are remembered for readers: beyond this they are looked up again. */
+export const HELD_CHARACTERS = 8 * 1024 * 1024;
+
+/** A run is answered with one document up to this; beyond it the answer says where its results are. */
+export const DOCUMENT_CHARACTERS = 32 * 1024 * 1024;
+
+/** Of the newest failures in a summary, and of the history of one item. */
+export const SUMMARY_CHARACTERS = 1024 * 1024;
