@@ -48,7 +48,8 @@ export interface ThreadContext {
 /** Runs CPU-bound tasks outside the event loop. Aborting `signal` MUST end the thread that runs the job. */
 export interface ThreadRunner {
   run(job: ThreadJob, signal: AbortSignal): Promise<unknown>;
-  close(): Promise<void>;
+  /** Ends all threads, within a few seconds; false when one of them cannot be ended. */
+  close(): Promise<boolean>;
 }
 
 /**

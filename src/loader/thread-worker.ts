@@ -1,8 +1,13 @@
 /**
  * What runs in a worker thread: one exported function, called by the pool with one job at a time. It imports types
  * alone, so a thread starts without loading the service.
+ *
+ * A job may leave something behind: a promise that rejects, a timer whose callback throws. While that job runs, it is the job that
+ * fails, and the thread ends with everything else that the job has begun. Later it is reported and changes nothing: the thread may have
+ * another job by then.
  */
-import type { MessagePort } from 'node:worker_threads';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { TaskContext } from '../engine/index.ts';
 import type { Logger, ThreadContext } from '../engine/ports.ts';
 
@@ -21,6 +26,11 @@ export type ThreadMessage =
   | { type: 'end'; ok: true; value: unknown }
   | { type: 'end'; ok: false; error: ThreadError };
 
+/** What a job has left behind in its thread, after its end; it comes on the thread's own port. */
+export interface LeftBehind {
+  leftBehind: { what: string; error: ThreadError; context: ThreadContext | undefined };
+}
+
 /** A thrown value as plain data. */
 export interface ThreadError {
   name: string;
@@ -30,21 +40,47 @@ export interface ThreadError {
   stack: string | undefined;
 }
 
+/** Whose code runs, in callbacks too. */
+const jobs = new AsyncLocalStorage<ThreadTask>();
+let running: ThreadTask | null = null;
+
 /**
  * Never rejects: how the job ended is its last message.
  *
  * @public called by the pool, by its name
  */
-export async function runInThread({ module, args, context, port }: ThreadTask): Promise<void> {
+export async function runInThread(job: ThreadTask): Promise<void> {
+  const { module, args, context, port } = job;
   const post = (message: ThreadMessage): void => port.postMessage(message);
+  running = job;
   try {
-    const { default: task } = (await import(module)) as { default: { run(...args: unknown[]): unknown } };
-    post({ type: 'end', ok: true, value: await task.run(...args, contextOf(context, post)) });
+    const value = await jobs.run(job, async () => {
+      const { default: task } = (await import(module)) as { default: { run(...args: unknown[]): unknown } };
+      return task.run(...args, contextOf(context, post));
+    });
+    post({ type: 'end', ok: true, value });
   } catch (error) {
     // Posting is in the try: a result that cannot be cloned is the task's failure, not the thread's.
     post({ type: 'end', ok: false, error: plainError(error) });
+  } finally {
+    running = null;
   }
 }
+
+function onFault(what: string, thrown: unknown): void {
+  const owner = jobs.getStore();
+  const error = plainError(thrown);
+  if (running !== null && (owner ?? running) === running) {
+    const failed: ThreadMessage = { type: 'end', ok: false, error: { ...error, message: `${what}: ${error.message}` } };
+    running.port.postMessage(failed);
+    process.exit(1);
+  }
+  parentPort?.postMessage({ leftBehind: { what, error, context: owner?.context } } satisfies LeftBehind);
+}
+process.on('uncaughtException', (error, origin) => {
+  if (origin === 'uncaughtException') onFault('a callback of the task threw', error);
+});
+process.on('unhandledRejection', (error) => onFault('the task left a promise behind that was rejected', error));
 
 function contextOf(context: ThreadContext, post: (message: ThreadMessage) => void): TaskContext {
   let statusAt = Number.NEGATIVE_INFINITY;

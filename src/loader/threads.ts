@@ -1,36 +1,57 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import PQueue from 'p-queue';
 import type { Piscina } from 'piscina';
 import { AbortedError, PermanentError, RetryAfterError } from '../engine/index.ts';
 import { type Logger, silentLogger, type ThreadJob, type ThreadRunner } from '../engine/ports.ts';
-import type { ThreadError, ThreadMessage, ThreadTask } from './thread-worker.ts';
+import type { LeftBehind, ThreadError, ThreadMessage, ThreadTask } from './thread-worker.ts';
 
 export interface ThreadRunnerOptions {
   /** Gets what a task in a thread logs. */
   logger?: Logger;
   /** By default, one a processor. */
   maxThreads?: number;
+  /** How large the heap of a thread may grow. By default, all of them together take half of the memory at most. */
+  heapMib?: number;
 }
 
 /** A thread that has had nothing to do for so long ends; starting one takes some ten milliseconds. */
 const IDLE_MS = 30_000;
+/** A thread that is held by a system call cannot be ended; nobody waits longer for it. */
+const CLOSE_MS = 2000;
+const HEAP_MIB = { min: 128, max: 4096 };
+const MIB = 1024 * 1024;
 
 /**
  * Runs jobs in a pool of worker threads. The pool is made at the first job, so a service without such tasks has none. A job has its
- * thread to itself; aborting ends the thread, busy loop or not.
+ * thread to itself; aborting ends the thread, busy loop or not. A thread that dies, or runs out of its memory, fails the job that it has,
+ * and the next job gets another.
  *
  *     run ─▶ waiting for a thread ─▶ running ─▶ its outcome
  *                  └──── abort ────────┴─────▶ rejected with the signal's reason
  */
-export function createThreadRunner({ logger = silentLogger, maxThreads = availableParallelism() }: ThreadRunnerOptions = {}): ThreadRunner {
+export function createThreadRunner({
+  logger = silentLogger,
+  maxThreads = availableParallelism(),
+  heapMib = heapShare(maxThreads),
+}: ThreadRunnerOptions = {}): ThreadRunner {
   let starting: Promise<Piscina> | undefined;
   let closed = false;
+  // Jobs wait here and not in the pool, which starts no thread for who waits when one dies.
+  const queue = new PQueue({ concurrency: maxThreads });
+  const waiting = new Set<AbortController>();
+
+  async function begin(job: ThreadJob, signal: AbortSignal): Promise<unknown> {
+    if (closed) throw new AbortedError('the thread pool is closed');
+    starting ??= start();
+    return runJob(await starting, job, signal, logger);
+  }
 
   async function start(): Promise<Piscina> {
     const { Piscina } = await import('piscina');
-    return new Piscina({
+    const pool = new Piscina({
       // The extension is this file's: .ts in the sources, .js in what is built from them.
       filename: fileURLToPath(new URL(`./thread-worker${extname(import.meta.url)}`, import.meta.url)),
       name: 'runInThread',
@@ -40,21 +61,69 @@ export function createThreadRunner({ logger = silentLogger, maxThreads = availab
       recordTiming: false,
       // With atomics a thread sleeps between jobs and holds up whatever a task left to finish in the background.
       atomics: 'disabled',
+      resourceLimits: { maxOldGenerationSizeMb: heapMib },
     });
+    // Without these, a thread that fails between two jobs would end the process, and what tasks leave behind would be lost.
+    pool.on('error', (err: unknown) => logger.error({ err }, 'a worker thread failed while it had no job'));
+    pool.on('message', (message: unknown) => report(message, logger));
+    return pool;
   }
 
   return {
     async run(job, signal) {
       if (closed) throw new AbortedError('the thread pool is closed');
       signal.throwIfAborted();
-      starting ??= start();
-      return runJob(await starting, job, signal, logger);
+      const wait = new AbortController();
+      const giveUp = (): void => wait.abort(signal.reason);
+      waiting.add(wait);
+      signal.addEventListener('abort', giveUp, { once: true });
+      const leave = (): void => {
+        waiting.delete(wait);
+        signal.removeEventListener('abort', giveUp);
+      };
+      return queue
+        .add(
+          () => {
+            leave();
+            return begin(job, signal);
+          },
+          { signal: wait.signal },
+        )
+        .finally(leave);
     },
     async close() {
       closed = true;
-      await (await starting)?.destroy();
+      for (const wait of waiting) wait.abort(new AbortedError('the thread pool is closed'));
+      const pool = await starting;
+      if (pool === undefined) return true;
+      let late: NodeJS.Timeout | undefined;
+      const tooLong = new Promise<boolean>((resolve) => {
+        late = setTimeout(() => resolve(false), CLOSE_MS);
+      });
+      const haveEnded = await Promise.race([pool.destroy().then(() => true), tooLong]);
+      clearTimeout(late);
+      if (!haveEnded) logger.error({}, `a worker thread does not end within ${CLOSE_MS / 1000} s; it is left to the end of the process`);
+      return haveEnded;
     },
   };
+}
+
+function heapShare(threads: number): number {
+  // What a container may use; 0 or more than there is when nothing limits it.
+  const allowed = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  const share = Math.floor(Math.min(allowed, totalmem()) / 2 / threads / MIB);
+  return Math.min(HEAP_MIB.max, Math.max(HEAP_MIB.min, share));
+}
+
+/** Tasks may post anything on their thread's port; only what {@link LeftBehind} says is ours. */
+function report(message: unknown, logger: Logger): void {
+  const { leftBehind } = (typeof message === 'object' && message !== null ? message : {}) as Partial<LeftBehind>;
+  if (typeof leftBehind?.error !== 'object' || leftBehind.error === null) {
+    logger.warn({}, 'a task posted a message from its thread, which nobody takes');
+    return;
+  }
+  const { pipeline, stage, task, itemId: item } = leftBehind.context ?? ({} as Partial<ThreadJob['context']>);
+  logger.error({ pipeline, stage, task, item, err: revive(leftBehind.error) }, `${leftBehind.what}, after its end`);
 }
 
 async function runJob(pool: Piscina, job: ThreadJob, signal: AbortSignal, logger: Logger): Promise<unknown> {
@@ -72,7 +141,10 @@ async function runJob(pool: Piscina, job: ThreadJob, signal: AbortSignal, logger
     await pool.run(task, { signal, transferList: [port2] });
     receiveRest(port, receive);
   } catch (error) {
-    throw signal.aborted ? signal.reason : failureOf(error);
+    if (signal.aborted) throw signal.reason;
+    // A job that fails by what it has left behind says so before it ends its thread.
+    receiveRest(port, receive);
+    if (end === undefined) throw failureOf(error);
   } finally {
     port.close();
     port2.close();
@@ -91,7 +163,16 @@ function receiveRest(port: MessagePort, receive: (message: ThreadMessage) => voi
 function failureOf(error: unknown): unknown {
   if (error instanceof Error && error.name === 'DataCloneError') return new PermanentError(`cannot be sent to a thread: ${error.message}`);
   if (error instanceof Error && error.name === 'AbortError') return new AbortedError('the thread pool is closed');
+  if ((error as { code?: string } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return named('OutOfMemory', 'the thread of the task ran out of memory');
+  }
+  const code = error instanceof Error ? /^worker exited with code: (\d+)$/.exec(error.message)?.[1] : undefined;
+  if (code !== undefined) return named('ThreadEnded', `the task ended its thread, with exit code ${code}, before it had a result`);
   return error;
+}
+
+function named(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name });
 }
 
 /** The structured clone of an error loses its own properties, and with them how a task steers; so it came as plain data. */
