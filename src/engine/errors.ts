@@ -1,4 +1,5 @@
 import { ERROR_CODES, type ErrorCode, type Fault } from '../schemas/problem.ts';
+import { shownText } from './shown-text.ts';
 
 export interface SluiceErrorOptions {
   cause?: unknown;
@@ -91,12 +92,9 @@ export interface Thrown {
   status: number | undefined;
 }
 
-/**
- * Non-errors are allowed; nothing here throws. `mask` takes secrets out of what is shown. It sees the texts whole: of a secret that was cut
- * off in the middle it would leave the first half.
- */
+/** Non-errors are allowed; nothing here throws. `mask` takes secrets out of what is shown. */
 export function describeThrown(thrown: unknown, mask: (text: string) => string = (text) => text): Thrown {
-  const shown = (text: string, length: number): string => mask(text).slice(0, length).toWellFormed();
+  const shown = (text: string, length: number): string => shownText(text, length, mask);
   try {
     if (typeof thrown === 'object' && thrown !== null) {
       const carrier = thrown as { name?: unknown; message?: unknown; permanent?: unknown; retryAfterSeconds?: unknown; status?: unknown };

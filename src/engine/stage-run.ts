@@ -13,6 +13,7 @@ import type { Item, Outcome, Runner, Worker } from './model.ts';
 import type { Logger } from './ports.ts';
 import { retryWaitMs } from './retry.ts';
 import type { LimiterWait } from './shared-limiter.ts';
+import { shownText } from './shown-text.ts';
 import { StageLimits } from './stage-limits.ts';
 import type { StageSpec, TaskSpec } from './stage-spec.ts';
 
@@ -37,6 +38,9 @@ type Fault = { error: unknown } | undefined;
 
 /** RFC 6585: what a task's error carries as its `status` when a server asks for a pause. */
 const TOO_MANY_REQUESTS = 429;
+
+/** What a worker says that it does is a line. */
+const STATUS_MAX = 1024;
 
 const SKIP: Outcome = { kind: 'skip' };
 const CANCELLED: Outcome = { kind: 'cancelled' };
@@ -144,7 +148,7 @@ export class StageRunner implements Runner, AttemptSink {
     const now = this.deps.time.tick();
     if (now - worker.taskStatusAt < minIntervalSeconds * 1000) return false;
     worker.taskStatusAt = now;
-    worker.taskStatus = this.deps.maskSecrets(String(text)).slice(0, 1024).toWellFormed();
+    worker.taskStatus = shownText(String(text), STATUS_MAX, this.deps.maskSecrets);
     this.deps.events.task('progress', worker, attempt.item, attempt.spec, attempt.attempt, {
       taskStatus: worker.taskStatus,
     });
