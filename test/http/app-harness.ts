@@ -36,7 +36,7 @@ interface ServiceOptions {
   backlogCapacity?: number;
   sseHeartbeatSeconds?: number;
   /** Bounds of the engine, smaller than anyone would have them. */
-  bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters'>;
+  bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters' | 'maxWorkers' | 'maxPipelines'>;
 }
 
 /** The whole HTTP side over a real host, with a few tasks to pull strings with. */
