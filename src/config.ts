@@ -148,6 +148,13 @@ export const variables = z.object({
   ),
   MAX_STAGES: integer(1, 10_000, 64, 'The most stages that a definition may have.'),
   MAX_WORKERS_PER_STAGE: integer(1, 1_000_000, 10_000, 'The most workers that a stage may have.'),
+  MAX_WORKERS: integer(
+    1,
+    10_000_000,
+    100_000,
+    'The most workers that all pipelines may have together. A stage counts with what its definition says, or with what it was tuned to when that is more. An idle worker takes about half a kilobyte of memory.',
+  ),
+  MAX_PIPELINES: integer(1, 100_000, 1000, 'The most pipelines that there may be.'),
   SSE_HEARTBEAT_SECONDS: seconds(0.1, 3600, 15, 'How often a comment line keeps a quiet event stream alive through proxies.'),
 });
 
@@ -180,6 +187,8 @@ export interface Config {
   maxDeliveries: number;
   maxStages: number;
   maxWorkersPerStage: number;
+  maxWorkers: number;
+  maxPipelines: number;
   sseHeartbeatSeconds: number;
 }
 
@@ -230,6 +239,8 @@ export function loadConfig(environment: Environment): Config {
     maxDeliveries: values.MAX_DELIVERIES,
     maxStages: values.MAX_STAGES,
     maxWorkersPerStage: values.MAX_WORKERS_PER_STAGE,
+    maxWorkers: values.MAX_WORKERS,
+    maxPipelines: values.MAX_PIPELINES,
     sseHeartbeatSeconds: values.SSE_HEARTBEAT_SECONDS,
   };
 }

@@ -138,7 +138,9 @@ async function loadPipelines(host: LocalHost): Promise<void> {
   try {
     await host.recover(new Set(definitions.map(({ definition }) => definition.id)));
   } catch (error) {
-    if (error instanceof SluiceError) note(`the pipeline "${String(error.details.pipelineId)}" of the store`, error);
+    const { pipelineId } = error instanceof SluiceError ? error.details : {};
+    if (error instanceof SluiceError)
+      note(pipelineId === undefined ? 'the store' : `the pipeline "${String(pipelineId)}" of the store`, error);
     else throw error;
   }
   for (const { definition, source } of definitions) {
@@ -148,6 +150,11 @@ async function loadPipelines(host: LocalHost): Promise<void> {
     } catch (error) {
       note(source, error);
     }
+  }
+  try {
+    if (faults.length === 0) host.expectRoom();
+  } catch (error) {
+    note('the workers', error);
   }
   if (faults.length > 0) throw new ConfigError('The pipeline definitions cannot be used', faults);
   host.goOn();

@@ -40,6 +40,8 @@ describe('an empty environment', () => {
       maxDeliveries: 5,
       maxStages: 64,
       maxWorkersPerStage: 10_000,
+      maxWorkers: 100_000,
+      maxPipelines: 1000,
       sseHeartbeatSeconds: 15,
     });
   });

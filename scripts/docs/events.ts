@@ -68,7 +68,7 @@ export function eventsPage(): string {
     `\`GET /pipelines/:id/events\` is a stream of server-sent events about one pipeline, \`GET /events\` about all of them, with \`pipelineId\` first in each datum, \`?pipelineId=\` to narrow it, and ids of its own that hold until the service starts anew. Each change is one event; data is one line of JSON.`,
     codeBlock('text', stream),
     '## Choosing',
-    `\`?types=\`, \`itemId=\`, \`feedId=\`, \`stage=\` and \`status=\` narrow the stream; each may be repeated or take several values with commas between. \`?snapshotSeconds=5\` adds an event \`snapshot\` with the whole dashboard that often, 0.1 s at the least.`,
+    `\`?types=\`, \`itemId=\`, \`feedId=\`, \`stage=\` and \`status=\` narrow the stream; each may be repeated or take several values with commas between. \`?snapshotSeconds=5\` adds an event \`snapshot\` with the whole dashboard that often, 0.1 s at the least, rounded to tenths of a second below one second, to seconds below a minute, to minutes beyond.`,
     table(
       ['Event', 'Sent', 'Tells'],
       kinds.map(([name, sent, what]) => [code(name), sent, what]),

@@ -28,6 +28,8 @@ export interface CoreOptions {
   eventsKept: number;
   /** A bound for live tuning; none by default. */
   maxWorkersPerStage?: number;
+  /** How many workers other pipelines have, and how many all may have together; none by default. */
+  workerRoom?: () => { others: number; most: number };
   hookTimeoutSeconds: number;
   /** What values must be; undefined: anything. */
   values: ValueRule | undefined;

@@ -9,6 +9,10 @@ import { useFaults } from './task-use.ts';
 export interface DefinitionLimits {
   maxStages: number;
   maxWorkersPerStage: number;
+  /** Of all pipelines together. Default 100 000. */
+  maxWorkers?: number;
+  /** Default 1000. */
+  maxPipelines?: number;
 }
 
 interface Found extends Fault {

@@ -3,7 +3,7 @@ import type { ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 import type { PipelineDefinition } from '../schemas/definition.ts';
 import type { CoreOptions } from './core.ts';
 import { checkDefinition, checkStoredDefinition, type DefinitionLimits } from './definition.ts';
-import type { StoreLink } from './durable.ts';
+import type { StoredControl, StoreLink } from './durable.ts';
 import { SluiceError } from './errors.ts';
 import { HostEvents } from './host-events.ts';
 import { HostStore } from './host-store.ts';
@@ -16,6 +16,7 @@ import { STRENGTH } from './shutdown.ts';
 import { placeholderStage, resolveStage, type SpecEnvironment } from './stage-spec.ts';
 import type { Store } from './store.ts';
 import type { TaskRegistry } from './task-registry.ts';
+import { expectRoomFor, MAX_WORKERS } from './worker-room.ts';
 
 export interface LocalHostOptions extends DefinitionLimits {
   registry: TaskRegistry;
@@ -41,6 +42,7 @@ export interface LocalHostOptions extends DefinitionLimits {
 }
 
 const MAX_DELIVERIES = 5;
+const MAX_PIPELINES = 1000;
 const MAX_VALUE_BYTES = 16 * 1024 * 1024;
 
 /** The pipelines of this process. They live as long as it does; with a store, they go on in the next one. */
@@ -53,6 +55,8 @@ export class LocalHost implements PipelineHost {
   private readonly allEvents: HostEvents;
   private readonly stored: HostStore | null;
   private readonly values: ValueRule;
+  /** Those of files, as far as they are loaded. */
+  private readonly loaded = new Set<string>();
   private recovered: StoreRecovery | null = null;
 
   constructor(options: LocalHostOptions) {
@@ -81,17 +85,19 @@ export class LocalHost implements PipelineHost {
     if (stored === null) return total;
     const { clock, logger } = this.options.ports;
     const startedAt = clock.monotonic();
-    for (const { link, definition, source } of stored.pipelines()) {
+    const found = stored.pipelines();
+    this.expectRoomForStored(found.filter(({ definition }) => !replaced.has(definition.id)));
+    for (const { link, definition, source } of found) {
       const began = clock.monotonic();
       const pipeline = this.rebuild(definition, link, replaced.has(definition.id));
       pipeline.source = source;
-      const found = pipeline.recover();
+      const counts = pipeline.recover();
       this.pipelines.set(definition.id, pipeline);
       this.allEvents.add(definition.id, pipeline.events);
       const seconds = (clock.monotonic() - began) / 1000;
-      logger.info({ pipeline: definition.id, ...found, seconds }, 'pipeline recovered');
+      logger.info({ pipeline: definition.id, ...counts, seconds }, 'pipeline recovered');
       total.pipelines++;
-      for (const kind of ['queued', 'running', 'retrying', 'poisoned'] as const) total[kind] += found[kind];
+      for (const kind of ['queued', 'running', 'retrying', 'poisoned'] as const) total[kind] += counts[kind];
     }
     // How often an item was running in a crash is stored before it can run again.
     await stored.flusher.settled();
@@ -99,6 +105,12 @@ export class LocalHost implements PipelineHost {
     total.seconds = (clock.monotonic() - startedAt) / 1000;
     this.recovered = total;
     return total;
+  }
+
+  /** After the last {@link LocalHost.load}. Throws `invalid-pipeline` when there are more workers than there may be. */
+  expectRoom(): void {
+    const counts = [...this.pipelines].map(([id, pipeline]) => ({ id, workers: pipeline.workersClaimed() }));
+    this.expectRoomForAll('all pipelines together', counts);
   }
 
   /** The pipelines that were recovered go on. */
@@ -112,7 +124,11 @@ export class LocalHost implements PipelineHost {
     const known = this.pipelines.get(definition.id);
     if (known?.source && !known.isPlaceholder && isDeepStrictEqual(known.source, definition))
       return { pipeline: await known.describe(), is: 'kept' };
-    const { isCreated, changes } = await this.put(definition.id, raw);
+    // Those that come after it may still make room: all of them are looked at in the end.
+    const workers = known?.workersClaimed(definition) ?? workersOf(definition);
+    expectRoomFor(workers, this.workersOf(this.loaded, definition.id), this.maxWorkers);
+    const { isCreated, changes } = await this.putWithin(definition.id, raw, {}, false);
+    this.loaded.add(definition.id);
     const pipeline = this.get(definition.id);
     pipeline.source = definition;
     pipeline.core.journal?.touchFact('definition');
@@ -131,10 +147,20 @@ export class LocalHost implements PipelineHost {
     return Promise.all([...this.pipelines].map(async ([pipelineId, pipeline]) => ({ pipelineId, ...(await pipeline.snapshot()) })));
   }
 
-  async create(raw: unknown, options: { start?: boolean } = {}): Promise<PipelineDescription> {
+  create(raw: unknown, options: { start?: boolean } = {}): Promise<PipelineDescription> {
+    return this.createWithin(raw, options, true);
+  }
+
+  private async createWithin(raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PipelineDescription> {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
     const definition = checkDefinition(raw, this.specs, this.options);
     if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" exists`);
+    const { maxPipelines = MAX_PIPELINES } = this.options;
+    if (this.pipelines.size >= maxPipelines) {
+      const message = `there are ${this.pipelines.size} pipelines, as many as MAX_PIPELINES allows`;
+      throw new SluiceError('invalid-pipeline', message, { errors: [{ path: '', message }] });
+    }
+    if (checksRoom) expectRoomFor(workersOf(definition), this.workersBeside(definition.id), this.maxWorkers);
     const pipeline = this.build(definition, this.stored?.create(definition.id));
     this.pipelines.set(definition.id, pipeline);
     pipeline.beginStored();
@@ -144,16 +170,23 @@ export class LocalHost implements PipelineHost {
     return pipeline.describe();
   }
 
-  async put(id: string, raw: unknown, options: { start?: boolean } = {}): Promise<PutOutcome> {
+  put(id: string, raw: unknown, options: { start?: boolean } = {}): Promise<PutOutcome> {
+    return this.putWithin(id, raw, options, true);
+  }
+
+  private async putWithin(id: string, raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PutOutcome> {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
     const definition = checkDefinition(withId(id, raw), this.specs, this.options);
     const pipeline = this.pipelines.get(id);
     if (pipeline === undefined) {
-      return { isCreated: true, pipeline: await this.create(definition, options), changes: [], moved: [] };
+      return { isCreated: true, pipeline: await this.createWithin(definition, options, checksRoom), changes: [], moved: [] };
     }
     if (isDeepStrictEqual(pipeline.definition, definition)) {
       return { isCreated: false, pipeline: await pipeline.describe(), changes: [], moved: [] };
     }
+    const workers = pipeline.workersClaimed(definition);
+    // Less than before is taken, whatever there is.
+    if (checksRoom && workers > pipeline.workersClaimed()) expectRoomFor(workers, this.workersBeside(id), this.maxWorkers);
     const outcome = pipeline.redefine(definition, this.boundsOf(definition), (stage) => resolveStage(stage, this.specs));
     await pipeline.core.settled();
     return { isCreated: false, pipeline: await pipeline.describe(), ...outcome };
@@ -198,6 +231,37 @@ export class LocalHost implements PipelineHost {
     await this.stored?.close();
   }
 
+  private get maxWorkers(): number {
+    return this.options.maxWorkers ?? MAX_WORKERS;
+  }
+
+  /** How many workers the other pipelines count with. */
+  private workersBeside(id: string): number {
+    return this.workersOf(this.pipelines.keys(), id);
+  }
+
+  private workersOf(ids: Iterable<string>, except: string): number {
+    let sum = 0;
+    for (const id of ids) if (id !== except) sum += this.pipelines.get(id)?.workersClaimed() ?? 0;
+    return sum;
+  }
+
+  /** Before any of them is made: throws `invalid-pipeline` when there are more than there may be. */
+  private expectRoomForStored(stored: readonly { definition: PipelineDefinition; link: StoreLink }[]): void {
+    const counts = stored.map(({ definition, link }) => ({ id: definition.id, workers: workersStored(definition, link) }));
+    this.expectRoomForAll('the pipelines of the store', counts);
+  }
+
+  private expectRoomForAll(whose: string, counts: readonly { id: string; workers: number }[]): void {
+    const sum = counts.reduce((total, { workers }) => total + workers, 0);
+    if (sum <= this.maxWorkers) return;
+    const largest = counts.toSorted((a, b) => b.workers - a.workers).slice(0, 3);
+    const message =
+      `${whose} have ${sum} workers, more than MAX_WORKERS allows (${this.maxWorkers}), most of them ` +
+      `${largest.map(({ id, workers }) => `"${id}" (${workers})`).join(', ')}: set it to ${sum} or more, and lower it when they have fewer`;
+    throw new SluiceError('invalid-pipeline', message);
+  }
+
   private get specs(): SpecEnvironment {
     const { registry, ports } = this.options;
     return { registry, ports, limiters: this.limiters };
@@ -236,6 +300,7 @@ export class LocalHost implements PipelineHost {
       specs: definition.stages.map((stage) => (isReplaced ? placeholderStage(stage) : resolveStage(stage, this.specs))),
       ...this.boundsOf(definition),
       maxWorkersPerStage: options.maxWorkersPerStage,
+      workerRoom: () => ({ others: this.workersBeside(definition.id), most: this.maxWorkers }),
       eventsKept: options.eventsKept,
       hookTimeoutSeconds: options.hookTimeoutSeconds,
       values: this.values,
@@ -246,6 +311,16 @@ export class LocalHost implements PipelineHost {
     if (link !== undefined && this.stored !== null) core.marks = this.stored.marksOf(link.pipeline);
     return new LocalRuntime(definition, core, link);
   }
+}
+
+function workersOf({ stages }: PipelineDefinition): number {
+  return stages.reduce((sum, stage) => sum + stage.workers, 0);
+}
+
+/** As they are when it is rebuilt, with what it was tuned to. */
+function workersStored(definition: PipelineDefinition, { facts }: StoreLink): number {
+  const { overrides } = JSON.parse(facts?.control ?? '{"overrides":{}}') as Pick<StoredControl, 'overrides'>;
+  return definition.stages.reduce((sum, { name, workers }) => sum + Math.max(workers, overrides[name]?.workers ?? 0), 0);
 }
 
 /** The address names the pipeline; a definition may leave its id out, but not name another. */

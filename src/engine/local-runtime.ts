@@ -12,6 +12,7 @@ import { Feeding } from './feeding.ts';
 import { Feeds } from './feeds.ts';
 import { waitForItems } from './item-wait.ts';
 import { Lifecycle } from './lifecycle.ts';
+import type { Stage } from './model.ts';
 import { Operations } from './operations.ts';
 import { type Recovered, recover } from './recovery.ts';
 import { redefineStages, renamedStages } from './redefinition.ts';
@@ -34,6 +35,7 @@ import { Shutdown } from './shutdown.ts';
 import type { StageSpec } from './stage-spec.ts';
 import { settingsOf, Tuning } from './tuning.ts';
 import { Views } from './views.ts';
+import { wordsFor, workersClaimed } from './worker-room.ts';
 
 /** A pipeline in this process: worker loops and priority queues here, its items in memory, or in a store that is tied to it. */
 export class LocalRuntime implements PipelineRuntime {
@@ -98,7 +100,8 @@ export class LocalRuntime implements PipelineRuntime {
     for (const stage of this.core.stages) {
       const defined = this.defined(stage.name);
       const effective = this.tuning.effective(defined);
-      if (effective !== defined) this.operations.apply(stage, effective);
+      // Without tasks of its own it gets another definition before it needs more than one worker.
+      if (!this.isPlaceholder) this.operations.apply(stage, effective);
       stage.isPaused = control.pausedStages.includes(stage.name);
     }
     this.lastControl = control;
@@ -238,7 +241,13 @@ export class LocalRuntime implements PipelineRuntime {
 
   async tune(name: string, tuning: StageTuning): Promise<StageTuned> {
     const stage = this.operations.stage(name);
-    this.operations.settle(stage, this.tuning.change(this.defined(name), tuning));
+    const defined = this.defined(name);
+    const { others, most } = this.core.options.workerRoom?.() ?? { others: 0, most: Number.POSITIVE_INFINITY };
+    const before = workersClaimed(defined, stage.spec.definition, stage);
+    const rest = others + this.workersClaimed() - before;
+    const roomFault = (workers: number): string | null =>
+      workers <= before || workers + rest <= most ? null : wordsFor(workers, rest, most, 'stages and pipelines');
+    this.operations.settle(stage, this.tuning.change(defined, tuning, roomFault));
     this.core.journal?.touchFact('control');
     return this.kept(this.tuned(name));
   }
@@ -275,6 +284,24 @@ export class LocalRuntime implements PipelineRuntime {
     core.admission.resize(bounds.backlogCapacity);
     for (const fact of ['definition', 'stages', 'control'] as const) core.journal?.touchFact(fact);
     return outcome;
+  }
+
+  /** How many workers it counts with among all that there may be; with another definition, if one is given. */
+  workersClaimed(definition = this.definition): number {
+    const { core, tuning } = this;
+    if (this.isPlaceholder && definition === this.definition) return core.held;
+    const nameBefore = definition === this.definition ? new Map<string, string>() : renamedStages(core, definition.stages);
+    const stays = new Set<Stage>();
+    let claimed = 0;
+    for (const defined of definition.stages) {
+      const name = nameBefore.get(defined.name) ?? defined.name;
+      const stage = core.stages.find((candidate) => candidate.name === name);
+      if (stage !== undefined) stays.add(stage);
+      claimed += workersClaimed(defined, tuning.effective(defined, name), stage);
+    }
+    // Of stages that go, who runs stays until its item has ended.
+    for (const stage of core.allStages) if (!stays.has(stage)) claimed += stage.inProgress;
+    return claimed;
   }
 
   private defined(stage: string): StageDefinition {

@@ -336,6 +336,8 @@ export class Scheduler {
   private free(worker: Worker): void {
     const stage = worker.stage;
     worker.item = null;
+    // An idle worker keeps nothing alive.
+    worker.value = undefined;
     worker.isAssigned = false;
     worker.lastActive = this.deps.time.now;
     if (worker.retiring) {

@@ -25,7 +25,15 @@ export function placeholderStage(definition: StageDefinition): StageSpec {
     };
     return { name, params: undefined, call, timeoutSeconds: undefined, defaultLimit: {}, limiter: undefined, eventId: 0 };
   });
-  return { definition, tasks, skipIf: undefined, onSuccess: undefined, onFailure: undefined, onSkip: undefined };
+  // It needs no workers until then.
+  return {
+    definition: { ...definition, workers: 1 },
+    tasks,
+    skipIf: undefined,
+    onSuccess: undefined,
+    onFailure: undefined,
+    onSkip: undefined,
+  };
 }
 
 /** One task of a stage, ready to be called. */

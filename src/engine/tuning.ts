@@ -14,14 +14,19 @@ export class Tuning {
     this.maxWorkers = maxWorkers;
   }
 
-  /** Adds to what was changed before, and returns what holds now. Throws StageValidationError with every fault. */
-  change(defined: StageDefinition, tuning: StageTuning): StageDefinition {
+  /**
+   * Adds to what was changed before, and returns what holds now. `roomFault` says what is wrong with so many workers, if anything. Throws
+   * StageValidationError with every fault.
+   */
+  change(defined: StageDefinition, tuning: StageTuning, roomFault: (workers: number) => string | null): StageDefinition {
     const merged: StageTuning = { ...this.overrides.get(defined.name), ...present(tuning) };
     const parsed = stageDefinitionSchema.safeParse({ ...defined, ...merged }, { reportInput: true });
     const faults = parsed.success ? limitFaults(parsed.data) : faultsOf(parsed.error);
     if (parsed.success && parsed.data.workers > this.maxWorkers) {
       faults.push({ path: '/workers', message: `is more than ${this.maxWorkers}` });
     }
+    const full = parsed.success && faults.length === 0 ? roomFault(parsed.data.workers) : null;
+    if (full !== null) faults.push({ path: '/workers', message: full });
     if (!parsed.success || faults.length > 0) throw new StageValidationError(faults);
     this.overrides.set(defined.name, merged);
     return parsed.data;

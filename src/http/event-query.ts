@@ -50,7 +50,11 @@ export const eventQuerySchema = z.strictObject({
     .min(0.1)
     .max(86_400)
     .optional()
-    .meta({ description: 'Adds a `snapshot` event, with the dashboard snapshot, every so many seconds.', examples: [1] }),
+    .meta({
+      description:
+        'Adds a `snapshot` event, with the dashboard snapshot, every so many seconds: rounded to a tenth up to one second, to a second up to a minute, to a minute after that. Of a pipeline so large that a snapshot takes long they come further apart.',
+      examples: [1],
+    }),
 });
 export const allEventsQuerySchema = eventQuerySchema.extend({
   pipelineId: z

@@ -41,7 +41,7 @@ interface ServiceOptions {
   /** Of the HTTP side alone; the pipelines go by the clock of the machine. */
   clock?: Clock;
   /** Bounds of the engine, smaller than anyone would have them. */
-  bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters'>;
+  bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters' | 'maxWorkers' | 'maxPipelines'>;
 }
 
 /** The whole HTTP side over a real host, with a few tasks to pull strings with. */
