@@ -209,7 +209,8 @@ export class LocalHost implements PipelineHost {
 
   private rebuild(definition: PipelineDefinition, link: StoreLink, isReplaced: boolean): LocalRuntime {
     try {
-      checkDefinition(definition, this.specs, this.options);
+      // One that was accepted by an earlier version goes on, whatever it takes.
+      checkDefinition(definition, this.specs, this.options, { anyCost: true });
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
       const { code, message, errors = [] } = error;

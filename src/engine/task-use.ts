@@ -2,13 +2,14 @@ import type { HookUse } from '../schemas/definition.ts';
 import type { Fault } from '../schemas/problem.ts';
 import { describeThrown, PermanentError, SluiceError } from './errors.ts';
 import type { TaskDeclaration, TaskHandler } from './task.ts';
-import { compileTemplates, type TemplateEnvironment, type TemplateScope } from './templates.ts';
+import { compileTemplates, type TemplateEnvironment, type TemplateScope, templatesCost } from './templates.ts';
 
 /** A task, predicate or hook as a definition uses it: its handler with parameters that are the item's, or the same for all. */
-export type PreparedUse =
+export type PreparedUse = { secrets: readonly string[] } & (
   | { params: unknown; handler: TaskHandler; prepare: null }
   /** Its parameters hold templates: what they are, and the handler, is known for each item. */
-  | { params: undefined; handler: null; prepare: (scope: TemplateScope) => ItemUse | Promise<ItemUse> };
+  | { params: undefined; handler: null; prepare: (scope: TemplateScope) => ItemUse | Promise<ItemUse> }
+);
 
 export interface ItemUse {
   params: unknown;
@@ -26,6 +27,11 @@ export function useName(use: HookUse): string {
 
 export function useParams(use: HookUse): Record<string, unknown> | undefined {
   return typeof use === 'string' ? undefined : use.with;
+}
+
+/** About how long it takes to look at a use, in tenths of a millisecond, or something above `most`. */
+export function useCost(declaration: TaskDeclaration, given: unknown, most: number): number {
+  return (declaration.costOf?.(given) ?? 0) + templatesCost(given, declaration.verbatim ?? [], most);
 }
 
 /** What is wrong with the parameters of a use; paths are JSON pointers inside them. What a template makes is seen with each item. */
@@ -53,7 +59,7 @@ export function prepareUse(declaration: TaskDeclaration, given: unknown, environ
   const { templates } = compileTemplates(given, declaration.verbatim ?? [], environment);
   if (templates === null) {
     const params = declaration.parseParams(given);
-    return { params, handler: handlerOf(params), prepare: null };
+    return { params, handler: handlerOf(params), prepare: null, secrets: [] };
   }
   const parse = itemParser(declaration, given, templates.members);
   const finish = (rendered: unknown): ItemUse => {
@@ -68,6 +74,7 @@ export function prepareUse(declaration: TaskDeclaration, given: unknown, environ
   return {
     params: undefined,
     handler: null,
+    secrets: templates.secrets,
     prepare(scope) {
       const rendered = templates.render(scope);
       return rendered instanceof Promise ? rendered.then(finish) : finish(rendered);
