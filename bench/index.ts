@@ -23,6 +23,7 @@ const ALL = [
   'fan-out',
   'http-request',
   'masking',
+  'expressions',
 ];
 const root = fileURLToPath(new URL('..', import.meta.url));
 

@@ -6,7 +6,7 @@ import { declareTask } from './kit/declaration.ts';
 import { type Work, weightOf } from './kit/evaluation.ts';
 import { evaluators, isForGood } from './kit/expression.ts';
 import { type Check, compileCheck, type Faults } from './kit/json-schema.ts';
-import { quickUpTo } from './kit/schema-size.ts';
+import { compileCost, quickUpTo } from './kit/schema-size.ts';
 
 /** Of a check in an evaluator. */
 const TIMEOUT_MS = 2000;
@@ -30,6 +30,7 @@ export const jsonSchema = declareTask({
     'Lets a value pass unchanged that fits a JSON Schema. Another one fails its item at once, without a retry, with every reason in the error.',
   params: paramsSchema,
   verbatim: ['schema'],
+  costOf: (given) => compileCost((given as { schema?: unknown } | null | undefined)?.schema),
   check({ schema }) {
     try {
       compiled(schema);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { PermanentError } from '../src/engine/index.ts';
 import { declareTask } from './kit/declaration.ts';
 import { compileExpression, isForGood } from './kit/expression.ts';
-import { expressionFaults, expressionSchema } from './kit/expression-params.ts';
+import { expressionCost, expressionFaults, expressionSchema } from './kit/expression-params.ts';
 
 const paramsSchema = z
   .strictObject({
@@ -19,6 +19,7 @@ export const jsonata = declareTask({
     'Replaces the value with the result of a JSONata expression over it; no result is `null`. An expression that fails on a value fails its item without a retry, as it would again.',
   params: paramsSchema,
   verbatim: ['expression'],
+  costOf: expressionCost,
   check: expressionFaults,
   prepare({ expression, timeoutSeconds }) {
     const evaluate = compileExpression(expression, timeoutSeconds);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { declarePredicate } from './kit/declaration.ts';
 import { compileExpression } from './kit/expression.ts';
-import { expressionFaults, expressionSchema } from './kit/expression-params.ts';
+import { expressionCost, expressionFaults, expressionSchema } from './kit/expression-params.ts';
 
 export const jsonataTrue = declarePredicate({
   name: 'jsonata_true',
@@ -15,6 +15,7 @@ export const jsonataTrue = declarePredicate({
     })
     .meta({ examples: [{ expression: '$exists(price) and price > 0' }] }),
   verbatim: ['expression'],
+  costOf: expressionCost,
   check: expressionFaults,
   prepare({ expression }) {
     const evaluate = compileExpression(expression);

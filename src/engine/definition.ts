@@ -4,7 +4,7 @@ import type { ErrorCode, Fault } from '../schemas/problem.ts';
 import type { TaskKind } from '../schemas/task.ts';
 import { SluiceError } from './errors.ts';
 import type { SpecEnvironment } from './stage-spec.ts';
-import { useFaults } from './task-use.ts';
+import { useCost, useFaults } from './task-use.ts';
 
 export interface DefinitionLimits {
   maxStages: number;
@@ -24,10 +24,17 @@ interface Found extends Fault {
  * (a task that is not registered, a stage name twice) also where the form is broken elsewhere.
  * Throws `invalid-input` when the form is broken, else `unknown-task`, `invalid-params` or `invalid-pipeline`.
  */
-export function checkDefinition(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits): PipelineDefinition {
+export function checkDefinition(
+  raw: unknown,
+  environment: SpecEnvironment,
+  limits: DefinitionLimits,
+  { anyCost = false } = {},
+): PipelineDefinition {
   const parsed = pipelineDefinitionSchema.safeParse(raw, { reportInput: true });
   const found: Found[] = parsed.success ? [] : faultsOf(parsed.error).map((fault) => ({ ...fault, code: 'invalid-input' }));
-  found.push(...meaningFaults(raw, environment, limits));
+  const costly = anyCost ? undefined : costFault(raw, environment);
+  found.push(...meaningFaults(raw, environment, limits, costly === undefined));
+  if (costly !== undefined) found.push(costly);
   if (found.length === 0 && parsed.success) return parsed.data;
   const order = ['invalid-input', 'unknown-task', 'unknown-limiter', 'invalid-pipeline', 'invalid-params'] as const;
   const code: ErrorCode = order.find((candidate) => found.some((fault) => fault.code === candidate)) ?? 'invalid-pipeline';
@@ -39,11 +46,44 @@ export function checkDefinition(raw: unknown, environment: SpecEnvironment, limi
 export function checkStoredDefinition(definition: PipelineDefinition, environment: SpecEnvironment, limits: DefinitionLimits): void {
   const usable = (name: string, place: number): string => (/^[.]{1,2}$/.test(name) ? `:${name}:${place}` : name);
   const stages = definition.stages.map((stage, i) => ({ ...stage, name: usable(stage.name, i) }));
-  checkDefinition({ ...definition, id: usable(definition.id, 0), stages }, environment, limits);
+  checkDefinition({ ...definition, id: usable(definition.id, 0), stages }, environment, limits, { anyCost: true });
+}
+
+/** In tenths of a millisecond: what all of a definition may take to look at in one turn of the event loop. */
+const COST_MAX = 2000;
+
+/** Told before anything is compiled. */
+function costFault(raw: unknown, { registry }: SpecEnvironment): Found | undefined {
+  const stages = field(raw, 'stages');
+  if (!Array.isArray(stages)) return undefined;
+  let cost = 0;
+  const seen = new Set<string>();
+  for (const stage of stages) {
+    const tasks = field(stage, 'tasks');
+    const uses: [kind: TaskKind, use: unknown][] = (Array.isArray(tasks) ? tasks : []).map((use) => ['task', use]);
+    for (const hook of ['onSuccess', 'onFailure', 'onSkip']) uses.push(['hook', field(stage, hook)]);
+    uses.push(['predicate', field(stage, 'skipIf')]);
+    for (const [kind, use] of uses) {
+      const name = field(use, 'task');
+      const given = field(use, 'with');
+      const declaration = typeof name === 'string' && given !== undefined ? registry.get(name, kind) : undefined;
+      if (declaration === undefined) continue;
+      // What is there twice is compiled once.
+      const key = `${name} ${JSON.stringify(given)}`;
+      if (!seen.has(key)) cost += useCost(declaration, given, COST_MAX - cost);
+      seen.add(key);
+      if (cost > COST_MAX) break;
+    }
+  }
+  if (cost <= COST_MAX) return undefined;
+  const message =
+    `has more schemas, expressions and templates than may be checked at once: they count more than ${COST_MAX}, where a schema counts 15 and each ` +
+    'of its keywords about 0.5, an expression 1.5 and its length / 64, a template 2 and its length / 32';
+  return { code: 'invalid-pipeline', path: '/stages', message };
 }
 
 /** Reads whatever can be read of a definition that may be broken elsewhere. */
-function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits): Found[] {
+function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits, withParams: boolean): Found[] {
   const stages = field(raw, 'stages');
   if (!Array.isArray(stages)) return [];
   const found: Found[] = [];
@@ -65,12 +105,12 @@ function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: Defin
     if (typeof workers === 'number' && workers > limits.maxWorkersPerStage) {
       found.push({ code: 'invalid-pipeline', path: `${at}/workers`, message: `is more than ${limits.maxWorkersPerStage}` });
     }
-    found.push(...taskFaults(stage, at, environment));
+    found.push(...taskFaults(stage, at, environment, withParams));
   }
   return found;
 }
 
-function taskFaults(stage: unknown, at: string, environment: SpecEnvironment): Found[] {
+function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, withParams: boolean): Found[] {
   const found: Found[] = [];
   const names = new Set<unknown>();
   const check = (use: unknown, kind: TaskKind, path: string): void => {
@@ -83,6 +123,7 @@ function taskFaults(stage: unknown, at: string, environment: SpecEnvironment): F
       found.push({ code: 'unknown-task', path: named, message: `no ${kind} "${name}" is registered` });
       return;
     }
+    if (!withParams) return;
     for (const fault of useFaults(declaration, field(use, 'with'), environment.ports)) {
       found.push({ code: 'invalid-params', path: `${path}/with${fault.path}`, message: fault.message });
     }

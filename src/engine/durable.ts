@@ -187,7 +187,15 @@ export class Durable {
   formerStage(no: number, name: string): Stage {
     const { core } = this;
     const definition = { ...(core.stages[0] as Stage).spec.definition, name, tasks: [], workers: 0, pull: false };
-    const spec: StageSpec = { definition, tasks: [], skipIf: undefined, onSuccess: undefined, onFailure: undefined, onSkip: undefined };
+    const spec: StageSpec = {
+      definition,
+      tasks: [],
+      secrets: [],
+      skipIf: undefined,
+      onSuccess: undefined,
+      onFailure: undefined,
+      onSkip: undefined,
+    };
     const stage = new Stage(core.id, no, -1, spec, core.createRunner(spec));
     stage.isRemoved = true;
     this.former.set(no, stage);

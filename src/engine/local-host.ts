@@ -281,6 +281,7 @@ export class LocalHost implements PipelineHost {
 
   private rebuild(definition: PipelineDefinition, link: StoreLink, isReplaced: boolean): LocalRuntime {
     try {
+      // One that was accepted by an earlier version goes on, whatever it takes.
       checkStoredDefinition(definition, this.specs, this.options);
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;

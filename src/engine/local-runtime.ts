@@ -145,6 +145,7 @@ export class LocalRuntime implements PipelineRuntime {
       workers: this.views.workerNames(),
       pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
       overrides: this.tuning.view(),
+      secrets: [...new Set(core.stages.flatMap((stage) => stage.spec.secrets))].sort(),
     };
   }
 

@@ -63,8 +63,10 @@ export type Expression = (input: unknown, bindings?: Record<string, unknown>) =>
 
 /** The language of `{{ … }}` in definitions, of limiters' keys and weights. */
 export interface ExpressionLanguage {
-  /** Throws an Error that says what is wrong with the text, and where. */
+  /** Throws an Error that says what is wrong with the text, and where. Called in the event loop, so it MUST be quick for any text of 65 536 characters. */
   compile(source: string): Expression;
+  /** The members of the input's member `name` that an expression names as they are written: `KEY` of `secrets.KEY`. */
+  membersNamed(source: string, name: string): string[];
 }
 
 /** What definitions may use and nobody may see. */

@@ -135,6 +135,8 @@ export interface PipelineDescription {
   pausedStages: string[];
   /** What live tuning changed, by stage. */
   overrides: Record<string, StageTuning>;
+  /** Names of the secrets that its templates use, sorted. */
+  secrets: string[];
 }
 
 /** What became of a pipeline that was put. */

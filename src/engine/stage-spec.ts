@@ -14,7 +14,7 @@ import type { Logger, Ports, ThreadRunner } from './ports.ts';
 import type { SharedLimiter } from './shared-limiter.ts';
 import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandler } from './task.ts';
 import type { TaskRegistry } from './task-registry.ts';
-import { type ItemUse, prepareUse, useName, useParams } from './task-use.ts';
+import { type ItemUse, type PreparedUse, prepareUse, useName, useParams } from './task-use.ts';
 
 /** A stage whose tasks are not to be had any more, until it gets another definition: nothing of it can run. */
 export function placeholderStage(definition: StageDefinition): StageSpec {
@@ -29,6 +29,7 @@ export function placeholderStage(definition: StageDefinition): StageSpec {
   return {
     definition: { ...definition, workers: 1 },
     tasks,
+    secrets: [],
     skipIf: undefined,
     onSuccess: undefined,
     onFailure: undefined,
@@ -63,6 +64,8 @@ export type HookCall = (itemId: string, valueOrError: unknown, info: HookInfo, p
 export interface StageSpec {
   definition: StageDefinition;
   tasks: TaskSpec[];
+  /** Names of the secrets that its templates use. */
+  secrets: readonly string[];
   skipIf: Predicate | undefined;
   onSuccess: HookCall | undefined;
   onFailure: HookCall | undefined;
@@ -108,6 +111,7 @@ export function stageSpecOf(options: StageOptions): StageSpec {
   return {
     definition: parsed.data,
     tasks: specs,
+    secrets: [],
     skipIf,
     onSuccess: plain(onSuccess),
     onFailure: plain(onFailure),
@@ -145,20 +149,29 @@ export interface SpecEnvironment {
 /** The spec of a checked definition. Throws `invalid-params` when a `with` does not fit, with every fault. */
 export function resolveStage(definition: StageDefinition, environment: SpecEnvironment): StageSpec {
   const { onSuccess, onFailure, onSkip, skipIf, unpackArgs } = definition;
-  return {
-    definition,
-    tasks: definition.tasks.map((use) => resolveTask(use, unpackArgs, environment)),
-    skipIf: skipIf === undefined ? undefined : resolvePredicate(skipIf, environment),
-    onSuccess: onSuccess === undefined ? undefined : resolveHook(onSuccess, environment),
-    onFailure: onFailure === undefined ? undefined : resolveHook(onFailure, environment),
-    onSkip: onSkip === undefined ? undefined : resolveHook(onSkip, environment),
+  const secrets = new Set<string>();
+  const prepare: Prepare = (declaration, use) => {
+    const prepared = prepareUse(declaration, useParams(use), environment.ports);
+    for (const name of prepared.secrets) secrets.add(name);
+    return prepared;
   };
+  const spec = {
+    definition,
+    tasks: definition.tasks.map((use) => resolveTask(use, unpackArgs, environment, prepare)),
+    skipIf: skipIf === undefined ? undefined : resolvePredicate(skipIf, environment, prepare),
+    onSuccess: onSuccess === undefined ? undefined : resolveHook(onSuccess, environment, prepare),
+    onFailure: onFailure === undefined ? undefined : resolveHook(onFailure, environment, prepare),
+    onSkip: onSkip === undefined ? undefined : resolveHook(onSkip, environment, prepare),
+  };
+  return { ...spec, secrets: [...secrets] };
 }
 
-function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, limiters, ports }: SpecEnvironment): TaskSpec {
+type Prepare = (declaration: TaskDeclaration, use: HookUse) => PreparedUse;
+
+function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, limiters, ports }: SpecEnvironment, prepareOf: Prepare): TaskSpec {
   const limiter = typeof use === 'string' || use.limiter === undefined ? undefined : limiters.find(use.limiter);
   const declaration = withThread(registry.get(useName(use), 'task') as TaskDeclaration, ports.threads);
-  const { params, handler, prepare } = prepareUse(declaration, useParams(use), ports);
+  const { params, handler, prepare } = prepareOf(declaration, use);
   if (prepare === null) return taskSpecOf(declaration, params, handler, unpackArgs, limiter);
   const templated = (value: unknown, context: TaskContext): unknown => {
     const { metadata, itemId, sequenceId } = context;
@@ -177,8 +190,8 @@ function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, limiters, po
   return taskSpecOf(declaration, undefined, templated, false, limiter);
 }
 
-function resolvePredicate(use: HookUse, { registry, ports }: SpecEnvironment): Predicate {
-  const prepared = prepareUse(registry.get(useName(use), 'predicate') as TaskDeclaration, useParams(use), ports);
+function resolvePredicate(use: HookUse, { registry }: SpecEnvironment, prepareOf: Prepare): Predicate {
+  const prepared = prepareOf(registry.get(useName(use), 'predicate') as TaskDeclaration, use);
   if (prepared.prepare === null) {
     const { handler, params } = prepared;
     return (value, info) => handler(value, { ...info, params }) as boolean | Promise<boolean>;
@@ -189,8 +202,8 @@ function resolvePredicate(use: HookUse, { registry, ports }: SpecEnvironment): P
   };
 }
 
-function resolveHook(use: HookUse, { registry, ports }: SpecEnvironment): HookCall {
-  const prepared = prepareUse(registry.get(useName(use), 'hook') as TaskDeclaration, useParams(use), ports);
+function resolveHook(use: HookUse, { registry, ports }: SpecEnvironment, prepareOf: Prepare): HookCall {
+  const prepared = prepareOf(registry.get(useName(use), 'hook') as TaskDeclaration, use);
   if (prepared.prepare === null) {
     const { handler, params } = prepared;
     return (itemId, told, info, { pipeline, logger }) => handler(itemId, told, info, { pipeline, logger, params });

@@ -2,13 +2,14 @@ import type { HookUse } from '../schemas/definition.ts';
 import type { Fault } from '../schemas/problem.ts';
 import { describeThrown, PermanentError, SluiceError } from './errors.ts';
 import type { TaskDeclaration, TaskHandler } from './task.ts';
-import { compileTemplates, type TemplateEnvironment, type TemplateScope } from './templates.ts';
+import { compileTemplates, type TemplateEnvironment, type TemplateScope, templatesCost } from './templates.ts';
 
 /** A task, predicate or hook as a definition uses it: its handler with parameters that are the item's, or the same for all. */
-export type PreparedUse =
+export type PreparedUse = { secrets: readonly string[] } & (
   | { params: unknown; handler: TaskHandler; prepare: null }
   /** Its parameters hold templates: what they are, and the handler, is known for each item. */
-  | { params: undefined; handler: null; prepare: (scope: TemplateScope) => ItemUse | Promise<ItemUse> };
+  | { params: undefined; handler: null; prepare: (scope: TemplateScope) => ItemUse | Promise<ItemUse> }
+);
 
 export interface ItemUse {
   params: unknown;
@@ -26,6 +27,11 @@ export function useName(use: HookUse): string {
 
 export function useParams(use: HookUse): Record<string, unknown> | undefined {
   return typeof use === 'string' ? undefined : use.with;
+}
+
+/** About how long it takes to look at a use, in tenths of a millisecond, or something above `most`. */
+export function useCost(declaration: TaskDeclaration, given: unknown, most: number): number {
+  return (declaration.costOf?.(given) ?? 0) + templatesCost(given, declaration.verbatim ?? [], most);
 }
 
 /** What is wrong with the parameters of a use; paths are JSON pointers inside them. What a template makes is seen with each item. */
@@ -49,12 +55,13 @@ function parseFaults(declaration: TaskDeclaration, given: unknown): Fault[] {
 
 /** Throws `invalid-params` when the parameters do not fit. */
 export function prepareUse(declaration: TaskDeclaration, given: unknown, environment: TemplateEnvironment): PreparedUse {
-  const traits = { hasSecrets: namesSecrets(given, declaration.verbatim ?? []) };
-  const handlerOf = (params: unknown): TaskHandler => declaration.prepare?.(params, traits) ?? declaration.run;
   const { templates } = compileTemplates(given, declaration.verbatim ?? [], environment);
+  // By the names in the expressions, not by what they make: of a secret that was encoded, hashed or cut, nothing could be recognised.
+  const traits = { hasSecrets: templates !== null && templates.secrets.length > 0 };
+  const handlerOf = (params: unknown): TaskHandler => declaration.prepare?.(params, traits) ?? declaration.run;
   if (templates === null) {
     const params = declaration.parseParams(given);
-    return { params, handler: handlerOf(params), prepare: null };
+    return { params, handler: handlerOf(params), prepare: null, secrets: [] };
   }
   const parse = itemParser(declaration, given, templates.members);
   const finish = (rendered: unknown): ItemUse => {
@@ -69,23 +76,12 @@ export function prepareUse(declaration: TaskDeclaration, given: unknown, environ
   return {
     params: undefined,
     handler: null,
+    secrets: templates.secrets,
     prepare(scope) {
       const rendered = templates.render(scope);
       return rendered instanceof Promise ? rendered.then(finish) : finish(rendered);
     },
   };
-}
-
-/**
- * Whether an expression in the parameters may see a secret: it cannot without the word. Looked for in the texts, not in what they make: of
- * a secret that was encoded, hashed or cut, nothing could be recognised. A text that only speaks of secrets counts too.
- */
-function namesSecrets(given: unknown, verbatim: readonly string[]): boolean {
-  const holds = (node: unknown): boolean => {
-    if (typeof node === 'string') return node.includes('{{') && node.includes('secrets');
-    return typeof node === 'object' && node !== null && Object.values(node).some(holds);
-  };
-  return Object.entries(Object(given)).some(([name, node]) => !verbatim.includes(name) && holds(node));
 }
 
 /** Only the members that are the item's need to be looked at again, where the others could be without them. */

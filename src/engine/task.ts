@@ -78,6 +78,11 @@ export interface TaskDeclaration {
   paramsSchema: Record<string, unknown> | null;
   /** Names of parameters in which `{{` is no template, because they are texts of a language of their own. */
   verbatim?: readonly string[];
+  /**
+   * About how long checking and preparing this `with` takes, at most: 1 is a tenth of a millisecond. Whatever is given. A definition whose uses
+   * take too long together is refused before any of them is looked at.
+   */
+  costOf?: (given: unknown) => number;
   /** Checks and completes `with`; throws a SluiceError `invalid-params` with every fault. Called once a use, or once an item when it has templates. */
   parseParams: (given: unknown) => unknown;
   /**

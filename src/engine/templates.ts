@@ -3,6 +3,7 @@ import type { Metadata } from '../schemas/item.ts';
 import type { Fault } from '../schemas/problem.ts';
 import { PermanentError } from './errors.ts';
 import type { Expression, ExpressionLanguage, Secrets } from './ports.ts';
+import { EXPRESSION_LENGTH_MAX, endsOf, textCost } from './template-text.ts';
 
 /*
  * `{{ … }}` in the parameters of a definition: an expression over the item, evaluated for each attempt.
@@ -27,6 +28,8 @@ export interface Templates {
   readonly paths: readonly string[];
   /** The members of the parameters that hold them. */
   readonly members: readonly string[];
+  /** Names of the secrets that they use. */
+  readonly secrets: readonly string[];
   /** The parameters for one item, or a promise of them. Throws and rejects with a {@link TemplateError}. */
   render(scope: TemplateScope): unknown;
 }
@@ -41,12 +44,26 @@ export interface TemplateEnvironment {
   secrets: Secrets;
 }
 
-type Scope = TemplateScope & { secrets: Secrets['values'] };
 /** What it finds, or a promise of that. */
-type Render = (scope: Scope) => unknown;
+type Render = (scope: TemplateScope) => unknown;
 
-/** How many closing braces are tried for one expression that holds braces of its own. */
-const CLOSINGS_TRIED = 64;
+/** Beyond so many faults, and so many characters that are no expression, the rest is not looked at. */
+const FAULTS_MAX = 100;
+const WRONG_CHARACTERS_MAX = 65_536;
+/** Of looking at a member of the parameters, in tenths of a millisecond. */
+const NODE_COST = 0.02;
+
+/** About how long {@link compileTemplates} takes, in tenths of a millisecond, or something above `most`. */
+export function templatesCost(given: unknown, verbatim: readonly string[], most: number): number {
+  if (typeof given === 'string') return textCost(given, most);
+  if (typeof given !== 'object' || given === null) return 0;
+  let cost = 0;
+  for (const key of Object.keys(given)) {
+    if (cost > most) break;
+    if (!verbatim.includes(key)) cost += NODE_COST + templatesCost((given as Record<string, unknown>)[key], [], most - cost);
+  }
+  return cost;
+}
 
 /**
  * Compiles what `given` holds of templates, but for the members named in `verbatim`; `templates` is null when there is none.
@@ -59,11 +76,11 @@ export function compileTemplates(
 ): { templates: Templates | null; faults: Fault[] } {
   const faults: Fault[] = [];
   const paths: string[] = [];
+  const secrets = new Set<string>();
+  let wrongCharacters = 0;
   const render = compileNode(given, []);
-  const { values } = environment.secrets;
   const members = Object.keys(Object(given)).filter((key) => paths.some((path) => isBelow(path, jsonPointer([key]))));
-  const templates =
-    render === null ? null : { paths, members, render: (scope: TemplateScope) => render(Object.assign(scope, { secrets: values })) };
+  const templates = render === null ? null : { paths, members, secrets: [...secrets].sort(), render };
   return { templates, faults };
 
   /** null: nothing below is a template, so the node is used as it is. */
@@ -107,7 +124,7 @@ export function compileTemplates(
   function partsOf(text: string, path: string): (string | Render)[] | null {
     const parts: (string | Render)[] = [];
     let from = 0;
-    for (;;) {
+    while (faults.length < FAULTS_MAX) {
       const open = text.indexOf('{{', from);
       if (open < 0) break;
       const compiled = compileFrom(text, open + 2, path);
@@ -119,30 +136,39 @@ export function compileTemplates(
     return parts;
   }
 
-  /** The expression ends at the first `}}` with which it is one: it may hold braces of its own. */
   function compileFrom(text: string, start: number, path: string): { render: Render; end: number } | null {
     const { expressions } = environment;
     let why: string | undefined;
-    let close = text.indexOf('}}', start);
-    for (let tried = 0; close >= 0 && tried < CLOSINGS_TRIED; tried++) {
-      const source = text.slice(start, close).trim();
+    for (const end of endsOf(text, start)) {
+      if (wrongCharacters > WRONG_CHARACTERS_MAX) break;
+      const source = text.slice(start, end).trim();
       try {
         if (expressions === undefined) throw new Error('there is no language for expressions');
-        const render = renderOf(expressions.compile(source), source, path);
-        const missing = missingSecrets(source, environment.secrets);
-        faults.push(...missing.map((name) => ({ path, message: `uses secrets.${name}, and SECRET_${name} is not set` })));
-        return missing.length > 0 ? null : { render, end: close + 2 };
+        const evaluate = expressions.compile(source);
+        const own = ownSecrets(expressions.membersNamed(source, 'secrets'), path);
+        return own === null ? null : { render: renderOf(evaluate, own, source, path), end: end + 2 };
       } catch (error) {
+        wrongCharacters += source.length;
         why ??= `holds a template that is no expression: ${(error as Error).message}`;
       }
-      close = text.indexOf('}}', close + 1);
     }
-    faults.push({ path, message: why ?? 'has "{{" without "}}"' });
+    const isTooLong = text.indexOf('}}', start) > start + EXPRESSION_LENGTH_MAX;
+    const unclosed = isTooLong ? `holds a template of more than ${EXPRESSION_LENGTH_MAX} characters` : 'has "{{" without "}}"';
+    faults.push({ path, message: why ?? unclosed });
     return null;
+  }
+
+  /** A template sees the secrets that it names, and no others, so that a definition shows what it uses. null after a fault. */
+  function ownSecrets(names: readonly string[], path: string): Secrets['values'] | null {
+    const { values } = environment.secrets;
+    const missing = names.filter((name) => !Object.hasOwn(values, name));
+    faults.push(...missing.map((name) => ({ path, message: `uses secrets.${name}, and SECRET_${name} is not set` })));
+    for (const name of names) secrets.add(name);
+    return missing.length > 0 ? null : Object.freeze(Object.fromEntries(names.map((name) => [name, values[name] as string])));
   }
 }
 
-function renderOf(evaluate: Expression, source: string, path: string): Render {
+function renderOf(evaluate: Expression, secrets: Secrets['values'], source: string, path: string): Render {
   const here = `the template {{ ${source} }} of ${path}`;
   const settle = (found: unknown): unknown => {
     if (found === undefined) throw new TemplateError(`${here} finds nothing in this item`);
@@ -155,7 +181,7 @@ function renderOf(evaluate: Expression, source: string, path: string): Render {
   return (scope) => {
     let found: unknown;
     try {
-      found = evaluate(scope);
+      found = evaluate({ ...scope, secrets });
     } catch (error) {
       fail(error);
     }
@@ -178,9 +204,4 @@ function textOf(found: unknown, path: string): string {
   if (typeof found === 'string') return found;
   if (found === null) throw new TemplateError(`a template in the text of ${path} finds null`);
   return typeof found === 'object' ? JSON.stringify(found) : String(found);
-}
-
-function missingSecrets(source: string, secrets: Secrets): string[] {
-  const names = [...source.matchAll(/(?<![\w.$])secrets\s*[.]\s*([A-Za-z_]\w*)/g)].map((match) => match[1] as string);
-  return [...new Set(names)].filter((name) => !Object.hasOwn(secrets.values, name));
 }

@@ -8,8 +8,8 @@ export function toSummary(pipeline: PipelineDescription) {
 
 /** A pipeline by itself. */
 export function toDetail(pipeline: PipelineDescription) {
-  const { definition, state, workers, pausedStages, overrides } = pipeline;
-  return { id: definition.id, definition, state, workers, pausedStages, overrides, ...countsOf(pipeline) };
+  const { definition, state, workers, pausedStages, overrides, secrets } = pipeline;
+  return { id: definition.id, definition, state, workers, pausedStages, overrides, secrets, ...countsOf(pipeline) };
 }
 
 function countsOf({ itemsProcessed, itemsFailed, itemsCancelled, itemsInFlight }: PipelineDescription) {

@@ -39,6 +39,7 @@ const pipelineExample = {
   workers: { Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] },
   pausedStages: [],
   overrides: {},
+  secrets: ['ORDERS'],
   itemsProcessed: 310,
   itemsFailed: 1,
   itemsCancelled: 0,
@@ -56,6 +57,9 @@ export const pipelineDetailSchema = z
     overrides: z
       .record(z.string(), stageTuningSchema)
       .meta({ description: 'What live tuning changed, by stage; it goes before the definition.' }),
+    secrets: z
+      .array(z.string())
+      .meta({ description: 'Names of the secrets that its templates use, sorted: a template sees those that it names, and no others.' }),
     ...countersShape,
   })
   .meta({

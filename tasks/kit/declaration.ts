@@ -20,6 +20,8 @@ interface Source<Schema extends z.ZodType, Handler> {
   params: Schema;
   /** Parameters that are texts of a language of their own: `{{` in them is no template. */
   verbatim?: readonly string[];
+  /** See {@link TaskDeclaration.costOf}. */
+  costOf?: (given: unknown) => number;
   /** What the schema cannot say, such as whether an expression can be compiled; every fault, none when all is well. */
   check?: (params: z.output<Schema>) => Fault[];
   /** Called once for each use in a definition, and for each item when its parameters hold templates. */
@@ -54,6 +56,7 @@ function declare<Schema extends z.ZodType>(kind: TaskKind, source: Source<Schema
     description: source.description,
     paramsSchema: z.toJSONSchema(source.params, { io: 'input' }),
     ...(source.verbatim !== undefined && { verbatim: source.verbatim }),
+    ...(source.costOf !== undefined && { costOf: source.costOf }),
     parseParams(given) {
       const parsed = source.params.safeParse(given ?? {}, { reportInput: true });
       const faults = parsed.success ? (source.check?.(parsed.data) ?? []) : faultsOf(parsed.error);

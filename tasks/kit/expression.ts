@@ -2,6 +2,7 @@ import compile from 'jsonata';
 import type { Expression, ExpressionLanguage } from '../../src/engine/ports.ts';
 import type { Work } from './evaluation.ts';
 import { createEvaluatorPool, EvaluatorUnavailableError } from './evaluators.ts';
+import { type Names, namesIn, namesOfPath } from './expression-names.ts';
 import { describeJsonataError } from './jsonata-error.ts';
 import { plainData } from './plain-data.ts';
 import { followPath, plainPath, UNCERTAIN } from './plain-path.ts';
@@ -9,12 +10,13 @@ import { followPath, plainPath, UNCERTAIN } from './plain-path.ts';
 /** How long the expressions of templates, limiters and predicates may take, which have no parameter for it. */
 const TIMEOUT_SECONDS = 1;
 /** Of texts that were found to be expressions; a definition is looked at several times until it runs. */
-const CHECKED_MAX = 1000;
+const KNOWN_MAX = 1000;
+const PERCENTS_MAX = 200;
 
 /** Shared by all expressions and schemas of this process. */
 export const evaluators = createEvaluatorPool();
 
-const checked = new Set<string>();
+const known = new Map<string, Names>();
 
 /**
  * Compiles a JSONata expression; its result is plain data, `undefined` when it finds nothing. A path of names is followed here and
@@ -22,7 +24,7 @@ const checked = new Set<string>();
  * Throws, and evaluates to a rejection with, an Error that says what is wrong and where.
  */
 export function compileExpression(source: string, timeoutSeconds: number = TIMEOUT_SECONDS): Expression {
-  checkExpression(source);
+  look(source);
   const path = plainPath(source);
   const work: Work = { kind: 'expression', source, timeoutMs: timeoutSeconds * 1000 };
   return (input, bindings) => {
@@ -32,20 +34,30 @@ export function compileExpression(source: string, timeoutSeconds: number = TIMEO
 }
 
 /** JSONata, as the engine's definitions use it: in templates and limiters. */
-export const jsonataLanguage: ExpressionLanguage = { compile: (source) => compileExpression(source) };
+export const jsonataLanguage: ExpressionLanguage = {
+  compile: (source) => compileExpression(source),
+  membersNamed: (source, name) => look(source)[name] ?? [],
+};
 
 /** Whether a failure is the expression's or the input's own, so that it would come again. */
 export function isForGood(error: unknown): boolean {
   return !(error instanceof EvaluatorUnavailableError);
 }
 
-function checkExpression(source: string): void {
-  if (checked.has(source)) return;
+/** Throws when it is no expression. */
+function look(source: string): Names {
+  let names = known.get(source);
+  if (names !== undefined) return names;
+  const path = plainPath(source);
+  if (path !== null) return namesOfPath(path);
+  // Each looks for what it stands for through the whole path that it is in.
+  if (source.split('%').length > PERCENTS_MAX) throw new Error(`has more than ${PERCENTS_MAX} times "%"`);
   try {
-    compile(source);
+    names = namesIn(compile(source).ast());
   } catch (error) {
     throw new Error(describeJsonataError(error));
   }
-  if (checked.size >= CHECKED_MAX) checked.clear();
-  checked.add(source);
+  if (known.size >= KNOWN_MAX) known.clear();
+  known.set(source, names);
+  return names;
 }

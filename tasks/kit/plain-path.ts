@@ -28,6 +28,8 @@ export function followPath({ variable, steps }: PlainPath, input: unknown, bindi
     context = bindings[variable];
     if (Array.isArray(context)) return UNCERTAIN;
   }
+  const scalar = scalarAt(steps, context);
+  if (scalar !== undefined) return scalar;
   let found: unknown[] = Array.isArray(context) ? [context] : context === undefined ? [] : [context];
   for (const [index, step] of steps.entries()) {
     const results: unknown[] = [];
@@ -46,6 +48,17 @@ export function followPath({ variable, steps }: PlainPath, input: unknown, bindi
     if (found.length === 0) return undefined;
   }
   return found.length === 1 ? found[0] : found;
+}
+
+/** Most paths lead from object to object to a plain value: those without lists on the way. */
+function scalarAt(steps: readonly string[], context: unknown): string | number | boolean | undefined {
+  let at: unknown = context;
+  for (const step of steps) {
+    if (typeof at !== 'object' || at === null || Array.isArray(at) || !Object.hasOwn(at, step)) return undefined;
+    if ('_jsonata_lambda' in at || '_jsonata_function' in at) return undefined;
+    at = (at as Record<string, unknown>)[step];
+  }
+  return typeof at === 'string' || typeof at === 'number' || typeof at === 'boolean' ? at : undefined;
 }
 
 export const UNCERTAIN = Symbol('only the expression can tell');

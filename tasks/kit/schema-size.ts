@@ -3,25 +3,29 @@
  * loop, and so bounded (`compileCost`); checking is done there only as far as it is certain to be quick (`quickUpTo`).
  */
 
-/** About how many tenths of a millisecond it takes to compile a schema, at most. */
+/** About how many tenths of a millisecond it takes to compile a schema, at most, or something above what anyone allows. */
 export function compileCost(schema: unknown): number {
   let cost = BASE_COST;
   const todo: unknown[] = [schema];
-  while (todo.length > 0 && cost < Number.MAX_SAFE_INTEGER) {
+  while (todo.length > 0 && cost < COST_TOLD_MAX) {
     const node = todo.pop();
     if (typeof node === 'string') cost += node.length / 1000;
     if (typeof node !== 'object' || node === null) continue;
     const members = Array.isArray(node) ? node : Object.values(node);
     // Anything may be referred to as a schema, wherever it stands.
-    cost += Array.isArray(node) ? 0.05 : 1;
-    cost += members.length * 0.05;
+    cost += Array.isArray(node) ? 0.1 : OBJECT_COST;
+    cost += members.length * (Array.isArray(node) ? 0.02 : KEYWORD_COST);
     if (!Array.isArray(node)) cost += squareCost(node as Record<string, unknown>);
     for (const member of members) todo.push(member);
   }
   return Math.ceil(cost);
 }
 
-const BASE_COST = 10;
+/** Beyond it nobody asks how much it is. */
+const COST_TOLD_MAX = 100_000;
+const BASE_COST = 15;
+const OBJECT_COST = 0.6;
+const KEYWORD_COST = 0.6;
 
 /** Where ajv compares each with each, or writes for each as much as there are. */
 function squareCost({ patternProperties, dependentRequired, oneOf, allOf, anyOf }: Record<string, unknown>): number {

@@ -36,7 +36,7 @@ function world() {
       declaration('tell', 'hook', (itemId, value, info, use) => void told.push({ itemId, told: value, info: { ...info, ...use } })),
       declaration('equals', 'predicate', (value, { params }) => value === params.to),
     ]),
-    ports: { ...systemPorts, logger, expressions: expressionLanguage, secrets: createSecrets({ KEY: 'hunter22' }) },
+    ports: { ...systemPorts, logger, expressions: expressionLanguage, secrets: createSecrets({ KEY: 'hunter22', OTHER: 'swordfish' }) },
     maxStages: 64,
     maxWorkersPerStage: 100,
     retentionMaxItems: 1000,
@@ -143,9 +143,107 @@ describe('a secret', () => {
     expect(JSON.stringify(await host.get('p').describe())).not.toContain('hunter22');
   });
 
+  it.each([
+    ['{{ secrets.KEY }}', 'hunter22'],
+    ['{{ $.secrets.KEY & $$.secrets.OTHER }}', 'hunter22swordfish'],
+    ['{{ `secrets`.`KEY` & secrets . "OTHER" }}', 'hunter22swordfish'],
+    ['{{ $uppercase(secrets.KEY) }}', 'HUNTER22'],
+    ['{{ [1].($$.secrets.KEY) }}', 'hunter22'],
+  ])('is found by %j, which names it', async (template, expected) => {
+    const { params, host } = world();
+    expect((await params({ a: template }))?.value).toEqual({ a: expected });
+    expect((await host.get('p').describe()).secrets).toEqual(template.includes('OTHER') ? ['KEY', 'OTHER'] : ['KEY']);
+  });
+
+  it.each([
+    '$string($)',
+    '$string($$)',
+    '$string(secrets)',
+    '$lookup(secrets, "KEY") & ""',
+    '$string(secrets.*)',
+    '$string(**)',
+    '$string($each(secrets, function($value) { $value }))',
+    '$keys(secrets) & ""',
+    '($all := secrets; $all.KEY) & ""',
+    '(secrets).KEY & ""',
+    'secrets.(KEY) & ""',
+    'secrets["KEY" in $keys($)] & ""',
+    '$string($spread($))',
+    '$eval("secrets.KEY") & ""',
+    '$string($ ~> |secrets|{"more": 1}|)',
+  ])('is not found by %s, which names none', async (expression) => {
+    const { run, host } = world();
+    const onSkip = { task: 'tell', with: { a: '{{ secrets.OTHER }}' } };
+    const [result] = await run({ tasks: [{ task: 'params', with: { a: `{{ ${expression} }}` } }], onSkip }, [{ n: 1 }]);
+    expect(JSON.stringify(result)).not.toMatch(/hunter22|KEY/);
+    expect(JSON.stringify(result)).not.toContain('swordfish');
+    expect((await host.get('p').describe()).secrets).toEqual(['OTHER']);
+  });
+
+  it.each([
+    '$ ~> |secrets|{"KEY": "rewritten"}|',
+    '$ ~> |$$.secrets|{"KEY": "rewritten"}|',
+    '($$.secrets ~> |$|{"KEY": "rewritten"}|).KEY & secrets.KEY',
+  ])('cannot be rewritten by %s for who comes next', async (expression) => {
+    const { run } = world();
+    const tasks = [
+      { task: 'params', with: { a: `{{ ${expression} }}`, mark: '{{ secrets.KEY }}' } },
+      { task: 'params', with: { a: '{{ secrets.KEY }}' } },
+    ];
+    const results = await run({ tasks }, [{ n: 1 }, { n: 2 }]);
+    expect(results.map(({ value }) => value)).toEqual([{ a: 'hunter22' }, { a: 'hunter22' }]);
+  });
+
+  it('is listed for hooks and predicates too, by name alone', async () => {
+    const { host } = world();
+    await host.create({
+      id: 'p',
+      stages: [
+        {
+          name: 'A',
+          tasks: [{ task: 'params', with: { a: '{{ value }}' } }],
+          onSuccess: { task: 'tell', with: { b: '{{ secrets.OTHER }}' } },
+        },
+        { name: 'B', tasks: [{ task: 'params' }], skipIf: { task: 'equals', with: { to: '{{ secrets.KEY }}' } } },
+      ],
+    });
+    const description = await host.get('p').describe();
+    expect(description.secrets).toEqual(['KEY', 'OTHER']);
+    expect(JSON.stringify(description)).not.toMatch(/hunter22|swordfish/);
+  });
+
   it('is masked in its spellings for JSON and URLs', () => {
     const { mask } = createSecrets({ A: 'a"b c', AB: 'xa"b cx' });
     expect(mask('1 a"b c 2 a\\"b c 3 a%22b%20c 4 xa"b cx')).toBe('1 [secret A] 2 [secret A] 3 [secret A] 4 [secret AB]');
+  });
+});
+
+describe('an expression of a template', () => {
+  it.each([
+    '$ ~> |value.list|{"x": 9}|',
+    '$ ~> |$$.value|{"list": []}|',
+    '$ ~> |metadata|{"from": "elsewhere"}|',
+    '($v := value; $ ~> |$v.list|{"x": 9}|)',
+    '$ ~> |$$.metadata|{}, "from"|',
+  ])('%s changes neither the value nor the metadata', async (expression) => {
+    const { run } = world();
+    const tasks = [
+      { task: 'params', with: { seen: `{{ ${expression} }}`, value: '{{ value }}', from: '{{ metadata.from }}' } },
+      { task: 'params', with: { value: '{{ value.value }}', from: '{{ metadata.from }}' } },
+    ];
+    const [result] = await run({ tasks }, [{ id: 'a', value: { list: [{ x: 1 }] }, from: 'crm' }]);
+    expect(result?.value).toEqual({ value: { list: [{ x: 1 }] }, from: 'crm' });
+  });
+
+  it.each([
+    ['a regular expression with braces', '{{ $replace(value.t, /[{}"]/, "-") }}!', { t: 'a{b' }, 'a-b!'],
+    ['a quote in one', `{{ $contains(value.t, /'/) }} and {{ value.t }}`, { t: "it's" }, "true and it's"],
+    ['a comment', '{{ value.t /* }} " */ }}!', { t: 'x' }, 'x!'],
+    ['texts with braces', `{{ "}}" & '}}' & value.t }}!`, { t: 'x' }, '}}}}x!'],
+    ['two of them', '{{ {"a": {}} }}{{ {"b": {}}}}', {}, '{"a":{}}{"b":{}}'],
+  ])('ends behind %s', async (_, template, item, expected) => {
+    const { params } = world();
+    expect((await params({ a: template }, item))?.value).toEqual({ a: expected });
   });
 });
 

@@ -282,7 +282,7 @@ describe('PATCH and DELETE /pipelines/:id/stages/:stage', () => {
     });
     const dropped = await remove('/pipelines/p/stages/Only');
     expect([dropped.statusCode, dropped.json()]).toEqual([200, { stage: 'Only', effective: defined, defined }]);
-    expect((await get(service, '/pipelines/p')).json()).toMatchObject({ overrides: {}, workers: { Only: ['Only-W0'] } });
+    expect((await get(service, '/pipelines/p')).json()).toMatchObject({ overrides: {}, secrets: [], workers: { Only: ['Only-W0'] } });
   });
 
   it.each([
