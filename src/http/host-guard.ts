@@ -24,21 +24,23 @@ const ENDS_IN_NUMBER = /(?:^|[.])(?:\d+|0x[0-9a-f]*)[.]?$/i;
  * rebinding) counts for the browser as one of the same origin, and could do everything that needs no key; its `Host` is all that tells.
  *
  * Without keys the name has to be of this machine's loopback, or one of `ALLOWED_HOSTS`. A service that listens beyond loopback without
- * keys, because others guard its network, also goes by every IP address and by names without a dot, such as a container's: nobody else
- * can have such a name resolved for a browser.
+ * keys, because others guard its network, also goes by every IP address and, as long as `ALLOWED_HOSTS` names none, by names without a dot
+ * such as a container's: no public DNS has such a name for somebody else's page.
  *
  * For the hook and for what the router refuses before any hook: returns what is wrong, if anything is.
  */
 export function createHostGuard({ host: own, allowedHosts, hasKeys }: HostRules): (request: FastifyRequest) => SluiceError | undefined {
   const allowed = allowedHosts.map(matcherOf);
   const isLocal = isLoopback(own);
+  const takesShortNames = !isLocal && allowed.length === 0;
 
   function isOurs(name: string, port: string): boolean {
     const literal = addressOf(name);
     if (literal !== undefined) return !isLocal || isLoopback(literal) || allowed.some((fits) => fits(literal, port));
     if (ENDS_IN_NUMBER.test(name)) return false;
     if (name === 'localhost' || name.endsWith('.localhost')) return true;
-    if (!isLocal && name !== '' && (!name.includes('.') || name === own.toLowerCase())) return true;
+    if (!isLocal && name === own.toLowerCase()) return true;
+    if (takesShortNames && name !== '' && !name.includes('.')) return true;
     return allowed.some((fits) => fits(name, port));
   }
 
