@@ -44,10 +44,17 @@ export function createHostGuard({ host: own, allowedHosts, hasKeys }: HostRules)
     return allowed.some((fits) => fits(name, port));
   }
 
+  /** Of the last request that was taken: nearly all name the same. */
+  let taken: string | null = null;
+
   function faultOf(authority: string): SluiceError | undefined {
+    if (authority === taken) return undefined;
     const { host, port = '' } = AUTHORITY.exec(authority)?.groups ?? {};
     if (host === undefined || Number(port) > 65_535) return new SluiceError('bad-request', 'the Host header is not a host and a port');
-    if (hasKeys || isOurs(nameOf(host), port)) return undefined;
+    if (hasKeys || isOurs(nameOf(host), port)) {
+      taken = authority;
+      return undefined;
+    }
     return new SluiceError('misdirected-request', `the request was sent to "${authority}", which this service does not go by`);
   }
 
@@ -57,7 +64,8 @@ export function createHostGuard({ host: own, allowedHosts, hasKeys }: HostRules)
     const [given] = hosts;
     // Of HTTP/1.0, which may leave it out, a browser never does.
     if (given === undefined && raw.httpVersion !== '1.0') return new SluiceError('bad-request', 'the request has no Host header');
-    const { authority } = ABSOLUTE.exec(raw.url ?? '')?.groups ?? {};
+    const { url = '' } = raw;
+    const authority = url.startsWith('/') ? undefined : ABSOLUTE.exec(url)?.groups?.authority;
     return (
       (given === undefined && hasKeys ? undefined : faultOf(given ?? '')) ?? (authority === undefined ? undefined : faultOf(authority))
     );
