@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,6 +98,16 @@ describe('the process', () => {
     expect(await service.exited).toBe(0);
     expect(service.records.at(-1)).toMatchObject({ msg: 'shutdown report', finished: 0, leftQueued: 0, aborted: 0 });
     expect(service.stderr).toBe('');
+  });
+
+  it('answers to the names of loopback and of ALLOWED_HOSTS', async () => {
+    const url = await start({ ALLOWED_HOSTS: 'sluice.example' }).url();
+    const statusFor = async (host: string): Promise<number | undefined> => {
+      const [response] = await once(get(`${url}/pipelines`, { headers: { host }, agent: false }), 'response');
+      response.resume();
+      return response.statusCode;
+    };
+    expect(await Promise.all(['localhost', 'sluice.example:80', 'evil.example'].map(statusFor))).toEqual([200, 200, 421]);
   });
 
   it('stays alive but not ready while it waits for running items, and a second signal forces it', async () => {

@@ -24,28 +24,37 @@ const ENDS_IN_NUMBER = /(?:^|[.])(?:\d+|0x[0-9a-f]*)[.]?$/i;
  * rebinding) counts for the browser as one of the same origin, and could do everything that needs no key; its `Host` is all that tells.
  *
  * Without keys the name has to be of this machine's loopback, or one of `ALLOWED_HOSTS`. A service that listens beyond loopback without
- * keys, because others guard its network, also goes by every IP address and by names without a dot, such as a container's: nobody else
- * can have such a name resolved for a browser.
+ * keys, because others guard its network, also goes by every IP address and, as long as `ALLOWED_HOSTS` names none, by names without a dot
+ * such as a container's: no public DNS has such a name for somebody else's page.
  *
  * For the hook and for what the router refuses before any hook: returns what is wrong, if anything is.
  */
 export function createHostGuard({ host: own, allowedHosts, hasKeys }: HostRules): (request: FastifyRequest) => SluiceError | undefined {
   const allowed = allowedHosts.map(matcherOf);
   const isLocal = isLoopback(own);
+  const takesShortNames = !isLocal && allowed.length === 0;
 
   function isOurs(name: string, port: string): boolean {
     const literal = addressOf(name);
     if (literal !== undefined) return !isLocal || isLoopback(literal) || allowed.some((fits) => fits(literal, port));
     if (ENDS_IN_NUMBER.test(name)) return false;
     if (name === 'localhost' || name.endsWith('.localhost')) return true;
-    if (!isLocal && name !== '' && (!name.includes('.') || name === own.toLowerCase())) return true;
+    if (!isLocal && name === own.toLowerCase()) return true;
+    if (takesShortNames && name !== '' && !name.includes('.')) return true;
     return allowed.some((fits) => fits(name, port));
   }
 
+  /** Of the last request that was taken: nearly all name the same. */
+  let taken: string | null = null;
+
   function faultOf(authority: string): SluiceError | undefined {
+    if (authority === taken) return undefined;
     const { host, port = '' } = AUTHORITY.exec(authority)?.groups ?? {};
     if (host === undefined || Number(port) > 65_535) return new SluiceError('bad-request', 'the Host header is not a host and a port');
-    if (hasKeys || isOurs(nameOf(host), port)) return undefined;
+    if (hasKeys || isOurs(nameOf(host), port)) {
+      taken = authority;
+      return undefined;
+    }
     return new SluiceError('misdirected-request', `the request was sent to "${authority}", which this service does not go by`);
   }
 
@@ -55,7 +64,8 @@ export function createHostGuard({ host: own, allowedHosts, hasKeys }: HostRules)
     const [given] = hosts;
     // Of HTTP/1.0, which may leave it out, a browser never does.
     if (given === undefined && raw.httpVersion !== '1.0') return new SluiceError('bad-request', 'the request has no Host header');
-    const { authority } = ABSOLUTE.exec(raw.url ?? '')?.groups ?? {};
+    const { url = '' } = raw;
+    const authority = url.startsWith('/') ? undefined : ABSOLUTE.exec(url)?.groups?.authority;
     return (
       (given === undefined && hasKeys ? undefined : faultOf(given ?? '')) ?? (authority === undefined ? undefined : faultOf(authority))
     );

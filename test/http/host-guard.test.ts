@@ -192,6 +192,17 @@ describe('without keys, beyond loopback', () => {
     expect((await ask(service, host)).status).toBe(421);
   });
 
+  it('does not go by other short names once ALLOWED_HOSTS has some', async () => {
+    const strict = await start({ host: '0.0.0.0', allowedHosts: ['sluice'] });
+    for (const [host, expected] of [
+      ['sluice:3000', 200],
+      ['10.0.0.1', 200],
+      ['other', 421],
+    ] as const) {
+      expect((await ask(strict, host)).status).toBe(expected);
+    }
+  });
+
   it('goes by the name that it listens on', async () => {
     const named = await start({ host: 'Box.lan' });
     expect((await ask(named, 'box.lan:3000')).status).toBe(200);

@@ -126,6 +126,15 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  it('says of every operation who may call it', () => {
+    for (const { name, operation } of operations) {
+      const { 'x-scope': scope, description, security } = operation as Operation & { 'x-scope'?: string; security?: object[] };
+      expect(scope, name).toMatch(/^(public|any|read|feed|operate|admin)$/);
+      expect(description, name).toMatch(scope === 'public' ? /Needs no key[.]$/ : /Needs (a key, of any scope|the scope `\w+`).*[.]$/);
+      expect(security, name).toEqual(scope === 'public' ? [] : undefined);
+    }
+  });
+
   it('knows the header that resumes an event stream', () => {
     const parameters = document.paths['/pipelines/{id}/events']?.get?.parameters ?? [];
     expect(parameters).toContainEqual(expect.objectContaining({ name: 'last-event-id', in: 'header', required: false }));

@@ -26,6 +26,21 @@ async function halfway({ world }: Suite) {
 export function feeds(suite: Suite): void {
   const { test, world } = suite;
 
+  test('know the name that they were made under, and are listed by it', async () => {
+    const { pipeline } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['pass'] }]);
+    await p.feed(named('a'), { feedId: 'fed', maker: 'ci' });
+    await p.run(named('b'), { feedId: 'run', maker: 'cd' });
+    await (await p.openFeed({ feedId: 'sent', maker: 'ci' })).end();
+    await p.feed(named('c'), { feedId: 'plain' });
+    expect(await Promise.all(['fed', 'run', 'sent', 'plain'].map((feedId) => p.feedMaker(feedId)))).toEqual(['ci', 'cd', 'ci', null]);
+    await expect(p.feedMaker('none')).rejects.toMatchObject({ code: 'feed-not-found' });
+    const first = await p.feeds({ after: 0, limit: 1, maker: 'ci' });
+    const second = await p.feeds({ after: first.next ?? 0, limit: 1, maker: 'ci' });
+    expect([first, second].flatMap(({ rows }) => rows.map(({ feedId }) => feedId))).toEqual(['fed', 'sent']);
+    expect(second.next).toBeNull();
+  });
+
   test('are shown with counts that add up, while they run and when they are done', async () => {
     const { p, gate, held } = await halfway(suite);
     const view = await p.feedView('f');

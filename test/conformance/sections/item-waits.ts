@@ -27,6 +27,21 @@ export function itemWaits({ test, world }: Suite): void {
     expect(await wait('ALL_COMPLETED')).toEqual({ done: ['c', 'a', 'b: RangeError'], pending: [] });
   });
 
+  test('knows only items of the maker that is asked for, if one is', async () => {
+    const { pipeline } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['pass'] }]);
+    await p.run(named('mine'), { maker: 'ci' });
+    await p.run(named('theirs'), { maker: 'cd' });
+    await p.run(named('nobodys'), {});
+    const wait = (maker: string | undefined, ...itemIds: string[]) => p.waitForItems({ maker, itemIds, returnWhen: 'ALL_COMPLETED' });
+    expect((await wait('ci', 'mine')).done).toMatchObject([{ id: 'mine' }]);
+    expect((await wait(undefined, 'mine', 'theirs', 'nobodys')).done).toHaveLength(3);
+    await expect(wait('ci', 'mine', 'theirs', 'nobodys', 'missing')).rejects.toMatchObject({
+      code: 'item-not-found',
+      details: { ids: ['theirs', 'nobodys', 'missing'] },
+    });
+  });
+
   test('until the first has ended, also one that had before', async () => {
     const { gate, p, wait } = await heldOnes();
     const waited = wait('FIRST_COMPLETED');

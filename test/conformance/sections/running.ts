@@ -22,6 +22,18 @@ export function running({ test, world }: Suite): void {
     expect(errorSummary).toEqual({ totalFailed: 0, errorsByType: {}, errorsByStage: {}, failedItems: [] });
   });
 
+  test('does not start what does not run when it may not, and leaves nothing behind', async () => {
+    const { pipeline } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['pass'] }]);
+    await p.shutdown('graceful');
+    await expect(p.run(named('a'), { feedId: 'f', mayStart: false })).rejects.toMatchObject({ code: 'not-running' });
+    await expect(p.openRun({ feedId: 'f', mayStart: false })).rejects.toMatchObject({ code: 'not-running' });
+    await expect(p.openRun({ feedId: 'f', mayStart: false }, named('a'))).rejects.toMatchObject({ code: 'not-running' });
+    expect(await p.describe()).toMatchObject({ state: 'stopped', itemsInFlight: 0 });
+    expect((await p.run(named('a'), { feedId: 'f' })).results).toHaveLength(1);
+    expect((await p.run(named('b'), { mayStart: false })).results).toHaveLength(1);
+  });
+
   test('waits for its own items alone', async () => {
     const { pipeline, gate, held } = await world();
     const p = await pipeline([{ name: 'A', workers: 2, tasks: ['gated'] }]);
