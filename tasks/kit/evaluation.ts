@@ -15,8 +15,8 @@ export const EVALUATION_LIMITS = {
   /** Nested calls. */
   stack: 2000,
   /** Of what goes in, and of what comes out, see {@link weightOf}. */
-  inputWeight: 33_554_432,
-  outputWeight: 16_777_216,
+  inputWeight: 16_777_216,
+  outputWeight: 8_388_608,
 } as const;
 
 export type WorkKind = 'expression' | 'schema';
@@ -49,10 +49,12 @@ export interface Answers {
 }
 
 const NODE_WEIGHT = 8;
+/** What an object or a list costs to copy from one process to another, beside its members. */
+const OBJECT_WEIGHT = 16;
 
 /**
- * About the size of a value in bytes as JSON, or, above `most`, some number above it. Ends early, so that a value of any size is
- * weighed in a bounded time. Of any depth.
+ * About the size of a value in bytes, or, above `most`, some number above it. Ends early, so that a value of any size is weighed in a
+ * bounded time. Of any depth.
  */
 export function weightOf(value: unknown, most: number): number {
   let weight = 0;
@@ -62,10 +64,11 @@ export function weightOf(value: unknown, most: number): number {
     weight += NODE_WEIGHT;
     if (typeof next === 'string') weight += next.length;
     else if (Array.isArray(next)) {
-      weight += next.length;
+      weight += OBJECT_WEIGHT + next.length;
       // An array that is too long by itself is not looked into.
       if (weight <= most) for (const member of next) todo.push(member);
     } else if (typeof next === 'object' && next !== null) {
+      weight += OBJECT_WEIGHT;
       for (const key in next) {
         weight += key.length;
         todo.push((next as Record<string, unknown>)[key]);
