@@ -106,6 +106,13 @@ export default {
       to: { path: product, pathNot: ['^src/(loader|engine|schemas)/', '^src/config[.]ts$', '^tasks/kit/'] },
     },
     {
+      name: 'process-below-server',
+      comment: 'How the process is watched and ended: it is told what it needs, and knows no route, task or configuration.',
+      severity: 'error',
+      from: { path: '^src/process/' },
+      to: { path: product, pathNot: '^src/(process|engine|schemas|stores|loader)/' },
+    },
+    {
       name: 'tasks-above-engine',
       severity: 'error',
       from: { path: '^tasks/' },

@@ -12,6 +12,7 @@ import type { BenchRow } from './row.ts';
 const ALL = [
   'throughput',
   'memory',
+  'watchdog',
   'latency',
   'timers',
   'startup',

@@ -106,7 +106,13 @@ export const variables = z.object({
     0,
     86_400,
     30,
-    'How long running items have to finish after SIGTERM or SIGINT before they are aborted.',
+    'How long running items have to finish after SIGTERM or SIGINT before they are aborted. The process ends at most 10 seconds later.',
+  ),
+  LOOP_STALL_SECONDS: seconds(
+    0,
+    86_400,
+    30,
+    'How long one call of a task may hold the event loop. Then the process ends, having logged what held it, so that it is started again; the item counts as one that crashed it. `0` lets it stand for ever. A task that computes for long belongs in a thread (`thread: true`).',
   ),
   BODY_LIMIT_BYTES: integer(1024, 1_073_741_824, 1_048_576, 'The largest JSON body. An NDJSON body may be of any length.', 'bytes'),
   MAX_VALUE_BYTES: integer(
@@ -178,6 +184,7 @@ export interface Config {
   secrets: Readonly<Record<string, string>>;
   logLevel: (typeof LOG_LEVELS)[number];
   shutdownTimeoutSeconds: number;
+  loopStallSeconds: number;
   bodyLimitBytes: number;
   maxValueBytes: number;
   eventsKept: number;
@@ -229,6 +236,7 @@ export function loadConfig(environment: Environment): Config {
     secrets: secretsIn(given),
     logLevel: values.LOG_LEVEL,
     shutdownTimeoutSeconds: values.SHUTDOWN_TIMEOUT_SECONDS,
+    loopStallSeconds: values.LOOP_STALL_SECONDS,
     bodyLimitBytes: values.BODY_LIMIT_BYTES,
     maxValueBytes: given.MAX_VALUE_BYTES === undefined ? largestItem(values.BODY_LIMIT_BYTES) : values.MAX_VALUE_BYTES,
     eventsKept: values.EVENTS_KEPT,

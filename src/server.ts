@@ -1,15 +1,19 @@
 /**
- * The process: configuration, listening, signals, exit codes. Everything else is imported after the check of Node's version,
+ * The process: configuration, listening, signals. How it is watched and how it ends is in src/process. Everything else is imported after the check of Node's version,
  * because an older one already fails at loading it, with a message that helps nobody.
  *
  *     starting ──▶ serving ──signal, POST /shutdown──▶ stopping ──▶ exit 0
  *         └─ wrong configuration, port in use ─▶ exit 78      └─ second signal: by force
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { enableCompileCache } from 'node:module';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { LocalHost } from './engine/index.ts';
+import type { Work } from './engine/ports.ts';
+import type { Guard } from './process/guard.ts';
+import type { Watchdog } from './process/watchdog.ts';
 import type { ShutdownMode, ShutdownReport } from './schemas/control.ts';
 
 /** EX_CONFIG of sysexits.h: starting it again without a change is useless. */
@@ -17,13 +21,14 @@ const EXIT_CONFIG = 78;
 const NODE_MIN = [22, 18] as const;
 /** Under npm a Ctrl-C comes twice: from the terminal to the whole group, and passed on by npm. That is one signal. */
 const SIGNAL_ECHO_MS = 100;
-/** After the pipelines have ended: how long replies in flight may take. */
-const LAST_REPLIES_MS = 5000;
 /** A hook that takes longer is left behind; it holds up its worker, not the pipeline's fate. */
 const HOOK_TIMEOUT_SECONDS = 30;
 
+let guard: Guard | undefined;
+
 function fail(message: string): never {
   process.stderr.write(`${message}\n`);
+  guard?.exit(EXIT_CONFIG);
   process.exit(EXIT_CONFIG);
 }
 
@@ -40,10 +45,11 @@ const [
   { pino },
   { buildApp },
   { ConfigError, loadConfig, storeFileOf },
-  { createLocalHost, createTaskRegistry, SluiceError },
+  { createLocalHost, createTaskRegistry, STRENGTH, SluiceError },
   ports,
   loader,
   tasks,
+  [{ endProcess }, { guardProcess }, { SharedLoopNotes }, { startWatchdog }],
 ] = await Promise.all([
   import('pino'),
   import('./app.ts'),
@@ -57,6 +63,12 @@ const [
     import('./loader/user-tasks.ts'),
   ]),
   import('../tasks/index.ts'),
+  Promise.all([
+    import('./process/ending.ts'),
+    import('./process/guard.ts'),
+    import('./process/loop-notes.ts'),
+    import('./process/watchdog.ts'),
+  ]),
 ]);
 const [{ readDefinitions }, { createSecrets }, { createThreadRunner }, { loadUserTasks }] = loader;
 
@@ -80,15 +92,26 @@ const logger: Logger = pino(
   },
   pino.destination({ fd: 1, sync: true }),
 );
-process.on('uncaughtException', (err) => {
-  logger.fatal({ err }, 'uncaught exception');
-  process.exit(1);
-});
+/** What runs now, and what a task of the user's began that runs now. */
+const notes = new SharedLoopNotes();
+const begunBy = new AsyncLocalStorage<Work>();
+const workNow = (): Work | null => notes.work ?? begunBy.getStore() ?? null;
+const asWork = (call: () => unknown): unknown => {
+  const { work } = notes;
+  return work === null ? call() : begunBy.run(work, () => notes.naming(work, call));
+};
 
-// A promise that a user's task left behind and that failed: the task's own attempt has ended otherwise, nothing here is broken.
-process.on('unhandledRejection', (err) => {
-  logger.error({ err }, 'a promise was rejected and nobody waited for it');
-});
+let host: LocalHost | undefined;
+let app: FastifyInstance | undefined;
+let watchdog: Watchdog | undefined;
+let blamePath: string | null = null;
+let stopping: Promise<void> | undefined;
+
+const guarded = guardProcess({ logger, workNow, isStopping: () => stopping !== undefined });
+guard = guarded;
+guarded.blame = ({ pipeline, sequenceId }) => {
+  if (pipeline !== null && sequenceId !== null) host?.blame({ pipeline, sequenceId });
+};
 
 async function openStore() {
   const file = storeFileOf(config.storeUrl);
@@ -97,7 +120,8 @@ async function openStore() {
     return {};
   }
   // Its native part is loaded only where it is used.
-  const { openSqliteStore, StoreFileError } = await import('./stores/sqlite/index.ts');
+  const { blameOf, openSqliteStore, StoreFileError } = await import('./stores/sqlite/index.ts');
+  blamePath = blameOf(file);
   try {
     return { store: await openSqliteStore({ file }) };
   } catch (error) {
@@ -108,11 +132,11 @@ async function openStore() {
 async function startHost(): Promise<LocalHost> {
   const builtIn = tasks.builtInTasks({ outputDir: config.outputDir, httpAllowHosts: config.httpAllowHosts, maskSecrets: secrets.mask });
   const taken = builtIn.map((task) => task.name);
-  const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken);
+  const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken, asWork);
   const host = createLocalHost({
     ...config,
     registry: createTaskRegistry([...builtIn, ...own]),
-    ports: { ...ports.systemPorts, logger, threads: createThreadRunner({ logger }), expressions: tasks.expressionLanguage, secrets },
+    ports: { ...ports.systemPorts, logger, threads: createThreadRunner({ logger }), expressions: tasks.expressionLanguage, secrets, notes },
     hookTimeoutSeconds: HOOK_TIMEOUT_SECONDS,
     ...(await openStore()),
   });
@@ -157,32 +181,64 @@ async function loadPipelines(host: LocalHost): Promise<void> {
     note('the workers', error);
   }
   if (faults.length > 0) throw new ConfigError('The pipeline definitions cannot be used', faults);
+  // From here on items run.
+  watchdog = await startWatchdog({
+    notes,
+    workNow,
+    stallSeconds: config.loopStallSeconds,
+    shutdownSeconds: config.shutdownTimeoutSeconds,
+    secrets: config.secrets,
+    isSilent: config.logLevel === 'silent',
+    blamePath,
+    logger,
+  });
   host.goOn();
   const { recovered } = host.storeHealth;
   if (recovered !== null) logger.info(recovered, 'recovered');
 }
 
-let stopping: Promise<void> | undefined;
+const NOTHING_BEGUN: ShutdownReport = {
+  mode: 'graceful',
+  finished: 0,
+  leftQueued: 0,
+  aborted: 0,
+  notKept: 0,
+  notKeptIds: [],
+  timedOut: false,
+};
+let mode: ShutdownMode | undefined;
 
 /** Ends the process. Asked again, it passes the mode on: the host lets a harder one overtake. */
-function stop(app: FastifyInstance, host: LocalHost, mode: ShutdownMode, timeoutSeconds: number, reason: string): void {
-  logger.info({ mode, timeoutSeconds, reason }, 'shutting down');
-  const ended = host.shutdown(mode, timeoutSeconds);
-  stopping ??= ended.then((report) => finish(app, host, report));
+function stop(asked: ShutdownMode, timeoutSeconds: number, reason: string): void {
+  logger.info({ mode: asked, timeoutSeconds, reason }, 'shutting down');
+  if (mode === undefined || STRENGTH[asked] > STRENGTH[mode]) {
+    mode = asked;
+    watchdog?.expectEnd(asked === 'force' ? 0 : timeoutSeconds);
+  }
+  // Before its first item has begun there is nothing to wait for.
+  const ended = watchdog === undefined || host === undefined ? Promise.resolve(NOTHING_BEGUN) : host.shutdown(asked, timeoutSeconds);
+  stopping ??= ended.then((report) => endProcess(report, { app, host, guard: guarded, logger, watchdog }));
   stopping.catch((err: unknown) => {
     logger.fatal({ err }, 'the shutdown failed');
-    process.exit(1);
+    guarded.exit(1);
   });
 }
 
-async function finish(app: FastifyInstance, host: LocalHost, report: ShutdownReport): Promise<void> {
-  const late = setTimeout(() => app.server.closeAllConnections(), LAST_REPLIES_MS);
-  await app.close();
-  clearTimeout(late);
-  await host.close();
-  logger.info(report, 'shutdown report');
-  process.exit(0);
+// Own handlers, not close-with-grace: at a second signal that one exits at once with code 1, where here the pipelines are
+// aborted in order, the report is logged and the code is 0. They come first: the watchdog hears signals too, and ends nothing by itself.
+let firstSignalAt: number | undefined;
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    const now = performance.now();
+    const isEcho = firstSignalAt !== undefined && now - firstSignalAt < SIGNAL_ECHO_MS;
+    if (isEcho) return;
+    const asked = firstSignalAt === undefined ? 'graceful' : 'force';
+    firstSignalAt ??= now;
+    stop(asked, config.shutdownTimeoutSeconds, signal);
+  });
 }
+// Sent when a terminal goes away; by default it kills.
+process.on('SIGHUP', () => logger.info({ signal: 'SIGHUP' }, 'the signal is ignored; SIGTERM ends the service'));
 
 /** What a failed listen means to who started it. */
 function listenFault(error: NodeJS.ErrnoException): string | undefined {
@@ -201,35 +257,25 @@ function listenFault(error: NodeJS.ErrnoException): string | undefined {
 }
 
 try {
-  const host = await startHost();
+  host = await startHost();
   await loadPipelines(host);
-  const app = await buildApp(config, {
+  app = await buildApp(config, {
     host,
     logger,
-    requestShutdown: (mode, timeoutSeconds) => stop(app, host, mode, timeoutSeconds, 'POST /shutdown'),
+    requestShutdown: (asked, timeoutSeconds) => stop(asked, timeoutSeconds, 'POST /shutdown'),
   });
-  // Own handlers, not close-with-grace: at a second signal that one exits at once with code 1, where here the pipelines are
-  // aborted in order, the report is logged and the code is 0.
-  let firstSignalAt: number | undefined;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      const now = performance.now();
-      const isEcho = firstSignalAt !== undefined && now - firstSignalAt < SIGNAL_ECHO_MS;
-      if (isEcho) return;
-      const mode = firstSignalAt === undefined ? 'graceful' : 'force';
-      firstSignalAt ??= now;
-      stop(app, host, mode, config.shutdownTimeoutSeconds, signal);
-    });
-  }
   await app.listen({
     host: config.host,
     port: config.port,
     // Fastify logs what this returns, once an address; an object makes it a record with fields.
     listenTextResolver: (url) => ({ msg: 'listening', url, pid: process.pid, node: process.versions.node }) as never,
   });
+  watchdog?.serving();
 } catch (error) {
+  // Asked to stop while it started, it refuses what the start still does.
+  if (stopping !== undefined) await stopping;
   const message = error instanceof ConfigError ? error.message : listenFault(error as NodeJS.ErrnoException);
   if (message !== undefined) fail(message);
   logger.fatal({ err: error }, 'Sluice cannot start');
-  process.exit(1);
+  guarded.exit(1);
 }

@@ -31,6 +31,7 @@ describe('an empty environment', () => {
       outputDir: './data/output',
       logLevel: 'info',
       shutdownTimeoutSeconds: 30,
+      loopStallSeconds: 30,
       bodyLimitBytes: 1_048_576,
       maxValueBytes: 16_777_216,
       eventsKept: 262_144,

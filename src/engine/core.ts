@@ -148,6 +148,8 @@ export class Core {
       events: this.events,
       random,
       logger,
+      pipelineId: options.id,
+      notes: options.ports.notes ?? null,
       maskSecrets: secrets.mask,
       done: (worker, outcome) => {
         this.scheduler.apply(worker, outcome);

@@ -78,6 +78,11 @@ export class Flusher {
     return undefined;
   }
 
+  /** Something has changed that is not stored yet. */
+  get isBehind(): boolean {
+    return this.isDue || this.isWriting;
+  }
+
   /** Calls `changed` when trouble comes and when it is over. */
   watch(changed: () => void): void {
     this.listeners.add(changed);

@@ -8,6 +8,7 @@ export * from './errors.ts';
 export { createLocalHost, type LocalHost, type LocalHostOptions } from './local-host.ts';
 export { Pipeline, type PipelineOptions } from './pipeline.ts';
 export * from './runtime.ts';
+export { STRENGTH } from './shutdown.ts';
 export type { StageOptions } from './stage-spec.ts';
 export { StatusTracker, type StatusTrackerCallbacks } from './status-tracker.ts';
 export * from './task.ts';

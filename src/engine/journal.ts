@@ -241,6 +241,11 @@ export class Journal implements Changing, EventJournal {
     if (this.isFull && this.unstored < FULL / 2 && this.grown < FULL_CHARACTERS / 2) this.setFull(false);
   }
 
+  /** Whose newest state the store does not have. */
+  unstoredItems(): Set<Item> {
+    return new Set([...this.dirty, ...this.inFlight]);
+  }
+
   private get unstored(): number {
     return this.dirty.length + this.inFlight.length;
   }

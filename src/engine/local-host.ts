@@ -14,7 +14,7 @@ import type { Ports } from './ports.ts';
 import type { EventSource, PipelineDescription, PipelineHost, PutOutcome, StoreHealth, StoreRecovery } from './runtime.ts';
 import { STRENGTH } from './shutdown.ts';
 import { placeholderStage, resolveStage, type SpecEnvironment } from './stage-spec.ts';
-import type { Store } from './store.ts';
+import type { Blame, Store } from './store.ts';
 import type { TaskRegistry } from './task-registry.ts';
 import { expectRoomFor, MAX_WORKERS } from './worker-room.ts';
 
@@ -44,12 +44,18 @@ export interface LocalHostOptions extends DefinitionLimits {
 const MAX_DELIVERIES = 5;
 const MAX_PIPELINES = 1000;
 const MAX_VALUE_BYTES = 16 * 1024 * 1024;
+/** At a shutdown: how long the store may take to write what is left. */
+const LAST_WRITES_MS = 2000;
+/** How many items that are not stored a report names. */
+const IDS_NAMED = 100;
 
 /** The pipelines of this process. They live as long as it does; with a store, they go on in the next one. */
 export class LocalHost implements PipelineHost {
   readonly tasks: TaskRegistry;
   readonly limiters: Limiters;
   shuttingDown = false;
+  /** A thread could not be ended at the shutdown: whoever waits for it waits for ever. */
+  hasThreadsLeft = false;
   private readonly options: LocalHostOptions;
   private readonly pipelines = new Map<string, LocalRuntime>();
   private readonly allEvents: HostEvents;
@@ -208,6 +214,7 @@ export class LocalHost implements PipelineHost {
     if (this.pipelines.get(id) !== pipeline) return;
     this.pipelines.delete(id);
     this.allEvents.remove(id);
+    this.options.ports.notes?.leave(id);
     if (pipeline.durable !== null) await this.stored?.drop(pipeline.durable);
   }
 
@@ -218,12 +225,35 @@ export class LocalHost implements PipelineHost {
       pipeline.core.admission.close();
     }
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.shutdown(mode, timeoutSeconds)));
-    await this.options.ports.threads?.close();
     const report = sum(mode, reports);
-    if ((await this.stored?.flusher.settled()) === false) {
-      report.notKept = [...this.pipelines.values()].reduce((count, pipeline) => count + pipeline.core.inFlight, 0);
+    const [haveThreadsEnded] = await Promise.all([this.options.ports.threads?.close(), this.lastWrites()]);
+    if (haveThreadsEnded === false) this.hasThreadsLeft = true;
+    const { count, ids } = this.notStored();
+    return count === 0 ? report : { ...report, notKept: count, notKeptIds: ids };
+  }
+
+  /**
+   * What a durable store cannot vouch for, since its last writes are not on disk: items whose newest state it does not have (these are named
+   * first), and those that are unfinished, whose last change it may not have. What was acknowledged goes on at the next start all the same.
+   */
+  notStored(): { count: number; ids: string[] } {
+    const ids = new Set<string>();
+    let count = 0;
+    if (this.stored?.flusher.isBehind !== true) return { count, ids: [] };
+    for (const { core } of this.pipelines.values()) {
+      const unstored = core.journal?.unstoredItems() ?? [];
+      count += core.inFlight;
+      for (const item of unstored) {
+        if (item.isFinal) count++;
+        if (ids.size < IDS_NAMED) ids.add(item.id);
+      }
     }
-    return report;
+    return { count, ids: [...ids] };
+  }
+
+  /** Who ends this process, or holds its event loop: the next one counts it on nobody else. */
+  blame(blame: Blame): void {
+    this.stored?.store.blame(blame);
   }
 
   /** After {@link LocalHost.shutdown} and the last look: lets go of the store. */
@@ -260,6 +290,19 @@ export class LocalHost implements PipelineHost {
       `${whose} have ${sum} workers, more than MAX_WORKERS allows (${this.maxWorkers}), most of them ` +
       `${largest.map(({ id, workers }) => `"${id}" (${workers})`).join(', ')}: set it to ${sum} or more, and lower it when they have fewer`;
     throw new SluiceError('invalid-pipeline', message);
+  }
+
+  private lastWrites(): Promise<unknown> {
+    const settled = this.stored?.flusher.settled();
+    if (settled === undefined) return Promise.resolve();
+    const { clock } = this.options.ports;
+    return new Promise((resolve) => {
+      const late = clock.setTimer(() => resolve(undefined), LAST_WRITES_MS);
+      void settled.then(() => {
+        clock.clearTimer(late);
+        resolve(undefined);
+      });
+    });
   }
 
   private get specs(): SpecEnvironment {

@@ -77,6 +77,42 @@ export interface Secrets {
   mask(text: string): string;
 }
 
+/** What runs for an item, as far as it is known. */
+export interface Work {
+  pipeline: string | null;
+  stage: string | null;
+  /** Or `skipIf`, `onSuccess`, `onFailure`, `onSkip`. */
+  task: string | null;
+  item: string | null;
+  sequenceId: number | null;
+}
+
+export interface NotedItem {
+  readonly id: string;
+  readonly sequenceId: number;
+}
+
+export interface NotedWorker {
+  readonly item: NotedItem | null;
+}
+
+/** A stage's calls: its tasks by their number, and at the end `skipIf`, `onSuccess`, `onFailure` and `onSkip`, the last one backwards. */
+export const CALLS_MAX = 4096;
+export const CALL = { skipIf: CALLS_MAX - 1, onSuccess: CALLS_MAX - 2, onFailure: CALLS_MAX - 3, onSkip: CALLS_MAX - 4 } as const;
+
+/**
+ * Told what is called in the event loop, so that somebody outside can say what holds it or ended the process. {@link LoopNotes.begin} and
+ * {@link LoopNotes.end} stand around every call of a task, predicate or hook, so they MUST cost next to nothing, and never throw.
+ */
+export interface LoopNotes {
+  /** Where a stage's calls begin: `begin` is given this plus the number of the call. */
+  place(pipeline: string, stage: string, tasks: readonly string[]): number;
+  /** The pipeline is gone, with its stages. */
+  leave(pipeline: string): void;
+  begin(worker: NotedWorker, where: number): void;
+  end(): void;
+}
+
 export interface Ports {
   clock: Clock;
   /** Uniform in [0, 1). */
@@ -88,6 +124,8 @@ export interface Ports {
   /** Without it, definitions with templates are refused. */
   expressions: ExpressionLanguage | undefined;
   secrets: Secrets;
+  /** Without it nothing is noted. */
+  notes?: LoopNotes;
 }
 
 export const noSecrets: Secrets = { values: {}, mask: (text) => text };

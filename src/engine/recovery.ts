@@ -104,7 +104,7 @@ function park(durable: Durable, row: StoredItem): void {
   core.scheduler.putParked(item, core.time.monotonic(row.due ?? row.updated));
 }
 
-/** Those whose row says so, and those that had begun since their row was written. */
+/** Those whose row says so, and those that had begun since their row was written. All of them are counted, unless it is known who is to blame. */
 function recoverRunning(durable: Durable, found: Recovered): void {
   const { core, shelf, link, items } = durable;
   const wasRunning = new Map<number, StoredItem>();
@@ -117,6 +117,12 @@ function recoverRunning(durable: Durable, found: Recovered): void {
     if (row.status !== STATUS_CODES.queued && row.status !== STATUS_CODES.in_progress) continue;
     crashed.add(seq);
     if (row.status === STATUS_CODES.queued) wasRunning.set(seq, row);
+  }
+  const { blamed } = link.store;
+  if (blamed !== undefined) {
+    // Who ended the process is known: who merely ran beside it is not to blame.
+    crashed.clear();
+    if (blamed?.pipeline === core.id) crashed.add(blamed.sequenceId);
   }
   for (const row of wasRunning.values()) {
     const item = durable.toItem(shelf.bySequence(row.seq, 'all') as StoredItem);

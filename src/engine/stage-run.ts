@@ -11,7 +11,7 @@ import type { EventLog } from './event-log.ts';
 import type { ValueFault, ValueRule } from './json-fault.ts';
 import type { TaskLimiter } from './limits.ts';
 import type { Item, Outcome, Runner, Worker } from './model.ts';
-import type { Logger } from './ports.ts';
+import { CALL, type Logger, type LoopNotes } from './ports.ts';
 import { retryWaitMs } from './retry.ts';
 import type { LimiterWait } from './shared-limiter.ts';
 import { shownText } from './shown-text.ts';
@@ -26,6 +26,8 @@ export interface StageRunDeps {
   events: EventLog;
   random: () => number;
   logger: Logger;
+  pipelineId: string;
+  notes: LoopNotes | null;
   /** What an error or a status says is shown to whoever looks. */
   maskSecrets: (text: string) => string;
   /** Carries out an outcome that came later than the call of {@link StageRunner.run}. */
@@ -64,6 +66,9 @@ export class StageRunner implements Runner, AttemptSink {
   private readonly perStage: boolean;
   private readonly maxAttempts: number;
   private readonly timeoutsMs: (number | undefined)[];
+  private readonly notes: LoopNotes | null;
+  /** What the notes call this stage. */
+  private readonly place: number;
 
   /** `before`: what ran the stage until now, and the stage's workers. Its limits go on, changed to the new ones. */
   constructor(spec: StageSpec, deps: StageRunDeps, before?: { runner: Runner; workers: readonly Worker[] }) {
@@ -73,6 +78,9 @@ export class StageRunner implements Runner, AttemptSink {
     const definition = spec.definition;
     this.perStage = definition.retry === 'per_stage';
     this.maxAttempts = this.perStage ? definition.stageAttempts : definition.taskAttempts;
+    this.notes = deps.notes;
+    const names = spec.tasks.map(({ name }) => name);
+    this.place = deps.notes?.place(deps.pipelineId, definition.name, names) ?? 0;
     this.limits = new StageLimits(spec.tasks, deps.time.clock, before?.runner);
     this.limits.change(definition, before?.workers ?? []);
     this.timeoutsMs = spec.tasks.map((task) => {
@@ -87,6 +95,7 @@ export class StageRunner implements Runner, AttemptSink {
     if (skipIf === undefined || item.attempts > 0 || item.taskIndex > 0) return this.begin(worker, item);
     return this.consult(
       worker,
+      CALL.skipIf,
       () => skipIf(copyValue(item.value), { itemId: item.id, sequenceId: item.sequenceId, metadata: { ...item.metadata } }),
       (answer, fault) => this.afterPredicate(worker, item, Boolean(answer), fault),
     );
@@ -238,9 +247,12 @@ export class StageRunner implements Runner, AttemptSink {
     const { value, lane } = worker;
     time.isStale = true;
     let result: unknown;
+    const { notes } = this;
     try {
+      notes?.begin(worker, this.place + item.taskIndex);
       // A copy for the last attempt too: an operator's retry and an aborted attempt start from the value as it was.
       result = task.call(typeof value === 'object' ? copyValue(value) : value, attempt);
+      notes?.end();
       if (isThenable(result)) {
         const promise = result instanceof Promise ? result : Promise.resolve(result);
         const timeoutMs = this.timeoutsMs[item.taskIndex];
@@ -251,6 +263,7 @@ export class StageRunner implements Runner, AttemptSink {
         return undefined;
       }
     } catch (error) {
+      notes?.end();
       return lane.alive ? this.failed(worker, error) : this.onLate(worker);
     }
     // It may have cancelled its own item: then the worker is no longer ours.
@@ -308,6 +321,7 @@ export class StageRunner implements Runner, AttemptSink {
     const hook = outcome.kind === 'advance' ? onSuccess : outcome.kind === 'skip' ? onSkip : onFailure;
     if (hook === undefined) return outcome;
     worker.decided = outcome;
+    const which = outcome.kind === 'advance' ? CALL.onSuccess : outcome.kind === 'skip' ? CALL.onSkip : CALL.onFailure;
     const call = (): unknown => {
       const told = whatHookGets(item, outcome, error);
       const info = {
@@ -320,26 +334,34 @@ export class StageRunner implements Runner, AttemptSink {
       const value = outcome.kind === 'fail' ? copyValue(item.value) : told;
       return hook(item.id, told, info, { pipeline: item.stage.pipelineId, logger: this.logger, value });
     };
-    return this.consult(worker, call, (_answer, fault) => this.afterHook(worker, item, outcome, fault));
+    return this.consult(worker, which, call, (_answer, fault) => this.afterHook(worker, item, outcome, fault));
   }
 
   /**
    * Calls a predicate or a hook, and goes on with its answer or with what it threw: at once, or when its promise has
    * settled, at the latest after `hookTimeoutMs`.
    */
-  private consult(worker: Worker, call: () => unknown, next: (answer: unknown, fault: Fault) => Outcome | undefined): Outcome | undefined {
+  private consult(
+    worker: Worker,
+    which: number,
+    call: () => unknown,
+    next: (answer: unknown, fault: Fault) => Outcome | undefined,
+  ): Outcome | undefined {
     const { time, dues, done, hookTimeoutMs } = this.deps;
     const lane = worker.lane;
     worker.inCallback = true;
     let answer: unknown;
     let promise: Promise<unknown> | undefined;
     let fault: Fault;
+    this.notes?.begin(worker, this.place + which);
     try {
       answer = call();
       if (isThenable(answer)) promise = Promise.resolve(answer);
     } catch (error) {
       answer = undefined;
       fault = { error };
+    } finally {
+      this.notes?.end();
     }
     time.isStale = true;
     // It may have shut the pipeline down: then the worker is no longer ours, and its item has gone where it belongs.

@@ -196,6 +196,12 @@ export interface RunningMarks {
   write(): void;
 }
 
+/** The item that ended the process before, or held its event loop until it was ended. */
+export interface Blame {
+  pipeline: string;
+  sequenceId: number;
+}
+
 /** Why a store cannot write now. Trying again later makes sense. */
 export class StoreTrouble extends Error {
   override name = 'StoreTrouble';
@@ -218,7 +224,11 @@ export interface Store {
   readonly marks: RunningMarks;
   /** What was running when the process before this one ended without closing the store. */
   readonly marked: readonly { pipeline: number; seq: number; ord: number }[];
-  /** The marks of the process before are accounted for. */
+  /** Who ended the process before, `null` for none of its items; undefined when that is not known. */
+  readonly blamed: Blame | null | undefined;
+  /** Before this process ends: who ends it. Synchronous. */
+  blame(blame: Blame | null): void;
+  /** The marks of the process before are accounted for, and who was blamed. */
   forgetMarked(): void;
   /** After the last write. Nothing counts as running any more. */
   close(): Promise<void>;

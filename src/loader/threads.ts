@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { availableParallelism, totalmem } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import PQueue from 'p-queue';
 import type { Piscina } from 'piscina';
 import { AbortedError, PermanentError, RetryAfterError } from '../engine/index.ts';
@@ -42,6 +43,8 @@ export function createThreadRunner({
   // Jobs wait here and not in the pool, which starts no thread for who waits when one dies.
   const queue = new PQueue({ concurrency: maxThreads });
   const waiting = new Set<AbortController>();
+  /** Also those that the pool has given up, as long as they have not ended. */
+  const alive = new Set<Worker>();
 
   async function begin(job: ThreadJob, signal: AbortSignal): Promise<unknown> {
     if (closed) throw new AbortedError('the thread pool is closed');
@@ -66,7 +69,24 @@ export function createThreadRunner({
     // Without these, a thread that fails between two jobs would end the process, and what tasks leave behind would be lost.
     pool.on('error', (err: unknown) => logger.error({ err }, 'a worker thread failed while it had no job'));
     pool.on('message', (message: unknown) => report(message, logger));
+    pool.on('workerCreate', () => {
+      for (const thread of pool.threads) {
+        if (alive.has(thread)) continue;
+        alive.add(thread);
+        thread.once('exit', () => alive.delete(thread));
+      }
+    });
     return pool;
+  }
+
+  /** False when a thread has not ended in time. */
+  async function allEnded(): Promise<boolean> {
+    if (alive.size === 0) return true;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), CLOSE_MS);
+    await Promise.all([...alive].map((thread) => once(thread, 'exit', { signal: late.signal }))).catch(() => undefined);
+    clearTimeout(timer);
+    return alive.size === 0;
   }
 
   return {
@@ -96,12 +116,8 @@ export function createThreadRunner({
       for (const wait of waiting) wait.abort(new AbortedError('the thread pool is closed'));
       const pool = await starting;
       if (pool === undefined) return true;
-      let late: NodeJS.Timeout | undefined;
-      const tooLong = new Promise<boolean>((resolve) => {
-        late = setTimeout(() => resolve(false), CLOSE_MS);
-      });
-      const haveEnded = await Promise.race([pool.destroy().then(() => true), tooLong]);
-      clearTimeout(late);
+      void pool.destroy();
+      const haveEnded = await allEnded();
       if (!haveEnded) logger.error({}, `a worker thread does not end within ${CLOSE_MS / 1000} s; it is left to the end of the process`);
       return haveEnded;
     },

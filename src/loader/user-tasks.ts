@@ -35,22 +35,28 @@ const moduleSchema = z
     if (module.thread) issues.addIssue({ code: 'custom', path: ['thread'], message: `does not go with a ${module.kind}` });
   });
 
+type Within = (call: () => unknown) => unknown;
+
 const EXTENSIONS = new Set(['.js', '.mjs', '.ts']);
 
 /**
  * Reads the tasks, predicates and hooks of a folder, one a file, in the order of the file names. Subfolders and other files are
  * left alone, so that tasks can share code and have a package.json.
  *
- * `taken` are the names that exist already. Throws {@link ConfigError} with every bad file and what is wrong with it.
+ * `taken` are the names that exist already; `within` is what each call of theirs in the event loop runs in. Throws {@link ConfigError} with every bad file and what is wrong with it.
  */
-export async function loadUserTasks(folder: string, taken: Iterable<string>): Promise<TaskDeclaration[]> {
+export async function loadUserTasks(
+  folder: string,
+  taken: Iterable<string>,
+  within: Within = (call) => call(),
+): Promise<TaskDeclaration[]> {
   const owners = new Map<string, string>([...taken].map((name) => [name, 'a built-in task']));
   const declarations: TaskDeclaration[] = [];
   const faults: string[] = [];
   for (const file of await listModules(folder)) {
     const path = join(folder, file);
     try {
-      const declaration = await loadModule(path);
+      const declaration = await loadModule(path, within);
       const owner = owners.get(declaration.name);
       if (owner !== undefined) throw new BadFile([`the name "${declaration.name}" is taken by ${owner}`]);
       owners.set(declaration.name, path);
@@ -85,7 +91,7 @@ async function listModules(folder: string): Promise<string[]> {
   }
 }
 
-async function loadModule(path: string): Promise<TaskDeclaration> {
+async function loadModule(path: string, within: Within): Promise<TaskDeclaration> {
   const url = pathToFileURL(resolve(path)).href;
   const exported = await importDefault(path, url);
   const parsed = moduleSchema.safeParse(exported, { reportInput: true });
@@ -94,7 +100,7 @@ async function loadModule(path: string): Promise<TaskDeclaration> {
 
   const { params, run: _run, thread, name = nameOfFile(path), concurrency, rateLimit, timeoutSeconds, ...rest } = parsed.data;
   // Called on the object that the file exports, which its author may refer to as `this`.
-  const run: TaskHandler = (...args) => (exported as { run: TaskHandler }).run(...args);
+  const run: TaskHandler = (...args) => within(() => (exported as { run: TaskHandler }).run(...args));
   return {
     ...rest,
     ...paramsOf(name, params),

@@ -66,12 +66,16 @@ export function createLineWriter(folder: string): LineWriter {
   }
 }
 
+/** What items hold is nobody else's to read. Who has made a file or a folder before has chosen its mode. */
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
 
 async function appendBelow(folder: string, file: string, text: string): Promise<void> {
   const path = await resolveBelow(folder, file);
   // NOFOLLOW: a link that was put there after the check is not followed. NONBLOCK: a named pipe without a reader does not hold us.
-  const handle = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644);
+  const handle = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, FILE_MODE);
   try {
     if (!(await handle.stat()).isFile()) throw refused(file, 'it is no regular file');
     await handle.appendFile(text);
@@ -82,14 +86,14 @@ async function appendBelow(folder: string, file: string, text: string): Promise<
 
 /** The real path of a file, every folder on the way created and found to be inside. Throws {@link PermanentError} when it is not. */
 async function resolveBelow(folder: string, file: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
   const root = await realpath(folder);
   const parts = file.split('/');
   const name = parts.pop() as string;
   let place = root;
   // One folder after the other: creating them all at once would follow a link before anyone looked where it leads.
   for (const part of parts) {
-    await mkdir(join(place, part)).catch(ignore('EEXIST'));
+    await mkdir(join(place, part), FOLDER_MODE).catch(ignore('EEXIST'));
     place = await realpath(join(place, part)).catch(() => join(place, part));
     if (!isBelow(root, place)) throw refused(file, 'it leads outside the output folder');
   }

@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { checkFile, StoreFileError } from './file.ts';
+import { checkFile, keepPrivate, StoreFileError } from './file.ts';
 
 /**
  * Writes a copy of a store to a file that is not there yet, while the service works with it or not: what was committed when it began.
@@ -11,6 +11,8 @@ export function backup(file: string, target: string): number {
   if (existsSync(target)) throw new StoreFileError(`${target} is there already; a backup never replaces a file`);
   const db = new Database(file, { readonly: true, fileMustExist: true });
   try {
+    // SQLite writes into a file that is empty as into one that is not there.
+    keepPrivate(target);
     db.prepare('VACUUM INTO ?').run(target);
   } catch (error) {
     rmSync(target, { force: true });

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { MarksFile } from './marks.ts';
@@ -16,6 +16,10 @@ const USER_VERSION_AT = 60;
 const APPLICATION_ID_AT = 68;
 /** Files up to this size are read through before they are used: a tenth of a second or two. */
 const CHECKED_BYTES = 64 * 1024 * 1024;
+
+/** Values, metadata and results are nobody else's to read. */
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
 
 export const lockOf = (file: string): string => `${file}-lock`;
 export const marksOf = (file: string): string => `${file}-running`;
@@ -38,6 +42,21 @@ export function checkFile(file: string): 'new' | 'known' {
   }
   expectWhole(file);
   return 'known';
+}
+
+/**
+ * The files of a store, whatever the umask: made before SQLite makes them, or tightened when they are there. The log and the shared memory
+ * beside a database get its mode from SQLite. A file that belongs to somebody else stays as it is.
+ */
+export function keepPrivate(path: string): void {
+  const fd = openSync(path, 'a', FILE_MODE);
+  try {
+    if ((fstatSync(fd).mode & 0o077) !== 0) fchmodSync(fd, FILE_MODE);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function readHeader(file: string): Buffer | null {
@@ -84,7 +103,8 @@ export class FileLock {
   /** Throws {@link StoreFileError} when another process has it, or the folder cannot be written. */
   constructor(file: string) {
     try {
-      mkdirSync(dirname(file), { recursive: true });
+      mkdirSync(dirname(file), { recursive: true, mode: FOLDER_MODE });
+      keepPrivate(lockOf(file));
       this.db = new Database(lockOf(file), { timeout: 0 });
     } catch (error) {
       throw new StoreFileError(`The folder of ${file} cannot be written: ${(error as Error).message}`);

@@ -8,11 +8,13 @@
  * It knows rows and nothing of pipelines' ways; what is written and when is the engine's business (src/engine/flusher.ts). It refuses
  * to open a file that another process has, that is damaged, or that a newer version wrote, and leaves such a file as it was.
  */
+import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
-import { type Shelf, type Store, type StoredPipeline, StoreTrouble, type Writes } from '../../engine/store.ts';
-import { checkFile, FileLock, marksOf, StoreFileError } from './file.ts';
+import { type Blame, type Shelf, type Store, type StoredPipeline, StoreTrouble, type Writes } from '../../engine/store.ts';
+import { blameOf, forgetBlame, readBlame, writeBlame } from './blame.ts';
+import { checkFile, FileLock, keepPrivate, marksOf, StoreFileError } from './file.ts';
 import { MarksFile } from './marks.ts';
 import { migrate, PIPELINES_MAX } from './schema.ts';
 import { SqliteShelf } from './shelf.ts';
@@ -20,6 +22,7 @@ import { troubleOf } from './trouble.ts';
 import { Writer } from './writer.ts';
 import type { WriterMessage, WriterReply } from './writer-thread.ts';
 
+export { blameOf } from './blame.ts';
 export { StoreFileError } from './file.ts';
 
 export interface SqliteStoreOptions {
@@ -34,14 +37,18 @@ const READ_CACHE_KIB = 16 * 1024;
 class SqliteStore implements Store {
   readonly kind = 'sqlite';
   readonly marks: MarksFile;
+  readonly blamed: Blame | null | undefined;
+  private readonly blamePath: string;
   private readonly lock: FileLock;
   private readonly reader: Database.Database;
   private readonly sink: Sink;
 
-  constructor(parts: { lock: FileLock; reader: Database.Database; marks: MarksFile; sink: Sink }) {
+  constructor(parts: { file: string; lock: FileLock; reader: Database.Database; marks: MarksFile; sink: Sink }) {
     this.lock = parts.lock;
     this.reader = parts.reader;
     this.marks = parts.marks;
+    this.blamePath = blameOf(parts.file);
+    this.blamed = readBlame(this.blamePath);
     this.sink = parts.sink;
   }
 
@@ -75,12 +82,18 @@ class SqliteStore implements Store {
 
   forgetMarked(): void {
     this.marks.clear();
+    forgetBlame(this.blamePath);
+  }
+
+  blame(blame: Blame | null): void {
+    writeBlame(this.blamePath, blame);
   }
 
   async close(): Promise<void> {
     this.reader.close();
     await this.sink.close();
     this.marks.close();
+    forgetBlame(this.blamePath);
     this.lock.release();
   }
 }
@@ -94,10 +107,11 @@ export async function openSqliteStore({ file, inProcess = false }: SqliteStoreOp
   try {
     checkFile(file);
     const writer = openWriter(file);
+    keepPrivate(marksOf(file));
     const sink = inProcess ? new LocalSink(writer) : await threadSink(file, writer);
     const reader = new Database(file, { readonly: true });
     reader.pragma(`cache_size = -${READ_CACHE_KIB}`);
-    return new SqliteStore({ lock, reader, marks: new MarksFile(marksOf(file)), sink });
+    return new SqliteStore({ file, lock, reader, marks: new MarksFile(marksOf(file)), sink });
   } catch (error) {
     lock.release();
     throw error;
@@ -107,6 +121,7 @@ export async function openSqliteStore({ file, inProcess = false }: SqliteStoreOp
 /** The file with the newest format. */
 function openWriter(file: string): Writer {
   try {
+    for (const path of [file, ...[`${file}-wal`, `${file}-shm`].filter((path) => existsSync(path))]) keepPrivate(path);
     const db = new Database(file);
     try {
       db.pragma('journal_mode = WAL');

@@ -1,0 +1,74 @@
+/**
+ * The end of a shutdown: replies, the store, the report, the exit code, each within its time. Together with what the host takes to close
+ * its threads and to write, that is less than the grace after which the watchdog ends the process.
+ */
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { LocalHost } from '../engine/index.ts';
+import type { ShutdownReport } from '../schemas/control.ts';
+import type { Guard } from './guard.ts';
+import { killOwnProcess } from './record.ts';
+import type { Watchdog } from './watchdog.ts';
+
+/** After the pipelines have ended: how long replies in flight may take. */
+const LAST_REPLIES_MS = 5000;
+/** Then their connections are cut, which takes a moment. */
+const CUT_MS = 500;
+const STORE_MS = 1000;
+const EXIT_NOT_STORED = 1;
+
+export interface EndingDeps {
+  app: FastifyInstance | undefined;
+  host: LocalHost | undefined;
+  guard: Guard;
+  logger: Logger;
+  watchdog: Watchdog | undefined;
+}
+
+/** Logs the report whatever happens on the way, and ends the process: with 0 when the store has everything that it promised. */
+export async function endProcess(report: ShutdownReport, { app, host, guard, logger, watchdog }: EndingDeps): Promise<void> {
+  if (app !== undefined) {
+    const late = setTimeout(() => app.server.closeAllConnections(), LAST_REPLIES_MS);
+    const closed = await within(LAST_REPLIES_MS + CUT_MS, app.close());
+    clearTimeout(late);
+    if (closed !== 'done') logger.error({ err: errorOf(closed) }, 'the HTTP side does not close; it is left behind');
+  }
+  const closed = host === undefined ? 'done' : await within(STORE_MS, host.close());
+  if (closed !== 'done') logger.error({ err: errorOf(closed) }, 'the store does not close; it is left behind');
+  const notStored = host?.notStored() ?? { count: 0, ids: [] };
+  const whole = notStored.count === 0 ? report : { ...report, notKept: notStored.count, notKeptIds: notStored.ids };
+  logger[notStored.count === 0 ? 'info' : 'error'](whole, 'shutdown report');
+  watchdog?.reported();
+  leave(notStored.count === 0 ? 0 : EXIT_NOT_STORED, { isHeld: closed !== 'done' || host?.hasThreadsLeft === true, guard });
+}
+
+/** What Node waits for at its end, however long a system call takes: files, names, and the jobs of its pool. */
+const POOL_WORK = /^(FS|GetAddrInfo|GetNameInfo)|Job$/;
+
+/** An end of Node waits for its threads. One that is held by the system is left out by becoming another program, which ends with this code. */
+function leave(code: number, { isHeld, guard }: { isHeld: boolean; guard: Guard }): void {
+  if (!isHeld && !process.getActiveResourcesInfo().some((resource) => POOL_WORK.test(resource))) guard.exit(code);
+  guard.become([process.execPath, '-e', `process.exit(${code})`]);
+  killOwnProcess();
+  process.abort();
+}
+
+type Ended = 'done' | 'late' | { error: unknown };
+
+async function within(ms: number, work: PromiseLike<unknown>): Promise<Ended> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), ms);
+  });
+  const done = Promise.resolve(work).then(
+    () => 'done' as const,
+    (error: unknown) => ({ error }),
+  );
+  const first = await Promise.race([done, late]);
+  clearTimeout(timer);
+  return first;
+}
+
+function errorOf(ended: Exclude<Ended, 'done'>): unknown {
+  return ended === 'late' ? undefined : ended.error;
+}

@@ -1,0 +1,177 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { folderWith } from '../loader/folder.ts';
+import { type Exit, type LogRecord, type ServerProcess, startServer } from './server.ts';
+
+const TIMEOUT = { timeout: 60_000 };
+const LIMIT_SECONDS = 0.5;
+/** What a shutdown may take beyond its limit, as the documentation says. */
+const GRACE_SECONDS = 10;
+
+const HELD = `
+import { execSync } from 'node:child_process';
+import { readFileSync, promises, writeSync } from 'node:fs';
+const ways = {
+  loop() { for (;;); },
+  file(value) { readFileSync(value.fifo); },
+  command() { execSync('sleep 600'); },
+  'open file'(value) { promises.readFile(value.fifo).catch(() => {}); return new Promise(() => {}); },
+  'a while'() { const end = performance.now() + 700; while (performance.now() < end); },
+  big() { return 'x'.repeat(8e6); },
+};
+const run = (value, ctx) => { ctx.logger.info({ item: ctx.itemId }, 'begun'); return ways[value.how]?.(value); };
+export default { run };
+`;
+/** In a thread a log line is a message, which is out before the thread is held. */
+const IN_THREAD = `import held from './held.mjs'; export default { thread: true, run: held.run };`;
+
+async function start(env: Record<string, string> = {}): Promise<{ server: ServerProcess; cwd: string }> {
+  const stage = (name: string, task: string) => ({ name, tasks: [task], workers: 4 });
+  const cwd = folderWith({
+    'tasks/held.mjs': HELD,
+    'tasks/in_thread.mjs': IN_THREAD,
+    'pipelines/p.json': JSON.stringify({ id: 'p', collectResults: true, stages: [stage('Loop', 'held')] }),
+    'pipelines/t.json': JSON.stringify({ id: 't', stages: [stage('Thread', 'in_thread')] }),
+  });
+  execFileSync('mkfifo', [join(cwd, 'fifo')]);
+  const limits = { SHUTDOWN_TIMEOUT_SECONDS: String(LIMIT_SECONDS), LOOP_STALL_SECONDS: '0', STORE_URL: 'file:./sluice.db' };
+  return { server: await startServer({ TASKS_DIR: './tasks', ...limits, ...env }, { cwd }), cwd };
+}
+
+async function begin({ server, cwd }: { server: ServerProcess; cwd: string }, pipeline: string, how: string): Promise<void> {
+  server.post(`/pipelines/${pipeline}/feed`, { items: [{ id: 'x', how, fifo: join(cwd, 'fifo') }] }).catch(() => undefined);
+  await server.logged('begun');
+}
+
+/** Waits for the end, which MUST come in time, with a report; nothing but a report may be the last line. */
+async function endsInTime(server: ServerProcess, exit: Exit): Promise<LogRecord> {
+  const began = performance.now();
+  expect(await server.exited, JSON.stringify(server.log.slice(-4))).toEqual(exit);
+  expect((performance.now() - began) / 1000).toBeLessThan(LIMIT_SECONDS + GRACE_SECONDS + 5);
+  expect(server.noise).toEqual([]);
+  expect(server.stderr).toBe('');
+  const last = server.log.at(-1) as LogRecord;
+  expect(last.msg).toBe('shutdown report');
+  expect(server.records('shutdown report')).toHaveLength(1);
+  return last;
+}
+
+async function socketTo(server: ServerProcess, text: string): Promise<Socket> {
+  const socket = connect(server.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  socket.write(text);
+  return socket;
+}
+
+const KILLED: Exit = { code: null, signal: 'SIGKILL' };
+const WELL: Exit = { code: 0, signal: null };
+
+describe('SIGTERM', () => {
+  it.each(['loop', 'file', 'command'])(
+    'ends the process in its time while the event loop is held by a %s, and the report names what held it',
+    TIMEOUT,
+    async (how) => {
+      const started = await start();
+      await begin(started, 'p', how);
+      started.server.signal('SIGTERM');
+      const report = await endsInTime(started.server, KILLED);
+      expect(report).toMatchObject({
+        level: 60,
+        timedOut: true,
+        finished: null,
+        heldBy: { pipeline: 'p', stage: 'Loop', task: 'held', item: 'x' },
+      });
+    },
+  );
+
+  it('is heard when the loop goes on, if that is soon enough', TIMEOUT, async () => {
+    const started = await start({ SHUTDOWN_TIMEOUT_SECONDS: '20' });
+    await begin(started, 'p', 'a while');
+    started.server.signal('SIGTERM');
+    expect(await endsInTime(started.server, WELL)).toMatchObject({ mode: 'graceful', leftQueued: 0, timedOut: false });
+  });
+
+  it('ends the process in its time while a thread spins; its item is kept', TIMEOUT, async () => {
+    const started = await start();
+    await begin(started, 't', 'loop');
+    started.server.signal('SIGTERM');
+    expect(await endsInTime(started.server, WELL)).toMatchObject({ timedOut: true, aborted: 1, leftQueued: 1, notKept: 0 });
+  });
+
+  it.each([
+    ['a thread', 't', 'command'],
+    ['a thread', 't', 'file'],
+    ['the pool of Node', 'p', 'open file'],
+  ])('ends the process in its time while %s waits for the system (%s, %s)', TIMEOUT, async (_, pipeline, how) => {
+    const started = await start();
+    await begin(started, pipeline, how);
+    started.server.signal('SIGTERM');
+    expect(await endsInTime(started.server, WELL)).toMatchObject({ timedOut: true, aborted: 1, leftQueued: 1, notKept: 0 });
+  });
+
+  it.each([
+    ['JSON', 'content-type: application/json\r\ncontent-length: 100\r\n\r\n{"items":['],
+    ['NDJSON', 'content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n5\r\n1\n2\n3\r\n'],
+  ])('ends the process in its time while a body of %s stalls', TIMEOUT, async (_, rest) => {
+    const { server } = await start();
+    const socket = await socketTo(server, `POST /pipelines/p/feed HTTP/1.1\r\nhost: 127.0.0.1\r\n${rest}`);
+    // A second request on a connection of its own is answered when the first one was read.
+    await server.get('/livez');
+    server.signal('SIGTERM');
+    await endsInTime(server, WELL);
+    socket.destroy();
+  });
+
+  it.each([
+    ['an event stream', '/pipelines/p/events'],
+    ['a long reply', '/pipelines/p/results?limit=100'],
+    ['rows', '/pipelines/p/results?limit=100\r\naccept: application/x-ndjson'],
+  ])('ends the process in its time while nobody reads %s', TIMEOUT, async (_, path) => {
+    const { server } = await start();
+    await server.post('/pipelines/p/run', { items: [1, 2, 3].map((id) => ({ id: String(id), how: 'big' })) });
+    const [target, header = 'x-nothing: 1'] = path.split('\r\n');
+    const socket = await socketTo(server, `GET ${target} HTTP/1.1\r\nhost: 127.0.0.1\r\n${header}\r\n\r\n`);
+    socket.pause();
+    await server.get('/livez');
+    server.signal('SIGTERM');
+    await endsInTime(server, WELL);
+  });
+
+  it('ends the process in its time while the store hangs, and names what it does not have', TIMEOUT, async () => {
+    const { server, cwd } = await start();
+    const other = new Database(join(cwd, 'sluice.db'));
+    onTestFinished(() => void other.close());
+    other.exec('BEGIN IMMEDIATE');
+    // Nobody answers before it is stored, which it will not be.
+    server.post('/pipelines/p/feed', { items: [{ id: 'lost', how: 'nothing' }] }).catch(() => undefined);
+    await server.logged('begun');
+    server.signal('SIGTERM');
+    expect(await endsInTime(server, { code: 1, signal: null })).toMatchObject({ level: 50, notKept: 1, notKeptIds: ['lost'] });
+  });
+
+  it('twice ends it at once, also while the loop is held', TIMEOUT, async () => {
+    const started = await start({ SHUTDOWN_TIMEOUT_SECONDS: '3600' });
+    await begin(started, 'p', 'loop');
+    started.server.signal('SIGTERM');
+    // Two that follow each other faster than they are handled are one to the system.
+    execFileSync('sleep', ['1']);
+    started.server.signal('SIGTERM');
+    await endsInTime(started.server, KILLED);
+  });
+});
+
+describe('SIGHUP', () => {
+  it('is ignored, and a line says so', TIMEOUT, async () => {
+    const { server } = await start();
+    server.signal('SIGHUP');
+    await server.logged('the signal is ignored; SIGTERM ends the service');
+    expect((await server.get('/readyz')).status).toBe(200);
+    await server.stop();
+  });
+});
