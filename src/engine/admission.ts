@@ -54,6 +54,8 @@ export class Admission {
   private readonly waiting: WaitingRoom;
   /** Items on their way in that are large, and how large: of the others nobody needs to know. */
   private readonly large = new WeakMap<object, number>();
+  /** False until the first of them came: who has none pays nothing. */
+  private hasLarge = false;
   lastSequence = 0;
   private isClosed = false;
   /** Why the store cannot take anything now; null when it can. */
@@ -112,7 +114,7 @@ export class Admission {
       const raw = items[i];
       const fault = values.fault(raw);
       if (fault === null) {
-        if (values.size > LARGE && typeof raw === 'object') this.large.set(raw as object, values.size);
+        if (values.size > LARGE) this.noteLarge(raw, values.size);
         continue;
       }
       if (worst === null || fault.is === 'no-json') worst = fault;
@@ -121,6 +123,11 @@ export class Admission {
     if (worst === null) return;
     const code = worst.is === 'no-json' ? 'invalid-input' : 'value-too-large';
     throw new SluiceError(code, `${errors.length} of the items cannot be taken: ${errors[0]?.path} ${errors[0]?.message}`, { errors });
+  }
+
+  private noteLarge(raw: unknown, size: number): void {
+    this.hasLarge = true;
+    if (typeof raw === 'object' && raw !== null) this.large.set(raw, size);
   }
 
   /** About how much JSON an item is, as {@link Admission.check} has found it. */
@@ -306,7 +313,7 @@ export class Admission {
         }
       }
       const item = new Item(id, idPrefix, this.nextSequence(), feed, priority, value, metadata, stage, now);
-      item.size = this.sizeOf(raw);
+      item.size = this.hasLarge ? this.sizeOf(raw) : 0;
       if (item.size > LARGE) onLarge(item.size);
       if (wantsIds) ids.push(item.id);
       feed.accepted++;

@@ -100,6 +100,8 @@ function lookInto(value: object, depth: number): string | null {
   if (size > most) return TOO_LARGE;
   if (depth > DEEPEST) return `is nested deeper than ${DEEPEST} levels, or refers to itself`;
   if (Array.isArray(value)) return lookIntoArray(value, depth);
+  // Most values are plain objects, and this is on the way of every item.
+  const isPlain = Object.getPrototypeOf(value) === Object.prototype;
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON === 'function') {
     // A buffer makes an array of its bytes, which may not fit into memory.
@@ -108,10 +110,13 @@ function lookInto(value: object, depth: number): string | null {
     if (typeof json !== 'object' || json === null) return look(json, depth);
     return Array.isArray(json) ? lookIntoArray(json, depth) : lookIntoMembers(json, depth);
   }
-  if (value instanceof Map || value instanceof Set || value instanceof WeakMap || value instanceof Promise || ArrayBuffer.isView(value)) {
-    return `is a ${value.constructor.name}`;
-  }
+  if (!isPlain && isContainer(value)) return `is a ${value.constructor.name}`;
   return lookIntoMembers(value, depth);
+}
+
+/** What would come out empty. */
+function isContainer(value: object): boolean {
+  return value instanceof Map || value instanceof Set || value instanceof WeakMap || value instanceof Promise || ArrayBuffer.isView(value);
 }
 
 function lookIntoArray(value: readonly unknown[], depth: number): string | null {
@@ -136,6 +141,10 @@ function lookIntoMembers(value: object, depth: number): string | null {
     // The key, its colon, and a comma or the first brace.
     size += (isExact ? bytesOf(key) : key.length + 2) + 2;
     count++;
+    if (typeof member === 'string' && !isExact) {
+      size += member.length + 2;
+      continue;
+    }
     const found = look(member, depth + 1);
     if (found !== null) return at(key, found);
     if (size > most) return TOO_LARGE;
