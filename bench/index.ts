@@ -22,6 +22,7 @@ const ALL = [
   'sse',
   'fan-out',
   'http-request',
+  'masking',
 ];
 const root = fileURLToPath(new URL('..', import.meta.url));
 

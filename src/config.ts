@@ -241,7 +241,7 @@ function largestItem(bodyLimitBytes: number): number {
 
 const SECRET_PREFIX = 'SECRET_';
 /** A shorter one would be found, and masked, in texts that have nothing to do with it. */
-const SECRET_LENGTH_MIN = 4;
+export const SECRET_LENGTH_MIN = 4;
 
 function secretsIn(given: Record<string, string | undefined>): Record<string, string> {
   const secrets = Object.entries(given).filter(([name]) => name.startsWith(SECRET_PREFIX) && name.length > SECRET_PREFIX.length);

@@ -81,7 +81,7 @@ export function tasksPage(): string {
     '## Templates',
     `Strings in the parameters may hold \`{{ … }}\`: a [JSONata](https://docs.jsonata.org) expression over \`{ value, metadata, itemId, sequenceId, secrets }\`, compiled with the definition and evaluated for each attempt. A string that is one template and nothing else becomes what the expression finds, with its type; otherwise what it finds is put into the text. An expression that finds nothing, or \`null\` in the middle of a text, fails the item at once: an address with a hole in it is worse than an error. Parameters that are texts of a language of their own, such as the \`expression\` of \`jsonata\`, hold no templates.`,
     codeBlock('yaml', templateExample),
-    `\`secrets.NAME\` is the environment variable \`SECRET_NAME\`; a definition that names one that is not set is refused. In the log, in errors and in statuses of workers it is replaced by \`[secret NAME]\`. What a task makes of it in an item’s value is its own affair.`,
+    `\`secrets.NAME\` is the environment variable \`SECRET_NAME\`; a definition that names one that is not set is refused. In the log, in errors and in statuses of workers it is replaced by \`[secret NAME]\`, also where it stands in base64, in a URL or in JSON. A request that it is part of follows no redirect to another origin. What a task makes of it in an item’s value is its own affair.`,
     '## Built-in tasks',
     ...tasks.filter(({ kind }) => kind === 'task').flatMap(section),
     '## Built-in predicates',

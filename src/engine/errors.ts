@@ -1,6 +1,6 @@
 import { ERROR_CODES, type ErrorCode, type Fault } from '../schemas/problem.ts';
-import { cutText } from './cut-text.ts';
 import { sizeWithin } from './json-fault.ts';
+import { shownText } from './shown-text.ts';
 
 export interface SluiceErrorOptions {
   cause?: unknown;
@@ -98,12 +98,9 @@ export interface Thrown {
   status: number | undefined;
 }
 
-/**
- * Non-errors are allowed; nothing here throws. `mask` takes secrets out of what is shown. It sees the texts whole: of a secret that was cut
- * off in the middle it would leave the first half. Only a text far beyond what is shown is cut before.
- */
+/** Non-errors are allowed; nothing here throws. `mask` takes secrets out of what is shown. */
 export function describeThrown(thrown: unknown, mask: (text: string) => string = (text) => text): Thrown {
-  const shown = (text: string, most: number): string => cutText(mask(cutText(text, MASKED_FACTOR * most)), most);
+  const shown = (text: string, length: number): string => shownText(text, length, mask);
   try {
     if (typeof thrown === 'object' && thrown !== null) {
       const carrier = thrown as { name?: unknown; message?: unknown; permanent?: unknown; retryAfterSeconds?: unknown; status?: unknown };
@@ -142,7 +139,6 @@ function textOf(thrown: object): string {
 /** An error's text can hold a whole response body; what is kept of it is bounded. */
 const MESSAGE_MAX = 4096;
 const SHOWN_MAX = 16 * MESSAGE_MAX;
-const MASKED_FACTOR = 64;
 /** Types are counted by name and asked for by it, `errorType` in `POST /pipelines/:id/retry`. */
 const TYPE_MAX = 200;
 /** A server may ask for any wait; past a year its end is no instant that could be shown. */

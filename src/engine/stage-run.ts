@@ -4,7 +4,6 @@ import type { ItemError } from '../schemas/item.ts';
 import { type AttemptSink, TaskAttempt } from './attempt.ts';
 import type { BothPassed } from './both-limits.ts';
 import { copyValue } from './copy-value.ts';
-import { cutText } from './cut-text.ts';
 import type { DueQueue } from './due-queue.ts';
 import type { EngineClock } from './engine-clock.ts';
 import { AbortedError, describeThrown, TaskTimeoutError, ValueNotJsonError, ValueTooLargeError } from './errors.ts';
@@ -15,6 +14,7 @@ import type { Item, Outcome, Runner, Worker } from './model.ts';
 import type { Logger } from './ports.ts';
 import { retryWaitMs } from './retry.ts';
 import type { LimiterWait } from './shared-limiter.ts';
+import { shownText } from './shown-text.ts';
 import { LARGE } from './sizes.ts';
 import { StageLimits } from './stage-limits.ts';
 import type { StageSpec, TaskSpec } from './stage-spec.ts';
@@ -151,8 +151,7 @@ export class StageRunner implements Runner, AttemptSink {
     const now = this.deps.time.tick();
     if (now - worker.taskStatusAt < minIntervalSeconds * 1000) return false;
     worker.taskStatusAt = now;
-    // Masked before it is cut, so that no secret is cut in two; but not however much it is.
-    worker.taskStatus = cutText(this.deps.maskSecrets(cutText(String(text), 64 * STATUS_MAX)), STATUS_MAX);
+    worker.taskStatus = shownText(String(text), STATUS_MAX, this.deps.maskSecrets);
     this.deps.events.task('progress', worker, attempt.item, attempt.spec, attempt.attempt, {
       taskStatus: worker.taskStatus,
     });

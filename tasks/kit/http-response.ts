@@ -11,7 +11,7 @@ export const responseSchema = z.enum(['auto', 'json', 'text', 'bytes']).default(
 /** How much of a body is shown in an error, … */
 const SHOWN_CHARACTERS = 200;
 /** … and how much of it is looked through for secrets: one that begins in what is shown must be seen whole. */
-const MASKED_BYTES = 262_144;
+const MASKED_BYTES = 65_536;
 
 /** The first words of a body, on one line. Masked before it is cut: of half a secret nothing would be recognised. */
 export function printable(body: Buffer, mask: (text: string) => string): string {

@@ -151,6 +151,9 @@ describe('with a secret', () => {
     ['of which only the length is sent', { headers: { 'x-a': '{{ $string($length(secrets.API)) }}' } }],
     ['by another way to name it', { headers: { 'x-a': '{{ `secrets`.API }}' } }],
     ['that came in a value', { headers: { 'x-a': '{{ value }}' } }],
+    ['that came in a value, in base64', { headers: { 'x-a': "{{ $base64encode('me:' & value) }}" } }],
+    ['that came in a value, in the path', { query: '{{ $encodeUrlComponent(value) }}' }],
+    ['that came in a value, in a body', { method: 'POST', body: { k: ['{{ value }}'] } }],
   ])('%s a redirect is followed within the origin only', async (_, { query = '', ...given }: Record<string, unknown>) => {
     const { first, other } = await twoServers(302);
     const tasks = [{ task: 'http_request', with: { ...given, url: `${first.origin}/${query}` } }];
