@@ -222,7 +222,8 @@ try {
   });
 } catch (error) {
   const message = error instanceof ConfigError ? error.message : listenFault(error as NodeJS.ErrnoException);
-  if (message !== undefined) fail(message);
+  // What a task file throws when it is loaded may hold a secret.
+  if (message !== undefined) fail(secrets.mask(message));
   logger.fatal({ err: error }, 'Sluice cannot start');
   process.exit(1);
 }
