@@ -275,7 +275,8 @@ try {
   // Asked to stop while it started, it refuses what the start still does.
   if (stopping !== undefined) await stopping;
   const message = error instanceof ConfigError ? error.message : listenFault(error as NodeJS.ErrnoException);
-  if (message !== undefined) fail(message);
+  // What a task file throws when it is loaded may hold a secret.
+  if (message !== undefined) fail(secrets.mask(message));
   logger.fatal({ err: error }, 'Sluice cannot start');
   guarded.exit(1);
 }

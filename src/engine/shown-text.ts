@@ -8,5 +8,5 @@ const SECRET_MAX = 65_536;
  * be recognised. What stands far behind the cut is not looked through, for a text may be of any length.
  */
 export function shownText(text: string, length: number, mask: (text: string) => string): string {
-  return cutText(mask(text.slice(0, length + SECRET_MAX)), length).toWellFormed();
+  return cutText(mask(cutText(text, length + SECRET_MAX)), length).toWellFormed();
 }

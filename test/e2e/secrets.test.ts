@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
 import { folderWith } from '../loader/folder.ts';
-import { startServer } from './server.ts';
+import { startInVain, startServer } from './server.ts';
 
 const SECRET = 'hunter22/&"x';
 /** Of its base64, behind `me:`. */
@@ -51,4 +51,12 @@ it('a secret reaches the server that it is for, and is nowhere to be seen', asyn
   expect(results[0].value.url).toContain('?key=[secret KEY]');
   await server.stop();
   upstream.close();
+});
+
+it('a start that fails tells none of what a task file throws', async () => {
+  const TASKS_DIR = folderWith({ 'bad.mjs': "throw new Error('no connection with ' + process.env.SECRET_KEY);" });
+  const { code, message } = await startInVain({ TASKS_DIR, SECRET_KEY: SECRET });
+  expect(code).toBe(78);
+  expect(message).toContain('no connection with [secret KEY]');
+  expect(message).not.toContain('hunter22');
 });

@@ -156,11 +156,6 @@ describe('a secret', () => {
     ['Basic credentials of a form', `Basic ${base64(`id:${SECRET}%2B`)}`, expect.stringMatching(/^Basic \S+\[secret KEY\]\S+$/)],
     ['percent signs in small letters', '?k=%68unter2%32', '?k=[secret KEY]'],
     ['percent signs of a percent sign', '%2568unter22', '[secret KEY]'],
-    [
-      'a line of the log that holds JSON that holds JSON',
-      JSON.stringify({ m: JSON.stringify({ a: JSON.stringify(SECRET) }) }),
-      expect.not.stringContaining(SECRET),
-    ],
     ['small hexadecimal', `0x${Buffer.from(SECRET).toString('hex')}`, '0x[secret KEY]'],
     ['large hexadecimal', Buffer.from(SECRET).toString('hex').toUpperCase(), '[secret KEY]'],
     ['escapes of code', '\\x68\\u{75}nter22', '[secret KEY]'],
@@ -195,6 +190,12 @@ describe('a secret', () => {
     ['is one of Latin-1 in base64', 'Bücher', Buffer.from('Bücher', 'latin1').toString('base64'), '[secret KEY]'],
     ['comes from a file with its line break', 'hunter22\n', 'the key hunter22 is wrong', 'the key [secret KEY] is wrong'],
     ['is part of a host', 'HunterTwo22', 'https://huntertwo22.example/', 'https://[secret KEY].example/'],
+    [
+      'is in a line of the log that holds JSON that holds JSON',
+      '"\\/"',
+      JSON.stringify({ a: JSON.stringify({ b: '"\\/"' }) }),
+      '{"a":"{\\"b\\":\\"[secret KEY]\\"}"}',
+    ],
     ['has several lines', '--BEGIN--\nabc+/==\n--END--', '"--BEGIN--\\nabc+\\/==\\n--END--"', '"[secret KEY]"'],
   ])('is masked that %s', (_, secretText, text, masked) => {
     expect(mask(text, secretText)).toEqual(masked);
@@ -247,7 +248,7 @@ describe('the work', () => {
   const costOf = (text: string, secretText = SECRET): number => {
     const { mask: all } = createSecrets({ KEY: secretText });
     all(text);
-    const best = Array.from({ length: 5 }, () => {
+    const best = Array.from({ length: 3 }, () => {
       const before = process.cpuUsage();
       all(text);
       const { user, system } = process.cpuUsage(before);
@@ -268,9 +269,9 @@ describe('the work', () => {
     ['backslashes that are nearly the secret', '\\\\', '\\\\\\xyz'],
     ['masks', TOKEN, 'secret'],
   ])('grows with the text alone: %s', (_, unit, secretText) => {
-    const small = costOf(unit.repeat(20_000 / unit.length), secretText);
-    const large = costOf(unit.repeat(160_000 / unit.length), secretText);
-    // Eight times the text; a square would be 64 times.
-    expect(large).toBeLessThan(24 * Math.max(small, 500));
+    const small = costOf(unit.repeat(5000 / unit.length), secretText);
+    const large = costOf(unit.repeat(80_000 / unit.length), secretText);
+    // Sixteen times the text; a square would be 256 times.
+    expect(large).toBeLessThan(48 * Math.max(small, 500));
   });
 });

@@ -75,6 +75,10 @@ describe('a request', () => {
     expect(await use(task, { url: server.origin, into: 'page' })('text').catch(describeThrown)).toMatchObject({ permanent: true });
   });
 
+  it('is put nowhere where it would be a prototype', () => {
+    expect(faultsIn(task, { url: 'http://x.example', into: '__proto__' })).toEqual([{ path: '/into', message: 'must not be "__proto__"' }]);
+  });
+
   it('refuses a body with GET, unknown methods, header names and values that are none', () => {
     const url = 'http://x.example';
     expect(faultsIn(task, { url, body: 1 })).toEqual([{ path: '/body', message: 'cannot be sent with GET' }]);
