@@ -157,8 +157,8 @@ export const variables = z.object({
   MAX_WORKERS: integer(
     1,
     10_000_000,
-    100_000,
-    'The most workers that all pipelines may have together. A stage counts with what its definition says, or with what it was tuned to when that is more. An idle worker takes about half a kilobyte of memory.',
+    20_000,
+    'The most workers that all pipelines may have together. A stage counts with what its definition says, or with what it was tuned to when that is more. An idle worker takes about half a kilobyte of memory, and writing it into a snapshot some five microseconds of the event loop.',
   ),
   MAX_PIPELINES: integer(1, 100_000, 1000, 'The most pipelines that there may be.'),
   SSE_HEARTBEAT_SECONDS: seconds(0.1, 3600, 15, 'How often a comment line keeps a quiet event stream alive through proxies.'),

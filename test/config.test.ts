@@ -41,7 +41,7 @@ describe('an empty environment', () => {
       maxDeliveries: 5,
       maxStages: 64,
       maxWorkersPerStage: 10_000,
-      maxWorkers: 100_000,
+      maxWorkers: 20_000,
       maxPipelines: 1000,
       sseHeartbeatSeconds: 15,
     });

@@ -9,7 +9,7 @@ import { useCost, useFaults } from './task-use.ts';
 export interface DefinitionLimits {
   maxStages: number;
   maxWorkersPerStage: number;
-  /** Of all pipelines together. Default 100 000. */
+  /** Of all pipelines together. Default 20 000. */
   maxWorkers?: number;
   /** Default 1000. */
   maxPipelines?: number;

@@ -2,7 +2,7 @@ import type { StageDefinition } from '../schemas/definition.ts';
 import { SluiceError } from './errors.ts';
 import type { Stage } from './model.ts';
 
-export const MAX_WORKERS = 100_000;
+export const MAX_WORKERS = 20_000;
 
 /**
  * What a stage counts with: what its definition says or what it was tuned to, whichever is more, so that the way back to the definition is always
