@@ -38,7 +38,8 @@ export function checkDefinition(
   if (found.length === 0 && parsed.success) return parsed.data;
   const order = ['invalid-input', 'unknown-task', 'unknown-limiter', 'invalid-pipeline', 'invalid-params'] as const;
   const code: ErrorCode = order.find((candidate) => found.some((fault) => fault.code === candidate)) ?? 'invalid-pipeline';
-  const errors = found.map(({ path, message }) => ({ path, message }));
+  const errors = found.slice(0, FAULTS_TOLD).map(({ path, message }) => ({ path, message }));
+  if (found.length > FAULTS_TOLD) errors.push({ path: '', message: `has ${found.length - FAULTS_TOLD} more faults` });
   throw new SluiceError(code, errors.map(({ path, message }) => `${path || '/'} ${message}`).join('; '), { errors });
 }
 
@@ -48,6 +49,9 @@ export function checkStoredDefinition(definition: PipelineDefinition, environmen
   const stages = definition.stages.map((stage, i) => ({ ...stage, name: usable(stage.name, i) }));
   checkDefinition({ ...definition, id: usable(definition.id, 0), stages }, environment, limits, { anyCost: true });
 }
+
+/** Nobody reads more, and a reply with hundreds of thousands takes as long as many requests. */
+const FAULTS_TOLD = 1000;
 
 /** In tenths of a millisecond: what all of a definition may take to look at in one turn of the event loop. */
 const COST_MAX = 2000;
@@ -89,6 +93,7 @@ function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: Defin
   const found: Found[] = [];
   if (stages.length > limits.maxStages) {
     found.push({ code: 'invalid-pipeline', path: '/stages', message: `has more than ${limits.maxStages} stages` });
+    if (stages.length > FAULTS_TOLD) return found;
   }
   const names = new Set<unknown>();
   for (const [i, stage] of stages.entries()) {

@@ -123,6 +123,9 @@ export const feedOptionsOfDefinitionSchema = z
     examples: [{ targetStage: true, rerun: true, priorityMin: 10 }],
   });
 
+/** Above what anyone may configure, so that a list of any length is told at once. */
+const STAGES_MAX = 10_000;
+
 export const pipelineDefinitionSchema = z
   .strictObject({
     id: nameSchema,
@@ -131,7 +134,7 @@ export const pipelineDefinitionSchema = z
     retention: retentionSchema.optional(),
     backlogCapacity: z.int().min(1).max(100_000_000).optional(),
     feedOptions: feedOptionsOfDefinitionSchema.optional(),
-    stages: z.array(stageDefinitionSchema).min(1),
+    stages: z.array(stageDefinitionSchema).min(1).max(STAGES_MAX),
   })
   .meta({ id: 'PipelineDefinition', examples: [definitionExample] });
 

@@ -82,8 +82,14 @@ function declare<Schema extends z.ZodType>(kind: TaskKind, source: Source<Schema
   };
 }
 
+/** The list has all of them. */
+const FAULTS_IN_MESSAGE = 100;
+
 /** The fault of a `with`; paths are JSON pointers inside it. */
 export function invalidParams(task: string, errors: Fault[]): SluiceError {
-  const list = errors.map(({ path, message }) => `${path === '' ? '/' : path} ${message}`).join('; ');
+  const list = errors
+    .slice(0, FAULTS_IN_MESSAGE)
+    .map(({ path, message }) => `${path === '' ? '/' : path} ${message}`)
+    .join('; ');
   return new SluiceError('invalid-params', `the parameters of "${task}" do not fit: ${list}`, { errors });
 }

@@ -16,7 +16,7 @@ const PERCENTS_MAX = 200;
 /** Shared by all expressions and schemas of this process. */
 export const evaluators = createEvaluatorPool();
 
-const known = new Map<string, Names>();
+const known = new Map<string, Names | Error>();
 
 /**
  * Compiles a JSONata expression; its result is plain data, `undefined` when it finds nothing. A path of names is followed here and
@@ -46,18 +46,23 @@ export function isForGood(error: unknown): boolean {
 
 /** Throws when it is no expression. */
 function look(source: string): Names {
-  let names = known.get(source);
-  if (names !== undefined) return names;
+  const found = known.get(source) ?? lookAnew(source);
+  if (found instanceof Error) throw found;
+  return found;
+}
+
+function lookAnew(source: string): Names | Error {
   const path = plainPath(source);
   if (path !== null) return namesOfPath(path);
   // Each looks for what it stands for through the whole path that it is in.
-  if (source.split('%').length > PERCENTS_MAX) throw new Error(`has more than ${PERCENTS_MAX} times "%"`);
+  if (source.split('%').length > PERCENTS_MAX) return new Error(`has more than ${PERCENTS_MAX} times "%"`);
+  let found: Names | Error;
   try {
-    names = namesIn(compile(source).ast());
+    found = namesIn(compile(source).ast());
   } catch (error) {
-    throw new Error(describeJsonataError(error));
+    found = new Error(describeJsonataError(error));
   }
   if (known.size >= KNOWN_MAX) known.clear();
-  known.set(source, names);
-  return names;
+  known.set(source, found);
+  return found;
 }

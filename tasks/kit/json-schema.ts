@@ -27,6 +27,7 @@ export function compileSchema(schema: unknown, options: CompileOptions = {}): (v
 }
 
 const FAULTS_TOLD = 500;
+const SCHEMA_FAULTS_TOLD = 20;
 const DETAIL_MAX = 1000;
 const NONE: Faults = { faults: [], count: 0 };
 
@@ -39,7 +40,8 @@ const meta = new Validator({ allErrors: true, logger: false });
  */
 export function compileCheck(schema: unknown, options: CompileOptions = {}): Check {
   if (typeof schema === 'object' && schema !== null && '$async' in schema) throw new Error('$async is not supported');
-  if (meta.validateSchema(schema as object | boolean) === false) throw new Error(`schema is invalid: ${meta.errorsText(meta.errors)}`);
+  if (meta.validateSchema(schema as object | boolean) === false)
+    throw new Error(`schema is invalid: ${meta.errorsText(meta.errors?.slice(0, SCHEMA_FAULTS_TOLD))}`);
   // An instance a schema: what one schema calls itself (`$id`) cannot collide with another's.
   const validator = new Validator({
     allErrors: options.firstFaultOnly !== true,

@@ -22,20 +22,27 @@ function world() {
     hookTimeoutSeconds: 5,
   });
   let created = 0;
+  /** Of this thread alone. */
+  const cpuOf = async (work: () => Promise<unknown>): Promise<{ cpuMs: number; thrown: unknown }> => {
+    const before = process.threadCpuUsage();
+    const thrown = await work().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    const { user, system } = process.threadCpuUsage(before);
+    return { cpuMs: (user + system) / 1000, thrown };
+  };
   const create = async (tasks: object[]) => {
     const stages = Array.from({ length: Math.ceil(tasks.length / 64) }, (_, i) => ({
       name: `S${i}`,
       tasks: tasks.slice(i * 64, i * 64 + 64),
     }));
-    const before = process.cpuUsage();
-    const outcome = await host.create({ id: `p${created++}`, stages }).then(
-      () => 'created' as const,
-      ({ code, errors = [] }: SluiceError) => ({ code, paths: errors.map(({ path }) => path) }),
-    );
-    const { user, system } = process.cpuUsage(before);
-    return { outcome, cpuMs: (user + system) / 1000 };
+    const { cpuMs, thrown } = await cpuOf(() => host.create({ id: `p${created++}`, stages }));
+    if (thrown === undefined) return { outcome: 'created' as const, cpuMs };
+    const { code, errors = [] } = thrown as SluiceError;
+    return { outcome: { code, paths: errors.map(({ path }) => path) }, cpuMs };
   };
-  return { create };
+  return { host, create, cpuOf };
 }
 
 const schema = (given: object) => ({ task: 'json_schema', with: { schema: given } });
@@ -85,6 +92,22 @@ describe('a definition that would take long to look at is refused at once', () =
       code: 'invalid-params',
       paths: expect.arrayContaining([expect.stringMatching(/^\/stages\/0\/tasks\/0\/with/)]),
     });
+    expect(cpuMs).toBeLessThan(CPU_MS_MAX);
+  });
+
+  it.each<[string, object]>([
+    ['300 000 stages that are none', { stages: list(300_000, () => ({})) }],
+    ['60 000 limits that are none', { stages: [{ name: 'S', tasks: ['hash'], taskConcurrencyLimits: members(60_000, () => 0) }] }],
+    ['70 000 unknown parameters', { stages: [{ name: 'S', tasks: [{ task: 'hash', with: members(70_000, () => 1) }] }] }],
+    [
+      'the same fault 4096 times',
+      { stages: list(64, (i) => ({ name: `S${i}`, tasks: list(64, () => expression(`[${'1,'.repeat(90)}(`)) })) },
+    ],
+  ])('with %s, of which the first thousand are listed', async (_, definition) => {
+    const { host, cpuOf } = world();
+    const { cpuMs, thrown } = await cpuOf(() => host.create({ id: 'p', ...definition }));
+    expect((thrown as SluiceError).errors?.length).toBeLessThanOrEqual(1001);
+    expect((thrown as SluiceError).message.length).toBeLessThan(500_000);
     expect(cpuMs).toBeLessThan(CPU_MS_MAX);
   });
 
