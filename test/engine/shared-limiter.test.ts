@@ -249,3 +249,22 @@ describe('a change', () => {
     expect(view().settings).toEqual({ concurrency: 1 });
   });
 });
+
+describe('more keys than are limited each for itself', () => {
+  it('share one limit, which is stricter and never laxer', async () => {
+    const { clock, claim, release, gone } = world({ limit: 1, perSeconds: 3600, key: 'key' });
+    for (let i = 0; i < 100_000; i++) void claim(`i${i}`, { key: `k${i}` });
+    await clock.settle();
+    expect(gone).toHaveLength(100_000);
+    for (const key of ['new', 'newer', 'k7']) void claim(key, { key });
+    await clock.settle();
+    expect(gone.slice(100_000).map(({ id }) => id)).toEqual(['new']);
+    // Keys whose window is over and whose items have ended are forgotten, and there is room for others.
+    for (const { id } of gone) release(id);
+    await clock.advance(3_600_000);
+    expect(gone.slice(100_001).map(({ id }) => id)).toEqual(expect.arrayContaining(['newer', 'k7']));
+    for (const key of ['a', 'b', 'c']) void claim(key, { key });
+    await clock.settle();
+    expect(gone.slice(100_003).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+  });
+});
