@@ -145,8 +145,8 @@ export class EventLog implements EventSource {
   }
 
   result(item: Item): void {
-    // A failed item may go on and end otherwise: what it was then has to be kept. The rest of it stays.
-    const extra = item.status === 'failed' ? { error: item.error } : undefined;
+    // A failed item may go on and end otherwise, and one that is kept no more has no error: what it was then is kept.
+    const extra = item.error === null ? undefined : { error: item.error };
     this.append(RESULT, this.placeOf(item.stage, null), 0, item.sequenceId, extra);
   }
 
@@ -427,7 +427,7 @@ export class EventLog implements EventSource {
     const extra = this.extraAt(seq) as Pick<PipelineResult, 'error'> | undefined;
     const item = this.items.whole(this.sequenceIdOf(seq));
     // As it was then: an older version kept all of it with the event.
-    return extra === undefined ? item.toResult() : { ...item.toResult(), value: null, ...extra };
+    return extra === undefined && item.isKept ? item.toResult() : { ...item.toResult(), value: null, ...extra };
   }
 
   /** About how many characters of JSON an event is. */

@@ -62,6 +62,29 @@ export function events(suite: Suite): void {
     }
   });
 
+  test('of results say how an item ended, also when it is kept no more', async () => {
+    const { pipeline, gate, held } = await world();
+    const p = await pipeline([{ name: 'A', tasks: ['gated'] }], { retention: { maxItems: 1 } });
+    await p.feed(named('cancelled', 'done', 'last'), {});
+    await held(1);
+    await p.cancelItem('cancelled');
+    for (let i = 0; i < 2; i++) {
+      const [id] = await held(1);
+      gate.open(id);
+    }
+    await ended(p, 3);
+    await expect(p.item('cancelled')).rejects.toMatchObject({ code: 'item-not-found' });
+    const results = eventsOf(p, { ...ALL, types: new Set(['result']) }).map(({ data }) => data);
+    expect(results.map((data) => ('id' in data ? [data.id, data.error?.type ?? null] : data))).toEqual([
+      ['cancelled', 'Cancelled'],
+      ['done', null],
+      ['last', null],
+    ]);
+    // What is left of the others is whole, as JSON too.
+    for (const data of results) expect(JSON.parse(JSON.stringify(data))).toHaveProperty('value');
+    for (const data of results) expect(data).toMatchObject({ metadata: {}, feedId: expect.any(String) });
+  });
+
   test('read past the newest one are none, and the cursor stays', async () => {
     const p = await lively(suite);
     const { newest } = p.events;
