@@ -82,6 +82,8 @@ export class Durable {
   /** Stages that the definition does not have any more, by number. */
   private readonly former = new Map<number, Stage>();
   private readonly oldFeeds = new Map<number, Feed>();
+  /** The pipeline is gone: the flusher, which stays, knows it no more. */
+  readonly unwatch: () => void;
 
   constructor(core: Core, link: StoreLink, identity: Identity, sources: DurableSources) {
     this.core = core;
@@ -126,7 +128,7 @@ export class Durable {
     core.index = this.items;
     core.onStage = (stage) => this.prepare(stage);
     for (const stage of core.stages) this.prepare(stage);
-    link.flusher.watch(() => this.onTrouble());
+    this.unwatch = link.flusher.watch(() => this.onTrouble());
     this.onTrouble();
   }
 

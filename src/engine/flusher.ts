@@ -83,9 +83,10 @@ export class Flusher {
     return this.isDue || this.isWriting;
   }
 
-  /** Calls `changed` when trouble comes and when it is over. */
-  watch(changed: () => void): void {
+  /** Calls `changed` when trouble comes and when it is over, until what it returns is called. */
+  watch(changed: () => void): () => void {
     this.listeners.add(changed);
+    return () => void this.listeners.delete(changed);
   }
 
   /** What is not written by now will not be. Idempotent. */

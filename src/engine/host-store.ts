@@ -39,7 +39,8 @@ export class HostStore {
     return this.linkOf(pipeline, null);
   }
 
-  async drop({ journal, link }: Durable): Promise<void> {
+  async drop({ journal, link, unwatch }: Durable): Promise<void> {
+    unwatch();
     this.flusher.drop(journal, link.pipeline);
     await this.flusher.settled();
   }

@@ -193,7 +193,7 @@ export class ItemIndex implements Items {
   items(query: ItemsQuery, within?: SequenceRange): Page<Item> {
     const size = (item: Item): number => item.listedSize;
     return this.page(query, within, size, (item) => {
-      if (query.status !== undefined && !query.status.includes(item.status)) return false;
+      if (query.status !== undefined && !query.status.includes(item.shownStatus)) return false;
       if (query.stage !== undefined && item.stage.name !== query.stage) return false;
       return query.feedId === undefined || item.feed.id === query.feedId;
     });

@@ -108,6 +108,14 @@ export class Item {
     this.updatedAt = now;
   }
 
+  /**
+   * What is shown of it: held by a worker it is in progress, also while its predicate is asked, as the counters have it. Its events
+   * say so when the first task begins.
+   */
+  get shownStatus(): ItemStatus {
+    return this.status === 'queued' && this.holder instanceof Worker ? 'in_progress' : this.status;
+  }
+
   /** Where it goes after its stage; null when it ends there. */
   get nextStage(): Stage | null {
     return this.route === null ? this.stage.next : this.route.stage;

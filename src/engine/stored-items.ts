@@ -276,7 +276,7 @@ export class StoredItems implements Items {
     const found: Item[] = [];
     for (const item of this.live.values()) {
       if (!item.isKept || item.sequenceId <= after || item.sequenceId > last) continue;
-      if (statuses !== null && !statuses.includes(STATUS_CODES[item.status])) continue;
+      if (statuses !== null && !statuses.includes(STATUS_CODES[item.shownStatus])) continue;
       if (stages !== null && !stages.includes(item.stage.no)) continue;
       if (feed === null || item.feed.ordinal === feed) found.push(item);
     }

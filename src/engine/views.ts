@@ -119,7 +119,7 @@ export class Views {
       id: item.id,
       sequenceId: item.sequenceId,
       feedId: item.feed.id,
-      status: item.status,
+      status: item.shownStatus,
       stage: item.stage.name,
       worker: item.holder instanceof Worker ? item.holder.name : null,
       priority: item.priority,

@@ -148,6 +148,22 @@ describe('a predicate', () => {
     expect(result?.value).toEqual({ n: 1 });
   });
 
+  it('has its item in progress while it is asked, in the list of items as in the counters', async () => {
+    const { promise: answer, resolve } = Promise.withResolvers<boolean>();
+    const { pipeline, clock } = virtualPipeline([{ name: 'A', tasks: [() => 'ran'], skipIf: () => answer }]);
+    await pipeline.start();
+    await pipeline.feed([{ id: 'x' }, { id: 'y' }]);
+    const listed = async (status: 'queued' | 'in_progress') =>
+      (await pipeline.runtime.items({ status: [status], after: 0, limit: 10 })).rows.map(({ id }) => id);
+    expect((await pipeline.runtime.stats()).statusCounts).toMatchObject({ queued: 1, in_progress: 1 });
+    expect([await listed('queued'), await listed('in_progress')]).toEqual([['y'], ['x']]);
+    expect(await pipeline.runtime.item('x')).toMatchObject({ status: 'in_progress', worker: 'A-W0' });
+    resolve(true);
+    await clock.finish(pipeline.join());
+    expect((await pipeline.runtime.item('x')).history.map(({ status }) => status)).toEqual(['queued', 'skipped']);
+    expectBooksToBalance({ pipeline });
+  });
+
   it('that never settles does not hold an item that is cancelled for ever', async () => {
     const { pipeline, clock } = virtualPipeline([{ name: 'A', tasks: [boom], skipIf: never }], { hookTimeoutSeconds: 2 });
     await pipeline.start();

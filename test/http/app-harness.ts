@@ -42,6 +42,8 @@ interface ServiceOptions {
   clock?: Clock;
   /** Bounds of the engine, smaller than anyone would have them. */
   bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters' | 'maxWorkers' | 'maxPipelines'>;
+  /** Beside the ones to pull strings with. */
+  tasks?: readonly TaskDeclaration[];
 }
 
 /** The whole HTTP side over a real host, with a few tasks to pull strings with. */
@@ -57,7 +59,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     return work;
   };
   const host = createLocalHost({
-    registry: createTaskRegistry(testTasks(released.promise, gated)),
+    registry: createTaskRegistry([...testTasks(released.promise, gated), ...(options.tasks ?? [])]),
     ports: { ...systemPorts, expressions: expressionLanguage },
     maxStages: 64,
     maxWorkersPerStage: 10_000,

@@ -1,8 +1,13 @@
 /** What goes when, and that the file does not grow without end. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { named } from '../conformance/world.ts';
 import { livesOf } from './durable-host.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const EVERYTHING = { after: 0, limit: 10_000, status: 'all' as const };
 const pass = (value: unknown): unknown => value;
@@ -94,5 +99,23 @@ describe('retention on disk', () => {
     await p.run([1, 2, 3], {});
     await life.host.remove('p', 'force');
     expect(rowsOf(lives.file())).toEqual({ items: 0, feeds: 0, answers: 0, ends: 0, events: 0 });
+  });
+
+  it('keeps nothing of a removed pipeline in memory', { timeout: 20_000 }, async () => {
+    const life = await livesOf({ pass }).begin();
+    const gone: WeakRef<object>[] = [];
+    const comeAndGo = async (id: string): Promise<void> => {
+      await life.host.create({ ...definition, id });
+      const runtime = life.host.get(id);
+      gone.push(new WeakRef(runtime));
+      await runtime.run([{ large: 'x'.repeat(1000) }], {});
+      await life.host.remove(id, 'force');
+    };
+    for (let i = 0; i < 20; i++) await comeAndGo(`p${i}`);
+    // What was awaited last may still be held by the turn that awaited it.
+    while (gone.filter((ref) => ref.deref() !== undefined).length > 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      collectGarbage();
+    }
   });
 });

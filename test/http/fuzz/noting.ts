@@ -1,0 +1,65 @@
+import { type DefinitionFacts, type Known, type KnownPipeline, pipelineOf } from './known.ts';
+import { type FuzzRequest, pathOf, type Reply } from './request.ts';
+
+/** Which pipeline the request makes, replaces or removes; undefined for one that leaves all where they are. */
+export function changedBy({ method, url, body }: FuzzRequest): string | undefined {
+  const path = pathOf(url);
+  const id = /^\/pipelines\/([^/]+)$/.exec(path)?.[1];
+  if (id !== undefined) return method === 'PUT' || method === 'DELETE' ? decodeURIComponent(id) : undefined;
+  return method === 'POST' && path === '/pipelines' ? /"id":"([^"]*)"/.exec(String(body))?.[1] : undefined;
+}
+
+/**
+ * Learns from an answer. `before` is what was known of the pipeline when the request was sent. Returns the pipeline when it is a new one.
+ */
+export function note(known: Known, request: FuzzRequest, before: KnownPipeline | undefined, reply: Reply): KnownPipeline | undefined {
+  const { status } = reply;
+  const path = pathOf(request.url);
+  const [, query = ''] = request.url.split('?');
+  const changed = changedBy(request);
+  if (changed !== undefined) return status < 300 ? noteChange(known, request, changed, reply) : undefined;
+  const [, id = '', rest = ''] = /^\/pipelines\/([^/]+)\/(.+)$/.exec(path) ?? [];
+  const pipeline = known.pipelines.get(decodeURIComponent(id));
+  if (pipeline === undefined) return undefined;
+  // Also without an answer that says so: it may have happened all the same.
+  if (/rerun/.test(query) || /"onDuplicate":"rerun"/.test(String(request.body))) pipeline.hasReruns = true;
+  if (/(?:^|\/)retry$/.test(rest)) pipeline.hasRetries = true;
+  if (rest === 'join' && status < 300) pipeline.isDraining = true;
+  if (rest === 'start' && status < 300) pipeline.isDraining = false;
+  const isSame = pipeline === before && !known.changing.has(pipeline.id);
+  if ((rest === 'feed' || rest === 'run') && isSame && (status === 200 || status === 202)) acknowledge(pipeline, reply);
+  return undefined;
+}
+
+function noteChange(known: Known, request: FuzzRequest, id: string, reply: Reply): KnownPipeline | undefined {
+  const { pipelines } = known;
+  if (request.method === 'DELETE') {
+    pipelines.delete(id);
+    return undefined;
+  }
+  const definition = JSON.parse(String(reply.body)).definition as DefinitionFacts;
+  const existing = pipelines.get(id);
+  if (reply.status === 201 || existing === undefined) {
+    const made = pipelineOf(definition, request.attack);
+    pipelines.set(id, made);
+    return made;
+  }
+  existing.stages = definition.stages.map(({ name }) => name);
+  existing.attack = request.attack;
+  existing.isRetiring ||= definition.retention !== undefined;
+  existing.wasRedefined = true;
+  return undefined;
+}
+
+function acknowledge(pipeline: KnownPipeline, { headers, body }: Reply): void {
+  const location = /\/feeds\/([^/?]+)/.exec(headers.location ?? '')?.[1];
+  if (location !== undefined) pipeline.feeds.add(decodeURIComponent(location));
+  if (!headers['content-type']?.startsWith('application/json')) return;
+  const receipt = JSON.parse(String(body)) as { feedId?: string; ids?: string[]; results?: { id: string; error: unknown }[] };
+  if (receipt.feedId !== undefined) pipeline.feeds.add(receipt.feedId);
+  for (const id of receipt.ids ?? []) pipeline.items.add(id);
+  for (const { id, error } of receipt.results ?? []) {
+    pipeline.items.add(id);
+    if (error !== null) pipeline.failed.push(id);
+  }
+}
