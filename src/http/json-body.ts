@@ -6,6 +6,7 @@ import type { Clock } from '../engine/ports.ts';
 import { guardJson } from '../schemas/json-guard.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
 import { ClientGoneError } from './ndjson-wait.ts';
+import { hasBody } from './unread-body.ts';
 
 /** A JSON body is small (it has a limit), so its whole arrival has a deadline; NDJSON has an idle timer of its own instead. */
 const ARRIVAL_SECONDS = 60;
@@ -49,7 +50,9 @@ export function acceptJsonBodies(app: FastifyInstance, clock: Clock): void {
 
   app.addHook('onRequest', (request, _reply, done) => {
     const encoding = request.headers['content-encoding'];
-    if (encoding === undefined || encoding.trim().toLowerCase() === 'identity') done();
+    // Of a body that nobody reads, the encoding is nobody's business either.
+    const isRead = request.routeOptions.schema?.body !== undefined && hasBody(request.raw);
+    if (encoding === undefined || !isRead || encoding.trim().toLowerCase() === 'identity') done();
     else done(new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not taken; send the body as it is.`));
   });
 }

@@ -34,6 +34,6 @@ export function endWithUnreadBody({ raw }: FastifyRequest, reply: FastifyReply):
 }
 
 /** Whether it announces one (RFC 9112 section 6.3). Without one it counts as complete only once its handler has returned. */
-function hasBody({ headers }: IncomingMessage): boolean {
+export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

@@ -50,6 +50,13 @@ describe('bodies', () => {
   it('takes Content-Encoding identity', async () => {
     expect((await send('{"items":[]}', { 'content-type': 'application/json', 'content-encoding': 'identity' })).statusCode).toBe(202);
   });
+
+  it('minds no encoding where no body is read', async () => {
+    const framed = { 'content-encoding': 'x', 'transfer-encoding': 'chunked' };
+    for (const headers of [{ 'content-encoding': 'gzip' }, { 'content-encoding': 'x', 'content-length': '0' }, framed]) {
+      expect((await service.app.inject({ url: '/tasks', headers })).statusCode).toBe(200);
+    }
+  });
 });
 
 describe('addresses', () => {
