@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { PipelineRuntime } from '../src/engine/index.ts';
-import { toDetail } from '../src/http/pipeline-view.ts';
+import { toControlled } from '../src/http/pipeline-view.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
 import {
   BODY_PROBLEMS,
@@ -14,7 +14,7 @@ import {
 } from '../src/http/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schema-compiler.ts';
 import { joinBodySchema, shutdownBodySchema, shutdownReportSchema } from '../src/schemas/control.ts';
-import { pipelineDetailSchema } from '../src/schemas/pipeline.ts';
+import { pipelineControlledSchema } from '../src/schemas/pipeline.ts';
 import type { ErrorCode } from '../src/schemas/problem.ts';
 import { pipelineStatsSchema } from '../src/schemas/stats.ts';
 
@@ -88,15 +88,15 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           params: pipelineParams,
           body: noBody,
           response: {
-            200: reply(pipelineDetailSchema, 'The pipeline after it.'),
+            200: reply(pipelineControlledSchema, 'The pipeline after it.'),
             ...problems(...BODY_PROBLEMS, 'pipeline-not-found', ...codes),
           },
         },
       },
-      async ({ params }) => {
+      async ({ params, caller }) => {
         const runtime = host.get(params.id);
         await act(runtime);
-        return toDetail(await runtime.describe());
+        return toControlled(await runtime.describe(), caller);
       },
     );
   }
@@ -115,15 +115,15 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           params: stageParams,
           body: noBody,
           response: {
-            200: reply(pipelineDetailSchema, 'The pipeline after it.'),
+            200: reply(pipelineControlledSchema, 'The pipeline after it.'),
             ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'unknown-stage', ...codes),
           },
         },
       },
-      async ({ params }) => {
+      async ({ params, caller }) => {
         const runtime = host.get(params.id);
         await act(runtime, params.stage);
-        return toDetail(await runtime.describe());
+        return toControlled(await runtime.describe(), caller);
       },
     );
   }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import type { PipelineHost } from '../src/engine/index.ts';
-import { type Caller, sees } from '../src/http/caller.ts';
+import { type Caller, may, sees } from '../src/http/caller.ts';
 import { pageByName } from '../src/http/lists.ts';
 import type { RouteDeps } from '../src/http/route-deps.ts';
 import { BODY_PROBLEMS, listShape, nextCursorSchema, noQuery, problems, reply } from '../src/http/route-schemas.ts';
@@ -58,10 +58,17 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         querystring: noQuery,
         params: z.strictObject({ name: knownNameSchema.meta({ description: 'The name of a limiter.', examples: ['openai'] }) }),
         body: limiterPatchSchema,
-        response: { 200: reply(limiterViewSchema, 'As it is now.'), ...problems(...BODY_PROBLEMS, 'limiter-not-found') },
+        response: {
+          200: reply(limiterViewSchema, 'As it is now; to a key without `read` with no `keys`.'),
+          ...problems(...BODY_PROBLEMS, 'limiter-not-found'),
+        },
       },
     },
-    async ({ params, body }) => host.limiters.change(params.name, body),
+    async ({ params, body, caller }) => {
+      const changed = await host.limiters.change(params.name, body);
+      // Its keys are made of items, which are for who may read.
+      return may(caller, 'read') ? changed : { ...changed, keys: [] };
+    },
   );
 };
 export default limiters;

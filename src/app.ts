@@ -110,6 +110,12 @@ export async function buildApp(
     requestShutdown: deps.requestShutdown ?? (() => undefined),
   });
   app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => app.swagger());
-  await app.register(swaggerUi, { routePrefix: DOCS_PREFIX, staticCSP: DOCS_CSP, uiConfig: { url: '/openapi.json' } as never });
+  await app.register(swaggerUi, {
+    routePrefix: DOCS_PREFIX,
+    staticCSP: DOCS_CSP,
+    // Without the bar at the top: its logos bring styles of their own, which the policy does not let in, and its field asks for other documents.
+    logo: null as never,
+    uiConfig: { url: '/openapi.json', layout: 'BaseLayout' } as never,
+  });
   return app;
 }

@@ -262,7 +262,8 @@ const SECRET_PREFIX = 'SECRET_';
 /** A shorter one would be found, and masked, in texts that have nothing to do with it. */
 export const SECRET_LENGTH_MIN = 4;
 
-function secretsIn(given: Record<string, string | undefined>): Record<string, string> {
+/** By NAME, as they are: too short ones too, which are a fault. */
+export function secretsIn(given: Record<string, string | undefined>): Record<string, string> {
   const secrets = Object.entries(given).filter(([name]) => name.startsWith(SECRET_PREFIX) && name.length > SECRET_PREFIX.length);
   return Object.fromEntries(secrets.map(([name, value]) => [name.slice(SECRET_PREFIX.length), value as string]));
 }

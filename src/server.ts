@@ -44,7 +44,7 @@ enableCompileCache();
 const [
   { pino },
   { buildApp },
-  { ConfigError, loadConfig, storeFileOf },
+  { ConfigError, loadConfig, secretsIn, storeFileOf },
   { createLocalHost, createTaskRegistry, STRENGTH, SluiceError },
   ports,
   loader,
@@ -72,14 +72,14 @@ const [
 ]);
 const [{ readDefinitions }, { createSecrets }, { createThreadRunner }, { loadUserTasks }] = loader;
 
+// Before anything is said of what is wrong: a secret may have got into the wrong variable.
+const secrets = createSecrets(secretsIn(process.env));
 let config: Config;
 try {
   config = loadConfig(process.env);
 } catch (error) {
-  fail((error as Error).message);
+  fail(secrets.mask((error as Error).message));
 }
-
-const secrets = createSecrets(config.secrets);
 
 // Synchronous: a line that was logged is out, also when the process ends right after it.
 const logger: Logger = pino(

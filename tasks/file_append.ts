@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PermanentError, type TaskDeclaration } from '../src/engine/index.ts';
 import { declareTask } from './kit/declaration.ts';
-import { createLineWriter, fileNameFault } from './kit/line-writer.ts';
+import { createLineWriter, FileNotWrittenError, fileNameFault } from './kit/line-writer.ts';
 
 const paramsSchema = z
   .strictObject({
@@ -23,8 +23,16 @@ export function fileAppend({ outputDir }: { outputDir: string }): TaskDeclaratio
       return message === undefined ? [] : [{ path: '/file', message }];
     },
     prepare({ file }) {
-      return async (value) => {
-        await writer.append(file, toLine(value));
+      return async (value, { logger, stage, itemId }) => {
+        const line = toLine(value);
+        try {
+          await writer.append(file, line);
+        } catch (error) {
+          if (error instanceof FileNotWrittenError) {
+            logger.warn({ task: 'file_append', stage, item: itemId, cause: (error.cause as Error).message }, error.message);
+          }
+          throw error;
+        }
         return value;
       };
     },

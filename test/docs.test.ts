@@ -44,3 +44,15 @@ describe('the pages that are made from the code', () => {
     expect(task?.parseParams(undefined)).toEqual({ field: 'bytes' });
   });
 });
+
+it('the page on security names tests that exist', () => {
+  const cells = page('security')
+    .split('\n')
+    .map((row) => row.split(' | ').at(-1) ?? '');
+  const named = cells.flatMap((cell) => [...cell.matchAll(/`(test\/[^`]+)`((?: "[^"]+",?)*)/g)]);
+  expect(named.length).toBeGreaterThan(40);
+  for (const [, file = '', titles = ''] of named) {
+    const text = readFileSync(file, 'utf8');
+    for (const [, title] of titles.matchAll(/"([^"]+)"/g)) expect(text, file).toContain(title);
+  }
+});

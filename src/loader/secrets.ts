@@ -2,6 +2,8 @@ import { SECRET_LENGTH_MIN } from '../config.ts';
 import type { Secrets } from '../engine/ports.ts';
 import { createMask } from './masking/mask.ts';
 
+/** One that is too short to be a secret is not masked: it would be found in any text, that of the fault that it is among them. */
 export function createSecrets(values: Readonly<Record<string, string>>): Secrets {
-  return { values, mask: createMask(values, SECRET_LENGTH_MIN) };
+  const maskable = Object.entries(values).filter(([, value]) => value.length >= SECRET_LENGTH_MIN);
+  return { values, mask: createMask(Object.fromEntries(maskable), SECRET_LENGTH_MIN) };
 }

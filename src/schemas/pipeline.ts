@@ -67,6 +67,15 @@ export const pipelineDetailSchema = z
     examples: [pipelineExample],
   });
 
+/** A pipeline after it was told what to do. */
+export const pipelineControlledSchema = pipelineDetailSchema
+  .partial({ definition: true, workers: true, overrides: true, secrets: true })
+  .meta({
+    id: 'ControlledPipeline',
+    description: 'To a key without `read` it has no `definition`, `workers`, `overrides` and `secrets`.',
+    examples: [pipelineExample],
+  });
+
 /** A pipeline after its definition was put. */
 export const pipelinePutSchema = pipelineDetailSchema
   .extend({

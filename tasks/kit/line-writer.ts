@@ -25,8 +25,10 @@ interface Queue {
 /** What is wrong with the name of a file below the folder, or undefined. The folder's links are looked at when it is written. */
 export function fileNameFault(file: string): string | undefined {
   if (file === '' || file.length > 1024) return 'must have 1 to 1024 characters';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
-  if (/[\u0000-\u001f\u007f\\]/.test(file)) return 'must have no control character and no backslash';
+  // The direction of a text, turned, shows a name as another one. Joiners stay allowed: names of files in Persian or Hindi have them.
+  if (/[\p{Cc}\p{Cs}\p{Bidi_Control}\p{Zl}\p{Zp}\\]/u.test(file)) {
+    return 'must have no control character, no line separator and no backslash';
+  }
   if (file.startsWith('/') || /^[A-Za-z]:/.test(file)) return 'must be relative to the output folder';
   if (file.split('/').some((part) => part === '' || part === '.' || part === '..')) return 'must not leave the output folder';
   return undefined;
@@ -53,7 +55,9 @@ export function createLineWriter(folder: string): LineWriter {
       const text = queue.lines.join('');
       queue.lines = [];
       queue.written = undefined;
-      await appendBelow(folder, file, text);
+      await appendBelow(folder, file, text).catch((error: unknown) => {
+        throw presentable(error, file);
+      });
     });
     // A failed write is told to those whose lines it had; the next one starts all the same.
     const settled = written
@@ -64,6 +68,37 @@ export function createLineWriter(folder: string): LineWriter {
     queue.before = settled;
     return written;
   }
+}
+
+/**
+ * The file could not be written. Its text stands in results and events: it names the file as the definition or the item does, and not the
+ * folder that it is in. That is in the cause, for the log.
+ */
+export class FileNotWrittenError extends Error {
+  override name = 'FileNotWritten';
+  readonly code: string;
+  constructor(file: string, code: string, cause: Error) {
+    super(`the file "${file}" cannot be written: ${WORDS.get(code) ?? 'the system refuses it'} (${code})`, { cause });
+    this.code = code;
+  }
+}
+
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['EACCES', 'it is not ours to write'],
+  ['EDQUOT', 'the quota is used up'],
+  ['EISDIR', 'it is a folder'],
+  ['ELOOP', 'it is a link'],
+  ['EMFILE', 'too many files are open'],
+  ['ENAMETOOLONG', 'its name is too long'],
+  ['ENOSPC', 'the disk is full'],
+  ['ENOTDIR', 'what should be a folder is a file'],
+  ['EPERM', 'it is not ours to write'],
+  ['EROFS', 'the disk is read-only'],
+]);
+
+function presentable(error: unknown, file: string): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return error instanceof Error && code !== undefined && syscall !== undefined ? new FileNotWrittenError(file, code, error) : error;
 }
 
 /** What items hold is nobody else's to read. Who has made a file or a folder before has chosen its mode. */

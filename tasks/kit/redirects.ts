@@ -54,13 +54,12 @@ export function redirected(request: Outgoing, status: number, location: string |
   return { ...next, headers: headersOf(next, (name) => HEADERS_FOR_ALL.has(name)) };
 }
 
-/** Case, default ports and IDNA are the same in both by now; a name that ends in the dot of the root is the name without it. */
+/**
+ * Case, default ports and IDNA are the same in both by now. A name that ends in the dot of the root is another one: without it a resolver
+ * may put a domain of its own behind it.
+ */
 export function isSameOrigin(a: URL, b: URL): boolean {
-  return a.protocol === b.protocol && a.port === b.port && withoutRoot(a.hostname) === withoutRoot(b.hostname);
-}
-
-function withoutRoot(hostname: string): string {
-  return hostname.endsWith('.') ? hostname.slice(0, -1) : hostname;
+  return a.origin === b.origin;
 }
 
 function headersOf({ headers }: Outgoing, isKept: (name: string) => boolean): Record<string, string> {

@@ -60,3 +60,18 @@ it('a start that fails tells none of what a task file throws', async () => {
   expect(message).toContain('no connection with [secret KEY]');
   expect(message).not.toContain('hunter22');
 });
+
+it.each([
+  ['HOST', 'hunter22-of-the-host'],
+  ['PORT', 'hunter22-of-the-port'],
+  ['LOG_LEVEL', 'hunter22-of-the-log'],
+  ['ALLOWED_HOSTS', 'https://hunter22.example/'],
+  ['HTTP_ALLOW_HOSTS', '!hunter22'],
+])('a start that fails for a secret in %s does not show it', async (variable, secret) => {
+  const { code, message } = await startInVain({ [variable]: secret, SECRET_KEY: secret, SECRET_SHORT: 'o', SECRET_EMPTY: '' });
+  expect(code).toBe(78);
+  expect(message).toContain(variable);
+  expect(message).toContain('[secret KEY]');
+  expect(message).not.toContain('hunter22');
+  expect(message).toContain('SECRET_SHORT is shorter than 4 characters');
+});

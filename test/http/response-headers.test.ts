@@ -99,6 +99,12 @@ describe('the reference page', () => {
     }
   });
 
+  it('has no bar at the top, whose logos bring styles that the policy does not let in', async () => {
+    const script = await service.app.inject('/docs/static/swagger-initializer.js');
+    expect(script.body).toContain('"layout":"BaseLayout"');
+    expect(script.body).not.toContain('data:image');
+  });
+
   it('asks for the description where the policy lets it', async () => {
     const script = await service.app.inject('/docs/static/swagger-initializer.js');
     expect(script.body).toContain("resolveUrl('./json')");

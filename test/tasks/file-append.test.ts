@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeThrown } from '../../src/engine/index.ts';
+import type { Logger } from '../../src/engine/ports.ts';
+import { silentLogger } from '../../src/engine/ports.ts';
 import { fileAppend } from '../../tasks/file_append.ts';
 import { folderWith } from '../loader/folder.ts';
 import { faultsIn, use } from './running.ts';
@@ -77,12 +79,16 @@ describe('a name that leads outside', () => {
     '..\\out.ndjson',
     'out\0.ndjson',
     'out\n.ndjson',
+    'out\u202endjson.exe',
+    'out\u2066.ndjson',
+    'out\u2028.ndjson',
+    'out\ud800.ndjson',
     'x'.repeat(1025),
   ])('is refused when the definition is made: %j', (file) => {
     expect(faultsIn(fileAppend({ outputDir: 'unused' }), { file })).toMatchObject([{ path: '/file' }]);
   });
 
-  it.each(['...', 'a..b/c', '.hidden', 'ä b.ndjson'])('is not suspected in %j', (file) => {
+  it.each(['...', 'a..b/c', '.hidden', 'ä b.ndjson', '注文.ndjson', 'گزارش\u200cها.ndjson'])('is not suspected in %j', (file) => {
     expect(faultsIn(fileAppend({ outputDir: 'unused' }), { file })).toEqual([]);
   });
 });
@@ -136,4 +142,24 @@ it('refuses to write to what is no file', async () => {
   const outputDir = folderWith();
   mkdirSync(join(outputDir, 'out.ndjson'));
   await expect(use(fileAppend({ outputDir }), { file: 'out.ndjson' })(1)).rejects.toThrow(/EISDIR/);
+});
+
+describe('a file that cannot be written', () => {
+  it.each([
+    ['a folder', 'there', 'EISDIR', 'it is a folder'],
+    ['too long', 'x'.repeat(300), 'ENAMETOOLONG', 'its name is too long'],
+    ['below a file', 'file/out.ndjson', 'ENOTDIR', 'what should be a folder is a file'],
+  ])('fails the item without a word of where the output folder is, which the log has: %s', async (_, file, code, why) => {
+    const outputDir = folderWith({ file: '' });
+    mkdirSync(join(outputDir, 'there'));
+    const logged: [object, string][] = [];
+    const logger = { ...silentLogger, warn: (about: object, text: string) => void logged.push([about, text]) } as Logger;
+    const thrown = await use(fileAppend({ outputDir }), { file }, { logger })(1).catch(describeThrown);
+    expect(thrown).toMatchObject({ type: 'FileNotWritten', permanent: false });
+    expect(thrown).toMatchObject({ message: `the file "${file}" cannot be written: ${why} (${code})` });
+    expect(JSON.stringify(thrown)).not.toContain(outputDir);
+    expect(logged).toEqual([
+      [expect.objectContaining({ task: 'file_append', item: 'item-1', cause: expect.stringContaining(outputDir) }), expect.any(String)],
+    ]);
+  });
 });

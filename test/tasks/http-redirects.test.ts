@@ -271,7 +271,8 @@ describe('the request after a redirect', () => {
   it.each([
     ['https://a.example/', 'https://A.EXAMPLE:443/x', true],
     ['http://a.example/', 'http://a.example:80/x', true],
-    ['http://a.example/', 'http://a.example./x', true],
+    ['http://a.example/', 'http://a.example./x', false],
+    ['http://api/', 'http://api./x', false],
     ['https://bücher.example/', 'https://xn--bcher-kva.example/x', true],
     ['http://127.0.0.1/', 'http://0x7f.1/x', true],
     ['http://[::1]/', 'http://[0:0:0:0:0:0:0:1]:80/', true],
