@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // A process a file: tests open sockets, start servers, and send signals.
     pool: 'forks',
+    // Two files at a time, also on a machine with two cores: many tests wait for processes of their own.
+    maxWorkers: 2,
     testTimeout: 15_000,
     hookTimeout: 15_000,
     teardownTimeout: 10_000,
