@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { PermanentError } from '../src/engine/index.ts';
 import type { Fault } from '../src/schemas/problem.ts';
+import { weightOf } from '../src/schemas/value-weight.ts';
 import { declareTask } from './kit/declaration.ts';
-import { type Work, weightOf } from './kit/evaluation.ts';
+import type { Work } from './kit/evaluation.ts';
 import { evaluators, isForGood } from './kit/expression.ts';
 import { type Check, compileCheck, type Faults } from './kit/json-schema.ts';
 import { compileCost, quickUpTo } from './kit/schema-size.ts';

@@ -145,6 +145,7 @@ export class Core {
     this.runDeps = {
       time: this.time,
       dues: this.dues,
+      turn: this.scheduler.turn,
       events: this.events,
       random,
       logger,

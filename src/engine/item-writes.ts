@@ -47,9 +47,11 @@ export class ItemWrites {
     let { taskIndex: task, attempts } = item;
     if (holder instanceof Worker) {
       // What a crash leaves: an attempt that had not ended does not count, a stage that was done need not run again.
+      const isPerStage = stage.spec.definition.retry === 'per_stage';
       if (holder.blocked !== null) task = holder.blocked.as === 'completed' ? stage.spec.tasks.length : 0;
-      else if (stage.spec.definition.retry === 'per_stage') task = 0;
-      if (holder.blocked === null && (holder.attempt !== null || holder.limitWait !== null)) attempts--;
+      else if (isPerStage) task = 0;
+      const hasBegun = holder.attempt !== null || holder.limitWait !== null || (holder.isBetween && isPerStage);
+      if (holder.blocked === null && hasBegun) attempts--;
     }
     const isParked = item.status === 'retrying' && holder !== null && !(holder instanceof Worker);
     cells[at++] = what;

@@ -266,6 +266,8 @@ export class Worker {
   hold: ((seconds: number) => void) | null = null;
   /** Set while it waits for a limit; aborting it gives the wait up. */
   limitWait: AbortController | null = null;
+  /** True while it lets others have a turn before its next task. */
+  isBetween = false;
   /** True while a hook or predicate is awaited: the attempt's fate is decided, or not yet begun. */
   inCallback = false;
   cancelAfterCallback = false;

@@ -14,7 +14,7 @@ import {
   type Stage,
   type Worker,
 } from './model.ts';
-import { Turn } from './turn.ts';
+import { TURN_MS, Turn } from './turn.ts';
 import { WorkerRing } from './worker-ring.ts';
 
 export interface SchedulerDeps {
@@ -57,7 +57,7 @@ export class Scheduler {
   private readonly ready = new WorkerRing();
   private isRunning = false;
   private isYielding = false;
-  private readonly turn: Turn;
+  readonly turn: Turn;
   private sinceCheck = 0;
   /** Items between two attempts. */
   readonly parked = new Set<Item>();
@@ -114,10 +114,13 @@ export class Scheduler {
     if (this.isRunning || this.isYielding) return;
     this.isRunning = true;
     this.turn.sync();
+    const { time } = this.deps;
+    const since = time.fresh();
     try {
       for (;;) {
         if (this.ready.length === 0) break;
-        if ((++this.sinceCheck & 15) === 0 && this.turn.isOver()) {
+        // Looked at seldom, but after an item that took long at once: sixteen of those would be a long time.
+        if (((++this.sinceCheck & 15) === 0 || this.turn.isMarked || time.fresh() - since > TURN_MS) && this.turn.isOver(since)) {
           this.isYielding = true;
           return;
         }
@@ -128,6 +131,8 @@ export class Scheduler {
         const outcome = worker.runner.run(worker, worker.item as Item);
         if (outcome !== undefined) this.apply(worker, outcome);
       }
+      // Who feeds one item after the other calls this for each.
+      if (time.fresh() - since > TURN_MS) this.turn.isOver(since);
     } finally {
       this.isRunning = false;
     }

@@ -18,11 +18,13 @@ import { shownText } from './shown-text.ts';
 import { LARGE } from './sizes.ts';
 import { StageLimits } from './stage-limits.ts';
 import type { StageSpec, TaskSpec } from './stage-spec.ts';
+import type { Turn } from './turn.ts';
 
 /** What running a stage needs and may not own. */
 export interface StageRunDeps {
   time: EngineClock;
   dues: DueQueue;
+  turn: Turn;
   events: EventLog;
   random: () => number;
   logger: Logger;
@@ -47,6 +49,19 @@ const TOO_MANY_REQUESTS = 429;
 
 /** What a worker says that it does is a line. */
 const STATUS_MAX = 1024;
+
+/** A task that took less is none that anybody has to be let in after. */
+const BRIEF_MS = 0.5;
+/** Of a value, in characters of JSON: what is done with a larger one may take a turn by itself. */
+const TURN_SIZE = 128 * 1024;
+
+/** How the way through a stage goes on. */
+interface GoOn {
+  /** When the last task began, if that was in this turn. */
+  since?: number;
+  /** Nothing has been done in this turn. */
+  isNewTurn?: boolean;
+}
 
 const SKIP: Outcome = { kind: 'skip' };
 const CANCELLED: Outcome = { kind: 'cancelled' };
@@ -111,7 +126,7 @@ export class StageRunner implements Runner, AttemptSink {
     }
     if (kind === 'aborted') {
       // An attempt that was not allowed to end does not count.
-      if (worker.attempt !== null || worker.limitWait !== null) item.attempts--;
+      if (worker.attempt !== null || worker.limitWait !== null || (worker.isBetween && this.perStage)) item.attempts--;
       if (this.perStage) item.taskIndex = 0;
     }
     this.giveUp(worker, new AbortedError(kind === 'cancelled' ? 'the item was cancelled' : 'the pipeline was shut down by force'));
@@ -186,21 +201,51 @@ export class StageRunner implements Runner, AttemptSink {
     return this.goOn(worker);
   }
 
-  /** Task after task, as long as they answer at once. */
-  private goOn(worker: Worker): Outcome | undefined {
+  /** Task after task, as long as they answer at once and the turn is not over. */
+  private goOn(worker: Worker, from: GoOn = {}): Outcome | undefined {
     const item = worker.item as Item;
+    let { since, isNewTurn = false } = from;
     for (;;) {
       const index = item.taskIndex;
       const task = this.spec.tasks[index];
       if (task === undefined) return this.finish(worker, item, { kind: 'advance', value: worker.value });
-      if (!this.perStage) item.attempts++;
       if (task.limiter !== undefined || this.limits.at(index) !== undefined) {
+        if (!this.perStage) item.attempts++;
         this.waitForLimit(worker, item, task, index);
         return undefined;
       }
+      if (!isNewTurn && this.isTurnOver(worker, item, since)) {
+        this.waitForTurn(worker);
+        return undefined;
+      }
+      isNewTurn = false;
+      if (!this.perStage) item.attempts++;
       const outcome = this.execute(worker, item, task);
       if (outcome !== 'next') return outcome;
+      // It answered at once, so it began in this turn.
+      since = worker.startedAt;
     }
+  }
+
+  /** A large value makes a task, or whatever brought it here, take long: each has a turn of its own. */
+  private isTurnOver(worker: Worker, item: Item, since?: number): boolean {
+    if (item.size > TURN_SIZE) return true;
+    const { time, turn } = this.deps;
+    return item.taskIndex > 0 && time.now - worker.startedAt > BRIEF_MS && turn.isOver(since);
+  }
+
+  /** Before a task: everybody else has a turn first. */
+  private waitForTurn(worker: Worker): void {
+    const { time, turn, done } = this.deps;
+    const { lane } = worker;
+    worker.isBetween = true;
+    turn.queue.add(() => {
+      if (!lane.alive) return;
+      worker.isBetween = false;
+      time.tick();
+      const outcome = this.goOn(worker, { isNewTurn: true });
+      if (outcome !== undefined) done(worker, outcome);
+    });
   }
 
   private waitForLimit(worker: Worker, item: Item, task: TaskSpec, index: number): void {
@@ -222,7 +267,7 @@ export class StageRunner implements Runner, AttemptSink {
       worker.hold = passed?.hold ?? null;
       this.deps.time.tick();
       const outcome = this.execute(worker, item, spec);
-      const settled = outcome === 'next' ? this.goOn(worker) : outcome;
+      const settled = outcome === 'next' ? this.goOn(worker, { since: worker.startedAt }) : outcome;
       if (settled !== undefined) this.deps.done(worker, settled);
     };
     const claim = { value: worker.value, metadata: item.metadata, priority: item.priority };
@@ -230,7 +275,10 @@ export class StageRunner implements Runner, AttemptSink {
       if (lane.alive) worker.sharedWait = wait;
     };
     this.limits.pass(index, claim, controller.signal, show).then(
-      (passed) => go(passed, task),
+      (passed) => {
+        if (lane.alive && this.isTurnOver(worker, item)) this.deps.turn.queue.add(() => go(passed, task));
+        else go(passed, task);
+      },
       // What a limiter cannot tell of this item is the attempt's error.
       (error: unknown) => go(null, { ...task, call: () => Promise.reject(error) }),
     );
@@ -425,6 +473,7 @@ export class StageRunner implements Runner, AttemptSink {
     worker.attempt?.end(reason);
     this.endAttempt(worker);
     worker.limitWait = null;
+    worker.isBetween = false;
     worker.waitingFor = null;
     worker.waitingTask = null;
     worker.sharedWait = null;

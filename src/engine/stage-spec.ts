@@ -143,7 +143,7 @@ export function limitFaults(stage: Pick<StageDefinition, 'tasks' | 'taskConcurre
 export interface SpecEnvironment {
   registry: TaskRegistry;
   limiters: Limiters;
-  ports: Pick<Ports, 'threads' | 'expressions' | 'secrets'>;
+  ports: Pick<Ports, 'threads' | 'expressions' | 'secrets' | 'clock'>;
 }
 
 /** The spec of a checked definition. Throws `invalid-params` when a `with` does not fit, with every fault. */

@@ -1,8 +1,8 @@
 import { jsonPointer } from '../schemas/faults.ts';
 import type { Metadata } from '../schemas/item.ts';
 import type { Fault } from '../schemas/problem.ts';
-import { PermanentError } from './errors.ts';
-import type { Expression, ExpressionLanguage, Secrets } from './ports.ts';
+import type { Clock, Expression, ExpressionLanguage, Secrets } from './ports.ts';
+import { createRendering, type Rendering, TemplateError } from './rendering.ts';
 import { EXPRESSION_LENGTH_MAX, endsOf, textCost } from './template-text.ts';
 
 /*
@@ -34,18 +34,14 @@ export interface Templates {
   render(scope: TemplateScope): unknown;
 }
 
-/** A template finds nothing in this item, or fails on it; it would again. */
-export class TemplateError extends PermanentError {
-  override name = 'TemplateError';
-}
-
 export interface TemplateEnvironment {
   expressions: ExpressionLanguage | undefined;
   secrets: Secrets;
+  clock: Clock;
 }
 
 /** What it finds, or a promise of that. */
-type Render = (scope: TemplateScope) => unknown;
+type Render = (scope: TemplateScope, rendering: Rendering) => unknown;
 
 /** Beyond so many faults, and so many characters that are no expression, the rest is not looked at. */
 const FAULTS_MAX = 100;
@@ -80,8 +76,9 @@ export function compileTemplates(
   let wrongCharacters = 0;
   const render = compileNode(given, []);
   const members = Object.keys(Object(given)).filter((key) => paths.some((path) => isBelow(path, jsonPointer([key]))));
-  const templates = render === null ? null : { paths, members, secrets: [...secrets].sort(), render };
-  return { templates, faults };
+  if (render === null) return { templates: null, faults };
+  const renderItem = (scope: TemplateScope): unknown => render(scope, createRendering(environment.clock));
+  return { templates: { paths, members, secrets: [...secrets].sort(), render: renderItem }, faults };
 
   /** null: nothing below is a template, so the node is used as it is. */
   function compileNode(node: unknown, path: (string | number)[]): Render | null {
@@ -93,11 +90,11 @@ export function compileTemplates(
       if (part !== null) parts.push([key, part]);
     }
     if (parts.length === 0) return null;
-    return (scope) => {
+    return (scope, rendering) => {
       const made = (Array.isArray(node) ? [...node] : { ...node }) as Record<string, unknown>;
       const pending: Promise<unknown>[] = [];
       for (const [key, part] of parts) {
-        const found = part(scope);
+        const found = orNothing(pending, () => part(scope, rendering));
         if (found instanceof Promise) pending.push(found.then((settled) => set(made, key, settled)));
         else set(made, key, found);
       }
@@ -112,8 +109,9 @@ export function compileTemplates(
     const filled = parts.filter((part) => typeof part !== 'string' || part.trim() !== '');
     const [only] = filled;
     if (filled.length === 1 && typeof only === 'function') return only;
-    return (scope) => {
-      const made = parts.map((part) => (typeof part === 'string' ? part : part(scope)));
+    return (scope, rendering) => {
+      const made: unknown[] = [];
+      for (const part of parts) made.push(typeof part === 'string' ? part : orNothing(made, () => part(scope, rendering)));
       const join = (all: readonly unknown[]): string =>
         all.map((part, i) => (typeof parts[i] === 'string' ? part : textOf(part, path))).join('');
       return made.some((part) => part instanceof Promise) ? Promise.all(made).then(join) : join(made);
@@ -170,23 +168,37 @@ export function compileTemplates(
 
 function renderOf(evaluate: Expression, secrets: Secrets['values'], source: string, path: string): Render {
   const here = `the template {{ ${source} }} of ${path}`;
-  const settle = (found: unknown): unknown => {
+  const settle = (found: unknown, rendering: Rendering): unknown => {
     if (found === undefined) throw new TemplateError(`${here} finds nothing in this item`);
+    rendering.take(found);
     return found;
   };
   const fail = (error: unknown): never => {
     if ((error as { retryable?: unknown }).retryable === true) throw error;
     throw new TemplateError(`${here} fails: ${(error as Error).message}`);
   };
-  return (scope) => {
-    let found: unknown;
-    try {
-      found = evaluate({ ...scope, secrets });
-    } catch (error) {
-      fail(error);
-    }
-    return found instanceof Promise ? found.then(settle, fail) : settle(found);
+  return (scope, rendering) => {
+    const evaluateHere = (): unknown => {
+      let found: unknown;
+      try {
+        found = evaluate({ ...scope, secrets });
+      } catch (error) {
+        fail(error);
+      }
+      return found instanceof Promise ? found.then((late) => settle(late, rendering), fail) : settle(found, rendering);
+    };
+    return rendering.evaluate(evaluateHere);
   };
+}
+
+/** Of what began before it, nothing is waited for any more when a part throws; it may fail as well. */
+function orNothing(begun: readonly unknown[], part: () => unknown): unknown {
+  try {
+    return part();
+  } catch (error) {
+    void Promise.allSettled(begun);
+    throw error;
+  }
 }
 
 function isBelow(path: string, top: string): boolean {

@@ -1,4 +1,4 @@
-import { weightOf } from './evaluation.ts';
+import { weightOf } from '../../src/schemas/value-weight.ts';
 import { type Check, compileCheck, type Faults } from './json-schema.ts';
 
 /** Up to this weight of a value every fault of it is looked for. */

@@ -4,7 +4,8 @@
  */
 import { enableCompileCache } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { type Answer, type Answers, type Batch, EVALUATION_LIMITS, type ExpressionInput, type Work, weightOf } from './evaluation.ts';
+import { weightOf } from '../../src/schemas/value-weight.ts';
+import { type Answer, type Answers, type Batch, EVALUATION_LIMITS, type ExpressionInput, type Work } from './evaluation.ts';
 
 // Before the rest is loaded: the next one is ready sooner.
 enableCompileCache();

@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Answers, type Batch, EVALUATION_LIMITS, type Work, weightOf } from './evaluation.ts';
+import { weightOf } from '../../src/schemas/value-weight.ts';
+import { type Answers, type Batch, EVALUATION_LIMITS, type Work } from './evaluation.ts';
 
 export interface EvaluatorPool {
   /** Rejects with an Error that says what is wrong, or which limit was met. */

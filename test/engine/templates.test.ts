@@ -102,6 +102,56 @@ describe('a template in a parameter', () => {
     expect(result?.error).toMatchObject({ message: expect.stringContaining(message) });
   });
 
+  it('of which many find a large value takes turns, and ends at 32 MB', async () => {
+    const { params } = world();
+    // Each copy of it counts about 1.2 MB.
+    const wide = Array.from({ length: 50_000 }, () => []);
+    let turns = 0;
+    let isCounting = true;
+    const count = (): void => {
+      turns++;
+      if (isCounting) setImmediate(count);
+    };
+    setImmediate(count);
+    const fits = await params({ all: Array(20).fill('{{ value.wide }}') }, { wide });
+    isCounting = false;
+    expect(fits).toEqual({ ...fits, error: null, value: { all: Array(20).fill(wide) } });
+    expect(turns).toBeGreaterThanOrEqual(19);
+    const { params: others } = world();
+    const tooMuch = await others({ all: Array(60).fill('{{ value.wide }}'), text: Array(60).fill('{{ value.wide }}').join() }, { wide });
+    expect(tooMuch?.error).toMatchObject({ type: 'TemplateError', message: 'the templates find more than 32 MB together in this item' });
+  });
+
+  it('may find a value of any size when it is the only one', async () => {
+    const { params } = world();
+    const long = Array(4_000_000).fill(1);
+    expect((await params({ all: '{{ value.long }}' }, { long }))?.value).toEqual({ all: long });
+  });
+
+  it.each([{ a: '{{ $error("first") }}', b: '{{ value.none }}' }, { a: '{{ $error("first") }} {{ value.none }}' }])(
+    'that fails leaves no other one behind: %j',
+    async (given) => {
+      const left: unknown[] = [];
+      const note = (reason: unknown): void => void left.push(reason);
+      process.on('unhandledRejection', note);
+      try {
+        const { run } = world();
+        const results = await run({ tasks: [{ task: 'params', with: given }] }, [{}, {}]);
+        expect(results.map(({ error }) => error)).toEqual([
+          expect.objectContaining({ type: 'TemplateError' }),
+          expect.objectContaining({ type: 'TemplateError' }),
+        ]);
+        // What was asked before them has been answered by the time that this is.
+        const { run: later } = world();
+        await later({ tasks: [{ task: 'jsonata', with: { expression: '1 + 1' } }] }, [{}]);
+        await new Promise((resolve) => setImmediate(resolve));
+      } finally {
+        process.off('unhandledRejection', note);
+      }
+      expect(left).toEqual([]);
+    },
+  );
+
   it('whose result does not fit the schema of the parameters fails the item at once', async () => {
     const { run } = world();
     const [bad, good] = await run({ tasks: [{ task: 'sleep', with: { seconds: '{{ value.s }}' } }] }, [{ s: -1 }, { s: 0 }]);
