@@ -3,7 +3,15 @@ import type { Agent, Dispatcher } from 'undici';
 import { PermanentError } from '../../src/engine/index.ts';
 import { type Decoding, decodingOf } from './content-coding.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
-import { AddressRefusedError, BrokenResponseError, forLogOf, HttpTimeoutError, presentable, tooLarge } from './http-trouble.ts';
+import {
+  AddressRefusedError,
+  BrokenResponseError,
+  forLogOf,
+  HttpTimeoutError,
+  presentable,
+  RedirectRefusedError,
+  tooLarge,
+} from './http-trouble.ts';
 import { checkedUrl } from './http-url.ts';
 import { isRedirect, type Outgoing, redirected } from './redirects.ts';
 
@@ -13,6 +21,8 @@ export interface ExchangeOptions {
   headersMaxBytes: number;
 }
 
+/** A text can be made so that looking for secrets in it takes the event loop some microseconds a character. */
+const SEARCHED_CHARACTERS = 65_536;
 /** A server that sends more of them before its answer has nothing to inform of. */
 const INFORMATIONAL_MAX = 100;
 
@@ -125,6 +135,11 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     const { url, headers, body, hasSecrets = false } = this.given;
     if (hasSecrets) return true;
     const texts = [url, ...Object.values(headers), typeof body === 'object' ? Buffer.from(body).toString('utf8') : (body ?? '')];
+    const characters = texts.reduce((sum, text) => sum + text.length, 0);
+    if (characters > SEARCHED_CHARACTERS) {
+      const why = 'it leads to another origin, and the request is too large to be searched for secrets';
+      throw new RedirectRefusedError(`the redirect (${this.status}) is not followed: ${why}`, { status: this.status, characters });
+    }
     return texts.some((text) => this.options.mask(text) !== text);
   }
 

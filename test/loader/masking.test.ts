@@ -274,4 +274,10 @@ describe('the work', () => {
     // Sixteen times the text; a square would be 256 times.
     expect(large).toBeLessThan(48 * Math.max(small, 500));
   });
+
+  it.each(['%', '&', '&&&&&', '%&', '%\\', '&%\\\\'])('is not multiplied by each beginning of an escape in a row: %s', (unit) => {
+    const inARow = costOf(unit.repeat(80_000 / unit.length));
+    const alone = costOf('%68'.repeat(80_000 / 3));
+    expect(inARow).toBeLessThan(8 * Math.max(alone, 2000));
+  });
 });

@@ -167,6 +167,23 @@ describe('with a secret', () => {
     expect(other.seen).toHaveLength(0);
   });
 
+  it('a request too large to be searched for one is not looked through, and not redirected to another origin', async () => {
+    const { first, other } = await twoServers(303);
+    const send = async (body: string) =>
+      (
+        await runDefined({ tasks: [{ task: 'http_request', with: { method: 'POST', url: first.origin, body: '{{ value }}' } }] }, [body], {
+          secrets: { API: SECRET },
+        })
+      ).results[0];
+    expect(await send('%'.repeat(60_000))).toMatchObject({ value: { status: 200 }, error: null });
+    const refused = await send('%'.repeat(900_000));
+    expect(refused?.error).toMatchObject({
+      type: 'RedirectRefused',
+      message: expect.stringContaining('too large to be searched for secrets'),
+    });
+    expect(other.seen).toHaveLength(1);
+  });
+
   it('a hook does not follow one either, and what it tells of an error holds none', async () => {
     const other = await serve((_request, reply) => reply.end());
     const first = await serve((_request, reply) => reply.writeHead(302, { location: other.origin }).end());

@@ -1,5 +1,5 @@
 import { choicesAt, isAt, type Pattern } from './patterns.ts';
-import { BACKSLASH, ENTITY, FORM, type Layers, PERCENT, readAt, readEnd, type Scheme } from './reading.ts';
+import { BACKSLASH, beginText, ENTITY, FORM, type Layers, PERCENT, readAt, readEnd, type Scheme } from './reading.ts';
 
 /** A place in a text that reads as a secret. */
 export interface Finding {
@@ -23,6 +23,7 @@ const GOES_ON = 1;
 const BEGINS = 2;
 const STEP_MAX = 3;
 const REVERSE_SOLIDUS = 0x5c;
+const PLUS = 0x2b;
 /** A backslash that was escaped {@link LAYERS_MAX} times. */
 const RUN_MAX = 2 ** LAYERS_MAX;
 const POWERS = LAYERS_MAX + 1;
@@ -118,6 +119,7 @@ export function createFinder(patterns: readonly Pattern[]): (text: string) => Fi
   /** Notes every secret that begins at a place of the text. */
   function lookerIn(text: string, found: Finding[]): (at: number) => void {
     const known = new Map<number, readonly Reading[]>();
+    beginText();
     return (start) => {
       const point = text.codePointAt(start) as number;
       if (leads.has(point)) {
@@ -197,8 +199,22 @@ export function createFinder(patterns: readonly Pattern[]): (text: string) => Fi
     const run = point === REVERSE_SOLIDUS ? runOf(text, at) : 1;
     // Of so many backslashes two, four or eight are one, and the last begins an escape, whatever the others are for.
     for (let power = 1; 2 ** power <= run; power++) list.push({ point, end: at + 2 ** power, power });
-    if (run <= RUN_MAX) addReadings(text, at + run - 1, tree, list);
+    if (run <= RUN_MAX && (point === PLUS || mayEscape(text, at))) addReadings(text, at + run - 1, tree, list);
     return list;
+  }
+
+  /**
+   * Whether an escape can begin here. Behind its first character stands one that says which, and where that one begins an escape itself it is
+   * written in a layer further in: there are no more of them in a row than layers. A text of nothing but percent signs is no work so.
+   */
+  function mayEscape(text: string, start: number): boolean {
+    let at = start;
+    for (let layers = 0; layers <= LAYERS_MAX; layers++) {
+      const unit = text.charCodeAt(at);
+      if (!leads.has(unit)) return true;
+      at += unit === REVERSE_SOLIDUS ? runOf(text, at) : 1;
+    }
+    return false;
   }
 
   /** What else the escape at a place can be read as. */

@@ -40,10 +40,48 @@ const ENTITY_DIGITS_MAX = 8;
 /** Where the character that {@link readAt} read ends. */
 export let readEnd = 0;
 
+/*
+ * What was read of the places nearby, layer by layer. Escapes in a row are read over and over, for each way that one of them may be part of the
+ * one before: without this the work would grow with every layer by a power of them.
+ */
+const PLACES = 64;
+const SCHEMES = 4;
+const PATHS = 1 + SCHEMES + SCHEMES ** 2 + SCHEMES ** 3;
+const knownText = new Int32Array(PLACES * PATHS);
+const knownAt = new Int32Array(PLACES * PATHS);
+const knownPoint = new Int32Array(PLACES * PATHS);
+const knownEnd = new Int32Array(PLACES * PATHS);
+let textNumber = 0;
+
+/** Before the first {@link readAt} of another text. */
+export function beginText(): void {
+  textNumber = (textNumber + 1) | 0;
+}
+
+/** Of the first `depth` of the layers, a number of their own. */
+function pathOf(layers: Layers, depth: number): number {
+  let path = 0;
+  for (let i = 0; i < depth; i++) path = path * SCHEMES + 1 + (layers[i] as Scheme);
+  return path;
+}
+
 /** The code point at `at`, when the first `depth` of the layers are taken off; -1 at the end of the text. Sets {@link readEnd}. */
 export function readAt(text: string, at: number, layers: Layers, depth: number): number {
   if (depth === 0) return readRaw(text, at);
-  const inner = depth - 1;
+  const slot = (at % PLACES) * PATHS + pathOf(layers, depth);
+  if (knownText[slot] === textNumber && knownAt[slot] === at) {
+    readEnd = knownEnd[slot] as number;
+    return knownPoint[slot] as number;
+  }
+  const point = readLayer(text, at, layers, depth - 1);
+  knownText[slot] = textNumber;
+  knownAt[slot] = at;
+  knownPoint[slot] = point;
+  knownEnd[slot] = readEnd;
+  return point;
+}
+
+function readLayer(text: string, at: number, layers: Layers, inner: number): number {
   const first = readAt(text, at, layers, inner);
   const end = readEnd;
   const scheme = layers[inner];
@@ -99,17 +137,20 @@ function afterBackslash(text: string, layers: Layers, depth: number): number {
 }
 
 function afterAmpersand(text: string, layers: Layers, depth: number): number {
-  const start = readEnd;
-  if (read(text, layers, depth) === NUMBER_SIGN) {
+  const first = read(text, layers, depth);
+  const afterFirst = readEnd;
+  if (first === NUMBER_SIGN) {
     const before = readEnd;
     const kind = read(text, layers, depth);
     if (kind === LOWER_X || kind === UPPER_X) return digits(text, layers, depth, 16, SEMICOLON);
     readEnd = before;
     return digits(text, layers, depth, 10, SEMICOLON);
   }
-  for (const [name, means] of ENTITIES) {
-    readEnd = start;
-    if (name.every((letter) => read(text, layers, depth) === letter) && read(text, layers, depth) === SEMICOLON) return means;
+  for (const [[begin, ...rest], means] of ENTITIES) {
+    // Read once for all of them: each layer that is taken off would multiply what is read anew.
+    if (begin !== first) continue;
+    readEnd = afterFirst;
+    if (rest.every((letter) => read(text, layers, depth) === letter) && read(text, layers, depth) === SEMICOLON) return means;
   }
   return -1;
 }
