@@ -55,14 +55,6 @@ const BRIEF_MS = 0.5;
 /** Of a value, in characters of JSON: what is done with a larger one may take a turn by itself. */
 const TURN_SIZE = 128 * 1024;
 
-/** How the way through a stage goes on. */
-interface GoOn {
-  /** When the last task began, if that was in this turn. */
-  since?: number;
-  /** Nothing has been done in this turn. */
-  isNewTurn?: boolean;
-}
-
 const SKIP: Outcome = { kind: 'skip' };
 const CANCELLED: Outcome = { kind: 'cancelled' };
 const ABORTED: Outcome = { kind: 'aborted' };
@@ -201,10 +193,11 @@ export class StageRunner implements Runner, AttemptSink {
     return this.goOn(worker);
   }
 
-  /** Task after task, as long as they answer at once and the turn is not over. */
-  private goOn(worker: Worker, from: GoOn = {}): Outcome | undefined {
+  /** Task after task, as long as they answer at once and the turn is not over. `since`: when the last one began, if that was in this turn. */
+  private goOn(worker: Worker, since?: number, isNewTurn = false): Outcome | undefined {
     const item = worker.item as Item;
-    let { since, isNewTurn = false } = from;
+    let began = since;
+    let mayBegin = isNewTurn;
     for (;;) {
       const index = item.taskIndex;
       const task = this.spec.tasks[index];
@@ -214,16 +207,16 @@ export class StageRunner implements Runner, AttemptSink {
         this.waitForLimit(worker, item, task, index);
         return undefined;
       }
-      if (!isNewTurn && this.isTurnOver(worker, item, since)) {
+      if (!mayBegin && this.isTurnOver(worker, item, began)) {
         this.waitForTurn(worker);
         return undefined;
       }
-      isNewTurn = false;
+      mayBegin = false;
       if (!this.perStage) item.attempts++;
       const outcome = this.execute(worker, item, task);
       if (outcome !== 'next') return outcome;
       // It answered at once, so it began in this turn.
-      since = worker.startedAt;
+      began = worker.startedAt;
     }
   }
 
@@ -243,7 +236,7 @@ export class StageRunner implements Runner, AttemptSink {
       if (!lane.alive) return;
       worker.isBetween = false;
       time.tick();
-      const outcome = this.goOn(worker, { isNewTurn: true });
+      const outcome = this.goOn(worker, undefined, true);
       if (outcome !== undefined) done(worker, outcome);
     });
   }
@@ -267,7 +260,7 @@ export class StageRunner implements Runner, AttemptSink {
       worker.hold = passed?.hold ?? null;
       this.deps.time.tick();
       const outcome = this.execute(worker, item, spec);
-      const settled = outcome === 'next' ? this.goOn(worker, { since: worker.startedAt }) : outcome;
+      const settled = outcome === 'next' ? this.goOn(worker, worker.startedAt) : outcome;
       if (settled !== undefined) this.deps.done(worker, settled);
     };
     const claim = { value: worker.value, metadata: item.metadata, priority: item.priority };
