@@ -1,9 +1,9 @@
 /**
  * Where the engine notes what it calls in the event loop, so that a thread can say what holds the loop although the loop can say
- * nothing: numbers in shared memory, written around every call. It costs a few nanoseconds; bench/watchdog.ts measures it. Which item it is
- * is written around the calls of user tasks alone: those of the built-in ones can be interrupted, and asked.
+ * nothing. Around every call it is noted in two fields, which costs a few nanoseconds (bench/watchdog.ts): a loop that can be interrupted is
+ * asked for them. Only the code of users can block where nothing interrupts it, so around its calls they stand in shared memory too.
  *
- *     cells   0: where and what, 0 when nothing runs   1: sequence id, 0 when it is not written   2: beats of the loop
+ *     cells   0: where and what, 0 when no user's code runs   1: its item's sequence id   2: beats of the loop
  *             3: 1 while a debugger may be at work
  *     chars   0: length of the item's id   1…: its UTF-16 units
  */
@@ -41,6 +41,7 @@ export class SharedLoopNotes implements LoopNotes {
   private readonly free: number[] = [];
   private readonly numbers = new Map<string, Map<string, number>>();
   private worker: NotedWorker | null = null;
+  private where = 0;
 
   place(pipeline: string, stage: string, tasks: readonly string[]): number {
     let stages = this.numbers.get(pipeline);
@@ -66,16 +67,16 @@ export class SharedLoopNotes implements LoopNotes {
 
   begin(worker: NotedWorker, where: number): void {
     this.worker = worker;
-    this.cells[CELL.where] = where;
+    this.where = where;
   }
 
   end(): void {
-    this.cells[CELL.where] = 0;
+    this.where = 0;
   }
 
   /** What runs now, of what was noted. */
   get work(): Work | null {
-    const where = this.cells[CELL.where] as number;
+    const { where } = this;
     const item = this.worker?.item;
     if (where === 0 || !item) return null;
     return { ...workOf(this.places[Math.floor(where / CALLS_MAX)], where), item: item.id, sequenceId: item.sequenceId };
@@ -89,9 +90,11 @@ export class SharedLoopNotes implements LoopNotes {
     for (let i = 0; i < length; i++) chars[i + 1] = id.charCodeAt(i);
     chars[0] = length;
     cells[CELL.sequence] = sequenceId ?? 0;
+    cells[CELL.where] = this.where;
     try {
       return call();
     } finally {
+      cells[CELL.where] = 0;
       cells[CELL.sequence] = 0;
     }
   }
