@@ -149,7 +149,11 @@ async function loadPipelines(host: LocalHost): Promise<void> {
   const faults: string[] = [];
   const note = (source: string, error: unknown): void => {
     if (!(error instanceof SluiceError)) throw error;
-    faults.push(...(error.errors ?? [{ path: '', message: error.message }]).map(({ path, message }) => `${source}: ${path} ${message}`));
+    faults.push(
+      ...(error.errors ?? [{ path: '', message: error.message }]).map(
+        ({ path, message }) => `${source}: ${path === '' ? '' : `${path} `}${message}`,
+      ),
+    );
   };
   for (const { name, settings, source } of limiters) {
     try {
