@@ -160,9 +160,18 @@ describe('an evaluator', () => {
       const run = (source, input) => pool.run({ kind: 'expression', source, timeoutMs: 60000 }, { input, bindings: undefined });
       console.log(await run('1 + 1', null));
       const { readFileSync } = await import('node:fs');
-      console.log(readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8'));
-      if (process.argv[1] === 'spin') { run(${JSON.stringify(SPIN)}, ${JSON.stringify(spun)}); setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300); }
-      if (process.argv[1] === 'exit') { run(${JSON.stringify(SPIN)}, ${JSON.stringify(spun)}); setTimeout(() => process.exit(0), 300); }
+      const children = readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8').trim();
+      console.log(children);
+      const [evaluator] = children.split(' ');
+      // In clock ticks, of what it has computed.
+      const computed = () => Number(readFileSync('/proc/' + evaluator + '/stat', 'utf8').split(') ')[1].split(' ')[11]);
+      if (process.argv[1] !== 'idle') {
+        const before = computed();
+        run(${JSON.stringify(SPIN)}, ${JSON.stringify(spun)});
+        while (computed() < before + 10) await new Promise((resolve) => setImmediate(resolve));
+        if (process.argv[1] === 'exit') process.exit(0);
+        process.kill(process.pid, 'SIGKILL');
+      }
     `;
     for (const how of ['idle', 'exit', 'spin']) {
       const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, how]).catch((error) => error);
