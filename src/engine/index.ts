@@ -4,12 +4,12 @@
  *
  * As a library: `new Pipeline({ stages })`. As the middle of a service: {@link createLocalHost}.
  */
-export * from './errors.ts';
-export { createLocalHost, type LocalHost, type LocalHostOptions } from './local-host.ts';
-export { Pipeline, type PipelineOptions } from './pipeline.ts';
-export * from './runtime.ts';
-export { STRENGTH } from './shutdown.ts';
-export type { StageOptions } from './stage-spec.ts';
-export { StatusTracker, type StatusTrackerCallbacks } from './status-tracker.ts';
-export * from './task.ts';
-export * from './task-registry.ts';
+export * from './contract/errors.ts';
+export * from './contract/runtime.ts';
+export * from './contract/task.ts';
+export { STRENGTH } from './control/shutdown.ts';
+export type { StageOptions } from './definition/stage-spec.ts';
+export * from './definition/task-registry.ts';
+export { createLocalHost, type LocalHost, type LocalHostOptions } from './local/local-host.ts';
+export { Pipeline, type PipelineOptions } from './local/pipeline.ts';
+export { StatusTracker, type StatusTrackerCallbacks } from './local/status-tracker.ts';

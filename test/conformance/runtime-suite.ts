@@ -63,7 +63,7 @@ const SECTIONS: Record<string, (suite: Suite) => void> = {
 };
 
 /**
- * Everything that the contract in src/engine/runtime.ts promises, for any runtime:
+ * Everything that the contract in src/engine/contract/runtime.ts promises, for any runtime:
  *
  *     runtimeSuite('the local runtime', ({ registry }) => createLocalHost({ registry, … }), { skip: [] });
  *

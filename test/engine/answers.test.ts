@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type KeptAnswer, RecentAnswers } from '../../src/engine/answers.ts';
+import { type KeptAnswer, RecentAnswers } from '../../src/engine/feeds/answers.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const kept = (feedId: string, answer: string | null = null): KeptAnswer => ({ request: 'r', body: 'b', feedId, answer });

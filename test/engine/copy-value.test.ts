@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { copyValue } from '../../src/engine/copy-value.ts';
+import { copyValue } from '../../src/engine/stage/copy-value.ts';
 
 /** Every object that can be reached. */
 function objectsIn(value: unknown, found = new Set<object>()): Set<object> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Due, DueQueue } from '../../src/engine/due-queue.ts';
+import { type Due, DueQueue } from '../../src/engine/time/due-queue.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const step = fc.oneof(

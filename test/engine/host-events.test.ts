@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HostEvents } from '../../src/engine/host-events.ts';
+import { HostEvents } from '../../src/engine/events/host-events.ts';
 import type { EventFilter, EventSource, SluiceEvent } from '../../src/engine/index.ts';
 
 const EVERYTHING: EventFilter = { types: new Set(['pipeline']) };

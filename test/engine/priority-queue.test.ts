@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PriorityQueue } from '../../src/engine/priority-queue.ts';
+import { PriorityQueue } from '../../src/engine/queues/priority-queue.ts';
 
 interface Entry {
   priority: number;

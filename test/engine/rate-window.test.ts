@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EngineClock } from '../../src/engine/engine-clock.ts';
-import { RateWindow } from '../../src/engine/rate-window.ts';
+import type { EngineClock } from '../../src/engine/time/engine-clock.ts';
+import { RateWindow } from '../../src/engine/time/rate-window.ts';
 
 function end(window: RateWindow, now: number, latencyMs: number): void {
   window.add({ now } as EngineClock, { acceptedAt: now - latencyMs });

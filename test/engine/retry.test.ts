@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { retryWaitMs } from '../../src/engine/retry.ts';
+import { retryWaitMs } from '../../src/engine/stage/retry.ts';
 
 const seconds = fc.integer({ min: 0, max: 31_536_000_000 }).map((ms) => ms / 1000);
 const policies = fc.record({

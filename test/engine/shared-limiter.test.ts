@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DueQueue } from '../../src/engine/due-queue.ts';
-import { type LimiterPass, SharedLimiter } from '../../src/engine/shared-limiter.ts';
+import { type LimiterPass, SharedLimiter } from '../../src/engine/limits/shared-limiter.ts';
+import { DueQueue } from '../../src/engine/time/due-queue.ts';
 import type { LimiterSettings } from '../../src/schemas/limiter.ts';
 import { expressionLanguage } from '../../tasks/index.ts';
 import { seededRandom, VirtualClock } from './virtual-clock.ts';

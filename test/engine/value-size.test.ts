@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLocalHost, createTaskRegistry, type LocalHost, type TaskContext, type TaskHandler } from '../../src/engine/index.ts';
-import { createValueRule, sizeWithin } from '../../src/engine/json-fault.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
+import { createValueRule, sizeWithin } from '../../src/engine/stage/json-fault.ts';
 import { livesOf } from '../stores/durable-host.ts';
 
 const SEED = Number(process.env.SEED ?? 20261126);

@@ -5,7 +5,7 @@
  *     writer thread: one transaction a flush ───┴─▶ sluice.db, sluice.db-wal
  *     main thread: what begins to run ──────────▶ sluice.db-running      who has the file ─▶ sluice.db-lock
  *
- * It knows rows and nothing of pipelines' ways; what is written and when is the engine's business (src/engine/flusher.ts). It refuses
+ * It knows rows and nothing of pipelines' ways; what is written and when is the engine's business (src/engine/durable/flusher.ts). It refuses
  * to open a file that another process has, that is damaged, or that a newer version wrote, and leaves such a file as it was.
  */
 import { existsSync } from 'node:fs';

@@ -1,4 +1,4 @@
-import { Feeds } from '../../../src/engine/feeds.ts';
+import { Feeds } from '../../../src/engine/feeds/feeds.ts';
 import type { ItemStatus } from '../../../src/schemas/item.ts';
 import type { PipelineStats } from '../../../src/schemas/stats.ts';
 import type { World } from './world.ts';

@@ -1,4 +1,4 @@
-import type { SluiceError } from '../../../src/engine/errors.ts';
+import type { SluiceError } from '../../../src/engine/contract/errors.ts';
 import type { FeedOptions, FeedReceipt } from '../../../src/schemas/control.ts';
 import type { PipelineResult } from '../../../src/schemas/item.ts';
 import type { ErrorCode } from '../../../src/schemas/problem.ts';

@@ -1,4 +1,4 @@
-import type { EventFilter, EventSource, SluiceEvent } from '../../../src/engine/runtime.ts';
+import type { EventFilter, EventSource, SluiceEvent } from '../../../src/engine/contract/runtime.ts';
 import type { PipelineEvent, PipelineResult, StatusEvent } from '../../../src/schemas/item.ts';
 import { createLife, type FeedPlan, type Life } from './life.ts';
 import { illegalStep } from './paths.ts';

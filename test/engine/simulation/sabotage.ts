@@ -1,5 +1,5 @@
-import type { Due } from '../../../src/engine/due-queue.ts';
-import { type Item, PLACE_HANDED } from '../../../src/engine/model.ts';
+import { type Item, PLACE_HANDED } from '../../../src/engine/model/model.ts';
+import type { Due } from '../../../src/engine/time/due-queue.ts';
 import type { World } from './world.ts';
 
 /** Ways to break the engine, each with the invariant that it breaks: the simulation is worth what it finds of these. */

@@ -1,5 +1,5 @@
-import { HostStore } from '../../../src/engine/host-store.ts';
-import { Pipeline, type PipelineOptions } from '../../../src/engine/pipeline.ts';
+import { HostStore } from '../../../src/engine/durable/host-store.ts';
+import { Pipeline, type PipelineOptions } from '../../../src/engine/local/pipeline.ts';
 import { type Logger, type Ports, systemPorts } from '../../../src/engine/ports.ts';
 import type { Store } from '../../../src/engine/store.ts';
 import { checkAll, checkQuick } from './checks.ts';

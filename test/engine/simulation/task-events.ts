@@ -1,4 +1,4 @@
-import { describeThrown } from '../../../src/engine/errors.ts';
+import { describeThrown } from '../../../src/engine/contract/errors.ts';
 import type { StatusEvent, TaskEvent } from '../../../src/schemas/item.ts';
 import { Bound } from './bound.ts';
 import type { Execution, Life } from './life.ts';

@@ -1,6 +1,6 @@
-import { PermanentError, RetryAfterError } from '../../../src/engine/errors.ts';
-import type { StageOptions } from '../../../src/engine/stage-spec.ts';
-import type { Hook, Predicate, TaskContext, TaskDeclaration } from '../../../src/engine/task.ts';
+import { PermanentError, RetryAfterError } from '../../../src/engine/contract/errors.ts';
+import type { Hook, Predicate, TaskContext, TaskDeclaration } from '../../../src/engine/contract/task.ts';
+import type { StageOptions } from '../../../src/engine/definition/stage-spec.ts';
 import type { Execution, HookKind } from './life.ts';
 import type { Random } from './random.ts';
 import { type HookPlan, LONGEST_CALLBACK_MS, type SkipPlan, type StagePlan, skipAnswer, type TaskPlan } from './scenario.ts';

@@ -1,4 +1,4 @@
-import type { TaskContext } from '../../../src/engine/task.ts';
+import type { TaskContext } from '../../../src/engine/contract/task.ts';
 import type { Execution, HookKind, Life } from './life.ts';
 import type { StagePlan } from './scenario.ts';
 import { show } from './values.ts';

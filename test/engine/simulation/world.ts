@@ -1,6 +1,6 @@
-import { SluiceError } from '../../../src/engine/errors.ts';
-import { type Item, type Stage, Worker } from '../../../src/engine/model.ts';
-import type { Pipeline } from '../../../src/engine/pipeline.ts';
+import { SluiceError } from '../../../src/engine/contract/errors.ts';
+import type { Pipeline } from '../../../src/engine/local/pipeline.ts';
+import { type Item, type Stage, Worker } from '../../../src/engine/model/model.ts';
 import type { ErrorCode } from '../../../src/schemas/problem.ts';
 import { Bound } from './bound.ts';
 import { Ledger } from './ledger.ts';

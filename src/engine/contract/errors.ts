@@ -1,0 +1,145 @@
+import { ERROR_CODES, type ErrorCode, type Fault } from '../../schemas/problem.ts';
+import { shownText } from '../bounds/shown-text.ts';
+import { sizeWithin } from '../stage/json-fault.ts';
+
+export interface SluiceErrorOptions {
+  cause?: unknown;
+  /** For invalid input: every fault at once. */
+  errors?: Fault[];
+  /** Members of the problem document beyond the standard ones. */
+  details?: Record<string, unknown>;
+  /** When trying again makes sense. */
+  retryAfterSeconds?: number;
+}
+
+/** An error with a stable code of the catalogue in src/schemas/problem.ts; the HTTP layer maps it to a status. */
+export class SluiceError extends Error {
+  override name = 'SluiceError';
+  readonly code: ErrorCode;
+  readonly errors: Fault[] | undefined;
+  readonly details: Record<string, unknown>;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, message?: string, options: SluiceErrorOptions = {}) {
+    super(message ?? ERROR_CODES[code].title, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.errors = options.errors;
+    this.details = options.details ?? {};
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}
+
+/** The pipeline cannot do what was asked (AntFlow `PipelineError`). */
+export class PipelineError extends SluiceError {
+  override name = 'PipelineError';
+}
+
+/** A stage is configured wrongly; `errors` lists every fault (AntFlow `StageValidationError`). */
+export class StageValidationError extends PipelineError {
+  override name = 'StageValidationError';
+  constructor(errors: Fault[]) {
+    super('invalid-pipeline', errors.map((fault) => `${fault.path || '/'} ${fault.message}`).join('; '), { errors });
+  }
+}
+
+/** There is nobody left to answer: what waited for him stops waiting. */
+export function callerGone(): SluiceError {
+  return new SluiceError('request-timeout', 'the caller has gone');
+}
+
+/** `accepted`: how many items of the request are accepted nevertheless; they are stored as soon as that is possible. */
+export function storeUnavailable(reason: string, accepted: number): SluiceError {
+  return new SluiceError('store-unavailable', `the store cannot be written: ${reason}`, { retryAfterSeconds: 5, details: { accepted } });
+}
+
+/** Thrown by a task: trying again is useless. Recognised by `permanent: true`, so that a task file needs no import. */
+export class PermanentError extends Error {
+  override name = 'PermanentError';
+  readonly permanent = true;
+}
+
+/** Thrown by a task: try again after this long, whatever the stage's own wait is. Recognised by `retryAfterSeconds`. */
+export class RetryAfterError extends Error {
+  override name = 'RetryAfterError';
+  readonly retryAfterSeconds: number;
+  constructor(retryAfterSeconds: number, message = `try again after ${retryAfterSeconds} s`) {
+    super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** An attempt took longer than its `taskTimeoutSeconds`. It is retried like any other error. */
+export class TaskTimeoutError extends Error {
+  override name = 'TaskTimeoutError';
+}
+
+/** A task returned what cannot be kept or shown. Trying again would give the same. */
+export class ValueNotJsonError extends PermanentError {
+  override name = 'ValueNotJsonError';
+}
+
+/** A task returned more than can be kept or shown. Trying again would give the same. */
+export class ValueTooLargeError extends PermanentError {
+  override name = 'ValueTooLarge';
+}
+
+/** The reason of an abort: the item was cancelled, or the pipeline is shut down by force. */
+export class AbortedError extends Error {
+  override name = 'AbortedError';
+}
+
+/** What a thrown value says: its type, its text, and how to go on. */
+export interface Thrown {
+  type: string;
+  message: string;
+  permanent: boolean;
+  retryAfterSeconds: number | undefined;
+  /** Of HTTP, when it carries one. */
+  status: number | undefined;
+}
+
+/** Non-errors are allowed; nothing here throws. `mask` takes secrets out of what is shown. */
+export function describeThrown(thrown: unknown, mask: (text: string) => string = (text) => text): Thrown {
+  const shown = (text: string, length: number): string => shownText(text, length, mask);
+  try {
+    if (typeof thrown === 'object' && thrown !== null) {
+      const carrier = thrown as { name?: unknown; message?: unknown; permanent?: unknown; retryAfterSeconds?: unknown; status?: unknown };
+      const after = carrier.retryAfterSeconds;
+      const isError = thrown instanceof Error || typeof carrier.message === 'string';
+      const message = isError ? String(carrier.message) : textOf(thrown);
+      const type = isError && typeof carrier.name === 'string' && carrier.name !== '' ? carrier.name : isError ? 'Error' : 'NonError';
+      return {
+        type: shown(type, TYPE_MAX),
+        message: shown(message, MESSAGE_MAX),
+        permanent: carrier.permanent === true,
+        retryAfterSeconds:
+          typeof after === 'number' && Number.isFinite(after) && after >= 0 ? Math.min(after, LONGEST_WAIT_SECONDS) : undefined,
+        status: typeof carrier.status === 'number' ? carrier.status : undefined,
+      };
+    }
+    return {
+      type: 'NonError',
+      message: shown(String(thrown), MESSAGE_MAX),
+      permanent: false,
+      retryAfterSeconds: undefined,
+      status: undefined,
+    };
+  } catch {
+    // A getter or toString of the thrown value threw in its turn.
+    return { type: 'NonError', message: 'a value that cannot be shown', permanent: false, retryAfterSeconds: undefined, status: undefined };
+  }
+}
+
+/** A thrown object that is no error, as JSON, unless that would be long, or without end. */
+function textOf(thrown: object): string {
+  if (sizeWithin(thrown, SHOWN_MAX) > SHOWN_MAX) return 'an object that is too large to be shown';
+  return JSON.stringify(thrown) ?? String(thrown);
+}
+
+/** An error's text can hold a whole response body; what is kept of it is bounded. */
+const MESSAGE_MAX = 4096;
+const SHOWN_MAX = 16 * MESSAGE_MAX;
+/** Types are counted by name and asked for by it, `errorType` in `POST /pipelines/:id/retry`. */
+const TYPE_MAX = 200;
+/** A server may ask for any wait; past a year its end is no instant that could be shown. */
+const LONGEST_WAIT_SECONDS = 31_536_000;

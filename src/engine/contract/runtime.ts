@@ -1,0 +1,281 @@
+import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
+import type { PipelineDefinition } from '../../schemas/definition.ts';
+import type { FeedView, WaitReply } from '../../schemas/feed.ts';
+import type { ItemDetail, ItemStatus, ItemSummary, PipelineEvent, PipelineResult, StatusEvent, TaskEvent } from '../../schemas/item.ts';
+import type { LimiterPatch, LimiterView } from '../../schemas/limiter.ts';
+import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
+import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
+import type { TaskInfo } from '../../schemas/task.ts';
+import type {
+  FeedRequest,
+  FeedResultsQuery,
+  FeedsQuery,
+  FeedWaitQuery,
+  FeedWriter,
+  FollowQuery,
+  ItemsWaitQuery,
+  Replayable,
+  RunAnswer,
+  RunRequest,
+  RunStream,
+} from './requests.ts';
+
+export type * from './requests.ts';
+
+/**
+ * The contract between what runs a pipeline and what shows it.
+ *
+ *     routes, tests ──▶ PipelineHost ──▶ PipelineRuntime ◀── local (this process + a store)
+ *                                                        ◀── cluster (BullMQ)
+ *
+ * Everything is asynchronous, because a runtime may have to ask another machine. Every method throws SluiceError with
+ * a code of the catalogue and nothing else. What is returned is a copy: nothing in it changes afterwards.
+ */
+export interface PipelineRuntime {
+  /** As it was given last, without what live tuning changed. */
+  readonly definition: PipelineDefinition;
+  describe(): Promise<PipelineDescription>;
+
+  /**
+   * Accepts items: all or nothing. Resolves when they are as durable as the store makes them.
+   * Throws `queue-full` (with `retryAfterSeconds`: by the rate at which room comes) when they do not fit, also when they would but
+   * others wait for that room already; `draining`, `unknown-stage`, `duplicate-items`, `feed-exists`, `idempotency-key-reused`.
+   */
+  feed(items: readonly unknown[], request: FeedRequest): Promise<FeedReceipt & Replayable>;
+  /**
+   * A feed of any length: `push` takes items in order, each resolves when they are accepted, waiting for room (that is
+   * the backpressure). What was pushed stays accepted whatever comes after. `push` throws `draining`, `shutting-down` or
+   * `feed-cancelled` when no more is taken, naming in `details.accepted` how many of this feed were.
+   */
+  openFeed(request: FeedRequest): Promise<FeedWriter>;
+  /**
+   * Feeds all or nothing and waits for those items alone; every one of them is in the results, in feed order. A pipeline that is
+   * `created` or `stopped` is started, unless the request may not. Throws what `feed` throws, `shutting-down` when it was stopped before they have ended, and
+   * `request-timeout` when its caller has gone.
+   */
+  run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer>;
+  /**
+   * For items that are collected before they are given to `run`: the function that it returns is shown each piece, and throws `queue-full`
+   * as soon as all of them can no longer be accepted. Under an idempotency key that is known only of what no backlog could hold.
+   */
+  gauge(request: RunRequest): (items: readonly unknown[]) => void;
+  /** The same, each result when it is ready. With `items` they are accepted all or nothing before this resolves; without, they are pushed. */
+  openRun(request: RunRequest, items?: readonly unknown[]): Promise<RunStream>;
+
+  /** In the order of their creation. `next` is for `after`; `retired` is how many done ones were forgotten. */
+  feeds(query: FeedsQuery): Promise<Page<FeedView>>;
+  /** The name that it was made under, see {@link FeedRequest.maker}; null without one. Throws `feed-not-found`, as all of the following. */
+  feedMaker(feedId: string): Promise<string | null>;
+  feedView(feedId: string): Promise<FeedView>;
+  /** What has ended so far, ascending by sequence id. */
+  feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>>;
+  /**
+   * Results in feed order, in batches, each as soon as it and all before it are final; over when the feed is done. It reads no
+   * further than it is asked to. An item that is retried after it was given is not given again. Throws `shutting-down` when the
+   * pipeline is stopped, and in the end `no-longer-kept` when retention took results before they were read.
+   */
+  followFeed(feedId: string, query: FollowQuery): AsyncIterable<readonly PipelineResult[]>;
+  /** Until the feed is done, or the time is up (`done: false`). Throws `shutting-down` when the pipeline is stopped before. */
+  waitForFeed(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }>;
+  /** Cancels every unfinished item; one that is still being sent takes no more. Returns how many. */
+  cancelFeed(feedId: string): Promise<number>;
+  /** Runs every failed item again, from the stage where it failed. Returns how many. Throws `draining`. */
+  retryFeed(feedId: string): Promise<number>;
+  /**
+   * AntFlow's `wait`: until all items have ended, any has, or any has failed; or the time is up. What has ended before counts, too.
+   * Throws `item-not-found` with all unknown ids in `details.ids`, `shutting-down` when the pipeline is stopped before.
+   */
+  waitForItems(query: ItemsWaitQuery): Promise<WaitReply>;
+
+  /** Throws `already-running`. */
+  start(): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  pauseStage(stage: string): Promise<void>;
+  resumeStage(stage: string): Promise<void>;
+  /** Refuses new feeds, finishes every item everywhere, stops. `done: false` when the time was up first; it goes on draining. */
+  join(timeoutSeconds?: number): Promise<{ done: boolean; stats: PipelineStats }>;
+  shutdown(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport>;
+
+  /** Changes a stage while it runs, without losing an item. Throws `unknown-stage`, `invalid-pipeline` with every fault. */
+  tune(stage: string, tuning: StageTuning): Promise<StageTuned>;
+  /** Returns to the definition. Throws `unknown-stage`. */
+  untune(stage: string): Promise<StageTuned>;
+
+  stats(): Promise<PipelineStats>;
+  workerNames(): Promise<Record<string, string[]>>;
+  workerStates(): Promise<Record<string, WorkerState>>;
+  workerMetrics(): Promise<Record<string, WorkerMetrics>>;
+  snapshot(): Promise<DashboardSnapshot>;
+  errors(): Promise<ErrorSummary>;
+
+  /** Ascending by sequence id, those after `after`; at most `limit`. */
+  results(query: ResultsQuery): Promise<Page<PipelineResult>>;
+  items(query: ItemsQuery): Promise<Page<ItemSummary>>;
+  /** Throws `item-not-found`. */
+  item(itemId: string): Promise<ItemDetail>;
+  /** Aborts it when it runs. Throws `item-not-found`, `item-final`. */
+  cancelItem(itemId: string): Promise<ItemSummary>;
+  /** Puts a failed item back at the stage where it failed, or at another. Throws `item-not-found`, `item-not-final`, `unknown-stage`. */
+  retryItem(itemId: string, fromStage?: string): Promise<ItemSummary>;
+  /** Every failed item that fits; how many. Throws `unknown-stage`, `draining`. */
+  retryFailed(query: { stage?: string; errorType?: string; feedId?: string }): Promise<number>;
+
+  readonly events: EventSource;
+}
+
+export interface PipelineDescription {
+  definition: PipelineDefinition;
+  state: PipelineState;
+  itemsProcessed: number;
+  itemsFailed: number;
+  itemsCancelled: number;
+  itemsInFlight: number;
+  workers: Record<string, string[]>;
+  pausedStages: string[];
+  /** What live tuning changed, by stage. */
+  overrides: Record<string, StageTuning>;
+  /** Names of the secrets that its templates use, sorted. */
+  secrets: string[];
+}
+
+/** What became of a pipeline that was put. */
+export interface PutOutcome {
+  isCreated: boolean;
+  pipeline: PipelineDescription;
+  /** Empty when nothing is different. */
+  changes: StageChange[];
+  /** Of each stage that is gone, what became of its items. */
+  moved: MovedItems[];
+}
+
+export interface Page<T> {
+  rows: T[];
+  /** What the next page comes `after`: the sequence id (of feeds, the ordinal) of the last row when more rows follow, else null. */
+  next: number | null;
+  /** How many rows retention took in all. */
+  retired: number;
+}
+
+export interface ResultsQuery {
+  status: 'completed' | 'failed' | 'cancelled' | 'all';
+  after: number;
+  limit: number;
+  feedId?: string;
+}
+
+export interface ItemsQuery {
+  status?: ItemStatus[];
+  stage?: string;
+  feedId?: string;
+  after: number;
+  limit: number;
+}
+
+/** What a subscriber wants; an absent field lets everything through. Snapshots are made by the hub, not read from here. */
+export interface EventFilter {
+  types: ReadonlySet<EventType>;
+  /** Of the events of all pipelines. */
+  pipelineId?: ReadonlySet<string>;
+  itemId?: ReadonlySet<string>;
+  feedId?: ReadonlySet<string>;
+  stage?: ReadonlySet<string>;
+  status?: ReadonlySet<string>;
+}
+
+export type EventType = 'status' | 'task' | 'result' | 'pipeline';
+
+export type SluiceEvent =
+  | { seq: number; type: 'status'; data: StatusEvent }
+  | { seq: number; type: 'task'; data: TaskEvent }
+  | { seq: number; type: 'result'; data: PipelineResult }
+  | { seq: number; type: 'pipeline'; data: PipelineEvent };
+
+/** How much may be formed of events in one go, in characters of JSON; what was is taken off. */
+export interface ReadBudget {
+  characters: number;
+}
+
+/**
+ * The one sequence of a pipeline's events: seq 1, 2, 3 … without a gap. The newest are kept, so a reader is a cursor:
+ * replay and live are the same reading, there is no seam between them.
+ */
+export interface EventSource {
+  /** The first part of every id. It changes when seq starts anew, that is after a restart that kept no events. */
+  readonly epoch: string;
+  /** Of the oldest event still kept; `newest + 1` when none is. */
+  readonly oldest: number;
+  /** Of the newest event; 0 before the first. */
+  readonly newest: number;
+  /**
+   * Events after `after` that fit the filter, scanning at most `scan` of them, and with the event that uses the budget up no more.
+   * `cursor` is the seq up to which it looked.
+   */
+  read(after: number, scan: number, filter: EventFilter, budget?: ReadBudget): { events: SluiceEvent[]; cursor: number };
+  /** Calls `wake` in a later turn after events were added, once for many of them. Returns the way to end it. */
+  subscribe(wake: () => void): () => void;
+}
+
+/** The pipelines of a service, by id, whatever runs them. */
+export interface PipelineHost {
+  /** What definitions can name: built-in and user tasks, predicates, hooks. */
+  readonly tasks: TaskCatalogue;
+  /** Limits that tasks of any pipeline share. */
+  readonly limiters: LimiterCatalogue;
+  /** Those of all pipelines in one sequence, `pipelineId` first in each datum. */
+  readonly events: EventSource;
+  /** The dashboard snapshot of each pipeline. */
+  snapshots(): Promise<({ pipelineId: string } & DashboardSnapshot)[]>;
+  /** Where everything is kept, and whether that can be written now. */
+  readonly storeHealth: StoreHealth;
+  /** True from the first call of {@link PipelineHost.shutdown}. */
+  readonly shuttingDown: boolean;
+  list(): Promise<PipelineDescription[]>;
+  /**
+   * Checks a definition as it came and builds it; started unless `start` is false.
+   * Throws `invalid-input`, `unknown-task`, `invalid-pipeline`, `invalid-params`, each with every fault, and `pipeline-exists`.
+   */
+  create(definition: unknown, options?: { start?: boolean }): Promise<PipelineDescription>;
+  /**
+   * Creates the pipeline, or gives it another definition, while it runs and with items in every stage: none is lost, and none goes
+   * through a stage twice. The same definition again changes nothing. `start` is for one that is created. Throws what `create` throws
+   * but `pipeline-exists`, and `invalid-state` during its shutdown.
+   */
+  put(id: string, definition: unknown, options?: { start?: boolean }): Promise<PutOutcome>;
+  /** Throws `pipeline-not-found`. */
+  get(id: string): PipelineRuntime;
+  /** Without a mode: refused with `items-in-flight` while there are any. `drain` finishes them first, `force` aborts and drops them. */
+  remove(id: string, mode?: 'drain' | 'force'): Promise<void>;
+  /** Ends every pipeline. Idempotent; a later, harder mode overtakes a softer one that still runs. */
+  shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport>;
+}
+
+/** What a start found in its store: what waited, was running or was between two attempts in the process before. */
+export interface StoreRecovery {
+  pipelines: number;
+  queued: number;
+  running: number;
+  retrying: number;
+  /** Were running in too many processes that crashed: they have failed. */
+  poisoned: number;
+  seconds: number;
+}
+
+export interface StoreHealth {
+  kind: string;
+  /** Why it cannot be written now. */
+  trouble: string | null;
+  /** null when nothing is kept. */
+  recovered: StoreRecovery | null;
+}
+
+export interface TaskCatalogue {
+  list(): TaskInfo[];
+}
+
+export interface LimiterCatalogue {
+  /** By name. */
+  list(): Promise<LimiterView[]>;
+  /** Takes effect at once, for those who wait too. Throws `limiter-not-found`, `invalid-input`. */
+  change(name: string, patch: LimiterPatch): Promise<LimiterView>;
+}

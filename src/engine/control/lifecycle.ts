@@ -1,0 +1,151 @@
+import type { PipelineState } from '../../schemas/stats.ts';
+import { PipelineError } from '../contract/errors.ts';
+import type { Core } from '../flow/core.ts';
+import type { Stage } from '../model/model.ts';
+
+/**
+ * The states of a pipeline; the methods here are the only ones that change them.
+ *
+ *     created ──start──▶ running ◀──resume/pause──▶ paused
+ *                          │ join, shutdown(drain)    │
+ *                          ▼                          ▼
+ *                       draining ───nothing in flight──▶ stopped ──start──▶ running
+ *                          └────shutdown(graceful, force)──▲
+ *
+ * Draining is over when no item is in flight anywhere, counted, never guessed from empty queues.
+ */
+export class Lifecycle {
+  private readonly core: Core;
+  private drained: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  /** Set by shutdown.ts while it works. */
+  isShuttingDown = false;
+
+  constructor(core: Core) {
+    this.core = core;
+    core.onEnd = () => {
+      if (core.state === 'draining') this.checkDrained();
+    };
+  }
+
+  start(as: 'running' | 'paused' = 'running'): void {
+    const { core } = this;
+    if (core.state !== 'created' && core.state !== 'stopped') {
+      throw new PipelineError('already-running', `the pipeline is ${core.state}`);
+    }
+    if (this.isShuttingDown) throw new PipelineError('invalid-state', 'the pipeline is being shut down');
+    this.set(as, 'started');
+    core.scheduler.parkedTimers('go');
+    this.fillAll();
+  }
+
+  /** Idempotent. Running items finish; parked ones come back to their queues and wait there. */
+  pause(): void {
+    if (this.core.state === 'paused') return;
+    if (this.core.state !== 'running') throw new PipelineError('invalid-state', `a pipeline that is ${this.core.state} cannot be paused`);
+    this.set('paused', 'paused');
+  }
+
+  resume(): void {
+    if (this.core.state === 'running') return;
+    if (this.core.state !== 'paused') throw new PipelineError('invalid-state', `a pipeline that is ${this.core.state} cannot be resumed`);
+    this.set('running', 'resumed');
+    this.fillAll();
+  }
+
+  pauseStage(name: string): void {
+    const stage = this.stage(name);
+    if (this.core.state === 'draining') throw new PipelineError('invalid-state', 'the pipeline is draining');
+    if (stage.isPaused) return;
+    stage.isPaused = true;
+    stage.update(this.core.state);
+    this.note('stage-paused', name);
+  }
+
+  resumeStage(name: string): void {
+    const stage = this.stage(name);
+    if (!stage.isPaused) return;
+    stage.isPaused = false;
+    stage.update(this.core.state);
+    this.note('stage-resumed', name);
+    this.core.scheduler.fill(stage);
+  }
+
+  /**
+   * Refuses new feeds and finishes every item in every stage, also those of paused stages, then stops.
+   * Resolves when nothing is in flight anywhere. A pipeline that does not run is started for its items' sake.
+   */
+  async join(): Promise<void> {
+    const { core } = this;
+    if (core.state === 'stopped' || core.state === 'created') {
+      if (core.inFlight === 0) return;
+      this.start();
+    }
+    if (core.state !== 'draining') {
+      core.admission.refuseWaiting(new PipelineError('draining', 'the pipeline finishes its items and takes no more'));
+      for (const stage of core.stages) stage.isPaused = false;
+      this.set('draining', 'draining');
+      this.fillAll();
+    }
+    await new Promise<void>((resolve, reject) => {
+      this.drained.push({ resolve, reject });
+      this.checkDrained();
+    });
+  }
+
+  /** Nothing runs any more: timers stop, and whoever still waits, for the end or for results, is told that it was cut short. */
+  settleStopped(): void {
+    const { core } = this;
+    core.onIdle = null;
+    core.scheduler.parkedTimers('stop');
+    if (core.state !== 'stopped') this.set('stopped', 'stopped');
+    const cutShort = new PipelineError('shutting-down', 'the pipeline was shut down before every item was finished', {
+      retryAfterSeconds: 5,
+    });
+    for (const waiter of this.drained.splice(0)) {
+      if (core.inFlight === 0) waiter.resolve();
+      else waiter.reject(cutShort);
+    }
+    for (const follower of core.followers) follower.cutShort(cutShort);
+  }
+
+  /** No item is handed out any more, and no feeder goes on waiting for room. */
+  stopHandingOut(): void {
+    if (this.core.state !== 'stopped') this.set('stopped', 'stopping');
+    this.core.admission.refuseWaiting(new PipelineError('shutting-down', 'the pipeline is shut down', { retryAfterSeconds: 5 }));
+  }
+
+  private checkDrained(): void {
+    const { core } = this;
+    if (core.state !== 'draining' || core.inFlight > 0) return;
+    // The worker of the last item is freed right after its end: the state changes when it is.
+    queueMicrotask(() => {
+      if (core.state !== 'draining' || core.inFlight > 0 || core.held > 0) return;
+      this.settleStopped();
+    });
+  }
+
+  private fillAll(): void {
+    for (const stage of this.core.stages) this.core.scheduler.fill(stage);
+  }
+
+  private stage(name: string): Stage {
+    const stage = this.core.stages.find((candidate) => candidate.name === name);
+    if (stage === undefined) throw new PipelineError('unknown-stage', `the stage "${name}" was not found`);
+    return stage;
+  }
+
+  private set(state: PipelineState, change: string): void {
+    const { core } = this;
+    core.state = state;
+    for (const stage of core.stages) stage.update(state);
+    this.note(change, null);
+    core.drain.setOpen(state === 'running' || state === 'draining', core.time.now);
+  }
+
+  private note(change: string, stage: string | null): void {
+    const { time, events, state } = this.core;
+    time.tick();
+    events.pipeline(change, state, stage);
+    this.core.journal?.touchFact('control');
+  }
+}

@@ -1,0 +1,136 @@
+import type { StageDefinition } from '../../schemas/definition.ts';
+import { PipelineError } from '../contract/errors.ts';
+import { queueCapacityOf } from '../definition/stage-spec.ts';
+import type { Core } from '../flow/core.ts';
+import { Item, PLACE_NONE, type Stage, Worker } from '../model/model.ts';
+
+/** How many items are looked at before others get a turn. */
+const STEP = 500;
+
+/** What an operator does to single items and to a running stage. */
+export class Operations {
+  private readonly core: Core;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  /** Throws `item-not-found`. */
+  find(id: string): Item {
+    const item = this.core.index.get(id);
+    if (item === undefined) throw new PipelineError('item-not-found', `no item "${id}"`);
+    return item;
+  }
+
+  /** Throws `unknown-stage`. */
+  stage(name: string): Stage {
+    const stage = this.core.stages.find((candidate) => candidate.name === name);
+    if (stage === undefined) throw new PipelineError('unknown-stage', `the stage "${name}" was not found`);
+    return stage;
+  }
+
+  /**
+   * Ends an unfinished item as `cancelled`; one that runs is aborted, and its worker is free at once. One whose hook is
+   * just told of its end keeps that end. Throws `item-not-found`, `item-final`.
+   */
+  cancel(id: string): Item {
+    const item = this.find(id);
+    if (item.isFinal) throw new PipelineError('item-final', `the item is ${item.status} already`);
+    this.cancelItem(item);
+    return item;
+  }
+
+  /** Whether the unfinished item is cancelled, now or as soon as a callback has answered that is just being asked. */
+  cancelItem(item: Item): boolean {
+    const { core } = this;
+    core.time.tick();
+    const worker = item.holder;
+    if (!(worker instanceof Worker)) {
+      core.scheduler.finishUnheld(item, 'cancelled');
+    } else if (worker.blocked !== null) {
+      core.scheduler.cancelBlocked(worker);
+    } else {
+      const outcome = worker.runner.abandon(worker, 'cancelled');
+      if (outcome !== undefined) core.scheduler.apply(worker, outcome);
+    }
+    core.scheduler.run();
+    if (item.status === 'cancelled') return true;
+    if (!(worker instanceof Worker) || worker.item !== item || !worker.cancelAfterCallback) return false;
+    const { decided } = worker;
+    return decided === null || (decided.kind !== 'fail' && item.nextStage !== null);
+  }
+
+  /**
+   * A failed item goes on. At the stage where it failed it goes on from the value that it had there (`per_task`: at the
+   * task that failed); at the stage that it was fed into, or an earlier one, from the value that was fed; elsewhere from
+   * the value that it failed with. Throws `item-not-found`, `item-not-final` (also when it has not failed), `unknown-stage`, `draining`.
+   */
+  retry(id: string, fromStage?: string): Item {
+    const { core } = this;
+    const old = this.find(id);
+    if (old.status !== 'failed') {
+      throw new PipelineError(
+        old.isFinal ? 'item-final' : 'item-not-final',
+        `only a failed item can be retried, this one is ${old.status}`,
+      );
+    }
+    if (core.state === 'draining') throw new PipelineError('draining', 'the pipeline finishes its items and takes no more');
+    const own = core.stages.find((candidate) => candidate.name === old.stage.name) ?? old.stage;
+    const stage = fromStage === undefined ? own : this.stage(fromStage);
+    const isSame = stage === own;
+    const fedInto = core.stages.indexOf(old.feed.target as Stage);
+    const value = !isSame && stage.index <= fedInto ? old.fed : old.value;
+    const now = core.time.tick();
+    const fresh = new Item(old.givenId, core.index.prefix, old.sequenceId, old.feed, old.priority, value, old.metadata, stage, now);
+    fresh.fed = old.fed;
+    fresh.lastEvent = old.lastEvent;
+    if (fromStage === undefined) fresh.route = old.route;
+    if (isSame) fresh.taskIndex = stage.spec.definition.retry === 'per_task' ? old.taskIndex : 0;
+    core.uncountFailure(old);
+    core.index.replace(old, fresh);
+    core.scheduler.enqueue(fresh, PLACE_NONE);
+    core.scheduler.run();
+    return fresh;
+  }
+
+  /** Every failed item that matches, in feed order, in steps that do not hold the event loop; returns how many. Throws `unknown-stage`. */
+  async retryFailed(query: { stage?: string | undefined; errorType?: string | undefined; feedId?: string | undefined }): Promise<number> {
+    const { core } = this;
+    if (query.stage !== undefined) this.stage(query.stage);
+    let retried = 0;
+    let looked = 0;
+    for (const item of core.index.failed()) {
+      if (++looked % STEP === 0) await new Promise<void>((resolve) => core.time.clock.defer(resolve));
+      const { error } = core.index.current(item) ?? {};
+      if (error == null || item.status !== 'failed') continue;
+      if (query.stage !== undefined && error.stage !== query.stage) continue;
+      if (query.errorType !== undefined && error.type !== query.errorType) continue;
+      if (query.feedId !== undefined && item.feed.id !== query.feedId) continue;
+      this.retry(item.id);
+      retried++;
+    }
+    return retried;
+  }
+
+  /**
+   * Changes a stage at once, without losing an item: more workers begin at once, surplus ones leave after their item;
+   * new limits hold for those who wait too. `definition` MUST differ in what can be tuned only.
+   */
+  settle(stage: Stage, definition: StageDefinition): void {
+    const { core } = this;
+    core.time.tick();
+    this.apply(stage, definition);
+    core.events.pipeline('tuned', core.state, stage.name);
+    core.scheduler.letIn(stage);
+    core.scheduler.fill(stage);
+  }
+
+  /** The same at a start, when nobody waits for it. */
+  apply(stage: Stage, definition: StageDefinition): void {
+    const { workers } = stage.spec.definition;
+    stage.spec = { ...stage.spec, definition };
+    stage.runner.changeLimits(definition, stage.workers);
+    stage.capacity = queueCapacityOf(definition);
+    if (workers !== definition.workers) stage.resize(definition.workers);
+  }
+}

@@ -1,0 +1,175 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { StageDefinition } from '../../schemas/definition.ts';
+import type { MovedItems, StageChange } from '../../schemas/redefinition.ts';
+import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';
+import type { Core } from '../flow/core.ts';
+import { type Item, type Stage, Worker } from '../model/model.ts';
+import { rerouted } from './route.ts';
+
+/**
+ * Gives a pipeline other stages while its items are in them. What becomes of the items:
+ *
+ * - A stage that stays keeps its queue, its waits, its counters and its pause. Items that run end by the definition that they
+ *   began with; the others go by the new one, after the tasks that they have behind them.
+ * - Of a stage that is gone, who waits goes on at the next stage that remains, in the order of the old definition; who runs
+ *   ends there first, and if that fails with a retry to come, it goes on, too. Where nothing remains, they are completed.
+ * - A stage of another name with the same tasks in the same place is the old one, renamed.
+ * - A stage that is added is met by who comes past its place. When stages change their order, an item goes through those it
+ *   still had before it, in the new order, and through none twice.
+ *
+ * All of it happens in one turn of the event loop; nothing can be seen of a state in between.
+ */
+export function redefineStages(core: Core, specs: readonly StageSpec[]): { changes: StageChange[]; moved: MovedItems[] } {
+  const { scheduler, time, events } = core;
+  time.tick();
+  const before = core.stages;
+  const match = matchStages(
+    core,
+    specs.map((spec) => spec.definition),
+  );
+  const changes: StageChange[] = [];
+  const oldNext = new Map(core.allStages.map((stage) => [stage, stage.next]));
+  const removed = before.filter((stage) => !match.includes(stage));
+
+  const after = specs.map((spec, i) => adopt(core, match[i] ?? null, spec, i, changes));
+  for (const stage of removed) {
+    changes.push({ stage: stage.name, change: 'removed' });
+    stage.isRemoved = true;
+    stage.resize(0);
+  }
+  changes.push(...reordered(before, after));
+  core.stages = after;
+  core.leaving = [...new Set([...core.leaving, ...removed])].filter((stage) => stage.isRemoved);
+  for (const stage of core.allStages) stage.update(core.state);
+
+  const isKept = new Set(before.filter((stage) => !stage.isRemoved));
+  core.hasRoutes = rerouted(core, { before, after, isKept, oldNext });
+  events.pipeline('redefined', core.state, null);
+
+  // All before any of them: one that leaves may let others in, to where they don't go any more.
+  const withdrawn = astray(core).map((worker) => ({ worker, as: scheduler.withdraw(worker) }));
+  const moved = removed.map((stage): MovedItems => {
+    let items = scheduler.evacuate(stage);
+    for (const worker of [...stage.workers]) {
+      if (worker.item === null || worker.blocked !== null || !(worker.isAssigned || worker.limitWait !== null)) continue;
+      scheduler.takeBack(worker);
+      items++;
+    }
+    const running = stage.workers.filter((worker) => worker.item !== null).length;
+    return { from: stage.name, to: stage.next?.name ?? null, items, running };
+  });
+  for (const { worker, as } of withdrawn) scheduler.leave(worker, as);
+  core.leaving = core.leaving.filter((stage) => stage.inProgress > 0 || stage.ignoringSignal > 0);
+  for (const stage of after) {
+    scheduler.letIn(stage);
+    scheduler.fill(stage);
+  }
+  core.admission.onRoom();
+  return { changes, moved };
+}
+
+/** The stages that go on, by the place of their new definition: those of the same name, and those that were renamed. */
+function matchStages({ stages: before, leaving }: Core, definitions: readonly StageDefinition[]): (Stage | null)[] {
+  const byName = new Map([...leaving, ...before].map((stage) => [stage.name, stage]));
+  const match = definitions.map(({ name }) => byName.get(name) ?? null);
+  const stays = new Set(match);
+  const precedingOld = (stage: Stage): Stage | null => before.slice(0, stage.index).findLast((other) => stays.has(other)) ?? null;
+  const precedingNew = (i: number): Stage | null => match.slice(0, i).findLast((other) => other !== null && stays.has(other)) ?? null;
+  const renamed = new Set<Stage>();
+  return match.map((stage, i) => {
+    if (stage !== null) return stage;
+    const tasks = definitions[i]?.tasks;
+    const old = before.find(
+      (candidate) =>
+        !stays.has(candidate) &&
+        !renamed.has(candidate) &&
+        precedingOld(candidate) === precedingNew(i) &&
+        isDeepStrictEqual(candidate.spec.definition.tasks, tasks),
+    );
+    if (old !== undefined) renamed.add(old);
+    return old ?? null;
+  });
+}
+
+/** The former names of the stages that the definition only renames, by their new ones. */
+export function renamedStages(core: Core, definitions: readonly StageDefinition[]): Map<string, string> {
+  const match = matchStages(core, definitions);
+  const pairs = definitions.map(({ name }, i): [string, string] => [name, match[i]?.name ?? name]);
+  return new Map(pairs.filter(([name, before]) => name !== before));
+}
+
+/** The stage with its new definition; a new one when there was none. */
+function adopt(core: Core, stage: Stage | null, spec: StageSpec, index: number, changes: StageChange[]): Stage {
+  const { definition } = spec;
+  if (stage === null) {
+    changes.push({ stage: definition.name, change: 'added' });
+    return core.createStage(spec, index);
+  }
+  const old = stage.spec.definition;
+  if (stage.name !== definition.name) {
+    changes.push({ stage: definition.name, change: 'renamed', from: stage.name });
+    stage.rename(definition.name);
+  }
+  const fields = changedFields(old, definition);
+  if (stage.isRemoved) changes.push({ stage: stage.name, change: 'added' });
+  else if (fields.length > 0) changes.push({ stage: stage.name, change: 'changed', fields });
+  stage.isRemoved = false;
+  stage.index = index;
+  if (fields.length > 0) {
+    const runner = core.createRunner(spec, stage);
+    if (fields.includes('tasks')) translateWaiting(core, stage, runner);
+    stage.runner = runner;
+  }
+  stage.spec = spec;
+  stage.capacity = queueCapacityOf(definition);
+  stage.resize(definition.workers);
+  return stage;
+}
+
+/** Items that no worker runs go on after the tasks that they have behind them. Who runs is translated when its attempt has ended. */
+function translateWaiting(core: Core, stage: Stage, runner: Stage['runner']): void {
+  for (const item of core.index.changeable()) {
+    if (item.stage !== stage || item.taskIndex === 0 || item.holder instanceof Worker) continue;
+    item.taskIndex = runner.placeOf(item.taskIndex, stage.runner);
+    core.journal?.touch(item);
+  }
+}
+
+function changedFields(old: StageDefinition, fresh: StageDefinition): string[] {
+  const fields = new Set([...Object.keys(old), ...Object.keys(fresh)] as (keyof StageDefinition)[]);
+  fields.delete('name');
+  return [...fields].filter((field) => !isDeepStrictEqual(old[field], fresh[field]));
+}
+
+/** Those that don't stand in the longest run of stages that kept their order. */
+function reordered(before: readonly Stage[], after: readonly Stage[]): StageChange[] {
+  const stays = after.filter((stage) => before.includes(stage));
+  const places = stays.map((stage) => before.indexOf(stage));
+  const kept = new Set(longestAscending(places));
+  return stays.filter((_, i) => !kept.has(places[i] as number)).map((stage) => ({ stage: stage.name, change: 'reordered' as const }));
+}
+
+function longestAscending(numbers: readonly number[]): number[] {
+  const best: number[][] = [];
+  for (const [i, number] of numbers.entries()) {
+    let longest: number[] = [];
+    for (let j = 0; j < i; j++) {
+      const run = best[j] as number[];
+      if ((numbers[j] as number) < number && run.length > longest.length) longest = run;
+    }
+    best.push([...longest, number]);
+  }
+  return best.reduce((longest, run) => (run.length > longest.length ? run : longest), []);
+}
+
+/** Workers that wait for room in a stage which is no longer the next one of their item; on a way of its own it waits nowhere. */
+function astray(core: Core): Worker[] {
+  return core.allStages
+    .flatMap((stage) => stage.workers)
+    .filter(({ blocked, item }) => blocked !== null && (item?.nextStage !== blocked.at || item.route !== null))
+    .sort((a, b) => orderOf(a.item as Item, b.item as Item));
+}
+
+function orderOf(a: Item, b: Item): number {
+  return a.priority - b.priority || a.sequenceId - b.sequenceId;
+}

@@ -1,0 +1,94 @@
+import type { Core } from '../flow/core.ts';
+import type { Item, Route, Stage } from '../model/model.ts';
+
+/** What a new definition made of the stages. */
+export interface Rearrangement {
+  before: readonly Stage[];
+  after: readonly Stage[];
+  /** Of `before`, those that are in `after`. */
+  isKept: ReadonlySet<Stage>;
+  /** Where each stage led to, before. */
+  oldNext: ReadonlyMap<Stage, Stage | null>;
+}
+
+const END: Route = { stage: null, rest: null };
+
+/**
+ * Links the stages in their new order, those that are gone to the next one that remains, and gives the items a way of their own
+ * that would else meet a stage twice or miss one that they still had before them. Returns whether there are such items.
+ */
+export function rerouted(core: Core, change: Rearrangement): boolean {
+  const { after } = change;
+  const place = new Map(after.map((stage, i) => [stage, i]));
+  for (const [i, stage] of after.entries()) stage.next = after[i + 1] ?? null;
+  const gone = core.leaving;
+  for (const stage of gone) stage.next = newWay(change, place, stage, oldWay(change, stage, null))[0] ?? null;
+
+  if (!core.hasRoutes && keepsOrder(change)) return false;
+  const known = new Map<Stage, Map<Route | null, Route | null>>();
+  let hasRoutes = false;
+  // Those that get a way of their own have to be in memory.
+  for (const stage of core.allStages) if (routeOf({ stage, route: null }) !== null) stage.beyond?.bringAll();
+  for (const item of core.index.changeable()) {
+    const fresh = routeOf(item);
+    hasRoutes ||= fresh !== null;
+    if (fresh === item.route) continue;
+    item.route = fresh;
+    core.journal?.touch(item);
+  }
+  return hasRoutes;
+
+  function routeOf({ stage, route }: Pick<Item, 'stage' | 'route'>): Route | null {
+    let ofStage = known.get(stage);
+    if (ofStage === undefined) {
+      ofStage = new Map();
+      known.set(stage, ofStage);
+    }
+    let fresh = ofStage.get(route);
+    if (fresh === undefined) {
+      fresh = toRoute(newWay(change, place, stage, oldWay(change, stage, route)), stage);
+      ofStage.set(route, fresh);
+    }
+    return fresh;
+  }
+}
+
+function keepsOrder({ before, after, isKept }: Rearrangement): boolean {
+  const stays = after.filter((stage) => isKept.has(stage));
+  return before.filter((stage) => isKept.has(stage)).every((stage, i) => stage === stays[i]);
+}
+
+/** What an item still had before it. */
+function oldWay({ oldNext }: Rearrangement, from: Stage, route: Route | null): Stage[] {
+  // One that was gone long before is known to nobody but the items that failed there.
+  const nextOf = (stage: Stage): Stage | null => oldNext.get(stage) ?? (oldNext.has(stage) ? null : stage.next);
+  const way: Stage[] = [];
+  let stage: Stage | null = from;
+  let rest = route;
+  for (;;) {
+    stage = rest === null ? nextOf(stage) : rest.stage;
+    if (stage === null) return way;
+    if (rest !== null) rest = rest.rest;
+    way.push(stage);
+  }
+}
+
+/** What it has before it now: what remains of that, and what was added after the place where it is or goes on. */
+function newWay({ after, isKept }: Rearrangement, place: ReadonlyMap<Stage, number>, from: Stage, old: readonly Stage[]): Stage[] {
+  const left = new Set(old.filter((stage) => isKept.has(stage)));
+  const goesOn = [...left].map((stage) => place.get(stage) as number);
+  const anchor = place.get(from) ?? (goesOn.length === 0 ? after.length : Math.min(...goesOn));
+  return after.filter((stage, i) => left.has(stage) || (!isKept.has(stage) && i > anchor && stage !== from));
+}
+
+/** null when it is the order of the stages. */
+function toRoute(way: readonly Stage[], from: Stage): Route | null {
+  let route: Route | null = null;
+  for (let i = way.length; i >= 0; i--) {
+    const stage = i === 0 ? from : (way[i - 1] as Stage);
+    const next = way[i] ?? null;
+    if (route === null && stage.next === next) continue;
+    route = next === null ? END : { stage: next, rest: route };
+  }
+  return route;
+}

@@ -1,0 +1,163 @@
+import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
+import type { Core } from '../flow/core.ts';
+import type { Worker } from '../model/model.ts';
+import type { Due } from '../time/due-queue.ts';
+import type { Lifecycle } from './lifecycle.ts';
+
+/** How many of the items left a report names. */
+const IDS_NAMED = 100;
+
+/** The harder one overtakes the softer one. */
+export const STRENGTH: Record<ShutdownMode, number> = { drain: 0, graceful: 1, force: 2 };
+
+/**
+ * Ends one pipeline. The steps, and why each is safe:
+ *
+ * 1. `drain` only: join, so every item ends.
+ * 2. `graceful`: no worker takes another item; who waits for room in the backlog is refused; who only waits for a limit
+ *    has begun nothing and gives its item back.
+ * 3. Workers that run end their stage. Their items go to the next queue even when it is full: room matters no more.
+ * 4. `force`, or the time is up: signals abort; the items go back to where they were before the attempt, which is not counted.
+ * 5. Timers of retry waits stop; the items keep their due instants for the next start.
+ *
+ * Nothing is dropped: what is unfinished stays queued, and the report counts and names it. A later, harder mode
+ * overtakes a softer one.
+ */
+export class Shutdown {
+  private readonly core: Core;
+  private readonly lifecycle: Lifecycle;
+  private mode: ShutdownMode = 'graceful';
+  private running: Promise<ShutdownReport> | null = null;
+  private hardened: () => void = () => undefined;
+  private limit: Due | null = null;
+  private tooLate: () => void = () => undefined;
+
+  constructor(core: Core, lifecycle: Lifecycle) {
+    this.core = core;
+    this.lifecycle = lifecycle;
+  }
+
+  /** Without a time limit it waits as long as it takes. A harder mode brings its own limit, counted from now. */
+  shutdown(mode: ShutdownMode, timeoutSeconds: number | undefined): Promise<ShutdownReport> {
+    if (this.running !== null) {
+      if (STRENGTH[mode] > STRENGTH[this.mode]) {
+        this.mode = mode;
+        this.setLimit(timeoutSeconds);
+        // At once: an item that ends before the next turn must not let another one begin.
+        this.lifecycle.stopHandingOut();
+        this.hardened();
+      }
+      return this.running;
+    }
+    this.mode = mode;
+    this.lifecycle.isShuttingDown = true;
+    this.running = this.end(timeoutSeconds).finally(() => {
+      this.running = null;
+      this.lifecycle.isShuttingDown = false;
+    });
+    return this.running;
+  }
+
+  private async end(timeoutSeconds: number | undefined): Promise<ShutdownReport> {
+    const { core } = this;
+    const endedBefore = core.processed + core.failed + core.cancelled;
+    const late = new Promise<'late'>((resolve) => {
+      this.tooLate = () => resolve('late');
+    });
+    this.setLimit(timeoutSeconds);
+    let timedOut = false;
+    while (this.mode !== 'force') {
+      const harder = new Promise<'harder'>((resolve) => {
+        this.hardened = () => resolve('harder');
+      });
+      const soft = (this.mode === 'drain' ? this.drain() : this.letGo()).then(() => 'done' as const);
+      const first = await Promise.race([soft, harder, late]);
+      if (first === 'done') break;
+      if (first === 'late') {
+        timedOut = true;
+        this.mode = 'force';
+      }
+    }
+    this.setLimit(undefined);
+    const aborted = this.mode === 'force' ? this.abortAll() : 0;
+    this.lifecycle.settleStopped();
+    const left = core.inFlight;
+    return {
+      mode: this.mode,
+      finished: core.processed + core.failed + core.cancelled - endedBefore,
+      leftQueued: left,
+      aborted,
+      notKept: core.journal === null ? left : 0,
+      notKeptIds: core.journal === null && left > 0 ? this.unfinishedIds() : [],
+      timedOut,
+    };
+  }
+
+  private setLimit(timeoutSeconds: number | undefined): void {
+    const { dues, time } = this.core;
+    if (this.limit !== null) dues.cancel(this.limit);
+    this.limit = timeoutSeconds === undefined ? null : dues.add(time.tick() + timeoutSeconds * 1000, () => this.tooLate());
+  }
+
+  private async drain(): Promise<void> {
+    const { core, lifecycle } = this;
+    if ((core.state === 'created' || core.state === 'stopped') && core.inFlight > 0) {
+      lifecycle.isShuttingDown = false;
+      lifecycle.start();
+      lifecycle.isShuttingDown = true;
+    }
+    // Cut short by a harder mode, it rejects: that mode's own wait goes on instead.
+    await lifecycle.join().catch(() => undefined);
+  }
+
+  /** Resolves when no worker holds an item. */
+  private letGo(): Promise<void> {
+    const { core, lifecycle } = this;
+    core.time.tick();
+    lifecycle.stopHandingOut();
+    return new Promise((resolve) => {
+      const check = (): void => {
+        for (const worker of this.busy()) {
+          if (worker.blocked !== null) core.scheduler.forceHandOver(worker);
+          else if (worker.limitWait !== null || worker.isAssigned) this.abort(worker);
+        }
+        if (core.held > 0) return;
+        core.onIdle = null;
+        resolve();
+      };
+      core.onIdle = () => queueMicrotask(check);
+      check();
+    });
+  }
+
+  private abortAll(): number {
+    const { core, lifecycle } = this;
+    core.time.tick();
+    lifecycle.stopHandingOut();
+    let aborted = 0;
+    for (const worker of this.busy()) {
+      if (worker.attempt !== null) aborted++;
+      if (worker.blocked !== null) core.scheduler.forceHandOver(worker);
+      else this.abort(worker);
+    }
+    return aborted;
+  }
+
+  private abort(worker: Worker): void {
+    this.core.scheduler.takeBack(worker);
+    // Its hook was told already that the stage is done, and the next one is full.
+    if (worker.blocked !== null) this.core.scheduler.forceHandOver(worker);
+  }
+
+  private busy(): Worker[] {
+    return this.core.allStages.flatMap((stage) => stage.workers.filter((worker) => worker.item !== null));
+  }
+
+  private unfinishedIds(): string[] {
+    const ids: string[] = [];
+    for (const item of this.core.index) {
+      if (!item.isFinal && ids.push(item.id) === IDS_NAMED) break;
+    }
+    return ids;
+  }
+}

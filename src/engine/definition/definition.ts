@@ -1,0 +1,161 @@
+import { type PipelineDefinition, pipelineDefinitionSchema } from '../../schemas/definition.ts';
+import { faultsOf } from '../../schemas/faults.ts';
+import type { ErrorCode, Fault } from '../../schemas/problem.ts';
+import type { TaskKind } from '../../schemas/task.ts';
+import { SluiceError } from '../contract/errors.ts';
+import type { SpecEnvironment } from './stage-spec.ts';
+import { useCost, useFaults } from './task-use.ts';
+
+export interface DefinitionLimits {
+  maxStages: number;
+  maxWorkersPerStage: number;
+  /** Of all pipelines together. Default 20 000. */
+  maxWorkers?: number;
+  /** Default 1000. */
+  maxPipelines?: number;
+}
+
+interface Found extends Fault {
+  code: 'invalid-input' | 'unknown-task' | 'unknown-limiter' | 'invalid-pipeline' | 'invalid-params';
+}
+
+/**
+ * Checks a definition as it came, and returns it with its defaults. Every fault is found in one go, the ones of meaning
+ * (a task that is not registered, a stage name twice) also where the form is broken elsewhere.
+ * Throws `invalid-input` when the form is broken, else `unknown-task`, `invalid-params` or `invalid-pipeline`.
+ */
+export function checkDefinition(
+  raw: unknown,
+  environment: SpecEnvironment,
+  limits: DefinitionLimits,
+  { anyCost = false } = {},
+): PipelineDefinition {
+  const parsed = pipelineDefinitionSchema.safeParse(raw, { reportInput: true });
+  const found: Found[] = parsed.success ? [] : faultsOf(parsed.error).map((fault) => ({ ...fault, code: 'invalid-input' }));
+  const costly = anyCost ? undefined : costFault(raw, environment);
+  found.push(...meaningFaults(raw, environment, limits, costly === undefined));
+  if (costly !== undefined) found.push(costly);
+  if (found.length === 0 && parsed.success) return parsed.data;
+  const order = ['invalid-input', 'unknown-task', 'unknown-limiter', 'invalid-pipeline', 'invalid-params'] as const;
+  const code: ErrorCode = order.find((candidate) => found.some((fault) => fault.code === candidate)) ?? 'invalid-pipeline';
+  const errors = found.slice(0, FAULTS_TOLD).map(({ path, message }) => ({ path, message }));
+  if (found.length > FAULTS_TOLD) errors.push({ path: '', message: `has ${found.length - FAULTS_TOLD} more faults` });
+  throw new SluiceError(code, errors.map(({ path, message }) => `${path || '/'} ${message}`).join('; '), { errors });
+}
+
+/** Checks a definition that was taken before, perhaps by an older version: names that are refused now are none of its faults. */
+export function checkStoredDefinition(definition: PipelineDefinition, environment: SpecEnvironment, limits: DefinitionLimits): void {
+  const usable = (name: string, place: number): string => (/^[.]{1,2}$/.test(name) ? `:${name}:${place}` : name);
+  const stages = definition.stages.map((stage, i) => ({ ...stage, name: usable(stage.name, i) }));
+  checkDefinition({ ...definition, id: usable(definition.id, 0), stages }, environment, limits, { anyCost: true });
+}
+
+/** Nobody reads more, and a reply with hundreds of thousands takes as long as many requests. */
+const FAULTS_TOLD = 1000;
+
+/** In tenths of a millisecond: what all of a definition may take to look at in one turn of the event loop. */
+const COST_MAX = 2000;
+
+/** Told before anything is compiled. */
+function costFault(raw: unknown, { registry }: SpecEnvironment): Found | undefined {
+  const stages = field(raw, 'stages');
+  if (!Array.isArray(stages)) return undefined;
+  let cost = 0;
+  const seen = new Set<string>();
+  for (const stage of stages) {
+    const tasks = field(stage, 'tasks');
+    const uses: [kind: TaskKind, use: unknown][] = (Array.isArray(tasks) ? tasks : []).map((use) => ['task', use]);
+    for (const hook of ['onSuccess', 'onFailure', 'onSkip']) uses.push(['hook', field(stage, hook)]);
+    uses.push(['predicate', field(stage, 'skipIf')]);
+    for (const [kind, use] of uses) {
+      const name = field(use, 'task');
+      const given = field(use, 'with');
+      const declaration = typeof name === 'string' && given !== undefined ? registry.get(name, kind) : undefined;
+      if (declaration === undefined) continue;
+      // What is there twice is compiled once.
+      const key = `${name} ${JSON.stringify(given)}`;
+      if (!seen.has(key)) cost += useCost(declaration, given, COST_MAX - cost);
+      seen.add(key);
+      if (cost > COST_MAX) break;
+    }
+  }
+  if (cost <= COST_MAX) return undefined;
+  const message =
+    `has more schemas, expressions and templates than may be checked at once: they count more than ${COST_MAX}, where a schema counts 15 and each ` +
+    'of its keywords about 0.5, an expression 1.5 and its length / 64, a template 2 and its length / 32';
+  return { code: 'invalid-pipeline', path: '/stages', message };
+}
+
+/** Reads whatever can be read of a definition that may be broken elsewhere. */
+function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits, withParams: boolean): Found[] {
+  const stages = field(raw, 'stages');
+  if (!Array.isArray(stages)) return [];
+  const found: Found[] = [];
+  if (stages.length > limits.maxStages) {
+    found.push({ code: 'invalid-pipeline', path: '/stages', message: `has more than ${limits.maxStages} stages` });
+    if (stages.length > FAULTS_TOLD) return found;
+  }
+  const names = new Set<unknown>();
+  for (const [i, stage] of stages.entries()) {
+    const at = `/stages/${i}`;
+    const name = field(stage, 'name');
+    if (typeof name === 'string' && names.has(name)) {
+      found.push({ code: 'invalid-pipeline', path: `${at}/name`, message: `"${name}" is the name of an earlier stage` });
+    }
+    names.add(name);
+    if (i === 0 && field(stage, 'pull') === true) {
+      found.push({ code: 'invalid-pipeline', path: `${at}/pull`, message: 'the first stage has nobody to pull from' });
+    }
+    const workers = field(stage, 'workers');
+    if (typeof workers === 'number' && workers > limits.maxWorkersPerStage) {
+      found.push({ code: 'invalid-pipeline', path: `${at}/workers`, message: `is more than ${limits.maxWorkersPerStage}` });
+    }
+    found.push(...taskFaults(stage, at, environment, withParams));
+  }
+  return found;
+}
+
+function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, withParams: boolean): Found[] {
+  const found: Found[] = [];
+  const names = new Set<unknown>();
+  const check = (use: unknown, kind: TaskKind, path: string): void => {
+    const name = typeof use === 'string' ? use : field(use, 'task');
+    names.add(name);
+    if (typeof name !== 'string' || name === '') return;
+    const declaration = environment.registry.get(name, kind);
+    if (declaration === undefined) {
+      const named = typeof use === 'string' || kind === 'task' ? path : `${path}/task`;
+      found.push({ code: 'unknown-task', path: named, message: `no ${kind} "${name}" is registered` });
+      return;
+    }
+    if (!withParams) return;
+    for (const fault of useFaults(declaration, field(use, 'with'), environment.ports)) {
+      found.push({ code: 'invalid-params', path: `${path}/with${fault.path}`, message: fault.message });
+    }
+  };
+  const tasks = field(stage, 'tasks');
+  for (const [i, use] of (Array.isArray(tasks) ? tasks : []).entries()) {
+    const path = `${at}/tasks/${i}`;
+    check(use, 'task', path);
+    const limiter = field(use, 'limiter');
+    if (typeof limiter !== 'string' || environment.limiters.find(limiter) !== undefined) continue;
+    found.push({ code: 'unknown-limiter', path: `${path}/limiter`, message: `no limiter "${limiter}" is defined` });
+  }
+  const taskNames = new Set(names);
+  for (const hook of ['onSuccess', 'onFailure', 'onSkip']) check(field(stage, hook), 'hook', `${at}/${hook}`);
+  check(field(stage, 'skipIf'), 'predicate', `${at}/skipIf`);
+  for (const limit of ['taskConcurrencyLimits', 'taskRateLimits']) {
+    const given = field(stage, limit);
+    if (typeof given !== 'object' || given === null) continue;
+    for (const name of Object.keys(given)) {
+      if (taskNames.has(name)) continue;
+      const message = `is a limit for "${name}", a task that this stage does not have`;
+      found.push({ code: 'invalid-pipeline', path: `${at}/${limit}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, message });
+    }
+  }
+  return found;
+}
+
+function field(from: unknown, name: string): unknown {
+  return typeof from === 'object' && from !== null && Object.hasOwn(from, name) ? (from as Record<string, unknown>)[name] : undefined;
+}

@@ -1,0 +1,278 @@
+import {
+  type HookUse,
+  type StageDefinition,
+  type StageDefinitionInput,
+  stageDefinitionSchema,
+  type TaskUse,
+} from '../../schemas/definition.ts';
+import { faultsOf, jsonPointer } from '../../schemas/faults.ts';
+import type { Fault } from '../../schemas/problem.ts';
+import { describeThrown, SluiceError, StageValidationError, type Thrown } from '../contract/errors.ts';
+import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandler } from '../contract/task.ts';
+import type { Limiters } from '../limits/limiters.ts';
+import type { SharedLimiter } from '../limits/shared-limiter.ts';
+import type { Limit } from '../limits/task-limiter.ts';
+import type { Logger, Ports, ThreadRunner } from '../ports.ts';
+import type { TaskRegistry } from './task-registry.ts';
+import { type ItemUse, type PreparedUse, prepareUse, useName, useParams } from './task-use.ts';
+
+/** A stage whose tasks are not to be had any more, until it gets another definition: nothing of it can run. */
+export function placeholderStage(definition: StageDefinition): StageSpec {
+  const tasks = definition.tasks.map((use): TaskSpec => {
+    const name = useName(use);
+    const call = (): never => {
+      throw new Error(`the task "${name}" is not registered any more`);
+    };
+    return { name, params: undefined, call, timeoutSeconds: undefined, defaultLimit: {}, limiter: undefined, eventId: 0 };
+  });
+  // It needs no workers until then.
+  return {
+    definition: { ...definition, workers: 1 },
+    tasks,
+    secrets: [],
+    skipIf: undefined,
+    onSuccess: undefined,
+    onFailure: undefined,
+    onSkip: undefined,
+  };
+}
+
+/** One task of a stage, ready to be called. */
+export interface TaskSpec {
+  name: string;
+  params: unknown;
+  call: (value: unknown, context: TaskContext) => unknown;
+  /** Its own default; the stage's `taskTimeoutSeconds` goes before it. */
+  timeoutSeconds: number | undefined;
+  defaultLimit: Limit;
+  /** Shared with tasks of other stages and pipelines. */
+  limiter: SharedLimiter | undefined;
+  /** What the events call it; given with its first one. */
+  eventId: number;
+}
+
+/** What a hook is told of the item beside what every hook gets. */
+export interface HookPlace {
+  pipeline: string;
+  logger: Logger;
+  /** The item's, also when it has failed. */
+  value: unknown;
+}
+export type HookCall = (itemId: string, valueOrError: unknown, info: HookInfo, place: HookPlace) => unknown;
+
+/** A stage's definition with its names turned into functions. */
+export interface StageSpec {
+  definition: StageDefinition;
+  tasks: TaskSpec[];
+  /** Names of the secrets that its templates use. */
+  secrets: readonly string[];
+  skipIf: Predicate | undefined;
+  onSuccess: HookCall | undefined;
+  onFailure: HookCall | undefined;
+  onSkip: HookCall | undefined;
+}
+
+/** A stage as a library user writes it: the definition's fields, with functions for names. */
+export interface StageOptions extends Omit<StageDefinitionInput, 'tasks' | 'skipIf' | 'onSuccess' | 'onFailure' | 'onSkip'> {
+  tasks: readonly (TaskHandler | TaskDeclaration)[];
+  skipIf?: Predicate;
+  onSuccess?: Hook;
+  onFailure?: Hook;
+  onSkip?: Hook;
+}
+
+/** How many items the stage before may hand over ahead of time. */
+export function queueCapacityOf(definition: StageDefinition): number {
+  return definition.queueCapacity ?? Math.max(100, definition.workers * 10);
+}
+
+/** Throws {@link StageValidationError} with every fault. */
+export function stageSpecOf(options: StageOptions): StageSpec {
+  const { tasks, skipIf, onSuccess, onFailure, onSkip, ...rest } = options;
+  const faults: Fault[] = [];
+  const named = Array.isArray(tasks) ? tasks.map((task, i) => declarationOf(task, i, faults)) : undefined;
+  for (const [name, hook] of Object.entries({ skipIf, onSuccess, onFailure, onSkip })) {
+    if (hook !== undefined && typeof hook !== 'function') faults.push({ path: `/${name}`, message: 'must be a function' });
+  }
+  const parsed = stageDefinitionSchema.safeParse(
+    { ...rest, tasks: named?.map((task) => task?.name ?? 'invalid') ?? tasks },
+    { reportInput: true },
+  );
+  if (!parsed.success) faults.push(...faultsOf(parsed.error));
+  else faults.push(...limitFaults(parsed.data));
+  if (faults.length > 0 || !parsed.success) throw new StageValidationError(faults);
+  const specs = (named as TaskDeclaration[]).map((task) => {
+    const params = task.parseParams(undefined);
+    const declaration = withThread(task, undefined);
+    return taskSpecOf(declaration, params, declaration.prepare?.(params) ?? declaration.run, parsed.data.unpackArgs);
+  });
+  // Exactly what their signature says: the place is for registered ones.
+  const plain = (hook: Hook | undefined): HookCall | undefined => hook && ((itemId, told, info) => hook(itemId, told, info));
+  return {
+    definition: parsed.data,
+    tasks: specs,
+    secrets: [],
+    skipIf,
+    onSuccess: plain(onSuccess),
+    onFailure: plain(onFailure),
+    onSkip: plain(onSkip),
+  };
+}
+
+function declarationOf(task: unknown, index: number, faults: Fault[]): TaskDeclaration | undefined {
+  if (typeof task === 'function') {
+    const name = task.name === '' ? `task-${index}` : task.name;
+    return { name, kind: 'task', description: '', paramsSchema: null, parseParams: (given) => given, run: task as TaskHandler };
+  }
+  if (typeof task === 'object' && task !== null && typeof (task as TaskDeclaration).run === 'function') return task as TaskDeclaration;
+  faults.push({ path: `/tasks/${index}`, message: 'must be a function' });
+  return undefined;
+}
+
+/** A limit names a task that the stage has; anything else is a misspelling. */
+export function limitFaults(stage: Pick<StageDefinition, 'tasks' | 'taskConcurrencyLimits' | 'taskRateLimits'>): Fault[] {
+  const names = new Set(stage.tasks.map(useName));
+  return (['taskConcurrencyLimits', 'taskRateLimits'] as const).flatMap((field) =>
+    Object.keys(stage[field])
+      .filter((name) => !names.has(name))
+      .map((name) => ({ path: jsonPointer([field, name]), message: `names a task that this stage does not have` })),
+  );
+}
+
+/** What a definition's names are turned into functions with. */
+export interface SpecEnvironment {
+  registry: TaskRegistry;
+  limiters: Limiters;
+  ports: Pick<Ports, 'threads' | 'expressions' | 'secrets' | 'clock'>;
+}
+
+/** The spec of a checked definition. Throws `invalid-params` when a `with` does not fit, with every fault. */
+export function resolveStage(definition: StageDefinition, environment: SpecEnvironment): StageSpec {
+  const { onSuccess, onFailure, onSkip, skipIf, unpackArgs } = definition;
+  const secrets = new Set<string>();
+  const prepare: Prepare = (declaration, use) => {
+    const prepared = prepareUse(declaration, useParams(use), environment.ports);
+    for (const name of prepared.secrets) secrets.add(name);
+    return prepared;
+  };
+  const spec = {
+    definition,
+    tasks: definition.tasks.map((use) => resolveTask(use, unpackArgs, environment, prepare)),
+    skipIf: skipIf === undefined ? undefined : resolvePredicate(skipIf, environment, prepare),
+    onSuccess: onSuccess === undefined ? undefined : resolveHook(onSuccess, environment, prepare),
+    onFailure: onFailure === undefined ? undefined : resolveHook(onFailure, environment, prepare),
+    onSkip: onSkip === undefined ? undefined : resolveHook(onSkip, environment, prepare),
+  };
+  return { ...spec, secrets: [...secrets] };
+}
+
+type Prepare = (declaration: TaskDeclaration, use: HookUse) => PreparedUse;
+
+function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, limiters, ports }: SpecEnvironment, prepareOf: Prepare): TaskSpec {
+  const limiter = typeof use === 'string' || use.limiter === undefined ? undefined : limiters.find(use.limiter);
+  const declaration = withThread(registry.get(useName(use), 'task') as TaskDeclaration, ports.threads);
+  const { params, handler, prepare } = prepareOf(declaration, use);
+  if (prepare === null) return taskSpecOf(declaration, params, handler, unpackArgs, limiter);
+  const templated = (value: unknown, context: TaskContext): unknown => {
+    const { metadata, itemId, sequenceId } = context;
+    const go = (made: ItemUse): unknown => {
+      (context as { params: unknown }).params = made.params;
+      return spread(made.handler, unpackArgs)(value, context);
+    };
+    const made = prepare({ value, metadata, itemId, sequenceId });
+    if (!(made instanceof Promise)) return go(made);
+    return made.then((late) => {
+      // Given up while its parameters were made: nothing has begun, nothing is to begin.
+      context.signal.throwIfAborted();
+      return go(late);
+    });
+  };
+  return taskSpecOf(declaration, undefined, templated, false, limiter);
+}
+
+function resolvePredicate(use: HookUse, { registry }: SpecEnvironment, prepareOf: Prepare): Predicate {
+  const prepared = prepareOf(registry.get(useName(use), 'predicate') as TaskDeclaration, use);
+  if (prepared.prepare === null) {
+    const { handler, params } = prepared;
+    return (value, info) => handler(value, { ...info, params }) as boolean | Promise<boolean>;
+  }
+  return async (value, info) => {
+    const { handler, params } = await prepared.prepare({ value, ...info });
+    return handler(value, { ...info, params }) as boolean | Promise<boolean>;
+  };
+}
+
+function resolveHook(use: HookUse, { registry, ports }: SpecEnvironment, prepareOf: Prepare): HookCall {
+  const prepared = prepareOf(registry.get(useName(use), 'hook') as TaskDeclaration, use);
+  if (prepared.prepare === null) {
+    const { handler, params } = prepared;
+    return (itemId, told, info, { pipeline, logger }) => handler(itemId, told, info, { pipeline, logger, params });
+  }
+  return async (itemId, told, info, { pipeline, logger, value }) => {
+    const { metadata, sequenceId } = info;
+    // What a template makes of it may be sent anywhere: it gets what everybody sees of the error.
+    const error = told instanceof Error ? shownError(describeThrown(told, ports.secrets.mask)) : undefined;
+    const { handler, params } = await prepared.prepare({ value, metadata, itemId, sequenceId, ...(error && { error }) });
+    return handler(itemId, told, info, { pipeline, logger, params });
+  };
+}
+
+function shownError({ type, message }: Thrown): { type: string; message: string } {
+  return { type, message };
+}
+
+function taskSpecOf(
+  declaration: TaskDeclaration,
+  params: unknown,
+  handler: TaskHandler,
+  unpackArgs: boolean,
+  limiter?: SharedLimiter,
+): TaskSpec {
+  const defaultLimit: Limit = {};
+  if (declaration.concurrency !== undefined) defaultLimit.concurrency = declaration.concurrency;
+  if (declaration.rateLimit !== undefined) defaultLimit.rate = declaration.rateLimit;
+  const call = spread(handler, unpackArgs);
+  return { name: declaration.name, params, call, timeoutSeconds: declaration.timeoutSeconds, defaultLimit, limiter, eventId: 0 };
+}
+
+function spread(handler: TaskHandler, unpackArgs: boolean): TaskSpec['call'] {
+  if (!unpackArgs) return handler;
+  return (value, context) => (Array.isArray(value) ? handler(...value, context) : handler(value, context));
+}
+
+function withThread(declaration: TaskDeclaration, threads: ThreadRunner | undefined): TaskDeclaration {
+  return declaration.thread === true ? { ...declaration, prepare: () => threadHandler(declaration, threads) } : declaration;
+}
+
+function threadHandler(declaration: TaskDeclaration, threads: ThreadRunner | undefined): TaskHandler {
+  const module = declaration.module;
+  if (threads === undefined || module === undefined) {
+    throw new SluiceError(
+      'invalid-pipeline',
+      `the task "${declaration.name}" wants a thread, and there is no thread runner or module for it`,
+    );
+  }
+  return (...args: unknown[]) => {
+    const context = args.pop() as TaskContext;
+    return threads.run(
+      {
+        module,
+        args,
+        context: {
+          itemId: context.itemId,
+          sequenceId: context.sequenceId,
+          pipeline: context.pipeline,
+          stage: context.stage,
+          task: context.task,
+          worker: context.worker,
+          attempt: context.attempt,
+          metadata: context.metadata,
+          params: context.params,
+        },
+        onStatus: (text) => void context.setStatus(text),
+        onProgress: (fraction) => context.progress(fraction),
+      },
+      context.signal,
+    );
+  };
+}

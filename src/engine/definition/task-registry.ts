@@ -1,0 +1,29 @@
+import type { TaskInfo, TaskKind } from '../../schemas/task.ts';
+import { SluiceError } from '../contract/errors.ts';
+import type { TaskCatalogue } from '../contract/runtime.ts';
+import type { TaskDeclaration } from '../contract/task.ts';
+
+/** What definitions can name. One namespace for tasks, predicates and hooks; it does not change once the service runs. */
+export interface TaskRegistry extends TaskCatalogue {
+  get(name: string, kind: TaskKind): TaskDeclaration | undefined;
+}
+
+/** Throws `invalid-pipeline` when two declarations share a name. */
+export function createTaskRegistry(declarations: Iterable<TaskDeclaration>): TaskRegistry {
+  const byName = new Map<string, TaskDeclaration>();
+  for (const declaration of declarations) {
+    if (byName.has(declaration.name)) throw new SluiceError('invalid-pipeline', `two tasks are named "${declaration.name}"`);
+    byName.set(declaration.name, declaration);
+  }
+  return {
+    get(name, kind) {
+      const found = byName.get(name);
+      return found?.kind === kind ? found : undefined;
+    },
+    list(): TaskInfo[] {
+      return [...byName.values()]
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(({ name, kind, description, paramsSchema }) => ({ name, kind, description, paramsSchema }));
+    },
+  };
+}

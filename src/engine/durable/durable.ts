@@ -1,0 +1,319 @@
+import type { PipelineDefinition } from '../../schemas/definition.ts';
+import type { StageTuning } from '../../schemas/redefinition.ts';
+import type { PipelineState } from '../../schemas/stats.ts';
+import { HELD_CHARACTERS, PAGE_CHARACTERS } from '../bounds/sizes.ts';
+import type { StageSpec } from '../definition/stage-spec.ts';
+import type { Core, Identity } from '../flow/core.ts';
+import { Feed } from '../model/feed.ts';
+import { Item, NO_METADATA, type Place, type Route, Stage, StoredState } from '../model/model.ts';
+import { GONE, type Shelf, STATUS_CODES, type Store, type StoredFeed, type StoredItem } from '../store.ts';
+import type { Flusher } from './flusher.ts';
+import { NOTHING } from './item-writes.ts';
+import { Journal } from './journal.ts';
+import { Beyond } from './queue-rest.ts';
+import { Retirement, type RetirementState } from './retirement.ts';
+import { StoredItems } from './stored-items.ts';
+
+/** What ties a pipeline to its store. */
+export interface StoreLink {
+  store: Store;
+  flusher: Flusher;
+  pipeline: number;
+  /** What the store has of it; null when it is new. */
+  facts: Readonly<Record<string, string>> | null;
+  /** An item that was running in so many processes that crashed is not tried again. */
+  maxDeliveries: number;
+  /** How many items of a stage's queue are in memory at most; undefined: by what they take. */
+  queueWindow: number | undefined;
+}
+
+/** Counters and the like, as they are kept. */
+export interface StoredCounters extends RetirementState {
+  fed: number;
+  processed: number;
+  failed: number;
+  cancelled: number;
+  lastSequence: number;
+  lastOrd: number;
+  lastOrdinal: number;
+  forgottenFeeds: number;
+  lastEvent: number;
+  hasLookalikes: boolean;
+  byType: [string, number][];
+  byStage: [string, number][];
+  /** By stage number: completed, failed, skipped, retried. */
+  stages: [number, number, number, number, number][];
+}
+
+/** What operators have asked of a pipeline. */
+export interface StoredControl {
+  state: PipelineState;
+  pausedStages: string[];
+  overrides: Record<string, StageTuning>;
+}
+
+/** Stages by number, also those that are gone; `next` is where their items go on. */
+export type StoredStages = { no: number; name: string; next: number | null; isRemoved: boolean }[];
+
+/** `source`: of a pipeline that stands in a file, what the file said last. */
+export interface StoredDefinition {
+  definition: PipelineDefinition;
+  source: PipelineDefinition | null;
+}
+
+export interface DurableSources {
+  definition: () => StoredDefinition;
+  control: () => StoredControl;
+}
+
+const STATUSES = Object.keys(STATUS_CODES) as (keyof typeof STATUS_CODES)[];
+/** How many feeds that are no longer listed are remembered for their items. */
+const OLD_FEEDS = 1000;
+const EMPTY_FEEDS = 200;
+
+/** Ties a pipeline to its store: items come from there and go there. To be made before anything happens in the pipeline. */
+export class Durable {
+  readonly core: Core;
+  readonly link: StoreLink;
+  readonly shelf: Shelf;
+  readonly items: StoredItems;
+  readonly retirement: Retirement;
+  readonly journal: Journal;
+  /** Stages that the definition does not have any more, by number. */
+  private readonly former = new Map<number, Stage>();
+  private readonly oldFeeds = new Map<number, Feed>();
+  /** The pipeline is gone: the flusher, which stays, knows it no more. */
+  readonly unwatch: () => void;
+
+  constructor(core: Core, link: StoreLink, identity: Identity, sources: DurableSources) {
+    this.core = core;
+    this.link = link;
+    this.shelf = link.store.shelf(link.pipeline);
+    const { time, events, options } = core;
+    this.retirement = new Retirement(options.retention, time, this.shelf, () => events.oldest);
+    this.items = new StoredItems({
+      prefix: identity.idPrefix,
+      shelf: this.shelf,
+      retirement: this.retirement,
+      toItem: (row) => this.toItem(row),
+      stageNumbers: (name) => [...core.allStages, ...this.former.values()].filter((stage) => stage.name === name).map((stage) => stage.no),
+      feedOrdinal: (id) => core.feeds.find(id)?.ordinal,
+      onGone: (sequenceId) => core.forgetFailure(sequenceId),
+      touch: (item) => this.journal.touch(item),
+      pageCharacters: options.pageCharacters ?? PAGE_CHARACTERS,
+    });
+    this.journal = new Journal({
+      pipeline: link.pipeline,
+      flusher: link.flusher,
+      time,
+      events,
+      items: this.items,
+      retirement: this.retirement,
+      counters: () => JSON.stringify(this.counters()),
+      fact: (name) => {
+        switch (name) {
+          case 'identity':
+            return JSON.stringify({ idPrefix: identity.idPrefix, epoch: events.epoch });
+          case 'definition':
+            return JSON.stringify(sources.definition());
+          case 'control':
+            return JSON.stringify(sources.control());
+          case 'stages':
+            return JSON.stringify(this.stageRows());
+        }
+      },
+      emptyFeeds: () => this.emptyFeeds(),
+      onFull: (isFull) => core.hold('full', isFull),
+    });
+    core.index = this.items;
+    core.onStage = (stage) => this.prepare(stage);
+    for (const stage of core.stages) this.prepare(stage);
+    this.unwatch = link.flusher.watch(() => this.onTrouble());
+    this.onTrouble();
+  }
+
+  /** From now on every change is written down. */
+  begin(): void {
+    const { core, journal, link } = this;
+    journal.begin();
+    link.flusher.add(journal);
+    core.journal = journal;
+    core.events.journal = journal;
+    core.feeds.journal = journal;
+  }
+
+  /** An item as its row says, with the texts that were read; an object of its own, that nobody else has. */
+  toItem(row: StoredItem): Item {
+    const { time } = this.core;
+    const fed = row.fed === null ? undefined : parsed(row.fed);
+    const value = row.value === null ? fed : parsed(row.value);
+    const metadata = row.metadata === null ? NO_METADATA : JSON.parse(row.metadata);
+    const { idPrefix } = this;
+    const accepted = time.monotonic(row.accepted);
+    const item = new Item(
+      row.id,
+      idPrefix,
+      row.seq,
+      this.feedOf(row.feed),
+      row.priority,
+      value,
+      metadata,
+      this.stageOf(row.stage),
+      accepted,
+    );
+    item.size = row.size;
+    item.status = STATUSES[row.status] ?? 'completed';
+    item.isKept = row.status !== GONE;
+    item.stored = new StoredState();
+    item.stored.isBeyond = row.status === STATUS_CODES.queued;
+    item.place = row.place as Place;
+    item.ord = row.ord;
+    item.taskIndex = row.task;
+    item.attempts = row.attempts;
+    item.stored.deliveries = row.deliveries;
+    item.updatedAt = time.monotonic(row.updated);
+    item.lastEvent = row.last_event;
+    item.error = row.error === null ? null : JSON.parse(row.error);
+    item.route = row.route === null ? null : this.routeOf(JSON.parse(row.route) as number[]);
+    if (item.status === 'completed' || item.status === 'cancelled') item.fed = undefined;
+    else item.fed = row.fed === null ? value : fed;
+    item.stored.kept = { value, fed: row.fed === null ? NOTHING : fed, error: item.error, route: item.route };
+    return item;
+  }
+
+  stageOf(no: number): Stage {
+    return this.core.allStages.find((stage) => stage.no === no) ?? this.former.get(no) ?? this.formerStage(no, `stage ${no}`);
+  }
+
+  /** A stage that is known by its number only: its items show its name, and go on at the next one. */
+  formerStage(no: number, name: string): Stage {
+    const { core } = this;
+    const definition = { ...(core.stages[0] as Stage).spec.definition, name, tasks: [], workers: 0, pull: false };
+    const spec: StageSpec = {
+      definition,
+      tasks: [],
+      secrets: [],
+      skipIf: undefined,
+      onSuccess: undefined,
+      onFailure: undefined,
+      onSkip: undefined,
+    };
+    const stage = new Stage(core.id, no, -1, spec, core.createRunner(spec));
+    stage.isRemoved = true;
+    this.former.set(no, stage);
+    this.prepare(stage);
+    return stage;
+  }
+
+  /** A new definition does not have it any more; items that failed there show its name, and go on where it led to. */
+  keepFormer(stage: Stage): void {
+    this.former.set(stage.no, stage);
+  }
+
+  get formerStages(): Iterable<Stage> {
+    return this.former.values();
+  }
+
+  feedFrom(row: StoredFeed): Feed {
+    const feed = new Feed(row.id, row.ordinal, this.stageOf(row.target), this.core.time.monotonic(row.created), row.maker);
+    feed.accepted = row.accepted;
+    feed.duplicates = row.duplicates;
+    feed.completed = row.completed;
+    feed.failed = row.failed;
+    feed.cancelled = row.cancelled;
+    feed.firstSequence = row.first;
+    feed.lastSequence = row.last;
+    feed.isCancelled = row.is_cancelled === 1;
+    // Whoever sent it has gone with the process.
+    feed.isOpen = false;
+    return feed;
+  }
+
+  private get idPrefix(): string {
+    return this.items.prefix;
+  }
+
+  private feedOf(ordinal: number): Feed {
+    const known = this.core.feeds.byOrdinal(ordinal) ?? this.oldFeeds.get(ordinal);
+    if (known !== undefined) return known;
+    const row = this.shelf.feed(ordinal);
+    const feed = row === undefined ? new Feed(`feed ${ordinal}`, ordinal, this.stageOf(0), this.core.time.now) : this.feedFrom(row);
+    this.oldFeeds.set(ordinal, feed);
+    if (this.oldFeeds.size > OLD_FEEDS) this.oldFeeds.delete(this.oldFeeds.keys().next().value as number);
+    return feed;
+  }
+
+  private routeOf(numbers: readonly number[]): Route | null {
+    let route: Route | null = null;
+    for (let i = numbers.length - 1; i >= 0; i--) {
+      const no = numbers[i] as number;
+      route = { stage: no === 0 ? null : this.stageOf(no), rest: route };
+    }
+    return route;
+  }
+
+  private prepare(stage: Stage): void {
+    const { core, items, journal, shelf, link } = this;
+    stage.beyond = new Beyond(stage, {
+      window: () => link.queueWindow ?? journal.window,
+      drop: (item) => items.drop(item),
+      read: (of, after, limit) => {
+        // All of them at once are asked for only when they are to leave.
+        const characters = limit === Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : HELD_CHARACTERS;
+        const { rows, isAll } = shelf.queued(of.no, after.priority, after.ord, limit, characters);
+        journal.noteSizes(rows);
+        const found = rows.filter((row) => !items.isLive(row.seq)).map((row) => this.toItem(row));
+        for (const item of found) items.hold(item);
+        const last = isAll ? undefined : rows.at(-1);
+        return { items: found, end: last === undefined ? null : { priority: last.priority, ord: last.ord } };
+      },
+    });
+    if (core.journal !== null) core.journal.touchFact('stages');
+  }
+
+  private counters(): StoredCounters {
+    const { core, items } = this;
+    const { fed, processed, failed, cancelled, feeds, admission, scheduler, events } = core;
+    return {
+      ...this.retirement.state,
+      fed,
+      processed,
+      failed,
+      cancelled,
+      lastSequence: admission.lastSequence,
+      lastOrd: scheduler.lastOrd,
+      lastOrdinal: feeds.lastOrdinal,
+      forgottenFeeds: feeds.forgotten,
+      lastEvent: events.last,
+      hasLookalikes: items.hasLookalikes,
+      byType: [...core.errorsByType],
+      byStage: [...core.errorsByStage],
+      stages: core.allStages.map((stage) => [stage.no, stage.completed, stage.failed, stage.skipped, stage.retried]),
+    };
+  }
+
+  private stageRows(): StoredStages {
+    const { core } = this;
+    const former = [...this.former.values()].filter((stage) => stage.isRemoved);
+    return [...core.stages, ...former].map(({ no, name, next, isRemoved }) => ({
+      no,
+      name,
+      next: next?.no ?? null,
+      isRemoved,
+    }));
+  }
+
+  private emptyFeeds(): number[] {
+    return this.core.feeds.forgotten === 0 ? [] : this.shelf.emptyFeeds(EMPTY_FEEDS);
+  }
+
+  private onTrouble(): void {
+    const { trouble } = this.link.flusher;
+    this.core.admission.setTrouble(trouble);
+    this.core.hold('trouble', trouble !== null);
+  }
+}
+
+function parsed(text: string): unknown {
+  return text === '' ? undefined : JSON.parse(text);
+}

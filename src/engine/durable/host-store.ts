@@ -1,0 +1,74 @@
+import type { PipelineDefinition } from '../../schemas/definition.ts';
+import type { Marks } from '../flow/scheduler.ts';
+import type { Worker } from '../model/model.ts';
+import type { Ports } from '../ports.ts';
+import type { Store } from '../store.ts';
+import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
+import { Flusher } from './flusher.ts';
+
+type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
+
+/** The store of all pipelines of a host: who is in it, and the one who writes to it. */
+export class HostStore {
+  readonly store: Store;
+  readonly flusher: Flusher;
+  private readonly bounds: Bounds;
+  private lastPipeline = 0;
+  private slots = 0;
+
+  constructor(store: Store, { clock, logger }: Ports, bounds: Bounds) {
+    this.store = store;
+    this.bounds = bounds;
+    this.flusher = new Flusher(store, clock, logger);
+  }
+
+  /** Those that the store has, in the order of their creation. */
+  pipelines(): { link: StoreLink; definition: PipelineDefinition; source: PipelineDefinition | null }[] {
+    return this.store.pipelines().map(({ pipeline, facts }) => {
+      this.lastPipeline = Math.max(this.lastPipeline, pipeline);
+      const link = this.linkOf(pipeline, facts);
+      return { link, ...(JSON.parse(facts.definition as string) as StoredDefinition) };
+    });
+  }
+
+  /** A new one, which is in the store with the next flush. */
+  create(id: string): StoreLink {
+    const pipeline = this.store.nextPipeline(this.lastPipeline);
+    this.lastPipeline = pipeline;
+    this.flusher.create({ pipeline, id });
+    return this.linkOf(pipeline, null);
+  }
+
+  async drop({ journal, link, unwatch }: Durable): Promise<void> {
+    unwatch();
+    this.flusher.drop(journal, link.pipeline);
+    await this.flusher.settled();
+  }
+
+  marksOf(pipeline: number): Marks {
+    const { marks } = this.store;
+    return {
+      note: (workers: Iterable<Worker>) => {
+        for (const worker of workers) {
+          const { item } = worker;
+          if (item === null) continue;
+          if (worker.slot < 0) worker.slot = this.slots++;
+          marks.set(worker.slot, pipeline, item.sequenceId, item.ord);
+        }
+        marks.write();
+      },
+    };
+  }
+
+  /** Writes what is left, if that can be done, and closes the store. */
+  async close(): Promise<void> {
+    await this.flusher.settled();
+    this.flusher.close();
+    await this.store.close();
+  }
+
+  private linkOf(pipeline: number, facts: StoreLink['facts']): StoreLink {
+    const { store, flusher, bounds } = this;
+    return { store, flusher, pipeline, facts, ...bounds };
+  }
+}

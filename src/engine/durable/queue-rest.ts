@@ -1,0 +1,147 @@
+import { PRIORITY_MAX } from '../../schemas/names.ts';
+import type { Item, QueueRest, Stage } from '../model/model.ts';
+
+/** A place in the order of a queue. */
+export interface QueuePlace {
+  priority: number;
+  ord: number;
+}
+
+export interface BeyondDeps {
+  /**
+   * Items of the stage's queue that a store has after a place, in their order; those that are in memory already are left out. `end` is
+   * up to where it looked, null when nothing comes after that.
+   */
+  read: (stage: Stage, after: QueuePlace, limit: number) => { items: Item[]; end: QueuePlace | null };
+  /** How many items to keep in memory when they become more than twice as many. */
+  window: () => number;
+  /** The item can be read from the store again: it need not be in memory. */
+  drop: (item: Item) => void;
+}
+
+/** How many are read at a time: about a millisecond's worth. */
+const CHUNK = 256;
+/** With fewer in memory, more are read. */
+const LOW = 256;
+
+/**
+ * The part of a stage's queue that is not in memory. There is one order, by priority, then `ord`; `edge` is a place in it: what is in
+ * memory comes before it, what is beyond comes after it.
+ *
+ *     stage.queue: in memory, up to twice the window ──edge──▶ beyond: in the store, and in `tail` what is not to be read from there
+ *
+ * In the tail are items that the store has not got yet, and the few that {@link Beyond.mayDrop} says no of.
+ */
+export class Beyond implements QueueRest {
+  /** How many items are beyond. */
+  size = 0;
+  private edge: QueuePlace = START;
+  private tail: Item[] = [];
+  private readonly stage: Stage;
+  private readonly deps: BeyondDeps;
+
+  constructor(stage: Stage, deps: BeyondDeps) {
+    this.stage = stage;
+    this.deps = deps;
+  }
+
+  begin(count: number): void {
+    this.size += count;
+  }
+
+  push(item: Item): void {
+    const { queue } = this.stage;
+    if (this.size > 0 && isAfter(item, this.edge)) {
+      this.keep(item);
+      return;
+    }
+    queue.push(item.priority, item);
+    const window = this.deps.window();
+    if (queue.size > 2 * window) this.evict(window);
+  }
+
+  putBack(item: Item): void {
+    this.keep(item);
+  }
+
+  removed(item: Item): void {
+    item.stored.isBeyond = false;
+    this.size--;
+    this.tail = this.tail.filter((other) => other !== item);
+  }
+
+  refill(): void {
+    for (;;) {
+      // What was read may have shown that items are larger than thought.
+      const low = Math.min(LOW, this.deps.window());
+      if (this.size === 0 || this.stage.queue.size >= low) return;
+      this.bring(Math.min(CHUNK, low));
+    }
+  }
+
+  bringAll(): void {
+    while (this.size > 0) this.bring(Number.MAX_SAFE_INTEGER);
+  }
+
+  mayDrop(item: Item): boolean {
+    // A new definition looks for those that began their stage before, or have a way of their own, in memory.
+    return item.stored.isBeyond && item.taskIndex === 0 && item.route === null;
+  }
+
+  dropped(items: ReadonlySet<Item>): void {
+    this.tail = this.tail.filter((item) => !items.has(item));
+  }
+
+  private bring(limit: number): void {
+    const { items, end } = this.deps.read(this.stage, this.edge, limit);
+    const edge = end ?? END;
+    const come = this.tail.filter((item) => !isAfter(item, edge));
+    this.tail = this.tail.filter((item) => isAfter(item, edge));
+    this.edge = edge;
+    this.take([...items, ...come]);
+    // What was counted and is not there would be waited for without end.
+    if (end === null) this.size = 0;
+  }
+
+  private keep(item: Item): void {
+    item.stored.isBeyond = true;
+    this.tail.push(item);
+    this.size++;
+  }
+
+  private leave(item: Item): void {
+    item.stored.isBeyond = true;
+    this.size++;
+    if (this.mayDrop(item)) this.deps.drop(item);
+    else this.tail.push(item);
+  }
+
+  private take(items: Item[]): void {
+    items.sort((a, b) => a.priority - b.priority || a.ord - b.ord);
+    for (const item of items) {
+      item.stored.isBeyond = false;
+      this.stage.queue.push(item.priority, item);
+    }
+    this.size -= items.length;
+  }
+
+  private evict(window: number): void {
+    const { queue } = this.stage;
+    const all: Item[] = [];
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) all.push(item);
+    for (const [i, item] of all.entries()) {
+      if (i < window) queue.push(item.priority, item);
+      else if (!item.stored.isDirty) this.leave(item);
+      else this.keep(item);
+    }
+    const last = all[window - 1] as Item;
+    this.edge = { priority: last.priority, ord: last.ord };
+  }
+}
+
+const START: QueuePlace = { priority: -1, ord: 0 };
+const END: QueuePlace = { priority: PRIORITY_MAX + 1, ord: 0 };
+
+function isAfter(item: Item, place: QueuePlace): boolean {
+  return item.priority > place.priority || (item.priority === place.priority && item.ord > place.ord);
+}

@@ -1,0 +1,155 @@
+import { type Item, PLACE_BACKLOG, PLACE_HANDED, PLACE_NONE } from '../model/model.ts';
+import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
+import type { Durable, StoredCounters, StoredStages } from './durable.ts';
+
+/** What a start found of a pipeline. */
+export interface Recovered {
+  queued: number;
+  /** Were running when the process before ended; they are queued again. */
+  running: number;
+  retrying: number;
+  /** Were running in too many processes that crashed: they have failed. */
+  poisoned: number;
+}
+
+/** How many of the newest failures an error summary lists. */
+const FAILURES_LISTED = 1000;
+const STEP = 1000;
+
+/**
+ * Takes up what the process before has left, before anything else happens in the pipeline. What waits in a queue stays in the store
+ * until its turn comes, however much that is. What was running goes to its old place in its stage's queue, and what waits for a
+ * retry keeps its instant. Nothing of it begins before the pipeline is started.
+ */
+export function recover(durable: Durable): Recovered {
+  const { core, shelf, link, items, retirement } = durable;
+  const facts = link.facts as Record<string, string>;
+  core.time.sync();
+  restoreStages(durable, JSON.parse(facts.stages ?? '[]') as StoredStages);
+  const counters = JSON.parse(facts.counters as string) as StoredCounters;
+  restoreCounters(durable, counters);
+  core.feeds.restore(
+    shelf.feeds().map((row) => durable.feedFrom(row)),
+    counters.lastOrdinal,
+    counters.forgottenFeeds,
+  );
+  core.events.restore(shelf.events(), counters.lastEvent, JSON.parse(facts.names ?? '{"sources":[null],"tasks":[""]}'));
+  const hollow = [...rowsOf(shelf, GONE)].map(({ seq, last_event: lastEvent }) => ({ seq, lastEvent }));
+  retirement.restore(counters, hollow);
+  items.hasLookalikes = counters.hasLookalikes;
+  for (const row of shelf.failures(FAILURES_LISTED)) core.listFailure(durable.toItem(row));
+
+  const found: Recovered = { queued: 0, running: 0, retrying: 0, poisoned: 0 };
+  for (const { stage: no, place, count } of shelf.queuedCounts()) {
+    const stage = durable.stageOf(no);
+    stage.beyond?.begin(count);
+    if (place === PLACE_BACKLOG) core.scheduler.backlog += count;
+    else if (place === PLACE_HANDED) stage.handed += count;
+    found.queued += count;
+  }
+  if (core.scheduler.backlog > 0) core.drain.setNeeded(true, core.time.now);
+  // From here on things happen, and are written down.
+  durable.begin();
+  for (const { seq } of rowsOf(shelf, STATUS_CODES.retrying)) {
+    park(durable, shelf.bySequence(seq, 'all') as StoredItem);
+    found.retrying++;
+  }
+  recoverRunning(durable, found);
+  for (const stage of durable.formerStages) core.scheduler.evacuate(stage);
+  return found;
+}
+
+/** All rows of a status without their texts, which together may not fit into memory. */
+function* rowsOf(shelf: Shelf, status: number): Generator<StoredItem> {
+  const query = {
+    statuses: [status],
+    feed: null,
+    stages: null,
+    last: Number.MAX_SAFE_INTEGER,
+    limit: STEP,
+    characters: Number.MAX_SAFE_INTEGER,
+  };
+  for (let after = 0; ; ) {
+    const { rows, isAll } = shelf.page({ ...query, after, texts: 'none' });
+    yield* rows;
+    if (isAll) return;
+    after = (rows.at(-1) as StoredItem).seq;
+  }
+}
+
+function restoreStages(durable: Durable, rows: StoredStages): void {
+  for (const { no, name, isRemoved } of rows) if (isRemoved) durable.formerStage(no, name);
+  for (const { no, next, isRemoved } of rows) if (isRemoved) durable.stageOf(no).next = next === null ? null : durable.stageOf(next);
+}
+
+function restoreCounters({ core }: Durable, counters: StoredCounters): void {
+  core.fed = counters.fed;
+  core.processed = counters.processed;
+  core.failed = counters.failed;
+  core.cancelled = counters.cancelled;
+  core.admission.lastSequence = counters.lastSequence;
+  core.scheduler.lastOrd = counters.lastOrd;
+  for (const [type, count] of counters.byType) core.errorsByType.set(type, count);
+  for (const [stage, count] of counters.byStage) core.errorsByStage.set(stage, count);
+  for (const [no, completed, failed, skipped, retried] of counters.stages) {
+    const stage = core.stages.find((candidate) => candidate.no === no);
+    if (stage !== undefined) Object.assign(stage, { completed, failed, skipped, retried });
+  }
+}
+
+function park(durable: Durable, row: StoredItem): void {
+  const { core, items } = durable;
+  const item = durable.toItem(row);
+  items.hold(item);
+  core.scheduler.putParked(item, core.time.monotonic(row.due ?? row.updated));
+}
+
+/** Those whose row says so, and those that had begun since their row was written. All of them are counted, unless it is known who is to blame. */
+function recoverRunning(durable: Durable, found: Recovered): void {
+  const { core, shelf, link, items } = durable;
+  const wasRunning = new Map<number, StoredItem>();
+  for (const row of rowsOf(shelf, STATUS_CODES.in_progress)) wasRunning.set(row.seq, row);
+  const crashed = new Set<number>();
+  for (const { pipeline, seq, ord } of link.store.marked) {
+    if (pipeline !== link.pipeline) continue;
+    const row = shelf.bySequence(seq, 'none');
+    if (row === undefined || ord < row.ord) continue;
+    if (row.status !== STATUS_CODES.queued && row.status !== STATUS_CODES.in_progress) continue;
+    crashed.add(seq);
+    if (row.status === STATUS_CODES.queued) wasRunning.set(seq, row);
+  }
+  const { blamed } = link.store;
+  if (blamed !== undefined) {
+    // Who ended the process is known: who merely ran beside it is not to blame.
+    crashed.clear();
+    if (blamed?.pipeline === core.id) crashed.add(blamed.sequenceId);
+  }
+  for (const row of wasRunning.values()) {
+    const item = durable.toItem(shelf.bySequence(row.seq, 'all') as StoredItem);
+    const isQueued = row.status === STATUS_CODES.queued;
+    items.hold(item);
+    if (crashed.has(row.seq)) item.stored.deliveries++;
+    found.running++;
+    if (isQueued) takeOut(durable, item, found);
+    if (item.stored.deliveries >= link.maxDeliveries) {
+      found.poisoned++;
+      core.scheduler.failUnheld(item, {
+        type: 'PoisonItem',
+        message: `it was running in ${item.stored.deliveries} processes that crashed`,
+        stage: item.stage.name,
+        attempts: Math.max(1, item.attempts),
+      });
+    } else {
+      core.scheduler.putBack(item);
+    }
+  }
+}
+
+/** It leaves its place in the queue, to come back to it as one that was running. */
+function takeOut({ core }: Durable, item: Item, found: Recovered): void {
+  found.queued--;
+  item.stage.beyond?.begin(-1);
+  if (item.place === PLACE_BACKLOG) core.scheduler.backlog--;
+  else if (item.place === PLACE_HANDED) item.stage.handed--;
+  item.place = PLACE_NONE;
+}

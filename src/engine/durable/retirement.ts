@@ -1,0 +1,176 @@
+import type { Retention } from '../flow/item-index.ts';
+import type { Item } from '../model/model.ts';
+import type { Shelf, StoredEnds } from '../store.ts';
+import type { EngineClock } from '../time/engine-clock.ts';
+
+export interface RetirementState {
+  /** How many ends there were in all, and up to which of them retention has come. */
+  ended: number;
+  reached: number;
+  /** How many of those after `reached` are no end of a kept item any more: it went on, or its id was fed anew. */
+  stale: number;
+  retired: number;
+}
+
+interface End {
+  seq: number;
+  lastEvent: number;
+}
+
+/**
+ * Which finished items go, oldest end first: a log of ends, of which only the newest, not yet stored ones and one chunk of the
+ * oldest are in memory.
+ */
+export class Retirement {
+  retention: Retention;
+  retired = 0;
+  private readonly time: EngineClock;
+  private readonly shelf: Shelf;
+  private readonly oldestEvent: () => number;
+  private lastEnd = 0;
+  private reached = 0;
+  private stale = 0;
+  /** Ends that the store has not got. */
+  private fresh: End[] = [];
+  /** Of `fresh`, the number of the first. */
+  private freshFirst = 1;
+  /** When the oldest end that is kept was. */
+  private head = { number: 0, at: 0 };
+  private chunk: StoredEnds | undefined;
+  private taken = new Set<number>();
+  private emptied: number[] = [];
+  private removed: number[] = [];
+  /** Emptied ones that go altogether when no event names them any more. */
+  private hollow: End[] = [];
+
+  constructor(retention: Retention, time: EngineClock, shelf: Shelf, oldestEvent: () => number) {
+    this.retention = retention;
+    this.time = time;
+    this.shelf = shelf;
+    this.oldestEvent = oldestEvent;
+  }
+
+  get state(): RetirementState {
+    const { lastEnd, reached, stale, retired } = this;
+    return { ended: lastEnd, reached, stale, retired };
+  }
+
+  restore({ ended, reached, stale, retired }: RetirementState, hollow: Iterable<End>): void {
+    this.lastEnd = ended;
+    this.freshFirst = ended + 1;
+    this.reached = reached;
+    this.stale = stale;
+    this.retired = retired;
+    this.hollow = [...hollow];
+  }
+
+  ended(item: Item): void {
+    this.lastEnd++;
+    this.fresh.push({ seq: item.sequenceId, lastEvent: item.lastEvent });
+  }
+
+  /** An item that has ended is kept no more, or goes on: its end is none. */
+  goesOn(): void {
+    this.stale++;
+  }
+
+  /** Whether retention took the item of a row that still says otherwise. */
+  hasTaken(seq: number): boolean {
+    return this.taken.has(seq);
+  }
+
+  /** The items that go now, at most so many. The caller lets go of those that are `live`; the others are left to the store. */
+  *due(most: number, live: (seq: number) => Item | undefined): Generator<number> {
+    const { maxItems, maxAgeSeconds } = this.retention;
+    const limit = this.time.now - maxAgeSeconds * 1000;
+    for (let steps = 0; steps < most && this.reached < this.lastEnd; steps++) {
+      const isOver = this.lastEnd - this.reached - this.stale > maxItems;
+      if (!isOver && this.head.number === this.reached + 1 && this.head.at > limit) return;
+      const end = this.endAt(this.reached + 1);
+      if (end === undefined) return;
+      const item = live(end.seq);
+      const isCurrent = item === undefined ? this.isCurrent(end) : item.isKept && item.isFinal && item.lastEvent === end.lastEvent;
+      if (isCurrent && !isOver) {
+        this.head = { number: this.reached + 1, at: this.instantOf(end, item) };
+        if (this.head.at > limit) return;
+      }
+      this.reached++;
+      if (!isCurrent) {
+        this.stale--;
+        continue;
+      }
+      this.retired++;
+      if (item === undefined) this.take(end);
+      yield end.seq;
+    }
+  }
+
+  /** What is to be stored of all this. */
+  capture(): { ends: StoredEnds | null; endsBefore: number; emptied: number[]; removed: number[] } {
+    const { fresh, emptied, removed } = this;
+    let ends: StoredEnds | null = null;
+    if (fresh.length > 0) {
+      const pairs = new Float64Array(fresh.length * 2);
+      for (const [i, { seq, lastEvent }] of fresh.entries()) {
+        pairs[i * 2] = seq;
+        pairs[i * 2 + 1] = lastEvent;
+      }
+      ends = { first: this.freshFirst, at: Math.round(this.time.wall(this.time.now)), pairs };
+    }
+    const oldest = this.oldestEvent();
+    let gone = 0;
+    while (gone < this.hollow.length && (this.hollow[gone] as End).lastEvent + 1 < oldest) gone++;
+    for (const { seq } of this.hollow.splice(0, gone)) removed.push(seq);
+    this.emptied = [];
+    this.removed = [];
+    return { ends, endsBefore: this.reached, emptied, removed };
+  }
+
+  /** What was captured is stored. */
+  stored(ends: StoredEnds | null, emptied: readonly number[], removed: readonly number[]): void {
+    if (ends !== null) {
+      const count = ends.pairs.length / 2;
+      this.fresh = this.fresh.slice(count);
+      this.freshFirst += count;
+    }
+    for (const seq of emptied) this.taken.delete(seq);
+    for (const seq of removed) this.taken.delete(seq);
+  }
+
+  /** An item that is gone was stored as such: it goes altogether when no event names it. */
+  note(item: Item): void {
+    this.hollow.push({ seq: item.sequenceId, lastEvent: item.lastEvent });
+  }
+
+  private take(end: End): void {
+    this.taken.add(end.seq);
+    if (end.lastEvent + 1 < this.oldestEvent()) this.removed.push(end.seq);
+    else {
+      this.emptied.push(end.seq);
+      this.hollow.push(end);
+    }
+  }
+
+  private endAt(number: number): End | undefined {
+    if (number >= this.freshFirst) return this.fresh[number - this.freshFirst];
+    if (this.chunk === undefined || number < this.chunk.first || number >= this.chunk.first + this.chunk.pairs.length / 2) {
+      this.chunk = this.shelf.endsFrom(number);
+    }
+    const { chunk } = this;
+    if (chunk === undefined) return undefined;
+    // Ends are stored without a hole; one that is missing would hold up the rest for ever.
+    if (chunk.first > number) this.reached = chunk.first - 1;
+    const at = Math.max(0, number - chunk.first) * 2;
+    return { seq: chunk.pairs[at] as number, lastEvent: chunk.pairs[at + 1] as number };
+  }
+
+  private instantOf({ seq }: End, item: Item | undefined): number {
+    return item === undefined ? this.time.monotonic(this.shelf.bySequence(seq, 'none')?.updated ?? 0) : item.updatedAt;
+  }
+
+  private isCurrent(end: End): boolean {
+    if (this.stale === 0) return true;
+    const row = this.shelf.bySequence(end.seq, 'none');
+    return row !== undefined && row.last_event === end.lastEvent && !this.taken.has(end.seq);
+  }
+}

@@ -1,0 +1,349 @@
+import { HELD_CHARACTERS } from '../bounds/sizes.ts';
+import type { ItemsQuery, Page, ResultsQuery } from '../contract/runtime.ts';
+import type { Items, Retention, SequenceRange } from '../flow/item-index.ts';
+import { generatedId, type Item, NO_METADATA, StoredState } from '../model/model.ts';
+import { sizeWithin } from '../stage/json-fault.ts';
+import { type Shelf, type ShelfQuery, STATUS_CODES, type StoredItem, type Texts } from '../store.ts';
+import type { Retirement } from './retirement.ts';
+
+export interface StoredItemsDeps {
+  prefix: string;
+  shelf: Shelf;
+  retirement: Retirement;
+  /** An item of a row: a new object each time. */
+  toItem: (row: StoredItem) => Item;
+  /** The numbers of all stages that have, or had, that name. */
+  stageNumbers: (name: string) => number[];
+  /** How the feed with that id is numbered; undefined when there is none. */
+  feedOrdinal: (id: string) => number | undefined;
+  /** The item is kept no more. */
+  onGone: (sequenceId: number) => void;
+  /** It has to be stored that it is gone. */
+  touch: (item: Item) => void;
+  /** Where a page ends, see sizes.ts. */
+  pageCharacters: number;
+}
+
+/** How many finished items stay in memory after they were stored, for readers of events that are a little behind. */
+const RECENT = 2000;
+const FINAL = [STATUS_CODES.completed, STATUS_CODES.failed, STATUS_CODES.cancelled];
+const STEP = 256;
+
+/**
+ * The items of a pipeline whose store keeps them. In memory are the live ones: those that are queued next, held or parked, and
+ * those that have changed since they were stored. What is in memory is the truth; every other item is as its row says, and
+ * is made an object of its own for whoever looks at it.
+ */
+export class StoredItems implements Items {
+  readonly prefix: string;
+  private readonly deps: StoredItemsDeps;
+  private readonly live = new Map<number, Item>();
+  private readonly liveByGivenId = new Map<string, Item>();
+  private readonly recent = new Map<number, { item: Item; size: number }>();
+  private recentCharacters = 0;
+  /** Finished items without their values, for readers of events. */
+  private readonly faces = new Map<number, Item>();
+  /** Set when a caller has named an item like a generated id. */
+  hasLookalikes = false;
+
+  constructor(deps: StoredItemsDeps) {
+    this.deps = deps;
+    this.prefix = deps.prefix;
+  }
+
+  get retired(): number {
+    return this.deps.retirement.retired;
+  }
+
+  get size(): number {
+    return this.live.size;
+  }
+
+  get(id: string): Item | undefined {
+    return this.find(id, 'all');
+  }
+
+  peek(id: string): Item | undefined {
+    return this.find(id, 'none');
+  }
+
+  bySequence(sequenceId: number): Item | undefined {
+    return this.read(sequenceId, 'all');
+  }
+
+  peekSequence(sequenceId: number): Item | undefined {
+    return this.read(sequenceId, 'none');
+  }
+
+  private find(id: string, texts: Texts): Item | undefined {
+    const live = this.liveByGivenId.get(id);
+    if (live !== undefined) return live;
+    if (id.startsWith(this.prefix)) {
+      const sequenceId = Number(id.slice(this.prefix.length + 1));
+      if (Number.isSafeInteger(sequenceId) && id === generatedId(this.prefix, sequenceId)) {
+        const item = this.read(sequenceId, texts);
+        if (item?.isKept === true && item.givenId === null) return item;
+      }
+      if (!this.hasLookalikes) return undefined;
+    }
+    const row = this.deps.shelf.byId(id, texts);
+    return row === undefined ? undefined : this.kept(row);
+  }
+
+  private read(sequenceId: number, texts: Texts): Item | undefined {
+    const known =
+      this.live.get(sequenceId) ?? this.recent.get(sequenceId)?.item ?? (texts === 'none' ? this.faces.get(sequenceId) : undefined);
+    if (known !== undefined) return known;
+    const row = this.deps.shelf.bySequence(sequenceId, texts);
+    if (row === undefined) return undefined;
+    const item = this.deps.toItem(row);
+    if (this.deps.retirement.hasTaken(sequenceId)) item.isKept = false;
+    if (item.isFinal) {
+      if (texts === 'all') this.remember(item);
+      else this.rememberFace(item);
+    }
+    return item;
+  }
+
+  current(item: Item): Item | undefined {
+    const found = this.bySequence(item.sequenceId);
+    return found?.isKept === true ? found : undefined;
+  }
+
+  isTaken(sequenceId: number): boolean {
+    if (!this.hasLookalikes) return false;
+    const id = generatedId(this.prefix, sequenceId);
+    return this.liveByGivenId.has(id) || this.deps.shelf.byId(id, 'none') !== undefined;
+  }
+
+  add(item: Item): void {
+    if (item.givenId?.startsWith(this.prefix)) this.hasLookalikes = true;
+    this.hold(item);
+  }
+
+  /** It is in memory from now on, until {@link StoredItems.drop}. Idempotent. */
+  hold(item: Item): void {
+    const { sequenceId } = item;
+    if (this.live.get(sequenceId) === item) return;
+    this.live.set(sequenceId, item);
+    this.forget(sequenceId);
+    if (item.givenId !== null && item.isKept) this.liveByGivenId.set(item.givenId, item);
+  }
+
+  /** What the store has of it is all there is to know. */
+  drop(item: Item): void {
+    const { sequenceId, givenId } = item;
+    if (this.live.get(sequenceId) === item) {
+      this.live.delete(sequenceId);
+      if (item.isFinal) this.remember(item);
+    }
+    if (givenId !== null && this.liveByGivenId.get(givenId) === item) this.liveByGivenId.delete(givenId);
+  }
+
+  isLive(sequenceId: number): boolean {
+    return this.live.has(sequenceId);
+  }
+
+  /** Whether this object stands for the item. */
+  holds(item: Item): boolean {
+    return this.live.get(item.sequenceId) === item;
+  }
+
+  finish(item: Item): void {
+    this.deps.retirement.ended(item);
+    this.retire(100);
+  }
+
+  retain(retention: Retention): void {
+    this.deps.retirement.retention = retention;
+  }
+
+  replace(old: Item, fresh: Item): void {
+    old.isKept = false;
+    old.stored.isDirty = false;
+    fresh.stored = new StoredState();
+    fresh.stored.kept = old.stored.kept === null ? null : { ...old.stored.kept, value: STALE };
+    this.deps.retirement.goesOn();
+    this.live.delete(old.sequenceId);
+    this.hold(fresh);
+    this.deps.onGone(old.sequenceId);
+  }
+
+  remove(item: Item): void {
+    this.deps.retirement.goesOn();
+    this.letGo(item);
+  }
+
+  retireAged(): void {
+    this.retire(1000);
+  }
+
+  results(query: ResultsQuery, within?: SequenceRange): Page<Item> {
+    const statuses = query.status === 'all' ? FINAL : [STATUS_CODES[query.status]];
+    return this.page({ ...query, statuses, stages: null, texts: 'results' }, within);
+  }
+
+  items(query: ItemsQuery, within?: SequenceRange): Page<Item> {
+    const statuses = query.status === undefined ? null : query.status.map((status) => STATUS_CODES[status]);
+    const stages = query.stage === undefined ? null : this.deps.stageNumbers(query.stage);
+    return this.page({ ...query, statuses, stages, texts: 'none' }, within);
+  }
+
+  scan(after: number, last: number, most: number, texts: 'results' | 'none', visit: (item: Item) => boolean): number {
+    const limit = Math.min(most, STEP);
+    const characters = this.deps.pageCharacters;
+    const { rows, next } = this.merge({ statuses: null, stages: null, feed: null, after, last, limit, characters, texts });
+    let reached = after;
+    for (const item of rows) {
+      if (!visit(item)) return reached;
+      reached = item.sequenceId;
+    }
+    return next === null ? Math.max(after, last) : reached;
+  }
+
+  *changeable(): Generator<Item> {
+    for (const item of [...this.live.values()]) if (item.isKept && !item.isFinal) yield item;
+    yield* this.failed();
+  }
+
+  *failed(): Generator<Item> {
+    const statuses = [STATUS_CODES.failed];
+    const last = Number.MAX_SAFE_INTEGER;
+    for (let after = 0; ; ) {
+      const characters = this.deps.pageCharacters;
+      const { rows, next } = this.merge({ statuses, stages: null, feed: null, after, last, limit: STEP, characters, texts: 'none' });
+      for (const row of rows) {
+        // Others may have been changed meanwhile, by what was done with the ones before.
+        const item = this.current(row);
+        if (item?.status === 'failed') yield item;
+      }
+      if (next === null) return;
+      after = next;
+    }
+  }
+
+  *[Symbol.iterator](): Generator<Item> {
+    yield* [...this.live.values()].filter((item) => item.isKept).sort((a, b) => a.sequenceId - b.sequenceId);
+  }
+
+  private page(
+    query: Omit<ShelfQuery, 'feed' | 'last' | 'characters'> & { feedId?: string },
+    within: SequenceRange | undefined,
+  ): Page<Item> {
+    const { retired } = this;
+    let feed: number | null = null;
+    if (query.feedId !== undefined) {
+      const ordinal = within?.ordinal ?? this.deps.feedOrdinal(query.feedId);
+      if (ordinal === undefined) return { rows: [], next: null, retired };
+      feed = ordinal;
+    }
+    const { statuses, stages, limit, after, texts } = query;
+    const last = Number.MAX_SAFE_INTEGER;
+    return { ...this.merge({ statuses, stages, limit, feed, after, last, texts, characters: this.deps.pageCharacters }), retired };
+  }
+
+  /** A page of what the store has, corrected by what is in memory. */
+  private merge(query: ShelfQuery): { rows: Item[]; next: number | null } {
+    const { limit, texts } = query;
+    const rows: Item[] = [];
+    let left = query.characters;
+    for (let from = query.after; ; ) {
+      const stored = this.deps.shelf.page({
+        ...query,
+        after: from,
+        limit: Math.max(1, limit - rows.length),
+        characters: Math.max(1, left),
+      });
+      const to = stored.isAll ? query.last : (stored.rows.at(-1) as StoredItem).seq;
+      const found = this.liveBetween(from, to, query);
+      for (const row of stored.rows) {
+        if (!this.live.has(row.seq) && !this.deps.retirement.hasTaken(row.seq))
+          found.push(this.recent.get(row.seq)?.item ?? this.deps.toItem(row));
+      }
+      found.sort((a, b) => a.sequenceId - b.sequenceId);
+      for (const item of found) {
+        // There is more than the page holds.
+        if (rows.length >= limit || (left <= 0 && rows.length > 0)) return { rows, next: rows.at(-1)?.sequenceId ?? query.after };
+        rows.push(item);
+        left -= texts === 'none' ? item.listedSize : item.resultSize;
+      }
+      if (stored.isAll) return { rows, next: null };
+      from = to;
+    }
+  }
+
+  private liveBetween(after: number, last: number, { statuses, stages, feed }: ShelfQuery): Item[] {
+    const found: Item[] = [];
+    for (const item of this.live.values()) {
+      if (!item.isKept || item.sequenceId <= after || item.sequenceId > last) continue;
+      if (statuses !== null && !statuses.includes(STATUS_CODES[item.shownStatus])) continue;
+      if (stages !== null && !stages.includes(item.stage.no)) continue;
+      if (feed === null || item.feed.ordinal === feed) found.push(item);
+    }
+    return found;
+  }
+
+  private kept(row: StoredItem): Item | undefined {
+    const item = this.live.get(row.seq) ?? this.deps.toItem(row);
+    // In memory it may be gone, or go on under another name by now.
+    return item.isKept && item.givenId === row.id && !this.deps.retirement.hasTaken(row.seq) ? item : undefined;
+  }
+
+  private retire(most: number): void {
+    for (const sequenceId of this.deps.retirement.due(most, (seq) => this.live.get(seq))) {
+      const live = this.live.get(sequenceId);
+      if (live !== undefined) this.letGo(live);
+      this.forget(sequenceId);
+      this.deps.onGone(sequenceId);
+    }
+  }
+
+  private letGo(item: Item): void {
+    item.isKept = false;
+    if (item.givenId !== null && this.liveByGivenId.get(item.givenId) === item) this.liveByGivenId.delete(item.givenId);
+    item.value = undefined;
+    item.fed = undefined;
+    item.size = 0;
+    item.metadata = NO_METADATA;
+    this.deps.onGone(item.sequenceId);
+    this.deps.touch(item);
+  }
+
+  private remember(item: Item): void {
+    this.forget(item.sequenceId);
+    const size = heldBy(item);
+    this.recent.set(item.sequenceId, { item, size });
+    this.recentCharacters += size;
+    for (const oldest of this.recent.keys()) {
+      if (this.recent.size <= RECENT && this.recentCharacters <= HELD_CHARACTERS) return;
+      this.forget(oldest);
+    }
+  }
+
+  private rememberFace(item: Item): void {
+    this.faces.set(item.sequenceId, item);
+    if (this.faces.size <= RECENT) return;
+    for (const oldest of this.faces.keys()) {
+      this.faces.delete(oldest);
+      return;
+    }
+  }
+
+  private forget(sequenceId: number): void {
+    this.faces.delete(sequenceId);
+    const remembered = this.recent.get(sequenceId);
+    if (remembered === undefined) return;
+    this.recent.delete(sequenceId);
+    this.recentCharacters -= remembered.size;
+  }
+}
+
+/** About how much memory its texts take, in characters. */
+function heldBy({ value, fed, metadata, size }: Item): number {
+  return (
+    size + (fed === value ? 0 : sizeWithin(fed, HELD_CHARACTERS)) + (metadata === NO_METADATA ? 0 : sizeWithin(metadata, HELD_CHARACTERS))
+  );
+}
+
+/** No value is this one: the row is to be written anew. */
+const STALE = Symbol('stale');

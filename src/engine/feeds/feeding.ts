@@ -1,0 +1,97 @@
+import type { FeedReceipt } from '../../schemas/control.ts';
+import type { FeedRequest, FeedWriter, Replayable } from '../contract/requests.ts';
+import type { Core } from '../flow/core.ts';
+import type { Feed } from '../model/feed.ts';
+import { type Answers, expectSameBody, isKept, type KeptAnswer, NO_TICKET } from './answers.ts';
+
+/** Feeding without waiting for results: all at once, or push after push. */
+export class Feeding {
+  private readonly core: Core;
+  private readonly answers: Answers;
+
+  constructor(core: Core, answers: Answers) {
+    this.core = core;
+    this.answers = answers;
+  }
+
+  async feed(items: readonly unknown[], request: FeedRequest): Promise<FeedReceipt & Replayable> {
+    const { admission, feeds } = this.core;
+    admission.check(items, request.onDuplicate);
+    const { idempotency: key } = request;
+    const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
+    if (isKept(claim)) return receiptOf(claim);
+    let feed: Feed | undefined;
+    try {
+      const opened = admission.openFeed(request);
+      feed = opened;
+      return await admission.admitAll(items, opened, request, request, (ids) => {
+        feeds.close(opened);
+        const receipt = opened.receipt(ids);
+        claim.accepted(opened.id);
+        claim.keep(receipt);
+        return receipt;
+      });
+    } catch (error) {
+      if (feed !== undefined) feeds.refuse(feed);
+      claim.release();
+      throw error;
+    }
+  }
+
+  async open(request: FeedRequest): Promise<FeedWriter> {
+    const { admission, feeds } = this.core;
+    const { idempotency: key } = request;
+    const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
+    if (isKept(claim)) return repeatedWriter(claim);
+    let feed: Feed;
+    try {
+      feed = admission.openFeed(request);
+    } catch (error) {
+      claim.release();
+      throw error;
+    }
+    return {
+      feedId: feed.id,
+      push: async (items) => {
+        admission.check(items, request.onDuplicate);
+        await admission.admitWhenRoom(items, feed, request, true);
+        if (this.core.journal !== null) await this.core.journal.room();
+      },
+      end: async (body) => {
+        if (feed.isOpen) {
+          feeds.close(feed);
+          claim.accepted(feed.id, body);
+          claim.keep(feed.receipt());
+        }
+        if (this.core.journal !== null) await this.core.promised(feed.accepted);
+        return feed.receipt();
+      },
+      abort: async () => {
+        if (feed.isOpen) {
+          feeds.refuse(feed);
+          claim.release();
+        }
+        await this.core.settled();
+        return feed.receipt();
+      },
+    };
+  }
+}
+
+/** What is sent again is not fed; at its end it is compared with what was sent first. */
+function repeatedWriter(kept: KeptAnswer): FeedWriter {
+  return {
+    feedId: kept.feedId,
+    push: async () => undefined,
+    end: async (body) => {
+      expectSameBody(kept.body, body);
+      return receiptOf(kept);
+    },
+    abort: async () => receiptOf(kept),
+  };
+}
+
+/** A receipt is kept in the turn in which its items are accepted, so it is always there. */
+function receiptOf(kept: KeptAnswer): FeedReceipt & Replayable {
+  return { ...(JSON.parse(kept.answer as string) as FeedReceipt), replayed: true };
+}

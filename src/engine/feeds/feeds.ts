@@ -1,0 +1,219 @@
+import type { FeedView } from '../../schemas/feed.ts';
+import type { PipelineResult } from '../../schemas/item.ts';
+import { HELD_CHARACTERS } from '../bounds/sizes.ts';
+import { callerGone, SluiceError } from '../contract/errors.ts';
+import type { FeedResultsQuery, FeedsQuery, FeedWaitQuery, FollowQuery } from '../contract/requests.ts';
+import type { Page } from '../contract/runtime.ts';
+import type { Operations } from '../control/operations.ts';
+import type { Core } from '../flow/core.ts';
+import type { Feed } from '../model/feed.ts';
+import { type Item, Worker } from '../model/model.ts';
+import { waitWithin } from '../time/waited.ts';
+import { Watch } from './watch.ts';
+
+/** How many items of a feed are looked at before others get a turn. */
+const STEP = 1000;
+
+/** What can be seen of feeds, and what can be done with all items of one. */
+export class Feeds {
+  private readonly core: Core;
+  private readonly operations: Operations;
+
+  constructor(core: Core, operations: Operations) {
+    this.core = core;
+    this.operations = operations;
+  }
+
+  /** Throws `feed-not-found`, as all methods here. */
+  view(feedId: string): FeedView {
+    const feed = this.core.feeds.get(feedId);
+    return this.viewOf(feed, this.held().get(feed) ?? 0);
+  }
+
+  /** The name that it was made under; null without one. */
+  makerOf(feedId: string): string | null {
+    return this.core.feeds.get(feedId).maker;
+  }
+
+  list({ after, limit, maker }: FeedsQuery): Page<FeedView> {
+    const feeds = this.core.feeds.after(after, maker);
+    const held = this.held();
+    const shown = feeds.slice(0, limit);
+    return {
+      rows: shown.map((feed) => this.viewOf(feed, held.get(feed) ?? 0)),
+      next: feeds.length > limit ? (shown.at(-1) as Feed).ordinal : null,
+      retired: this.core.feeds.forgotten,
+    };
+  }
+
+  results(feedId: string, query: FeedResultsQuery): Page<PipelineResult> {
+    const { feeds, index, time, options } = this.core;
+    const feed = feeds.get(feedId);
+    time.tick();
+    index.retireAged();
+    if (!options.collectResults && query.status === 'completed') return { rows: [], next: null, retired: index.retired };
+    const page = index.results({ ...query, feedId }, feed);
+    return { ...page, rows: page.rows.map((item) => item.toResult()) };
+  }
+
+  /**
+   * Results in feed order, each as soon as it and all before it are final, in batches; ends when the feed is done. An item that
+   * is retried after it was given is not given again.
+   */
+  async *follow(feedId: string, { status, after, signal }: FollowQuery): AsyncGenerator<PipelineResult[]> {
+    const { core } = this;
+    const feed = core.feeds.get(feedId);
+    const watch = new Watch(feed, core.followers, signal);
+    let at = after;
+    let seen = 0;
+    try {
+      for (;;) {
+        const changed = watch.next();
+        const isDone = feed.isDone;
+        const last = feed.lastSequence ?? 0;
+        const rows: PipelineResult[] = [];
+        let left = HELD_CHARACTERS;
+        watch.only = null;
+        core.time.tick();
+        core.index.retireAged();
+        at = core.index.scan(Math.max(at, (feed.firstSequence ?? 1) - 1), last, STEP, 'results', (item) => {
+          if (item.feed !== feed) return true;
+          if (left <= 0) return false;
+          if (!item.isFinal) {
+            watch.only = item.sequenceId;
+            return false;
+          }
+          seen++;
+          if (status !== 'all' && item.status !== status) return true;
+          rows.push(item.toResult());
+          left -= item.resultSize;
+          return true;
+        });
+        if (rows.length > 0) {
+          // What is given is stored before.
+          if (core.journal !== null) await core.settled();
+          yield rows;
+        }
+        if (signal?.aborted) throw callerGone();
+        if (at < last && watch.only === null) await this.turn();
+        else if (isDone && watch.only === null) break;
+        else if (rows.length === 0) {
+          if (watch.fault !== null) throw watch.fault;
+          await changed;
+        }
+      }
+    } finally {
+      watch.stop();
+    }
+    const missing = after < (feed.firstSequence ?? 0) ? feed.accepted - seen : 0;
+    if (missing > 0) {
+      throw new SluiceError('no-longer-kept', `${missing} results of the feed "${feedId}" are no longer kept`, { details: { missing } });
+    }
+  }
+
+  /** Throws `shutting-down` when the pipeline was stopped before, and `request-timeout` when the caller has gone. */
+  async wait(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }> {
+    const feed = this.core.feeds.get(feedId);
+    const done = await this.until(feed, query);
+    return { done, feed: this.view(feedId) };
+  }
+
+  /** True when the feed is done, false when the time was up. */
+  async until(feed: Feed, { timeoutSeconds, signal }: FeedWaitQuery): Promise<boolean> {
+    if (feed.isDone) return true;
+    const { core } = this;
+    const watch = new Watch(feed, core.followers);
+    const done = async (): Promise<void> => {
+      for (;;) {
+        const changed = watch.next();
+        if (feed.isDone) return;
+        if (watch.fault !== null) throw watch.fault;
+        await changed;
+      }
+    };
+    try {
+      const waited = await waitWithin(done(), { timeoutSeconds, signal }, core.time, core.dues);
+      if (waited.is === 'gone') throw callerGone();
+      return waited.is === 'done';
+    } finally {
+      watch.stop();
+    }
+  }
+
+  /**
+   * Cancels every unfinished item; one that is still being sent takes no more. Those that wait go first, so that no worker
+   * begins an item that is cancelled next. Returns how many.
+   */
+  async cancel(feedId: string): Promise<number> {
+    const feed = this.core.feeds.get(feedId);
+    this.core.admission.cancelFeed(feed);
+    const cancel = (item: Item): boolean => !item.isFinal && this.operations.cancelItem(item);
+    const waiting = await this.each(feed, (item) => !(item.holder instanceof Worker) && cancel(item));
+    return waiting + (await this.each(feed, cancel));
+  }
+
+  /** Runs every failed item again, from the stage where it failed. Returns how many. Throws `draining`. */
+  async retry(feedId: string): Promise<number> {
+    const feed = this.core.feeds.get(feedId);
+    return this.each(feed, (item) => {
+      if (item.status !== 'failed') return false;
+      this.operations.retry(item.id);
+      return true;
+    });
+  }
+
+  /** Lets timers and I/O have their turn. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.core.time.clock.defer(resolve));
+  }
+
+  /** Every kept item of a feed, in feed order, in steps that do not hold the event loop. Counts those that `act` says true of. */
+  private async each(feed: Feed, act: (item: Item) => boolean): Promise<number> {
+    const { index } = this.core;
+    let count = 0;
+    for (let at = (feed.firstSequence ?? 1) - 1; ; await this.turn()) {
+      const last = feed.lastSequence ?? 0;
+      const items: Item[] = [];
+      at = index.scan(at, last, STEP, 'none', (item) => {
+        if (item.feed === feed) items.push(item);
+        return true;
+      });
+      // What one of them does may end others, or let retention take them.
+      for (const item of items) {
+        const current = index.current(item);
+        if (current !== undefined && act(current)) count++;
+      }
+      if (at >= last) return count;
+    }
+  }
+
+  /** How many items of each feed are held by a worker, now. */
+  private held(): Map<Feed, number> {
+    const held = new Map<Feed, number>();
+    for (const stage of this.core.allStages) {
+      for (const { item } of stage.workers) if (item !== null) held.set(item.feed, (held.get(item.feed) ?? 0) + 1);
+    }
+    return held;
+  }
+
+  private viewOf(feed: Feed, inProgress: number): FeedView {
+    const { time } = this.core;
+    const now = time.tick();
+    const { unfinished, isDone } = feed;
+    const rate = feed.perSecond(now);
+    return {
+      feedId: feed.id,
+      createdAt: time.instant(feed.createdAt),
+      total: feed.accepted,
+      queued: unfinished - inProgress,
+      inProgress,
+      completed: feed.completed,
+      failed: feed.failed,
+      cancelled: feed.cancelled,
+      duplicates: feed.duplicates,
+      done: isDone,
+      throughputPerSecond: rate,
+      etaSeconds: isDone ? 0 : unfinished === 0 || rate === 0 ? null : unfinished / rate,
+    };
+  }
+}

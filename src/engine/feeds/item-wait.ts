@@ -1,0 +1,124 @@
+import type { WaitReply } from '../../schemas/feed.ts';
+import type { PipelineResult } from '../../schemas/item.ts';
+import { DOCUMENT_CHARACTERS } from '../bounds/sizes.ts';
+import { callerGone, type PipelineError, SluiceError } from '../contract/errors.ts';
+import type { ItemsWaitQuery } from '../contract/requests.ts';
+import type { Core, Follower } from '../flow/core.ts';
+import type { EndedItem, FeedWatcher } from '../model/feed.ts';
+import type { Item } from '../model/model.ts';
+import { waitWithin } from '../time/waited.ts';
+
+const IDS_NAMED = 1000;
+
+/** AntFlow's `wait` over single items. Throws `item-not-found` that names all unknown ids, and `shutting-down` when it is cut short. */
+export async function waitForItems(core: Core, query: ItemsWaitQuery): Promise<WaitReply> {
+  const ids = [...new Set(query.itemIds)];
+  core.time.tick();
+  core.index.retireAged();
+  const { maker } = query;
+  const known = (id: string): Item | undefined => {
+    const item = core.index.peek(id);
+    return maker === undefined || item?.feed.maker === maker ? item : undefined;
+  };
+  const unknown = ids.filter((id) => known(id) === undefined);
+  if (unknown.length > 0) {
+    const named = unknown.slice(0, IDS_NAMED);
+    const more = unknown.length > 3 ? ', …' : '';
+    throw new SluiceError(
+      'item-not-found',
+      `no item ${named
+        .slice(0, 3)
+        .map((id) => `"${id}"`)
+        .join(', ')}${more}`,
+      { details: { ids: named } },
+    );
+  }
+  const wait = new ItemWait(
+    core,
+    ids.map((id) => known(id) as Item),
+    query.returnWhen,
+  );
+  try {
+    const waited = await waitWithin(wait.ended, query, core.time, core.dues);
+    if (waited.is === 'gone') throw callerGone();
+    return wait.reply();
+  } finally {
+    wait.stop();
+  }
+}
+
+class ItemWait implements FeedWatcher, Follower {
+  /** Resolves when `returnWhen` holds. */
+  readonly ended: Promise<void>;
+  private readonly items: readonly Item[];
+  private readonly returnWhen: ItemsWaitQuery['returnWhen'];
+  private readonly core: Core;
+  /** By sequence id; what ended stays as it ended, whatever becomes of the item later. null: it did not fit any more. */
+  private readonly results = new Map<number, PipelineResult | null>();
+  private left: number;
+  private readonly wanted: Set<number>;
+  private readonly resolve: () => void;
+  private readonly reject: (error: Error) => void;
+
+  constructor(core: Core, items: readonly Item[], returnWhen: ItemsWaitQuery['returnWhen']) {
+    this.core = core;
+    this.items = items;
+    this.returnWhen = returnWhen;
+    this.left = core.options.documentCharacters ?? DOCUMENT_CHARACTERS;
+    this.wanted = new Set(items.map((item) => item.sequenceId));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.resolve = resolve;
+    this.reject = reject;
+    core.followers.add(this);
+    for (const item of items) {
+      if (item.isFinal) this.onItem(item);
+      else item.feed.watch(this);
+    }
+  }
+
+  onItem(item: EndedItem): void {
+    if (!this.wanted.has(item.sequenceId)) return;
+    this.results.set(item.sequenceId, this.resultOf(item));
+    const isMet =
+      this.results.size === this.wanted.size ||
+      this.returnWhen === 'FIRST_COMPLETED' ||
+      (this.returnWhen === 'FIRST_EXCEPTION' && item.status === 'failed');
+    if (isMet) this.resolve();
+  }
+
+  onClose(): void {
+    // That no more items come in changes nothing for these.
+  }
+
+  cutShort(error: PipelineError): void {
+    this.reject(error);
+  }
+
+  reply(): WaitReply {
+    const done: PipelineResult[] = [];
+    const pending: string[] = [];
+    const omitted: string[] = [];
+    for (const item of this.items) {
+      const result = this.results.get(item.sequenceId);
+      if (result === undefined) pending.push(item.id);
+      else if (result === null) omitted.push(item.id);
+      else done.push(result);
+    }
+    return { done, pending, ...(omitted.length === 0 ? {} : { omitted }) };
+  }
+
+  /** One at least; beyond what fits, none. */
+  private resultOf({ sequenceId }: EndedItem): PipelineResult | null {
+    if (this.left <= 0) return null;
+    // What was looked up for its status may lack its value.
+    const item = this.core.index.bySequence(sequenceId) as Item;
+    this.left -= item.resultSize;
+    return item.toResult();
+  }
+
+  stop(): void {
+    for (const item of this.items) item.feed.unwatch(this);
+    this.core.followers.delete(this);
+  }
+}

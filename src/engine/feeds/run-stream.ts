@@ -1,0 +1,208 @@
+import type { FeedReceipt } from '../../schemas/control.ts';
+import type { PipelineResult } from '../../schemas/item.ts';
+import { HELD_CHARACTERS } from '../bounds/sizes.ts';
+import { callerGone, SluiceError } from '../contract/errors.ts';
+import type { RunRequest, RunStep, RunStream } from '../contract/requests.ts';
+import type { Core } from '../flow/core.ts';
+import type { Feed } from '../model/feed.ts';
+import { sizeWithin } from '../stage/json-fault.ts';
+import type { Due } from '../time/due-queue.ts';
+import { ANSWER_CHARACTERS, type Ticket } from './answers.ts';
+import type { ErrorTally } from './error-tally.ts';
+import { FeedResults } from './feed-results.ts';
+import type { Feeds } from './feeds.ts';
+
+/** What a run works with. */
+export interface RunParts {
+  readonly core: Core;
+  readonly feeds: Feeds;
+  /** An empty sum of failures. */
+  tally(): ErrorTally;
+}
+
+/** With so many results unread, nothing more is pushed. */
+const UNREAD_MAX = 1000;
+
+/**
+ * A run that is read while it is fed.
+ *
+ *     sending ──end──▶ sent ──every item has ended, all is read──▶ over
+ *        │ abort        │ stopped, time is up, the caller has gone ──▶ over
+ *        └──▶ sent, but nobody may ask for its answer again
+ */
+export class LiveRun implements RunStream {
+  readonly isReplay = false;
+  private readonly runs: RunParts;
+  private readonly feed: Feed;
+  private readonly request: RunRequest;
+  private readonly ticket: Ticket;
+  private readonly results: FeedResults;
+  private readonly tally: ErrorTally;
+  private late: Due | null = null;
+  private isLate = false;
+  private isOver = false;
+  /** What was read, for who asks again under the same key; null when nobody can, or it became too long. */
+  private given: PipelineResult[] | null;
+  private givenCharacters = 0;
+  private wakeReader: () => void = () => undefined;
+  private wakeWriter: () => void = () => undefined;
+
+  constructor(runs: RunParts, feed: Feed, request: RunRequest, ticket: Ticket) {
+    this.runs = runs;
+    this.feed = feed;
+    this.request = request;
+    this.ticket = ticket;
+    this.given = request.idempotency === undefined ? null : [];
+    this.tally = runs.tally();
+    const beyond = () => (runs.core.options.collectResults ? 'later' : 'lost') as 'later' | 'lost';
+    this.results = new FeedResults(feed, runs.core.followers, { characters: HELD_CHARACTERS, beyond }, () => this.wakeReader());
+  }
+
+  get feedId(): string {
+    return this.feed.id;
+  }
+
+  /** The time begins to count, and the caller may go. */
+  begin(): void {
+    const { timeoutSeconds, signal } = this.request;
+    const { dues, time } = this.runs.core;
+    if (timeoutSeconds !== undefined) {
+      this.late = dues.add(time.tick() + timeoutSeconds * 1000, () => {
+        this.isLate = true;
+        this.wakeReader();
+      });
+    }
+    signal?.addEventListener('abort', this.onGone, { once: true });
+    if (signal?.aborted) this.onGone();
+  }
+
+  async push(items: readonly unknown[]): Promise<void> {
+    const { admission } = this.runs.core;
+    while ((this.results.size >= UNREAD_MAX || this.results.isFull) && !this.isOver) {
+      await new Promise<void>((resolve) => {
+        this.wakeWriter = resolve;
+      });
+    }
+    admission.check(items, this.request.onDuplicate);
+    await admission.admitWhenRoom(items, this.feed, this.request, true);
+    await this.runs.core.journal?.room();
+  }
+
+  async end(body?: string): Promise<FeedReceipt> {
+    if (this.feed.isOpen) {
+      this.ticket.accepted(this.feed.id, body);
+      this.runs.core.feeds.close(this.feed);
+      if (this.isOver) this.ticket.leave();
+    }
+    return this.feed.receipt();
+  }
+
+  async abort(): Promise<FeedReceipt> {
+    if (this.feed.isOpen) {
+      this.ticket.release();
+      this.runs.core.feeds.refuse(this.feed);
+    }
+    return this.feed.receipt();
+  }
+
+  /** What is given is stored before. */
+  async read(): Promise<RunStep> {
+    const step = await this.next();
+    await this.runs.core.settled();
+    return step;
+  }
+
+  private async next(): Promise<RunStep> {
+    for (;;) {
+      // The next wake is asked for before looking, so that none is missed.
+      const woken = new Promise<void>((resolve) => {
+        this.wakeReader = resolve;
+      });
+      if (this.request.signal?.aborted) throw callerGone();
+      if (this.results.size > 0) {
+        const step = this.take();
+        if (step.results.length > 0) return step;
+        continue;
+      }
+      const { fault } = this.results;
+      if (fault !== null) {
+        this.stop();
+        this.ticket.leave();
+        throw fault;
+      }
+      if (this.feed.isDone) return this.finish();
+      if (this.isLate) {
+        this.stop();
+        this.ticket.leave();
+        return { kind: 'pending', feed: this.runs.feeds.view(this.feed.id) };
+      }
+      await woken;
+    }
+  }
+
+  /** Nothing more is collected. Idempotent. */
+  stop(): void {
+    this.isOver = true;
+    this.results.stop();
+    if (this.late !== null) this.runs.core.dues.cancel(this.late);
+    this.request.signal?.removeEventListener('abort', this.onGone);
+    this.wakeReader();
+    this.wakeWriter();
+  }
+
+  private readonly onGone = (): void => {
+    this.stop();
+    if (this.request.cancelOnAbort === true) {
+      this.ticket.release();
+      // A feed that was refused meanwhile has nothing to cancel.
+      if (this.runs.core.feeds.find(this.feed.id) === this.feed) void this.runs.feeds.cancel(this.feed.id);
+    } else if (!this.feed.isOpen) {
+      this.ticket.leave();
+    }
+  };
+
+  private take(): Extract<RunStep, { kind: 'results' }> {
+    const results = this.results.take();
+    if (results.length === 0) this.lookUp(results);
+    this.wakeWriter();
+    for (const result of results) {
+      this.tally.add(result);
+      this.note(result);
+    }
+    return { kind: 'results', results };
+  }
+
+  /** What was too much to be held is as its pipeline has it now. */
+  private lookUp(results: PipelineResult[]): void {
+    const { index } = this.runs.core;
+    this.results.takeLater((sequenceId) => {
+      const item = index.bySequence(sequenceId);
+      if (item?.isKept !== true) this.results.lost++;
+      // One that goes on after it has failed ends once more.
+      if (item?.isKept !== true || !item.isFinal) return 0;
+      results.push(item.toResult());
+      return item.resultSize;
+    });
+  }
+
+  private note(result: PipelineResult): void {
+    if (this.given === null) return;
+    this.given.push(result);
+    this.givenCharacters += sizeWithin(result, ANSWER_CHARACTERS);
+    if (this.givenCharacters > ANSWER_CHARACTERS) this.given = null;
+  }
+
+  private finish(): RunStep {
+    this.stop();
+    const { lost } = this.results;
+    if (lost > 0) {
+      this.ticket.leave();
+      const text = `${lost} results of the feed "${this.feed.id}" are no longer kept: they were not read in time`;
+      throw new SluiceError('no-longer-kept', text, { details: { feedId: this.feed.id, missing: lost } });
+    }
+    const errorSummary = this.tally.summary();
+    if (this.given === null) this.ticket.leave();
+    else this.ticket.keep({ feedId: this.feed.id, results: this.given, errorSummary }, ANSWER_CHARACTERS);
+    return { kind: 'done', feedId: this.feed.id, errorSummary };
+  }
+}

@@ -1,0 +1,244 @@
+import type { PipelineResult } from '../../schemas/item.ts';
+import { DOCUMENT_CHARACTERS } from '../bounds/sizes.ts';
+import { callerGone, SluiceError } from '../contract/errors.ts';
+import type { RunAnswer, RunRequest, RunStep, RunStream } from '../contract/requests.ts';
+import type { Page } from '../contract/runtime.ts';
+import type { Lifecycle } from '../control/lifecycle.ts';
+import type { Core } from '../flow/core.ts';
+import type { Feed } from '../model/feed.ts';
+import type { Item } from '../model/model.ts';
+import { waitWithin } from '../time/waited.ts';
+import { ANSWER_CHARACTERS, type Answers, expectSameBody, isKept, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
+import { ErrorTally } from './error-tally.ts';
+import { FeedResults, inFeedOrder } from './feed-results.ts';
+import type { Feeds } from './feeds.ts';
+import { LiveRun, type RunParts } from './run-stream.ts';
+
+/** Results that are looked at in one go. */
+const PAGE = 1000;
+
+/** Feeding and waiting for those items alone. */
+export class Runs implements RunParts {
+  readonly core: Core;
+  readonly feeds: Feeds;
+  private readonly lifecycle: Lifecycle;
+  private readonly answers: Answers;
+
+  constructor(core: Core, lifecycle: Lifecycle, feeds: Feeds, answers: Answers) {
+    this.core = core;
+    this.lifecycle = lifecycle;
+    this.feeds = feeds;
+    this.answers = answers;
+  }
+
+  async run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer> {
+    this.core.admission.check(items, request.onDuplicate);
+    const { idempotency: key } = request;
+    const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
+    if (isKept(claim)) return this.repeat(claim, request);
+    const { feed, results } = await this.accept(items, request, claim, (made) => this.collect(made));
+    try {
+      return await this.finish(feed, results, request, claim);
+    } catch (error) {
+      // The items are accepted: whoever asks again gets the answer that they have then.
+      claim.leave();
+      throw error;
+    } finally {
+      results.stop();
+    }
+  }
+
+  /** With `items` all of them are accepted when it resolves, or none; without, they are pushed. */
+  async open(request: RunRequest, items?: readonly unknown[]): Promise<RunStream> {
+    const { core } = this;
+    if (items !== undefined) core.admission.check(items, request.onDuplicate);
+    const { idempotency: key } = request;
+    const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
+    if (isKept(claim)) return this.replay(claim, request);
+    const make = (feed: Feed): LiveRun => new LiveRun(this, feed, request, claim);
+    if (items !== undefined) {
+      const { results: run } = await this.accept(items, request, claim, make);
+      run.begin();
+      return run;
+    }
+    try {
+      this.startIfIdle(request);
+      const run = make(core.admission.openFeed(request));
+      run.begin();
+      return run;
+    } catch (error) {
+      claim.release();
+      throw error;
+    }
+  }
+
+  tally(): ErrorTally {
+    const { index, time } = this.core;
+    const now = time.instant(time.tick());
+    return new ErrorTally((id) => {
+      const item = index.get(id);
+      return item === undefined ? now : time.instant(item.updatedAt);
+    });
+  }
+
+  /** All results for one document; without an answer that holds them, none. */
+  private collect(feed: Feed): FeedResults {
+    const { followers, options } = this.core;
+    // A library's user gets whatever there is.
+    const characters = options.values === undefined ? Number.POSITIVE_INFINITY : (options.documentCharacters ?? DOCUMENT_CHARACTERS);
+    return new FeedResults(feed, followers, { characters, beyond: () => 'none' });
+  }
+
+  /** Throws `not-running` when who asks may not start it. */
+  private startIfIdle({ mayStart = true }: RunRequest): void {
+    const { state } = this.core;
+    if (state !== 'created' && state !== 'stopped') return;
+    if (!mayStart) throw new SluiceError('not-running', `the pipeline is ${state}, and this key may not start it`);
+    this.lifecycle.start();
+  }
+
+  /** Opens a feed, lets `watch` look at it, and accepts the items; whatever is refused leaves nothing behind. */
+  private async accept<T extends { stop(): void }>(
+    items: readonly unknown[],
+    request: RunRequest,
+    ticket: Ticket,
+    watch: (feed: Feed) => T,
+  ): Promise<{ feed: Feed; results: T }> {
+    const { admission, feeds } = this.core;
+    let feed: Feed | undefined;
+    let results: T | undefined;
+    try {
+      feed = admission.openFeed(request);
+      results = watch(feed);
+      this.startIfIdle(request);
+      const opened = feed;
+      await admission.admitAll(items, opened, request, request, () => {
+        feeds.close(opened);
+        ticket.accepted(opened.id);
+      });
+      return { feed, results };
+    } catch (error) {
+      results?.stop();
+      if (feed !== undefined) feeds.refuse(feed);
+      ticket.release();
+      throw error;
+    }
+  }
+
+  private async finish(feed: Feed, results: FeedResults, request: RunRequest, ticket: Ticket): Promise<RunAnswer> {
+    const { core } = this;
+    const waited = await waitWithin(results.all(), request, core.time, core.dues);
+    if (waited.is === 'gone') {
+      if (request.cancelOnAbort) {
+        await this.feeds.cancel(feed.id);
+        ticket.release();
+      }
+      throw callerGone();
+    }
+    const rows = waited.is === 'done' ? waited.value : inFeedOrder(results.take());
+    const answer: RunAnswer = this.answer(feed, rows ?? []);
+    if (waited.is === 'late' || rows === null) answer.pending = this.feeds.view(feed.id);
+    // Of what was too much, whoever asks again is told anew where it is.
+    if (rows === null) ticket.leave();
+    else ticket.keep(answer, ANSWER_CHARACTERS);
+    return answer;
+  }
+
+  private answer(feed: Feed, rows: readonly PipelineResult[]): RunAnswer {
+    const tally = this.tally();
+    for (const row of rows) tally.add(row);
+    return { feedId: feed.id, results: this.core.options.collectResults ? [...rows] : [], errorSummary: tally.summary() };
+  }
+
+  /** The first answer, or when it is not kept (too long, or nobody was there for it), one that is made of what the feed has now. */
+  private async repeat(kept: KeptAnswer, request: RunRequest): Promise<RunAnswer> {
+    if (kept.answer !== null) return { ...(JSON.parse(kept.answer) as RunAnswer), replayed: true };
+    const { core } = this;
+    const feed = core.feeds.find(kept.feedId);
+    if (feed === undefined) throw notKept(kept.feedId);
+    const isDone = await this.feeds.until(feed, request);
+    const rows: PipelineResult[] = [];
+    let left = core.options.documentCharacters ?? DOCUMENT_CHARACTERS;
+    let isTooMuch = false;
+    for (const page of this.pagesOf(feed)) {
+      for (const item of page) {
+        rows.push(item.toResult());
+        left -= item.resultSize;
+      }
+      isTooMuch = left <= 0 && core.options.collectResults;
+      if (isTooMuch) break;
+    }
+    const answer = this.answer(feed, isTooMuch ? [] : rows);
+    if (!isDone || isTooMuch) return { ...answer, pending: this.feeds.view(feed.id), replayed: true };
+    if (rows.length < feed.accepted) throw notKept(feed.id);
+    this.answers.keepLate((request.idempotency as { key: string }).key, kept, answer, ANSWER_CHARACTERS);
+    return { ...answer, replayed: true };
+  }
+
+  /** What has ended of a feed, page by page. */
+  private *pagesOf(feed: Feed): Generator<Item[]> {
+    for (let after: number | null = 0; after !== null; ) {
+      const page: Page<Item> = this.core.index.results({ status: 'all', after, limit: PAGE, feedId: feed.id }, feed);
+      if (page.rows.length > 0) yield page.rows;
+      after = page.next;
+    }
+  }
+
+  /** The results again, as the feed has them now. */
+  private async *again(kept: KeptAnswer, request: RunRequest): AsyncGenerator<RunStep> {
+    const { core } = this;
+    const tally = this.tally();
+    const results = (rows: PipelineResult[]): RunStep => {
+      for (const row of rows) tally.add(row);
+      return { kind: 'results', results: rows };
+    };
+    if (kept.answer !== null) {
+      const answer = JSON.parse(kept.answer) as RunAnswer;
+      if (answer.results.length > 0) yield results(answer.results);
+      yield { kind: 'done', feedId: kept.feedId, errorSummary: answer.errorSummary };
+      return;
+    }
+    const feed = core.feeds.find(kept.feedId);
+    if (feed === undefined) throw notKept(kept.feedId);
+    const isDone = await this.feeds.until(feed, request);
+    let count = 0;
+    for (const page of this.pagesOf(feed)) {
+      count += page.length;
+      if (core.options.collectResults) yield results(page.map((item) => item.toResult()));
+      else for (const item of page) tally.add(item.toResult());
+    }
+    if (!isDone) yield { kind: 'pending', feed: this.feeds.view(feed.id) };
+    else if (count < feed.accepted) throw notKept(feed.id);
+    else yield { kind: 'done', feedId: feed.id, errorSummary: tally.summary() };
+  }
+
+  private replay(kept: KeptAnswer, request: RunRequest): RunStream {
+    const { core } = this;
+    const receipt = () =>
+      core.feeds.find(kept.feedId)?.receipt() ?? {
+        feedId: kept.feedId,
+        accepted: 0,
+        duplicates: 0,
+        firstSequence: null,
+        lastSequence: null,
+      };
+    const steps = this.again(kept, request);
+    return {
+      feedId: kept.feedId,
+      isReplay: true,
+      // What is sent again is compared as a whole at its end.
+      push: async () => undefined,
+      end: async (body) => {
+        expectSameBody(kept.body, body ?? request.idempotency?.body);
+        return { ...receipt(), replayed: true };
+      },
+      abort: async () => receipt(),
+      // After the last step nobody reads.
+      read: async () => (await steps.next()).value as RunStep,
+    };
+  }
+}
+
+function notKept(feedId: string): SluiceError {
+  return new SluiceError('no-longer-kept', `results of the feed "${feedId}" are no longer kept`, { details: { feedId } });
+}

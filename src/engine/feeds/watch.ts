@@ -1,0 +1,52 @@
+import type { PipelineError } from '../contract/errors.ts';
+import type { Follower } from '../flow/core.ts';
+import type { EndedItem, Feed, FeedWatcher } from '../model/feed.ts';
+
+/** Waits for something to change in a feed. MUST be stopped in the end. */
+export class Watch implements FeedWatcher, Follower {
+  /** Set when the pipeline was stopped: nothing more ends before its next start. */
+  fault: PipelineError | null = null;
+  /** When set, of all ends only that of this item counts. */
+  only: number | null = null;
+  private readonly feed: Feed;
+  private readonly followers: Set<Follower>;
+  private readonly signal: AbortSignal | undefined;
+  private wake: () => void = () => undefined;
+
+  constructor(feed: Feed, followers: Set<Follower>, signal?: AbortSignal) {
+    this.feed = feed;
+    this.followers = followers;
+    this.signal = signal;
+    feed.watch(this);
+    followers.add(this);
+    signal?.addEventListener('abort', this.onAbort);
+  }
+
+  /** Resolves at the next change. To be asked for before looking, so that no change is missed. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wake = resolve;
+    });
+  }
+
+  onItem(item: EndedItem): void {
+    if (this.only === null || this.only === item.sequenceId) this.wake();
+  }
+
+  onClose(): void {
+    this.wake();
+  }
+
+  cutShort(error: PipelineError): void {
+    this.fault = error;
+    this.wake();
+  }
+
+  stop(): void {
+    this.feed.unwatch(this);
+    this.followers.delete(this);
+    this.signal?.removeEventListener('abort', this.onAbort);
+  }
+
+  private readonly onAbort = (): void => this.wake();
+}

@@ -1,0 +1,421 @@
+import type { FeedOptions, OnDuplicate } from '../../schemas/control.ts';
+import { jsonPointer } from '../../schemas/faults.ts';
+import { PRIORITY_DEFAULT, PRIORITY_MAX } from '../../schemas/names.ts';
+import type { Fault } from '../../schemas/problem.ts';
+import type { PipelineState } from '../../schemas/stats.ts';
+import { LARGE } from '../bounds/sizes.ts';
+import { callerGone, SluiceError, storeUnavailable } from '../contract/errors.ts';
+import type { Feed } from '../model/feed.ts';
+import { Item, NO_METADATA, PLACE_BACKLOG, type Stage } from '../model/model.ts';
+import type { ValueFault, ValueRule } from '../stage/json-fault.ts';
+import type { DueQueue } from '../time/due-queue.ts';
+import type { EngineClock } from '../time/engine-clock.ts';
+import type { FeedRegistry } from './feed-registry.ts';
+import { idFaults, idOf, isNamed, readNamed } from './incoming.ts';
+import type { Items } from './item-index.ts';
+import type { Scheduler } from './scheduler.ts';
+import { type RoomWaiter, WaitingRoom } from './waiting-room.ts';
+
+export interface AdmissionDeps {
+  time: EngineClock;
+  dues: DueQueue;
+  index: () => Items;
+  scheduler: Scheduler;
+  feeds: FeedRegistry;
+  /** What generated item ids begin with. */
+  idPrefix: string;
+  /** What items must be; undefined: anything. */
+  values: ValueRule | undefined;
+  /** So much of an item came in, which is to be stored. */
+  onLarge: (size: number) => void;
+  state: () => PipelineState;
+  stages: () => readonly Stage[];
+  backlogCapacity: number;
+  /** Seconds until so many places will be free, from the drain rate; `stage` is where the items would go. */
+  secondsUntilRoom: (places: number, stage: Stage) => number;
+  /** What is known of a feed changes. */
+  onFed: (feed: Feed) => void;
+  /** Counts accepted items. */
+  onAccepted: (count: number) => void;
+}
+
+/** How long somebody waits for room, at most, and whether the caller still wants it. */
+export interface RoomWait {
+  waitSeconds?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * The way in: ids, duplicates, room in the backlog. Only here items are made and sequence ids given.
+ * Who has to wait for room does so in the {@link WaitingRoom}.
+ */
+export class Admission {
+  private readonly deps: AdmissionDeps;
+  private readonly waiting: WaitingRoom;
+  /** Items on their way in that are large, and how large: of the others nobody needs to know. */
+  private readonly large = new WeakMap<object, number>();
+  /** False until the first of them came: who has none pays nothing. */
+  private hasLarge = false;
+  lastSequence = 0;
+  private isClosed = false;
+  /** Why the store cannot take anything now; null when it can. */
+  trouble: string | null = null;
+
+  constructor(deps: AdmissionDeps) {
+    this.deps = deps;
+    this.waiting = new WaitingRoom(() => this.room > 0);
+  }
+
+  /** The process ends: nothing is accepted any more, in whatever state the pipeline is. What was accepted stays. */
+  close(): void {
+    this.isClosed = true;
+    this.refuseWaiting(shuttingDown(0));
+  }
+
+  /** Throws `feed-exists`, `unknown-stage`, `draining`, `shutting-down`. The feed stays open until it is closed or refused. */
+  openFeed(options: FeedOptions & { maker?: string | undefined }): Feed {
+    this.refuseWhenClosed(null);
+    const stage = this.stageFor(options);
+    return this.deps.feeds.open(options.feedId, stage, this.deps.time.tick(), options.maker);
+  }
+
+  /** Nothing more is accepted for it, though its request may still send; who waits for room with it is told so. */
+  cancelFeed(feed: Feed): void {
+    if (!feed.isOpen) return;
+    feed.isCancelled = true;
+    this.waiting.dismissFeed(feed, feedCancelled(feed));
+  }
+
+  /** Throws `invalid-input` or `value-too-large` with every fault, or `duplicate-items` when those are to be rejected. */
+  check(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): void {
+    const { count, faults } = idFaults(items);
+    if (count > 0) throw new SluiceError('invalid-input', `${count} of the items have no usable id`, { errors: faults });
+    this.checkValues(items);
+    if (onDuplicate !== 'reject') return;
+    const seen = new Set<string>();
+    const known: string[] = [];
+    for (const raw of items) {
+      if (!isNamed(raw)) continue;
+      const id = idOf(raw) as string;
+      if (seen.has(id) || this.deps.index().peek(id) !== undefined) known.push(id);
+      seen.add(id);
+    }
+    if (known.length > 0) {
+      throw new SluiceError('duplicate-items', `${known.length} ids are known already`, { details: { ids: known.slice(0, 1000) } });
+    }
+  }
+
+  private checkValues(items: readonly unknown[]): void {
+    const { values } = this.deps;
+    if (values === undefined) return;
+    let worst: ValueFault | null = null;
+    const errors: Fault[] = [];
+    for (let i = 0; i < items.length; i++) {
+      const raw = items[i];
+      const fault = values.fault(raw);
+      if (fault === null) {
+        if (values.size > LARGE) this.noteLarge(raw, values.size);
+        continue;
+      }
+      if (worst === null || fault.is === 'no-json') worst = fault;
+      errors.push({ path: jsonPointer(['items', i]), message: fault.message });
+    }
+    if (worst === null) return;
+    const code = worst.is === 'no-json' ? 'invalid-input' : 'value-too-large';
+    throw new SluiceError(code, `${errors.length} of the items cannot be taken: ${errors[0]?.path} ${errors[0]?.message}`, { errors });
+  }
+
+  private noteLarge(raw: unknown, size: number): void {
+    this.hasLarge = true;
+    if (typeof raw === 'object' && raw !== null) this.large.set(raw, size);
+  }
+
+  /** About how much JSON an item is, as {@link Admission.check} has found it. */
+  private sizeOf(raw: unknown): number {
+    if (typeof raw === 'string') return raw.length;
+    return typeof raw === 'object' && raw !== null ? (this.large.get(raw) ?? 0) : 0;
+  }
+
+  /**
+   * Accepts all of them or none. `accepted` is called with one id an item, in order, in the same turn and before any task can run;
+   * what it returns is the answer. Without room it rejects with `queue-full`, or first waits for it, behind those who wait already
+   * with the same priority or a better one.
+   */
+  async admitAll<T>(
+    items: readonly unknown[],
+    feed: Feed,
+    options: FeedOptions,
+    wait: RoomWait,
+    accepted: (ids: string[]) => T,
+  ): Promise<T> {
+    this.refuseWhenClosed(feed);
+    const needed = this.countNew(items, options.onDuplicate);
+    if (needed <= this.roomFor(options)) return this.takeAll(items, feed, options, accepted);
+    if (!wait.waitSeconds || needed > this.deps.backlogCapacity) throw this.queueFull(needed, feed.target as Stage);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    let least = needed;
+    const waiter: RoomWaiter = {
+      feed,
+      alive: true,
+      needs: () => least,
+      admit: () => {
+        // Counting them is work, done when they may fit; what they need changes as their ids become known or forgotten.
+        if (this.room < least) return false;
+        try {
+          this.refuseWhenClosed(feed);
+          if (options.onDuplicate === 'reject') this.check(items, options.onDuplicate);
+          least = this.countNew(items, options.onDuplicate);
+          if (this.room < least) return false;
+          this.takeAll(items, feed, options, (ids) => resolve(accepted(ids)));
+        } catch (error) {
+          reject(error);
+        }
+        return true;
+      },
+      fail: reject,
+    };
+    return this.waitFor(waiter, promise, feed, options, wait);
+  }
+
+  private takeAll<T>(items: readonly unknown[], feed: Feed, options: FeedOptions, accepted: (ids: string[]) => T): T {
+    const answer = accepted(this.admitFrom(items, 0, items.length, feed, options, true));
+    this.deps.scheduler.run();
+    return answer;
+  }
+
+  /** Until `admitted` settles, the time is up, or the caller has gone. */
+  private waitFor<T>(
+    waiter: RoomWaiter,
+    admitted: Promise<T>,
+    feed: Feed,
+    options: FeedOptions,
+    { waitSeconds = 0, signal }: RoomWait,
+  ): Promise<T> {
+    const { time, dues } = this.deps;
+    const late = dues.add(time.tick() + waitSeconds * 1000, () =>
+      this.waiting.dismiss(waiter, this.queueFull(waiter.needs(), feed.target as Stage)),
+    );
+    const gone = (): void => this.waiting.dismiss(waiter, callerGone());
+    signal?.addEventListener('abort', gone, { once: true });
+    this.waiting.enter(priorityOf(options), waiter);
+    if (signal?.aborted) gone();
+    return admitted.finally(() => {
+      dues.cancel(late);
+      signal?.removeEventListener('abort', gone);
+    });
+  }
+
+  /** Accepts them in order as there is room. Rejects with `draining` or `shutting-down` when no more is taken; what was accepted stays. */
+  admitWhenRoom(items: readonly unknown[], feed: Feed, options: FeedOptions, mayWaitWhileStopped: boolean): Promise<void> {
+    const { scheduler, state } = this.deps;
+    let at = 0;
+    let isRefused = false;
+    const admit = (): boolean => {
+      // A task that runs in between may join or shut down the pipeline, or cancel this feed.
+      while (at < items.length && !isRefused && this.isOpenFor(feed)) {
+        const { room } = this;
+        if (room <= 0) break;
+        const end = Math.min(items.length, at + room);
+        this.admitFrom(items, at, end, feed, options, false);
+        at = end;
+        // Idle workers take items at once, and so make room again.
+        scheduler.run();
+      }
+      return at === items.length;
+    };
+    return new Promise((resolve, reject) => {
+      try {
+        this.refuseWhenClosed(feed);
+        if (!this.waiting.isAhead(priorityOf(options)) && admit()) {
+          resolve();
+          return;
+        }
+        if (!mayWaitWhileStopped && (state() === 'created' || state() === 'stopped')) {
+          throw this.queueFull(items.length - at, feed.target as Stage);
+        }
+        this.refuseWhenClosed(feed);
+      } catch (error) {
+        reject(error);
+        return;
+      }
+      const waiter: RoomWaiter = {
+        feed,
+        alive: true,
+        needs: () => items.length - at,
+        admit: () => {
+          if (!admit()) return false;
+          resolve();
+          return true;
+        },
+        fail: (error) => {
+          isRefused = true;
+          reject(new SluiceError(error.code, error.message, { details: { ...error.details, accepted: feed.accepted } }));
+        },
+      };
+      this.waiting.enter(priorityOf(options), waiter);
+    });
+  }
+
+  /** From now on nothing is accepted for this reason, or, with null, as before. */
+  setTrouble(reason: string | null): void {
+    this.trouble = reason;
+    if (reason !== null) this.refuseWaiting(storeUnavailable(reason, 0));
+  }
+
+  /** A place in the backlog is free. */
+  onRoom(): void {
+    this.waiting.serve();
+  }
+
+  /** Whoever waits for room is told that none will come. */
+  refuseWaiting(error: SluiceError): void {
+    this.waiting.dismissAll(error);
+  }
+
+  /** A new definition may hold more, or less; what is in stays in. */
+  resize(backlogCapacity: number): void {
+    this.deps.backlogCapacity = backlogCapacity;
+    this.onRoom();
+  }
+
+  private isOpenFor(feed: Feed): boolean {
+    return !this.isClosed && this.trouble === null && !feed.isCancelled && this.deps.state() !== 'draining';
+  }
+
+  private get room(): number {
+    return this.deps.backlogCapacity - this.deps.scheduler.backlog;
+  }
+
+  private admitFrom(items: readonly unknown[], from: number, to: number, feed: Feed, options: FeedOptions, wantsIds: boolean): string[] {
+    const { scheduler, time, idPrefix, onAccepted, onLarge } = this.deps;
+    const index = this.deps.index();
+    // Which may have been removed meanwhile: then they pass through it.
+    const stage = feed.target as Stage;
+    const priority = priorityOf(options);
+    const ids: string[] = [];
+    const now = time.tick();
+    this.deps.onFed(feed);
+    for (let i = from; i < to; i++) {
+      const raw = items[i];
+      let id: string | null = null;
+      let value = raw;
+      let metadata = NO_METADATA;
+      if (isNamed(raw)) {
+        ({ id, value, metadata } = readNamed(raw));
+        const known = index.peek(id);
+        if (known !== undefined) {
+          if (options.onDuplicate !== 'rerun' || !known.isFinal) {
+            feed.duplicates++;
+            if (wantsIds) ids.push(id);
+            continue;
+          }
+          index.remove(known);
+        }
+      }
+      const item = new Item(id, idPrefix, this.nextSequence(), feed, priority, value, metadata, stage, now);
+      item.size = this.hasLarge ? this.sizeOf(raw) : 0;
+      if (item.size > LARGE) onLarge(item.size);
+      if (wantsIds) ids.push(item.id);
+      feed.accepted++;
+      feed.firstSequence ??= item.sequenceId;
+      feed.lastSequence = item.sequenceId;
+      index.add(item);
+      onAccepted(1);
+      scheduler.enqueue(item, PLACE_BACKLOG);
+    }
+    return ids;
+  }
+
+  /**
+   * Looks at items that come piece by piece and are to be accepted together: what it returns is given each piece, and throws
+   * `queue-full` as soon as more have come than there is room for, so that nobody has to hold the rest. It promises nothing.
+   */
+  gauge(options: FeedOptions, mayWait: boolean): (items: readonly unknown[]) => void {
+    const stage = this.stageFor(options);
+    const count = this.counter(options.onDuplicate);
+    return (items) => {
+      const needed = count(items);
+      if (needed > (mayWait ? this.deps.backlogCapacity : this.roomFor(options))) throw this.queueFull(needed, stage);
+    };
+  }
+
+  private countNew(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): number {
+    return this.counter(onDuplicate)(items);
+  }
+
+  /** Counts how many of all items that it is given need a place. */
+  private counter(onDuplicate: OnDuplicate | undefined): (items: readonly unknown[]) => number {
+    const fresh = new Set<string>();
+    let unnamed = 0;
+    return (items) => {
+      const index = this.deps.index();
+      for (const raw of items) {
+        const id = isNamed(raw) ? idOf(raw) : null;
+        if (id === null) {
+          unnamed++;
+          continue;
+        }
+        const known = index.peek(id);
+        if (known === undefined || (onDuplicate === 'rerun' && known.isFinal)) fresh.add(id);
+      }
+      return unnamed + fresh.size;
+    };
+  }
+
+  /** What a newcomer may take: nothing before those who wait already. */
+  private roomFor(options: FeedOptions): number {
+    return this.waiting.isAhead(priorityOf(options)) ? 0 : this.room;
+  }
+
+  private stageFor({ targetStage, priority }: FeedOptions): Stage {
+    const stages = this.deps.stages();
+    if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= PRIORITY_MAX)) {
+      const message = `must be a whole number from 0 to ${PRIORITY_MAX}`;
+      throw new SluiceError('invalid-input', `priority ${message}`, { errors: [{ path: '/priority', message }] });
+    }
+    if (targetStage === undefined) return stages[0] as Stage;
+    const stage = stages.find((candidate) => candidate.name === targetStage);
+    if (stage !== undefined) return stage;
+    const message = `the stage "${targetStage}" was not found`;
+    throw new SluiceError('unknown-stage', message, { errors: [{ path: '/targetStage', message }] });
+  }
+
+  private refuseWhenClosed(feed: Feed | null): void {
+    const accepted = feed?.accepted ?? 0;
+    if (this.isClosed) throw shuttingDown(accepted);
+    if (this.trouble !== null) throw storeUnavailable(this.trouble, accepted);
+    if (this.deps.state() === 'draining') {
+      throw new SluiceError('draining', 'the pipeline finishes its items and takes no more', { details: { accepted } });
+    }
+    if (feed?.isCancelled === true) throw feedCancelled(feed);
+  }
+
+  private queueFull(needed: number, stage: Stage): SluiceError {
+    const { backlogCapacity, secondsUntilRoom } = this.deps;
+    const room = Math.max(0, this.room);
+    const waitedFor = this.waiting.needs;
+    const retryAfterSeconds = secondsUntilRoom(Math.max(1, needed + waitedFor - room), stage);
+    const text =
+      needed > backlogCapacity
+        ? `${needed} items do not fit at once: the backlog holds ${backlogCapacity}. Send fewer a request, or feed them as NDJSON`
+        : `${needed} items do not fit: the backlog has room for ${room} of ${backlogCapacity}${waitedFor > 0 ? `, and ${waitedFor} wait for it already` : ''}`;
+    return new SluiceError('queue-full', text, { retryAfterSeconds });
+  }
+
+  /** The next one whose generated id no caller has taken for an item of his own. */
+  private nextSequence(): number {
+    do this.lastSequence++;
+    while (this.deps.index().isTaken(this.lastSequence));
+    return this.lastSequence;
+  }
+}
+
+function shuttingDown(accepted: number): SluiceError {
+  return new SluiceError('shutting-down', 'the service shuts down and takes no more', { retryAfterSeconds: 5, details: { accepted } });
+}
+
+const priorityOf = ({ priority = PRIORITY_DEFAULT }: FeedOptions): number => priority;
+
+function feedCancelled(feed: Feed): SluiceError {
+  return new SluiceError('feed-cancelled', `the feed "${feed.id}" was cancelled`, { details: { accepted: feed.accepted } });
+}

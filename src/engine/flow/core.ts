@@ -1,0 +1,312 @@
+import type { ItemError } from '../../schemas/item.ts';
+import type { FailedItem, PipelineState } from '../../schemas/stats.ts';
+import { PAGE_CHARACTERS } from '../bounds/sizes.ts';
+import { type PipelineError, storeUnavailable } from '../contract/errors.ts';
+import type { StageSpec } from '../definition/stage-spec.ts';
+import type { Journal } from '../durable/journal.ts';
+import { EventLog } from '../events/event-log.ts';
+import { OTHER_TYPES, typeCounted } from '../feeds/error-tally.ts';
+import { type Item, Stage } from '../model/model.ts';
+import type { Ports } from '../ports.ts';
+import type { ValueRule } from '../stage/json-fault.ts';
+import { type StageRunDeps, StageRunner } from '../stage/stage-runner.ts';
+import { Drain } from '../time/drain.ts';
+import { DueQueue } from '../time/due-queue.ts';
+import { EngineClock } from '../time/engine-clock.ts';
+import { RateWindow } from '../time/rate-window.ts';
+import { Admission } from './admission.ts';
+import { FeedRegistry } from './feed-registry.ts';
+import { ItemIndex, type Items, type Retention } from './item-index.ts';
+import { type Marks, Scheduler } from './scheduler.ts';
+
+export interface CoreOptions {
+  id: string;
+  specs: StageSpec[];
+  collectResults: boolean;
+  retention: Retention;
+  backlogCapacity: number;
+  eventsKept: number;
+  /** A bound for live tuning; none by default. */
+  maxWorkersPerStage?: number;
+  /** How many workers other pipelines have, and how many all may have together; none by default. */
+  workerRoom?: () => { others: number; most: number };
+  hookTimeoutSeconds: number;
+  /** What values must be; undefined: anything. */
+  values: ValueRule | undefined;
+  /** Where a page and where a document end, see sizes.ts. */
+  pageCharacters?: number | undefined;
+  documentCharacters?: number | undefined;
+  marks?: Marks;
+  /** What a store has kept of who this is; new without one. */
+  identity?: Identity;
+  ports: Ports;
+}
+
+/** What ids begin with. */
+export interface Identity {
+  /** Of items that their callers did not name. */
+  idPrefix: string;
+  /** Of events. */
+  epoch: string;
+  /** The numbers of the stages, by their names; the highest that was ever given. */
+  stages: Record<string, number>;
+  lastStage: number;
+}
+
+/** Somebody who waits for items to end, and is told when the pipeline was stopped before they have. */
+export interface Follower {
+  cutShort(error: PipelineError): void;
+}
+
+/** How many of the newest failures an error summary lists. */
+const FAILURES_LISTED = 1000;
+
+/** The parts of one pipeline, put together; its state, its counters, and what happens when an item ends. */
+export class Core {
+  readonly id: string;
+  readonly options: CoreOptions;
+  readonly time: EngineClock;
+  readonly dues: DueQueue;
+  readonly events: EventLog;
+  /** Replaced by durable.ts only. */
+  index: Items;
+  /** Writes down what changes; null when nothing is kept. Set by durable.ts only. */
+  journal: Journal | null = null;
+  /** Prepares a new stage for the store. */
+  onStage: ((stage: Stage) => void) | null = null;
+  private readonly holds = new Set<string>();
+  /** The highest number that a stage was given. */
+  lastStage: number;
+  readonly scheduler: Scheduler;
+  readonly admission: Admission;
+  readonly window = new RateWindow();
+  /** Changed by redefinition.ts only. */
+  stages: Stage[];
+  /** Stages that a new definition does not have, as long as workers of theirs still run. */
+  leaving: Stage[] = [];
+  /** Whether items go another way than the order of the stages. */
+  hasRoutes = false;
+
+  /** Changed by lifecycle.ts only. */
+  state: PipelineState = 'created';
+
+  // Invariant 9: fed = processed + failed + cancelled + inFlight.
+  fed = 0;
+  processed = 0;
+  failed = 0;
+  cancelled = 0;
+  readonly errorsByType = new Map<string, number>();
+  readonly errorsByStage = new Map<string, number>();
+  /** By sequence id, the newest failed ones that are kept, in the order of their failures. */
+  readonly recentFailures = new Map<number, FailedItem>();
+
+  readonly drain = new Drain();
+  readonly feeds: FeedRegistry;
+
+  readonly followers = new Set<Follower>();
+
+  /** Called after each end of an item. */
+  onEnd: (() => void) | null = null;
+  /** Called after each release of a worker, while somebody waits for that. */
+  onIdle: (() => void) | null = null;
+
+  private readonly runDeps: StageRunDeps;
+
+  constructor(options: CoreOptions) {
+    const { clock, random, uniqueId, logger, secrets } = options.ports;
+    this.id = options.id;
+    this.options = options;
+    this.time = new EngineClock(clock);
+    this.dues = new DueQueue(clock);
+    this.events = new EventLog(options.id, options.identity?.epoch ?? uniqueId(), options.eventsKept, this.time, {
+      whole: (sequenceId) => this.index.bySequence(sequenceId) as Item,
+      face: (sequenceId) => this.index.peekSequence(sequenceId) as Item,
+    });
+    const idPrefix = options.identity?.idPrefix ?? uniqueId();
+    const index = new ItemIndex(
+      options.retention,
+      this.time,
+      idPrefix,
+      options.pageCharacters ?? PAGE_CHARACTERS,
+      () => this.events.oldest,
+      (sequenceId) => this.forgetFailure(sequenceId),
+    );
+    this.index = index;
+    this.scheduler = new Scheduler({
+      time: this.time,
+      dues: this.dues,
+      events: this.events,
+      drain: this.drain,
+      marks: options.marks ?? null,
+      onFinal: (item, status) => this.onFinal(item, status),
+      onRoom: () => this.admission.onRoom(),
+      onFree: () => this.onIdle?.(),
+    });
+    this.runDeps = {
+      time: this.time,
+      dues: this.dues,
+      turn: this.scheduler.turn,
+      events: this.events,
+      random,
+      logger,
+      pipelineId: options.id,
+      notes: options.ports.notes ?? null,
+      maskSecrets: secrets.mask,
+      done: (worker, outcome) => {
+        this.scheduler.apply(worker, outcome);
+        this.scheduler.run();
+      },
+      values: options.values,
+      onLarge: (size) => this.journal?.grow(size),
+      hookTimeoutMs: options.hookTimeoutSeconds * 1000,
+    };
+    this.lastStage = options.identity?.lastStage ?? 0;
+    this.stages = options.specs.map((spec, i) => this.createStage(spec, i, options.identity?.stages[spec.definition.name]));
+    for (const [i, stage] of this.stages.entries()) stage.next = this.stages[i + 1] ?? null;
+    this.feeds = new FeedRegistry(uniqueId);
+    this.admission = new Admission({
+      time: this.time,
+      dues: this.dues,
+      index: () => this.index,
+      scheduler: this.scheduler,
+      feeds: this.feeds,
+      idPrefix,
+      values: options.values,
+      onLarge: (size) => this.journal?.grow(size),
+      state: () => this.state,
+      stages: () => this.stages,
+      backlogCapacity: options.backlogCapacity,
+      secondsUntilRoom: (places, stage) => this.drain.secondsUntil(places, stage.size, this.time.tick()),
+      onFed: (feed) => this.journal?.touchFeed(feed),
+      onAccepted: (count) => {
+        this.fed += count;
+      },
+    });
+  }
+
+  get inFlight(): number {
+    return this.fed - this.processed - this.failed - this.cancelled;
+  }
+
+  /** How many items a worker holds, in all stages. */
+  get held(): number {
+    return this.allStages.reduce((sum, stage) => sum + stage.inProgress, 0);
+  }
+
+  /** Those of the definition, and those that are leaving. */
+  get allStages(): readonly Stage[] {
+    return this.leaving.length === 0 ? this.stages : [...this.stages, ...this.leaving];
+  }
+
+  createRunner(spec: StageSpec, before?: Stage): StageRunner {
+    return new StageRunner(spec, this.runDeps, before);
+  }
+
+  createStage(spec: StageSpec, index: number, no = ++this.lastStage): Stage {
+    const stage = new Stage(this.id, no, index, spec, this.createRunner(spec));
+    this.onStage?.(stage);
+    return stage;
+  }
+
+  /** For as long as there is a reason, no worker takes another item. */
+  hold(reason: string, isHeld: boolean): void {
+    const before = this.holds.size > 0;
+    if (isHeld) this.holds.add(reason);
+    else this.holds.delete(reason);
+    const after = this.holds.size > 0;
+    if (before === after) return;
+    for (const stage of this.allStages) {
+      stage.isHeld = after;
+      stage.update(this.state);
+    }
+    this.time.tick();
+    if (!after) for (const stage of this.stages) this.scheduler.fill(stage);
+  }
+
+  /** Resolves when everything that has happened until now is stored, or cannot be; at once when it is, or nothing is kept. */
+  async settled(): Promise<void> {
+    await this.journal?.settled();
+  }
+
+  /** The same, for what was promised to a caller. Throws `store-unavailable` when it cannot be stored now. */
+  async promised(accepted = 0): Promise<void> {
+    const isStored = await this.journal?.settled();
+    if (isStored === false) throw storeUnavailable(this.journal?.trouble ?? 'it could not be written', accepted);
+  }
+
+  /** A failed item is in flight again: it counts no longer as failed. */
+  uncountFailure(item: Item): void {
+    this.failed--;
+    const { feed } = item;
+    if (feed.isDone) feed.begin(this.time.now);
+    feed.failed--;
+    const { type, stage } = item.error as ItemError;
+    decrement(this.errorsByType, this.errorsByType.has(type) ? type : OTHER_TYPES);
+    decrement(this.errorsByStage, stage);
+    item.stage.failed--;
+    this.recentFailures.delete(item.sequenceId);
+    this.journal?.touchFeed(feed);
+  }
+
+  /** An item is kept no more. */
+  forgetFailure(sequenceId: number): void {
+    this.recentFailures.delete(sequenceId);
+  }
+
+  private onFinal(item: Item, status: 'completed' | 'failed' | 'cancelled'): void {
+    const feed = item.feed;
+    if (status === 'completed') {
+      this.processed++;
+      feed.completed++;
+      item.fed = undefined;
+    } else if (status === 'failed') {
+      this.failed++;
+      feed.failed++;
+      this.noteFailure(item);
+    } else {
+      this.cancelled++;
+      feed.cancelled++;
+      item.fed = undefined;
+    }
+    if (status !== 'cancelled') (feed.pace ?? feed.begin(this.events.begunAt(item))).add(this.time.now);
+    this.window.add(this.time, item);
+    this.events.result(item);
+    if (feed.watchers !== null) for (const watcher of feed.watchers) watcher.onItem(item);
+    // Whoever waits for this feed has its value; nobody else is to see it.
+    if (!this.options.collectResults && status === 'completed') {
+      item.value = undefined;
+      item.size = 0;
+    }
+    this.journal?.touchFeed(feed);
+    this.index.finish(item);
+    this.onEnd?.();
+  }
+
+  private noteFailure(item: Item): void {
+    const { type, stage } = item.error as ItemError;
+    const counted = typeCounted(this.errorsByType, type);
+    this.errorsByType.set(counted, (this.errorsByType.get(counted) ?? 0) + 1);
+    this.errorsByStage.set(stage, (this.errorsByStage.get(stage) ?? 0) + 1);
+    this.listFailure(item);
+  }
+
+  /** It is the newest of the failures. */
+  listFailure(item: Item): void {
+    const { type, message, stage, attempts } = item.error as ItemError;
+    const { recentFailures } = this;
+    recentFailures.delete(item.sequenceId);
+    const timestamp = this.time.instant(item.updatedAt);
+    recentFailures.set(item.sequenceId, { itemId: item.id, error: message, errorType: type, stage, attempts, timestamp });
+    if (recentFailures.size <= FAILURES_LISTED) return;
+    for (const oldest of recentFailures.keys()) {
+      recentFailures.delete(oldest);
+      return;
+    }
+  }
+}
+
+function decrement(counts: Map<string, number>, key: string): void {
+  const count = (counts.get(key) ?? 0) - 1;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
+}

@@ -1,0 +1,316 @@
+import type { ItemsQuery, Page, ResultsQuery } from '../contract/runtime.ts';
+import { generatedId, type Item, NO_METADATA } from '../model/model.ts';
+import type { EngineClock } from '../time/engine-clock.ts';
+
+type Texts = 'results' | 'none';
+
+export interface Retention {
+  /** How many finished items are kept. */
+  maxItems: number;
+  /** How long, in seconds. */
+  maxAgeSeconds: number;
+}
+
+/** The sequence ids that the items of a feed lie between; null when it has none. */
+export interface SequenceRange {
+  readonly ordinal: number;
+  readonly firstSequence: number | null;
+  readonly lastSequence: number | null;
+}
+
+/** The items of a pipeline, by id and in feed order: the unfinished ones, and the newest finished ones. */
+export interface Items {
+  /** What generated ids begin with. */
+  readonly prefix: string;
+  /** How many of them there are in memory. */
+  readonly size: number;
+  /** How many finished ones retention took. */
+  readonly retired: number;
+  get(id: string): Item | undefined;
+  /** The same for who only looks: values and metadata of what it gives MAY be missing. It costs the same however large they are. */
+  peek(id: string): Item | undefined;
+  peekSequence(sequenceId: number): Item | undefined;
+  /** The item of that sequence id, also one that is no longer kept but named by an event. */
+  bySequence(sequenceId: number): Item | undefined;
+  /** The object that stands for the item now; undefined when it is no longer kept. */
+  current(item: Item): Item | undefined;
+  /** Whether a caller's own id reads like the one that would be generated for this sequence id. */
+  isTaken(sequenceId: number): boolean;
+  /** Sequence ids MUST ascend from call to call. */
+  add(item: Item): void;
+  /** The item has reached its final state; the oldest finished ones may go. */
+  finish(item: Item): void;
+  /** From now on it keeps so many and so long; what is over it goes in steps, with the next ones that finish. */
+  retain(retention: Retention): void;
+  /** A failed item goes on as another object of the same id and sequence id. */
+  replace(old: Item, fresh: Item): void;
+  /** Forgets a finished item whose id is fed anew. */
+  remove(item: Item): void;
+  /** What is past its age goes, in steps that don't hold the event loop; to be called before looking. */
+  retireAged(): void;
+  /** `within`: the feed that the query names, when it is known, so that only its range is looked at. */
+  results(query: ResultsQuery, within?: SequenceRange): Page<Item>;
+  items(query: ItemsQuery, within?: SequenceRange): Page<Item>;
+  /**
+   * Visits the kept items after one sequence id up to another, until `visit` says no, and looks at `most` places at most. Returns
+   * up to where all was visited, `last` when that is all of it. `visit` MUST NOT end or remove items. `texts`: what it looks at, a result or none.
+   */
+  scan(after: number, last: number, most: number, texts: Texts, visit: (item: Item) => boolean): number;
+  /** Those that a new definition may have to change: the unfinished ones, but for those that {@link Beyond} can leave out, and failed ones. */
+  changeable(): Iterable<Item>;
+  /** In feed order. What is yielded MAY be retried at once. */
+  failed(): Iterable<Item>;
+  /** Every item that is kept and in memory, in feed order. */
+  [Symbol.iterator](): Iterator<Item>;
+}
+
+/**
+ * The items of a pipeline: the unfinished ones, and the newest finished ones. By id, and in feed order.
+ *
+ * The order is an array that is ascending by sequence id; what was removed stays in it as a hole until holes are half of
+ * it. So a page is a binary search and a walk, whatever comes and goes between two pages.
+ */
+export class ItemIndex implements Items {
+  /** Only of those that the caller named: a generated id holds its sequence id, by which `order` is searched. */
+  private readonly byGivenId = new Map<string, Item>();
+  readonly prefix: string;
+  private count = 0;
+  private hasLookalikes = false;
+  private order: Item[] = [];
+  private holes = 0;
+  /** Finished items in the order of their end: a queue from `finishedHead` on. */
+  private finished: Item[] = [];
+  private finishedHead = 0;
+  /** How many of `finished` are there no longer: they went on as another object, or their id was fed anew. */
+  private finishedGone = 0;
+  retired = 0;
+  private retention: Retention;
+  private readonly time: EngineClock;
+  private readonly oldestEvent: () => number;
+  private readonly onGone: (sequenceId: number) => void;
+  private readonly pageCharacters: number;
+
+  /** `prefix`: what generated ids begin with. `pageCharacters`: where a page ends, see sizes.ts. `oldestEvent`: the seq of the oldest event that is kept. `onGone`: an item is kept no more. */
+  constructor(
+    retention: Retention,
+    time: EngineClock,
+    prefix: string,
+    pageCharacters: number,
+    oldestEvent: () => number,
+    onGone: (sequenceId: number) => void,
+  ) {
+    this.pageCharacters = pageCharacters;
+    this.onGone = onGone;
+    this.oldestEvent = oldestEvent;
+    this.retention = retention;
+    this.time = time;
+    this.prefix = prefix;
+  }
+
+  get size(): number {
+    return this.count;
+  }
+
+  get(id: string): Item | undefined {
+    const given = this.byGivenId.get(id);
+    if (given !== undefined || !id.startsWith(this.prefix)) return given;
+    const sequenceId = Number(id.slice(this.prefix.length + 1));
+    if (!Number.isSafeInteger(sequenceId) || id !== generatedId(this.prefix, sequenceId)) return undefined;
+    const item = this.bySequence(sequenceId);
+    return item?.isKept === true && item.givenId === null ? item : undefined;
+  }
+
+  peek(id: string): Item | undefined {
+    return this.get(id);
+  }
+
+  peekSequence(sequenceId: number): Item | undefined {
+    return this.bySequence(sequenceId);
+  }
+
+  bySequence(sequenceId: number): Item | undefined {
+    const item = this.order[this.find(sequenceId)];
+    return item?.sequenceId === sequenceId ? item : undefined;
+  }
+
+  isTaken(sequenceId: number): boolean {
+    return this.hasLookalikes && this.byGivenId.has(generatedId(this.prefix, sequenceId));
+  }
+
+  add(item: Item): void {
+    if (item.givenId !== null) {
+      this.byGivenId.set(item.givenId, item);
+      if (item.givenId.startsWith(this.prefix)) this.hasLookalikes = true;
+    }
+    this.order.push(item);
+    this.count++;
+  }
+
+  finish(item: Item): void {
+    this.finished.push(item);
+    // One comes, up to a hundred go: after a change of the bound it is reached again without holding the event loop.
+    for (let steps = 0; steps < 100 && this.finished.length - this.finishedHead - this.finishedGone > this.retention.maxItems; steps++) {
+      this.retireOldest();
+    }
+    this.retireAged();
+  }
+
+  retain(retention: Retention): void {
+    this.retention = retention;
+  }
+
+  replace(old: Item, fresh: Item): void {
+    const at = this.find(old.sequenceId);
+    old.isKept = false;
+    this.onGone(old.sequenceId);
+    if (this.order[at] === old) this.order[at] = fresh;
+    if (fresh.givenId !== null) this.byGivenId.set(fresh.givenId, fresh);
+    this.noteGone();
+  }
+
+  remove(item: Item): void {
+    this.drop(item);
+    this.noteGone();
+  }
+
+  retireAged(): void {
+    const limit = this.time.now - this.retention.maxAgeSeconds * 1000;
+    for (let steps = 0; steps < 1000; steps++) {
+      const item = this.finished[this.finishedHead];
+      if (item === undefined || (item.isKept && item.updatedAt > limit)) return;
+      this.retireOldest();
+    }
+  }
+
+  results(query: ResultsQuery, within?: SequenceRange): Page<Item> {
+    const size = (item: Item): number => item.resultSize;
+    return this.page(query, within, size, (item) => {
+      if (!item.isFinal || (query.status !== 'all' && item.status !== query.status)) return false;
+      return query.feedId === undefined || item.feed.id === query.feedId;
+    });
+  }
+
+  items(query: ItemsQuery, within?: SequenceRange): Page<Item> {
+    const size = (item: Item): number => item.listedSize;
+    return this.page(query, within, size, (item) => {
+      if (query.status !== undefined && !query.status.includes(item.shownStatus)) return false;
+      if (query.stage !== undefined && item.stage.name !== query.stage) return false;
+      return query.feedId === undefined || item.feed.id === query.feedId;
+    });
+  }
+
+  current(item: Item): Item | undefined {
+    return item.isKept ? item : undefined;
+  }
+
+  *changeable(): Generator<Item> {
+    for (const item of this) if (item.status !== 'completed' && item.status !== 'cancelled') yield item;
+  }
+
+  *failed(): Generator<Item> {
+    // The end of one that is retried may let retention take another.
+    for (const item of [...this.changeable()]) if (item.status === 'failed' && item.isKept) yield item;
+  }
+
+  *[Symbol.iterator](): Generator<Item> {
+    for (const item of this.order) {
+      if (item.isKept) yield item;
+    }
+  }
+
+  scan(after: number, last: number, most: number, _texts: Texts, visit: (item: Item) => boolean): number {
+    let reached = after;
+    const from = this.find(after + 1);
+    for (let at = from; at < this.order.length; at++) {
+      const item = this.order[at] as Item;
+      if (item.sequenceId > last) break;
+      if (at - from === most || (item.isKept && !visit(item))) return reached;
+      reached = item.sequenceId;
+    }
+    return Math.max(after, last);
+  }
+
+  private page(
+    query: { after: number; limit: number },
+    within: SequenceRange | undefined,
+    sizeOf: (item: Item) => number,
+    fits: (item: Item) => boolean,
+  ): Page<Item> {
+    const rows: Item[] = [];
+    let next: number | null = null;
+    let left = this.pageCharacters;
+    const first = Math.max(query.after + 1, within?.firstSequence ?? 0);
+    const last = within === undefined ? Number.POSITIVE_INFINITY : (within.lastSequence ?? 0);
+    for (let at = this.find(first); at < this.order.length; at++) {
+      const item = this.order[at] as Item;
+      if (item.sequenceId > last) break;
+      if (!item.isKept || !fits(item)) continue;
+      if (rows.length > 0 && (rows.length >= query.limit || left <= 0)) {
+        next = (rows[rows.length - 1] as Item).sequenceId;
+        break;
+      }
+      rows.push(item);
+      left -= sizeOf(item);
+    }
+    return { rows, next, retired: this.retired };
+  }
+
+  /** The first place in `order` whose sequence id is `sequenceId` or more. */
+  private find(sequenceId: number): number {
+    let low = 0;
+    let high = this.order.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.order[middle] as Item).sequenceId < sequenceId) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private retireOldest(): void {
+    const item = this.finished[this.finishedHead] as Item;
+    this.finished[this.finishedHead++] = undefined as never;
+    if (this.finishedHead > 1024 && this.finishedHead * 2 > this.finished.length) {
+      this.finished = this.finished.slice(this.finishedHead);
+      this.finishedHead = 0;
+    }
+    // It may have gone on as another object meanwhile: then that one is not touched.
+    if (!item.isKept) {
+      this.finishedGone--;
+      return;
+    }
+    this.drop(item);
+    item.value = undefined;
+    item.fed = undefined;
+    item.size = 0;
+    item.metadata = NO_METADATA;
+    this.retired++;
+  }
+
+  private noteGone(): void {
+    this.finishedGone++;
+    if (this.finishedGone < 1024 || this.finishedGone * 2 < this.finished.length - this.finishedHead) return;
+    this.finished = this.finished.slice(this.finishedHead).filter((item) => item.isKept);
+    this.finishedHead = 0;
+    this.finishedGone = 0;
+  }
+
+  private drop(item: Item): void {
+    item.isKept = false;
+    this.onGone(item.sequenceId);
+    if (item.givenId !== null) this.byGivenId.delete(item.givenId);
+    this.count--;
+    this.holes++;
+    if (this.holes < 1024 || this.holes * 2 < this.order.length) return;
+    // Events name their items by sequence id: an item stays, without its value, as long as an event of it does. The last
+    // one is its result, which follows its last status.
+    const oldest = this.oldestEvent();
+    const { order } = this;
+    let kept = 0;
+    for (const item of order) {
+      if (item.isKept || item.lastEvent + 1 >= oldest) order[kept++] = item;
+    }
+    order.length = kept;
+    this.holes = 0;
+  }
+}

@@ -1,0 +1,58 @@
+import type { LimiterClaim, LimiterPass, LimiterWait, SharedLimiter } from './shared-limiter.ts';
+import type { Release, TaskLimiter } from './task-limiter.ts';
+
+/** A place under the limits of a task's stage and under a shared limiter. */
+export interface BothPassed {
+  release: Release;
+  /** Of the shared limiter, if one. */
+  hold: ((seconds: number) => void) | null;
+}
+
+/**
+ * Waits for both limits, first the one that may be occupied while the other is waited for: a place among the stage's own executions
+ * costs nobody else anything. Only a rate of the stage is waited for last, because its window counts from when it lets go; the shared
+ * one's is told when the execution really begins.
+ *
+ * `onWait` is told of the wait for the shared limiter, to show what it waits for. Rejects with the signal's reason when that aborts.
+ */
+export async function passBoth(
+  own: TaskLimiter | undefined,
+  shared: SharedLimiter,
+  claim: LimiterClaim,
+  signal: AbortSignal,
+  onWait: (wait: LimiterWait | null) => void,
+): Promise<BothPassed> {
+  if (own?.current.rate !== undefined) {
+    const pass = await takeShared();
+    const release = await own.acquire(claim.priority, signal).catch((error: unknown) => {
+      pass.release();
+      throw error;
+    });
+    pass.restart();
+    return both(release, pass);
+  }
+  const release = await own?.acquire(claim.priority, signal);
+  const pass = await takeShared().catch((error: unknown) => {
+    release?.();
+    throw error;
+  });
+  return both(release, pass);
+
+  async function takeShared(): Promise<LimiterPass> {
+    const wait = shared.claim(claim, signal);
+    onWait(wait);
+    const pass = await wait.pass;
+    onWait(null);
+    return pass;
+  }
+}
+
+function both(release: Release | undefined, pass: LimiterPass): BothPassed {
+  return {
+    release() {
+      pass.release();
+      release?.();
+    },
+    hold: (seconds) => pass.hold(seconds),
+  };
+}

@@ -1,0 +1,201 @@
+import type { LimiterSettings } from '../../schemas/limiter.ts';
+import type { Clock } from '../ports.ts';
+import { PriorityQueue } from '../queues/priority-queue.ts';
+import type { Due, DueQueue } from '../time/due-queue.ts';
+
+/** What a bucket may let go, and with what it does so. */
+export interface BucketRules {
+  readonly limits: Pick<LimiterSettings, 'concurrency' | 'limit' | 'perSeconds'>;
+  readonly clock: Clock;
+  readonly dues: DueQueue;
+  readonly random: () => number;
+}
+
+/** Somebody who waits for a place. */
+export interface BucketWaiter {
+  readonly weight: number;
+  go(start: Start): void;
+  /** Set when it was let go or gave up. */
+  isOver: boolean;
+}
+
+/** One execution in the window. `at` may be moved to when it really began. */
+export interface Start {
+  at: number;
+  readonly weight: number;
+}
+
+/** After a hold, those who waited are let go over this share of it, within these bounds in seconds. */
+const RAMP_SHARE = 0.1;
+const RAMP_MIN_SECONDS = 0.1;
+const RAMP_MAX_SECONDS = 5;
+/** Sums of fractions are not exact; a hundred weights of 0.01 do fit into 1. */
+const ROUNDING = 1e-9;
+
+/**
+ * The limits of one key: at most `concurrency` at a time, at most `limit` of weight in any window of `perSeconds`, nobody while it is held.
+ *
+ *     open ──hold(seconds)──▶ held ──time is up──▶ ramp: those who waited go one by one, a random while between them ──▶ open
+ *
+ * A weight above the limit goes when the window is empty: it could never fit, and it is the operator's limit, not the caller's fault.
+ */
+export class LimiterBucket {
+  inUse = 0;
+  heldUntil = Number.NEGATIVE_INFINITY;
+  private readonly rules: BucketRules;
+  private readonly waiting = new PriorityQueue<BucketWaiter>((waiter) => waiter.isOver);
+  /** Of the last window, oldest first. */
+  private starts: Start[] = [];
+  private used = 0;
+  private due: Due | null = null;
+  /** While it is held: over how many milliseconds those who wait will be let go, and how many more are expected. */
+  private rampMs = 0;
+  private returning = 0;
+  /** How many are let go one by one after a hold, and how far apart in milliseconds on average. */
+  private ramp = 0;
+  private rampGapMs = 0;
+  private notBefore = Number.NEGATIVE_INFINITY;
+
+  constructor(rules: BucketRules) {
+    this.rules = rules;
+  }
+
+  get waiters(): number {
+    return this.waiting.size;
+  }
+
+  /** Whether it holds nothing that a new one would not have. */
+  isIdle(now: number): boolean {
+    this.expire(now);
+    return this.inUse === 0 && this.waiting.size === 0 && this.starts.length === 0 && this.heldUntil <= now;
+  }
+
+  wait(waiter: BucketWaiter, priority: number): void {
+    this.waiting.push(priority, waiter);
+    this.letGo();
+  }
+
+  /** The waiter has given up; it has marked itself. */
+  left(): void {
+    this.waiting.removed();
+    this.letGo();
+  }
+
+  ended(): void {
+    this.inUse--;
+    this.letGo();
+  }
+
+  /** What was let go begins only now: another limit held it up. */
+  restart(start: Start): void {
+    const place = this.starts.indexOf(start);
+    if (place < 0) return;
+    this.starts.splice(place, 1);
+    start.at = this.rules.clock.monotonic();
+    this.starts.push(start);
+  }
+
+  /** Lets nobody go for so long; a hold that ends sooner than one that holds already changes nothing. */
+  hold(seconds: number): void {
+    const { clock } = this.rules;
+    const until = clock.monotonic() + seconds * 1000;
+    if (until <= this.heldUntil) return;
+    this.heldUntil = until;
+    this.rampMs = 1000 * Math.min(RAMP_MAX_SECONDS, Math.max(RAMP_MIN_SECONDS, seconds * RAMP_SHARE));
+    // Whoever fails with it comes back at the same instant.
+    this.returning = this.inUse;
+    this.letGo();
+  }
+
+  /** The limits have changed. */
+  letGo(): void {
+    for (;;) {
+      const next = this.waiting.peek();
+      if (next === undefined) break;
+      const now = this.rules.clock.monotonic();
+      if (this.rampMs > 0 && now >= this.heldUntil) this.beginRamp(now);
+      const at = this.opensAt(next.weight, now);
+      if (at === null) break;
+      if (at > now) {
+        this.arm(at);
+        return;
+      }
+      this.waiting.shift();
+      this.begin(next, now);
+    }
+    this.disarm();
+  }
+
+  /** Why a newcomer would wait, and until when (monotonic milliseconds) as far as that is known. */
+  blockedBy(): { reason: 'task-limit' | 'rate-limit'; until?: number } | null {
+    const now = this.rules.clock.monotonic();
+    const at = this.opensAt(this.waiting.peek()?.weight ?? 0, now);
+    if (at === null) return { reason: 'task-limit' };
+    return at > now || this.waiting.size > 0 ? { reason: 'rate-limit', until: at } : null;
+  }
+
+  private beginRamp(now: number): void {
+    this.ramp = Math.max(this.waiting.size, this.returning);
+    this.rampGapMs = this.rampMs / this.ramp;
+    this.notBefore = now + this.rules.random() * this.rampGapMs;
+    this.rampMs = 0;
+  }
+
+  private begin(waiter: BucketWaiter, now: number): void {
+    const start: Start = { at: now, weight: waiter.weight };
+    this.inUse++;
+    if (this.rules.limits.limit !== undefined) {
+      this.starts.push(start);
+      this.used += start.weight;
+    }
+    if (this.ramp > 0) {
+      this.ramp--;
+      this.notBefore = now + 2 * this.rules.random() * this.rampGapMs;
+    }
+    waiter.isOver = true;
+    waiter.go(start);
+  }
+
+  /** When that weight may begin: now or later; null when it waits for somebody to end. */
+  private opensAt(weight: number, now: number): number | null {
+    const { concurrency, limit, perSeconds } = this.rules.limits;
+    const earliest = Math.max(now, this.heldUntil, this.ramp > 0 ? this.notBefore : now);
+    if (concurrency !== undefined && this.inUse >= concurrency) return earliest > now && this.heldUntil > now ? this.heldUntil : null;
+    if (limit === undefined || perSeconds === undefined) return earliest;
+    this.expire(now);
+    let rest = this.used;
+    let at = earliest;
+    for (const start of this.starts) {
+      if (rest + weight <= limit + ROUNDING) break;
+      rest -= start.weight;
+      at = Math.max(at, start.at + perSeconds * 1000);
+    }
+    return at;
+  }
+
+  private expire(now: number): void {
+    const windowMs = (this.rules.limits.perSeconds ?? 0) * 1000;
+    let gone = 0;
+    for (const start of this.starts) {
+      if (start.at + windowMs > now) break;
+      this.used -= start.weight;
+      gone++;
+    }
+    if (gone > 0) this.starts.splice(0, gone);
+    if (this.starts.length === 0) this.used = 0;
+  }
+
+  private arm(at: number): void {
+    if (this.due !== null && this.due.place >= 0 && this.due.at === at) return;
+    this.disarm();
+    this.due = this.rules.dues.add(at, () => {
+      this.due = null;
+      this.letGo();
+    });
+  }
+
+  private disarm(): void {
+    if (this.due !== null) this.rules.dues.cancel(this.due);
+    this.due = null;
+  }
+}

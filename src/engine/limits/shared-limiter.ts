@@ -1,0 +1,205 @@
+import type { Metadata } from '../../schemas/item.ts';
+import type { LimiterPatch, LimiterSettings, LimiterView } from '../../schemas/limiter.ts';
+import { cutText } from '../bounds/cut-text.ts';
+import { PermanentError, SluiceError } from '../contract/errors.ts';
+import type { Expression, ExpressionLanguage, Ports } from '../ports.ts';
+import { sizeWithin } from '../stage/json-fault.ts';
+import type { DueQueue } from '../time/due-queue.ts';
+import { type BucketRules, type BucketWaiter, LimiterBucket } from './limiter-bucket.ts';
+
+/** What an item asks a limiter with. */
+export interface LimiterClaim {
+  value: unknown;
+  metadata: Metadata;
+  priority: number;
+}
+
+/** A place under a limiter. */
+export interface LimiterPass {
+  /** What was let go begins only now, because it had to wait for something else. */
+  restart(): void;
+  /** A server asks for a pause: nobody who shares this limit is let go for so long. */
+  hold(seconds: number): void;
+  /** To be called once. */
+  release(): void;
+}
+
+/** A wait for a place; it begins with its creation. */
+export interface LimiterWait {
+  readonly pass: Promise<LimiterPass>;
+  blockedBy(): { reason: 'task-limit' | 'rate-limit'; until?: number } | null;
+}
+
+/** The key or weight of a limiter cannot be told of this item; it could not be another time. */
+class LimiterKeyError extends PermanentError {
+  override name = 'LimiterKey';
+}
+
+const KEYS_SHOWN = 100;
+/** Buckets that nobody needs are looked for when there are twice as many as after the last look. */
+const SWEEP_AT_LEAST = 64;
+const KEY_LENGTH_MAX = 1024;
+/** What is no text becomes one, unless it is larger than this. */
+const KEY_SIZE_MAX = 1024 * 1024;
+/**
+ * So many keys are limited each for itself at the same time; keys that come on top of them share one limit, which is stricter, never laxer.
+ * Else whoever chooses the keys of his items could fill the memory with them.
+ */
+const KEYS_MAX = 100_000;
+const OTHERS = '(others)';
+/** While there are so many, no more often than this it is looked for some that nobody needs. */
+const SWEEP_MS = 1000;
+
+type Environment = Pick<Ports, 'clock' | 'random'> & { dues: DueQueue; expressions: ExpressionLanguage | undefined };
+
+/** A named limit that tasks of any stage and pipeline share, for each key on its own; see {@link LimiterBucket}. */
+export class SharedLimiter {
+  readonly name: string;
+  readonly rules: BucketRules & { limits: LimiterSettings };
+  private settings: LimiterSettings;
+  private readonly key: Expression | null;
+  private readonly weight: Expression | null;
+  private readonly buckets = new Map<string, LimiterBucket>();
+  private sweepAt = SWEEP_AT_LEAST;
+  private sweptAt = Number.NEGATIVE_INFINITY;
+
+  /** Throws `invalid-params` when an expression is none. */
+  constructor(name: string, settings: LimiterSettings, environment: Environment) {
+    const { clock, random, dues, expressions } = environment;
+    this.name = name;
+    this.settings = settings;
+    this.rules = { limits: settings, clock, random, dues };
+    this.key = compiled('key', settings.key, expressions);
+    this.weight = compiled('weight', settings.weight, expressions);
+  }
+
+  /** Waits for a place, in the order of priorities. `pass` rejects with the signal's reason when that aborts first. */
+  claim(claim: LimiterClaim, signal: AbortSignal): LimiterWait {
+    let bucket: LimiterBucket | undefined;
+    const pass = (async () => {
+      const weight = await this.weightOf(claim);
+      const key = await this.keyOf(claim);
+      signal.throwIfAborted();
+      bucket = this.bucketOf(key);
+      return await placeIn(bucket, weight, claim.priority, signal);
+    })();
+    return { pass, blockedBy: () => bucket?.blockedBy() ?? null };
+  }
+
+  /** Takes effect at once, for those who wait too. Throws `invalid-input` when nothing would be limited any more. */
+  change({ concurrency, limit, perSeconds }: LimiterPatch): void {
+    const { key, weight } = this.settings;
+    const now = this.settings;
+    const next = {
+      concurrency: concurrency === undefined ? now.concurrency : (concurrency ?? undefined),
+      limit: limit === undefined ? now.limit : (limit ?? undefined),
+      perSeconds: perSeconds === undefined ? now.perSeconds : (perSeconds ?? undefined),
+    };
+    const fault = faultOf(next);
+    if (fault !== undefined) throw new SluiceError('invalid-input', `/ ${fault}`, { errors: [{ path: '', message: fault }] });
+    this.settings = present({ ...next, key, weight });
+    (this.rules as { limits: LimiterSettings }).limits = this.settings;
+    for (const bucket of this.buckets.values()) bucket.letGo();
+  }
+
+  view(instant: (monotonic: number) => string): LimiterView {
+    const now = this.rules.clock.monotonic();
+    const held = (until: number): string | null => (until > now ? instant(until) : null);
+    const all = [...this.buckets].map(([key, { inUse, waiters, heldUntil }]) => ({ key, inUse, waiting: waiters, heldUntil }));
+    const busy = all.filter((row) => row.inUse > 0 || row.waiting > 0 || row.heldUntil > now);
+    busy.sort((a, b) => b.waiting - a.waiting || b.inUse - a.inUse);
+    return {
+      name: this.name,
+      inUse: all.reduce((sum, { inUse }) => sum + inUse, 0),
+      waiting: all.reduce((sum, { waiting }) => sum + waiting, 0),
+      heldUntil: held(all.reduce((latest, { heldUntil }) => Math.max(latest, heldUntil), Number.NEGATIVE_INFINITY)),
+      settings: { ...this.settings },
+      keys: this.key === null ? [] : busy.slice(0, KEYS_SHOWN).map((row) => ({ ...row, heldUntil: held(row.heldUntil) })),
+    };
+  }
+
+  private bucketOf(key: string): LimiterBucket {
+    const known = this.buckets.get(key);
+    if (known !== undefined) return known;
+    if (this.buckets.size >= this.sweepAt) this.sweep();
+    if (this.buckets.size >= KEYS_MAX && key !== OTHERS) return this.bucketOf(OTHERS);
+    const bucket = new LimiterBucket(this.rules);
+    this.buckets.set(key, bucket);
+    return bucket;
+  }
+
+  private sweep(): void {
+    const now = this.rules.clock.monotonic();
+    if (this.buckets.size >= KEYS_MAX && now < this.sweptAt + SWEEP_MS) return;
+    this.sweptAt = now;
+    for (const [key, bucket] of this.buckets) if (bucket.isIdle(now)) this.buckets.delete(key);
+    this.sweepAt = Math.min(KEYS_MAX, Math.max(SWEEP_AT_LEAST, 2 * this.buckets.size));
+  }
+
+  /** What finds nothing shares one limit with all others that do. */
+  private async keyOf(claim: LimiterClaim): Promise<string> {
+    if (this.key === null) return '';
+    const found = await this.evaluate('key', this.key, claim);
+    if (typeof found !== 'string' && sizeWithin(found, KEY_SIZE_MAX) > KEY_SIZE_MAX) {
+      throw new LimiterKeyError(`the key of "${this.name}" is larger than ${KEY_SIZE_MAX} characters`);
+    }
+    const text = typeof found === 'string' ? found : JSON.stringify(found ?? null);
+    return cutText(text, KEY_LENGTH_MAX);
+  }
+
+  private async weightOf(claim: LimiterClaim): Promise<number> {
+    if (this.weight === null) return 1;
+    const found = (await this.evaluate('weight', this.weight, claim)) ?? 1;
+    if (typeof found === 'number' && Number.isFinite(found) && found >= 0) return found;
+    throw new LimiterKeyError(`the weight of "${this.name}" must be a number of 0 or more, not ${JSON.stringify(found)}`);
+  }
+
+  private async evaluate(which: 'key' | 'weight', expression: Expression, { value, metadata }: LimiterClaim): Promise<unknown> {
+    const members = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+    try {
+      return await expression({ ...members, value, metadata });
+    } catch (error) {
+      throw new LimiterKeyError(`the ${which} of the limiter "${this.name}" fails: ${(error as Error).message}`);
+    }
+  }
+}
+
+function placeIn(bucket: LimiterBucket, weight: number, priority: number, signal: AbortSignal): Promise<LimiterPass> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => {
+      waiter.isOver = true;
+      bucket.left();
+      reject(signal.reason);
+    };
+    const waiter: BucketWaiter = {
+      weight,
+      isOver: false,
+      go(start) {
+        signal.removeEventListener('abort', giveUp);
+        resolve({ restart: () => bucket.restart(start), hold: (seconds) => bucket.hold(seconds), release: () => bucket.ended() });
+      },
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    bucket.wait(waiter, priority);
+  });
+}
+
+function compiled(which: string, source: string | undefined, expressions: ExpressionLanguage | undefined): Expression | null {
+  if (source === undefined) return null;
+  try {
+    if (expressions === undefined) throw new Error('there is no language for expressions');
+    return expressions.compile(source);
+  } catch (error) {
+    const message = `is no expression: ${(error as Error).message}`;
+    throw new SluiceError('invalid-params', `/${which} ${message}`, { errors: [{ path: `/${which}`, message }] });
+  }
+}
+
+function faultOf({ concurrency, limit, perSeconds }: { [Limit in keyof LimiterPatch]: number | undefined }): string | undefined {
+  if ((limit === undefined) !== (perSeconds === undefined)) return 'needs both "limit" and "perSeconds", or neither';
+  return concurrency === undefined && limit === undefined ? 'needs "concurrency", or "limit" and "perSeconds"' : undefined;
+}
+
+function present(settings: { [Name in keyof LimiterSettings]: LimiterSettings[Name] | undefined }): LimiterSettings {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as LimiterSettings;
+}

@@ -1,0 +1,202 @@
+import type { ItemDetail, ItemSummary, WaitingFor } from '../../schemas/item.ts';
+import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
+import { newestFailures } from '../feeds/error-tally.ts';
+import type { Core } from '../flow/core.ts';
+import { type Item, type Stage, Worker } from '../model/model.ts';
+
+/** Everything that can be seen of a pipeline. Each answer is a copy: nothing in it changes afterwards. */
+export class Views {
+  private readonly core: Core;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  stats(): PipelineStats {
+    const { core } = this;
+    const now = core.time.tick();
+    const queueSizes: Record<string, number> = {};
+    const stageStats: Record<string, StageStats> = {};
+    let queued = 0;
+    let retrying = 0;
+    let inProgress = 0;
+    for (const stage of core.allStages) {
+      queueSizes[stage.name] = stage.waiting;
+      stageStats[stage.name] = {
+        stageName: stage.name,
+        pendingItems: stage.waiting + stage.parked,
+        inProgressItems: stage.inProgress,
+        completedItems: stage.completed,
+        failedItems: stage.failed,
+        skippedItems: stage.skipped,
+        retriedItems: stage.retried,
+      };
+      queued += stage.waiting;
+      retrying += stage.parked;
+      inProgress += stage.inProgress;
+    }
+    const rate = core.window.perSecond(now);
+    const [p50 = null, p90 = null, p99 = null] = core.window.quantiles(now, [0.5, 0.9, 0.99]);
+    const { processed, failed, cancelled, inFlight } = core;
+    return {
+      itemsProcessed: processed,
+      itemsFailed: failed,
+      itemsCancelled: cancelled,
+      itemsFed: core.fed,
+      itemsInFlight: inFlight,
+      queueSizes,
+      stageStats,
+      statusCounts: { queued, in_progress: inProgress, completed: processed, failed, retrying, skipped: 0, cancelled },
+      throughputPerSecond: rate,
+      latencySeconds: { p50, p90, p99 },
+      bottleneck: this.bottleneck(),
+      etaSeconds: inFlight === 0 ? 0 : rate === 0 ? null : inFlight / rate,
+      handlersIgnoringSignal: core.allStages.reduce((sum, stage) => sum + stage.ignoringSignal, 0),
+      asOf: core.events.asOf,
+    };
+  }
+
+  workerNames(): Record<string, string[]> {
+    return Object.fromEntries(this.core.stages.map((stage) => [stage.name, stage.workerNames]));
+  }
+
+  workerStates(): Record<string, WorkerState> {
+    return this.eachWorker((worker) => {
+      const { item } = worker;
+      return {
+        workerName: worker.name,
+        stage: worker.stage.name,
+        status: item === null ? 'idle' : 'busy',
+        currentItemId: item?.id ?? null,
+        currentTask: worker.attempt?.task ?? worker.waitingTask?.name ?? null,
+        taskStatus: worker.taskStatus,
+        processingSince: item === null ? null : this.core.time.instant(worker.processingSince),
+        waitingFor: item === null ? null : this.workerWaitsFor(worker),
+      };
+    });
+  }
+
+  workerMetrics(): Record<string, WorkerMetrics> {
+    return this.eachWorker((worker) => {
+      const { itemsProcessed, itemsFailed, busyMs, lastActive } = worker;
+      const ended = itemsProcessed + itemsFailed;
+      return {
+        workerName: worker.name,
+        stage: worker.stage.name,
+        itemsProcessed,
+        itemsFailed,
+        totalProcessingTimeSeconds: busyMs / 1000,
+        avgProcessingTimeSeconds: ended === 0 ? 0 : busyMs / 1000 / ended,
+        lastActive: lastActive === 0 ? null : this.core.time.instant(lastActive),
+      };
+    });
+  }
+
+  errors(): ErrorSummary {
+    const { core } = this;
+    return {
+      totalFailed: core.failed,
+      errorsByType: Object.fromEntries(core.errorsByType),
+      errorsByStage: Object.fromEntries(core.errorsByStage),
+      failedItems: newestFailures([...core.recentFailures.values()]).map((failure) => ({ ...failure })),
+    };
+  }
+
+  snapshot(): DashboardSnapshot {
+    const pipelineStats = this.stats();
+    return {
+      workerStates: this.workerStates(),
+      workerMetrics: this.workerMetrics(),
+      pipelineStats,
+      errorSummary: this.errors(),
+      timestamp: this.core.time.instant(this.core.time.now),
+      asOf: pipelineStats.asOf,
+    };
+  }
+
+  summary(item: Item): ItemSummary {
+    return {
+      id: item.id,
+      sequenceId: item.sequenceId,
+      feedId: item.feed.id,
+      status: item.shownStatus,
+      stage: item.stage.name,
+      worker: item.holder instanceof Worker ? item.holder.name : null,
+      priority: item.priority,
+      attempts: item.attempts,
+      updatedAt: this.core.time.instant(item.updatedAt),
+      error: item.error,
+    };
+  }
+
+  detail(item: Item): ItemDetail {
+    const history = this.core.events.history(item);
+    return {
+      ...this.summary(item),
+      value: item.value,
+      metadata: item.metadata,
+      acceptedAt: this.core.time.instant(item.acceptedAt),
+      waitingFor: item.isFinal ? null : this.waitsFor(item),
+      history: history.events,
+      historyTruncated: history.truncated,
+    };
+  }
+
+  private waitsFor(item: Item): WaitingFor | null {
+    const { holder, stage, status } = item;
+    if (holder instanceof Worker) return this.workerWaitsFor(holder);
+    if (status === 'retrying' && holder !== null) return { reason: 'retry', until: this.core.time.instant(holder.at) };
+    return { reason: stage.isOpen ? 'workers' : 'paused', stage: stage.name };
+  }
+
+  private workerWaitsFor(worker: Worker): WaitingFor | null {
+    const { time } = this.core;
+    if (worker.blocked !== null) {
+      return { reason: 'next-stage-full', stage: worker.blocked.at.name };
+    }
+    const task = worker.waitingTask;
+    if (task === null) return null;
+    // What it waits for can change while it waits: a place came, and now the window is full.
+    const shared = worker.sharedWait?.blockedBy();
+    const blocked = shared ?? worker.runner.limiterOf(task)?.blockedBy();
+    const reason = blocked?.reason ?? worker.waitingFor ?? 'task-limit';
+    const limiter = worker.sharedWait === null ? {} : { limiter: task.limiter?.name };
+    return { reason, task: task.name, ...limiter, ...(blocked?.until === undefined ? {} : { until: time.instant(blocked.until) }) };
+  }
+
+  /**
+   * The stage that holds up the rest: of those where items wait, the one that would take longest to work them off,
+   * by waiting items per worker. The reason says what would help.
+   */
+  private bottleneck(): PipelineStats['bottleneck'] {
+    let worst: Stage | undefined;
+    let most = 0;
+    for (const stage of this.core.stages) {
+      const workers = Math.max(1, stage.workers.length);
+      const waiting = (stage.waiting + stage.blocked.size + stage.parked) / workers;
+      if (waiting > most) {
+        most = waiting;
+        worst = stage;
+      }
+    }
+    if (worst === undefined) return null;
+    return { stage: worst.name, reason: this.reasonOf(worst) };
+  }
+
+  private reasonOf(stage: Stage): NonNullable<PipelineStats['bottleneck']>['reason'] {
+    if (!stage.isOpen) return 'paused';
+    if (stage.waiting === 0 && stage.blocked.size === 0) return 'retry';
+    const isFull = stage.workers.some((worker) => worker.waitingFor === 'next-stage-full');
+    if (isFull) return 'next-stage-full';
+    const shared = stage.workers.find((worker) => worker.sharedWait !== null)?.sharedWait?.blockedBy();
+    return shared?.reason ?? stage.runner.blockedByLimit() ?? 'workers';
+  }
+
+  private eachWorker<T>(view: (worker: Worker) => T): Record<string, T> {
+    const all: Record<string, T> = {};
+    for (const stage of this.core.allStages) {
+      for (const worker of stage.workers) all[worker.name] = view(worker);
+    }
+    return all;
+  }
+}

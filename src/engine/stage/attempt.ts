@@ -1,0 +1,105 @@
+import type { Metadata } from '../../schemas/item.ts';
+import { PermanentError, RetryAfterError } from '../contract/errors.ts';
+import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { Attempt, Item, Worker } from '../model/model.ts';
+import type { Logger } from '../ports.ts';
+
+/** What an attempt reports to. */
+export interface AttemptSink {
+  readonly logger: Logger;
+  setStatus(attempt: TaskAttempt, text: string, minIntervalSeconds: number): boolean;
+  progress(attempt: TaskAttempt, fraction: number): void;
+}
+
+/** The context of one attempt. The abort controller is made only for who looks at the signal. */
+export class TaskAttempt implements Attempt {
+  readonly item: Item;
+  readonly attempt: number;
+  readonly holder: Worker;
+  readonly spec: TaskSpec;
+  /** Set anew for each item when the definition's parameters hold templates. */
+  params: unknown;
+  private readonly sink: AttemptSink;
+  private controller: AbortController | undefined;
+  private listeners: ((reason: unknown) => void)[] | undefined;
+  private isEnded = false;
+
+  constructor(sink: AttemptSink, holder: Worker, item: Item, spec: TaskSpec) {
+    this.sink = sink;
+    this.holder = holder;
+    this.item = item;
+    this.spec = spec;
+    this.params = spec.params;
+    this.attempt = item.attempts;
+  }
+
+  get itemId(): string {
+    return this.item.id;
+  }
+  get sequenceId(): number {
+    return this.item.sequenceId;
+  }
+  get pipeline(): string {
+    return this.holder.stage.pipelineId;
+  }
+  get stage(): string {
+    return this.holder.stage.name;
+  }
+  get task(): string {
+    return this.spec.name;
+  }
+  get worker(): string {
+    return this.holder.name;
+  }
+  get metadata(): Metadata {
+    return this.item.metadata;
+  }
+  get logger(): Logger {
+    return this.sink.logger;
+  }
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    return this.controller.signal;
+  }
+
+  onAbort(listener: (reason: unknown) => void): void {
+    if (this.isEnded) {
+      const { signal } = this;
+      if (signal.aborted) listener(signal.reason);
+      else signal.addEventListener('abort', () => listener(signal.reason), { once: true });
+      return;
+    }
+    this.listeners ??= [];
+    this.listeners.push(listener);
+  }
+
+  setStatus(text: string, options?: { minIntervalSeconds?: number }): boolean {
+    return !this.isEnded && this.sink.setStatus(this, text, options?.minIntervalSeconds ?? 0);
+  }
+
+  progress(fraction: number): void {
+    if (!this.isEnded && Number.isFinite(fraction)) this.sink.progress(this, Math.min(1, Math.max(0, fraction)));
+  }
+
+  permanent(message: string): Error {
+    return new PermanentError(message);
+  }
+
+  retryAfter(seconds: number, message?: string): Error {
+    return new RetryAfterError(seconds, message);
+  }
+
+  end(reason?: Error): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    if (reason === undefined) return;
+    // Also for who looks at the signal only after the attempt was given up.
+    this.controller ??= new AbortController();
+    const { controller, listeners = [] } = this;
+    // Listeners are foreign code, which may cancel or shut down in its turn: not in the middle of a transition.
+    queueMicrotask(() => {
+      controller.abort(reason);
+      for (const listener of listeners) listener(reason);
+    });
+  }
+}
