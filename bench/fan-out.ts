@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type EventSource, Pipeline } from '../src/engine/index.ts';
 import { silentLogger } from '../src/engine/ports.ts';
-import { createSseHub } from '../src/http/sse-hub.ts';
+import { createSseHub } from '../src/http/sse/hub.ts';
 import { median, report } from './row.ts';
 import { startServer } from './servers/child.ts';
 

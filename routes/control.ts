@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { PipelineRuntime } from '../src/engine/index.ts';
-import { toControlled } from '../src/http/pipeline-view.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
+import { toControlled } from '../src/http/routing/pipeline-view.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import {
   BODY_PROBLEMS,
   noBody,
@@ -11,8 +11,8 @@ import {
   refuseDuringShutdown,
   reply,
   stageParams,
-} from '../src/http/route-schemas.ts';
-import type { ZodTypes } from '../src/http/schema-compiler.ts';
+} from '../src/http/schemas/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { joinBodySchema, shutdownBodySchema, shutdownReportSchema } from '../src/schemas/control.ts';
 import { pipelineControlledSchema } from '../src/schemas/pipeline.ts';
 import type { ErrorCode } from '../src/schemas/problem.ts';

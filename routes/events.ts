@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { EventSource } from '../src/engine/index.ts';
-import { sees } from '../src/http/caller.ts';
-import { allEventsQuerySchema, eventPosition, eventQuerySchema, toEventFilter } from '../src/http/event-query.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
-import { pipelineParams, problems } from '../src/http/route-schemas.ts';
-import type { ZodTypes } from '../src/http/schema-compiler.ts';
-import type { SnapshotSource } from '../src/http/sse-snapshots.ts';
+import { sees } from '../src/http/routing/caller.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
+import { pipelineParams, problems } from '../src/http/schemas/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
+import { allEventsQuerySchema, eventPosition, eventQuerySchema, toEventFilter } from '../src/http/sse/event-query.ts';
+import type { SnapshotSource } from '../src/http/sse/snapshots.ts';
 
 const DESCRIPTION = `
 An event stream as browsers read it with \`EventSource\`. It begins with \`retry: 1000\`.

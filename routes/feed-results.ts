@@ -1,10 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { type PipelineRuntime, SluiceError } from '../src/engine/index.ts';
-import { callerSignal, onlyMakerOf } from '../src/http/caller.ts';
-import { decodeCursor, encodeCursor } from '../src/http/cursor.ts';
-import { sendNdjson, wantsNdjson } from '../src/http/lists.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
+import { callerSignal, onlyMakerOf } from '../src/http/routing/caller.ts';
+import { decodeCursor, encodeCursor } from '../src/http/routing/cursor.ts';
+import { sendNdjson, wantsNdjson } from '../src/http/routing/lists.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
+import { type RowStep, sendRows } from '../src/http/routing/row-stream.ts';
 import {
   BODY_PROBLEMS,
   feedParams,
@@ -18,9 +19,8 @@ import {
   refuseDuringShutdown,
   reply,
   retiredSchema,
-} from '../src/http/route-schemas.ts';
-import { type RowStep, sendRows } from '../src/http/row-stream.ts';
-import { compileWriter, type ZodTypes } from '../src/http/schema-compiler.ts';
+} from '../src/http/schemas/route-schemas.ts';
+import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { waitBodySchema, waitReplySchema } from '../src/schemas/feed.ts';
 import { type PipelineResult, resultExample, resultSchema } from '../src/schemas/item.ts';
 

@@ -1,15 +1,23 @@
 import type { Readable } from 'node:stream';
 import type { FastifyPluginAsync } from 'fastify';
 import type { Replayable } from '../src/engine/index.ts';
-import { callerSignal } from '../src/http/caller.ts';
-import { feedingAs } from '../src/http/feed-access.ts';
-import { feedContent, jsonFeedBody } from '../src/http/feed-body.ts';
-import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/idempotency.ts';
-import { acceptNdjson, isNdjson } from '../src/http/ndjson-body.ts';
-import { feedNdjson } from '../src/http/ndjson-feed.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
-import { BODY_PROBLEMS, LOCATION, pipelineParams, problems, REPLAYED, refuseDuringShutdown, reply } from '../src/http/route-schemas.ts';
-import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import { acceptNdjson, isNdjson } from '../src/http/bodies/ndjson-body.ts';
+import { feedNdjson } from '../src/http/bodies/ndjson-feed.ts';
+import { callerSignal } from '../src/http/routing/caller.ts';
+import { feedingAs } from '../src/http/routing/feed-access.ts';
+import { feedContent, jsonFeedBody } from '../src/http/routing/feed-body.ts';
+import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/routing/idempotency.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
+import {
+  BODY_PROBLEMS,
+  LOCATION,
+  pipelineParams,
+  problems,
+  REPLAYED,
+  refuseDuringShutdown,
+  reply,
+} from '../src/http/schemas/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { type FeedReceipt, feedQuerySchema, feedReceiptSchema } from '../src/schemas/control.ts';
 
 /** Gives items to a pipeline. */

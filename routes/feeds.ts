@@ -1,9 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import { callerSignal, onlyMakerOf } from '../src/http/caller.ts';
-import { decodeCursor, encodeCursor } from '../src/http/cursor.ts';
-import { sendNdjson, wantsNdjson } from '../src/http/lists.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
+import { callerSignal, onlyMakerOf } from '../src/http/routing/caller.ts';
+import { decodeCursor, encodeCursor } from '../src/http/routing/cursor.ts';
+import { sendNdjson, wantsNdjson } from '../src/http/routing/lists.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import {
   BODY_PROBLEMS,
   feedParams,
@@ -17,8 +17,8 @@ import {
   problems,
   refuseDuringShutdown,
   reply,
-} from '../src/http/route-schemas.ts';
-import { compileWriter, type ZodTypes } from '../src/http/schema-compiler.ts';
+} from '../src/http/schemas/route-schemas.ts';
+import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { feedExample, feedViewSchema, waitSecondsSchema } from '../src/schemas/feed.ts';
 
 const tags = ['Feeds'];

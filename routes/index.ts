@@ -3,7 +3,7 @@
  * logging are src/http's business. A file that is not registered here doesn't exist.
  */
 import type { FastifyPluginAsync } from 'fastify';
-import type { RouteDeps } from '../src/http/route-deps.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import control from './control.ts';
 import events from './events.ts';
 import feed from './feed.ts';

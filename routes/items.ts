@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import { given } from '../src/http/lists.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
+import { given } from '../src/http/routing/lists.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import {
   BODY_PROBLEMS,
   itemParams,
@@ -11,8 +11,8 @@ import {
   problems,
   refuseDuringShutdown,
   reply,
-} from '../src/http/route-schemas.ts';
-import type { ZodTypes } from '../src/http/schema-compiler.ts';
+} from '../src/http/schemas/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { itemDetailSchema, itemSummarySchema } from '../src/schemas/item.ts';
 import { knownNameSchema, knownStageNameSchema } from '../src/schemas/names.ts';
 

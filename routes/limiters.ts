@@ -1,11 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import type { PipelineHost } from '../src/engine/index.ts';
-import { type Caller, may, sees } from '../src/http/caller.ts';
-import { pageByName } from '../src/http/lists.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
-import { BODY_PROBLEMS, listShape, nextCursorSchema, noQuery, problems, reply } from '../src/http/route-schemas.ts';
-import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import { type Caller, may, sees } from '../src/http/routing/caller.ts';
+import { pageByName } from '../src/http/routing/lists.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
+import { BODY_PROBLEMS, listShape, nextCursorSchema, noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import type { PipelineDefinition } from '../src/schemas/definition.ts';
 import { type LimiterView, limiterPatchSchema, limiterViewExample, limiterViewSchema } from '../src/schemas/limiter.ts';
 import { knownNameSchema } from '../src/schemas/names.ts';

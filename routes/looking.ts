@@ -1,9 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import type { PipelineRuntime } from '../src/engine/index.ts';
-import { decodeCursor, encodeCursor } from '../src/http/cursor.ts';
-import { given, sendNdjson, wantsNdjson } from '../src/http/lists.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
+import { decodeCursor, encodeCursor } from '../src/http/routing/cursor.ts';
+import { given, sendNdjson, wantsNdjson } from '../src/http/routing/lists.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import {
   LIMIT_DEFAULT,
   listReply,
@@ -14,8 +14,8 @@ import {
   problems,
   reply,
   retiredSchema,
-} from '../src/http/route-schemas.ts';
-import { compileWriter, type ZodTypes } from '../src/http/schema-compiler.ts';
+} from '../src/http/schemas/route-schemas.ts';
+import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { itemStatusSchema, itemSummaryExample, itemSummarySchema, resultExample, resultSchema } from '../src/schemas/item.ts';
 import { knownNameSchema, knownStageNameSchema } from '../src/schemas/names.ts';
 import {

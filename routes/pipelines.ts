@@ -1,11 +1,11 @@
 import type { FastifyPluginAsync, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
-import { type Caller, sees } from '../src/http/caller.ts';
-import { invalidInput } from '../src/http/faults.ts';
-import { pageByName } from '../src/http/lists.ts';
-import { toDetail, toSummary } from '../src/http/pipeline-view.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
+import { invalidInput } from '../src/http/problems/faults.ts';
+import { type Caller, sees } from '../src/http/routing/caller.ts';
+import { pageByName } from '../src/http/routing/lists.ts';
+import { toDetail, toSummary } from '../src/http/routing/pipeline-view.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import {
   BODY_PROBLEMS,
   LOCATION,
@@ -16,8 +16,8 @@ import {
   problems,
   refuseDuringShutdown,
   reply,
-} from '../src/http/route-schemas.ts';
-import { validatorCompiler, type ZodTypes } from '../src/http/schema-compiler.ts';
+} from '../src/http/schemas/route-schemas.ts';
+import { validatorCompiler, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { pipelineDefinitionSchema } from '../src/schemas/definition.ts';
 import { pipelineDetailSchema, pipelinePutSchema, pipelineSummaryExample, pipelineSummarySchema } from '../src/schemas/pipeline.ts';
 

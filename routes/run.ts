@@ -2,16 +2,24 @@ import type { Readable } from 'node:stream';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { PipelineRuntime, RunAnswer, RunRequest } from '../src/engine/index.ts';
-import { callerSignal } from '../src/http/caller.ts';
-import { feedingAs } from '../src/http/feed-access.ts';
-import { feedContent, jsonFeedBody } from '../src/http/feed-body.ts';
-import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/idempotency.ts';
-import { acceptNdjson, collectNdjson, isNdjson } from '../src/http/ndjson-body.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
-import { BODY_PROBLEMS, NDJSON, pipelineParams, problems, REPLAYED, refuseDuringShutdown, reply } from '../src/http/route-schemas.ts';
-import { type RowForm, rowFormOf, sendRows } from '../src/http/row-stream.ts';
-import type { ZodTypes } from '../src/http/schema-compiler.ts';
-import { beginUpload, stepsOf } from '../src/http/streamed-run.ts';
+import { acceptNdjson, collectNdjson, isNdjson } from '../src/http/bodies/ndjson-body.ts';
+import { callerSignal } from '../src/http/routing/caller.ts';
+import { feedingAs } from '../src/http/routing/feed-access.ts';
+import { feedContent, jsonFeedBody } from '../src/http/routing/feed-body.ts';
+import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/routing/idempotency.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
+import { type RowForm, rowFormOf, sendRows } from '../src/http/routing/row-stream.ts';
+import { beginUpload, stepsOf } from '../src/http/routing/streamed-run.ts';
+import {
+  BODY_PROBLEMS,
+  NDJSON,
+  pipelineParams,
+  problems,
+  REPLAYED,
+  refuseDuringShutdown,
+  reply,
+} from '../src/http/schemas/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { runQuerySchema, runReplySchema } from '../src/schemas/control.ts';
 import { feedViewSchema } from '../src/schemas/feed.ts';
 import { resultExample, resultSchema } from '../src/schemas/item.ts';

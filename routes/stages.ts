@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
-import type { RouteDeps } from '../src/http/route-deps.ts';
-import { BODY_PROBLEMS, noQuery, problems, reply, stageParams } from '../src/http/route-schemas.ts';
-import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
+import { BODY_PROBLEMS, noQuery, problems, reply, stageParams } from '../src/http/schemas/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { stageTunedSchema, stageTuningSchema } from '../src/schemas/redefinition.ts';
 
 const tags = ['Pipelines'];

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import { pageByName } from '../src/http/lists.ts';
-import type { RouteDeps } from '../src/http/route-deps.ts';
-import { listShape, nextCursorSchema, problems, reply } from '../src/http/route-schemas.ts';
-import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import { pageByName } from '../src/http/routing/lists.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
+import { listShape, nextCursorSchema, problems, reply } from '../src/http/schemas/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { taskInfoSchema } from '../src/schemas/task.ts';
 
 const listSchema = z.object({ tasks: z.array(taskInfoSchema), nextCursor: nextCursorSchema });

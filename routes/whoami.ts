@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import type { RouteDeps } from '../src/http/route-deps.ts';
-import { noQuery, problems, reply } from '../src/http/route-schemas.ts';
-import type { ZodTypes } from '../src/http/schema-compiler.ts';
+import type { RouteDeps } from '../src/http/routing/route-deps.ts';
+import { noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
+import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { SCOPES } from '../src/schemas/api-key.ts';
 
 const callerSchema = z

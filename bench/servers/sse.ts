@@ -2,7 +2,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { EventFilter, EventSource, SluiceEvent } from '../../src/engine/index.ts';
 import { silentLogger } from '../../src/engine/ports.ts';
-import { createSseHub } from '../../src/http/sse-hub.ts';
+import { createSseHub } from '../../src/http/sse/hub.ts';
 import { ready } from './ready.ts';
 
 /*

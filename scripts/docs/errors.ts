@@ -1,4 +1,4 @@
-import { STATUS_OF } from '../../src/http/status.ts';
+import { STATUS_OF } from '../../src/http/problems/status.ts';
 import { ERROR_CODES, type ErrorCode } from '../../src/schemas/problem.ts';
 import { code, codeBlock, page, table } from './markdown.ts';
 
@@ -17,7 +17,7 @@ export function errorsPage(): string {
   const codes = (Object.keys(ERROR_CODES) as ErrorCode[]).sort((a, b) => STATUS_OF[a] - STATUS_OF[b] || (a < b ? -1 : 1));
   return page(
     'Errors',
-    'src/schemas/problem.ts and src/http/status.ts',
+    'src/schemas/problem.ts and src/http/problems/status.ts',
     `Every error is a problem document (RFC 9457) of the type \`application/problem+json\`. Decide by \`code\`, which does not change between versions; \`title\`, \`detail\` and \`fix\` are for people. \`errors\` lists all that is wrong with an input at once, each with a JSON pointer to its place.`,
     codeBlock('json', JSON.stringify(example, null, 2)),
     `A code of 429 or 503 comes with \`Retry-After\`, in seconds. A code of 500 never says what broke; the log does, under the \`x-request-id\` of the answer.`,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { DeclaredAccess } from '../../src/http/auth.ts';
+import type { DeclaredAccess } from '../../src/http/guards/auth.ts';
 import { code, table } from './markdown.ts';
 
 const BEGIN = '<!-- Made by `npm run docs` from what the routes declare. Edit those, not this table. -->';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /**
  * Every error code of Sluice, with what it means and what the caller can do.
- * The one catalogue: docs/errors.md is generated from it, src/http/status.ts gives each code its HTTP status. `example` is what
+ * The one catalogue: docs/errors.md is generated from it, src/http/problems/status.ts gives each code its HTTP status. `example` is what
  * such a problem says beyond that, for the descriptions of the API.
  */
 export const ERROR_CODES = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeCursor, encodeCursor } from '../../src/http/cursor.ts';
+import { decodeCursor, encodeCursor } from '../../src/http/routing/cursor.ts';
 
 const scope = { list: '/pipelines/a/results', filters: { status: 'all' } };
 const invalid = expect.objectContaining({ code: 'invalid-cursor' });

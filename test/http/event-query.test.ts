@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventPosition, eventQuerySchema, parseEventId, toEventFilter } from '../../src/http/event-query.ts';
+import { eventPosition, eventQuerySchema, parseEventId, toEventFilter } from '../../src/http/sse/event-query.ts';
 import { createFakeSource } from './sse-harness.ts';
 
 const filterOf = (query: object) => toEventFilter(eventQuerySchema.parse(query));

@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ClientGoneError, type NdjsonOptions, readNdjson } from '../../src/http/ndjson.ts';
+import { ClientGoneError, type NdjsonOptions, readNdjson } from '../../src/http/bodies/ndjson-reader.ts';
 import { createManualClock } from './sse-harness.ts';
 
 setFlagsFromString('--expose-gc');

@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileWhenIdle } from '../../src/http/schema-compiler.ts';
+import { compileWhenIdle } from '../../src/http/schemas/schema-compiler.ts';
 import { type Service, startService } from './app-harness.ts';
 
 interface Media {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SluiceError } from '../../src/engine/index.ts';
-import { retryAfterOf, toProblem, toSluiceError } from '../../src/http/problem.ts';
-import { STATUS_OF } from '../../src/http/status.ts';
+import { retryAfterOf, toProblem, toSluiceError } from '../../src/http/problems/problem.ts';
+import { STATUS_OF } from '../../src/http/problems/status.ts';
 import { ERROR_CODES } from '../../src/schemas/problem.ts';
 
 describe('status', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { newRequestId, requestIdOf, traceOf } from '../../src/http/request-identity.ts';
+import { newRequestId, requestIdOf, traceOf } from '../../src/http/guards/request-identity.ts';
 
 describe('request identity', () => {
   it('takes a sane x-request-id and replaces any other', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toJsonSafe } from '../../src/http/safe-json.ts';
+import { toJsonSafe } from '../../src/http/schemas/safe-json.ts';
 
 describe('toJsonSafe', () => {
   it('keeps what JSON can say', () => {

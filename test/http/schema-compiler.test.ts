@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { needsZod } from '../../src/http/json-schema.ts';
-import { compileWriter, validatorCompiler } from '../../src/http/schema-compiler.ts';
+import { needsZod } from '../../src/http/schemas/json-schema.ts';
+import { compileWriter, validatorCompiler } from '../../src/http/schemas/schema-compiler.ts';
 import { feedBodySchema, runReplySchema } from '../../src/schemas/control.ts';
 import { pipelineDefinitionSchema } from '../../src/schemas/definition.ts';
 import type { Fault } from '../../src/schemas/problem.ts';

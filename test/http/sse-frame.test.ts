@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { controlFrame, eventFrame, toPayload } from '../../src/http/sse-frame.ts';
+import { controlFrame, eventFrame, toPayload } from '../../src/http/sse/frame.ts';
 
 describe('frames', () => {
   it.each(['a\nb', 'a\rb', 'a\r\nid: 1', ''])('refuses %j as the name of an event', (name) => {

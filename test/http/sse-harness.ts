@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
 import type { EventFilter, EventSource, SluiceEvent } from '../../src/engine/index.ts';
 import { type Clock, silentLogger } from '../../src/engine/ports.ts';
-import { createSseHub, type SseAttachment, type SseHub, type SseHubOptions } from '../../src/http/sse-hub.ts';
+import { createSseHub, type SseAttachment, type SseHub, type SseHubOptions } from '../../src/http/sse/hub.ts';
 
 const STATUS_DATA = {
   feedId: 'f',

@@ -4,10 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import eventRoutes from '../../routes/events.ts';
 import { type PipelineHost, SluiceError } from '../../src/engine/index.ts';
 import { silentLogger } from '../../src/engine/ports.ts';
-import { sendProblem } from '../../src/http/problem.ts';
-import type { RouteDeps } from '../../src/http/route-deps.ts';
-import { serializerCompiler, validatorCompiler } from '../../src/http/schema-compiler.ts';
-import { createSseHub, type SseHub } from '../../src/http/sse-hub.ts';
+import { sendProblem } from '../../src/http/problems/problem.ts';
+import type { RouteDeps } from '../../src/http/routing/route-deps.ts';
+import { serializerCompiler, validatorCompiler } from '../../src/http/schemas/schema-compiler.ts';
+import { createSseHub, type SseHub } from '../../src/http/sse/hub.ts';
 import { connect, createFakeSource, type FakeSource } from './sse-harness.ts';
 
 let app: FastifyInstance;

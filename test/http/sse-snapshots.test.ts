@@ -2,9 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/engine/ports.ts';
-import type { Payload } from '../../src/http/sse-frame.ts';
-import type { SseReader } from '../../src/http/sse-reader.ts';
-import { createSnapshots, keptInterval, type SnapshotSource, type Snapshots } from '../../src/http/sse-snapshots.ts';
+import type { Payload } from '../../src/http/sse/frame.ts';
+import type { SseReader } from '../../src/http/sse/reader.ts';
+import { createSnapshots, keptInterval, type SnapshotSource, type Snapshots } from '../../src/http/sse/snapshots.ts';
 import { createManualClock } from './sse-harness.ts';
 
 const SEED = Number(process.env.SEED ?? 20261126);

@@ -4,7 +4,7 @@ import { connect as connectHttp2, createServer as createHttp2Server } from 'node
 import { type AddressInfo, connect as connectSocket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/engine/ports.ts';
-import { createSseHub } from '../../src/http/sse-hub.ts';
+import { createSseHub } from '../../src/http/sse/hub.ts';
 import { createFakeSource, EVERYTHING, eventually, type Harness, StreamParser, startHarness } from './sse-harness.ts';
 
 let harness: Harness | undefined;

@@ -1,0 +1,107 @@
+import { isUtf8 } from 'node:buffer';
+import type { Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { SluiceError } from '../../engine/index.ts';
+import type { Clock } from '../../engine/ports.ts';
+import { guardJson } from '../../schemas/json-guard.ts';
+import { createDeadlines, type Deadlines } from './deadlines.ts';
+import { ClientGoneError } from './read-waiter.ts';
+import { hasBody } from './unread-body.ts';
+
+/** A JSON body is small (it has a limit), so its whole arrival has a deadline; NDJSON has an idle timer of its own instead. */
+const ARRIVAL_SECONDS = 60;
+
+/**
+ * The bodies that the service takes: JSON in UTF-8, not encoded, guarded. Everything else is a 415; a route that takes NDJSON
+ * adds its parser itself. An empty body is no body: whether that will do is the route's schema to say.
+ *
+ * A body has one owner for its whole life, see unread-body.ts; that of a JSON body is {@link readWhole}, and only while it reads is
+ * there a deadline.
+ */
+export function acceptJsonBodies(app: FastifyInstance, clock: Clock): void {
+  app.removeContentTypeParser(['text/plain', 'application/json']);
+  const deadlines = createDeadlines(clock, ARRIVAL_SECONDS * 1000);
+  app.addContentTypeParser('application/json', (request, body, done) => {
+    // A route that declares no body answers without one.
+    if (request.routeOptions.schema?.body === undefined) {
+      done(null, undefined);
+      return;
+    }
+    const maxBytes = request.routeOptions.bodyLimit;
+    if (Number(request.headers['content-length']) > maxBytes) {
+      done(tooLarge(maxBytes));
+      return;
+    }
+    readWhole(body, maxBytes, deadlines, (error, bytes) => {
+      if (error !== null) {
+        done(error);
+        return;
+      }
+      let value: unknown;
+      try {
+        value = parseJsonBody(bytes);
+      } catch (fault) {
+        done(fault as Error);
+        return;
+      }
+      done(null, value);
+    });
+  });
+
+  app.addHook('onRequest', (request, _reply, done) => {
+    const encoding = request.headers['content-encoding'];
+    // Of a body that nobody reads, the encoding is nobody's business either.
+    const isRead = request.routeOptions.schema?.body !== undefined && hasBody(request.raw);
+    if (encoding === undefined || !isRead || encoding.trim().toLowerCase() === 'identity') done();
+    else done(new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not taken; send the body as it is.`));
+  });
+}
+
+/**
+ * Reads a body into memory. `done` is called once: with the bytes, or with `body-too-large`, `request-timeout`, or
+ * {@link ClientGoneError}. No listener is left behind.
+ */
+function readWhole(body: Readable, maxBytes: number, deadlines: Deadlines, done: (error: Error | null, bytes: Buffer) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const onData = (chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes > maxBytes) end(tooLarge(maxBytes));
+    else chunks.push(chunk);
+  };
+  const onEnd = (): void => end(null);
+  // A request that breaks off never ends. Its error is heard here, and `close` in case that it has none.
+  const onBroken = (cause?: Error): void => end(new ClientGoneError('The client went away before its body was complete', { cause }));
+  const disarm = deadlines.arm(() => end(new SluiceError('request-timeout', `The body did not arrive within ${ARRIVAL_SECONDS} s.`)));
+
+  function end(error: Error | null): void {
+    disarm();
+    body.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
+    done(error, error === null ? Buffer.concat(chunks, bytes) : NOTHING);
+  }
+
+  body.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function tooLarge(maxBytes: number): SluiceError {
+  return new SluiceError('body-too-large', `The body is over ${maxBytes} bytes.`);
+}
+
+/** Throws `malformed-json`; undefined for an empty body. */
+export function parseJsonBody(body: Buffer): unknown {
+  if (body.length === 0) return undefined;
+  if (!isUtf8(body)) throw new SluiceError('malformed-json', 'The body is not valid UTF-8.');
+  const text = body.toString('utf8');
+  let value: unknown;
+  try {
+    // RFC 8259 section 8.1 lets a parser ignore a byte order mark.
+    value = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+  } catch (error) {
+    throw new SluiceError('malformed-json', `The body is no valid JSON: ${(error as Error).message}.`, { cause: error });
+  }
+  const fault = guardJson(value);
+  if (fault !== null) throw new SluiceError('malformed-json', `The body ${fault}.`);
+  return value;
+}

@@ -1,0 +1,125 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type PipelineHost, SluiceError } from '../../engine/index.ts';
+import type { ApiKey, Scope } from '../../schemas/api-key.ts';
+import { ANYBODY, type Caller, may, NOBODY } from '../routing/caller.ts';
+
+/** Who may call a route. Each declares it: one that says nothing fails at the start. */
+export interface RouteAccess {
+  /** What a key needs; `public` asks for none, `any` for a key of whatever scope. */
+  scope?: Scope | 'public' | 'any';
+  /**
+   * A key with `feed` may call it as well, for what its own feeds hold: for the feed in the address, for the items in the body, or to list
+   * those feeds. The first is seen to by the guard, the others by the route.
+   */
+  own?: 'feed' | 'items' | 'feeds';
+  /**
+   * Of a route of no pipeline, what a key for some pipelines gets: `all` of it, what is `filtered` to them, or what the body is about if that is
+   * one of them (`named`). Otherwise it is refused.
+   */
+  limited?: 'all' | 'filtered' | 'named';
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig extends RouteAccess {}
+  interface FastifyRequest {
+    caller: Caller;
+  }
+  interface FastifyInstance {
+    /** Every route that declares it, for the page that lists them. */
+    routeAccess: readonly DeclaredAccess[];
+  }
+}
+
+export interface DeclaredAccess extends RouteAccess {
+  method: string;
+  url: string;
+}
+
+/** `slc_<name>_<secret>` */
+const BEARER = /^Bearer +(slc_([A-Za-z0-9-]{1,64})_[\x21-\x7e]{16,512})$/i;
+
+/**
+ * Says of each request who sent it, and lets only those through who may: `Authorization: Bearer slc_<name>_<secret>`. Without keys everything
+ * passes; then the configuration has seen to it that only this machine, or a network that others guard, can ask.
+ *
+ * A key is found by its name and compared by its SHA-256 in constant time. What begins with `openPrefix` (the pages that describe the API,
+ * which a browser asks for without a key) is open. A pipeline that a key is not for is to it as one that is not there.
+ */
+export function guard(
+  app: FastifyInstance,
+  { keys, openPrefix, host, now = Date.now }: { keys: readonly ApiKey[]; openPrefix: string; host: PipelineHost; now?: () => number },
+): void {
+  const isOpen = (url: string | undefined): boolean => url === openPrefix || url?.startsWith(`${openPrefix}/`) === true;
+
+  const declared: DeclaredAccess[] = [];
+  app.decorate('routeAccess', declared);
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (isOpen(url)) return;
+    const { scope, own, limited } = config ?? {};
+    if (scope === undefined) throw new Error(`${method} ${url} does not say which scope it is for`);
+    for (const name of [method].flat()) declared.push({ method: name, url, scope, ...(own && { own }), ...(limited && { limited }) });
+  });
+  app.decorateRequest('caller', null as never);
+  if (keys.length === 0) {
+    app.addHook('onRequest', (request, _reply, done) => {
+      request.caller = ANYBODY;
+      done();
+    });
+    return;
+  }
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const { config, url } = request.routeOptions;
+    const found = callerOf(request, keys, now());
+    if (config.scope === 'public' || isOpen(url)) {
+      request.caller = found instanceof SluiceError ? NOBODY : found;
+      done();
+    } else if (found instanceof SluiceError) {
+      reply.header('www-authenticate', 'Bearer realm="sluice"');
+      done(found);
+    } else {
+      request.caller = found;
+      done(refusal(request, found));
+    }
+  });
+
+  app.addHook('preHandler', async ({ caller, params, routeOptions: { config } }) => {
+    if (config.own !== 'feed' || may(caller, config.scope as Scope)) return;
+    const { id, feedId } = params as { id: string; feedId: string };
+    const maker = await host.get(id).feedMaker(feedId);
+    if (maker === caller.name) return;
+    // Of a feed that it may not look at, a key does not learn that it is there.
+    throw may(caller, 'read') ? lacks(caller, config.scope as Scope) : new SluiceError('feed-not-found', `no feed "${feedId}"`);
+  });
+}
+
+function callerOf(request: FastifyRequest, keys: readonly ApiKey[], now: number): Caller | SluiceError {
+  const [, token = '', name] = BEARER.exec(request.headers.authorization ?? '') ?? [];
+  const digest = createHash('sha256').update(token).digest();
+  // Several keys may share a name, so that one can be replaced while the other is still in use.
+  const key = keys
+    .filter((candidate) => candidate.name === name)
+    .find(({ sha256Hex }) => timingSafeEqual(Buffer.from(sha256Hex, 'hex'), digest));
+  if (key === undefined) return new SluiceError('unauthenticated', 'the request has no key that is known here');
+  if (key.expiresAt !== undefined && key.expiresAt <= now) return new SluiceError('unauthenticated', `the key "${key.name}" has expired`);
+  const { pipelines = null, feedOptions = new Set(), scopes } = key;
+  return { name: key.name, scopes, pipelines, feedOptions };
+}
+
+function refusal({ params, routeOptions: { config } }: FastifyRequest, caller: Caller): SluiceError | undefined {
+  // Nothing has such an address, or it takes no such method; that is not for everybody to know, but for who has a key.
+  if (config.scope === undefined) return undefined;
+  const isEnough = config.scope === 'any' || may(caller, config.scope as Scope) || (config.own !== undefined && may(caller, 'feed'));
+  if (!isEnough) return lacks(caller, config.scope as Scope);
+  const { pipelines } = caller;
+  if (pipelines === null) return undefined;
+  const { id } = (params ?? {}) as { id?: string };
+  if (id !== undefined) return pipelines.has(id) ? undefined : new SluiceError('pipeline-not-found', `no pipeline "${id}"`);
+  if (config.scope === 'any' || config.limited !== undefined) return undefined;
+  return new SluiceError('forbidden', `the key "${caller.name}" is for ${pipelines.size} pipelines, and this is about all of them`);
+}
+
+function lacks({ name }: Caller, scope: Scope): SluiceError {
+  return new SluiceError('forbidden', `the key "${name}" lacks the scope "${scope}"`);
+}

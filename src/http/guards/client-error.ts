@@ -1,0 +1,47 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { SluiceError } from '../../engine/index.ts';
+import type { Logger } from '../../engine/ports.ts';
+import type { ErrorCode } from '../../schemas/problem.ts';
+import { PROBLEM_TYPE, toProblem, writeProblem } from '../problems/problem.ts';
+import { SECURITY_HEADERS } from '../problems/response-headers.ts';
+import { newRequestId } from './request-identity.ts';
+
+const CODE_OF_NODE: Readonly<Record<string, ErrorCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body-too-large',
+};
+
+/**
+ * Answers what Node's parser could not read as a request, so that this too is a problem document. The connection ends with it.
+ * There is no request object, hence the hand-written head.
+ */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, log: Logger): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const code = CODE_OF_NODE[error.code ?? ''] ?? 'bad-request';
+  const id = newRequestId();
+  log.debug({ reqId: id, code, reason: error.code }, 'unreadable request');
+  // Into an answer that has begun nothing else can be written.
+  const begun = (socket as { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
+  if (!socket.writable || begun) {
+    socket.destroy();
+    return;
+  }
+  const problem = toProblem(new SluiceError(code), '', id);
+  const body = writeProblem(problem);
+  socket.end(
+    [
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+      'Connection: close',
+      `Content-Type: ${PROBLEM_TYPE}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${id}`,
+      ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
+      '',
+      body,
+    ].join('\r\n'),
+  );
+  // A client that leaves its side open does not keep the connection, nor does the answer that it was still waiting for.
+  socket.destroySoon();
+}

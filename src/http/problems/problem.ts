@@ -1,0 +1,109 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { SluiceError } from '../../engine/index.ts';
+import { ERROR_CODES, type ErrorCode, type Problem } from '../../schemas/problem.ts';
+import { setCommonHeaders } from './response-headers.ts';
+import { STATUS_OF } from './status.ts';
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+/** What Fastify refuses by itself, in our codes. Anything else of it is a fault of ours. */
+const CODE_OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad-request',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
+  FST_ERR_BAD_URL: 'bad-request',
+  FST_ERR_MAX_PARAM_LENGTH: 'invalid-input',
+  FST_ERR_NOT_FOUND: 'not-found',
+  ECONNRESET: 'bad-request',
+};
+
+/** For errors of plugins that say no more than a status. */
+const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
+  404: 'not-found',
+  405: 'method-not-allowed',
+  408: 'request-timeout',
+  413: 'body-too-large',
+  415: 'unsupported-media-type',
+  431: 'headers-too-large',
+};
+
+/** Seconds to wait when the error doesn't say: room may come any moment, a restart takes a while. */
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { 'queue-full': 1, 'shutting-down': 10 };
+
+/** Any thrown value as an error of the catalogue. What isn't known is an `internal-error` with the thrown value as its cause. */
+export function toSluiceError(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error;
+  const { code, statusCode, message } = (error ?? {}) as Partial<FastifyError>;
+  const known = code === undefined ? undefined : CODE_OF_FASTIFY[code];
+  if (known) return new SluiceError(known, message, { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new SluiceError(CODE_OF_STATUS[statusCode] ?? 'bad-request', message, { cause: error });
+  }
+  return new SluiceError('internal-error', undefined, { cause: error });
+}
+
+/** The RFC 9457 document of an error. `instance` is the path of the request, without its query, which may hold a secret. */
+export function toProblem(error: SluiceError, instance: string, requestId: string): Problem {
+  const status = STATUS_OF[error.code];
+  const { title, fix } = ERROR_CODES[error.code];
+  // Of a 5xx only what the catalogue says goes out: its message may speak of files, hosts or values inside.
+  const detail =
+    error.code === 'internal-error'
+      ? `The log has more under the request id ${requestId}.`
+      : status >= 500 && !isForCallers(error)
+        ? `${title}.`
+        : error.message;
+  const members: Problem = {
+    type: `urn:sluice:problem:${error.code}`,
+    title,
+    status,
+    detail,
+    instance,
+    code: error.code,
+    fix,
+    ...(error.errors ? { errors: error.errors } : {}),
+  };
+  // The standard members come first and are never overwritten.
+  return error.code === 'internal-error' ? members : { ...members, ...error.details, ...members };
+}
+
+/** Seconds for a `Retry-After` header (RFC 9110 section 10.2.3: whole ones), undefined where trying again is no use. */
+export function retryAfterOf(error: SluiceError): number | undefined {
+  const seconds = error.retryAfterSeconds ?? RETRY_AFTER[error.code];
+  return seconds === undefined ? undefined : Math.max(1, Math.ceil(seconds));
+}
+
+export const pathOf = (url: string): string => {
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+};
+
+/** Fastify's error handler, and its `frameworkErrors` handler. */
+export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = toSluiceError(thrown);
+  const problem = toProblem(error, pathOf(request.url), request.id);
+  request.problemCode = error.code;
+  if (problem.status >= 500 && error.code !== 'shutting-down' && !isForCallers(error))
+    request.log.error({ err: error.cause ?? error }, 'a request failed');
+  const retryAfter = retryAfterOf(error);
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
+  if (!reply.hasHeader('x-request-id')) setCommonHeaders(request, reply);
+  return reply.code(problem.status).type(PROBLEM_TYPE).send(writeProblem(problem));
+}
+
+/** A string, so that no serialiser of the route is asked. */
+export const writeProblem = (problem: Problem): string => JSON.stringify(problem);
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The code of the problem that this request was answered with, for its line in the log. */
+    problemCode: ErrorCode | null;
+  }
+}
+
+/** Its message says what a caller may know, and the log has it already. */
+function isForCallers({ code }: SluiceError): boolean {
+  return code === 'store-unavailable';
+}

@@ -1,0 +1,48 @@
+import type { FastifyReply } from 'fastify';
+import { FEED_OPTIONS, type FeedOption, SCOPES, type Scope } from '../../schemas/api-key.ts';
+
+/** Aborts when the client hangs up before its answer is sent. */
+export function callerSignal(reply: FastifyReply): AbortSignal {
+  const { raw } = reply;
+  const controller = new AbortController();
+  const onClose = (): void => {
+    if (!raw.writableFinished) controller.abort();
+  };
+  if (raw.destroyed) onClose();
+  else raw.once('close', onClose);
+  return controller.signal;
+}
+
+/** Who sent a request, and what that one may do. */
+export interface Caller {
+  /** Of the key; empty without one. */
+  readonly name: string;
+  readonly scopes: ReadonlySet<Scope>;
+  /** Only these pipelines; null for all, and what belongs to none. */
+  readonly pipelines: ReadonlySet<string> | null;
+  readonly feedOptions: ReadonlySet<FeedOption>;
+}
+
+/** Where no keys are set up. */
+export const ANYBODY: Caller = { name: '', scopes: new Set(SCOPES), pipelines: null, feedOptions: new Set(FEED_OPTIONS) };
+/** Of a public route, without a key where there are some. */
+export const NOBODY: Caller = { name: '', scopes: new Set(), pipelines: new Set(), feedOptions: new Set() };
+
+export function may({ scopes }: Caller, scope: Scope): boolean {
+  return scopes.has(scope) || scopes.has('admin');
+}
+
+/** Whether the caller sees a pipeline at all. */
+export function sees({ pipelines }: Caller, id: string): boolean {
+  return pipelines === null || pipelines.has(id);
+}
+
+/** What feeds are made under, and found again by: keys of one name are one caller. */
+export function makerOf({ name }: Caller): string | undefined {
+  return name === '' ? undefined : name;
+}
+
+/** The maker whose feeds and items are all that the caller sees; undefined for one who sees those of everybody. */
+export function onlyMakerOf(caller: Caller): string | undefined {
+  return may(caller, 'read') ? undefined : caller.name;
+}

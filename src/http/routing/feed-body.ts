@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { feedBodySchema } from '../../schemas/control.ts';
+import { NDJSON_TYPES } from '../bodies/ndjson-body.ts';
+import { invalidInput } from '../problems/faults.ts';
+
+const lineSchema = z.unknown().meta({
+  description: 'One item a line.',
+  examples: ['{"id":"order-4711","sku":"A7","quantity":3}\n{"id":"order-4712","sku":"B2"}\n'],
+});
+
+/** The body of feed and run: JSON with the options beside the items, or NDJSON with the options in the query. */
+export const feedContent = {
+  content: {
+    'application/json': { schema: feedBodySchema },
+    ...Object.fromEntries(NDJSON_TYPES.map((type) => [type, { schema: lineSchema }])),
+  },
+};
+
+/** A JSON body has been checked by its schema; a request without any has not. */
+export function jsonFeedBody(body: unknown): z.infer<typeof feedBodySchema> {
+  if (body === undefined || body === null) throw invalidInput('body', [{ path: '', message: 'is required' }]);
+  return body as z.infer<typeof feedBodySchema>;
+}

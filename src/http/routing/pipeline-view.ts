@@ -1,0 +1,25 @@
+import type { PipelineDescription } from '../../engine/index.ts';
+import { type Caller, may } from './caller.ts';
+
+/** A pipeline as lists show it. */
+export function toSummary(pipeline: PipelineDescription) {
+  const { id, description = null, stages } = pipeline.definition;
+  return { id, description, state: pipeline.state, stages: stages.map((stage) => stage.name), ...countsOf(pipeline) };
+}
+
+/** A pipeline by itself. */
+export function toDetail(pipeline: PipelineDescription) {
+  const { definition, state, workers, pausedStages, overrides, secrets } = pipeline;
+  return { id: definition.id, definition, state, workers, pausedStages, overrides, secrets, ...countsOf(pipeline) };
+}
+
+/** After it was told what to do: who may operate it does not thereby read its definition. */
+export function toControlled(pipeline: PipelineDescription, caller: Caller) {
+  if (may(caller, 'read')) return toDetail(pipeline);
+  const { definition, state, pausedStages } = pipeline;
+  return { id: definition.id, state, pausedStages, ...countsOf(pipeline) };
+}
+
+function countsOf({ itemsProcessed, itemsFailed, itemsCancelled, itemsInFlight }: PipelineDescription) {
+  return { itemsProcessed, itemsFailed, itemsCancelled, itemsInFlight };
+}

@@ -1,0 +1,84 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type PipelineResult, resultSchema } from '../../schemas/item.ts';
+import { pathOf, toProblem, toSluiceError } from '../problems/problem.ts';
+import { NDJSON } from '../schemas/route-schemas.ts';
+import { compileWriter } from '../schemas/schema-compiler.ts';
+import { COMMENT_FRAME, jsonFrame } from '../sse/frame.ts';
+import { CHUNK, chunked } from './lists.ts';
+
+/** How results leave one by one: a line of JSON each, or an event each. */
+export type RowForm = 'ndjson' | 'sse';
+
+/** What a stream of results is made of; after the last results one of the others may follow. */
+export type RowStep =
+  | { results: readonly PipelineResult[] }
+  /** The end of all went well. Only an event stream tells of it: lines of NDJSON are results, unless something is wrong. */
+  | { summary: unknown }
+  /** The time was up; how the feed was then. */
+  | { pending: unknown };
+
+interface RowStreamOptions {
+  form: RowForm;
+  /** Aborts when there is nobody left to send to. */
+  signal: AbortSignal;
+  heartbeatSeconds: number;
+}
+
+/** What the client asks for by `Accept`; undefined for one JSON document. */
+export function rowFormOf(request: FastifyRequest): RowForm | undefined {
+  const accept = request.headers.accept ?? '';
+  if (/\bapplication\/(x-ndjson|jsonl)\b/i.test(accept)) return 'ndjson';
+  return /\btext\/event-stream\b/i.test(accept) ? 'sse' : undefined;
+}
+
+/**
+ * Sends results as they come, as fast as the client reads. The head goes out at once, so from here on a fault cannot be a status:
+ * it is the last line, `{"problem": {…}}`, or the last event, `problem`.
+ */
+export function sendRows(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  steps: AsyncIterable<RowStep>,
+  { form, signal, heartbeatSeconds }: RowStreamOptions,
+): FastifyReply {
+  const writeResult = compileWriter(resultSchema);
+  const write = form === 'sse' ? (name: string, json: string) => jsonFrame(name, json) : writeLine;
+
+  async function* text(): AsyncGenerator<string> {
+    reply.raw.flushHeaders();
+    const heartbeat = form === 'sse' ? beat(reply, heartbeatSeconds) : undefined;
+    try {
+      for await (const step of steps) {
+        if ('results' in step) yield* chunked(step.results, (result) => write('result', writeResult(result)));
+        else if ('pending' in step) yield write('pending', JSON.stringify(step.pending));
+        else if (form === 'sse') yield write('summary', JSON.stringify(step.summary));
+      }
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const error = toSluiceError(thrown);
+      request.problemCode = error.code;
+      if (error.code === 'internal-error') request.log.error({ err: error.cause ?? error }, 'a stream of results failed');
+      yield write('problem', JSON.stringify(toProblem(error, pathOf(request.url), request.id)));
+    } finally {
+      clearInterval(heartbeat);
+    }
+  }
+
+  return reply
+    .type(form === 'sse' ? 'text/event-stream' : NDJSON)
+    .header('cache-control', 'no-store, no-transform')
+    .header('x-accel-buffering', 'no')
+    .send(Readable.from(text(), { objectMode: false, highWaterMark: CHUNK }));
+}
+
+function writeLine(name: string, json: string): string {
+  return name === 'result' ? `${json}\n` : `{"${name}":${json}}\n`;
+}
+
+/** A comment between two events now and then keeps proxies from closing a silent connection; nothing is queued for a slow reader. */
+function beat({ raw }: FastifyReply, seconds: number): NodeJS.Timeout {
+  return setInterval(() => {
+    if (!raw.writableNeedDrain && !raw.writableEnded) raw.write(COMMENT_FRAME);
+  }, seconds * 1000).unref();
+}

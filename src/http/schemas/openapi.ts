@@ -1,0 +1,160 @@
+import fastifySwagger from '@fastify/swagger';
+import type { FastifyInstance, FastifySchema } from 'fastify';
+import { z } from 'zod';
+import type { RouteAccess } from '../guards/auth.ts';
+import { PROBLEM_TYPE } from '../problems/problem.ts';
+import { type Io, type JsonSchema, mapRefs, toJsonSchema } from './json-schema.ts';
+
+/** Serves the description of the API, made from the routes and their schemas. Call it before the routes are registered. */
+export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
+  const components = new Components();
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: '3.1.1',
+      info: {
+        title: 'Sluice',
+        version,
+        description:
+          'Runs items through ordered, observable pipeline stages. Durations are in seconds, instants are RFC 3339 in UTC. Where keys are set up, every route but the public ones answers 401 without one and 403 to one that may not. Where none are, every route answers 421 to a request whose `Host` is neither of loopback nor of `ALLOWED_HOSTS`.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      tags: [
+        { name: 'Pipelines', description: 'Create, list and remove pipelines.' },
+        { name: 'Control', description: 'Start, pause, finish and stop them.' },
+        { name: 'Feeding', description: 'Give items to a pipeline.' },
+        { name: 'Feeds', description: 'The items of one request together, and waiting for items.' },
+        { name: 'Looking', description: 'Statistics, workers, results and items.' },
+        { name: 'Events', description: 'What happens, as it happens.' },
+        { name: 'Tasks', description: 'What definitions can name.' },
+        { name: 'Limiters', description: 'Limits that tasks of any stage and pipeline share.' },
+        { name: 'Service', description: 'The process itself.' },
+      ],
+    },
+    convertConstToEnum: false,
+    transform: ({ schema, url, route: { config = {} } }) => ({
+      schema: schema ? withAccess(components.convert(schema), config as RouteAccess) : { hide: true },
+      url,
+    }),
+    transformObject: (document) => {
+      const { openapiObject } = document as unknown as { openapiObject: Document };
+      for (const [path, methods] of Object.entries(openapiObject.paths)) {
+        for (const operation of Object.values(methods)) {
+          if (operation.operationId !== undefined && components.optionalBodies.has(operation.operationId)) {
+            operation.requestBody = { ...operation.requestBody, required: false };
+          }
+          nameInstances(operation, path);
+        }
+      }
+      return {
+        ...openapiObject,
+        components: { schemas: components.sorted(), securitySchemes: SECURITY },
+        security: [{ key: [] }, {}],
+      } as never;
+    },
+  });
+}
+
+const OWN = {
+  feed: 'or `feed`, for a feed that a key of the same name made',
+  items: 'or `feed`, for items of feeds that a key of the same name made',
+  feeds: 'or `feed`, which sees the feeds that keys of the same name made',
+} as const;
+
+/** Who may call an operation, in its description and for programs. */
+function withAccess(schema: FastifySchema, { scope, own }: RouteAccess): FastifySchema {
+  if (scope === undefined) return schema;
+  const { description } = schema as { description?: string };
+  const needs = scope === 'public' ? 'Needs no key.' : scope === 'any' ? 'Needs a key, of any scope.' : `Needs the scope \`${scope}\``;
+  const sentence = needs.endsWith('.') ? needs : `${needs}${own === undefined ? '' : `, ${OWN[own]}`}.`;
+  return {
+    ...schema,
+    description: `${description ?? ''}\n\n${sentence}`,
+    ...(scope === 'public' ? { security: [] } : {}),
+    'x-scope': scope,
+  } as FastifySchema;
+}
+
+const SECURITY = {
+  key: { type: 'http', scheme: 'bearer', description: 'A key of `API_KEYS`, as `slc_<name>_<secret>`. Needed only where keys are set up.' },
+};
+
+/** The parts of a document that are touched here. */
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+}
+interface Operation {
+  operationId?: string;
+  parameters?: { name: string; in: string; example?: unknown }[];
+  requestBody?: object;
+  responses: Record<string, { content?: Record<string, { examples?: Record<string, { value: object }> }> }>;
+}
+
+/** The examples of problems are the same for all routes but for the address that was asked for. */
+function nameInstances({ parameters = [], responses }: Operation, path: string): void {
+  const exampleOf = (name: string): unknown => parameters.find((parameter) => parameter.in === 'path' && parameter.name === name)?.example;
+  const instance = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(exampleOf(name) ?? name)));
+  for (const { content } of Object.values(responses)) {
+    for (const example of Object.values(content?.[PROBLEM_TYPE]?.examples ?? {})) example.value = { ...example.value, instance };
+  }
+}
+
+const isZod = (value: unknown): value is z.ZodType => value instanceof z.ZodType;
+
+/** Schemas with an id, each once. What is read differently than it is written (defaults) has a second one, `<Id>Input`. */
+class Components {
+  private readonly schemas = new Map<string, JsonSchema>();
+  /** Operation ids of the requests that may come without a body; @fastify/swagger calls every body required. */
+  readonly optionalBodies = new Set<string>();
+
+  convert(schema: FastifySchema): FastifySchema {
+    const { body, querystring, params, headers, response, ...rest } = schema;
+    if (isZod(body) && body.safeParse(undefined).success) this.optionalBodies.add(String(rest.operationId));
+    return {
+      ...rest,
+      ...(body === undefined ? {} : { body: this.body(body) }),
+      ...(querystring === undefined ? {} : { querystring: this.part(querystring, 'input') }),
+      ...(params === undefined ? {} : { params: this.part(params, 'input') }),
+      ...(headers === undefined ? {} : { headers: this.part(headers, 'input') }),
+      ...(response === undefined ? {} : { response: this.responses(response as Record<string, unknown>) }),
+    } as FastifySchema;
+  }
+
+  sorted(): Record<string, JsonSchema> {
+    return Object.fromEntries([...this.schemas].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  private body(body: unknown): unknown {
+    return isZod(body) ? { content: { 'application/json': { schema: this.part(body, 'input') } } } : this.media(body, 'input');
+  }
+
+  private responses(response: Record<string, unknown>): Record<string, unknown> {
+    return Object.fromEntries(
+      Object.entries(response).map(([status, value]) => [status, isZod(value) ? this.part(value, 'output') : this.media(value, 'output')]),
+    );
+  }
+
+  private media(value: unknown, io: Io): unknown {
+    const { content, ...rest } = value as { content: Record<string, { schema: unknown }> };
+    const converted = Object.entries(content).map(([type, { schema, ...more }]) => [type, { ...more, schema: this.part(schema, io) }]);
+    return { ...rest, content: Object.fromEntries(converted) };
+  }
+
+  private part(schema: unknown, io: Io): unknown {
+    if (!isZod(schema)) return schema;
+    const { root, defs } = toJsonSchema(schema, io);
+    const other = io === 'input' ? toJsonSchema(schema, 'output').defs : defs;
+    const nameOf = (id: string): string => (differs(id, defs, other) ? `${id}Input` : id);
+    const ref = (id: string): unknown => ({ $ref: `#/components/schemas/${nameOf(id)}` });
+    for (const [id, definition] of Object.entries(defs)) this.schemas.set(nameOf(id), mapRefs(definition, ref) as JsonSchema);
+    return mapRefs(root, ref);
+  }
+}
+
+/** Also when only something that it refers to differs: then its references do. */
+function differs(id: string, defs: Record<string, JsonSchema>, other: Record<string, JsonSchema>): boolean {
+  const inlined = (from: Record<string, JsonSchema>): string => {
+    const inline = (node: unknown): unknown => mapRefs(node, (name) => inline(from[name] ?? {}));
+    return JSON.stringify(inline(from[id] ?? {}));
+  };
+  return inlined(defs) !== inlined(other);
+}

@@ -1,0 +1,109 @@
+import type { onRequestHookHandler } from 'fastify';
+import { z } from 'zod';
+import { type PipelineHost, SluiceError } from '../../engine/index.ts';
+import { knownItemIdSchema, knownNameSchema, knownStageNameSchema } from '../../schemas/names.ts';
+import { ERROR_CODES, type ErrorCode, problemSchema } from '../../schemas/problem.ts';
+import { PROBLEM_TYPE } from '../problems/problem.ts';
+import { STATUS_OF } from '../problems/status.ts';
+
+/** What routes declare again and again: addresses, list queries, replies. */
+
+const idSchema = knownNameSchema.meta({ description: 'The id of a pipeline.', examples: ['orders'] });
+export const pipelineParams = z.strictObject({ id: idSchema });
+export const itemParams = z.strictObject({
+  id: idSchema,
+  itemId: knownItemIdSchema.meta({ description: 'The id of an item, percent-encoded.', examples: ['order-4711'] }),
+});
+export const feedParams = z.strictObject({
+  id: idSchema,
+  feedId: knownNameSchema.meta({ description: 'The id of a feed.', examples: ['my-batch-7'] }),
+});
+export const stageParams = z.strictObject({
+  id: idSchema,
+  stage: knownStageNameSchema.meta({ description: 'The name of a stage, percent-encoded.', examples: ['Price'] }),
+});
+
+/** Routes without parameters refuse them too: a misspelt `?mode=` must not pass in silence. */
+export const noQuery = z.strictObject({});
+/** For actions: no body, or an empty object. */
+export const noBody = z
+  .strictObject({})
+  .meta({ examples: [{}] })
+  .optional();
+
+export const LIMIT_DEFAULT = 100;
+export const listShape = {
+  limit: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .meta({
+      description: `Rows a page at most, by default ${LIMIT_DEFAULT}. A page of large rows ends sooner, with the row that makes it 8 MiB; \`nextCursor\` says whether more follow.`,
+      examples: [100],
+    }),
+  cursor: z.string().min(1).max(4096).optional().meta({ description: '`nextCursor` of the page before.' }),
+};
+export const nextCursorSchema = z.string().nullable().meta({ description: 'For the next page; null on the last one.' });
+export const retiredSchema = z.int().meta({ description: 'Finished items that retention took and this list therefore lacks.' });
+
+export interface Reply {
+  description: string;
+  headers?: Record<string, { type: string; description: string }>;
+  content: Record<string, { schema: z.ZodType; example?: unknown; examples?: Record<string, { value: unknown }> }>;
+}
+
+/** A JSON reply. The example may be left out where the schema has one. */
+export const reply = (schema: z.ZodType, description: string, example?: unknown): Reply => ({
+  description,
+  content: { 'application/json': { schema, ...(example === undefined ? {} : { example }) } },
+});
+
+/** For replies that tell where the new thing is. */
+export const LOCATION = { location: { type: 'string', description: 'The path of what was made.' } };
+const RETRY_AFTER = { 'retry-after': { type: 'integer', description: 'Seconds after which to send the request again.' } };
+
+/** The same list, one row a line, when `Accept` asks for it. */
+export const NDJSON = 'application/x-ndjson';
+export const listReply = (schema: z.ZodType, row: z.ZodType, description: string, examples: { page: unknown; row: unknown }): Reply => ({
+  description: `${description} As \`${NDJSON}\` one row a line, up to \`limit\` or the end.`,
+  content: {
+    'application/json': { schema, example: examples.page },
+    [NDJSON]: { schema: row, example: examples.row },
+  },
+});
+
+/** What all answers have that may be those of an earlier request. */
+export const REPLAYED = 'With the header `idempotency-replayed: true` it is the answer of an earlier request under the same key.';
+
+/** The error replies of a route, one a status, each naming its codes. Every route can answer the general ones as well. */
+export function problems(...codes: ErrorCode[]): Record<number, Reply> {
+  const replies: Record<number, Reply> = {};
+  for (const code of new Set<ErrorCode>(['invalid-input', ...codes, 'internal-error'])) {
+    const status = STATUS_OF[code];
+    const known = replies[status];
+    const before = known?.content[PROBLEM_TYPE]?.examples;
+    replies[status] = {
+      description: known === undefined ? `\`${code}\`` : `${known.description}, \`${code}\``,
+      ...(status === 429 || status === 503 ? { headers: RETRY_AFTER } : {}),
+      content: { [PROBLEM_TYPE]: { schema: problemSchema, examples: { ...before, [code]: { value: problemExample(code, status) } } } },
+    };
+  }
+  return replies;
+}
+
+/** `instance` is added where the address is known, see openapi.ts. */
+function problemExample(code: ErrorCode, status: number): object {
+  const { title, fix, example } = ERROR_CODES[code];
+  const { detail, ...more } = example;
+  return { type: `urn:sluice:problem:${code}`, title, status, detail, instance: '', code, fix, ...more };
+}
+
+/** What a JSON body can be refused with before its schema is looked at. */
+export const BODY_PROBLEMS = ['malformed-json', 'body-too-large', 'unsupported-media-type', 'request-timeout'] as const;
+
+/** For routes that bring new work: refused as soon as the shutdown begins, before the body is read. */
+export const refuseDuringShutdown =
+  (host: PipelineHost): onRequestHookHandler =>
+  (_request, _reply, done) =>
+    done(host.shuttingDown ? new SluiceError('shutting-down') : undefined);

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { type EventFilter, type EventSource, type EventType, SluiceError } from '../../engine/index.ts';
+import { itemStatusSchema } from '../../schemas/item.ts';
+import { knownItemIdSchema, knownNameSchema, knownStageNameSchema } from '../../schemas/names.ts';
+
+/** What is sent to who asks for nothing in particular. */
+const DEFAULT_TYPES: readonly EventType[] = ['status', 'pipeline'];
+
+const eventTypeSchema = z.enum(['status', 'task', 'result', 'pipeline'] satisfies EventType[]);
+
+const REPEATABLE = 'May be repeated, or hold several separated by commas.';
+
+export const eventQuerySchema = z.strictObject({
+  types: z
+    .array(eventTypeSchema)
+    .optional()
+    .meta({
+      description: `The events to send, by default \`${DEFAULT_TYPES.join('`, `')}\`. ${REPEATABLE}`,
+      examples: [['status', 'result']],
+    }),
+  itemId: z
+    .union([knownItemIdSchema, z.array(knownItemIdSchema)])
+    .optional()
+    .meta({
+      description:
+        'Only events of this item. May be repeated, or hold several separated by commas; since an item id may hold commas itself, such a value stands for the whole as well as for its parts.',
+      examples: ['order-4711'],
+    }),
+  feedId: z
+    .array(knownNameSchema)
+    .optional()
+    .meta({ description: `Only events of this feed. ${REPEATABLE}`, examples: [['my-batch-7']] }),
+  stage: z
+    .array(knownStageNameSchema)
+    .optional()
+    .meta({ description: `Only events of this stage. ${REPEATABLE}`, examples: [['Price']] }),
+  status: z
+    .array(itemStatusSchema)
+    .optional()
+    .meta({ description: `Only \`status\` events with this status. ${REPEATABLE}`, examples: [['failed', 'cancelled']] }),
+  after: z
+    .string()
+    .optional()
+    .meta({
+      description: 'An event id: what came after it is sent first. The `Last-Event-ID` header goes before it.',
+      examples: ['mf3k2x1a-4711'],
+    }),
+  snapshotSeconds: z
+    .number()
+    .min(0.1)
+    .max(86_400)
+    .optional()
+    .meta({
+      description:
+        'Adds a `snapshot` event, with the dashboard snapshot, every so many seconds: rounded to a tenth up to one second, to a second up to a minute, to a minute after that. Of a pipeline so large that a snapshot takes long they come further apart.',
+      examples: [1],
+    }),
+});
+export const allEventsQuerySchema = eventQuerySchema.extend({
+  pipelineId: z
+    .array(knownNameSchema)
+    .optional()
+    .meta({ description: `Only events of this pipeline. ${REPEATABLE}`, examples: [['orders']] }),
+});
+
+export type EventQuery = z.infer<typeof eventQuerySchema>;
+
+/** The filter that a query asks for. */
+export function toEventFilter(query: EventQuery & { pipelineId?: string[] | undefined }): EventFilter {
+  const { types = DEFAULT_TYPES, pipelineId, itemId, feedId, stage, status } = query;
+  return {
+    types: new Set(types),
+    ...(pipelineId === undefined ? {} : { pipelineId: new Set(pipelineId) }),
+    ...(itemId === undefined ? {} : { itemId: new Set([itemId].flat().flatMap(idAndParts)) }),
+    ...(feedId === undefined ? {} : { feedId: new Set(feedId) }),
+    ...(stage === undefined ? {} : { stage: new Set(stage) }),
+    ...(status === undefined ? {} : { status: new Set(status) }),
+  };
+}
+
+/** `a,b` can be one id or two. Events of an item that was not meant are better than none of the one that was. */
+function idAndParts(value: string): string[] {
+  return value.includes(',') ? [value, ...value.split(',').filter((part) => part !== '')] : [value];
+}
+
+export interface EventPosition {
+  /** The seq after which to read. */
+  after: number;
+  /** True when the id is of another epoch: what was missed since cannot be counted. */
+  gap: boolean;
+}
+
+/**
+ * Where a reader begins: after the id that its client saw last. `Last-Event-ID` goes before the query, because a browser that
+ * connects again sends the header with the address it first connected to. Without an id: from now on.
+ * An empty header is none (the HTML standard: a client without a last id has the empty string for it).
+ * Throws `invalid-event-id` for what was never given out: other text, and a seq that this epoch has not reached.
+ */
+export function eventPosition(events: EventSource, header: string | undefined, query: string | undefined): EventPosition {
+  const id = header === undefined || header === '' ? query : header;
+  if (id === undefined) return { after: events.newest, gap: false };
+  const { epoch, seq } = parseEventId(id);
+  if (epoch !== events.epoch) return { after: events.oldest - 1, gap: true };
+  if (seq > events.newest) throw new SluiceError('invalid-event-id', `The newest event is ${epoch}-${events.newest}.`);
+  return { after: seq, gap: false };
+}
+
+/** `<epoch>-<seq>`, to the letter: an id that is almost one is a mistake of the client that had better come to light. */
+export function parseEventId(id: string): { epoch: string; seq: number } {
+  const parts = /^([A-Za-z0-9._~-]{1,64})-(0|[1-9][0-9]{0,15})$/.exec(id);
+  const seq = Number(parts?.[2]);
+  if (parts?.[1] === undefined || !Number.isSafeInteger(seq)) {
+    throw new SluiceError('invalid-event-id', 'An event id reads <epoch>-<number>, as in the id line of the event.');
+  }
+  return { epoch: parts[1], seq };
+}
