@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { EventSource } from '../src/engine/index.ts';
-import { sees } from '../src/http/routing/caller.ts';
+import { sees } from '../src/http/guards/caller.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { pipelineParams, problems } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { type PipelineRuntime, SluiceError } from '../src/engine/index.ts';
-import { callerSignal, onlyMakerOf } from '../src/http/routing/caller.ts';
+import { callerSignal, onlyMakerOf } from '../src/http/guards/caller.ts';
 import { decodeCursor, encodeCursor } from '../src/http/routing/cursor.ts';
 import { sendNdjson, wantsNdjson } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';

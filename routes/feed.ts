@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { Replayable } from '../src/engine/index.ts';
 import { acceptNdjson, isNdjson } from '../src/http/bodies/ndjson-body.ts';
 import { feedNdjson } from '../src/http/bodies/ndjson-feed.ts';
-import { callerSignal } from '../src/http/routing/caller.ts';
+import { callerSignal } from '../src/http/guards/caller.ts';
 import { feedingAs } from '../src/http/routing/feed-access.ts';
 import { feedContent, jsonFeedBody } from '../src/http/routing/feed-body.ts';
 import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/routing/idempotency.ts';

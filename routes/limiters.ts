@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import type { PipelineHost } from '../src/engine/index.ts';
-import { type Caller, may, sees } from '../src/http/routing/caller.ts';
+import { type Caller, may, sees } from '../src/http/guards/caller.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { BODY_PROBLEMS, listShape, nextCursorSchema, noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
+import { type Caller, sees } from '../src/http/guards/caller.ts';
 import { invalidInput } from '../src/http/problems/faults.ts';
-import { type Caller, sees } from '../src/http/routing/caller.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
 import { toDetail, toSummary } from '../src/http/routing/pipeline-view.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';

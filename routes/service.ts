@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
-import { may } from '../src/http/routing/caller.ts';
+import { may } from '../src/http/guards/caller.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { BODY_PROBLEMS, noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';

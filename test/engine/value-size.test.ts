@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLocalHost, createTaskRegistry, type LocalHost, type TaskContext, type TaskHandler } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
-import { createValueRule, sizeWithin } from '../../src/engine/stage/json-fault.ts';
+import { createValueRule, sizeWithin } from '../../src/engine/values/json-fault.ts';
 import { livesOf } from '../stores/durable-host.ts';
 
 const SEED = Number(process.env.SEED ?? 20261126);

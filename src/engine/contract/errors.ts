@@ -1,6 +1,6 @@
 import { ERROR_CODES, type ErrorCode, type Fault } from '../../schemas/problem.ts';
-import { shownText } from '../bounds/shown-text.ts';
-import { sizeWithin } from '../stage/json-fault.ts';
+import { sizeWithin } from '../values/json-fault.ts';
+import { shownText } from '../values/shown-text.ts';
 
 export interface SluiceErrorOptions {
   cause?: unknown;

@@ -1,12 +1,12 @@
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import type { StageTuning } from '../../schemas/redefinition.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
-import { HELD_CHARACTERS, PAGE_CHARACTERS } from '../bounds/sizes.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
 import type { Core, Identity } from '../flow/core.ts';
 import { Feed } from '../model/feed.ts';
 import { Item, NO_METADATA, type Place, type Route, Stage, StoredState } from '../model/model.ts';
 import { GONE, type Shelf, STATUS_CODES, type Store, type StoredFeed, type StoredItem } from '../store.ts';
+import { HELD_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { Flusher } from './flusher.ts';
 import { NOTHING } from './item-writes.ts';
 import { Journal } from './journal.ts';

@@ -1,9 +1,9 @@
-import { HELD_CHARACTERS } from '../bounds/sizes.ts';
 import type { ItemsQuery, Page, ResultsQuery } from '../contract/runtime.ts';
 import type { Items, Retention, SequenceRange } from '../flow/item-index.ts';
 import { generatedId, type Item, NO_METADATA, StoredState } from '../model/model.ts';
-import { sizeWithin } from '../stage/json-fault.ts';
 import { type Shelf, type ShelfQuery, STATUS_CODES, type StoredItem, type Texts } from '../store.ts';
+import { sizeWithin } from '../values/json-fault.ts';
+import { HELD_CHARACTERS } from '../values/sizes.ts';
 import type { Retirement } from './retirement.ts';
 
 export interface StoredItemsDeps {

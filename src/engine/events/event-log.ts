@@ -1,11 +1,11 @@
 import type { ItemStatus, Metadata, PipelineEvent, PipelineResult, StatusEvent, TaskEvent, TaskEventType } from '../../schemas/item.ts';
-import { EVENTS_CHARACTERS, SUMMARY_CHARACTERS } from '../bounds/sizes.ts';
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
 import { type Item, NO_METADATA, type Stage, type Worker } from '../model/model.ts';
-import { sizeWithin } from '../stage/json-fault.ts';
 import type { StoredEvents } from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
+import { sizeWithin } from '../values/json-fault.ts';
+import { EVENTS_CHARACTERS, SUMMARY_CHARACTERS } from '../values/sizes.ts';
 
 const STATUSES: readonly ItemStatus[] = ['queued', 'in_progress', 'completed', 'failed', 'retrying', 'skipped', 'cancelled'];
 const TASK_TYPES: readonly TaskEventType[] = ['start', 'complete', 'retry', 'fail', 'progress'];

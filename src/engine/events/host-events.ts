@@ -1,5 +1,5 @@
-import { EVENTS_CHARACTERS } from '../bounds/sizes.ts';
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
+import { EVENTS_CHARACTERS } from '../values/sizes.ts';
 
 interface Entry {
   pipelineId: string;

@@ -1,6 +1,6 @@
 import type { PipelineResult } from '../../schemas/item.ts';
 import type { ErrorSummary, FailedItem } from '../../schemas/stats.ts';
-import { SUMMARY_CHARACTERS } from '../bounds/sizes.ts';
+import { SUMMARY_CHARACTERS } from '../values/sizes.ts';
 
 /** Of failures in their order, the newest that an answer holds: their texts can be long. */
 export function newestFailures(failures: readonly FailedItem[]): FailedItem[] {

@@ -1,6 +1,5 @@
 import type { FeedView } from '../../schemas/feed.ts';
 import type { PipelineResult } from '../../schemas/item.ts';
-import { HELD_CHARACTERS } from '../bounds/sizes.ts';
 import { callerGone, SluiceError } from '../contract/errors.ts';
 import type { FeedResultsQuery, FeedsQuery, FeedWaitQuery, FollowQuery } from '../contract/requests.ts';
 import type { Page } from '../contract/runtime.ts';
@@ -9,6 +8,7 @@ import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
 import { type Item, Worker } from '../model/model.ts';
 import { waitWithin } from '../time/waited.ts';
+import { HELD_CHARACTERS } from '../values/sizes.ts';
 import { Watch } from './watch.ts';
 
 /** How many items of a feed are looked at before others get a turn. */

@@ -1,12 +1,12 @@
 import type { WaitReply } from '../../schemas/feed.ts';
 import type { PipelineResult } from '../../schemas/item.ts';
-import { DOCUMENT_CHARACTERS } from '../bounds/sizes.ts';
 import { callerGone, type PipelineError, SluiceError } from '../contract/errors.ts';
 import type { ItemsWaitQuery } from '../contract/requests.ts';
 import type { Core, Follower } from '../flow/core.ts';
 import type { EndedItem, FeedWatcher } from '../model/feed.ts';
 import type { Item } from '../model/model.ts';
 import { waitWithin } from '../time/waited.ts';
+import { DOCUMENT_CHARACTERS } from '../values/sizes.ts';
 
 const IDS_NAMED = 1000;
 

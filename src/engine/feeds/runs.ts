@@ -1,5 +1,4 @@
 import type { PipelineResult } from '../../schemas/item.ts';
-import { DOCUMENT_CHARACTERS } from '../bounds/sizes.ts';
 import { callerGone, SluiceError } from '../contract/errors.ts';
 import type { RunAnswer, RunRequest, RunStep, RunStream } from '../contract/requests.ts';
 import type { Page } from '../contract/runtime.ts';
@@ -8,6 +7,7 @@ import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
 import type { Item } from '../model/model.ts';
 import { waitWithin } from '../time/waited.ts';
+import { DOCUMENT_CHARACTERS } from '../values/sizes.ts';
 import { ANSWER_CHARACTERS, type Answers, expectSameBody, isKept, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
 import { ErrorTally } from './error-tally.ts';
 import { FeedResults, inFeedOrder } from './feed-results.ts';

@@ -1,10 +1,10 @@
 import type { Metadata } from '../../schemas/item.ts';
 import type { LimiterPatch, LimiterSettings, LimiterView } from '../../schemas/limiter.ts';
-import { cutText } from '../bounds/cut-text.ts';
 import { PermanentError, SluiceError } from '../contract/errors.ts';
 import type { Expression, ExpressionLanguage, Ports } from '../ports.ts';
-import { sizeWithin } from '../stage/json-fault.ts';
 import type { DueQueue } from '../time/due-queue.ts';
+import { cutText } from '../values/cut-text.ts';
+import { sizeWithin } from '../values/json-fault.ts';
 import { type BucketRules, type BucketWaiter, LimiterBucket } from './limiter-bucket.ts';
 
 /** What an item asks a limiter with. */

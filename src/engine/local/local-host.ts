@@ -14,8 +14,8 @@ import { HostEvents } from '../events/host-events.ts';
 import type { CoreOptions } from '../flow/core.ts';
 import { Limiters } from '../limits/limiters.ts';
 import type { Ports } from '../ports.ts';
-import { createValueRule, type ValueRule } from '../stage/json-fault.ts';
 import type { Blame, Store } from '../store.ts';
+import { createValueRule, type ValueRule } from '../values/json-fault.ts';
 import { LocalRuntime } from './local-runtime.ts';
 
 export interface LocalHostOptions extends DefinitionLimits {

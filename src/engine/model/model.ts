@@ -6,8 +6,8 @@ import type { LimiterWait } from '../limits/shared-limiter.ts';
 import type { Release, TaskLimiter } from '../limits/task-limiter.ts';
 import type { Logger } from '../ports.ts';
 import { PriorityQueue } from '../queues/priority-queue.ts';
-import { sizeWithin } from '../stage/json-fault.ts';
 import type { Due } from '../time/due-queue.ts';
+import { sizeWithin } from '../values/json-fault.ts';
 import type { Feed } from './feed.ts';
 
 /*

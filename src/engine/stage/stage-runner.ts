@@ -1,8 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StageDefinition } from '../../schemas/definition.ts';
 import type { ItemError } from '../../schemas/item.ts';
-import { shownText } from '../bounds/shown-text.ts';
-import { LARGE } from '../bounds/sizes.ts';
 import { AbortedError, describeThrown, TaskTimeoutError, ValueNotJsonError, ValueTooLargeError } from '../contract/errors.ts';
 import type { StageSpec, TaskSpec } from '../definition/stage-spec.ts';
 import type { EventLog } from '../events/event-log.ts';
@@ -14,9 +12,11 @@ import { CALL, type Logger, type LoopNotes } from '../ports.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import type { Turn } from '../time/turn.ts';
+import type { ValueFault, ValueRule } from '../values/json-fault.ts';
+import { shownText } from '../values/shown-text.ts';
+import { LARGE } from '../values/sizes.ts';
 import { type AttemptSink, TaskAttempt } from './attempt.ts';
 import { copyValue } from './copy-value.ts';
-import type { ValueFault, ValueRule } from './json-fault.ts';
 import { retryWaitMs } from './retry.ts';
 import { StageLimits } from './stage-limits.ts';
 

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type PipelineHost, SluiceError } from '../../engine/index.ts';
 import type { ApiKey, Scope } from '../../schemas/api-key.ts';
-import { ANYBODY, type Caller, may, NOBODY } from '../routing/caller.ts';
+import { ANYBODY, type Caller, may, NOBODY } from './caller.ts';
 
 /** Who may call a route. Each declares it: one that says nothing fails at the start. */
 export interface RouteAccess {

@@ -2,7 +2,7 @@ import { SluiceError } from '../../engine/index.ts';
 import type { FeedOptions } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { PRIORITY_DEFAULT } from '../../schemas/names.ts';
-import { type Caller, makerOf, may } from './caller.ts';
+import { type Caller, makerOf, may } from '../guards/caller.ts';
 
 /**
  * What a feeding request has of its caller. One that may do no more than feed does not start what was stopped, and chooses its place among

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Page } from '../../engine/index.ts';
+import { callerSignal } from '../guards/caller.ts';
 import { LIMIT_DEFAULT, NDJSON } from '../schemas/route-schemas.ts';
-import { callerSignal } from './caller.ts';
 import { type CursorScope, decodeCursor, encodeCursor } from './cursor.ts';
 
 interface PageQuery {

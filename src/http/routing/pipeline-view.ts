@@ -1,5 +1,5 @@
 import type { PipelineDescription } from '../../engine/index.ts';
-import { type Caller, may } from './caller.ts';
+import { type Caller, may } from '../guards/caller.ts';
 
 /** A pipeline as lists show it. */
 export function toSummary(pipeline: PipelineDescription) {
