@@ -5,7 +5,11 @@
  *
  * TypeScript 7 has no API to read imports with, so the parser is swc, and in swc mode a type import counts like any other.
  * `test` and `bench` are outside the layers: they may import anything of the product, the engine's internals too.
+ *
+ * Inside the engine and the HTTP side the same holds for rooms, see `scripts/rooms.ts`.
  */
+
+import { roomRules } from './scripts/rooms.ts';
 
 const product = '^(src|routes|tasks)/';
 const engineEntry = '^src/engine/(index|ports|store)[.]ts$';
@@ -158,6 +162,7 @@ export default {
       from: { path: '^dashboard/' },
       to: { path: product },
     },
+    ...roomRules(),
   ],
   options: {
     parser: 'swc',

@@ -16,6 +16,11 @@ export interface Clock {
   defer(fn: () => void): void;
 }
 
+/** Lets the process end although a timer of a {@link Clock} is still armed; timers of virtual clocks have nothing to let go of. */
+export function unref(timer: unknown): void {
+  (timer as { unref?: () => void } | undefined)?.unref?.();
+}
+
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

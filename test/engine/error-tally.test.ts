@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ErrorTally } from '../../src/engine/feeds/error-tally.ts';
+import { ErrorTally } from '../../src/engine/flow/error-tally.ts';
 import type { PipelineResult } from '../../src/schemas/item.ts';
 
 const failed = (id: string, type: string, message: string): PipelineResult => ({

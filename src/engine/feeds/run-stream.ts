@@ -3,12 +3,12 @@ import type { PipelineResult } from '../../schemas/item.ts';
 import { callerGone, SluiceError } from '../contract/errors.ts';
 import type { RunRequest, RunStep, RunStream } from '../contract/requests.ts';
 import type { Core } from '../flow/core.ts';
+import type { ErrorTally } from '../flow/error-tally.ts';
 import type { Feed } from '../model/feed.ts';
 import type { Due } from '../time/due-queue.ts';
 import { sizeWithin } from '../values/json-fault.ts';
 import { HELD_CHARACTERS } from '../values/sizes.ts';
 import { ANSWER_CHARACTERS, type Ticket } from './answers.ts';
-import type { ErrorTally } from './error-tally.ts';
 import { FeedResults } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
 

@@ -4,12 +4,12 @@ import type { RunAnswer, RunRequest, RunStep, RunStream } from '../contract/requ
 import type { Page } from '../contract/runtime.ts';
 import type { Lifecycle } from '../control/lifecycle.ts';
 import type { Core } from '../flow/core.ts';
+import { ErrorTally } from '../flow/error-tally.ts';
 import type { Feed } from '../model/feed.ts';
 import type { Item } from '../model/model.ts';
 import { waitWithin } from '../time/waited.ts';
 import { DOCUMENT_CHARACTERS } from '../values/sizes.ts';
 import { ANSWER_CHARACTERS, type Answers, expectSameBody, isKept, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
-import { ErrorTally } from './error-tally.ts';
 import { FeedResults, inFeedOrder } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
 import { LiveRun, type RunParts } from './run-stream.ts';

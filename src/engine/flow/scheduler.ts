@@ -11,7 +11,7 @@ import {
   type Stage,
   type Worker,
 } from '../model/model.ts';
-import { WorkerRing } from '../queues/ring.ts';
+import { Ring } from '../queues/ring.ts';
 import type { Drain } from '../time/drain.ts';
 import type { Due, DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
@@ -54,7 +54,7 @@ export class Scheduler {
   /** How many times an item was queued. */
   lastOrd = 0;
   private readonly deps: SchedulerDeps;
-  private readonly ready = new WorkerRing();
+  private readonly ready = new Ring<Worker>(0, 64);
   private isRunning = false;
   private isYielding = false;
   readonly turn: Turn;

@@ -1,7 +1,7 @@
 import type { ItemDetail, ItemSummary, WaitingFor } from '../../schemas/item.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
-import { newestFailures } from '../feeds/error-tally.ts';
 import type { Core } from '../flow/core.ts';
+import { newestFailures } from '../flow/error-tally.ts';
 import { type Item, type Stage, Worker } from '../model/model.ts';
 
 /** Everything that can be seen of a pipeline. Each answer is a copy: nothing in it changes afterwards. */

@@ -1,46 +1,4 @@
-/** First in, first out, on a circular array that doubles. */
-class Ring<T> {
-  readonly priority: number;
-  private slots: (T | undefined)[] = [undefined, undefined, undefined, undefined];
-  private head = 0;
-  length = 0;
-
-  constructor(priority: number) {
-    this.priority = priority;
-  }
-
-  push(value: T): void {
-    const size = this.slots.length;
-    if (this.length === size) this.grow();
-    this.slots[(this.head + this.length) & (this.slots.length - 1)] = value;
-    this.length++;
-  }
-
-  shift(): T {
-    const value = this.slots[this.head] as T;
-    this.slots[this.head] = undefined;
-    this.head = (this.head + 1) & (this.slots.length - 1);
-    this.length--;
-    return value;
-  }
-
-  peek(): T {
-    return this.slots[this.head] as T;
-  }
-
-  at(index: number): T {
-    return this.slots[(this.head + index) & (this.slots.length - 1)] as T;
-  }
-
-  private grow(): void {
-    const old = this.slots;
-    const bigger = new Array<T | undefined>(old.length * 2);
-    for (let i = 0; i < this.length; i++) bigger[i] = old[(this.head + i) & (old.length - 1)];
-    for (let i = this.length; i < bigger.length; i++) bigger[i] = undefined;
-    this.slots = bigger;
-    this.head = 0;
-  }
-}
+import { Ring } from './ring.ts';
 
 /**
  * Lower priority numbers first; within one, first come, first served.
@@ -65,7 +23,7 @@ export class PriorityQueue<T> {
 
   push(priority: number, value: T): void {
     let ring = this.cached;
-    if (ring === undefined || ring.priority !== priority) {
+    if (ring === undefined || ring.key !== priority) {
       ring = this.rings.get(priority);
       if (ring === undefined) {
         ring = new Ring<T>(priority);
@@ -100,7 +58,7 @@ export class PriorityQueue<T> {
   peekPriority(): number {
     if (this.dead > 0) this.dropDeadHead();
     const ring = this.heap[0];
-    return ring === undefined ? Number.POSITIVE_INFINITY : ring.priority;
+    return ring === undefined ? Number.POSITIVE_INFINITY : ring.key;
   }
 
   /** One value in here has died: `isDead` says so from now on. */
@@ -112,7 +70,7 @@ export class PriorityQueue<T> {
 
   /** The living in order; for looking and for moving to another queue. */
   *[Symbol.iterator](): Generator<T> {
-    for (const ring of [...this.heap].sort((a, b) => a.priority - b.priority)) {
+    for (const ring of [...this.heap].sort((a, b) => a.key - b.key)) {
       for (let i = 0; i < ring.length; i++) {
         const value = ring.at(i);
         if (this.isDead === undefined || !this.isDead(value)) yield value;
@@ -143,14 +101,14 @@ export class PriorityQueue<T> {
     for (const ring of old) {
       for (let i = 0; i < ring.length; i++) {
         const value = ring.at(i);
-        if (!isDead(value)) this.push(ring.priority, value);
+        if (!isDead(value)) this.push(ring.key, value);
       }
     }
   }
 
   private dropFirstRing(): void {
     const first = this.heap[0] as Ring<T>;
-    this.rings.delete(first.priority);
+    this.rings.delete(first.key);
     if (this.cached === first) this.cached = undefined;
     const last = this.heap.pop() as Ring<T>;
     if (last !== first) {
@@ -166,7 +124,7 @@ export class PriorityQueue<T> {
     while (i > 0) {
       const parent = (i - 1) >> 1;
       const above = heap[parent] as Ring<T>;
-      if (above.priority <= ring.priority) break;
+      if (above.key <= ring.key) break;
       heap[i] = above;
       i = parent;
     }
@@ -181,9 +139,9 @@ export class PriorityQueue<T> {
     for (;;) {
       let child = 2 * i + 1;
       if (child >= length) break;
-      if (child + 1 < length && (heap[child + 1] as Ring<T>).priority < (heap[child] as Ring<T>).priority) child++;
+      if (child + 1 < length && (heap[child + 1] as Ring<T>).key < (heap[child] as Ring<T>).key) child++;
       const below = heap[child] as Ring<T>;
-      if (below.priority >= ring.priority) break;
+      if (below.key >= ring.key) break;
       heap[i] = below;
       i = child;
     }

@@ -1,30 +1,51 @@
-import type { Worker } from '../model/model.ts';
-
-/** First in, first out; it grows to the number of workers that were ready at the same time, and allocates nothing after that. */
-export class WorkerRing {
-  private slots: (Worker | undefined)[] = new Array<Worker | undefined>(64).fill(undefined);
-  private head = 0;
+/** First in, first out, on a circular array that doubles; it allocates nothing while it does not grow. */
+export class Ring<T> {
+  /** What its owner knows it by. */
+  readonly key: number;
   length = 0;
+  private slots: (T | undefined)[];
+  private head = 0;
 
-  push(worker: Worker): void {
+  /** `capacity`: places that it has from the start, a power of two. */
+  constructor(key = 0, capacity = 4) {
+    this.key = key;
+    this.slots = new Array<T | undefined>(capacity).fill(undefined);
+  }
+
+  push(value: T): void {
     const size = this.slots.length;
-    if (this.length === size) {
-      const inOrder = [...this.slots.slice(this.head), ...this.slots.slice(0, this.head)];
-      this.slots = [...inOrder, ...new Array<Worker | undefined>(size).fill(undefined)];
-      this.head = 0;
-    }
-    this.slots[(this.head + this.length) & (this.slots.length - 1)] = worker;
+    if (this.length === size) this.grow();
+    this.slots[(this.head + this.length) & (this.slots.length - 1)] = value;
     this.length++;
   }
 
-  *[Symbol.iterator](): Generator<Worker> {
-    for (let i = 0; i < this.length; i++) yield this.slots[(this.head + i) & (this.slots.length - 1)] as Worker;
-  }
-
-  shift(): Worker {
-    const worker = this.slots[this.head] as Worker;
+  /** To be called only while `length` is above 0. */
+  shift(): T {
+    const value = this.slots[this.head] as T;
+    this.slots[this.head] = undefined;
     this.head = (this.head + 1) & (this.slots.length - 1);
     this.length--;
-    return worker;
+    return value;
+  }
+
+  peek(): T {
+    return this.slots[this.head] as T;
+  }
+
+  at(index: number): T {
+    return this.slots[(this.head + index) & (this.slots.length - 1)] as T;
+  }
+
+  *[Symbol.iterator](): Generator<T> {
+    for (let i = 0; i < this.length; i++) yield this.at(i);
+  }
+
+  private grow(): void {
+    const old = this.slots;
+    const bigger = new Array<T | undefined>(old.length * 2);
+    for (let i = 0; i < this.length; i++) bigger[i] = old[(this.head + i) & (old.length - 1)];
+    for (let i = this.length; i < bigger.length; i++) bigger[i] = undefined;
+    this.slots = bigger;
+    this.head = 0;
   }
 }

@@ -1,5 +1,4 @@
-import type { Clock } from '../../engine/ports.ts';
-import { unref } from '../sse/snapshots.ts';
+import { type Clock, unref } from '../../engine/ports.ts';
 
 /** Deadlines that are all equally far away. */
 export interface Deadlines {

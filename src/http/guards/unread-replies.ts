@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import type { Clock } from '../../engine/ports.ts';
-import { unref } from '../sse/snapshots.ts';
+import { type Clock, unref } from '../../engine/ports.ts';
 
 /** How long what was written may stand without a single byte of it being taken. */
 const STANDS_SECONDS = 30;

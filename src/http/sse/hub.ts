@@ -13,11 +13,11 @@
  */
 import type { ServerResponse } from 'node:http';
 import { type EventFilter, type EventSource, SluiceError } from '../../engine/index.ts';
-import { type Clock, type Logger, systemClock } from '../../engine/ports.ts';
+import { type Clock, type Logger, systemClock, unref } from '../../engine/ports.ts';
 import { createBatches, type EventView, filterKey } from './batches.ts';
 import { COMMENT_FRAME, toPayload } from './frame.ts';
 import { createReader, type ReaderWorld, type SseReader } from './reader.ts';
-import { createSnapshots, type SnapshotSource, unref } from './snapshots.ts';
+import { createSnapshots, type SnapshotSource } from './snapshots.ts';
 import { createTurns } from './turns.ts';
 
 export interface SseHubOptions {

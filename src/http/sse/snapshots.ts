@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '../../engine/ports.ts';
+import { type Clock, type Logger, unref } from '../../engine/ports.ts';
 import { controlFrame, type Payload, toPayload } from './frame.ts';
 import type { SseReader } from './reader.ts';
 
@@ -138,9 +138,4 @@ export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logge
       };
     },
   };
-}
-
-/** Lets the process end although the timer is still armed; timers of other clocks have nothing to let go of. */
-export function unref(timer: unknown): void {
-  (timer as { unref?: () => void } | undefined)?.unref?.();
 }
