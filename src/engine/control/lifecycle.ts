@@ -77,7 +77,7 @@ export class Lifecycle {
   async join(): Promise<void> {
     const { core } = this;
     if (core.state === 'stopped' || core.state === 'created') {
-      if (core.inFlight === 0) return;
+      if (core.ledger.inFlight === 0) return;
       this.start();
     }
     if (core.state !== 'draining') {
@@ -102,7 +102,7 @@ export class Lifecycle {
       retryAfterSeconds: 5,
     });
     for (const waiter of this.drained.splice(0)) {
-      if (core.inFlight === 0) waiter.resolve();
+      if (core.ledger.inFlight === 0) waiter.resolve();
       else waiter.reject(cutShort);
     }
     for (const follower of core.followers) follower.cutShort(cutShort);
@@ -116,10 +116,10 @@ export class Lifecycle {
 
   private checkDrained(): void {
     const { core } = this;
-    if (core.state !== 'draining' || core.inFlight > 0) return;
+    if (core.state !== 'draining' || core.ledger.inFlight > 0) return;
     // The worker of the last item is freed right after its end: the state changes when it is.
     queueMicrotask(() => {
-      if (core.state !== 'draining' || core.inFlight > 0 || core.held > 0) return;
+      if (core.state !== 'draining' || core.ledger.inFlight > 0 || core.held > 0) return;
       this.settleStopped();
     });
   }

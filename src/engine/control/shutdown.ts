@@ -60,7 +60,7 @@ export class Shutdown {
 
   private async end(timeoutSeconds: number | undefined): Promise<ShutdownReport> {
     const { core } = this;
-    const endedBefore = core.processed + core.failed + core.cancelled;
+    const endedBefore = core.ledger.ended;
     const late = new Promise<'late'>((resolve) => {
       this.tooLate = () => resolve('late');
     });
@@ -81,10 +81,10 @@ export class Shutdown {
     this.setLimit(undefined);
     const aborted = this.mode === 'force' ? this.abortAll() : 0;
     this.lifecycle.settleStopped();
-    const left = core.inFlight;
+    const left = core.ledger.inFlight;
     return {
       mode: this.mode,
-      finished: core.processed + core.failed + core.cancelled - endedBefore,
+      finished: core.ledger.ended - endedBefore,
       leftQueued: left,
       aborted,
       notKept: core.journal === null ? left : 0,
@@ -101,7 +101,7 @@ export class Shutdown {
 
   private async drain(): Promise<void> {
     const { core, lifecycle } = this;
-    if ((core.state === 'created' || core.state === 'stopped') && core.inFlight > 0) {
+    if ((core.state === 'created' || core.state === 'stopped') && core.ledger.inFlight > 0) {
       lifecycle.isShuttingDown = false;
       lifecycle.start();
       lifecycle.isShuttingDown = true;

@@ -3,6 +3,7 @@ import type { StageTuning } from '../../schemas/redefinition.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
 import type { Core, Identity } from '../flow/core.ts';
+import type { LedgerState } from '../flow/ledger.ts';
 import { Feed } from '../model/feed.ts';
 import { Item, NO_METADATA, type Place, type Route, Stage, StoredState } from '../model/model.ts';
 import { GONE, type Shelf, STATUS_CODES, type Store, type StoredFeed, type StoredItem } from '../store.ts';
@@ -28,19 +29,13 @@ export interface StoreLink {
 }
 
 /** Counters and the like, as they are kept. */
-export interface StoredCounters extends RetirementState {
-  fed: number;
-  processed: number;
-  failed: number;
-  cancelled: number;
+export interface StoredCounters extends RetirementState, LedgerState {
   lastSequence: number;
   lastOrd: number;
   lastOrdinal: number;
   forgottenFeeds: number;
   lastEvent: number;
   hasLookalikes: boolean;
-  byType: [string, number][];
-  byStage: [string, number][];
   /** By stage number: completed, failed, skipped, retried. */
   stages: [number, number, number, number, number][];
 }
@@ -98,7 +93,7 @@ export class Durable {
       toItem: (row) => this.toItem(row),
       stageNumbers: (name) => [...core.allStages, ...this.former.values()].filter((stage) => stage.name === name).map((stage) => stage.no),
       feedOrdinal: (id) => core.feeds.find(id)?.ordinal,
-      onGone: (sequenceId) => core.forgetFailure(sequenceId),
+      onGone: (sequenceId) => core.ledger.forget(sequenceId),
       touch: (item) => this.journal.touch(item),
       pageCharacters: options.pageCharacters ?? PAGE_CHARACTERS,
     });
@@ -273,21 +268,16 @@ export class Durable {
 
   private counters(): StoredCounters {
     const { core, items } = this;
-    const { fed, processed, failed, cancelled, feeds, admission, scheduler, events } = core;
+    const { ledger, feeds, admission, scheduler, events } = core;
     return {
       ...this.retirement.state,
-      fed,
-      processed,
-      failed,
-      cancelled,
+      ...ledger.state,
       lastSequence: admission.lastSequence,
       lastOrd: scheduler.lastOrd,
       lastOrdinal: feeds.lastOrdinal,
       forgottenFeeds: feeds.forgotten,
       lastEvent: events.last,
       hasLookalikes: items.hasLookalikes,
-      byType: [...core.errorsByType],
-      byStage: [...core.errorsByStage],
       stages: core.allStages.map((stage) => [stage.no, stage.completed, stage.failed, stage.skipped, stage.retried]),
     };
   }

@@ -1,3 +1,4 @@
+import { FAILURES_LISTED } from '../flow/error-tally.ts';
 import { type Item, PLACE_BACKLOG, PLACE_HANDED, PLACE_NONE } from '../model/model.ts';
 import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
 import type { Durable, StoredCounters, StoredStages } from './durable.ts';
@@ -12,8 +13,6 @@ export interface Recovered {
   poisoned: number;
 }
 
-/** How many of the newest failures an error summary lists. */
-const FAILURES_LISTED = 1000;
 const STEP = 1000;
 
 /**
@@ -37,7 +36,7 @@ export function recover(durable: Durable): Recovered {
   const hollow = [...rowsOf(shelf, GONE)].map(({ seq, last_event: lastEvent }) => ({ seq, lastEvent }));
   retirement.restore(counters, hollow);
   items.hasLookalikes = counters.hasLookalikes;
-  for (const row of shelf.failures(FAILURES_LISTED)) core.listFailure(durable.toItem(row));
+  for (const row of shelf.failures(FAILURES_LISTED)) core.ledger.list(durable.toItem(row));
 
   const found: Recovered = { queued: 0, running: 0, retrying: 0, poisoned: 0 };
   for (const { stage: no, place, count } of shelf.queuedCounts()) {
@@ -83,14 +82,9 @@ function restoreStages(durable: Durable, rows: StoredStages): void {
 }
 
 function restoreCounters({ core }: Durable, counters: StoredCounters): void {
-  core.fed = counters.fed;
-  core.processed = counters.processed;
-  core.failed = counters.failed;
-  core.cancelled = counters.cancelled;
+  core.ledger.restore(counters);
   core.admission.lastSequence = counters.lastSequence;
   core.scheduler.lastOrd = counters.lastOrd;
-  for (const [type, count] of counters.byType) core.errorsByType.set(type, count);
-  for (const [stage, count] of counters.byStage) core.errorsByStage.set(stage, count);
   for (const [no, completed, failed, skipped, retried] of counters.stages) {
     const stage = core.stages.find((candidate) => candidate.no === no);
     if (stage !== undefined) Object.assign(stage, { completed, failed, skipped, retried });

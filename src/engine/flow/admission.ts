@@ -13,6 +13,7 @@ import { LARGE } from '../values/sizes.ts';
 import type { FeedRegistry } from './feed-registry.ts';
 import { idFaults, idOf, isNamed, readNamed } from './incoming.ts';
 import type { Items } from './item-index.ts';
+import type { Ledger } from './ledger.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type RoomWaiter, WaitingRoom } from './waiting-room.ts';
 
@@ -35,8 +36,7 @@ export interface AdmissionDeps {
   secondsUntilRoom: (places: number, stage: Stage) => number;
   /** What is known of a feed changes. */
   onFed: (feed: Feed) => void;
-  /** Counts accepted items. */
-  onAccepted: (count: number) => void;
+  ledger: Ledger;
 }
 
 /** How long somebody waits for room, at most, and whether the caller still wants it. */
@@ -287,7 +287,7 @@ export class Admission {
   }
 
   private admitFrom(items: readonly unknown[], from: number, to: number, feed: Feed, options: FeedOptions, wantsIds: boolean): string[] {
-    const { scheduler, time, idPrefix, onAccepted, onLarge } = this.deps;
+    const { scheduler, time, idPrefix, ledger, onLarge } = this.deps;
     const index = this.deps.index();
     // Which may have been removed meanwhile: then they pass through it.
     const stage = feed.target as Stage;
@@ -320,7 +320,7 @@ export class Admission {
       feed.firstSequence ??= item.sequenceId;
       feed.lastSequence = item.sequenceId;
       index.add(item);
-      onAccepted(1);
+      ledger.accept();
       scheduler.enqueue(item, PLACE_BACKLOG);
     }
     return ids;

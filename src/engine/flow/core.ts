@@ -1,5 +1,4 @@
-import type { ItemError } from '../../schemas/item.ts';
-import type { FailedItem, PipelineState } from '../../schemas/stats.ts';
+import type { PipelineState } from '../../schemas/stats.ts';
 import { type PipelineError, storeUnavailable } from '../contract/errors.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
 import type { Journal } from '../durable/journal.ts';
@@ -10,13 +9,12 @@ import { type StageRunDeps, StageRunner } from '../stage/stage-runner.ts';
 import { Drain } from '../time/drain.ts';
 import { DueQueue } from '../time/due-queue.ts';
 import { EngineClock } from '../time/engine-clock.ts';
-import { RateWindow } from '../time/rate-window.ts';
 import type { ValueRule } from '../values/json-fault.ts';
 import { PAGE_CHARACTERS } from '../values/sizes.ts';
 import { Admission } from './admission.ts';
-import { OTHER_TYPES, typeCounted } from './error-tally.ts';
 import { FeedRegistry } from './feed-registry.ts';
 import { ItemIndex, type Items, type Retention } from './item-index.ts';
+import { Ledger } from './ledger.ts';
 import { type Marks, Scheduler } from './scheduler.ts';
 
 export interface CoreOptions {
@@ -58,10 +56,7 @@ export interface Follower {
   cutShort(error: PipelineError): void;
 }
 
-/** How many of the newest failures an error summary lists. */
-const FAILURES_LISTED = 1000;
-
-/** The parts of one pipeline, put together; its state, its counters, and what happens when an item ends. */
+/** The parts of one pipeline, put together; its state, and what happens when an item ends. */
 export class Core {
   readonly id: string;
   readonly options: CoreOptions;
@@ -79,7 +74,7 @@ export class Core {
   lastStage: number;
   readonly scheduler: Scheduler;
   readonly admission: Admission;
-  readonly window = new RateWindow();
+  readonly ledger: Ledger;
   /** Changed by redefinition.ts only. */
   stages: Stage[];
   /** Stages that a new definition does not have, as long as workers of theirs still run. */
@@ -89,16 +84,6 @@ export class Core {
 
   /** Changed by lifecycle.ts only. */
   state: PipelineState = 'created';
-
-  // Invariant 9: fed = processed + failed + cancelled + inFlight.
-  fed = 0;
-  processed = 0;
-  failed = 0;
-  cancelled = 0;
-  readonly errorsByType = new Map<string, number>();
-  readonly errorsByStage = new Map<string, number>();
-  /** By sequence id, the newest failed ones that are kept, in the order of their failures. */
-  readonly recentFailures = new Map<number, FailedItem>();
 
   readonly drain = new Drain();
   readonly feeds: FeedRegistry;
@@ -118,6 +103,7 @@ export class Core {
     this.options = options;
     this.time = new EngineClock(clock);
     this.dues = new DueQueue(clock);
+    this.ledger = new Ledger(this.time);
     this.events = new EventLog(options.id, options.identity?.epoch ?? uniqueId(), options.eventsKept, this.time, {
       whole: (sequenceId) => this.index.bySequence(sequenceId) as Item,
       face: (sequenceId) => this.index.peekSequence(sequenceId) as Item,
@@ -129,7 +115,7 @@ export class Core {
       idPrefix,
       options.pageCharacters ?? PAGE_CHARACTERS,
       () => this.events.oldest,
-      (sequenceId) => this.forgetFailure(sequenceId),
+      (sequenceId) => this.ledger.forget(sequenceId),
     );
     this.index = index;
     this.scheduler = new Scheduler({
@@ -178,14 +164,8 @@ export class Core {
       backlogCapacity: options.backlogCapacity,
       secondsUntilRoom: (places, stage) => this.drain.secondsUntil(places, stage.size, this.time.tick()),
       onFed: (feed) => this.journal?.touchFeed(feed),
-      onAccepted: (count) => {
-        this.fed += count;
-      },
+      ledger: this.ledger,
     });
-  }
-
-  get inFlight(): number {
-    return this.fed - this.processed - this.failed - this.cancelled;
   }
 
   /** How many items a worker holds, in all stages. */
@@ -236,40 +216,27 @@ export class Core {
 
   /** A failed item is in flight again: it counts no longer as failed. */
   uncountFailure(item: Item): void {
-    this.failed--;
     const { feed } = item;
     if (feed.isDone) feed.begin(this.time.now);
     feed.failed--;
-    const { type, stage } = item.error as ItemError;
-    decrement(this.errorsByType, this.errorsByType.has(type) ? type : OTHER_TYPES);
-    decrement(this.errorsByStage, stage);
     item.stage.failed--;
-    this.recentFailures.delete(item.sequenceId);
+    this.ledger.goesOn(item);
     this.journal?.touchFeed(feed);
-  }
-
-  /** An item is kept no more. */
-  forgetFailure(sequenceId: number): void {
-    this.recentFailures.delete(sequenceId);
   }
 
   private onFinal(item: Item, status: 'completed' | 'failed' | 'cancelled'): void {
     const feed = item.feed;
     if (status === 'completed') {
-      this.processed++;
       feed.completed++;
       item.fed = undefined;
     } else if (status === 'failed') {
-      this.failed++;
       feed.failed++;
-      this.noteFailure(item);
     } else {
-      this.cancelled++;
       feed.cancelled++;
       item.fed = undefined;
     }
     if (status !== 'cancelled') (feed.pace ?? feed.begin(this.events.begunAt(item))).add(this.time.now);
-    this.window.add(this.time, item);
+    this.ledger.end(item, status);
     this.events.result(item);
     if (feed.watchers !== null) for (const watcher of feed.watchers) watcher.onItem(item);
     // Whoever waits for this feed has its value; nobody else is to see it.
@@ -281,32 +248,4 @@ export class Core {
     this.index.finish(item);
     this.onEnd?.();
   }
-
-  private noteFailure(item: Item): void {
-    const { type, stage } = item.error as ItemError;
-    const counted = typeCounted(this.errorsByType, type);
-    this.errorsByType.set(counted, (this.errorsByType.get(counted) ?? 0) + 1);
-    this.errorsByStage.set(stage, (this.errorsByStage.get(stage) ?? 0) + 1);
-    this.listFailure(item);
-  }
-
-  /** It is the newest of the failures. */
-  listFailure(item: Item): void {
-    const { type, message, stage, attempts } = item.error as ItemError;
-    const { recentFailures } = this;
-    recentFailures.delete(item.sequenceId);
-    const timestamp = this.time.instant(item.updatedAt);
-    recentFailures.set(item.sequenceId, { itemId: item.id, error: message, errorType: type, stage, attempts, timestamp });
-    if (recentFailures.size <= FAILURES_LISTED) return;
-    for (const oldest of recentFailures.keys()) {
-      recentFailures.delete(oldest);
-      return;
-    }
-  }
-}
-
-function decrement(counts: Map<string, number>, key: string): void {
-  const count = (counts.get(key) ?? 0) - 1;
-  if (count > 0) counts.set(key, count);
-  else counts.delete(key);
 }

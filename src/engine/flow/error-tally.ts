@@ -1,6 +1,13 @@
-import type { PipelineResult } from '../../schemas/item.ts';
+import type { ItemError, PipelineResult } from '../../schemas/item.ts';
 import type { ErrorSummary, FailedItem } from '../../schemas/stats.ts';
 import { SUMMARY_CHARACTERS } from '../values/sizes.ts';
+
+/** How many of the newest failures an error summary lists. */
+export const FAILURES_LISTED = 1000;
+
+/** So many types of errors are counted one by one; types that come on top of them are counted together. */
+const TYPES_MAX = 1000;
+const OTHER_TYPES = 'Other';
 
 /** Of failures in their order, the newest that an answer holds: their texts can be long. */
 export function newestFailures(failures: readonly FailedItem[]): FailedItem[] {
@@ -13,23 +20,46 @@ export function newestFailures(failures: readonly FailedItem[]): FailedItem[] {
   return failures.slice(first + 1);
 }
 
-/** So many types of errors are counted one by one; types that come on top of them are counted together. */
-const TYPES_MAX = 1000;
-export const OTHER_TYPES = 'Other';
+/** How many failures there were of each type and in each stage, in bounded memory. */
+export class FailureCounts {
+  private readonly types = new Map<string, number>();
+  private readonly stages = new Map<string, number>();
 
-/** Under which name an error of that type is counted. */
-export function typeCounted(counts: ReadonlyMap<string, number>, type: string): string {
-  return counts.has(type) || counts.size < TYPES_MAX ? type : OTHER_TYPES;
+  get byType(): ReadonlyMap<string, number> {
+    return this.types;
+  }
+
+  get byStage(): ReadonlyMap<string, number> {
+    return this.stages;
+  }
+
+  add({ type, stage }: ItemError): void {
+    const counted = this.types.has(type) || this.types.size < TYPES_MAX ? type : OTHER_TYPES;
+    this.types.set(counted, (this.types.get(counted) ?? 0) + 1);
+    this.stages.set(stage, (this.stages.get(stage) ?? 0) + 1);
+  }
+
+  remove({ type, stage }: ItemError): void {
+    decrement(this.types, this.types.has(type) ? type : OTHER_TYPES);
+    decrement(this.stages, stage);
+  }
+
+  restore(byType: Iterable<[string, number]>, byStage: Iterable<[string, number]>): void {
+    for (const [type, count] of byType) this.types.set(type, count);
+    for (const [stage, count] of byStage) this.stages.set(stage, count);
+  }
 }
 
-/** How many of the failures a summary lists. */
-const FAILURES_LISTED = 1000;
+function decrement(counts: Map<string, number>, key: string): void {
+  const count = (counts.get(key) ?? 0) - 1;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
+}
 
 /** Sums up the failures among results, one after the other, in bounded memory. Cancelled items have not failed. */
 export class ErrorTally {
   private totalFailed = 0;
-  private readonly byType = new Map<string, number>();
-  private readonly byStage = new Map<string, number>();
+  private readonly counts = new FailureCounts();
   private failedItems: FailedItem[] = [];
   private readonly timestampOf: (itemId: string) => string;
 
@@ -42,9 +72,7 @@ export class ErrorTally {
     if (error === null || error.type === 'Cancelled') return;
     const { type, message, stage, attempts } = error;
     this.totalFailed++;
-    const counted = typeCounted(this.byType, type);
-    this.byType.set(counted, (this.byType.get(counted) ?? 0) + 1);
-    this.byStage.set(stage, (this.byStage.get(stage) ?? 0) + 1);
+    this.counts.add(error);
     this.failedItems.push({ itemId: id, error: message, errorType: type, stage, attempts, timestamp: this.timestampOf(id) });
     if (this.failedItems.length >= 2 * FAILURES_LISTED) this.failedItems = this.failedItems.slice(-FAILURES_LISTED);
   }
@@ -52,8 +80,8 @@ export class ErrorTally {
   summary(): ErrorSummary {
     return {
       totalFailed: this.totalFailed,
-      errorsByType: Object.fromEntries(this.byType),
-      errorsByStage: Object.fromEntries(this.byStage),
+      errorsByType: Object.fromEntries(this.counts.byType),
+      errorsByStage: Object.fromEntries(this.counts.byStage),
       failedItems: newestFailures(this.failedItems.slice(-FAILURES_LISTED)),
     };
   }

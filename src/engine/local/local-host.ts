@@ -206,7 +206,7 @@ export class LocalHost implements PipelineHost {
 
   async remove(id: string, mode?: 'drain' | 'force'): Promise<void> {
     const pipeline = this.get(id);
-    const inFlight = pipeline.core.inFlight;
+    const inFlight = pipeline.core.ledger.inFlight;
     if (mode === undefined && inFlight > 0) {
       throw new SluiceError('items-in-flight', `${inFlight} items are unfinished`, { details: { itemsInFlight: inFlight } });
     }
@@ -242,7 +242,7 @@ export class LocalHost implements PipelineHost {
     if (this.stored?.flusher.isBehind !== true) return { count, ids: [] };
     for (const { core } of this.pipelines.values()) {
       const unstored = core.journal?.unstoredItems() ?? [];
-      count += core.inFlight;
+      count += core.ledger.inFlight;
       for (const item of unstored) {
         if (item.isFinal) count++;
         if (ids.size < IDS_NAMED) ids.add(item.id);

@@ -1,7 +1,6 @@
 import type { ItemDetail, ItemSummary, WaitingFor } from '../../schemas/item.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
 import type { Core } from '../flow/core.ts';
-import { newestFailures } from '../flow/error-tally.ts';
 import { type Item, type Stage, Worker } from '../model/model.ts';
 
 /** Everything that can be seen of a pipeline. Each answer is a copy: nothing in it changes afterwards. */
@@ -14,6 +13,7 @@ export class Views {
 
   stats(): PipelineStats {
     const { core } = this;
+    const { ledger } = core;
     const now = core.time.tick();
     const queueSizes: Record<string, number> = {};
     const stageStats: Record<string, StageStats> = {};
@@ -35,14 +35,14 @@ export class Views {
       retrying += stage.parked;
       inProgress += stage.inProgress;
     }
-    const rate = core.window.perSecond(now);
-    const [p50 = null, p90 = null, p99 = null] = core.window.quantiles(now, [0.5, 0.9, 0.99]);
-    const { processed, failed, cancelled, inFlight } = core;
+    const rate = ledger.perSecond(now);
+    const [p50 = null, p90 = null, p99 = null] = ledger.latencies(now, [0.5, 0.9, 0.99]);
+    const { processed, failed, cancelled, inFlight } = ledger;
     return {
       itemsProcessed: processed,
       itemsFailed: failed,
       itemsCancelled: cancelled,
-      itemsFed: core.fed,
+      itemsFed: ledger.fed,
       itemsInFlight: inFlight,
       queueSizes,
       stageStats,
@@ -93,13 +93,7 @@ export class Views {
   }
 
   errors(): ErrorSummary {
-    const { core } = this;
-    return {
-      totalFailed: core.failed,
-      errorsByType: Object.fromEntries(core.errorsByType),
-      errorsByStage: Object.fromEntries(core.errorsByStage),
-      failedItems: newestFailures([...core.recentFailures.values()]).map((failure) => ({ ...failure })),
-    };
+    return this.core.ledger.errorSummary();
   }
 
   snapshot(): DashboardSnapshot {

@@ -61,7 +61,8 @@ function checkBounds(world: World): void {
     0,
   );
   if (backlog > scenario.backlogCapacity) world.report(5, `${backlog} items wait from outside, ${scenario.backlogCapacity} may`);
-  const { index, inFlight } = world.pipeline.runtime.core;
+  const { index, ledger: counters } = world.pipeline.runtime.core;
+  const { inFlight } = counters;
   if (index.size - inFlight > scenario.retention.maxItems) {
     world.report(5, `${index.size - inFlight} finished items are kept of ${scenario.retention.maxItems}`);
   }

@@ -67,7 +67,7 @@ export const SABOTAGE: Record<string, { invariant: number; commit: (world: World
       const { core } = pipeline.runtime;
       const { onEnd } = core;
       core.onEnd = () => {
-        if (core.processed === 2 && stages[0] !== undefined) stages[0].completed++;
+        if (core.ledger.processed === 2 && stages[0] !== undefined) stages[0].completed++;
         onEnd?.();
       };
     },

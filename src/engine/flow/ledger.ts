@@ -1,0 +1,139 @@
+import type { ItemError } from '../../schemas/item.ts';
+import type { ErrorSummary, FailedItem } from '../../schemas/stats.ts';
+import type { Item } from '../model/model.ts';
+import type { EngineClock } from '../time/engine-clock.ts';
+import { RateWindow } from '../time/rate-window.ts';
+import { FAILURES_LISTED, FailureCounts, newestFailures } from './error-tally.ts';
+
+/** The part of a ledger that a store keeps. */
+export interface LedgerState {
+  fed: number;
+  processed: number;
+  failed: number;
+  cancelled: number;
+  byType: [string, number][];
+  byStage: [string, number][];
+}
+
+/**
+ * Counts the items of a pipeline: how many came, how many ended and as what, how fast, and which failures there were.
+ *
+ * Invariant 9: fed = processed + failed + cancelled + inFlight. Only the methods here change a counter.
+ */
+export class Ledger {
+  private fedCount = 0;
+  private processedCount = 0;
+  private failedCount = 0;
+  private cancelledCount = 0;
+  private readonly time: EngineClock;
+  private readonly window = new RateWindow();
+  private readonly counts = new FailureCounts();
+  /** By sequence id, the newest failed ones that are kept, in the order of their failures. */
+  private readonly recent = new Map<number, FailedItem>();
+
+  constructor(time: EngineClock) {
+    this.time = time;
+  }
+
+  get fed(): number {
+    return this.fedCount;
+  }
+
+  get processed(): number {
+    return this.processedCount;
+  }
+
+  get failed(): number {
+    return this.failedCount;
+  }
+
+  get cancelled(): number {
+    return this.cancelledCount;
+  }
+
+  get ended(): number {
+    return this.processedCount + this.failedCount + this.cancelledCount;
+  }
+
+  get inFlight(): number {
+    return this.fedCount - this.ended;
+  }
+
+  /** An item came in. */
+  accept(): void {
+    this.fedCount++;
+  }
+
+  /** An item has reached this final state; one that failed has its error. */
+  end(item: Item, status: 'completed' | 'failed' | 'cancelled'): void {
+    if (status === 'completed') this.processedCount++;
+    else if (status === 'cancelled') this.cancelledCount++;
+    else {
+      this.failedCount++;
+      this.counts.add(item.error as ItemError);
+      this.list(item);
+    }
+    this.window.add(this.time, item);
+  }
+
+  /** A failed item is in flight again: it counts no longer as failed. */
+  goesOn(item: Item): void {
+    this.failedCount--;
+    this.counts.remove(item.error as ItemError);
+    this.recent.delete(item.sequenceId);
+  }
+
+  /** It is the newest of the failures. */
+  list(item: Item): void {
+    const { type, message, stage, attempts } = item.error as ItemError;
+    const { recent } = this;
+    recent.delete(item.sequenceId);
+    const timestamp = this.time.instant(item.updatedAt);
+    recent.set(item.sequenceId, { itemId: item.id, error: message, errorType: type, stage, attempts, timestamp });
+    if (recent.size <= FAILURES_LISTED) return;
+    for (const oldest of recent.keys()) {
+      recent.delete(oldest);
+      return;
+    }
+  }
+
+  /** An item is kept no more, so that its failure is listed no more either. */
+  forget(sequenceId: number): void {
+    this.recent.delete(sequenceId);
+  }
+
+  /** Items per second, see {@link RateWindow.perSecond}. */
+  perSecond(now: number): number {
+    return this.window.perSecond(now);
+  }
+
+  /** Latencies in seconds, see {@link RateWindow.quantiles}. */
+  latencies(now: number, shares: readonly number[]): (number | null)[] {
+    return this.window.quantiles(now, shares);
+  }
+
+  /** A copy: nothing in it changes afterwards. */
+  errorSummary(): ErrorSummary {
+    const { byType, byStage } = this.counts;
+    return {
+      totalFailed: this.failedCount,
+      errorsByType: Object.fromEntries(byType),
+      errorsByStage: Object.fromEntries(byStage),
+      failedItems: newestFailures([...this.recent.values()]).map((failure) => ({ ...failure })),
+    };
+  }
+
+  get state(): LedgerState {
+    const { fed, processed, failed, cancelled } = this;
+    return { fed, processed, failed, cancelled, byType: [...this.counts.byType], byStage: [...this.counts.byStage] };
+  }
+
+  /** Takes up what an earlier process has counted, before anything else is. */
+  restore({ fed, processed, failed, cancelled, byType, byStage }: LedgerState): void {
+    this.fedCount = fed;
+    this.processedCount = processed;
+    this.failedCount = failed;
+    this.cancelledCount = cancelled;
+    this.counts.restore(byType, byStage);
+  }
+}
