@@ -2,16 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { PipelineRuntime } from '../src/engine/index.ts';
 import { toControlled } from '../src/http/routing/pipeline-view.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import {
-  BODY_PROBLEMS,
-  noBody,
-  noQuery,
-  pipelineParams,
-  problems,
-  refuseDuringShutdown,
-  reply,
-  stageParams,
-} from '../src/http/schemas/route-schemas.ts';
+import { noBody, noQuery, pipelineParams, problems, reply, stageParams } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { joinBodySchema, shutdownBodySchema, shutdownReportSchema } from '../src/schemas/control.ts';
 import { pipelineControlledSchema } from '../src/schemas/pipeline.ts';
@@ -33,7 +24,7 @@ const ACTIONS: Action[] = [
     name: 'start',
     summary: 'Start a pipeline',
     description: 'Also one that was stopped: items that wait in it are run.',
-    codes: ['already-running', 'invalid-state', 'shutting-down'],
+    codes: ['already-running', 'invalid-state'],
     act: (runtime) => runtime.start(),
   },
   {
@@ -47,7 +38,7 @@ const ACTIONS: Action[] = [
     name: 'resume',
     summary: 'Resume a paused pipeline',
     description: 'Items are handed out again.',
-    codes: ['invalid-state', 'shutting-down'],
+    codes: ['invalid-state'],
     act: (runtime) => runtime.resume(),
   },
 ];
@@ -77,8 +68,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
     app.post(
       `/pipelines/:id/${name}`,
       {
-        config: { scope: 'operate' },
-        ...(name === 'pause' ? {} : { onRequest: refuseDuringShutdown(host) }),
+        config: { scope: 'operate', newWork: name !== 'pause' },
         schema: {
           tags,
           operationId: `${name}Pipeline`,
@@ -89,7 +79,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           body: noBody,
           response: {
             200: reply(pipelineControlledSchema, 'The pipeline after it.'),
-            ...problems(...BODY_PROBLEMS, 'pipeline-not-found', ...codes),
+            ...problems(...codes),
           },
         },
       },
@@ -116,7 +106,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           body: noBody,
           response: {
             200: reply(pipelineControlledSchema, 'The pipeline after it.'),
-            ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'unknown-stage', ...codes),
+            ...problems(...codes),
           },
         },
       },
@@ -144,7 +134,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         response: {
           200: reply(pipelineStatsSchema, 'Everything is finished.'),
           202: reply(pipelineStatsSchema, 'The time is up; it is still draining. The statistics so far.'),
-          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'invalid-state', 'shutting-down'),
+          ...problems('invalid-state', 'shutting-down'),
         },
       },
     },
@@ -168,7 +158,6 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         body: shutdownBodySchema.optional(),
         response: {
           200: reply(shutdownReportSchema, 'Stopped; what became of the items.'),
-          ...problems(...BODY_PROBLEMS, 'pipeline-not-found'),
         },
       },
     },

@@ -76,7 +76,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
           description: 'The stream. It ends when the service or the pipeline does.',
           content: { 'text/event-stream': { schema: z.string(), example: EXAMPLE } },
         },
-        ...problems('invalid-event-id', 'pipeline-not-found', 'shutting-down'),
+        ...problems('invalid-event-id', 'shutting-down'),
       },
     },
     handler(request, reply) {

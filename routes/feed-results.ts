@@ -7,7 +7,6 @@ import { sendNdjson, wantsNdjson } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { type RowStep, sendRows } from '../src/http/routing/row-stream.ts';
 import {
-  BODY_PROBLEMS,
   feedParams,
   LIMIT_DEFAULT,
   listReply,
@@ -16,7 +15,6 @@ import {
   noQuery,
   pipelineParams,
   problems,
-  refuseDuringShutdown,
   reply,
   retiredSchema,
 } from '../src/http/schemas/route-schemas.ts';
@@ -62,7 +60,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
           page: { results: [resultExample], nextCursor: null, retired: 0 },
           row: resultExample,
         }),
-        ...problems('pipeline-not-found', 'feed-not-found', 'invalid-cursor', 'no-longer-kept', 'shutting-down'),
+        ...problems('invalid-cursor', 'no-longer-kept', 'shutting-down'),
       },
     },
     handler: async (request, response) => {
@@ -92,8 +90,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
   app.post(
     '/pipelines/:id/wait',
     {
-      config: { scope: 'read', own: 'items' },
-      onRequest: refuseDuringShutdown(host),
+      config: { scope: 'read', own: 'items', newWork: true },
       schema: {
         tags: ['Feeds'],
         operationId: 'waitForItems',
@@ -104,7 +101,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
         body: waitBodySchema,
         response: {
           200: reply(waitReplySchema, 'Those that have ended, and the others; also when the time is up.'),
-          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'item-not-found', 'shutting-down'),
+          ...problems('item-not-found'),
         },
       },
     },

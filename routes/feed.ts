@@ -8,15 +8,7 @@ import { feedingAs } from '../src/http/routing/feed-access.ts';
 import { feedContent, jsonFeedBody } from '../src/http/routing/feed-body.ts';
 import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/routing/idempotency.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import {
-  BODY_PROBLEMS,
-  LOCATION,
-  pipelineParams,
-  problems,
-  REPLAYED,
-  refuseDuringShutdown,
-  reply,
-} from '../src/http/schemas/route-schemas.ts';
+import { LOCATION, pipelineParams, problems, REPLAYED, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { type FeedReceipt, feedQuerySchema, feedReceiptSchema } from '../src/schemas/control.ts';
 
@@ -28,8 +20,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
   app.post(
     '/pipelines/:id/feed',
     {
-      onRequest: refuseDuringShutdown(host),
-      config: { quiet: true, scope: 'feed' },
+      config: { quiet: true, scope: 'feed', newWork: true },
       schema: {
         tags: ['Feeding'],
         operationId: 'feedItems',
@@ -50,20 +41,16 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
             headers: LOCATION,
           },
           ...problems(
-            ...BODY_PROBLEMS,
             'malformed-line',
             'line-too-large',
             'value-too-large',
-            'pipeline-not-found',
             'unknown-stage',
-            'forbidden',
             'draining',
             'duplicate-items',
             'feed-exists',
             'feed-cancelled',
             'idempotency-key-reused',
             'queue-full',
-            'shutting-down',
           ),
         },
       },

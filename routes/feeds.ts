@@ -5,7 +5,6 @@ import { decodeCursor, encodeCursor } from '../src/http/routing/cursor.ts';
 import { sendNdjson, wantsNdjson } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import {
-  BODY_PROBLEMS,
   feedParams,
   LIMIT_DEFAULT,
   listReply,
@@ -15,7 +14,6 @@ import {
   noQuery,
   pipelineParams,
   problems,
-  refuseDuringShutdown,
   reply,
 } from '../src/http/schemas/route-schemas.ts';
 import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
@@ -55,7 +53,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
             page: { feeds: [feedExample], nextCursor: null, retired: 0 },
             row: feedExample,
           }),
-          ...problems('pipeline-not-found', 'invalid-cursor'),
+          ...problems('invalid-cursor'),
         },
       },
     },
@@ -83,7 +81,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         description: 'How far its items are, how fast they go, and how long the rest will take.',
         querystring: noQuery,
         params: feedParams,
-        response: { 200: reply(feedViewSchema, 'The feed.'), ...problems('pipeline-not-found', 'feed-not-found') },
+        response: { 200: reply(feedViewSchema, 'The feed.') },
       },
     },
     async ({ params }) => host.get(params.id).feedView(params.feedId),
@@ -92,8 +90,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/feeds/:feedId/wait',
     {
-      config: { scope: 'read', own: 'feed' },
-      onRequest: refuseDuringShutdown(host),
+      config: { scope: 'read', own: 'feed', newWork: true },
       schema: {
         tags,
         operationId: 'waitForFeed',
@@ -105,7 +102,6 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         response: {
           200: reply(feedViewSchema, 'It is done.'),
           202: reply(feedViewSchema, 'The time is up; the feed as it is now.'),
-          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'feed-not-found', 'shutting-down'),
         },
       },
     },
@@ -119,8 +115,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/feeds/:feedId/retry',
     {
-      config: { scope: 'operate' },
-      onRequest: refuseDuringShutdown(host),
+      config: { scope: 'operate', newWork: true },
       schema: {
         tags,
         operationId: 'retryFeed',
@@ -131,7 +126,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         body: noBody,
         response: {
           200: reply(retriedSchema, 'How many.', { retried: 2 }),
-          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'feed-not-found', 'draining', 'shutting-down'),
+          ...problems('draining'),
         },
       },
     },
@@ -149,7 +144,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         description: 'Items that run are aborted. A feed that is still being sent takes no more. What has ended stays as it is.',
         querystring: noQuery,
         params: feedParams,
-        response: { 200: reply(cancelledSchema, 'How many.', { cancelled: 60 }), ...problems('pipeline-not-found', 'feed-not-found') },
+        response: { 200: reply(cancelledSchema, 'How many.', { cancelled: 60 }) },
       },
     },
     async ({ params }) => ({ cancelled: await host.get(params.id).cancelFeed(params.feedId) }),

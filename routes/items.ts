@@ -2,16 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { given } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import {
-  BODY_PROBLEMS,
-  itemParams,
-  noBody,
-  noQuery,
-  pipelineParams,
-  problems,
-  refuseDuringShutdown,
-  reply,
-} from '../src/http/schemas/route-schemas.ts';
+import { itemParams, noBody, noQuery, pipelineParams, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { itemDetailSchema, itemSummarySchema } from '../src/schemas/item.ts';
 import { knownNameSchema, knownStageNameSchema } from '../src/schemas/names.ts';
@@ -44,7 +35,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         description: 'With its value, what it waits for, and its history.',
         querystring: noQuery,
         params: itemParams,
-        response: { 200: reply(itemDetailSchema, 'The item.'), ...problems('pipeline-not-found', 'item-not-found') },
+        response: { 200: reply(itemDetailSchema, 'The item.') },
       },
     },
     async ({ params }) => host.get(params.id).item(params.itemId),
@@ -61,7 +52,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         description: 'One that runs is aborted.',
         querystring: noQuery,
         params: itemParams,
-        response: { 200: reply(itemSummarySchema, 'The item.'), ...problems('pipeline-not-found', 'item-not-found', 'item-final') },
+        response: { 200: reply(itemSummarySchema, 'The item.'), ...problems('item-final') },
       },
     },
     async ({ params }) => host.get(params.id).cancelItem(params.itemId),
@@ -70,8 +61,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/items/:itemId/retry',
     {
-      config: { scope: 'operate' },
-      onRequest: refuseDuringShutdown(host),
+      config: { scope: 'operate', newWork: true },
       schema: {
         tags,
         operationId: 'retryItem',
@@ -82,16 +72,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         body: noBody,
         response: {
           200: reply(itemSummarySchema, 'The item.'),
-          ...problems(
-            ...BODY_PROBLEMS,
-            'pipeline-not-found',
-            'item-not-found',
-            'item-not-final',
-            'item-final',
-            'unknown-stage',
-            'draining',
-            'shutting-down',
-          ),
+          ...problems('item-not-final', 'item-final', 'unknown-stage', 'draining'),
         },
       },
     },
@@ -101,8 +82,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/retry',
     {
-      config: { scope: 'operate' },
-      onRequest: refuseDuringShutdown(host),
+      config: { scope: 'operate', newWork: true },
       schema: {
         tags,
         operationId: 'retryFailedItems',
@@ -113,7 +93,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         body: retryBody.optional(),
         response: {
           200: reply(retriedSchema, 'How many.', { retried: 3 }),
-          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'unknown-stage', 'draining', 'shutting-down'),
+          ...problems('unknown-stage', 'draining'),
         },
       },
     },

@@ -4,7 +4,7 @@ import type { PipelineHost } from '../src/engine/index.ts';
 import { type Caller, may, sees } from '../src/http/guards/caller.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { BODY_PROBLEMS, listShape, nextCursorSchema, noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
+import { listShape, nextCursorSchema, noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import type { PipelineDefinition } from '../src/schemas/definition.ts';
 import { type LimiterView, limiterPatchSchema, limiterViewExample, limiterViewSchema } from '../src/schemas/limiter.ts';
@@ -60,7 +60,6 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         body: limiterPatchSchema,
         response: {
           200: reply(limiterViewSchema, 'As it is now; to a key without `read` with no `keys`.'),
-          ...problems(...BODY_PROBLEMS, 'limiter-not-found'),
         },
       },
     },

@@ -6,17 +6,7 @@ import { invalidInput } from '../src/http/problems/faults.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
 import { toDetail, toSummary } from '../src/http/routing/pipeline-view.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import {
-  BODY_PROBLEMS,
-  LOCATION,
-  listShape,
-  nextCursorSchema,
-  noQuery,
-  pipelineParams,
-  problems,
-  refuseDuringShutdown,
-  reply,
-} from '../src/http/schemas/route-schemas.ts';
+import { LOCATION, listShape, nextCursorSchema, noQuery, pipelineParams, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import { validatorCompiler, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { pipelineDefinitionSchema } from '../src/schemas/definition.ts';
 import { pipelineDetailSchema, pipelinePutSchema, pipelineSummaryExample, pipelineSummarySchema } from '../src/schemas/pipeline.ts';
@@ -79,8 +69,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
   app.post(
     '/pipelines',
     {
-      config: { scope: 'admin', limited: 'named' },
-      onRequest: refuseDuringShutdown(host),
+      config: { scope: 'admin', limited: 'named', newWork: true },
       validatorCompiler: takeBodyAsItCame as never,
       schema: {
         tags,
@@ -91,15 +80,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         body: createBody,
         response: {
           201: { ...reply(pipelineDetailSchema, 'Created; `Location` is its address.'), headers: LOCATION },
-          ...problems(
-            ...BODY_PROBLEMS,
-            'pipeline-exists',
-            'unknown-task',
-            'unknown-limiter',
-            'invalid-params',
-            'invalid-pipeline',
-            'shutting-down',
-          ),
+          ...problems('pipeline-exists', 'unknown-task', 'unknown-limiter', 'invalid-params', 'invalid-pipeline'),
         },
       },
     },
@@ -114,8 +95,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
   app.put(
     '/pipelines/:id',
     {
-      config: { scope: 'admin' },
-      onRequest: refuseDuringShutdown(host),
+      config: { scope: 'admin', newWork: true },
       validatorCompiler: takeBodyAsItCame as never,
       schema: {
         tags,
@@ -133,15 +113,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         response: {
           200: reply(pipelinePutSchema, 'Redefined, or as it was.'),
           201: { ...reply(pipelinePutSchema, 'Created; `Location` is its address.'), headers: LOCATION },
-          ...problems(
-            ...BODY_PROBLEMS,
-            'unknown-task',
-            'unknown-limiter',
-            'invalid-params',
-            'invalid-pipeline',
-            'invalid-state',
-            'shutting-down',
-          ),
+          ...problems('unknown-task', 'unknown-limiter', 'invalid-params', 'invalid-pipeline', 'invalid-state'),
         },
       },
     },
@@ -164,7 +136,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         description: 'Its definition with every default filled in, its state, its workers by name.',
         querystring: noQuery,
         params: pipelineParams,
-        response: { 200: reply(pipelineDetailSchema, 'The pipeline.'), ...problems('pipeline-not-found') },
+        response: { 200: reply(pipelineDetailSchema, 'The pipeline.') },
       },
     },
     async ({ params }) => toDetail(await host.get(params.id).describe()),
@@ -183,7 +155,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         params: pipelineParams,
         response: {
           204: z.null().meta({ description: 'Removed.' }),
-          ...problems('pipeline-not-found', 'items-in-flight'),
+          ...problems('items-in-flight'),
         },
       },
     },

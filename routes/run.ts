@@ -10,15 +10,7 @@ import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { type RowForm, rowFormOf, sendRows } from '../src/http/routing/row-stream.ts';
 import { beginUpload, stepsOf } from '../src/http/routing/streamed-run.ts';
-import {
-  BODY_PROBLEMS,
-  NDJSON,
-  pipelineParams,
-  problems,
-  REPLAYED,
-  refuseDuringShutdown,
-  reply,
-} from '../src/http/schemas/route-schemas.ts';
+import { NDJSON, pipelineParams, problems, REPLAYED, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { runQuerySchema, runReplySchema } from '../src/schemas/control.ts';
 import { feedViewSchema } from '../src/schemas/feed.ts';
@@ -64,8 +56,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
   app.post(
     '/pipelines/:id/run',
     {
-      onRequest: refuseDuringShutdown(host),
-      config: { quiet: true, scope: 'feed' },
+      config: { quiet: true, scope: 'feed', newWork: true },
       schema: {
         tags: ['Feeding'],
         operationId: 'runItems',
@@ -89,13 +80,10 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
             'The time is up, or the results are too large for one document (`done` is true then); the feed as it is now. `Location` is its address.',
           ),
           ...problems(
-            ...BODY_PROBLEMS,
             'malformed-line',
             'line-too-large',
             'value-too-large',
-            'pipeline-not-found',
             'unknown-stage',
-            'forbidden',
             'not-running',
             'draining',
             'invalid-state',
@@ -105,7 +93,6 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
             'idempotency-key-reused',
             'no-longer-kept',
             'queue-full',
-            'shutting-down',
           ),
         },
       },

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
 import { may } from '../src/http/guards/caller.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { BODY_PROBLEMS, noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
+import { noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { shutdownBodySchema, shutdownModeSchema } from '../src/schemas/control.ts';
 
@@ -63,7 +63,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
           'It begins when this reply is sent, and ends with exit code 0 and one report line in the log. A later, harder mode overtakes.',
         querystring: noQuery,
         body: shutdownBodySchema.optional(),
-        response: { 202: reply(planSchema, 'The plan.'), ...problems(...BODY_PROBLEMS) },
+        response: { 202: reply(planSchema, 'The plan.') },
       },
     },
     async ({ body }, response) => {
@@ -87,7 +87,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
         summary: 'Is the process alive?',
         description: 'Stays 200 while the service shuts down.',
         querystring: noQuery,
-        response: { 200: reply(statusSchema, 'It is.', { status: 'ok' }), ...problems() },
+        response: { 200: reply(statusSchema, 'It is.', { status: 'ok' }) },
       },
     },
     async () => ({ status: 'ok' }),

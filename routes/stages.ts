@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { BODY_PROBLEMS, noQuery, problems, reply, stageParams } from '../src/http/schemas/route-schemas.ts';
+import { noQuery, problems, reply, stageParams } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { stageTunedSchema, stageTuningSchema } from '../src/schemas/redefinition.ts';
 
@@ -25,7 +25,7 @@ const stages: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         body: stageTuningSchema,
         response: {
           200: reply(stageTunedSchema, 'What holds now, and what the definition says.'),
-          ...problems(...BODY_PROBLEMS, 'pipeline-not-found', 'unknown-stage', 'invalid-pipeline'),
+          ...problems('invalid-pipeline'),
         },
       },
     },
@@ -46,7 +46,6 @@ const stages: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         params: stageParams,
         response: {
           200: reply(stageTunedSchema, 'What holds now is what the definition says.'),
-          ...problems('pipeline-not-found', 'unknown-stage'),
         },
       },
     },

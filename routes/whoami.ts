@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
+import { noQuery, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { SCOPES } from '../src/schemas/api-key.ts';
 
@@ -25,7 +25,7 @@ const whoami: FastifyPluginAsync<RouteDeps> = async (instance) => {
         summary: 'Who am I?',
         description: 'The name of the key that the request came with, and what it opens.',
         querystring: noQuery,
-        response: { 200: reply(callerSchema, 'You are.'), ...problems() },
+        response: { 200: reply(callerSchema, 'You are.') },
       },
     },
     async ({ caller: { name, scopes, pipelines } }) => ({

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { type ApiKey, parseApiKeys } from '../../src/schemas/api-key.ts';
-import { type Service, startService } from './app-harness.ts';
+import { type Service, type ServiceOptions, startService } from './app-harness.ts';
 
 export const secretOf = (name: string, secret = '0123456789abcdef'): string => `slc_${name}_${secret}`;
 
@@ -31,8 +31,8 @@ export interface Guarded extends Service {
 }
 
 /** A service with keys that listens, so that streams can be asked for as well. */
-export async function startGuarded(apiKeys: ApiKey[]): Promise<Guarded> {
-  const service = await startService({ apiKeys });
+export async function startGuarded(apiKeys: ApiKey[], options: Omit<ServiceOptions, 'apiKeys'> = {}): Promise<Guarded> {
+  const service = await startService({ ...options, apiKeys });
   await service.app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = service.app.server.address() as AddressInfo;
   return Object.assign(service, {

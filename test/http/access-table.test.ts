@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Guarded, keysOf, type Reply, startGuarded } from './access-harness.ts';
+import { before, prepare, requestOf } from './every-route.ts';
 
 /** By the columns of the table. */
 const KEYS = [null, 'reader', 'feeder', 'operator', 'admin', 'here', 'there'] as const;
@@ -36,65 +37,6 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-const stages = [{ name: 'S', tasks: ['picky'] }];
-
-/** As every case finds it: feeds of two keys, done, with an item that failed in each, and one that waits in a stage that is paused. */
-async function prepare(): Promise<void> {
-  for (const { definition } of await service.host.list()) await service.host.remove(definition.id, 'force');
-  await service.host.create({ id: 'q', stages });
-  await service.host.create({ id: 'p', stages: [{ name: 'S', tasks: [{ task: 'picky', limiter: 'shared' }] }] });
-  const feed = async (key: string, feedId: string): Promise<void> => {
-    const items = [{ id: `${feedId}-1` }, { id: `${feedId}-2`, value: 'bad' }];
-    expect((await service.as(key, 'POST', '/pipelines/p/feed', { feedId, items })).status).toBe(202);
-    await service.host.get('p').waitForFeed(feedId, {});
-  };
-  await feed('feeder', 'mine');
-  await feed('stranger', 'theirs');
-  await service.host.get('p').pauseStage('S');
-  await service.as('admin', 'POST', '/pipelines/p/feed', { feedId: 'waiting', items: [{ id: 'queued' }] });
-}
-
-type Request = [path: string, body?: unknown];
-
-/** A request of a route that is answered well, once {@link prepare} and `before` are done. */
-function requestOf(route: string, feedId = 'mine'): Request {
-  const path = (route.split(' ')[1] as string)
-    .replace(':id', 'p')
-    .replace(':stage', 'S')
-    .replace(':feedId', feedId)
-    .replace(':itemId', route.includes('retry') ? 'mine-2' : 'queued')
-    .replace(':name', 'shared');
-  switch (route) {
-    case 'POST /pipelines':
-      return [path, { id: 'fresh', stages }];
-    case 'PUT /pipelines/:id':
-      return [path, { stages }];
-    case 'DELETE /pipelines/:id':
-      return [`${path}?mode=force`];
-    case 'POST /pipelines/:id/feed':
-      return [path, { items: [1] }];
-    case 'POST /pipelines/:id/run':
-      return [`${path}?timeoutSeconds=0`, { items: [1] }];
-    case 'POST /pipelines/:id/wait':
-      return [path, { itemIds: [`${feedId}-1`] }];
-    case 'POST /pipelines/:id/join':
-      return [path, { timeoutSeconds: 0 }];
-    case 'PATCH /pipelines/:id/stages/:stage':
-      return [path, { workers: 2 }];
-    case 'PATCH /limiters/:name':
-      return [path, { concurrency: 6 }];
-    default:
-      return [path];
-  }
-}
-
-/** The state that a route asks for. */
-async function before(route: string): Promise<void> {
-  const pipeline = service.host.get('p');
-  if (route.endsWith('/:id/start')) await pipeline.shutdown('force');
-  if (route.endsWith('/:id/resume')) await pipeline.pause();
-}
-
 async function ask(key: string | null, route: string, feedId?: string): Promise<Reply> {
   const [path, body] = requestOf(route, feedId);
   return service.as(key, route.split(' ')[0] as string, path, body);
@@ -114,8 +56,8 @@ describe('the table of routes', () => {
 
   describe.each(rows)('$route', ({ route, cells }) => {
     it.each(KEYS.map((key, i) => [key, cells[i] as string] as const))('with the key of %s is %s', async (key, cell) => {
-      await prepare();
-      await before(route);
+      await prepare(service);
+      await before(service, route);
       const reply = await ask(key, route);
       const told = JSON.stringify(reply.body);
       if (/^\d/.test(cell)) expect([reply.status, told]).toEqual([Number(cell), expect.stringContaining('"code"')]);
@@ -143,7 +85,7 @@ describe('the table of routes', () => {
   });
 
   it('is refused whole to a key for a hand, but for what any key may ask', async () => {
-    await prepare();
+    await prepare(service);
     for (const { route, cells } of rows) {
       const { status } = await ask('hand', route);
       expect([route, status]).toEqual([route, cells[1] === 'yes' && cells[2] === 'yes' && cells[3] === 'yes' ? 200 : 403]);

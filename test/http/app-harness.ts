@@ -10,6 +10,7 @@ import {
   type TaskHandler,
 } from '../../src/engine/index.ts';
 import { type Clock, systemPorts } from '../../src/engine/ports.ts';
+import type { Store } from '../../src/engine/store.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
 import { expressionLanguage } from '../../tasks/index.ts';
@@ -30,7 +31,7 @@ export interface Service extends AsyncDisposable {
   held(count: number): Promise<void>;
 }
 
-interface ServiceOptions {
+export interface ServiceOptions {
   apiKeys?: readonly ApiKey[];
   /** Where it would listen, and `ALLOWED_HOSTS`. */
   host?: string;
@@ -42,6 +43,8 @@ interface ServiceOptions {
   clock?: Clock;
   /** Bounds of the engine, smaller than anyone would have them. */
   bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters' | 'maxWorkers' | 'maxPipelines'>;
+  /** Where the host keeps what it has; without one, in memory. */
+  store?: Store;
   /** Beside the ones to pull strings with. */
   tasks?: readonly TaskDeclaration[];
 }
@@ -68,6 +71,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     backlogCapacity: options.backlogCapacity ?? 10_000,
     eventsKept: 10_000,
     hookTimeoutSeconds: 5,
+    ...(options.store && { store: options.store }),
     ...options.bounds,
   });
   const shutdowns: Service['shutdowns'] = [];
@@ -109,6 +113,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       released.resolve();
       await host.shutdown('force', 1);
       await app.close();
+      if (options.store) await host.close();
     },
   };
 }

@@ -1,4 +1,12 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import { SluiceError } from '../../engine/index.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route brings new work: it is refused as soon as a shutdown begins, before its body is read. */
+    newWork?: boolean;
+  }
+}
 
 /**
  * Lets `app.close()` end: by itself it waits for event streams and for keep-alive connections that were busy when it began.
@@ -16,5 +24,13 @@ export function closeGently(app: FastifyInstance, deps: { isDraining: () => bool
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (closing || deps.isDraining()) reply.header('connection', 'close');
     done(null, payload);
+  });
+}
+
+/** Refuses the routes that bring new work (`config.newWork`) while the service shuts down. Call it before they are registered. */
+export function refuseNewWork(app: FastifyInstance, isDraining: () => boolean): void {
+  const refuse: onRequestHookHandler = (_request, _reply, done) => done(isDraining() ? new SluiceError('shutting-down') : undefined);
+  app.addHook('onRoute', (route) => {
+    if (route.config?.newWork) route.onRequest = [route.onRequest ?? [], refuse].flat();
   });
 }

@@ -1,9 +1,12 @@
 import fastifySwagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { z } from 'zod';
+import type { ErrorCode } from '../../schemas/problem.ts';
 import type { RouteAccess } from '../guards/auth.ts';
 import { PROBLEM_TYPE } from '../problems/problem.ts';
 import { type Io, type JsonSchema, mapRefs, toJsonSchema } from './json-schema.ts';
+import { inherentProblems } from './route-problems.ts';
+import { problems, type Reply } from './route-schemas.ts';
 
 /** Serves the description of the API, made from the routes and their schemas. Call it before the routes are registered. */
 export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
@@ -15,7 +18,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
         title: 'Sluice',
         version,
         description:
-          'Runs items through ordered, observable pipeline stages. Durations are in seconds, instants are RFC 3339 in UTC. Where keys are set up, every route but the public ones answers 401 without one and 403 to one that may not. Where none are, every route answers 421 to a request whose `Host` is neither of loopback nor of `ALLOWED_HOSTS`.',
+          'Runs items through ordered, observable pipeline stages. Durations are in seconds; instants are RFC 3339 in UTC. If keys are configured, every operation that is not public requires one. If none are, every operation refuses a request whose `Host` is neither loopback nor listed in `ALLOWED_HOSTS` (421).',
         license: { name: 'MIT', identifier: 'MIT' },
       },
       tags: [
@@ -31,10 +34,12 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
       ],
     },
     convertConstToEnum: false,
-    transform: ({ schema, url, route: { config = {} } }) => ({
-      schema: schema ? withAccess(components.convert(schema), config as RouteAccess) : { hide: true },
-      url,
-    }),
+    transform: ({ schema, url, route: { method, config = {} } }) => {
+      if (!schema) return { schema: { hide: true }, url };
+      const access = config as RouteAccess & { newWork?: boolean };
+      const inherent = inherentProblems({ ...access, method, url, takesBody: schema.body !== undefined });
+      return { schema: withAccess(components.convert(withProblems(schema, inherent)), access), url };
+    },
     transformObject: (document) => {
       const { openapiObject } = document as unknown as { openapiObject: Document };
       for (const [path, methods] of Object.entries(openapiObject.paths)) {
@@ -59,6 +64,16 @@ const OWN = {
   items: 'or `feed`, for items of feeds that a key of the same name made',
   feeds: 'or `feed`, which sees the feeds that keys of the same name made',
 } as const;
+
+/** The error replies of a route: those that it declares, and those that follow from what it is. */
+function withProblems(schema: FastifySchema, inherent: ErrorCode[]): FastifySchema {
+  if ((schema as { hide?: boolean }).hide) return schema;
+  const replies = (schema.response ?? {}) as Record<string, unknown>;
+  const declared = Object.values(replies).flatMap((value) =>
+    Object.keys((value as Partial<Reply>).content?.[PROBLEM_TYPE]?.examples ?? {}),
+  );
+  return { ...schema, response: { ...replies, ...problems(...(declared as ErrorCode[]), ...inherent) } };
+}
 
 /** Who may call an operation, in its description and for programs. */
 function withAccess(schema: FastifySchema, { scope, own }: RouteAccess): FastifySchema {

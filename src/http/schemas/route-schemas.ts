@@ -1,6 +1,4 @@
-import type { onRequestHookHandler } from 'fastify';
 import { z } from 'zod';
-import { type PipelineHost, SluiceError } from '../../engine/index.ts';
 import { knownItemIdSchema, knownNameSchema, knownStageNameSchema } from '../../schemas/names.ts';
 import { ERROR_CODES, type ErrorCode, problemSchema } from '../../schemas/problem.ts';
 import { PROBLEM_TYPE } from '../problems/problem.ts';
@@ -62,6 +60,11 @@ export const reply = (schema: z.ZodType, description: string, example?: unknown)
 /** For replies that tell where the new thing is. */
 export const LOCATION = { location: { type: 'string', description: 'The path of what was made.' } };
 const RETRY_AFTER = { 'retry-after': { type: 'integer', description: 'Seconds after which to send the request again.' } };
+const PROBLEM_HEADERS: Partial<Record<number, Reply['headers']>> = {
+  401: { 'www-authenticate': { type: 'string', description: 'The scheme to authenticate with.' } },
+  429: RETRY_AFTER,
+  503: RETRY_AFTER,
+};
 
 /** The same list, one row a line, when `Accept` asks for it. */
 export const NDJSON = 'application/x-ndjson';
@@ -76,16 +79,17 @@ export const listReply = (schema: z.ZodType, row: z.ZodType, description: string
 /** What all answers have that may be those of an earlier request. */
 export const REPLAYED = 'With the header `idempotency-replayed: true` it is the answer of an earlier request under the same key.';
 
-/** The error replies of a route, one a status, each naming its codes. Every route can answer the general ones as well. */
+/** The error replies of a route, one a status, each naming its codes. Those that follow from what the route is are added by openapi.ts. */
 export function problems(...codes: ErrorCode[]): Record<number, Reply> {
   const replies: Record<number, Reply> = {};
-  for (const code of new Set<ErrorCode>(['invalid-input', ...codes, 'internal-error'])) {
+  for (const code of new Set(codes)) {
     const status = STATUS_OF[code];
     const known = replies[status];
     const before = known?.content[PROBLEM_TYPE]?.examples;
+    const headers = PROBLEM_HEADERS[status];
     replies[status] = {
       description: known === undefined ? `\`${code}\`` : `${known.description}, \`${code}\``,
-      ...(status === 429 || status === 503 ? { headers: RETRY_AFTER } : {}),
+      ...(headers && { headers }),
       content: { [PROBLEM_TYPE]: { schema: problemSchema, examples: { ...before, [code]: { value: problemExample(code, status) } } } },
     };
   }
@@ -98,12 +102,3 @@ function problemExample(code: ErrorCode, status: number): object {
   const { detail, ...more } = example;
   return { type: `urn:sluice:problem:${code}`, title, status, detail, instance: '', code, fix, ...more };
 }
-
-/** What a JSON body can be refused with before its schema is looked at. */
-export const BODY_PROBLEMS = ['malformed-json', 'body-too-large', 'unsupported-media-type', 'request-timeout'] as const;
-
-/** For routes that bring new work: refused as soon as the shutdown begins, before the body is read. */
-export const refuseDuringShutdown =
-  (host: PipelineHost): onRequestHookHandler =>
-  (_request, _reply, done) =>
-    done(host.shuttingDown ? new SluiceError('shutting-down') : undefined);

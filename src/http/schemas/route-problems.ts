@@ -1,0 +1,46 @@
+import type { ErrorCode } from '../../schemas/problem.ts';
+import type { RouteAccess } from '../guards/auth.ts';
+
+/** The traits of a route that decide which problems it can answer with, whatever it does. */
+export interface RouteTraits extends RouteAccess {
+  method: string | readonly string[];
+  /** With its parameters, as Fastify writes them: `/pipelines/:id/stats`. */
+  url: string;
+  takesBody: boolean;
+  newWork?: boolean;
+}
+
+const BODY_PROBLEMS = ['malformed-json', 'body-too-large', 'unsupported-media-type', 'request-timeout'] as const;
+
+/** A name in the address that nothing has. */
+const NOT_FOUND: readonly (readonly [parameter: string, code: ErrorCode])[] = [
+  [':id', 'pipeline-not-found'],
+  [':feedId', 'feed-not-found'],
+  [':itemId', 'item-not-found'],
+  [':stage', 'unknown-stage'],
+  [':name', 'limiter-not-found'],
+];
+
+/**
+ * The problems that a route can answer with because of what it is: who may call it, what its address and body hold, whether it brings new
+ * work or changes what the store keeps. The only place that knows them; a route lists those of its own (`problems(…)`).
+ */
+export function inherentProblems({ method, url, scope, takesBody, newWork = false }: RouteTraits): ErrorCode[] {
+  const isSafe = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
+  const names = url.split('/');
+  // Pipelines, their stages and their items are in the store; limiters and the process are not.
+  const isStored = !isSafe && names[1] === 'pipelines';
+  return [
+    'invalid-input',
+    'bad-request',
+    ...(takesBody ? BODY_PROBLEMS : []),
+    ...(scope === 'public' ? [] : (['unauthenticated'] as const)),
+    ...(scope === 'public' || scope === 'any' ? [] : (['forbidden'] as const)),
+    ...(isSafe ? [] : (['cross-site-request'] as const)),
+    ...NOT_FOUND.flatMap(([parameter, code]) => (names.includes(parameter) ? [code] : [])),
+    'misdirected-request',
+    ...(newWork ? (['shutting-down'] as const) : []),
+    ...(isStored ? (['store-unavailable'] as const) : []),
+    'internal-error',
+  ];
+}
