@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { median, report } from './row.ts';
-import { serviceFlags, startServer } from './servers/child.ts';
+import { startServer } from './servers/child.ts';
 
 /* A backlog that does not fit into memory: ten million items that wait on disk, what they cost there, and a start with a million of them. */
 
@@ -20,7 +20,7 @@ async function* lines(count: number): AsyncGenerator<Buffer> {
 }
 
 async function queue(file: string, count: number) {
-  const server = await startServer('http', ['sluice', file], serviceFlags());
+  const server = await startServer('http', ['sluice', file]);
   let most = 0;
   const watch = setInterval(async () => {
     most = Math.max(most, ((await server.usage()) as { rss: number }).rss);
@@ -46,7 +46,7 @@ const file = join(folder, 'sluice.db');
 const million = await queue(file, RECOVERED);
 await million.server.stop();
 const before = performance.now();
-const next = await startServer('http', ['sluice', file], serviceFlags());
+const next = await startServer('http', ['sluice', file]);
 await fetch(`http://127.0.0.1:${next.port}/pipelines/queue/start`, { method: 'POST' });
 let first = 0;
 for (let ended = 0; ended === 0; ) {

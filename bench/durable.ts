@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bullmqChain } from './bullmq-chain.ts';
 import { median, report } from './row.ts';
-import { type BenchServer, serviceFlags, startServer } from './servers/child.ts';
+import { type BenchServer, startServer } from './servers/child.ts';
 import { sqliteAlone } from './sqlite-alone.ts';
 
 /*
@@ -23,8 +23,8 @@ const texts = Array.from({ length: LINES }, (_, n) => JSON.stringify({ sku: 'A-4
 const folder = mkdtempSync(join(tmpdir(), 'sluice-durable-'));
 const inProcess = process.argv.includes('in-process') ? ['in-process'] : [];
 const file = join(folder, 'sluice.db');
-const durable = await startServer('http', ['sluice', file, ...inProcess], serviceFlags());
-const memory = await startServer('http', ['sluice'], serviceFlags());
+const durable = await startServer('http', ['sluice', file, ...inProcess]);
+const memory = await startServer('http', ['sluice']);
 
 async function post(server: BenchServer, path: string, type: string, body: string | Buffer): Promise<Response> {
   const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method: 'POST', headers: { 'content-type': type }, body });

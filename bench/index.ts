@@ -3,9 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { arch, cpus, platform } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { BenchRow } from './row.ts';
+import { serviceFlags } from './servers/child.ts';
 
 /*
- * Runs every benchmark in a process of its own, prints a table and writes docs/benchmarks.md.
+ * Runs every benchmark in a process of its own, with the flags of the service, prints a table and writes docs/benchmarks.md.
  * `npm run bench -- throughput` runs only the named ones, and writes nothing.
  */
 
@@ -29,7 +30,7 @@ const ALL = [
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 async function run(name: string): Promise<BenchRow[]> {
-  const child = spawn(process.execPath, ['--expose-gc', fileURLToPath(new URL(`./${name}.ts`, import.meta.url))], {
+  const child = spawn(process.execPath, ['--expose-gc', ...serviceFlags(), fileURLToPath(new URL(`./${name}.ts`, import.meta.url))], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -50,7 +51,8 @@ function page(results: readonly { name: string; rows: BenchRow[] }[]): string {
     '# Benchmarks',
     '',
     'Written by `npm run bench`; each row is measured by the file of that name under `bench/`. Ratios are taken within one run,',
-    'interleaved with what they are compared to, since absolute times say more about the machine than about Sluice.',
+    'in turns with what they are compared to, since absolute times say more about the machine than about Sluice. A figure is the median;',
+    'in brackets are the least and the most. All processes run with the flags of `npm start`.',
     '',
     `Measured on Node ${process.versions.node}, ${platform()} ${arch()}, ${cpus().length} cores.`,
     '',

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { median, report } from './row.ts';
+import { serviceFlags } from './servers/child.ts';
 
-/* From the start of the process, as built by `npm run build`, to the first 200 of /readyz. */
+/* From the start of the process, as built by `npm run build` and with the flags of `npm start`, to the first 200 of /readyz. */
 
 const ROUNDS = 7;
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -25,7 +26,7 @@ function statusOf(port: number): Promise<number> {
 async function startOnce(port: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   const before = performance.now();
-  const child = spawn(process.execPath, [join(root, 'dist/src/server.js')], {
+  const child = spawn(process.execPath, [...serviceFlags(), join(root, 'dist/src/server.js')], {
     cwd: root,
     env: { ...process.env, PORT: String(port), OUTPUT_DIR: folder },
     stdio: ['ignore', 'ignore', 'inherit'],

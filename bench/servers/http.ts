@@ -2,12 +2,13 @@ import type { AddressInfo } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { buildApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
-import { createLocalHost, createTaskRegistry, type TaskDeclaration } from '../../src/engine/index.ts';
-import { systemPorts } from '../../src/engine/ports.ts';
-import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
+import type * as App from '../../src/app.ts';
+import type * as Configuration from '../../src/config.ts';
+import type * as Engine from '../../src/engine/index.ts';
+import type * as Ports from '../../src/engine/ports.ts';
+import type * as Sqlite from '../../src/stores/sqlite/index.ts';
 import { ready } from './ready.ts';
+import { load } from './sources.ts';
 
 /*
  * What is compared over HTTP:
@@ -15,10 +16,14 @@ import { ready } from './ready.ts';
  *   http.ts sluice   the service with a pipeline of three no-op stages, logging to nowhere as it does to stdout
  *   http.ts sluice FILE [in-process]   the same with everything kept in a file, written by a thread of its own or not
  *   http.ts bare     Fastify with an equivalent schema for each of the same addresses, which does nothing
+ *
+ * `root=FOLDER` as the last argument: the service of another checkout.
  */
-const [mode = 'sluice', file, how] = process.argv.slice(2);
+const words = process.argv.slice(2);
+const root = words.find((word) => word.startsWith('root='))?.slice('root='.length);
+const [mode = 'sluice', file, how] = words.filter((word) => !word.startsWith('root='));
 
-const noop: TaskDeclaration = {
+const noop: Engine.TaskDeclaration = {
   name: 'noop',
   kind: 'task',
   description: '',
@@ -28,6 +33,11 @@ const noop: TaskDeclaration = {
 };
 
 async function sluice(): Promise<FastifyInstance> {
+  const { buildApp } = await load<typeof App>('src/app.ts', root);
+  const { loadConfig } = await load<typeof Configuration>('src/config.ts', root);
+  const { createLocalHost, createTaskRegistry } = await load<typeof Engine>('src/engine/index.ts', root);
+  const { systemPorts } = await load<typeof Ports>('src/engine/ports.ts', root);
+  const { openSqliteStore } = await load<typeof Sqlite>('src/stores/sqlite/index.ts', root);
   const config = loadConfig({});
   const logger = pino({ level: 'info' }, pino.destination('/dev/null'));
   const host = createLocalHost({
