@@ -10,7 +10,7 @@ import { ready } from './ready.ts';
  *
  *   sse.ts hub|write
  *
- * Told `{ ticks, events, everyMs }` it sends so many events in each of so many ticks, and answers when all are handed to the sockets.
+ * Told `{ ticks, events, everyMs }` it sends so many events in each of so many ticks, and answers with the number of the newest.
  */
 const [mode = 'hub'] = process.argv.slice(2);
 const KEPT = 262_144;
@@ -89,6 +89,6 @@ process.on('message', async (message: { ticks?: number; events?: number; everyMs
   }
   // Longer than the hub collects.
   await new Promise((resolve) => setTimeout(resolve, 100));
-  process.send?.('sent');
+  process.send?.({ newest });
 });
 server.listen(0, '127.0.0.1', () => ready((server.address() as AddressInfo).port, () => null));

@@ -30,6 +30,8 @@ const urgent = await fetch(`${service.url}/pipelines/pages/run?priority=1`, {
   headers: { 'content-type': 'application/x-ndjson', accept: 'application/x-ndjson' },
   body: ndjson(site.origins.map((origin) => `${origin}/page/1000`)),
 });
+// All that is fed waits there. Only now does the site begin to answer, so that what overtakes can be seen on any machine.
+site.open();
 await print(urgent);
 
 // The others as they come, in the order in which they were fed.

@@ -8,7 +8,7 @@ export interface HostSeen {
   mostAtOnce: number;
   /** Paths in the order in which they were asked for, repetitions too. */
   paths: string[];
-  /** Requests that came while it had asked for a pause. */
+  /** Requests that came while its pause lasted and its sender knew. */
   duringPause: number;
 }
 
@@ -16,13 +16,17 @@ export interface Site {
   /** Two names for it, each a host to who limits by host. */
   origins: [string, string];
   seen: Record<string, HostSeen>;
+  /** Answers what waits and what comes from now on; before that nothing is answered. */
+  open(): void;
   close(): void;
 }
 
 const ANSWER_MS = 20;
 const PAUSE_SECONDS = 1;
-/** Requests that were on their way already came before their sender could know. */
+/** Whoever has read that it is to pause may have sent another request in the same moment. */
 const GRACE_MS = 200;
+/** Clocks round. */
+const ROUNDING_MS = 20;
 
 /** A site of `/page/N` that takes a moment for each, and now and then is too busy: it says 503 and for how long to stay away. */
 export async function startSite(): Promise<Site> {
@@ -30,6 +34,7 @@ export async function startSite(): Promise<Site> {
   const refused = new Set<string>();
   const pausedUntil = new Map<string, number>();
   const inFlight = new Map<string, number>();
+  const opened = Promise.withResolvers<void>();
   const server = createServer((request, response) => {
     const host = request.headers.host ?? '';
     const path = request.url ?? '';
@@ -41,28 +46,33 @@ export async function startSite(): Promise<Site> {
     of.paths.push(path);
     of.mostAtOnce = Math.max(of.mostAtOnce, now);
     if (performance.now() < (pausedUntil.get(host) ?? 0)) of.duringPause++;
-    setTimeout(() => {
+    void opened.promise.then(() => setTimeout(answer, ANSWER_MS));
+
+    function answer(): void {
       inFlight.set(host, (inFlight.get(host) ?? 0) - 1);
       const number = Number(/^\/page\/(\d+)$/.exec(path)?.[1]);
       if (Number.isNaN(number)) {
         response.writeHead(404).end('no such page');
       } else if (number % 20 === 7 && !refused.has(host + path)) {
         refused.add(host + path);
-        response.writeHead(503, { 'retry-after': String(PAUSE_SECONDS) }).end('too busy');
-        setTimeout(() => pausedUntil.set(host, performance.now() + PAUSE_SECONDS * 1000 - 2 * GRACE_MS), GRACE_MS);
+        const end = performance.now() + PAUSE_SECONDS * 1000 - ROUNDING_MS;
+        // The sender closes the connection when it has read the answer: by then it knows.
+        request.socket.once('close', () => setTimeout(() => pausedUntil.set(host, end), GRACE_MS));
+        response.writeHead(503, { 'retry-after': String(PAUSE_SECONDS), connection: 'close' }).end('too busy');
       } else {
         response.writeHead(200, { 'content-type': 'text/html' });
         response.end(
           `<html><title>Page ${number}</title><a href="/page/${number + 1}">next</a><a href="/page/${number * 2}">on</a></html>`,
         );
       }
-    }, ANSWER_MS);
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     origins: [`http://127.0.0.1:${port}`, `http://localhost:${port}`],
     seen,
+    open: opened.resolve,
     close: () => {
       server.close();
       server.closeAllConnections();

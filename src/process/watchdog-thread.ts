@@ -170,8 +170,8 @@ function hearSignals(): void {
         if (isAcknowledged) return;
         const isEcho = signalledAt !== null && tickCount - signalledAt < ticksOf(ECHO_SECONDS);
         if (isEcho) return;
-        // As the main thread would take it: the second one aborts at once.
-        ticksLeft = signalledAt === null ? ticksOf(data.shutdownSeconds) : 0;
+        // As the main thread would take it: the second one aborts at once. Those that follow give no time back.
+        ticksLeft = signalledAt === null ? ticksOf(data.shutdownSeconds) : Math.min(ticksLeft ?? 0, 0);
         signalledAt ??= tickCount;
       };
       handle.start(signal);

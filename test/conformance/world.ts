@@ -137,6 +137,11 @@ export async function until(runtime: PipelineRuntime, check: () => boolean | Pro
   }
 }
 
+/** Resolves when `check` holds. It is asked in each turn of the event loop: for what no event tells of. */
+export async function inTime(check: () => Promise<boolean>): Promise<void> {
+  while (!(await check())) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Resolves when so many items have ended, in all. */
 export function ended(runtime: PipelineRuntime, count: number): Promise<void> {
   return until(runtime, async () => {

@@ -11,6 +11,8 @@ const TIMEOUT = { timeout: 60_000 };
 const LIMIT_SECONDS = 0.5;
 /** What a shutdown may take beyond its limit, as the documentation says. */
 const GRACE_SECONDS = 10;
+/** What a machine with other work to do may add; a process that knew no limit of its own would take 40 s or for ever. */
+const BUSY_SECONDS = 20;
 
 const HELD = `
 import { execSync } from 'node:child_process';
@@ -51,7 +53,7 @@ async function begin({ server, cwd }: { server: ServerProcess; cwd: string }, pi
 async function endsInTime(server: ServerProcess, exit: Exit): Promise<LogRecord> {
   const began = performance.now();
   expect(await server.exited, JSON.stringify(server.log.slice(-4))).toEqual(exit);
-  expect((performance.now() - began) / 1000).toBeLessThan(LIMIT_SECONDS + GRACE_SECONDS + 5);
+  expect((performance.now() - began) / 1000).toBeLessThan(LIMIT_SECONDS + GRACE_SECONDS + BUSY_SECONDS);
   expect(server.noise).toEqual([]);
   expect(server.stderr).toBe('');
   const last = server.log.at(-1) as LogRecord;
@@ -120,9 +122,9 @@ describe('SIGTERM', () => {
     ['NDJSON', 'content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n5\r\n1\n2\n3\r\n'],
   ])('ends the process in its time while a body of %s stalls', TIMEOUT, async (_, rest) => {
     const { server } = await start();
-    const socket = await socketTo(server, `POST /pipelines/p/feed HTTP/1.1\r\nhost: 127.0.0.1\r\n${rest}`);
-    // A second request on a connection of its own is answered when the first one was read.
-    await server.get('/livez');
+    const socket = await socketTo(server, `POST /pipelines/p/feed HTTP/1.1\r\nhost: 127.0.0.1\r\nexpect: 100-continue\r\n${rest}`);
+    // It is told to go on when its request is under way.
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 100 /);
     server.signal('SIGTERM');
     await endsInTime(server, WELL);
     socket.destroy();
@@ -137,8 +139,8 @@ describe('SIGTERM', () => {
     await server.post('/pipelines/p/run', { items: [1, 2, 3].map((id) => ({ id: String(id), how: 'big' })) });
     const [target, header = 'x-nothing: 1'] = path.split('\r\n');
     const socket = await socketTo(server, `GET ${target} HTTP/1.1\r\nhost: 127.0.0.1\r\n${header}\r\n\r\n`);
-    socket.pause();
-    await server.get('/livez');
+    // Its beginning has come, and is left lying.
+    await once(socket, 'readable');
     server.signal('SIGTERM');
     await endsInTime(server, WELL);
   });
@@ -159,9 +161,9 @@ describe('SIGTERM', () => {
     const started = await start({ SHUTDOWN_TIMEOUT_SECONDS: '3600' });
     await begin(started, 'p', 'loop');
     started.server.signal('SIGTERM');
-    // Two that follow each other faster than they are handled are one to the system.
-    execFileSync('sleep', ['1']);
-    started.server.signal('SIGTERM');
+    // Two that follow each other faster than they are handled are one to the system: it is repeated until it counts.
+    const again = setInterval(() => started.server.signal('SIGTERM'), 200);
+    onTestFinished(() => clearInterval(again));
     await endsInTime(started.server, KILLED);
   });
 });

@@ -35,6 +35,8 @@ export interface Gate {
   task: (value: unknown, ctx: { itemId: string; signal: AbortSignal }) => Promise<unknown>;
   /** Ids of the items that are held, in the order of their arrival. */
   readonly held: string[];
+  /** Resolves when this item is held. That it is `in_progress` says less: its task may be about to begin. */
+  arrived: (id: string) => Promise<void>;
   /** How many executions have begun. */
   begun: number;
   /** Lets one go, with its own value or another; without an id, all that are held. */
@@ -43,6 +45,7 @@ export interface Gate {
 }
 
 export function createGate(): Gate {
+  const arrivals = new Map<string, (() => void)[]>();
   const waiting = new Map<string, { value: unknown; resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
   const leave = (id: string, how: (entry: NonNullable<ReturnType<typeof waiting.get>>) => void): void => {
     const entry = waiting.get(id);
@@ -56,12 +59,18 @@ export function createGate(): Gate {
       gate.begun++;
       return new Promise((resolve, reject) => {
         waiting.set(itemId, { value, resolve, reject });
+        for (const arrived of arrivals.get(itemId)?.splice(0) ?? []) arrived();
         signal.addEventListener('abort', () => waiting.delete(itemId));
       });
     },
     get held() {
       return [...waiting.keys()];
     },
+    arrived: (id) =>
+      new Promise((resolve) => {
+        if (waiting.has(id)) resolve();
+        else arrivals.set(id, [...(arrivals.get(id) ?? []), resolve]);
+      }),
     open(id, ...value) {
       for (const each of id === undefined ? [...waiting.keys()] : [id]) {
         leave(each, (entry) => entry.resolve(value.length === 0 ? entry.value : value[0]));

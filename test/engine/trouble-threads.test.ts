@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLocalHost, createTaskRegistry, type PipelineRuntime } from '../../src/engine/index.ts';
-import { systemPorts } from '../../src/engine/ports.ts';
+import { type Clock, systemClock, systemPorts } from '../../src/engine/ports.ts';
 import { createThreadRunner } from '../../src/loader/threads.ts';
+import { createManualClock } from '../http/sse-harness.ts';
 import { folderWith } from '../loader/folder.ts';
 
 const BUSY = `export default { run(value, ctx) {
@@ -12,8 +13,8 @@ const BUSY = `export default { run(value, ctx) {
   return [value, ctx.attempt, ctx.worker];
 } };`;
 
-/** A pipeline whose one task runs in a worker thread, on the clock of the machine. */
-async function pipelineOf(stage: object): Promise<PipelineRuntime> {
+/** A pipeline whose one task runs in a worker thread, on the clock of the machine unless it gets another. */
+async function pipelineOf(stage: object, clock: Clock = systemClock): Promise<PipelineRuntime> {
   const module = pathToFileURL(join(folderWith({ 'busy.mjs': BUSY }), 'busy.mjs')).href;
   const busy = {
     name: 'busy',
@@ -27,7 +28,7 @@ async function pipelineOf(stage: object): Promise<PipelineRuntime> {
   };
   const host = createLocalHost({
     registry: createTaskRegistry([busy]),
-    ports: { ...systemPorts, threads: createThreadRunner({ maxThreads: 2 }) },
+    ports: { ...systemPorts, clock, threads: createThreadRunner({ maxThreads: 2 }) },
     retentionMaxItems: 100,
     retentionMaxAgeSeconds: 60,
     backlogCapacity: 100,
@@ -64,8 +65,25 @@ describe('a task in a worker thread', () => {
   });
 
   it('is really stopped by its timeout, and its item tried again', async () => {
-    const pipeline = await pipelineOf({ taskTimeoutSeconds: 1, taskAttempts: 2, taskWaitSeconds: 0 });
-    const { results } = await pipeline.run(['hang once', 'hang'], {});
+    // What a machine needs to start a thread is not counted: the time is up when the handler hangs.
+    const clock = createManualClock();
+    const pipeline = await pipelineOf({ taskTimeoutSeconds: 1, taskAttempts: 2, taskWaitSeconds: 0 }, clock);
+    const ran = pipeline.run(
+      ['hang once', 'hang'].map((id) => ({ id, value: id })),
+      {},
+    );
+    for (const [id, attempt] of [
+      ['hang once', 1],
+      ['hang', 1],
+      ['hang', 2],
+    ] as const) {
+      await eventually(
+        pipeline,
+        ({ data }) => isBusy({ data }) && 'itemId' in data && data.itemId === id && 'attempt' in data && data.attempt === attempt,
+      );
+      clock.advance(1000);
+    }
+    const { results } = await ran;
     expect(results.map(({ value, error }) => error?.type ?? value)).toEqual([['hang once', 2, 'A-W0'], 'TaskTimeoutError']);
   });
 

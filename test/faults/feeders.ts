@@ -24,11 +24,13 @@ interface Answer {
 type Send = (path: string, init: RequestInit) => Promise<Answer>;
 
 /** Sends until there is an answer that says yes or no: whoever gets none asks again, as clients do. */
-function sender(url: () => string, ledger: Ledger, isOver: () => boolean): Send {
+function sender(url: () => string | null, ledger: Ledger, isOver: () => boolean): Send {
   return async (path, init) => {
     for (let attempt = 0; ; attempt++) {
       try {
-        const response = await fetch(url() + path, { method: 'POST', ...init, signal: AbortSignal.timeout(20_000) });
+        const at = url();
+        if (at === null) throw new Error('there is no service to connect to');
+        const response = await fetch(at + path, { method: 'POST', ...init, signal: AbortSignal.timeout(20_000) });
         const body = (await response.json()) as Answer['body'];
         if (response.status !== 503 && response.status !== 429) return { status: response.status, body };
       } catch {
@@ -43,8 +45,8 @@ function sender(url: () => string, ledger: Ledger, isOver: () => boolean): Send 
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** Four kinds of clients, until `isOver`. */
-export async function feed(url: () => string, ledger: Ledger, isOver: () => boolean): Promise<void> {
+/** Four kinds of clients, until `isOver`. `url` is null while there is no service. */
+export async function feed(url: () => string | null, ledger: Ledger, isOver: () => boolean): Promise<void> {
   const send = sender(url, ledger, isOver);
   const fed = '/pipelines/work/feed';
 

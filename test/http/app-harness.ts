@@ -39,8 +39,10 @@ export interface ServiceOptions {
   bodyLimitBytes?: number;
   backlogCapacity?: number;
   sseHeartbeatSeconds?: number;
-  /** Of the HTTP side alone; the pipelines go by the clock of the machine. */
+  /** Of the HTTP side alone. */
   clock?: Clock;
+  /** Of the pipelines, which go by the clock of the machine otherwise. */
+  engineClock?: Clock;
   /** Bounds of the engine, smaller than anyone would have them. */
   bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters' | 'maxWorkers' | 'maxPipelines'>;
   /** Where the host keeps what it has; without one, in memory. */
@@ -63,7 +65,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   };
   const host = createLocalHost({
     registry: createTaskRegistry([...testTasks(released.promise, gated), ...(options.tasks ?? [])]),
-    ports: { ...systemPorts, expressions: expressionLanguage },
+    ports: { ...systemPorts, expressions: expressionLanguage, ...(options.engineClock && { clock: options.engineClock }) },
     maxStages: 64,
     maxWorkersPerStage: 10_000,
     retentionMaxItems: 10_000,

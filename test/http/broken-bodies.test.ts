@@ -31,12 +31,17 @@ async function start(options: Parameters<typeof startService>[0] = {}): Promise<
 const connections = (service: Service): Promise<number> =>
   new Promise((resolve, reject) => service.app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))));
 
+/** What the machine may take to hand bytes over, while the clock of the service runs through its hours. */
+const HANDOVER_MS = 30_000;
+
 /** Moves the clock on, a second each turn of the event loop, until it holds; gives how many seconds that took. */
 async function passing(clock: ManualClock, holds: () => boolean, what: string): Promise<number> {
   const from = clock.now();
+  const began = performance.now();
   while (!holds()) {
     await new Promise((resolve) => setImmediate(resolve));
-    if (clock.now() - from > 3_600_000) throw new Error(`nothing happened within an hour: ${what}`);
+    if (clock.now() - from > 3_600_000 && performance.now() - began > HANDOVER_MS)
+      throw new Error(`nothing happened within an hour: ${what}`);
     clock.advance(1000);
   }
   return (clock.now() - from) / 1000;

@@ -3,6 +3,8 @@ import { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders, req
 /** A request over a socket whose answer is read while its body is still being sent. */
 export class Duplex {
   readonly response: Promise<IncomingMessage>;
+  /** Resolves when the server has begun with the request, which must say `expect: 100-continue`. */
+  readonly underWay: Promise<void>;
   /** What has come so far. */
   text = '';
   ended = false;
@@ -27,6 +29,7 @@ export class Duplex {
       this.request.once('close', () => reject(new Error('the connection closed without an answer')));
     });
     this.response.catch(() => undefined);
+    this.underWay = new Promise((resolve) => this.request.once('continue', resolve));
     // A server that answers early closes its side; the write error that follows says nothing new then.
     this.request.on('error', () => undefined);
   }

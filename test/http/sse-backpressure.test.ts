@@ -227,7 +227,7 @@ describe('a reader that stops reading', () => {
 
   it('gets its events, then bye, when it reads again before the end', async () => {
     const source = createFakeSource({ kept: 20_480 });
-    harness = await startHarness(source, { closeMs: 60_000 });
+    harness = await startHarness(source);
     const { hub, sockets } = harness;
     const reader = await connect(harness.port);
     reader.pause();

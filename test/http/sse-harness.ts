@@ -128,10 +128,17 @@ export interface Harness {
   stop(): Promise<void>;
 }
 
+/**
+ * A hub whose time stands still unless the test moves it: on a busy machine no reader is cut off for the machine's slowness. It collects
+ * nothing, since nothing would send what it has collected.
+ */
+export function createStillHub(options: Partial<SseHubOptions> = {}): SseHub {
+  return createSseHub({ logger: silentLogger, clock: createManualClock(), paceMs: 0, ...options });
+}
+
 /** A plain server, each request of which is attached at `?after=`, or at the newest event. */
 export async function startHarness(source: EventSource, options: Partial<SseHubOptions> = {}): Promise<Harness> {
-  // A clock that the test moves would hold back what the hub collects.
-  const hub = createSseHub({ logger: silentLogger, ...(options.clock !== undefined && { paceMs: 0 }), ...options });
+  const hub = createStillHub(options);
   const sockets: Socket[] = [];
   const server = createServer((request, response) => {
     sockets.push(request.socket);

@@ -3,21 +3,22 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import eventRoutes from '../../routes/events.ts';
 import { type PipelineHost, SluiceError } from '../../src/engine/index.ts';
-import { silentLogger } from '../../src/engine/ports.ts';
 import { sendProblem } from '../../src/http/problems/problem.ts';
 import type { RouteDeps } from '../../src/http/routing/route-deps.ts';
 import { serializerCompiler, validatorCompiler } from '../../src/http/schemas/schema-compiler.ts';
-import { createSseHub, type SseHub } from '../../src/http/sse/hub.ts';
-import { connect, createFakeSource, type FakeSource } from './sse-harness.ts';
+import type { SseHub } from '../../src/http/sse/hub.ts';
+import { connect, createFakeSource, createManualClock, createStillHub, type FakeSource, type ManualClock } from './sse-harness.ts';
 
 let app: FastifyInstance;
 let hub: SseHub;
+let clock: ManualClock;
 let source: FakeSource;
 let port: number;
 
 beforeEach(async () => {
   source = createFakeSource({ kept: 10 });
-  hub = createSseHub({ logger: silentLogger });
+  clock = createManualClock();
+  hub = createStillHub({ clock });
   const host = {
     get(id: string) {
       if (id !== 'p') throw new SluiceError('pipeline-not-found');
@@ -94,6 +95,7 @@ describe('GET /pipelines/:id/events', () => {
 
   it('adds snapshots on request', async () => {
     const client = await connect(port, '/pipelines/p/events?snapshotSeconds=0.1');
+    clock.advance(100);
     await client.until(() => client.named('snapshot').length === 1);
     expect(client.named('snapshot')).toEqual([{ asOf: 'e1-0' }]);
   });

@@ -3,9 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, connect as connectSocket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../src/engine/ports.ts';
-import { createSseHub } from '../../src/http/sse/hub.ts';
-import { createFakeSource, EVERYTHING, eventually, type Harness, StreamParser, startHarness } from './sse-harness.ts';
+import { createFakeSource, createStillHub, EVERYTHING, eventually, type Harness, StreamParser, startHarness } from './sse-harness.ts';
 
 let harness: Harness | undefined;
 afterEach(async () => {
@@ -30,7 +28,9 @@ describe('the connection', () => {
     const source = createFakeSource();
     source.pushMany(2);
     harness = await startHarness(source);
-    const text = await exchange(harness.port, 'GET /?after=0 HTTP/1.1\r\nHost: test\r\n\r\n', (got) => got.includes('id: e1-2'));
+    const text = await exchange(harness.port, 'GET /?after=0 HTTP/1.1\r\nHost: test\r\n\r\n', (got) =>
+      /id: e1-2\n[\s\S]*\n\n\r\n$/.test(got),
+    );
     const [, size, body] = /\r\n\r\n[0-9a-f]+\r\nretry: 1000\n\nid: e1-0\n\n\r\n([0-9a-f]+)\r\n([\s\S]*)\r\n$/.exec(text) ?? [];
     expect(Number.parseInt(size ?? '', 16)).toBe(Buffer.byteLength(body ?? ''));
     expect(body?.match(/^id: /gm)).toHaveLength(2);
@@ -53,7 +53,7 @@ describe('the connection', () => {
 
   it('keeps its place behind the answer to an earlier, pipelined request', async () => {
     const source = createFakeSource();
-    const hub = createSseHub({ logger: silentLogger });
+    const hub = createStillHub();
     let earlier: ServerResponse | undefined;
     const server = createServer((_, response) => {
       if (earlier === undefined) earlier = response;
@@ -75,7 +75,7 @@ describe('the connection', () => {
   it('speaks HTTP/2', async () => {
     const source = createFakeSource();
     source.pushMany(2);
-    const hub = createSseHub({ logger: silentLogger });
+    const hub = createStillHub();
     const server = createHttp2Server((_, response) => {
       hub.attach({ response: response as unknown as ServerResponse, events: source, filter: EVERYTHING, after: 0 });
     });
@@ -100,7 +100,7 @@ describe('the connection', () => {
 
   it('is left alone when the client went before the stream was opened', async () => {
     const source = createFakeSource();
-    const hub = createSseHub({ logger: silentLogger });
+    const hub = createStillHub();
     const server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

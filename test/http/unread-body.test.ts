@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import { startService } from './app-harness.ts';
+import { eventually } from './sse-harness.ts';
 
 describe('a body that is refused before it was read', () => {
   it('leaves no deadline behind that would end the process later', async () => {
@@ -21,7 +22,8 @@ describe('a body that is refused before it was read', () => {
       answer.resume();
       await once(answer, 'close');
       // The server's side of the connection has ended too, when it does not count it any more.
-      await vi.waitUntil(() => new Promise<boolean>((done) => service.app.server.getConnections((_error, count) => done(count === 0))));
+      const connections = (): Promise<number> => new Promise((done) => service.app.server.getConnections((_error, count) => done(count)));
+      while ((await connections()) > 0) await new Promise((resolve) => setImmediate(resolve));
       // The next look finds that nobody sends it any more, and then there is nothing left to look for.
       vi.advanceTimersByTime(5000);
       expect(vi.getTimerCount()).toBe(timers);
@@ -43,7 +45,7 @@ describe('a body that is refused before it was read', () => {
       sending.write('{');
       const answered = once(sending, 'response') as Promise<[IncomingMessage]>;
       // Until the request is there, there is nothing to wait for.
-      await vi.waitUntil(() => vi.getTimerCount() > 0);
+      await eventually(() => vi.getTimerCount() > 0);
       for (let looks = 0; looks <= 12; looks++) vi.advanceTimersByTime(5000);
       const [answer] = await answered;
       expect(answer.statusCode).toBe(408);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { create, definition, feed, get, post, type Service, startService } from '../http/app-harness.ts';
+import { eventually } from '../http/sse-harness.ts';
 
 let service: Service;
 beforeEach(async () => {
@@ -14,7 +15,8 @@ describe('POST /shutdown', () => {
     const response = await post(service, '/shutdown', { mode: 'drain', timeoutSeconds: 5 });
     expect(response.statusCode).toBe(202);
     expect(response.json()).toEqual({ mode: 'drain', timeoutSeconds: 5, pipelines: 1, itemsInFlight: 2 });
-    await expect.poll(() => service.shutdowns).toEqual([{ mode: 'drain', timeoutSeconds: 5 }]);
+    await eventually(() => service.shutdowns.length > 0);
+    expect(service.shutdowns).toEqual([{ mode: 'drain', timeoutSeconds: 5 }]);
   });
 
   it('is graceful with the configured time by default', async () => {

@@ -236,7 +236,7 @@ describe('what was running at a crash', () => {
     expect(next.host.storeHealth.recovered).toMatchObject({ pipelines: 1, queued: 2, running: 2 });
     const p = next.host.get('p');
     for (const id of ['a', 'b', 'c', 'd']) {
-      await reaches(p, id, 'in_progress');
+      await gate.arrived(id);
       gate.open(id);
     }
     await ended(p, 4);
@@ -257,7 +257,7 @@ describe('what was running at a crash', () => {
     const p = life.host.get('p');
     expect(await p.item('poison')).toMatchObject({ status: 'failed', error: { type: 'PoisonItem', stage: 'A' } });
     expect(life.host.storeHealth.recovered).toMatchObject({ poisoned: 1 });
-    await reaches(p, 'innocent', 'in_progress');
+    await gate.arrived('innocent');
     gate.open('innocent');
     await ended(p, 2);
     expect(await p.errors()).toMatchObject({ totalFailed: 1, errorsByType: { PoisonItem: 1 } });
@@ -273,7 +273,7 @@ describe('what was running at a crash', () => {
     await life.host.shutdown('force', 1);
     await life.stop();
     const next = await lives.begin();
-    await reaches(next.host.get('p'), 'x', 'in_progress');
+    await gate.arrived('x');
     gate.open('x');
     await ended(next.host.get('p'), 1);
     expect(await next.host.get('p').item('x')).toMatchObject({ status: 'completed', attempts: 1 });

@@ -19,18 +19,20 @@ export function operations({ test, world }: Suite): void {
 
   test('cancel aborts a running item and frees its worker at once, though its handler goes on', async () => {
     const signals: AbortSignal[] = [];
+    const begun = Promise.withResolvers<void>();
     const { pipeline } = await world({
       tasks: {
         deaf: (_value: unknown, { signal, itemId }: TaskContext) => {
           if (itemId !== 'a') return 'ran';
           signals.push(signal);
+          begun.resolve();
           return new Promise(() => undefined);
         },
       },
     });
     const p = await pipeline([{ name: 'A', tasks: ['deaf'] }]);
     await p.feed(named('a', 'b'), {});
-    await reaches(p, 'a', 'in_progress');
+    await begun.promise;
     expect((await p.cancelItem('a')).status).toBe('cancelled');
     await reaches(p, 'b', 'completed');
     expect(signals.map(({ aborted, reason }) => [aborted, (reason as Error).name])).toEqual([[true, 'AbortedError']]);

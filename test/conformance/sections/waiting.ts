@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { ended, NEVER, named, reaches, type Suite, until } from '../world.ts';
+import { ended, inTime, NEVER, named, reaches, type Suite, until } from '../world.ts';
 
 export function waiting({ test, world }: Suite): void {
   const instant = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
@@ -35,8 +35,8 @@ export function waiting({ test, world }: Suite): void {
     const p = await pipeline([{ name: 'A', workers: 2, tasks: ['gated'], taskConcurrencyLimits: { gated: 1 } }]);
     await p.feed(named('a', 'b'), {});
     await held(1);
-    await reaches(p, 'b', 'in_progress');
-    expect((await p.item('b')).waitingFor).toEqual({ reason: 'task-limit', task: 'gated' });
+    await inTime(async () => (await p.item('b')).waitingFor?.reason === 'task-limit');
+    expect(await p.item('b')).toMatchObject({ status: 'in_progress', waitingFor: { reason: 'task-limit', task: 'gated' } });
   });
 
   test('is `rate-limit`, with the task and until when', async () => {
@@ -44,7 +44,7 @@ export function waiting({ test, world }: Suite): void {
       { name: 'A', workers: 2, tasks: ['pass'], taskRateLimits: { pass: { limit: 1, perSeconds: NEVER } } },
     ]);
     await p.feed(named('a', 'b'), {});
-    await reaches(p, 'b', 'in_progress');
+    await inTime(async () => (await p.item('b')).waitingFor?.reason === 'rate-limit');
     await ended(p, 1);
     const { waitingFor, acceptedAt } = await p.item('b');
     expect(waitingFor).toEqual({ reason: 'rate-limit', task: 'pass', until: instant });
