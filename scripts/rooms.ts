@@ -30,8 +30,6 @@ export const ROOMS: Record<string, readonly string[]> = {
 
 /** Imports that go up all the same, until something takes their place; the check fails when nobody needs one any more. */
 export const UPWARD: readonly { from: string; to: string; until: string }[] = [
-  { from: 'src/engine/stage/', to: 'src/engine/model/', until: 'a stage works on the hinge' },
-  { from: 'src/engine/stage/', to: 'src/engine/events/', until: 'a stage works on the hinge' },
   { from: 'src/engine/flow/core.ts', to: 'src/engine/durable/journal.ts', until: 'there is a Keeper in model' },
   { from: 'src/engine/feeds/answers.ts', to: 'src/engine/durable/journal.ts', until: 'there is a Keeper in model' },
 ];

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type LimiterPass, SharedLimiter } from '../../src/engine/limits/shared-limiter.ts';
+import type { SharedPass } from '../../src/engine/limits/gate.ts';
+import { SharedLimiter } from '../../src/engine/limits/shared-limiter.ts';
 import { DueQueue } from '../../src/engine/time/due-queue.ts';
 import type { LimiterSettings } from '../../src/schemas/limiter.ts';
 import { expressionLanguage } from '../../tasks/index.ts';
@@ -22,7 +23,7 @@ function world(settings: LimiterSettings) {
     expressions: clock.awaiting(expressionLanguage),
   });
   const gone: Let[] = [];
-  const passes = new Map<string, LimiterPass>();
+  const passes = new Map<string, SharedPass>();
   const claim = (id: string, value: { weight?: unknown; key?: unknown } = {}, priority = 100, signal = new AbortController().signal) =>
     limiter.claim({ value, metadata: {}, priority }, signal).pass.then((pass) => {
       passes.set(id, pass);

@@ -136,7 +136,7 @@ export class Shutdown {
     lifecycle.stopHandingOut();
     let aborted = 0;
     for (const worker of this.busy()) {
-      if (worker.attempt !== null) aborted++;
+      if (worker.task !== null) aborted++;
       if (worker.blocked !== null) core.scheduler.forceHandOver(worker);
       else this.abort(worker);
     }

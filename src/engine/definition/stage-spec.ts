@@ -9,9 +9,8 @@ import { faultsOf, jsonPointer } from '../../schemas/faults.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import { describeThrown, SluiceError, StageValidationError, type Thrown } from '../contract/errors.ts';
 import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandler } from '../contract/task.ts';
+import type { Limit, SharedGate } from '../limits/gate.ts';
 import type { Limiters } from '../limits/limiters.ts';
-import type { SharedLimiter } from '../limits/shared-limiter.ts';
-import type { Limit } from '../limits/task-limiter.ts';
 import type { Logger, Ports, ThreadRunner } from '../ports.ts';
 import type { TaskRegistry } from './task-registry.ts';
 import { type ItemUse, type PreparedUse, prepareUse, useName, useParams } from './task-use.ts';
@@ -46,7 +45,7 @@ export interface TaskSpec {
   timeoutSeconds: number | undefined;
   defaultLimit: Limit;
   /** Shared with tasks of other stages and pipelines. */
-  limiter: SharedLimiter | undefined;
+  limiter: SharedGate | undefined;
   /** What the events call it; given with its first one. */
   eventId: number;
 }
@@ -226,7 +225,7 @@ function taskSpecOf(
   params: unknown,
   handler: TaskHandler,
   unpackArgs: boolean,
-  limiter?: SharedLimiter,
+  limiter?: SharedGate,
 ): TaskSpec {
   const defaultLimit: Limit = {};
   if (declaration.concurrency !== undefined) defaultLimit.concurrency = declaration.concurrency;

@@ -50,7 +50,7 @@ export class ItemWrites {
       const isPerStage = stage.spec.definition.retry === 'per_stage';
       if (holder.blocked !== null) task = holder.blocked.as === 'completed' ? stage.spec.tasks.length : 0;
       else if (isPerStage) task = 0;
-      const hasBegun = holder.attempt !== null || holder.limitWait !== null || (holder.isBetween && isPerStage);
+      const hasBegun = holder.task !== null || holder.limitWait !== null || (holder.isBetween && isPerStage);
       if (holder.blocked === null && hasBegun) attempts--;
     }
     const isParked = item.status === 'retrying' && holder !== null && !(holder instanceof Worker);

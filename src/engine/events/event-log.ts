@@ -2,6 +2,7 @@ import type { ItemStatus, Metadata, PipelineEvent, PipelineResult, StatusEvent, 
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
 import { type Item, NO_METADATA, type Stage, type Worker } from '../model/model.ts';
+import type { TaskEventExtra } from '../stage/hinge.ts';
 import type { StoredEvents } from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import { sizeWithin } from '../values/json-fault.ts';
@@ -49,12 +50,6 @@ export interface EventItems {
 export interface EventNames {
   sources: Source[];
   tasks: string[];
-}
-
-export interface TaskEventExtra {
-  error?: { type: string; message: string };
-  taskStatus?: string;
-  fraction?: number;
 }
 
 /** Where an event comes from. */

@@ -3,9 +3,11 @@ import { type PipelineError, storeUnavailable } from '../contract/errors.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
 import type { Journal } from '../durable/journal.ts';
 import { EventLog } from '../events/event-log.ts';
-import { type Item, Stage } from '../model/model.ts';
+import { TaskLimiter } from '../limits/task-limiter.ts';
+import { type Item, Stage, type Worker } from '../model/model.ts';
 import type { Ports } from '../ports.ts';
-import { type StageRunDeps, StageRunner } from '../stage/stage-runner.ts';
+import type { StageEnvironment } from '../stage/hinge.ts';
+import { StageRunner } from '../stage/stage-runner.ts';
 import { Drain } from '../time/drain.ts';
 import { DueQueue } from '../time/due-queue.ts';
 import { EngineClock } from '../time/engine-clock.ts';
@@ -95,7 +97,7 @@ export class Core {
   /** Called after each release of a worker, while somebody waits for that. */
   onIdle: (() => void) | null = null;
 
-  private readonly runDeps: StageRunDeps;
+  private readonly environment: StageEnvironment<Item, Worker>;
 
   constructor(options: CoreOptions) {
     const { clock, random, uniqueId, logger, secrets } = options.ports;
@@ -128,7 +130,7 @@ export class Core {
       onRoom: () => this.admission.onRoom(),
       onFree: () => this.onIdle?.(),
     });
-    this.runDeps = {
+    this.environment = {
       time: this.time,
       dues: this.dues,
       turn: this.scheduler.turn,
@@ -138,6 +140,7 @@ export class Core {
       pipelineId: options.id,
       notes: options.ports.notes ?? null,
       maskSecrets: secrets.mask,
+      gateFor: (_task, limit) => new TaskLimiter(limit, clock),
       done: (worker, outcome) => {
         this.scheduler.apply(worker, outcome);
         this.scheduler.run();
@@ -178,8 +181,8 @@ export class Core {
     return this.leaving.length === 0 ? this.stages : [...this.stages, ...this.leaving];
   }
 
-  createRunner(spec: StageSpec, before?: Stage): StageRunner {
-    return new StageRunner(spec, this.runDeps, before);
+  createRunner(spec: StageSpec, before?: Stage): StageRunner<Item, Worker> {
+    return new StageRunner(spec, this.environment, before);
   }
 
   createStage(spec: StageSpec, index: number, no = ++this.lastStage): Stage {

@@ -1,17 +1,8 @@
 import type { ItemError, Metadata } from '../../schemas/item.ts';
 import type { EventLog } from '../events/event-log.ts';
-import {
-  type Blocked,
-  type Item,
-  type Outcome,
-  PLACE_BACKLOG,
-  PLACE_HANDED,
-  PLACE_NONE,
-  type Place,
-  type Stage,
-  type Worker,
-} from '../model/model.ts';
+import { type Blocked, type Item, PLACE_BACKLOG, PLACE_HANDED, PLACE_NONE, type Place, type Stage, type Worker } from '../model/model.ts';
 import { Ring } from '../queues/ring.ts';
+import type { Outcome } from '../stage/hinge.ts';
 import type { Drain } from '../time/drain.ts';
 import type { Due, DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';

@@ -1,12 +1,4 @@
-import type { LimiterClaim, LimiterPass, LimiterWait, SharedLimiter } from './shared-limiter.ts';
-import type { Release, TaskLimiter } from './task-limiter.ts';
-
-/** A place under the limits of a task's stage and under a shared limiter. */
-export interface BothPassed {
-  release: Release;
-  /** Of the shared limiter, if one. */
-  hold: ((seconds: number) => void) | null;
-}
+import type { Claim, Gate, Passed, Release, SharedGate, SharedPass, SharedWait } from './gate.ts';
 
 /**
  * Waits for both limits, first the one that may be occupied while the other is waited for: a place among the stage's own executions
@@ -16,29 +8,29 @@ export interface BothPassed {
  * `onWait` is told of the wait for the shared limiter, to show what it waits for. Rejects with the signal's reason when that aborts.
  */
 export async function passBoth(
-  own: TaskLimiter | undefined,
-  shared: SharedLimiter,
-  claim: LimiterClaim,
+  own: Gate | undefined,
+  shared: SharedGate,
+  claim: Claim,
   signal: AbortSignal,
-  onWait: (wait: LimiterWait | null) => void,
-): Promise<BothPassed> {
+  onWait: (wait: SharedWait | null) => void,
+): Promise<Passed> {
   if (own?.current.rate !== undefined) {
     const pass = await takeShared();
-    const release = await own.acquire(claim.priority, signal).catch((error: unknown) => {
+    const { release } = await own.acquire(claim, signal).catch((error: unknown) => {
       pass.release();
       throw error;
     });
     pass.restart();
     return both(release, pass);
   }
-  const release = await own?.acquire(claim.priority, signal);
+  const release = (await own?.acquire(claim, signal))?.release;
   const pass = await takeShared().catch((error: unknown) => {
     release?.();
     throw error;
   });
   return both(release, pass);
 
-  async function takeShared(): Promise<LimiterPass> {
+  async function takeShared(): Promise<SharedPass> {
     const wait = shared.claim(claim, signal);
     onWait(wait);
     const pass = await wait.pass;
@@ -47,7 +39,7 @@ export async function passBoth(
   }
 }
 
-function both(release: Release | undefined, pass: LimiterPass): BothPassed {
+function both(release: Release | undefined, pass: SharedPass): Passed {
   return {
     release() {
       pass.release();

@@ -2,6 +2,7 @@ import type { LimiterSettings } from '../../schemas/limiter.ts';
 import type { Clock } from '../ports.ts';
 import { PriorityQueue } from '../queues/priority-queue.ts';
 import type { Due, DueQueue } from '../time/due-queue.ts';
+import type { Blockage } from './gate.ts';
 
 /** What a bucket may let go, and with what it does so. */
 export interface BucketRules {
@@ -127,7 +128,7 @@ export class LimiterBucket {
   }
 
   /** Why a newcomer would wait, and until when (monotonic milliseconds) as far as that is known. */
-  blockedBy(): { reason: 'task-limit' | 'rate-limit'; until?: number } | null {
+  blockedBy(): Blockage | null {
     const now = this.rules.clock.monotonic();
     const at = this.opensAt(this.waiting.peek()?.weight ?? 0, now);
     if (at === null) return { reason: 'task-limit' };

@@ -1,34 +1,11 @@
-import type { Metadata } from '../../schemas/item.ts';
 import type { LimiterPatch, LimiterSettings, LimiterView } from '../../schemas/limiter.ts';
 import { PermanentError, SluiceError } from '../contract/errors.ts';
 import type { Expression, ExpressionLanguage, Ports } from '../ports.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import { cutText } from '../values/cut-text.ts';
 import { sizeWithin } from '../values/json-fault.ts';
+import type { Claim, SharedGate, SharedPass, SharedWait } from './gate.ts';
 import { type BucketRules, type BucketWaiter, LimiterBucket } from './limiter-bucket.ts';
-
-/** What an item asks a limiter with. */
-export interface LimiterClaim {
-  value: unknown;
-  metadata: Metadata;
-  priority: number;
-}
-
-/** A place under a limiter. */
-export interface LimiterPass {
-  /** What was let go begins only now, because it had to wait for something else. */
-  restart(): void;
-  /** A server asks for a pause: nobody who shares this limit is let go for so long. */
-  hold(seconds: number): void;
-  /** To be called once. */
-  release(): void;
-}
-
-/** A wait for a place; it begins with its creation. */
-export interface LimiterWait {
-  readonly pass: Promise<LimiterPass>;
-  blockedBy(): { reason: 'task-limit' | 'rate-limit'; until?: number } | null;
-}
 
 /** The key or weight of a limiter cannot be told of this item; it could not be another time. */
 class LimiterKeyError extends PermanentError {
@@ -53,7 +30,7 @@ const SWEEP_MS = 1000;
 type Environment = Pick<Ports, 'clock' | 'random'> & { dues: DueQueue; expressions: ExpressionLanguage | undefined };
 
 /** A named limit that tasks of any stage and pipeline share, for each key on its own; see {@link LimiterBucket}. */
-export class SharedLimiter {
+export class SharedLimiter implements SharedGate {
   readonly name: string;
   readonly rules: BucketRules & { limits: LimiterSettings };
   private settings: LimiterSettings;
@@ -74,7 +51,7 @@ export class SharedLimiter {
   }
 
   /** Waits for a place, in the order of priorities. `pass` rejects with the signal's reason when that aborts first. */
-  claim(claim: LimiterClaim, signal: AbortSignal): LimiterWait {
+  claim(claim: Claim, signal: AbortSignal): SharedWait {
     let bucket: LimiterBucket | undefined;
     const pass = (async () => {
       const weight = await this.weightOf(claim);
@@ -137,7 +114,7 @@ export class SharedLimiter {
   }
 
   /** What finds nothing shares one limit with all others that do. */
-  private async keyOf(claim: LimiterClaim): Promise<string> {
+  private async keyOf(claim: Claim): Promise<string> {
     if (this.key === null) return '';
     const found = await this.evaluate('key', this.key, claim);
     if (typeof found !== 'string' && sizeWithin(found, KEY_SIZE_MAX) > KEY_SIZE_MAX) {
@@ -147,14 +124,14 @@ export class SharedLimiter {
     return cutText(text, KEY_LENGTH_MAX);
   }
 
-  private async weightOf(claim: LimiterClaim): Promise<number> {
+  private async weightOf(claim: Claim): Promise<number> {
     if (this.weight === null) return 1;
     const found = (await this.evaluate('weight', this.weight, claim)) ?? 1;
     if (typeof found === 'number' && Number.isFinite(found) && found >= 0) return found;
     throw new LimiterKeyError(`the weight of "${this.name}" must be a number of 0 or more, not ${JSON.stringify(found)}`);
   }
 
-  private async evaluate(which: 'key' | 'weight', expression: Expression, { value, metadata }: LimiterClaim): Promise<unknown> {
+  private async evaluate(which: 'key' | 'weight', expression: Expression, { value, metadata }: Claim): Promise<unknown> {
     const members = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
     try {
       return await expression({ ...members, value, metadata });
@@ -164,7 +141,7 @@ export class SharedLimiter {
   }
 }
 
-function placeIn(bucket: LimiterBucket, weight: number, priority: number, signal: AbortSignal): Promise<LimiterPass> {
+function placeIn(bucket: LimiterBucket, weight: number, priority: number, signal: AbortSignal): Promise<SharedPass> {
   return new Promise((resolve, reject) => {
     const giveUp = (): void => {
       waiter.isOver = true;

@@ -1,16 +1,6 @@
 import PQueue from 'p-queue';
-import type { RateLimit } from '../../schemas/definition.ts';
 import type { Clock } from '../ports.ts';
-
-export interface Limit {
-  /** At most so many at the same time. */
-  concurrency?: number;
-  /** At most so many starts in any window of that length. */
-  rate?: RateLimit;
-}
-
-/** Taken from a {@link TaskLimiter}; to be called exactly once, when the attempt has ended. */
-export type Release = () => void;
+import type { Blockage, Claim, Gate, Limit, Passed, Release } from './gate.ts';
 
 /** p-queue stamps starts in whole milliseconds: one more makes the window hold on a finer clock too. */
 const STAMP_MS = 1;
@@ -19,7 +9,7 @@ const STAMP_MS = 1;
  * The limits of one task in one stage, on a p-queue with a strict (sliding) window. Waiting attempts go in by priority.
  * Changing the rate needs a new p-queue; the starts of the old window are carried over, so that no window holds too many.
  */
-export class TaskLimiter {
+export class TaskLimiter implements Gate {
   private readonly clock: Clock;
   private limit: Limit;
   private queue: PQueue;
@@ -37,9 +27,8 @@ export class TaskLimiter {
     this.leaveRoom();
   }
 
-  /** A place, when there is one. Rejects with the signal's reason when it aborts first. */
-  acquire(priority: number, signal: AbortSignal): Promise<Release> {
-    return new Promise<Release>((resolve, reject) => {
+  acquire({ priority }: Pick<Claim, 'priority'>, signal: AbortSignal): Promise<Passed> {
+    return new Promise<Passed>((resolve, reject) => {
       const waiter = { enqueue: () => undefined as undefined };
       waiter.enqueue = () => {
         const queue = this.queue;
@@ -48,11 +37,12 @@ export class TaskLimiter {
             this.waiting.delete(waiter);
             this.noteStart();
             this.taken++;
-            resolve(() => {
+            const release = (): void => {
               leave();
               if (queue === this.queue) this.taken--;
               else this.left();
-            });
+            };
+            resolve({ release, hold: null });
           });
         queue.add(take, { priority: -priority, signal }).catch((error: unknown) => {
           if (!this.waiting.has(waiter)) return;
@@ -69,8 +59,7 @@ export class TaskLimiter {
     });
   }
 
-  /** Why the next attempt would wait, and until when (monotonic milliseconds) as far as that is known. */
-  blockedBy(): { reason: 'task-limit' | 'rate-limit'; until?: number } | null {
+  blockedBy(): Blockage | null {
     if (this.queue.isPaused || this.queue.pending >= this.queue.concurrency) return { reason: 'task-limit' };
     const rate = this.limit.rate;
     const first = this.starts[0];
@@ -79,7 +68,6 @@ export class TaskLimiter {
     return until > this.clock.monotonic() || this.queue.size > 0 ? { reason: 'rate-limit', until } : null;
   }
 
-  /** Counts an attempt that began when there was no limit. */
   occupy(): Release {
     this.elsewhere++;
     this.leaveRoom();
@@ -90,7 +78,6 @@ export class TaskLimiter {
     return this.limit;
   }
 
-  /** Takes effect at once, for those who wait too. */
   change(limit: Limit): void {
     const before = this.limit;
     this.limit = limit;

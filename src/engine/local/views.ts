@@ -68,7 +68,7 @@ export class Views {
         stage: worker.stage.name,
         status: item === null ? 'idle' : 'busy',
         currentItemId: item?.id ?? null,
-        currentTask: worker.attempt?.task ?? worker.waitingTask?.name ?? null,
+        currentTask: worker.task?.name ?? worker.waitingTask?.name ?? null,
         taskStatus: worker.taskStatus,
         processingSince: item === null ? null : this.core.time.instant(worker.processingSince),
         waitingFor: item === null ? null : this.workerWaitsFor(worker),
@@ -152,7 +152,7 @@ export class Views {
     if (task === null) return null;
     // What it waits for can change while it waits: a place came, and now the window is full.
     const shared = worker.sharedWait?.blockedBy();
-    const blocked = shared ?? worker.runner.limiterOf(task)?.blockedBy();
+    const blocked = shared ?? worker.runner.gateOf(task)?.blockedBy();
     const reason = blocked?.reason ?? worker.waitingFor ?? 'task-limit';
     const limiter = worker.sharedWait === null ? {} : { limiter: task.limiter?.name };
     return { reason, task: task.name, ...limiter, ...(blocked?.until === undefined ? {} : { until: time.instant(blocked.until) }) };

@@ -1,11 +1,9 @@
-import type { ItemError, ItemStatus, Metadata, PipelineResult, WaitingReason } from '../../schemas/item.ts';
+import type { ItemError, ItemStatus, Metadata, PipelineResult } from '../../schemas/item.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
-import type { TaskContext } from '../contract/task.ts';
-import { queueCapacityOf, type StageSpec, type TaskSpec } from '../definition/stage-spec.ts';
-import type { LimiterWait } from '../limits/shared-limiter.ts';
-import type { Release, TaskLimiter } from '../limits/task-limiter.ts';
-import type { Logger } from '../ports.ts';
+import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';
 import { PriorityQueue } from '../queues/priority-queue.ts';
+import type { Runner } from '../stage/hinge.ts';
+import { Slot } from '../stage/slot.ts';
 import type { Due } from '../time/due-queue.ts';
 import { sizeWithin } from '../values/json-fault.ts';
 import type { Feed } from './feed.ts';
@@ -172,51 +170,6 @@ export function generatedId(prefix: string, sequenceId: number): string {
   return `${prefix}-${sequenceId}`;
 }
 
-/** What became of an item in a stage. A runtime carries it out and never second-guesses it. */
-export type Outcome =
-  | { kind: 'advance'; value: unknown }
-  | { kind: 'skip' }
-  | { kind: 'retry'; waitMs: number; taskIndex: number; value: unknown; attempts: number; error: ItemError }
-  | { kind: 'fail'; error: ItemError }
-  | { kind: 'cancelled' }
-  /** A forced shutdown: the item stays where it was before the attempt. */
-  | { kind: 'aborted' };
-
-/** What runs an item through a stage, as its workers and its runtime see it. */
-export interface Runner {
-  readonly logger: Logger;
-  /** The outcome, or undefined when it comes later. */
-  run(worker: Worker, item: Item): Outcome | undefined;
-  /** Gives up the running attempt. undefined: its fate is decided already, and the outcome comes by itself. */
-  abandon(worker: Worker, kind: 'cancelled' | 'aborted'): Outcome | undefined;
-  limiterOf(task: TaskSpec): TaskLimiter | undefined;
-  blockedByLimit(): 'task-limit' | 'rate-limit' | null;
-  /** `workers`: those of the stage, of which some run now. */
-  changeLimits(definition: Pick<StageSpec['definition'], 'taskConcurrencyLimits' | 'taskRateLimits'>, workers: readonly Worker[]): void;
-  onValue(worker: Worker, value: unknown): void;
-  onError(worker: Worker, error: unknown): void;
-  onLate(worker: Worker): void;
-  /** The place in this runner's tasks of an item that was to go on at the task `index` of another definition of the stage. */
-  placeOf(index: number, in_: Runner): number;
-}
-
-/**
- * Where a promise of the current attempt reports to. When an attempt is given up (timeout, cancel), its lane dies and the
- * worker gets a new one: a handler that goes on finds a dead lane and can change nothing any more.
- */
-export interface Lane {
-  alive: boolean;
-  onValue: (value: unknown) => void;
-  onError: (error: unknown) => void;
-}
-
-/** One execution of a task: what its handler sees, and how it is ended. */
-export interface Attempt extends TaskContext {
-  readonly item: Item;
-  /** From now on it changes nothing. With a reason, its signal aborts. */
-  end(reason?: Error): void;
-}
-
 /** A worker whose item waits for room in the next stage, and what it will leave its stage as. */
 export interface Blocked {
   worker: Worker;
@@ -233,16 +186,10 @@ export interface Blocked {
  *                        │  ▲ (task, limit wait, hook)
  *                        └──▶ blocked: its item waits for room in the next stage
  *
- * Only the scheduler assigns and frees; only the stage's {@link Runner} moves it in between.
+ * Only the scheduler assigns and frees; only the stage's runner moves it in between. What it does meanwhile is the {@link Slot}'s.
  */
-export class Worker {
-  /** Changes with the name of its stage. */
-  name: string;
+export class Worker extends Slot<Item, Stage> {
   readonly index: number;
-  readonly stage: Stage;
-  /** What runs its item: the stage's, as it was when the worker got the item. */
-  runner: Runner;
-  item: Item | null = null;
   /** To be removed as soon as it is idle: the stage was made smaller. */
   retiring = false;
   /** Set from its assignment until the scheduler runs it. */
@@ -254,68 +201,16 @@ export class Worker {
   /** What the events call it; given with its first one. */
   sourceId = 0;
   blocked: Blocked | null = null;
-
-  // The attempt that runs.
-  lane: Lane;
-  attempt: Attempt | null = null;
-  startedAt = 0;
-  value: unknown = undefined;
-  timeout: Due | null = null;
-  release: Release | null = null;
-  /** Holds the shared limiter that the attempt runs under. */
-  hold: ((seconds: number) => void) | null = null;
-  /** Set while it waits for a limit; aborting it gives the wait up. */
-  limitWait: AbortController | null = null;
-  /** True while it lets others have a turn before its next task. */
-  isBetween = false;
-  /** True while a hook or predicate is awaited: the attempt's fate is decided, or not yet begun. */
-  inCallback = false;
-  cancelAfterCallback = false;
-  /** The outcome that an awaited hook was told. */
-  decided: Outcome | null = null;
-
-  // What looking at it shows.
   processingSince = 0;
-  taskStatus: string | null = null;
-  taskStatusAt = Number.NEGATIVE_INFINITY;
-  waitingFor: WaitingReason | null = null;
-  waitingTask: TaskSpec | null = null;
-  /** The shared limiter's part of that wait. */
-  sharedWait: LimiterWait | null = null;
 
-  // Metrics: running time only, without waits for limits or room.
+  // Metrics.
   itemsProcessed = 0;
   itemsFailed = 0;
-  busyMs = 0;
   lastActive = 0;
 
   constructor(stage: Stage, index: number) {
-    this.stage = stage;
-    this.runner = stage.runner;
+    super(`${stage.name}-W${index}`, stage, stage.runner);
     this.index = index;
-    this.name = `${stage.name}-W${index}`;
-    this.lane = this.createLane();
-  }
-
-  /** Gives up on whatever the current lane still waits for. */
-  renewLane(): void {
-    this.lane.alive = false;
-    this.lane = this.createLane();
-  }
-
-  private createLane(): Lane {
-    const lane: Lane = {
-      alive: true,
-      onValue: (value) => {
-        if (lane.alive) this.runner.onValue(this, value);
-        else this.runner.onLate(this);
-      },
-      onError: (error) => {
-        if (lane.alive) this.runner.onError(this, error);
-        else this.runner.onLate(this);
-      },
-    };
-    return lane;
   }
 }
 
@@ -351,7 +246,7 @@ export class Stage {
   /** Of a stage that was removed: where its items go on. */
   next: Stage | null = null;
   spec: StageSpec;
-  runner: Runner;
+  runner: Runner<Item, Worker>;
   /** What waits for a worker: handed over, fed from outside, and returned from a retry, in one order. */
   readonly queue = new PriorityQueue<Item>((item) => item.status !== 'queued');
   /** Items of the stage before that wait for room in `queue`, in the same order. */
@@ -385,7 +280,7 @@ export class Stage {
   skipped = 0;
   retried = 0;
 
-  constructor(pipelineId: string, no: number, index: number, spec: StageSpec, runner: Runner) {
+  constructor(pipelineId: string, no: number, index: number, spec: StageSpec, runner: Runner<Item, Worker>) {
     this.name = spec.definition.name;
     this.pipelineId = pipelineId;
     this.no = no;

@@ -1,30 +1,32 @@
 import type { Metadata } from '../../schemas/item.ts';
 import { PermanentError, RetryAfterError } from '../contract/errors.ts';
+import type { TaskContext } from '../contract/task.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
-import type { Attempt, Item, Worker } from '../model/model.ts';
 import type { Logger } from '../ports.ts';
+import type { Attempt, StageItem } from './hinge.ts';
+import type { Slot } from './slot.ts';
 
 /** What an attempt reports to. */
-export interface AttemptSink {
+export interface AttemptSink<I extends StageItem, S extends Slot<I>> {
   readonly logger: Logger;
-  setStatus(attempt: TaskAttempt, text: string, minIntervalSeconds: number): boolean;
-  progress(attempt: TaskAttempt, fraction: number): void;
+  setStatus(attempt: TaskAttempt<I, S>, text: string, minIntervalSeconds: number): boolean;
+  progress(attempt: TaskAttempt<I, S>, fraction: number): void;
 }
 
 /** The context of one attempt. The abort controller is made only for who looks at the signal. */
-export class TaskAttempt implements Attempt {
-  readonly item: Item;
+export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements TaskContext, Attempt {
+  readonly item: I;
   readonly attempt: number;
-  readonly holder: Worker;
+  readonly holder: S;
   readonly spec: TaskSpec;
   /** Set anew for each item when the definition's parameters hold templates. */
   params: unknown;
-  private readonly sink: AttemptSink;
+  private readonly sink: AttemptSink<I, S>;
   private controller: AbortController | undefined;
   private listeners: ((reason: unknown) => void)[] | undefined;
   private isEnded = false;
 
-  constructor(sink: AttemptSink, holder: Worker, item: Item, spec: TaskSpec) {
+  constructor(sink: AttemptSink<I, S>, holder: S, item: I, spec: TaskSpec) {
     this.sink = sink;
     this.holder = holder;
     this.item = item;

@@ -1,0 +1,69 @@
+import type { RateLimit } from '../../schemas/definition.ts';
+import type { Metadata } from '../../schemas/item.ts';
+
+/** The port between a stage and what limits its tasks: this process, or one that counts for several. Types only. */
+
+export interface Limit {
+  /** At most so many at the same time. */
+  concurrency?: number;
+  /** At most so many starts in any window of that length. */
+  rate?: RateLimit;
+}
+
+/** Gives a place back; to be called exactly once, when the attempt has ended. */
+export type Release = () => void;
+
+/** Why somebody waits, and until when (monotonic milliseconds) as far as that is known. */
+export interface Blockage {
+  reason: 'task-limit' | 'rate-limit';
+  until?: number;
+}
+
+/** What an item asks for a place with. */
+export interface Claim {
+  value: unknown;
+  metadata: Metadata;
+  priority: number;
+}
+
+/** A place that an attempt has. */
+export interface Passed {
+  release: Release;
+  /** A server asks for a pause: nobody who shares the limit is let go for so long. null: nobody shares it. */
+  hold: ((seconds: number) => void) | null;
+}
+
+/** The limits of one task in one stage. A stage asks its gate before every attempt of that task. */
+export interface Gate {
+  readonly current: Limit;
+  /** A place, when there is one, in the order of priorities. Rejects with the signal's reason when that aborts first. */
+  acquire(claim: Claim, signal: AbortSignal): Promise<Passed>;
+  /** Why the next attempt would wait; null when it would not. */
+  blockedBy(): Blockage | null;
+  /** Takes effect at once, for those who wait too; those who run count. */
+  change(limit: Limit): void;
+  /** Counts an attempt that began before there was a gate. */
+  occupy(): Release;
+}
+
+/** A place under a limit that stages share. */
+export interface SharedPass {
+  /** What was let go begins only now, because it had to wait for something else. */
+  restart(): void;
+  hold(seconds: number): void;
+  /** To be called once. */
+  release(): void;
+}
+
+/** A wait for such a place; it begins with its creation. */
+export interface SharedWait {
+  readonly pass: Promise<SharedPass>;
+  blockedBy(): Blockage | null;
+}
+
+/** A limit that tasks of any stage and pipeline share. */
+export interface SharedGate {
+  readonly name: string;
+  /** `pass` rejects with the signal's reason when that aborts first. */
+  claim(claim: Claim, signal: AbortSignal): SharedWait;
+}

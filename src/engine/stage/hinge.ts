@@ -1,0 +1,158 @@
+import type { ItemError, ItemStatus, Metadata, TaskEventType } from '../../schemas/item.ts';
+import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { Gate, Limit } from '../limits/gate.ts';
+import type { Logger, LoopNotes } from '../ports.ts';
+import type { Due } from '../time/due-queue.ts';
+import type { ValueRule } from '../values/json-fault.ts';
+
+/*
+ * The hinge between a runtime and the code that runs one item through one stage. Types only. A runtime brings items, slots, events, gates and
+ * time; a stage brings an outcome, which the runtime carries out and never second-guesses. In its own files a stage sees nothing else of a
+ * runtime: no queue, no event log, no store. Times are milliseconds of the monotonic clock.
+ */
+
+/** A stage, as its items and workers know it. */
+export interface StagePlace {
+  readonly name: string;
+  readonly pipelineId: string;
+  /** Executions that go on although their attempt was given up. Counted by the stage's runner. */
+  ignoringSignal: number;
+}
+
+/** An item in a stage. What is not `readonly` is the runner's to change while a slot holds the item. */
+export interface StageItem {
+  readonly id: string;
+  readonly sequenceId: number;
+  /** The lower one goes first. */
+  readonly priority: number;
+  readonly feed: { readonly id: string };
+  readonly metadata: Metadata;
+  readonly stage: StagePlace;
+  /** null: an item that leaves this stage has ended. */
+  readonly nextStage: object | null;
+  status: ItemStatus;
+  updatedAt: number;
+  /** The value to go on from: what came into the stage, or into the task that is next. */
+  value: unknown;
+  /** About how many characters of JSON the value takes; 0 where nobody looked. */
+  size: number;
+  /** The task to go on with, within the stage. */
+  taskIndex: number;
+  /** Attempts begun of the current unit: the task (`per_task`) or the stage (`per_stage`). */
+  attempts: number;
+}
+
+/** What became of an item in a stage. */
+export type Outcome =
+  | { kind: 'advance'; value: unknown }
+  | { kind: 'skip' }
+  | { kind: 'retry'; waitMs: number; taskIndex: number; value: unknown; attempts: number; error: ItemError }
+  | { kind: 'fail'; error: ItemError }
+  | { kind: 'cancelled' }
+  /** A forced shutdown: the item stays where it was before the attempt. */
+  | { kind: 'aborted' };
+
+/** The context of a running attempt, as far as its slot is concerned. */
+export interface Attempt {
+  /** From now on it changes nothing. With a reason, its signal aborts. */
+  end(reason?: Error): void;
+}
+
+/**
+ * Where a promise of the current attempt reports to. When an attempt is given up (timeout, cancel), its lane dies and the
+ * slot gets a new one: a handler that goes on finds a dead lane and can change nothing any more.
+ */
+export interface Lane {
+  alive: boolean;
+  onValue: (value: unknown) => void;
+  onError: (error: unknown) => void;
+}
+
+/** What runs items through a stage, as their slots and their runtime see it. */
+export interface Runner<Item, Slot> {
+  readonly logger: Logger;
+  /** Begins a slot's item. The outcome, or undefined when it comes later, through {@link StageEnvironment.done}. */
+  run(slot: Slot, item: Item): Outcome | undefined;
+  /** Gives up the running attempt. undefined: its fate is decided already, and the outcome comes by itself. */
+  abandon(slot: Slot, kind: 'cancelled' | 'aborted'): Outcome | undefined;
+  gateOf(task: Pick<TaskSpec, 'name'>): Gate | undefined;
+  /** Why slots would wait before a task, now. */
+  blockedByLimit(): 'task-limit' | 'rate-limit' | null;
+  /** `slots`: those of the stage, of which some run now. */
+  changeLimits(limits: StageLimits, slots: readonly Slot[]): void;
+  onValue(slot: Slot, value: unknown): void;
+  onError(slot: Slot, error: unknown): void;
+  onLate(slot: Slot): void;
+  /** The place in this runner's tasks of an item that was to go on at the task `index` of another definition of the stage. */
+  placeOf(index: number, other: Runner<Item, Slot>): number;
+}
+
+/** The limits that a stage's definition sets, by the names of its tasks. */
+export interface StageLimits {
+  taskConcurrencyLimits: Readonly<Record<string, NonNullable<Limit['concurrency']>>>;
+  taskRateLimits: Readonly<Record<string, NonNullable<Limit['rate']>>>;
+}
+
+/** What a task event says beside what every event says. */
+export interface TaskEventExtra {
+  error?: { type: string; message: string };
+  taskStatus?: string;
+  fraction?: number;
+}
+
+/** Told of each event of the stage, in order. The instant is {@link StageTime.now}. */
+export interface StageEvents<Item, Slot> {
+  status(item: Item, status: 'in_progress', slot: Slot): void;
+  /** An execution took the time since `slot.startedAt`. */
+  task(type: TaskEventType, slot: Slot, item: Item, task: TaskSpec, attempt: number, extra?: TaskEventExtra): void;
+}
+
+/** The clock, read once a transition. */
+export interface StageTime {
+  /** The newest reading. */
+  readonly now: number;
+  /** Set after each call of foreign code. */
+  isStale: boolean;
+  /** A new reading. */
+  tick(): number;
+  /** A new reading, if the last one is stale. */
+  fresh(): number;
+}
+
+/** Timers. */
+export interface StageDues {
+  add(at: number, run: () => void): Due;
+  /** Idempotent. */
+  cancel(due: Due): void;
+}
+
+/** Turns of the event loop. */
+export interface StageTurn {
+  /** Whether others are to have a turn now. `since`: when this one began, where the asker knows. */
+  isOver(since?: number): boolean;
+  readonly queue: { add(work: () => void): void };
+}
+
+/** What running a stage needs and may not own. */
+export interface StageEnvironment<Item, Slot> {
+  readonly pipelineId: string;
+  readonly time: StageTime;
+  readonly dues: StageDues;
+  readonly turn: StageTurn;
+  readonly events: StageEvents<Item, Slot>;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly notes: LoopNotes | null;
+  /** What an error or a status says is shown to whoever looks. */
+  readonly maskSecrets: (text: string) => string;
+  /** Called for each task that has limits or gets some; uses of one task in a stage share a gate. */
+  readonly gateFor: (task: string, limit: Limit) => Gate;
+  /** Carries out an outcome that came later than the call of {@link Runner.run}. */
+  readonly done: (slot: Slot, outcome: Outcome) => void;
+  /** What a task's result must be; undefined: anything. */
+  readonly values: ValueRule | undefined;
+  /** So much of a value came into being, which is to be stored. */
+  readonly onLarge: (size: number) => void;
+  readonly hookTimeoutMs: number;
+}

@@ -1,0 +1,78 @@
+import type { WaitingReason } from '../../schemas/item.ts';
+import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { Release, SharedWait } from '../limits/gate.ts';
+import type { Due } from '../time/due-queue.ts';
+import type { Attempt, Lane, Outcome, Runner, StageItem, StagePlace } from './hinge.ts';
+
+/**
+ * One slot of a stage: what the item in it is doing. A runtime gives it an item and takes that out again; in between only the stage's
+ * {@link Runner} changes the rest, one attempt after the other.
+ */
+export class Slot<Item extends StageItem = StageItem, Place extends StagePlace = StagePlace> {
+  name: string;
+  readonly stage: Place;
+  /** What runs its item: the stage's, as it was when the slot got the item. */
+  runner: Runner<Item, this>;
+  item: Item | null = null;
+
+  // The attempt that runs.
+  lane: Lane;
+  /** The task that is executed. */
+  task: TaskSpec | null = null;
+  /** What its handler was given. */
+  attempt: Attempt | null = null;
+  startedAt = 0;
+  /** What the next task gets. */
+  value: unknown = undefined;
+  timeout: Due | null = null;
+  release: Release | null = null;
+  /** Holds the shared limiter that the attempt runs under. */
+  hold: ((seconds: number) => void) | null = null;
+  /** Set while it waits for a limit; aborting it gives the wait up. */
+  limitWait: AbortController | null = null;
+  /** True while it lets others have a turn before its next task. */
+  isBetween = false;
+  /** True while a hook or predicate is awaited: the attempt's fate is decided, or not yet begun. */
+  inCallback = false;
+  cancelAfterCallback = false;
+  /** The outcome that an awaited hook was told. */
+  decided: Outcome | null = null;
+  /** Time in which a task ran, of all items. */
+  busyMs = 0;
+
+  // What looking at it shows.
+  taskStatus: string | null = null;
+  taskStatusAt = Number.NEGATIVE_INFINITY;
+  waitingFor: WaitingReason | null = null;
+  waitingTask: TaskSpec | null = null;
+  /** The shared limiter's part of that wait. */
+  sharedWait: SharedWait | null = null;
+
+  constructor(name: string, stage: Place, runner: Runner<Item, Slot<Item, Place>>) {
+    this.name = name;
+    this.stage = stage;
+    this.runner = runner;
+    this.lane = this.createLane();
+  }
+
+  /** Gives up on whatever the current lane still waits for. */
+  renewLane(): void {
+    this.lane.alive = false;
+    this.lane = this.createLane();
+  }
+
+  private createLane(): Lane {
+    const lane: Lane = {
+      alive: true,
+      onValue: (value) => {
+        if (lane.alive) this.runner.onValue(this, value);
+        else this.runner.onLate(this);
+      },
+      onError: (error) => {
+        if (lane.alive) this.runner.onError(this, error);
+        else this.runner.onLate(this);
+      },
+    };
+    return lane;
+  }
+}

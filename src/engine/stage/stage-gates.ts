@@ -1,0 +1,87 @@
+import type { TaskSpec } from '../definition/stage-spec.ts';
+import { passBoth } from '../limits/both-limits.ts';
+import type { Claim, Gate, Limit, Passed, Release, SharedWait } from '../limits/gate.ts';
+import type { StageLimits } from './hinge.ts';
+
+/** What a slot tells of its attempt, and where it keeps the place that the attempt has. */
+interface Running {
+  readonly task: TaskSpec | null;
+  release: Release | null;
+}
+
+/** The gates of a stage's tasks, by their places; those of one name share one. */
+export class StageGates {
+  private readonly tasks: readonly TaskSpec[];
+  private readonly gateFor: (task: string, limit: Limit) => Gate;
+  private readonly gates: (Gate | undefined)[];
+
+  /** `before`: what ran the stage until now. Its gates go on, changed to the new limits by the first {@link StageGates.change}. */
+  constructor(
+    tasks: readonly TaskSpec[],
+    gateFor: (task: string, limit: Limit) => Gate,
+    before: { gateOf(task: TaskSpec): Gate | undefined } | undefined,
+  ) {
+    this.tasks = tasks;
+    this.gateFor = gateFor;
+    this.gates = tasks.map((task) => before?.gateOf(task));
+  }
+
+  of(task: Pick<TaskSpec, 'name'>): Gate | undefined {
+    return this.gates[this.tasks.findIndex(({ name }) => name === task.name)];
+  }
+
+  at(index: number): Gate | undefined {
+    return this.gates[index];
+  }
+
+  /** Why workers would wait before a task, now. */
+  blockedBy(): 'task-limit' | 'rate-limit' | null {
+    for (const gate of this.gates) {
+      const blocked = gate?.blockedBy();
+      if (blocked != null) return blocked.reason;
+    }
+    return null;
+  }
+
+  /** A place for the task at an index under all limits that it has. Rejects with the signal's reason when that aborts first. */
+  pass(index: number, claim: Claim, signal: AbortSignal, onWait: (wait: SharedWait | null) => void): Promise<Passed> {
+    const own = this.gates[index];
+    const { limiter: shared } = this.tasks[index] as TaskSpec;
+    if (shared !== undefined) return passBoth(own, shared, claim, signal, onWait);
+    return (own as Gate).acquire(claim, signal);
+  }
+
+  /** New limits for the tasks that have some or get some; those who wait are served by the new ones, those who run count. */
+  change(limits: StageLimits, slots: readonly Running[]): void {
+    const fresh = new Map<string, Gate>();
+    for (const [i, task] of this.tasks.entries()) {
+      const limit = limitOf(task, limits);
+      const gate = this.gates[i] ?? fresh.get(task.name);
+      if (gate !== undefined) {
+        gate.change(limit);
+        this.gates[i] = gate;
+        fresh.set(task.name, gate);
+      } else if (limit.concurrency !== undefined || limit.rate !== undefined) {
+        const made = this.gateFor(task.name, limit);
+        fresh.set(task.name, made);
+        for (const slot of slots) if (slot.task?.name === task.name) slot.release = both(slot.release, made.occupy());
+        this.gates[i] = made;
+      }
+    }
+  }
+}
+
+/** What runs may hold a place under a shared limiter already. */
+function both(held: Release | null, added: Release): Release {
+  if (held === null) return added;
+  return () => {
+    held();
+    added();
+  };
+}
+
+function limitOf(task: TaskSpec, limits: StageLimits): Limit {
+  const concurrency = limits.taskConcurrencyLimits[task.name] ?? task.defaultLimit.concurrency;
+  const rate = limits.taskRateLimits[task.name] ?? task.defaultLimit.rate;
+  return { ...(concurrency === undefined ? {} : { concurrency }), ...(rate === undefined ? {} : { rate }) };
+}
