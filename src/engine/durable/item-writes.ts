@@ -99,7 +99,7 @@ function changeOf({ stored, isKept, value, fed, error, route }: Item): number {
   return fed === undefined && kept.fed !== NOTHING && kept.fed !== value ? WRITE_ALL : WRITE_STATE;
 }
 
-/** undefined is no JSON: an empty text stands for it. */
+/** undefined is not JSON: an empty text stands for it. */
 function textOf(value: unknown): string {
   return JSON.stringify(value) ?? '';
 }

@@ -420,7 +420,7 @@ export class StageRunner implements Runner, AttemptSink {
     promise.then(settle, (error: unknown) => settle(undefined, { error }));
     if (isOver) return undefined;
     const limit = dues.add(time.tick() + hookTimeoutMs, () => {
-      settle(undefined, { error: new TaskTimeoutError(`it took longer than ${hookTimeoutMs / 1000} s`) });
+      settle(undefined, { error: new TaskTimeoutError(`took longer than ${hookTimeoutMs / 1000} s`) });
     });
     worker.timeout = limit;
     return undefined;
@@ -428,7 +428,7 @@ export class StageRunner implements Runner, AttemptSink {
 
   /** A cancel that came during the hook holds, unless the outcome is final: that one was told to the hook. */
   private afterHook(worker: Worker, item: Item, outcome: Outcome, fault: Fault): Outcome {
-    if (fault !== undefined) this.warn(item, fault, 'a hook threw; the item is not changed by it');
+    if (fault !== undefined) this.warn(item, fault, 'a hook threw; the item is not affected');
     const isCancelled = worker.cancelAfterCallback && !isEnd(item, outcome);
     worker.inCallback = false;
     worker.cancelAfterCallback = false;
