@@ -36,7 +36,7 @@ const masked = loggerWith({ streamWrite: mask });
 const lines = (logger: Logger) => () => {
   for (let i = 0; i < LINES; i++) {
     logger.info(request, 'request completed');
-    if (i % 20 === 0) logger.error({ err, item: `item-${i}` }, 'a hook threw; the item is not changed by it');
+    if (i % 20 === 0) logger.error({ err, item: `item-${i}` }, 'a hook threw; the item is not affected');
   }
 };
 const easy = '{"level":30,"msg":"request completed"} '.repeat(TEXT_CHARACTERS / 39);

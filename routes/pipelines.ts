@@ -177,7 +177,10 @@ const takeBodyAsItCame: FastifySchemaCompiler<z.ZodType> = (route) =>
 function refuseOthers(caller: Caller, definition: unknown): void {
   const { id } = (definition ?? {}) as { id?: unknown };
   if (caller.pipelines === null || (typeof id === 'string' && sees(caller, id))) return;
-  throw new SluiceError('forbidden', `the key "${caller.name}" is for ${caller.pipelines.size} pipelines, and this is none of them`);
+  throw new SluiceError(
+    'forbidden',
+    `the key "${caller.name}" is for ${caller.pipelines.size} pipelines only, and this is not one of them`,
+  );
 }
 
 function readCreateBody(body: unknown): { start: boolean; definition: unknown } {

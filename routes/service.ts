@@ -109,7 +109,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
     async ({ query, caller }) => {
       if (host.shuttingDown) throw new SluiceError('shutting-down');
       const { kind, trouble, recovered } = host.storeHealth;
-      if (trouble !== null) throw new SluiceError('store-unavailable', `the store cannot be written: ${trouble}`, { retryAfterSeconds: 5 });
+      if (trouble !== null) throw new SluiceError('store-unavailable', `the store is not writable: ${trouble}`, { retryAfterSeconds: 5 });
       // What is in the store is for who may look at all of it.
       const isAsked = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';
       const isVerbose = isAsked && may(caller, 'read') && caller.pipelines === null;

@@ -218,7 +218,7 @@ export function loadConfig(environment: Environment): Config {
     ...secretFaults(given),
     ...access.faults,
   ];
-  if (!parsed.success || faults.length > 0) throw new ConfigError('The configuration is wrong', faults);
+  if (!parsed.success || faults.length > 0) throw new ConfigError('The configuration is invalid', faults);
 
   const values = parsed.data;
   return {
@@ -270,7 +270,7 @@ export function secretsIn(given: Record<string, string | undefined>): Record<str
 
 function secretFaults(given: Record<string, string | undefined>): string[] {
   return Object.entries(secretsIn(given)).flatMap(([name, value]) => [
-    ...(/^[A-Za-z_]\w*$/.test(name) ? [] : [`${SECRET_PREFIX}${name} has a name that no template can use; letters, digits and _ can be`]),
+    ...(/^[A-Za-z_]\w*$/.test(name) ? [] : [`${SECRET_PREFIX}${name} has a name that templates cannot use; use letters, digits and _`]),
     ...(value.length < SECRET_LENGTH_MIN ? [`${SECRET_PREFIX}${name} is shorter than ${SECRET_LENGTH_MIN} characters`] : []),
   ]);
 }
@@ -299,7 +299,7 @@ function storeFaults(url = 'memory:'): string[] {
       : [];
   }
   const planned = ['redis', 'rediss', 'postgres', 'postgresql'].includes(scheme);
-  return [`STORE_URL ${scheme}: ${planned ? 'is not available in this version' : 'is no store'}; use file: or memory:`];
+  return [`STORE_URL ${scheme}: ${planned ? 'is not available in this version' : 'is not a store'}; use file: or memory:`];
 }
 
 /** The path of a store that is a file: `file:./a.db`, `file:/a.db` and `file:///a.db` name one; undefined for other stores. */
@@ -323,7 +323,7 @@ function readAccess(given: Record<string, string | undefined>): { keys: ApiKey[]
       keys.push(...parsed.keys);
       faults.push(...parsed.faults.map((fault) => `${name} ${fault}`));
       // Whoever sets it expects to be protected.
-      if (given[name] !== undefined && parsed.keys.length + parsed.faults.length === 0) faults.push(`${name} holds no key`);
+      if (given[name] !== undefined && parsed.keys.length + parsed.faults.length === 0) faults.push(`${name} contains no key`);
     } catch (error) {
       faults.push(`${name} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
     }
@@ -332,7 +332,7 @@ function readAccess(given: Record<string, string | undefined>): { keys: ApiKey[]
   const isGuarded = given.API_KEYS !== undefined || given.API_KEYS_FILE !== undefined;
   if (!isGuarded && !isLoopback(host) && !['true', '1'].includes(given.ALLOW_UNAUTHENTICATED ?? '')) {
     faults.push(
-      `HOST "${host}" is reachable from other machines and nothing checks who calls; use 127.0.0.1, set API_KEYS, or set ALLOW_UNAUTHENTICATED=true`,
+      `HOST "${host}" is reachable from other machines and callers are not authenticated; use 127.0.0.1, set API_KEYS, or set ALLOW_UNAUTHENTICATED=true`,
     );
   }
   return { keys, faults };

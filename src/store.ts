@@ -22,7 +22,7 @@ const complain = (line: string): void => void process.stderr.write(`${line}\n`);
 function configuredFile(): string {
   const { storeUrl } = loadConfig(process.env);
   const file = storeFileOf(storeUrl);
-  if (file === undefined) throw new ConfigError('There is no store file', [`STORE_URL is ${storeUrl}`]);
+  if (file === undefined) throw new ConfigError('The store is not a file', [`STORE_URL is ${storeUrl}; this command needs a file: URL`]);
   return file;
 }
 

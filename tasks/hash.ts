@@ -27,7 +27,7 @@ export const hash = declareTask({
     if (field === undefined) return digest;
     return (value) => {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new PermanentError(`the hash cannot be put into the field "${field}": the value is no object`);
+        throw new PermanentError(`the hash cannot be stored in the field "${field}": the value is not an object`);
       }
       // Without an earlier hash: a repetition, after a crash for one, finds the same one again.
       const { [field]: _earlier, ...rest } = value as Record<string, unknown>;

@@ -82,7 +82,7 @@ export function httpRequest(client: HttpClient, mask: (text: string) => string =
       async (value, context) => {
         const { into, successStatuses, retryStatuses } = params;
         if (into !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value))) {
-          throw new PermanentError('"into" needs a value that is an object');
+          throw new PermanentError('"into" requires the value to be an object');
         }
         const answer = await client.send({
           ...params,

@@ -37,7 +37,7 @@ export const jsonSchema = declareTask({
       compiled(schema);
       return [];
     } catch (error) {
-      return [{ path: '/schema', message: `is no JSON Schema that can be used: ${(error as Error).message}` }];
+      return [{ path: '/schema', message: `is not a usable JSON Schema: ${(error as Error).message}` }];
     }
   },
   prepare({ schema }) {
@@ -84,7 +84,7 @@ function fail(error: unknown): never {
 const LENGTH_MAX = 3900;
 
 function describe(faults: readonly Fault[], count: number): string {
-  let text = 'the value does not fit the schema: ';
+  let text = 'the value does not match the schema: ';
   for (const [index, { path, message }] of faults.entries()) {
     const reason = `${index === 0 ? '' : '; '}${path === '' ? 'it' : path} ${message}`;
     if (text.length + reason.length > LENGTH_MAX) return `${text}; and ${count - index} more`;

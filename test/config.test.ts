@@ -111,7 +111,7 @@ describe('faults', () => {
     const faults = faultsOf(environment);
     const named = ['PORT', 'LOG_LEVEL', 'STORE_URL', 'API_KEYS', 'API_KEYS', 'API_KEYS_FILE'];
     expect(faults.map((fault) => fault.split(' ')[0])).toEqual(named);
-    expect(() => loadConfig(environment)).toThrow(`The configuration is wrong:\n  - ${faults.join('\n  - ')}`);
+    expect(() => loadConfig(environment)).toThrow(`The configuration is invalid:\n  - ${faults.join('\n  - ')}`);
   });
 });
 
@@ -185,7 +185,7 @@ describe('access', () => {
     [`ops:feed:${digest};feedOptions=priority+all`, 'feedOptions'],
     [`ops:feed:${digest};feedOptions=`, 'feedOptions'],
     [`ops:admin:${digest};colour=red`, 'field'],
-    [' , ', 'holds no key'],
+    [' , ', 'contains no key'],
   ])('is refused to the key %j, whose text is not shown', (text, fault) => {
     const faults = faultsOf({ API_KEYS: text });
     expect(faults).toEqual([expect.stringContaining(fault)]);
@@ -226,7 +226,7 @@ describe('ALLOWED_HOSTS', () => {
   });
 
   it.each(['http://a', 'a/b', '10.0.0.0/8', '*', 'a:b', '-a', '[::1]', '*.a:80'])('are not %s', (entry) => {
-    expect(faultsOf({ ALLOWED_HOSTS: `ok,${entry}` })).toEqual([`ALLOWED_HOSTS "${entry}" is no host, host:port, *.domain or address`]);
+    expect(faultsOf({ ALLOWED_HOSTS: `ok,${entry}` })).toEqual([`ALLOWED_HOSTS "${entry}" is not a host, host:port, *.domain or address`]);
   });
 });
 
@@ -246,7 +246,7 @@ describe('what the tasks may use', () => {
 
   it.each(['http://a', 'a/b', '10.0.0.0/33', '*', 'a:b', '-a', '[::1]'])('is not %s', (entry) => {
     expect(faultsOf({ HTTP_ALLOW_HOSTS: `ok,${entry}` })).toEqual([
-      `HTTP_ALLOW_HOSTS "${entry}" is no host, host:port, *.domain, address or range`,
+      `HTTP_ALLOW_HOSTS "${entry}" is not a host, host:port, *.domain, address or range`,
     ]);
   });
 
@@ -259,7 +259,7 @@ describe('what the tasks may use', () => {
 
   it('is no secret that a template cannot name, or that is too short to be hidden; its text is not shown', () => {
     expect(faultsOf({ 'SECRET_A-B': 'abcd', SECRET_C: 'xyz' })).toEqual([
-      'SECRET_A-B has a name that no template can use; letters, digits and _ can be',
+      'SECRET_A-B has a name that templates cannot use; use letters, digits and _',
       'SECRET_C is shorter than 4 characters',
     ]);
   });

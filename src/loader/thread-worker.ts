@@ -124,7 +124,11 @@ function plainError(thrown: unknown): ThreadError {
   const unclonable = name === 'DataCloneError';
   return {
     name: unclonable ? 'PermanentError' : typeof name === 'string' && name !== '' ? name : 'Error',
-    message: unclonable ? `the result cannot leave its thread: ${message}` : typeof message === 'string' ? message : JSON.stringify(thrown),
+    message: unclonable
+      ? `the result cannot be sent from its thread: ${message}`
+      : typeof message === 'string'
+        ? message
+        : JSON.stringify(thrown),
     permanent: unclonable || permanent === true,
     retryAfterSeconds: typeof retryAfterSeconds === 'number' ? retryAfterSeconds : undefined,
     stack: typeof stack === 'string' ? stack : undefined,

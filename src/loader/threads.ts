@@ -135,7 +135,7 @@ function heapShare(threads: number): number {
 function report(message: unknown, logger: Logger): void {
   const { leftBehind } = (typeof message === 'object' && message !== null ? message : {}) as Partial<LeftBehind>;
   if (typeof leftBehind?.error !== 'object' || leftBehind.error === null) {
-    logger.warn({}, 'a task posted a message from its thread, which nobody takes');
+    logger.warn({}, 'a task posted a message from its thread; nothing receives it');
     return;
   }
   const { pipeline, stage, task, itemId: item } = leftBehind.context ?? ({} as Partial<ThreadJob['context']>);
@@ -177,7 +177,8 @@ function receiveRest(port: MessagePort, receive: (message: ThreadMessage) => voi
 
 /** An error outside the task itself: its value cannot be sent to a thread, its thread died, the pool was closed. */
 function failureOf(error: unknown): unknown {
-  if (error instanceof Error && error.name === 'DataCloneError') return new PermanentError(`cannot be sent to a thread: ${error.message}`);
+  if (error instanceof Error && error.name === 'DataCloneError')
+    return new PermanentError(`the value cannot be sent to a thread: ${error.message}`);
   if (error instanceof Error && error.name === 'AbortError') return new AbortedError('the thread pool is closed');
   if ((error as { code?: string } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
     return named('OutOfMemory', 'the thread of the task ran out of memory');

@@ -86,7 +86,7 @@ function jsonSchemaParams(task: string, schema: JsonObject): UserParams {
   try {
     check = compileSchema(schema, { useDefaults: true });
   } catch (error) {
-    throw new Error(`is no JSON Schema that can be used: ${(error as Error).message}`);
+    throw new Error(`is not a usable JSON Schema: ${(error as Error).message}`);
   }
   return {
     paramsSchema: schema,

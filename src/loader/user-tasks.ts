@@ -30,9 +30,9 @@ const moduleSchema = z
   .superRefine((module, issues) => {
     if (module.kind === 'task') return;
     for (const field of ['params', 'concurrency', 'rateLimit', 'timeoutSeconds'] as const) {
-      if (module[field] !== undefined) issues.addIssue({ code: 'custom', path: [field], message: `does not go with a ${module.kind}` });
+      if (module[field] !== undefined) issues.addIssue({ code: 'custom', path: [field], message: `is not allowed for a ${module.kind}` });
     }
-    if (module.thread) issues.addIssue({ code: 'custom', path: ['thread'], message: `does not go with a ${module.kind}` });
+    if (module.thread) issues.addIssue({ code: 'custom', path: ['thread'], message: `is not allowed for a ${module.kind}` });
   });
 
 type Within = (call: () => unknown) => unknown;
@@ -147,7 +147,7 @@ function nameOfFile(path: string): string {
   const name = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1).replace(/[.](js|mjs|ts)$/, '');
   const parsed = nameSchema.safeParse(name);
   if (!parsed.success)
-    throw new BadFile([`its file name is no name of a task: "${name}" ${parsed.error.issues[0]?.message}; give it a name`]);
+    throw new BadFile([`its file name is not a valid task name: "${name}" ${parsed.error.issues[0]?.message}; give it a name`]);
   return name;
 }
 

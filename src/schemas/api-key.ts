@@ -51,7 +51,7 @@ function parseApiKey(entry: string): { key: ApiKey; problems: string[] } {
   if (!NAME.test(name)) problems.push('must have a name of 1 to 64 letters, digits or "-"');
   const wanted = scopes.split('+');
   if (!wanted.every((scope): scope is Scope => (SCOPES as readonly string[]).includes(scope))) {
-    problems.push(`must have scopes of ${SCOPES.join(', ')}, joined by "+"`);
+    problems.push(`must have scopes out of ${SCOPES.join(', ')}, joined by "+"`);
   }
   if (sha256Hex !== '' && !/^[0-9a-f]{64}$/i.test(sha256Hex))
     problems.push('must end with the SHA-256 of the whole key, 64 hexadecimal digits');
@@ -64,20 +64,20 @@ function readField(key: ApiKey, field: string): string[] {
   const [name = '', value = ''] = field.split('=', 2);
   if (name === 'pipelines') {
     const ids = value.split('+');
-    if (!ids.every((id) => PIPELINE.test(id))) return ['has pipelines that are no ids'];
+    if (!ids.every((id) => PIPELINE.test(id))) return ['has pipelines that are not valid ids'];
     key.pipelines = new Set(ids);
     return [];
   }
   if (name === 'expires') {
     const at = /^\d{4}-\d{2}-\d{2}(T.*)?$/.test(value) ? Date.parse(value) : Number.NaN;
-    if (Number.isNaN(at)) return ['has an expiry that is no date such as 2027-01-31'];
+    if (Number.isNaN(at)) return ['has an expiry that is not a date such as 2027-01-31'];
     key.expiresAt = at;
     return [];
   }
   if (name === 'feedOptions') {
     const options = value.split('+');
     if (!options.every((option): option is FeedOption => (FEED_OPTIONS as readonly string[]).includes(option))) {
-      return [`has feedOptions that are not of ${FEED_OPTIONS.join(', ')}, joined by "+"`];
+      return [`has feedOptions other than ${FEED_OPTIONS.join(', ')}, joined by "+"`];
     }
     key.feedOptions = new Set(options as FeedOption[]);
     return [];

@@ -10,7 +10,7 @@ export type Metadata = z.infer<typeof metadataSchema>;
 
 const itemErrorExample = {
   type: 'PermanentError',
-  message: "the value does not fit the schema: it must have required property 'quantity'",
+  message: "the value does not match the schema: it must have required property 'quantity'",
   stage: 'Check',
   attempts: 1,
 };

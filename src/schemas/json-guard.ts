@@ -31,7 +31,7 @@ function check(value: unknown, next: object[]): string | null {
       if (value !== null) next.push(value);
       return null;
     case 'string':
-      return value.isWellFormed() ? null : 'holds a lone surrogate, which is no Unicode text';
+      return value.isWellFormed() ? null : 'holds a lone surrogate, which is not valid Unicode';
     case 'number':
       return Number.isFinite(value) ? null : 'holds a number that is too large';
     default:
@@ -50,7 +50,7 @@ function checkArray(node: unknown[], next: object[]): string | null {
 function checkObject(node: Record<string, unknown>, next: object[]): string | null {
   for (const key of Object.keys(node)) {
     if (key === '__proto__') return 'holds the key "__proto__"';
-    if (!key.isWellFormed()) return 'holds a key with a lone surrogate, which is no Unicode text';
+    if (!key.isWellFormed()) return 'holds a key with a lone surrogate, which is not valid Unicode';
     const value = node[key];
     if (key === 'constructor' && typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype')) {
       return 'holds the keys "constructor.prototype"';

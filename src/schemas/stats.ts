@@ -146,7 +146,7 @@ export type WorkerMetrics = z.infer<typeof workerMetricsSchema>;
 
 const failedItemExample = {
   itemId: 'order-4712',
-  error: "the value does not fit the schema: it must have required property 'quantity'",
+  error: "the value does not match the schema: it must have required property 'quantity'",
   errorType: 'PermanentError',
   stage: 'Check',
   attempts: 1,

@@ -50,7 +50,7 @@ async function decode(stream: Transform, body: Buffer, coding: string, maxBytes:
     }
   } catch (error) {
     if (typeof (error as NodeJS.ErrnoException).code !== 'string') throw error;
-    throw new BrokenResponseError(`the response is not the ${coding} that it says it is: ${(error as Error).message}`);
+    throw new BrokenResponseError(`the response is not valid ${coding}: ${(error as Error).message}`);
   }
   return Buffer.concat(chunks, size);
 }

@@ -91,5 +91,5 @@ export function invalidParams(task: string, errors: Fault[]): SluiceError {
     .slice(0, FAULTS_IN_MESSAGE)
     .map(({ path, message }) => `${path === '' ? '/' : path} ${message}`)
     .join('; ');
-  return new SluiceError('invalid-params', `the parameters of "${task}" do not fit: ${list}`, { errors });
+  return new SluiceError('invalid-params', `the parameters of "${task}" do not match its schema: ${list}`, { errors });
 }

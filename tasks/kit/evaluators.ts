@@ -178,7 +178,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
     else if (signal === 'SIGABRT' || signal === 'SIGTRAP' || signal === 'SIGILL' || signal === 'SIGSEGV') {
       call.reject(new Error(`it was stopped because it needed more than ${memoryMb} MB of memory (memory limit)`));
     } else if (++call.deaths < DEATHS_MAX) again(call);
-    else call.reject(new EvaluatorUnavailableError(`the process that evaluated it is gone: ${how}`));
+    else call.reject(new EvaluatorUnavailableError(`the evaluator process has ended: ${how}`));
   }
 
   function again(call: Call): void {
@@ -189,8 +189,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
   function giveUp(how: string): void {
     failedStarts = 0;
     for (const lane of queued) {
-      for (const call of lane.waiting.splice(0))
-        call.reject(new EvaluatorUnavailableError(`no process can be started to evaluate it: ${how}`));
+      for (const call of lane.waiting.splice(0)) call.reject(new EvaluatorUnavailableError(`no evaluator process can be started: ${how}`));
     }
     queued.clear();
   }
@@ -304,7 +303,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
 }
 
 function closed(): Error {
-  return new EvaluatorUnavailableError('nothing is evaluated any more');
+  return new EvaluatorUnavailableError('the evaluators are closed');
 }
 
 /** A process that cannot be written to any more is about to end; its end is dealt with when it comes. */

@@ -19,6 +19,6 @@ export function expressionFaults({ expression }: { expression: string }): Fault[
     compileExpression(expression);
     return [];
   } catch (error) {
-    return [{ path: '/expression', message: `is no JSONata expression: ${(error as Error).message}` }];
+    return [{ path: '/expression', message: `is not a valid JSONata expression: ${(error as Error).message}` }];
   }
 }

@@ -55,7 +55,7 @@ function lookAnew(source: string): Names | Error {
   const path = plainPath(source);
   if (path !== null) return namesOfPath(path);
   // Each looks for what it stands for through the whole path that it is in.
-  if (source.split('%').length > PERCENTS_MAX) return new Error(`has more than ${PERCENTS_MAX} times "%"`);
+  if (source.split('%').length > PERCENTS_MAX) return new Error(`contains "%" more than ${PERCENTS_MAX} times`);
   let found: Names | Error;
   try {
     found = namesIn(compile(source).ast());

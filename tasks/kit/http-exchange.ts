@@ -71,7 +71,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
-    if (this.isSettled) controller.abort(new Error('given up before it was sent'));
+    if (this.isSettled) controller.abort(new Error('abandoned before it was sent'));
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {

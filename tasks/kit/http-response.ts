@@ -44,7 +44,7 @@ function jsonOf(body: Buffer, mask: (text: string) => string): unknown {
     // RFC 8259 8.1: in UTF-8, whatever the type says; a byte order mark is skipped.
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch {
-    throw new BrokenResponseError(`the body is no JSON: ${printable(body, mask)}`);
+    throw new BrokenResponseError(`the body is not JSON: ${printable(body, mask)}`);
   }
   const fault = guardJson(value);
   if (fault !== null) throw new RefusedResponseError(`the body ${fault}`);

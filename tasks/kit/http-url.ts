@@ -3,7 +3,7 @@ import { PermanentError } from '../../src/engine/index.ts';
 /** What may be asked for. `refuse` makes the error, with what is wrong; by default it shows the text, which is the definition's or the item's. */
 export function checkedUrl(text: string, base?: URL, refuse?: (why: string) => Error): URL {
   const url = URL.parse(text, base?.href);
-  if (url === null) throw refuse?.('what it names is no URL') ?? new PermanentError(`"${text}" is no URL`);
+  if (url === null) throw refuse?.('it names no valid URL') ?? new PermanentError(`"${text}" is not a valid URL`);
   const why = faultOf(url);
   if (why !== undefined) throw refuse?.(why) ?? new PermanentError(why);
   return url;

@@ -11,7 +11,7 @@ const TEXT_MAX = 65_536;
  */
 export function evaluateText(this: Focus, expr: string | undefined, focus: unknown): unknown {
   if (expr === undefined) return undefined;
-  if (expr.length > TEXT_MAX) throw { message: `an expression of more than ${TEXT_MAX} characters is not evaluated` };
+  if (expr.length > TEXT_MAX) throw { message: `the expression is longer than ${TEXT_MAX} characters` };
   let ast: object;
   try {
     ast = compile(expr).ast();

@@ -80,7 +80,7 @@ function isFunction(value: unknown): boolean {
 }
 
 function textLimit(): object {
-  return { message: `a text of more than ${EVALUATION_LIMITS.textCharacters} characters would come of it (text limit)` };
+  return { message: `the result would be a text of more than ${EVALUATION_LIMITS.textCharacters} characters (text limit)` };
 }
 
 /** Where JSONata takes a time that grows with the square of a picture's length. */

@@ -112,7 +112,7 @@ async function appendBelow(folder: string, file: string, text: string): Promise<
   // NOFOLLOW: a link that was put there after the check is not followed. NONBLOCK: a named pipe without a reader does not hold us.
   const handle = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, FILE_MODE);
   try {
-    if (!(await handle.stat()).isFile()) throw refused(file, 'it is no regular file');
+    if (!(await handle.stat()).isFile()) throw refused(file, 'it is not a regular file');
     await handle.appendFile(text);
   } finally {
     await handle.close();

@@ -37,7 +37,7 @@ export function redirected(request: Outgoing, status: number, location: string |
   const refuse = (why: string): RedirectRefusedError =>
     new RedirectRefusedError(`the redirect (${status}) is not followed: ${why}`, { from: request.url.origin, status, location });
   // RFC 9110 15.4 knows one; of two, each client would take another.
-  if (typeof location !== 'string') throw refuse('it names several places');
+  if (typeof location !== 'string') throw refuse('it has several Location headers');
   const url = checkedUrl(location, request.url, refuse);
   const next = { ...request, url };
   // RFC 9110 15.4: what a 303 points to is read; 301 and 302 are treated so for a POST, as every client does.

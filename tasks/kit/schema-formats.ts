@@ -10,7 +10,7 @@ export function addFormats(ajv: import('ajv/dist/2020.js').Ajv2020): void {
   // Its types name the function as a member of the module; at run time it is both.
   (formats as unknown as (ajv: Ajv) => void)(ajv);
   const { url } = ajv.formats;
-  if (!(url instanceof RegExp)) throw new Error('the format "url" of ajv-formats is no regular expression any more');
+  if (!(url instanceof RegExp)) throw new Error('the format "url" of ajv-formats is no longer a regular expression');
   ajv.addFormat('url', (text: string) => isUrl(text, url));
 }
 

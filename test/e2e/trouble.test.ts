@@ -410,7 +410,7 @@ describe('tasks that misbehave', () => {
       text: ['NonError', 'just text'],
       nothing: ['NonError', 'undefined'],
       object: ['NonError', '{"reason":"an object"}'],
-      hostile: ['NonError', 'a value that cannot be shown'],
+      hostile: ['NonError', 'a value that cannot be displayed'],
       bigint: ['ValueNotJsonError', expect.stringContaining('bigint')],
       cycle: ['ValueNotJsonError', expect.stringContaining('refers to itself')],
       never: ['TaskTimeoutError', 'took longer than 0.2 s'],

@@ -91,7 +91,7 @@ describe('AntFlow’s numbers are wrong', () => {
 
   it('B8: stages of the same name share workers and counters', () => {
     const stage = { name: 'A', tasks: [passOn] };
-    expect(() => new Pipeline({ stages: [stage, stage] })).toThrow(/"A" is the name of an earlier stage/);
+    expect(() => new Pipeline({ stages: [stage, stage] })).toThrow(/"A" is already the name of an earlier stage/);
   });
 
   it('B9: a second run returns the first one’s results too', async () => {

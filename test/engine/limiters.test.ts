@@ -205,8 +205,8 @@ describe('a shared limiter', () => {
       code: 'unknown-limiter',
       errors: [{ path: '/stages/0/tasks/0/limiter', message: 'no limiter "fwe" is defined' }],
     });
-    expect(() => host.limiters.define('few', { concurrency: 2 })).toThrow('two limiters are named "few"');
-    expect(() => host.limiters.define('bad', { concurrency: 2, key: '(' })).toThrow('/key is no expression');
+    expect(() => host.limiters.define('few', { concurrency: 2 })).toThrow('two limiters have the name "few"');
+    expect(() => host.limiters.define('bad', { concurrency: 2, key: '(' })).toThrow('/key is not a valid expression');
     await expect(host.limiters.change('fwe', { concurrency: 1 })).rejects.toMatchObject({ code: 'limiter-not-found' });
   });
 });

@@ -90,9 +90,9 @@ describe('a template in a parameter', () => {
   });
 
   it.each([
-    ['x {{ value.missing }}', 'the template {{ value.missing }} of /a finds nothing in this item'],
-    ['{{ value.missing }}', 'the template {{ value.missing }} of /a finds nothing in this item'],
-    ['x {{ value.none }}', 'a template in the text of /a finds null'],
+    ['x {{ value.missing }}', 'the template {{ value.missing }} of /a evaluates to nothing for this item'],
+    ['{{ value.missing }}', 'the template {{ value.missing }} of /a evaluates to nothing for this item'],
+    ['x {{ value.none }}', 'a template inside the text of /a evaluates to null'],
     ['{{ value.b + 1 }}', 'the template {{ value.b + 1 }} of /a fails: The left side of the "+" operator must evaluate to a number'],
     ['{{ ($f := function() { $f() }; $f()) }}', 'fails: Evaluation timeout after 1000 milliseconds'],
   ])('%j that comes to nothing fails the item at once', async (template, message) => {
@@ -119,7 +119,10 @@ describe('a template in a parameter', () => {
     expect(turns).toBeGreaterThanOrEqual(19);
     const { params: others } = world();
     const tooMuch = await others({ all: Array(60).fill('{{ value.wide }}'), text: Array(60).fill('{{ value.wide }}').join() }, { wide });
-    expect(tooMuch?.error).toMatchObject({ type: 'TemplateError', message: 'the templates find more than 32 MB together in this item' });
+    expect(tooMuch?.error).toMatchObject({
+      type: 'TemplateError',
+      message: 'the templates evaluate to more than 32 MB in total for this item',
+    });
   });
 
   it('may find a value of any size when it is the only one', async () => {
@@ -161,8 +164,8 @@ describe('a template in a parameter', () => {
 
   it.each([
     [{ a: { b: ['{{ value.'] } }, '/stages/0/tasks/0/with/a/b/0', 'has "{{" without "}}"'],
-    [{ a: '{{ value. }}' }, '/stages/0/tasks/0/with/a', 'holds a template that is no expression'],
-    [{ a: 'x {{ secrets.NONE }}' }, '/stages/0/tasks/0/with/a', 'uses secrets.NONE, and SECRET_NONE is not set'],
+    [{ a: '{{ value. }}' }, '/stages/0/tasks/0/with/a', 'holds a template that is not a valid expression'],
+    [{ a: 'x {{ secrets.NONE }}' }, '/stages/0/tasks/0/with/a', 'uses secrets.NONE, but SECRET_NONE is not set'],
   ])('%j is refused with the definition', async (given, path, message) => {
     const { faults } = world();
     expect(await faults({ tasks: [{ task: 'params', with: given }] })).toEqual([{ path, message: expect.stringContaining(message) }]);

@@ -35,7 +35,7 @@ describe('a task that throws what is no error', () => {
     ['a symbol', Symbol('s'), 'Symbol(s)'],
     ['a function', () => 1, '() => 1'],
     ['a plain object', { reason: 'x' }, '{"reason":"x"}'],
-    ['an object with a bigint', { big: 1n }, 'a value that cannot be shown'],
+    ['an object with a bigint', { big: 1n }, 'a value that cannot be displayed'],
     [
       'an object whose message throws',
       Object.create(null, {
@@ -45,9 +45,9 @@ describe('a task that throws what is no error', () => {
           },
         },
       }),
-      'a value that cannot be shown',
+      'a value that cannot be displayed',
     ],
-    ['a revoked proxy', revoked(), 'a value that cannot be shown'],
+    ['a revoked proxy', revoked(), 'a value that cannot be displayed'],
   ];
   for (const [name, value, message] of thrown) {
     for (const how of ['throws', 'rejects'] as const) {

@@ -169,7 +169,7 @@ for (const [store, begin] of Object.entries(STORES)) {
         .events.read(0, 1000, { types: new Set(['task']) })
         .events.map(({ data }) => data);
       expect(progress).toContainEqual(expect.objectContaining({ eventType: 'progress', taskStatus: 's'.repeat(1024) }));
-      expect((await host.get('q').run([1], {})).results[0]?.error?.message).toBe('an object that is too large to be shown');
+      expect((await host.get('q').run([1], {})).results[0]?.error?.message).toBe('an object that is too large to display');
     });
   });
 }

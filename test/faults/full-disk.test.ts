@@ -96,8 +96,8 @@ describe('a full disk', () => {
         () => server.get('/readyz'),
         ({ status }) => status === 200,
       );
-      expect(server.records('the store cannot be written; feeding is refused until it can').length).toBeGreaterThan(0);
-      expect(server.records('the store can be written again')).toHaveLength(1);
+      expect(server.records('the store is not writable; feeding is refused until it is').length).toBeGreaterThan(0);
+      expect(server.records('the store is writable again')).toHaveLength(1);
       expect((await server.post('/pipelines/p/run', { items: [{ id: 'after', value: 0 }] })).status).toBe(200);
       acknowledged.push('after');
       await server.post('/pipelines/p/join', {});

@@ -103,12 +103,12 @@ describe('the table of routes', () => {
   });
 });
 
-describe('a route that does not say which scope it is for', () => {
+describe('a route that declares no scope', () => {
   it('cannot be made', async () => {
     const { buildApp } = await import('../../src/app.ts');
     const { host } = service;
     const app = await buildApp({ bodyLimitBytes: 1024, shutdownTimeoutSeconds: 1, sseHeartbeatSeconds: 15 }, { host });
-    expect(() => app.get('/forgotten', async () => null)).toThrow('GET /forgotten does not say which scope it is for');
+    expect(() => app.get('/forgotten', async () => null)).toThrow('GET /forgotten declares no scope');
     await app.close();
   });
 });

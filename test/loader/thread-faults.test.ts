@@ -130,7 +130,7 @@ describe('a job that hurts its thread while it runs', () => {
     const body = `for (const odd of [undefined, null, 1, 'x', {}, { leftBehind: 1 }, { leftBehind: null }, { leftBehind: { error: null } }]) parentPort.postMessage(odd);
       return "done";`;
     expect(await runner.run(job(body), never)).toBe('done');
-    await log.logged('which nobody takes');
+    await log.logged('nothing receives it');
     expect(await runner.run(job('parentPort.close(); return "closed";'), never)).toBe('closed');
     expect(await runner.run(job('return "after";'), never)).toBe('after');
   });

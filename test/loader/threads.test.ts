@@ -118,7 +118,7 @@ describe('a job that throws', () => {
     expect(await thrownBy(runner.run(job('return () => 1;'), never))).toMatchObject({
       type: 'PermanentError',
       permanent: true,
-      message: expect.stringContaining('the result cannot leave its thread'),
+      message: expect.stringContaining('the result cannot be sent from its thread'),
     });
     expect(await runner.run(job('return 1;'), never)).toBe(1);
   });

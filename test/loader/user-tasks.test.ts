@@ -120,17 +120,13 @@ describe('a bad file', () => {
     ['a bad rate limit', 'export default { rateLimit: { limit: 1 }, run() {} }', /^bad.mjs: rateLimit\/perSeconds /],
     ['a bad timeout', 'export default { timeoutSeconds: 0, run() {} }', /^bad.mjs: timeoutSeconds /],
     ['params that are no schema', 'export default { params: "text", run() {} }', /^bad.mjs: params must be a zod schema or a JSON Schema$/],
-    [
-      'a broken JSON Schema',
-      'export default { params: { type: "objekt" }, run() {} }',
-      /^bad.mjs: params is no JSON Schema that can be used: /,
-    ],
+    ['a broken JSON Schema', 'export default { params: { type: "objekt" }, run() {} }', /^bad.mjs: params is not a usable JSON Schema: /],
     [
       'params on a predicate',
       'export default { kind: "predicate", params: {}, run() {} }',
-      /^bad.mjs: params does not go with a predicate$/,
+      /^bad.mjs: params is not allowed for a predicate$/,
     ],
-    ['a thread for a hook', 'export default { kind: "hook", thread: true, run() {} }', /^bad.mjs: thread does not go with a hook$/],
+    ['a thread for a hook', 'export default { kind: "hook", thread: true, run() {} }', /^bad.mjs: thread is not allowed for a hook$/],
   ])('is named with %s', async (_, text, expected) => {
     expect(await faultsIn({ 'bad.mjs': text })).toEqual([expect.stringMatching(expected)]);
   });
@@ -154,7 +150,7 @@ describe('a bad file', () => {
 
   it('is one whose file name is no name of a task', async () => {
     expect(await faultsIn({ 'my task.mjs': 'export default { run() {} }' })).toEqual([
-      expect.stringMatching(/^my task.mjs: its file name is no name of a task: .* give it a name$/),
+      expect.stringMatching(/^my task.mjs: its file name is not a valid task name: .* give it a name$/),
     ]);
   });
 

@@ -33,9 +33,9 @@ describe('a start refuses', () => {
   it('a file that is no database', async () => {
     const file = join(folderWith(), 'notes.db');
     writeFileSync(file, 'remember the milk\n'.repeat(20));
-    await expectRefused(file, /notes\.db is no SQLite database/);
+    await expectRefused(file, /notes\.db is not an SQLite database/);
     writeFileSync(file, 'short');
-    await expectRefused(file, /notes\.db is no SQLite database/);
+    await expectRefused(file, /notes\.db is not an SQLite database/);
   });
 
   it('a database of something else', async () => {
@@ -43,7 +43,7 @@ describe('a start refuses', () => {
     const db = new Database(file);
     db.exec('CREATE TABLE birds (name TEXT)');
     db.close();
-    await expectRefused(file, /other\.db is a database, but not one of Sluice/);
+    await expectRefused(file, /other\.db is a database, but not one that Sluice created/);
   });
 
   it('a file of a newer version', async () => {
@@ -75,7 +75,7 @@ describe('a start refuses', () => {
     mkdirSync(join(folder, 'sluice.db'));
     const inItsPlace = await startInVain({ STORE_URL: `file:${join(folder, 'sluice.db')}`, PIPELINES: folderWith() });
     expect(inItsPlace).toMatchObject({ code: 78 });
-    expect(inItsPlace.message).toMatch(/sluice\.db is no file/);
+    expect(inItsPlace.message).toMatch(/sluice\.db is not a file/);
     const ended = await startInVain({ STORE_URL: 'file:/proc/sluice.db', PIPELINES: folderWith() });
     expect(ended).toMatchObject({ code: 78 });
     expect(ended.message).toMatch(/The folder of \/proc\/sluice\.db cannot be written/);

@@ -30,7 +30,7 @@ describe('store backup', () => {
     const target = join(folder, 'backup.db');
     expect(store(env, 'backup', target)).toMatchObject({ status: 0, stderr: '' });
     await server.post('/pipelines/p/feed', { items: [{ id: 'after', value: 'a' }] });
-    expect(store(env, 'backup', target)).toMatchObject({ status: 78, stderr: expect.stringContaining('there already') });
+    expect(store(env, 'backup', target)).toMatchObject({ status: 78, stderr: expect.stringContaining('already exists') });
     await server.stop();
 
     // Restored as the README says: the old file away, the copy in its place.
@@ -50,12 +50,12 @@ describe('store backup', () => {
     const nowhere = join(folderWith(), 'none.db');
     expect(store({ STORE_URL: `file:${nowhere}` }, 'backup', `${nowhere}2`)).toMatchObject({
       status: 78,
-      stderr: expect.stringContaining('is not there'),
+      stderr: expect.stringContaining('does not exist'),
     });
     expect(existsSync(nowhere)).toBe(false);
     expect(store({ STORE_URL: 'memory:' }, 'check')).toMatchObject({
       status: 78,
-      stderr: expect.stringContaining('There is no store file'),
+      stderr: expect.stringContaining('The store is not a file'),
     });
     expect(store({}, 'mend')).toMatchObject({ status: 64 });
   });

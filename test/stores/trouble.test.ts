@@ -101,9 +101,9 @@ describe('while the store cannot be written', () => {
       return (await p.stats()).itemsProcessed === 3;
     });
     expect(lines.filter(({ level }) => level === 'error').map(({ message }) => message)).toEqual([
-      'the store cannot be written; feeding is refused until it can',
+      'the store is not writable; feeding is refused until it is',
     ]);
-    expect(lines.map(({ message }) => message)).toContain('the store can be written again');
+    expect(lines.map(({ message }) => message)).toContain('the store is writable again');
     await host.shutdown('graceful', 5);
     await host.close();
   });
@@ -133,7 +133,7 @@ describe('a file that another program has locked', () => {
     expect((await server.get('/readyz')).status).toBe(503);
     other.exec('ROLLBACK');
     other.close();
-    await server.logged('the store can be written again');
+    await server.logged('the store is writable again');
     expect((await server.get('/readyz')).status).toBe(200);
     expect((await server.post('/pipelines/p/feed', { items: [{ id: 'x', value: 1 }] })).body).toMatchObject({ accepted: 0, duplicates: 1 });
     await server.post('/pipelines/p/join', {});

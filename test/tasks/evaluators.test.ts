@@ -154,8 +154,8 @@ describe('an evaluator', () => {
     await run('1');
     const waiting = [run(work(SPIN, 60_000), spun), run(work(SPIN, 60_000), spun), run(work(SPIN, 60_000), spun)];
     setImmediate(() => pool.close());
-    expect(await Promise.all(waiting)).toEqual(Array(3).fill('EvaluatorUnavailable: nothing is evaluated any more'));
-    expect(await run('1')).toBe('EvaluatorUnavailable: nothing is evaluated any more');
+    expect(await Promise.all(waiting)).toEqual(Array(3).fill('EvaluatorUnavailable: the evaluators are closed'));
+    expect(await run('1')).toBe('EvaluatorUnavailable: the evaluators are closed');
   });
 
   it('does not keep a process alive, and ends with it, evaluating or not', async () => {

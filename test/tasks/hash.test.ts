@@ -66,7 +66,10 @@ describe('the hash', () => {
 
   it.each([null, 'text', [1]])('is refused for good a field in %j', async (value) => {
     const thrown = await use(hash, { field: 'digest' })(value).catch(describeThrown);
-    expect(thrown).toMatchObject({ permanent: true, message: 'the hash cannot be put into the field "digest": the value is no object' });
+    expect(thrown).toMatchObject({
+      permanent: true,
+      message: 'the hash cannot be stored in the field "digest": the value is not an object',
+    });
   });
 });
 

@@ -203,7 +203,7 @@ describe('with a secret', () => {
     });
     expect(logs).toContainEqual({
       level: 'warn',
-      text: 'a hook threw; the item is not changed by it',
+      text: 'a hook threw; the item is not affected',
       fields: expect.objectContaining({ error: expect.objectContaining({ type: 'RedirectRefused' }) }),
     });
   });
@@ -231,8 +231,8 @@ describe('a redirect that is none', () => {
     ['ftp://127.0.0.1/', 'only http: and https: are fetched, not ftp:'],
     ['http://user:secret@127.0.0.1/', 'a URL must not hold a user name or a password'],
     ['//user@127.0.0.1/', 'a URL must not hold a user name or a password'],
-    ['http://[::1', 'what it names is no URL'],
-    ['http://127.0.0.1:99999/', 'what it names is no URL'],
+    ['http://[::1', 'it names no valid URL'],
+    ['http://127.0.0.1:99999/', 'it names no valid URL'],
   ])('is refused: %s', async (location, why) => {
     const server = await serve((_request, reply) => reply.writeHead(302, { location }).end());
     const thrown = await thrownBy({ url: server.origin });
@@ -253,7 +253,7 @@ describe('a redirect that is none', () => {
     );
     expect(await thrownBy({ url: server.origin })).toMatchObject({
       type: 'RedirectRefused',
-      message: expect.stringContaining('several places'),
+      message: expect.stringContaining('several Location headers'),
     });
     expect(server.seen).toHaveLength(1);
   });

@@ -41,13 +41,13 @@ describe('a value that does not fit', () => {
   it('counts the reasons that have no room in the message', async () => {
     const value = Array.from({ length: 1000 }, (_, index) => index);
     const { message } = await thrownBy(use(jsonSchema, { schema: { items: { type: 'string' } } }), value);
-    expect(message).toMatch(/^the value does not fit the schema: \/0 must be string; \/1 must be string; .*; and \d+ more$/);
+    expect(message).toMatch(/^the value does not match the schema: \/0 must be string; \/1 must be string; .*; and \d+ more$/);
     expect(message.length).toBeLessThan(4096);
   });
 
   it('is told every type that is allowed', async () => {
     const { message } = await thrownBy(use(jsonSchema, { schema: { type: ['string', 'object'] } }), 3);
-    expect(message).toBe('the value does not fit the schema: it must be string or object');
+    expect(message).toBe('the value does not match the schema: it must be string or object');
   });
 });
 
@@ -70,7 +70,7 @@ describe('the parameters', () => {
     ['an asynchronous schema', { $async: true }],
   ])('refuse %s when the definition is made', (_, schema) => {
     expect(faultsIn(jsonSchema, { schema })).toMatchObject([
-      { path: '/schema', message: expect.stringMatching(/^is no JSON Schema that can be used: ./) },
+      { path: '/schema', message: expect.stringMatching(/^is not a usable JSON Schema: ./) },
     ]);
   });
 

@@ -99,7 +99,7 @@ describe('an expression that fails', () => {
 describe('the parameters', () => {
   it('refuse a syntax error when the definition is made, with its place', () => {
     expect(faultsIn(jsonata, { expression: 'a + ' })).toEqual([
-      { path: '/expression', message: 'is no JSONata expression: Unexpected end of expression at character 4 (S0207)' },
+      { path: '/expression', message: 'is not a valid JSONata expression: Unexpected end of expression at character 4 (S0207)' },
     ]);
   });
 

@@ -44,12 +44,12 @@ export class StageValidationError extends PipelineError {
 
 /** There is nobody left to answer: what waited for him stops waiting. */
 export function callerGone(): SluiceError {
-  return new SluiceError('request-timeout', 'the caller has gone');
+  return new SluiceError('request-timeout', 'the caller has disconnected');
 }
 
 /** `accepted`: how many items of the request are accepted nevertheless; they are stored as soon as that is possible. */
 export function storeUnavailable(reason: string, accepted: number): SluiceError {
-  return new SluiceError('store-unavailable', `the store cannot be written: ${reason}`, { retryAfterSeconds: 5, details: { accepted } });
+  return new SluiceError('store-unavailable', `the store is not writable: ${reason}`, { retryAfterSeconds: 5, details: { accepted } });
 }
 
 /** Thrown by a task: trying again is useless. Recognised by `permanent: true`, so that a task file needs no import. */
@@ -126,13 +126,19 @@ export function describeThrown(thrown: unknown, mask: (text: string) => string =
     };
   } catch {
     // A getter or toString of the thrown value threw in its turn.
-    return { type: 'NonError', message: 'a value that cannot be shown', permanent: false, retryAfterSeconds: undefined, status: undefined };
+    return {
+      type: 'NonError',
+      message: 'a value that cannot be displayed',
+      permanent: false,
+      retryAfterSeconds: undefined,
+      status: undefined,
+    };
   }
 }
 
 /** A thrown object that is no error, as JSON, unless that would be long, or without end. */
 function textOf(thrown: object): string {
-  if (sizeWithin(thrown, SHOWN_MAX) > SHOWN_MAX) return 'an object that is too large to be shown';
+  if (sizeWithin(thrown, SHOWN_MAX) > SHOWN_MAX) return 'an object that is too large to display';
   return JSON.stringify(thrown) ?? String(thrown);
 }
 

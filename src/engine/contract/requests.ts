@@ -32,7 +32,7 @@ export interface FeedRequest extends FeedOptions {
   /** How long to wait for room when there is none; without it the answer is `queue-full` at once. A writer waits as long as it takes. */
   waitSeconds?: number | undefined;
   idempotency?: IdempotencyKey | undefined;
-  /** Aborts when the caller has gone: whatever waits stops waiting, with `request-timeout`. Accepted items go on. */
+  /** Aborts when the caller has disconnected: whatever waits stops waiting, with `request-timeout`. Accepted items go on. */
   signal?: AbortSignal | undefined;
 }
 

@@ -41,13 +41,13 @@ export class Lifecycle {
   /** Idempotent. Running items finish; parked ones come back to their queues and wait there. */
   pause(): void {
     if (this.core.state === 'paused') return;
-    if (this.core.state !== 'running') throw new PipelineError('invalid-state', `a pipeline that is ${this.core.state} cannot be paused`);
+    if (this.core.state !== 'running') throw new PipelineError('invalid-state', `a ${this.core.state} pipeline cannot be paused`);
     this.set('paused', 'paused');
   }
 
   resume(): void {
     if (this.core.state === 'running') return;
-    if (this.core.state !== 'paused') throw new PipelineError('invalid-state', `a pipeline that is ${this.core.state} cannot be resumed`);
+    if (this.core.state !== 'paused') throw new PipelineError('invalid-state', `a ${this.core.state} pipeline cannot be resumed`);
     this.set('running', 'resumed');
     this.fillAll();
   }
@@ -81,7 +81,7 @@ export class Lifecycle {
       this.start();
     }
     if (core.state !== 'draining') {
-      core.admission.refuseWaiting(new PipelineError('draining', 'the pipeline finishes its items and takes no more'));
+      core.admission.refuseWaiting(new PipelineError('draining', 'the pipeline is finishing its items and accepts no more'));
       for (const stage of core.stages) stage.isPaused = false;
       this.set('draining', 'draining');
       this.fillAll();
@@ -98,7 +98,7 @@ export class Lifecycle {
     core.onIdle = null;
     core.scheduler.parkedTimers('stop');
     if (core.state !== 'stopped') this.set('stopped', 'stopped');
-    const cutShort = new PipelineError('shutting-down', 'the pipeline was shut down before every item was finished', {
+    const cutShort = new PipelineError('shutting-down', 'the pipeline was shut down before every item had ended', {
       retryAfterSeconds: 5,
     });
     for (const waiter of this.drained.splice(0)) {
@@ -111,7 +111,7 @@ export class Lifecycle {
   /** No item is handed out any more, and no feeder goes on waiting for room. */
   stopHandingOut(): void {
     if (this.core.state !== 'stopped') this.set('stopped', 'stopping');
-    this.core.admission.refuseWaiting(new PipelineError('shutting-down', 'the pipeline is shut down', { retryAfterSeconds: 5 }));
+    this.core.admission.refuseWaiting(new PipelineError('shutting-down', 'the pipeline is shutting down', { retryAfterSeconds: 5 }));
   }
 
   private checkDrained(): void {

@@ -35,7 +35,7 @@ export class Operations {
    */
   cancel(id: string): Item {
     const item = this.find(id);
-    if (item.isFinal) throw new PipelineError('item-final', `the item is ${item.status} already`);
+    if (item.isFinal) throw new PipelineError('item-final', `the item is already ${item.status}`);
     this.cancelItem(item);
     return item;
   }
@@ -74,7 +74,7 @@ export class Operations {
         `only a failed item can be retried, this one is ${old.status}`,
       );
     }
-    if (core.state === 'draining') throw new PipelineError('draining', 'the pipeline finishes its items and takes no more');
+    if (core.state === 'draining') throw new PipelineError('draining', 'the pipeline is finishing its items and accepts no more');
     const own = core.stages.find((candidate) => candidate.name === old.stage.name) ?? old.stage;
     const stage = fromStage === undefined ? own : this.stage(fromStage);
     const isSame = stage === own;

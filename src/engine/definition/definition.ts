@@ -100,11 +100,11 @@ function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: Defin
     const at = `/stages/${i}`;
     const name = field(stage, 'name');
     if (typeof name === 'string' && names.has(name)) {
-      found.push({ code: 'invalid-pipeline', path: `${at}/name`, message: `"${name}" is the name of an earlier stage` });
+      found.push({ code: 'invalid-pipeline', path: `${at}/name`, message: `"${name}" is already the name of an earlier stage` });
     }
     names.add(name);
     if (i === 0 && field(stage, 'pull') === true) {
-      found.push({ code: 'invalid-pipeline', path: `${at}/pull`, message: 'the first stage has nobody to pull from' });
+      found.push({ code: 'invalid-pipeline', path: `${at}/pull`, message: 'the first stage has no stage before it to pull from' });
     }
     const workers = field(stage, 'workers');
     if (typeof workers === 'number' && workers > limits.maxWorkersPerStage) {
@@ -149,7 +149,7 @@ function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, wi
     if (typeof given !== 'object' || given === null) continue;
     for (const name of Object.keys(given)) {
       if (taskNames.has(name)) continue;
-      const message = `is a limit for "${name}", a task that this stage does not have`;
+      const message = `is a limit for "${name}", which is not a task of this stage`;
       found.push({ code: 'invalid-pipeline', path: `${at}/${limit}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, message });
     }
   }

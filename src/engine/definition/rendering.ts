@@ -29,7 +29,7 @@ export function createRendering(clock: Clock): Rendering {
 
   function expectRoom(): void {
     if (count <= 1 || weight <= FOUND_WEIGHT) return;
-    throw new TemplateError(`the templates find more than ${FOUND_WEIGHT / 1_048_576} MB together in this item`);
+    throw new TemplateError(`the templates evaluate to more than ${FOUND_WEIGHT / 1_048_576} MB in total for this item`);
   }
 
   return {

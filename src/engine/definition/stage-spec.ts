@@ -20,7 +20,7 @@ export function placeholderStage(definition: StageDefinition): StageSpec {
   const tasks = definition.tasks.map((use): TaskSpec => {
     const name = useName(use);
     const call = (): never => {
-      throw new Error(`the task "${name}" is not registered any more`);
+      throw new Error(`the task "${name}" is no longer registered`);
     };
     return { name, params: undefined, call, timeoutSeconds: undefined, defaultLimit: {}, limiter: undefined, eventId: 0 };
   });
@@ -134,7 +134,7 @@ export function limitFaults(stage: Pick<StageDefinition, 'tasks' | 'taskConcurre
   return (['taskConcurrencyLimits', 'taskRateLimits'] as const).flatMap((field) =>
     Object.keys(stage[field])
       .filter((name) => !names.has(name))
-      .map((name) => ({ path: jsonPointer([field, name]), message: `names a task that this stage does not have` })),
+      .map((name) => ({ path: jsonPointer([field, name]), message: `is not the name of a task of this stage` })),
   );
 }
 
@@ -248,7 +248,7 @@ function threadHandler(declaration: TaskDeclaration, threads: ThreadRunner | und
   if (threads === undefined || module === undefined) {
     throw new SluiceError(
       'invalid-pipeline',
-      `the task "${declaration.name}" wants a thread, and there is no thread runner or module for it`,
+      `the task "${declaration.name}" requires a thread, but no thread runner or module is configured for it`,
     );
   }
   return (...args: unknown[]) => {

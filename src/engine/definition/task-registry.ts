@@ -12,7 +12,7 @@ export interface TaskRegistry extends TaskCatalogue {
 export function createTaskRegistry(declarations: Iterable<TaskDeclaration>): TaskRegistry {
   const byName = new Map<string, TaskDeclaration>();
   for (const declaration of declarations) {
-    if (byName.has(declaration.name)) throw new SluiceError('invalid-pipeline', `two tasks are named "${declaration.name}"`);
+    if (byName.has(declaration.name)) throw new SluiceError('invalid-pipeline', `two tasks have the name "${declaration.name}"`);
     byName.set(declaration.name, declaration);
   }
   return {

@@ -141,13 +141,13 @@ export function compileTemplates(
       if (wrongCharacters > WRONG_CHARACTERS_MAX) break;
       const source = text.slice(start, end).trim();
       try {
-        if (expressions === undefined) throw new Error('there is no language for expressions');
+        if (expressions === undefined) throw new Error('no expression language is configured');
         const evaluate = expressions.compile(source);
         const own = ownSecrets(expressions.membersNamed(source, 'secrets'), path);
         return own === null ? null : { render: renderOf(evaluate, own, source, path), end: end + 2 };
       } catch (error) {
         wrongCharacters += source.length;
-        why ??= `holds a template that is no expression: ${(error as Error).message}`;
+        why ??= `holds a template that is not a valid expression: ${(error as Error).message}`;
       }
     }
     const isTooLong = text.indexOf('}}', start) > start + EXPRESSION_LENGTH_MAX;
@@ -160,7 +160,7 @@ export function compileTemplates(
   function ownSecrets(names: readonly string[], path: string): Secrets['values'] | null {
     const { values } = environment.secrets;
     const missing = names.filter((name) => !Object.hasOwn(values, name));
-    faults.push(...missing.map((name) => ({ path, message: `uses secrets.${name}, and SECRET_${name} is not set` })));
+    faults.push(...missing.map((name) => ({ path, message: `uses secrets.${name}, but SECRET_${name} is not set` })));
     for (const name of names) secrets.add(name);
     return missing.length > 0 ? null : Object.freeze(Object.fromEntries(names.map((name) => [name, values[name] as string])));
   }
@@ -169,7 +169,7 @@ export function compileTemplates(
 function renderOf(evaluate: Expression, secrets: Secrets['values'], source: string, path: string): Render {
   const here = `the template {{ ${source} }} of ${path}`;
   const settle = (found: unknown, rendering: Rendering): unknown => {
-    if (found === undefined) throw new TemplateError(`${here} finds nothing in this item`);
+    if (found === undefined) throw new TemplateError(`${here} evaluates to nothing for this item`);
     rendering.take(found);
     return found;
   };
@@ -214,6 +214,6 @@ function set(into: Record<string, unknown>, key: string, value: unknown): void {
 /** In the middle of a text, `null` is nearly always an accident. */
 function textOf(found: unknown, path: string): string {
   if (typeof found === 'string') return found;
-  if (found === null) throw new TemplateError(`a template in the text of ${path} finds null`);
+  if (found === null) throw new TemplateError(`a template inside the text of ${path} evaluates to null`);
   return typeof found === 'object' ? JSON.stringify(found) : String(found);
 }

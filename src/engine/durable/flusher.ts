@@ -147,8 +147,8 @@ export class Flusher {
   private setTrouble(reason: string | null, cause?: unknown): void {
     if (this.trouble === reason) return;
     const { logger } = this;
-    if (reason === null) logger.info({}, 'the store can be written again');
-    else logger.error({ err: cause, reason }, 'the store cannot be written; feeding is refused until it can');
+    if (reason === null) logger.info({}, 'the store is writable again');
+    else logger.error({ err: cause, reason }, 'the store is not writable; feeding is refused until it is');
     this.trouble = reason;
     if (reason !== null) {
       this.release(false);

@@ -129,7 +129,7 @@ function recoverRunning(durable: Durable, found: Recovered): void {
       found.poisoned++;
       core.scheduler.failUnheld(item, {
         type: 'PoisonItem',
-        message: `it was running in ${item.stored.deliveries} processes that crashed`,
+        message: `the item was running in ${item.stored.deliveries} processes that crashed`,
         stage: item.stage.name,
         attempts: Math.max(1, item.attempts),
       });

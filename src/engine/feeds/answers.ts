@@ -192,7 +192,7 @@ export function expectSameBody(known: string, given: string | undefined): void {
 }
 
 function keyReused(): SluiceError {
-  return new SluiceError('idempotency-key-reused', 'another request was sent under this Idempotency-Key');
+  return new SluiceError('idempotency-key-reused', 'this Idempotency-Key was used for a different request');
 }
 
 function unlessGone(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {

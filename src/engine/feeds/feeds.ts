@@ -111,7 +111,7 @@ export class Feeds {
     }
   }
 
-  /** Throws `shutting-down` when the pipeline was stopped before, and `request-timeout` when the caller has gone. */
+  /** Throws `shutting-down` when the pipeline was stopped before, and `request-timeout` when the caller has disconnected. */
   async wait(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }> {
     const feed = this.core.feeds.get(feedId);
     const done = await this.until(feed, query);

@@ -27,7 +27,7 @@ const UNREAD_MAX = 1000;
  * A run that is read while it is fed.
  *
  *     sending ──end──▶ sent ──every item has ended, all is read──▶ over
- *        │ abort        │ stopped, time is up, the caller has gone ──▶ over
+ *        │ abort        │ stopped, time is up, the caller has disconnected ──▶ over
  *        └──▶ sent, but nobody may ask for its answer again
  */
 export class LiveRun implements RunStream {

@@ -240,5 +240,5 @@ export class Runs implements RunParts {
 }
 
 function notKept(feedId: string): SluiceError {
-  return new SluiceError('no-longer-kept', `results of the feed "${feedId}" are no longer kept`, { details: { feedId } });
+  return new SluiceError('no-longer-kept', `some results of the feed "${feedId}" are no longer kept`, { details: { feedId } });
 }

@@ -89,7 +89,7 @@ export class Admission {
   /** Throws `invalid-input` or `value-too-large` with every fault, or `duplicate-items` when those are to be rejected. */
   check(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): void {
     const { count, faults } = idFaults(items);
-    if (count > 0) throw new SluiceError('invalid-input', `${count} of the items have no usable id`, { errors: faults });
+    if (count > 0) throw new SluiceError('invalid-input', `${count} of the items have an invalid id`, { errors: faults });
     this.checkValues(items);
     if (onDuplicate !== 'reject') return;
     const seen = new Set<string>();
@@ -101,7 +101,7 @@ export class Admission {
       seen.add(id);
     }
     if (known.length > 0) {
-      throw new SluiceError('duplicate-items', `${known.length} ids are known already`, { details: { ids: known.slice(0, 1000) } });
+      throw new SluiceError('duplicate-items', `${known.length} of the ids already exist`, { details: { ids: known.slice(0, 1000) } });
     }
   }
 
@@ -122,7 +122,7 @@ export class Admission {
     }
     if (worst === null) return;
     const code = worst.is === 'no-json' ? 'invalid-input' : 'value-too-large';
-    throw new SluiceError(code, `${errors.length} of the items cannot be taken: ${errors[0]?.path} ${errors[0]?.message}`, { errors });
+    throw new SluiceError(code, `${errors.length} of the items cannot be accepted: ${errors[0]?.path} ${errors[0]?.message}`, { errors });
   }
 
   private noteLarge(raw: unknown, size: number): void {
@@ -183,7 +183,7 @@ export class Admission {
     return answer;
   }
 
-  /** Until `admitted` settles, the time is up, or the caller has gone. */
+  /** Until `admitted` settles, the time is up, or the caller has disconnected. */
   private waitFor<T>(
     waiter: RoomWaiter,
     admitted: Promise<T>,
@@ -385,7 +385,7 @@ export class Admission {
     if (this.isClosed) throw shuttingDown(accepted);
     if (this.trouble !== null) throw storeUnavailable(this.trouble, accepted);
     if (this.deps.state() === 'draining') {
-      throw new SluiceError('draining', 'the pipeline finishes its items and takes no more', { details: { accepted } });
+      throw new SluiceError('draining', 'the pipeline is finishing its items and accepts no more', { details: { accepted } });
     }
     if (feed?.isCancelled === true) throw feedCancelled(feed);
   }
@@ -398,7 +398,7 @@ export class Admission {
     const text =
       needed > backlogCapacity
         ? `${needed} items do not fit at once: the backlog holds ${backlogCapacity}. Send fewer a request, or feed them as NDJSON`
-        : `${needed} items do not fit: the backlog has room for ${room} of ${backlogCapacity}${waitedFor > 0 ? `, and ${waitedFor} wait for it already` : ''}`;
+        : `${needed} items do not match its schema: the backlog has room for ${room} of ${backlogCapacity}${waitedFor > 0 ? `, and ${waitedFor} wait for it already` : ''}`;
     return new SluiceError('queue-full', text, { retryAfterSeconds });
   }
 
@@ -411,7 +411,10 @@ export class Admission {
 }
 
 function shuttingDown(accepted: number): SluiceError {
-  return new SluiceError('shutting-down', 'the service shuts down and takes no more', { retryAfterSeconds: 5, details: { accepted } });
+  return new SluiceError('shutting-down', 'the service is shutting down and accepts no more', {
+    retryAfterSeconds: 5,
+    details: { accepted },
+  });
 }
 
 const priorityOf = ({ priority = PRIORITY_DEFAULT }: FeedOptions): number => priority;

@@ -214,7 +214,7 @@ export class Core {
   /** The same, for what was promised to a caller. Throws `store-unavailable` when it cannot be stored now. */
   async promised(accepted = 0): Promise<void> {
     const isStored = await this.journal?.settled();
-    if (isStored === false) throw storeUnavailable(this.journal?.trouble ?? 'it could not be written', accepted);
+    if (isStored === false) throw storeUnavailable(this.journal?.trouble ?? 'the last write failed', accepted);
   }
 
   /** A failed item is in flight again: it counts no longer as failed. */

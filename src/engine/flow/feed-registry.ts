@@ -61,7 +61,7 @@ export class FeedRegistry {
 
   /** Without an id it gets one. Throws `feed-exists`. It stays open until it is closed or refused. */
   open(id: string | undefined, target: FeedTarget, now: number, maker: string | null = null): Feed {
-    if (id !== undefined && this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" exists`);
+    if (id !== undefined && this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" already exists`);
     const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now, maker);
     this.list(feed);
     this.journal?.touchFeed(feed);

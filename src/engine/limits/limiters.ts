@@ -21,7 +21,7 @@ export class Limiters implements LimiterCatalogue {
 
   /** Throws `invalid-pipeline` when the name is taken, `invalid-params` when one of its expressions is none. */
   define(name: string, settings: LimiterSettings): void {
-    if (this.byName.has(name)) throw new SluiceError('invalid-pipeline', `two limiters are named "${name}"`);
+    if (this.byName.has(name)) throw new SluiceError('invalid-pipeline', `two limiters have the name "${name}"`);
     const { clock, random, expressions } = this.ports;
     this.byName.set(name, new SharedLimiter(name, settings, { clock, random, expressions, dues: this.dues }));
   }

@@ -164,10 +164,10 @@ function placeIn(bucket: LimiterBucket, weight: number, priority: number, signal
 function compiled(which: string, source: string | undefined, expressions: ExpressionLanguage | undefined): Expression | null {
   if (source === undefined) return null;
   try {
-    if (expressions === undefined) throw new Error('there is no language for expressions');
+    if (expressions === undefined) throw new Error('no expression language is configured');
     return expressions.compile(source);
   } catch (error) {
-    const message = `is no expression: ${(error as Error).message}`;
+    const message = `is not a valid expression: ${(error as Error).message}`;
     throw new SluiceError('invalid-params', `/${which} ${message}`, { errors: [{ path: `/${which}`, message }] });
   }
 }

@@ -160,10 +160,10 @@ export class LocalHost implements PipelineHost {
   private async createWithin(raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PipelineDescription> {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
     const definition = checkDefinition(raw, this.specs, this.options);
-    if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" exists`);
+    if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" already exists`);
     const { maxPipelines = MAX_PIPELINES } = this.options;
     if (this.pipelines.size >= maxPipelines) {
-      const message = `there are ${this.pipelines.size} pipelines, as many as MAX_PIPELINES allows`;
+      const message = `there are already ${this.pipelines.size} pipelines, the most that MAX_PIPELINES allows`;
       throw new SluiceError('invalid-pipeline', message, { errors: [{ path: '', message }] });
     }
     if (checksRoom) expectRoomFor(workersOf(definition), this.workersBeside(definition.id), this.maxWorkers);
@@ -373,7 +373,7 @@ function withId(id: string, raw: unknown): unknown {
   const given = (raw as { id?: unknown }).id;
   if (given === undefined) return { id, ...raw };
   if (given === id) return raw;
-  const message = `must be ${JSON.stringify(id)}, as the address says, or be left out`;
+  const message = `must be ${JSON.stringify(id)}, the id in the path, or be omitted`;
   throw new SluiceError('invalid-input', `/id ${message}`, { errors: [{ path: '/id', message }] });
 }
 

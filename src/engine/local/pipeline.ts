@@ -52,10 +52,11 @@ export class Pipeline {
     const specs = stages.map(stageSpecOf);
     const names = specs.map((spec) => spec.definition.name);
     const faults = names.flatMap((name, i) =>
-      names.indexOf(name) < i ? [{ path: `/stages/${i}/name`, message: `"${name}" is the name of an earlier stage` }] : [],
+      names.indexOf(name) < i ? [{ path: `/stages/${i}/name`, message: `"${name}" is already the name of an earlier stage` }] : [],
     );
     if (faults.length > 0) throw new StageValidationError(faults);
-    if (specs[0]?.definition.pull === true) throw new PipelineError('invalid-pipeline', 'the first stage has nobody to pull from');
+    if (specs[0]?.definition.pull === true)
+      throw new PipelineError('invalid-pipeline', 'the first stage has no stage before it to pull from');
     const definition: PipelineDefinition = { id, collectResults, stages: specs.map((spec) => spec.definition) };
     const core: CoreOptions = {
       id,

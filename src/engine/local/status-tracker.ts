@@ -81,7 +81,7 @@ export class StatusTracker {
   }
 
   private tracked(): LocalRuntime {
-    if (this.runtime === undefined) throw new Error('this tracker was given to no pipeline');
+    if (this.runtime === undefined) throw new Error('this tracker is not attached to a pipeline');
     return this.runtime;
   }
 

@@ -394,7 +394,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     promise.then(settle, (error: unknown) => settle(undefined, { error }));
     if (isOver) return undefined;
     const limit = dues.add(time.tick() + hookTimeoutMs, () => {
-      settle(undefined, { error: new TaskTimeoutError(`it took longer than ${hookTimeoutMs / 1000} s`) });
+      settle(undefined, { error: new TaskTimeoutError(`took longer than ${hookTimeoutMs / 1000} s`) });
     });
     slot.timeout = limit;
     return undefined;
@@ -402,7 +402,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
 
   /** A cancel that came during the hook holds, unless the outcome is final: that one was told to the hook. */
   private afterHook(slot: S, item: I, outcome: Outcome, fault: Fault): Outcome {
-    if (fault !== undefined) this.warn(item, fault, 'a hook threw; the item is not changed by it');
+    if (fault !== undefined) this.warn(item, fault, 'a hook threw; the item is not affected');
     const isCancelled = slot.cancelAfterCallback && !isEnd(item, outcome);
     slot.inCallback = false;
     slot.cancelAfterCallback = false;

@@ -13,7 +13,7 @@ const TOO_LARGE = 'too large';
 
 export interface ValueFault {
   is: 'no-json' | 'too-large';
-  /** To stand after the words for the value: `is no JSON: /price is NaN`. */
+  /** To stand after the words for the value: `is not JSON: /price is NaN`. */
   message: string;
 }
 
@@ -44,7 +44,7 @@ export function createValueRule(maxBytes: number): ValueRule {
       if (found === null) return null;
       if (found === TOO_LARGE) return { is: 'too-large', message: `is larger than ${maxBytes} bytes as JSON (MAX_VALUE_BYTES)` };
       const place = path.reverse().map((part) => `/${part}`);
-      return { is: 'no-json', message: `is no JSON: ${place.length === 0 ? 'it' : place.join('')} ${found}` };
+      return { is: 'no-json', message: `is not JSON: ${place.length === 0 ? 'it' : place.join('')} ${found}` };
     },
     get size() {
       return size;

@@ -53,7 +53,7 @@ export function acceptJsonBodies(app: FastifyInstance, clock: Clock): void {
     // Of a body that nobody reads, the encoding is nobody's business either.
     const isRead = request.routeOptions.schema?.body !== undefined && hasBody(request.raw);
     if (encoding === undefined || !isRead || encoding.trim().toLowerCase() === 'identity') done();
-    else done(new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not taken; send the body as it is.`));
+    else done(new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not supported; send the body unencoded.`));
   });
 }
 
@@ -71,7 +71,7 @@ function readWhole(body: Readable, maxBytes: number, deadlines: Deadlines, done:
   };
   const onEnd = (): void => end(null);
   // A request that breaks off never ends. Its error is heard here, and `close` in case that it has none.
-  const onBroken = (cause?: Error): void => end(new ClientGoneError('The client went away before its body was complete', { cause }));
+  const onBroken = (cause?: Error): void => end(new ClientGoneError('The client disconnected before the body was complete', { cause }));
   const disarm = deadlines.arm(() => end(new SluiceError('request-timeout', `The body did not arrive within ${ARRIVAL_SECONDS} s.`)));
 
   function end(error: Error | null): void {
@@ -86,7 +86,7 @@ function readWhole(body: Readable, maxBytes: number, deadlines: Deadlines, done:
 const NOTHING = Buffer.alloc(0);
 
 function tooLarge(maxBytes: number): SluiceError {
-  return new SluiceError('body-too-large', `The body is over ${maxBytes} bytes.`);
+  return new SluiceError('body-too-large', `The body is larger than ${maxBytes} bytes.`);
 }
 
 /** Throws `malformed-json`; undefined for an empty body. */
@@ -99,7 +99,7 @@ export function parseJsonBody(body: Buffer): unknown {
     // RFC 8259 section 8.1 lets a parser ignore a byte order mark.
     value = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
   } catch (error) {
-    throw new SluiceError('malformed-json', `The body is no valid JSON: ${(error as Error).message}.`, { cause: error });
+    throw new SluiceError('malformed-json', `The body is not valid JSON: ${(error as Error).message}.`, { cause: error });
   }
   const fault = guardJson(value);
   if (fault !== null) throw new SluiceError('malformed-json', `The body ${fault}.`);

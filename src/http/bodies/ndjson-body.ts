@@ -25,7 +25,7 @@ export async function collectNdjson(stream: Readable, options: CollectOptions): 
     onBytes: hash && ((chunk) => void hash.update(chunk)),
     onItems: (batch) => {
       onItems(batch);
-      if (items.length + batch.length > maxItems) throw new SluiceError('body-too-large', `The body has over ${maxItems} items.`);
+      if (items.length + batch.length > maxItems) throw new SluiceError('body-too-large', `The body has more than ${maxItems} items.`);
       for (const item of batch) items.push(item);
     },
   });

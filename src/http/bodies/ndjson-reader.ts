@@ -111,7 +111,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
       // The CR of a CRLF is white space to JSON.
       item = JSON.parse(text);
     } catch (error) {
-      return refuse('malformed-line', `is no valid JSON (${(error as Error).message})`, error);
+      return refuse('malformed-line', `is not valid JSON (${(error as Error).message})`, error);
     }
     const fault = guardJson(item);
     if (fault !== null) return refuse('malformed-line', fault);
@@ -187,7 +187,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
       if (chunk !== null) {
         const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
         bytesRead += bytes.length;
-        if (bytesRead > maxBytes) throw new SluiceError('body-too-large', `The body is over ${maxBytes} bytes.`);
+        if (bytesRead > maxBytes) throw new SluiceError('body-too-large', `The body is larger than ${maxBytes} bytes.`);
         onBytes?.(bytes);
         await takeChunk(bytes);
         continue;

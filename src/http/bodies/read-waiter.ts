@@ -37,7 +37,7 @@ export function createReadWaiter(stream: Readable, idleTimeoutMs: number, clock:
     if (!happened && !stream.destroyed) {
       await new Promise<void>((resolve, reject) => {
         const timer = clock.setTimer(() => {
-          reject(new SluiceError('request-timeout', `No byte of the body arrived for ${idleTimeoutMs / 1000} s.`));
+          reject(new SluiceError('request-timeout', `No data of the body arrived for ${idleTimeoutMs / 1000} s.`));
         }, idleTimeoutMs);
         wake = () => {
           clock.clearTimer(timer);
@@ -52,7 +52,7 @@ export function createReadWaiter(stream: Readable, idleTimeoutMs: number, clock:
     // A request whose connection closes early never emits `end`: Node destroys it with ECONNRESET.
     if (stream.destroyed) {
       const cause = stream.errored ?? undefined;
-      throw new ClientGoneError('The client went away before its body was complete', { cause });
+      throw new ClientGoneError('The client disconnected before the body was complete', { cause });
     }
     return true;
   }

@@ -27,9 +27,9 @@ export function answerUnknownRoutes(app: FastifyInstance): void {
     const others = allowed(path);
     // A route of files takes the method and has no such file.
     if (others.length === 0 || others.includes(request.method))
-      return new SluiceError('not-found', `There is no ${request.method} ${path}.`);
+      return new SluiceError('not-found', `There is no route ${request.method} ${path}.`);
     reply.header('allow', others.join(', '));
-    return new SluiceError('method-not-allowed', `${path} takes ${others.join(', ')}, not ${request.method}.`);
+    return new SluiceError('method-not-allowed', `${path} accepts ${others.join(', ')}, not ${request.method}.`);
   }
 
   app.addHook('onRequest', (request, reply, done) => done(request.is404 ? refusal(request, reply) : undefined));

@@ -57,7 +57,7 @@ export function guard(
   app.addHook('onRoute', ({ method, url, config }) => {
     if (isOpen(url)) return;
     const { scope, own, limited } = config ?? {};
-    if (scope === undefined) throw new Error(`${method} ${url} does not say which scope it is for`);
+    if (scope === undefined) throw new Error(`${method} ${url} declares no scope`);
     for (const name of [method].flat()) declared.push({ method: name, url, scope, ...(own && { own }), ...(limited && { limited }) });
   });
   app.decorateRequest('caller', null as never);
@@ -101,7 +101,7 @@ function callerOf(request: FastifyRequest, keys: readonly ApiKey[], now: number)
   const key = keys
     .filter((candidate) => candidate.name === name)
     .find(({ sha256Hex }) => timingSafeEqual(Buffer.from(sha256Hex, 'hex'), digest));
-  if (key === undefined) return new SluiceError('unauthenticated', 'the request has no key that is known here');
+  if (key === undefined) return new SluiceError('unauthenticated', 'the request carries no known key');
   if (key.expiresAt !== undefined && key.expiresAt <= now) return new SluiceError('unauthenticated', `the key "${key.name}" has expired`);
   const { pipelines = null, feedOptions = new Set(), scopes } = key;
   return { name: key.name, scopes, pipelines, feedOptions };
@@ -117,7 +117,10 @@ function refusal({ params, routeOptions: { config } }: FastifyRequest, caller: C
   const { id } = (params ?? {}) as { id?: string };
   if (id !== undefined) return pipelines.has(id) ? undefined : new SluiceError('pipeline-not-found', `no pipeline "${id}"`);
   if (config.scope === 'any' || config.limited !== undefined) return undefined;
-  return new SluiceError('forbidden', `the key "${caller.name}" is for ${pipelines.size} pipelines, and this is about all of them`);
+  return new SluiceError(
+    'forbidden',
+    `the key "${caller.name}" is for ${pipelines.size} pipelines only, and this request concerns all of them`,
+  );
 }
 
 function lacks({ name }: Caller, scope: Scope): SluiceError {

@@ -10,7 +10,7 @@ export function refuseCrossSite(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const isSafe = request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS';
     if (isSafe || !comesFromElsewhere(request)) done();
-    else done(new SluiceError('cross-site-request', 'a web page of another origin sent this'));
+    else done(new SluiceError('cross-site-request', 'the request was sent by a web page of another origin'));
   });
 }
 

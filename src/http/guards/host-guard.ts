@@ -55,7 +55,7 @@ export function createHostGuard({ host: own, allowedHosts, hasKeys }: HostRules)
       taken = authority;
       return undefined;
     }
-    return new SluiceError('misdirected-request', `the request was sent to "${authority}", which this service does not go by`);
+    return new SluiceError('misdirected-request', `the request was sent to "${authority}", a host name that this service does not accept`);
   }
 
   return ({ raw }) => {

@@ -37,7 +37,7 @@ export function invalidInput(part: string, faults: readonly Fault[]): SluiceErro
   const kept = faults.slice(0, FAULTS_MAX);
   const shown = kept.slice(0, 3).map(({ path, message }) => `${path === '' ? 'it' : path} ${message}`);
   const more = faults.length > shown.length ? `, and ${faults.length - shown.length} more` : '';
-  return new SluiceError('invalid-input', `The ${PARTS[part] ?? part} is not as it should be: ${shown.join('; ')}${more}.`, {
+  return new SluiceError('invalid-input', `The ${PARTS[part] ?? part} is invalid: ${shown.join('; ')}${more}.`, {
     errors: kept,
   });
 }

@@ -51,7 +51,7 @@ export function toProblem(error: SluiceError, instance: string, requestId: strin
   // Of a 5xx only what the catalogue says goes out: its message may speak of files, hosts or values inside.
   const detail =
     error.code === 'internal-error'
-      ? `The log has more under the request id ${requestId}.`
+      ? `See the log, under the request id ${requestId}.`
       : status >= 500 && !isForCallers(error)
         ? `${title}.`
         : error.message;

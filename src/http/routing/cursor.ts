@@ -22,9 +22,9 @@ export function encodeCursor(scope: CursorScope, after: number | string | null):
 export function decodeCursor(scope: CursorScope, cursor: string | undefined): number | string | undefined {
   if (cursor === undefined) return undefined;
   const parsed = cursorSchema.safeParse(readJson(cursor));
-  if (!parsed.success) throw new SluiceError('invalid-cursor', 'The cursor cannot be read.');
+  if (!parsed.success) throw new SluiceError('invalid-cursor', 'The cursor is invalid.');
   if (parsed.data.list !== scope.list) throw new SluiceError('invalid-cursor', 'The cursor belongs to another list.');
-  if (parsed.data.filters !== filtersOf(scope)) throw new SluiceError('invalid-cursor', 'The cursor was given for other filters.');
+  if (parsed.data.filters !== filtersOf(scope)) throw new SluiceError('invalid-cursor', 'The cursor was issued for other filters.');
   return parsed.data.after;
 }
 

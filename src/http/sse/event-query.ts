@@ -110,7 +110,7 @@ export function parseEventId(id: string): { epoch: string; seq: number } {
   const parts = /^([A-Za-z0-9._~-]{1,64})-(0|[1-9][0-9]{0,15})$/.exec(id);
   const seq = Number(parts?.[2]);
   if (parts?.[1] === undefined || !Number.isSafeInteger(seq)) {
-    throw new SluiceError('invalid-event-id', 'An event id reads <epoch>-<number>, as in the id line of the event.');
+    throw new SluiceError('invalid-event-id', 'An event id has the form <epoch>-<number>, as in the id line of an event.');
   }
   return { epoch: parts[1], seq };
 }

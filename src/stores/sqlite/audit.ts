@@ -40,7 +40,7 @@ interface Counters {
  * counts is what it holds (invariant 9: fed = processed + failed + cancelled + in flight), and what that is.
  */
 export function audit(file: string): FileAudit {
-  if (checkFile(file) === 'new') throw new StoreFileError(`${file} is not there`);
+  if (checkFile(file) === 'new') throw new StoreFileError(`${file} does not exist`);
   const db = new Database(file, { readonly: true, fileMustExist: true });
   try {
     // One view of the file, whatever is written meanwhile.

@@ -7,8 +7,8 @@ import { checkFile, keepPrivate, StoreFileError } from './file.ts';
  * Returns its size in bytes. Throws {@link StoreFileError}.
  */
 export function backup(file: string, target: string): number {
-  if (checkFile(file) === 'new') throw new StoreFileError(`${file} is not there`);
-  if (existsSync(target)) throw new StoreFileError(`${target} is there already; a backup never replaces a file`);
+  if (checkFile(file) === 'new') throw new StoreFileError(`${file} does not exist`);
+  if (existsSync(target)) throw new StoreFileError(`${target} already exists; a backup never replaces a file`);
   const db = new Database(file, { readonly: true, fileMustExist: true });
   try {
     // SQLite writes into a file that is empty as into one that is not there.

@@ -121,7 +121,7 @@ class Bytes {
     let value = 0;
     for (let unit = 1; ; unit *= 128) {
       const byte = this.bytes[this.at++];
-      if (byte === undefined) throw new RangeError('a chunk of events ends too soon');
+      if (byte === undefined) throw new RangeError('a chunk of events is truncated');
       value += (byte & 127) * unit;
       if (byte < 128) return value;
     }

@@ -29,10 +29,10 @@ export function checkFile(file: string): 'new' | 'known' {
   const header = readHeader(file);
   if (header === null || header.length === 0) return 'new';
   if (header.length < HEADER_BYTES || header.toString('latin1', 0, MAGIC.length) !== MAGIC) {
-    throw new StoreFileError(`${file} is no SQLite database. Name another file in STORE_URL, or move this one away.`);
+    throw new StoreFileError(`${file} is not an SQLite database. Name another file in STORE_URL, or move this one away.`);
   }
   if (header.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID) {
-    throw new StoreFileError(`${file} is a database, but not one of Sluice. Name another file in STORE_URL.`);
+    throw new StoreFileError(`${file} is a database, but not one that Sluice created. Name another file in STORE_URL.`);
   }
   const version = header.readUInt32BE(USER_VERSION_AT);
   if (version > MIGRATIONS.length) {
@@ -68,7 +68,7 @@ function readHeader(file: string): Buffer | null {
     throw new StoreFileError(`${file} cannot be read: ${(error as Error).message}`);
   }
   try {
-    if (!fstatSync(fd).isFile()) throw new StoreFileError(`${file} is no file`);
+    if (!fstatSync(fd).isFile()) throw new StoreFileError(`${file} is not a file`);
     const header = Buffer.alloc(HEADER_BYTES);
     return header.subarray(0, readSync(fd, header, 0, HEADER_BYTES, 0));
   } finally {
@@ -92,7 +92,9 @@ function expectWhole(file: string): void {
     faults = [(error as Error).message];
   }
   if (faults.length > 0 && faults[0] !== 'ok') {
-    throw new StoreFileError(`${file} is damaged: ${faults.join('; ')}. Restore a backup; "npm run store -- check ${file}" says more.`);
+    throw new StoreFileError(
+      `${file} is damaged: ${faults.join('; ')}. Restore a backup; "npm run store -- check ${file}" gives the details.`,
+    );
   }
 }
 

@@ -69,7 +69,7 @@ class SqliteStore implements Store {
     const taken = this.reader.prepare('SELECT pipeline FROM pipelines').pluck().all() as number[];
     const highest = Math.max(after, ...taken);
     if (highest < PIPELINES_MAX) return highest + 1;
-    throw new StoreTrouble('the numbers of pipelines are used up');
+    throw new StoreTrouble('the store has run out of pipeline numbers');
   }
 
   shelf(pipeline: number): Shelf {
@@ -179,7 +179,7 @@ class ThreadSink implements Sink {
       else settle?.resolve();
     });
     thread.on('error', (error) => this.die(error));
-    thread.on('exit', () => this.die(new Error('the writer has ended')));
+    thread.on('exit', () => this.die(new Error('the writer thread has ended')));
   }
 
   write(writes: Writes): Promise<void> {
