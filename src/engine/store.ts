@@ -7,44 +7,22 @@
  * After a crash a store holds the effect of whole calls of `write`, in their order, and nothing else.
  */
 
-/** How a status is kept. {@link GONE} is an item that retention took while events still name it. */
-export const STATUS_CODES = { queued: 0, in_progress: 1, completed: 2, failed: 3, retrying: 4, skipped: 5, cancelled: 6 } as const;
-export const GONE = 7;
+import type { PackedItems, StoredItem } from './contract/item-row.ts';
 
-/** An item as it is read. */
-export interface StoredItem {
-  seq: number;
-  /** null: it is generated from the sequence id. */
-  id: string | null;
-  /** The ordinal of its feed. */
-  feed: number;
-  priority: number;
-  /** The number of its stage, which stays when the stage is renamed. */
-  stage: number;
-  status: number;
-  place: number;
-  /** When it was queued last, in the order of all such moments. */
-  ord: number;
-  task: number;
-  attempts: number;
-  /** In how many processes that crashed it was running. */
-  deliveries: number;
-  accepted: number;
-  updated: number;
-  /** Of a retry: when it is due. */
-  due: number | null;
-  last_event: number;
-  /** null: the same as `fed`. An empty text: undefined. */
-  value: string | null;
-  /** null: it is not needed any more. */
-  fed: string | null;
-  metadata: string | null;
-  error: string | null;
-  /** Numbers of the stages that it goes through, where that is not their order. */
-  route: string | null;
-  /** Of its value as it is kept, read or not. */
-  size: number;
-}
+export {
+  GONE,
+  type PackedItems,
+  SHORT_FIELDS,
+  STATUS_CODES,
+  type StoredItem,
+  unpackItems,
+  WRITE_ALL,
+  WRITE_GONE,
+  WRITE_NEW,
+  WRITE_STATE,
+  WRITTEN_FIELDS,
+  type WriteKind,
+} from './contract/item-row.ts';
 
 /**
  * Which texts of items are read: `all`; `results`, what a result shows: the values of completed items, metadata and errors; `none`, errors only. The
@@ -56,22 +34,6 @@ export type Texts = 'all' | 'results' | 'none';
 export interface StoredPage {
   rows: StoredItem[];
   isAll: boolean;
-}
-
-/** What of an item is written: only its state; all but what never changes; a new row. */
-export const WRITE_STATE = 0;
-export const WRITE_ALL = 1;
-export const WRITE_NEW = 2;
-
-/** Numbers of a written item, side by side: what is written, then the fields of {@link StoredItem} from `seq` to `last_event` without `id`. `due` is -1 for none. */
-export const ITEM_CELLS = 15;
-
-/** Items to be written, packed, so that they cost little to hand to another thread. */
-export interface PackedItems {
-  count: number;
-  cells: Float64Array;
-  /** Of {@link WRITE_ALL}: value, fed, error, route. Of {@link WRITE_NEW}: id, metadata, then the same. */
-  texts: (string | null)[];
 }
 
 export interface StoredFeed {

@@ -5,11 +5,11 @@ import type { StageSpec } from '../definition/stage-spec.ts';
 import type { Core, Identity } from '../flow/core.ts';
 import type { LedgerState } from '../flow/ledger.ts';
 import { Feed } from '../model/feed.ts';
-import { Item, NO_METADATA, type Place, type Route, Stage, StoredState } from '../model/model.ts';
-import { GONE, type Shelf, STATUS_CODES, type Store, type StoredFeed, type StoredItem } from '../store.ts';
+import { type Item, Stage } from '../model/model.ts';
+import type { Shelf, Store, StoredFeed, StoredItem } from '../store.ts';
 import { HELD_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { Flusher } from './flusher.ts';
-import { NOTHING } from './item-writes.ts';
+import { type RowReferences, toItem } from './item-codec.ts';
 import { Journal } from './journal.ts';
 import { Beyond } from './queue-rest.ts';
 import { Retirement, type RetirementState } from './retirement.ts';
@@ -61,7 +61,6 @@ export interface DurableSources {
   control: () => StoredControl;
 }
 
-const STATUSES = Object.keys(STATUS_CODES) as (keyof typeof STATUS_CODES)[];
 /** How many feeds that are no longer listed are remembered for their items. */
 const OLD_FEEDS = 1000;
 const EMPTY_FEEDS = 200;
@@ -74,6 +73,7 @@ export class Durable {
   readonly items: StoredItems;
   readonly retirement: Retirement;
   readonly journal: Journal;
+  private readonly references: RowReferences;
   /** Stages that the definition does not have any more, by number. */
   private readonly former = new Map<number, Stage>();
   private readonly oldFeeds = new Map<number, Feed>();
@@ -85,9 +85,11 @@ export class Durable {
     this.link = link;
     this.shelf = link.store.shelf(link.pipeline);
     const { time, events, options } = core;
+    const { idPrefix } = identity;
+    this.references = { time, idPrefix, feedOf: (ordinal) => this.feedOf(ordinal), stageOf: (no) => this.stageOf(no) };
     this.retirement = new Retirement(options.retention, time, this.shelf, () => events.oldest);
     this.items = new StoredItems({
-      prefix: identity.idPrefix,
+      prefix: idPrefix,
       shelf: this.shelf,
       retirement: this.retirement,
       toItem: (row) => this.toItem(row),
@@ -108,7 +110,7 @@ export class Durable {
       fact: (name) => {
         switch (name) {
           case 'identity':
-            return JSON.stringify({ idPrefix: identity.idPrefix, epoch: events.epoch });
+            return JSON.stringify({ idPrefix, epoch: events.epoch });
           case 'definition':
             return JSON.stringify(sources.definition());
           case 'control':
@@ -137,43 +139,9 @@ export class Durable {
     core.feeds.journal = journal;
   }
 
-  /** An item as its row says, with the texts that were read; an object of its own, that nobody else has. */
+  /** An item as its row says; an object of its own, that nobody else has. */
   toItem(row: StoredItem): Item {
-    const { time } = this.core;
-    const fed = row.fed === null ? undefined : parsed(row.fed);
-    const value = row.value === null ? fed : parsed(row.value);
-    const metadata = row.metadata === null ? NO_METADATA : JSON.parse(row.metadata);
-    const { idPrefix } = this;
-    const accepted = time.monotonic(row.accepted);
-    const item = new Item(
-      row.id,
-      idPrefix,
-      row.seq,
-      this.feedOf(row.feed),
-      row.priority,
-      value,
-      metadata,
-      this.stageOf(row.stage),
-      accepted,
-    );
-    item.size = row.size;
-    item.status = STATUSES[row.status] ?? 'completed';
-    item.isKept = row.status !== GONE;
-    item.stored = new StoredState();
-    item.stored.isBeyond = row.status === STATUS_CODES.queued;
-    item.place = row.place as Place;
-    item.ord = row.ord;
-    item.taskIndex = row.task;
-    item.attempts = row.attempts;
-    item.stored.deliveries = row.deliveries;
-    item.updatedAt = time.monotonic(row.updated);
-    item.lastEvent = row.last_event;
-    item.error = row.error === null ? null : JSON.parse(row.error);
-    item.route = row.route === null ? null : this.routeOf(JSON.parse(row.route) as number[]);
-    if (item.status === 'completed' || item.status === 'cancelled') item.fed = undefined;
-    else item.fed = row.fed === null ? value : fed;
-    item.stored.kept = { value, fed: row.fed === null ? NOTHING : fed, error: item.error, route: item.route };
-    return item;
+    return toItem(row, this.references);
   }
 
   stageOf(no: number): Stage {
@@ -224,10 +192,6 @@ export class Durable {
     return feed;
   }
 
-  private get idPrefix(): string {
-    return this.items.prefix;
-  }
-
   private feedOf(ordinal: number): Feed {
     const known = this.core.feeds.byOrdinal(ordinal) ?? this.oldFeeds.get(ordinal);
     if (known !== undefined) return known;
@@ -236,15 +200,6 @@ export class Durable {
     this.oldFeeds.set(ordinal, feed);
     if (this.oldFeeds.size > OLD_FEEDS) this.oldFeeds.delete(this.oldFeeds.keys().next().value as number);
     return feed;
-  }
-
-  private routeOf(numbers: readonly number[]): Route | null {
-    let route: Route | null = null;
-    for (let i = numbers.length - 1; i >= 0; i--) {
-      const no = numbers[i] as number;
-      route = { stage: no === 0 ? null : this.stageOf(no), rest: route };
-    }
-    return route;
   }
 
   private prepare(stage: Stage): void {
@@ -302,8 +257,4 @@ export class Durable {
     this.core.admission.setTrouble(trouble);
     this.core.hold('trouble', trouble !== null);
   }
-}
-
-function parsed(text: string): unknown {
-  return text === '' ? undefined : JSON.parse(text);
 }

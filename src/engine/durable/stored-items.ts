@@ -4,6 +4,7 @@ import { generatedId, type Item, NO_METADATA, StoredState } from '../model/model
 import { type Shelf, type ShelfQuery, STATUS_CODES, type StoredItem, type Texts } from '../store.ts';
 import { sizeWithin } from '../values/json-fault.ts';
 import { HELD_CHARACTERS } from '../values/sizes.ts';
+import { rewritten } from './item-codec.ts';
 import type { Retirement } from './retirement.ts';
 
 export interface StoredItemsDeps {
@@ -162,7 +163,7 @@ export class StoredItems implements Items {
     old.isKept = false;
     old.stored.isDirty = false;
     fresh.stored = new StoredState();
-    fresh.stored.kept = old.stored.kept === null ? null : { ...old.stored.kept, value: STALE };
+    fresh.stored.written = rewritten(old.stored.written);
     this.deps.retirement.goesOn();
     this.live.delete(old.sequenceId);
     this.hold(fresh);
@@ -344,6 +345,3 @@ function heldBy({ value, fed, metadata, size }: Item): number {
     size + (fed === value ? 0 : sizeWithin(fed, HELD_CHARACTERS)) + (metadata === NO_METADATA ? 0 : sizeWithin(metadata, HELD_CHARACTERS))
   );
 }
-
-/** No value is this one: the row is to be written anew. */
-const STALE = Symbol('stale');

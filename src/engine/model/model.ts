@@ -32,8 +32,8 @@ export class StoredState {
   isDirty = false;
   /** It waits beyond the part of its stage's queue that is in memory. */
   isBeyond = false;
-  /** What the store has of it; null: nothing yet. */
-  kept: { value: unknown; fed: unknown; error: ItemError | null; route: Route | null } | null = null;
+  /** What the store was given of it last; null: nothing yet. See item-codec.ts. */
+  written: { value: unknown; fed: unknown; error: ItemError | null; route: Route | null } | null = null;
 }
 
 /** One for all items that no store has, so that they cost no more for it. */

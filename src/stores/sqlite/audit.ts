@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3';
+import { STATUS_CODES } from '../../engine/store.ts';
 import { checkFile, StoreFileError } from './file.ts';
 import { keyOf } from './schema.ts';
 
@@ -22,6 +23,8 @@ export interface FileAudit {
   faults: string[];
 }
 
+const STATUS_NAMES = new Map<number, string>(Object.entries(STATUS_CODES).map(([name, code]) => [code, name]));
+
 interface Counters {
   fed: number;
   processed: number;
@@ -31,8 +34,6 @@ interface Counters {
   lastSequence: number;
   lastEvent: number;
 }
-
-const STATUSES = ['queued', 'in_progress', 'completed', 'failed', 'retrying', 'skipped', 'cancelled'];
 
 /**
  * Reads a store through, while the service works with it or not, and changes nothing: whether the file is whole, whether what it
@@ -73,7 +74,7 @@ function auditPipeline(db: Database.Database, pipeline: number, id: string): Pip
   const counts = db.prepare('SELECT status, count(*) AS count FROM items WHERE key > ? AND key < ? GROUP BY status').all(from, to);
   const items: Record<string, number> = {};
   for (const { status, count } of counts as { status: number; count: number }[]) {
-    const name = STATUSES[status];
+    const name = STATUS_NAMES.get(status);
     if (name !== undefined) items[name] = count;
   }
   const inFlight = (items.queued ?? 0) + (items.in_progress ?? 0) + (items.retrying ?? 0);

@@ -1,22 +1,22 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type {
-  Shelf,
-  ShelfQuery,
-  StoredAnswer,
-  StoredEnds,
-  StoredEvents,
-  StoredFeed,
-  StoredItem,
-  StoredPage,
-  Texts,
+import {
+  GONE,
+  SHORT_FIELDS,
+  type Shelf,
+  type ShelfQuery,
+  STATUS_CODES,
+  type StoredAnswer,
+  type StoredEnds,
+  type StoredEvents,
+  type StoredFeed,
+  type StoredItem,
+  type StoredPage,
+  type Texts,
 } from '../../engine/store.ts';
 import { decodeEvents, decodePairs } from './event-codec.ts';
 import { keyOf } from './schema.ts';
 
-const COMPLETED = 2;
-const FAILED = 3;
-const CANCELLED = 6;
-const GONE = 7;
+const { queued: QUEUED, completed: COMPLETED, failed: FAILED, cancelled: CANCELLED } = STATUS_CODES;
 
 /** `passed`: characters of the texts that stand before its error. */
 type Row = StoredItem & { passed: number };
@@ -38,15 +38,15 @@ export class SqliteShelf implements Shelf {
     this.db = db;
     this.pipeline = pipeline;
     this.base = keyOf(pipeline, 0);
-    const numbers = `key - ${this.base} AS seq, id, feed, priority, stage, status, place, ord, task, attempts, deliveries, accepted, updated, due, last_event`;
+    const short = `key - ${this.base} AS seq, ${SHORT_FIELDS.join(', ')}`;
     // Told from the head of the row, without reading the text.
     const sizes = `coalesce(octet_length(value), octet_length(fed), 0) AS size, coalesce(octet_length(value), 0) + coalesce(octet_length(fed), 0) AS passed`;
     // What comes after a long text in a row is reached by going through all of it: errors are asked for only where there are some.
     const error = `CASE WHEN status IN (${FAILED}, ${CANCELLED}) THEN error END AS error`;
     this.columns = {
-      all: `${numbers}, ${sizes}, value, fed, metadata, error, route`,
-      results: `${numbers}, ${sizes}, CASE WHEN status = ${COMPLETED} THEN value END AS value, CASE WHEN status = ${COMPLETED} THEN fed END AS fed, metadata, ${error}, NULL AS route`,
-      none: `${numbers}, ${sizes}, NULL AS value, NULL AS fed, NULL AS metadata, ${error}, NULL AS route`,
+      all: `${short}, ${sizes}, value, fed, metadata, error, route`,
+      results: `${short}, ${sizes}, CASE WHEN status = ${COMPLETED} THEN value END AS value, CASE WHEN status = ${COMPLETED} THEN fed END AS fed, metadata, ${error}, NULL AS route`,
+      none: `${short}, ${sizes}, NULL AS value, NULL AS fed, NULL AS metadata, ${error}, NULL AS route`,
     };
   }
 
@@ -68,7 +68,7 @@ export class SqliteShelf implements Shelf {
   }
 
   queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage {
-    const of = `SELECT ${this.columns.all} FROM items WHERE status = 0 AND pipeline = ? AND stage = ?`;
+    const of = `SELECT ${this.columns.all} FROM items WHERE status = ${QUEUED} AND pipeline = ? AND stage = ?`;
     const same = this.prepare(`${of} AND priority = ? AND ord > ? ORDER BY ord LIMIT ?`);
     const higher = this.prepare(`${of} AND priority > ? ORDER BY priority, ord LIMIT ?`);
     const { pipeline } = this;
@@ -81,7 +81,7 @@ export class SqliteShelf implements Shelf {
   }
 
   queuedCounts(): { stage: number; place: number; count: number }[] {
-    const sql = 'SELECT stage, place, count(*) AS count FROM items WHERE status = 0 AND pipeline = ? GROUP BY stage, place';
+    const sql = `SELECT stage, place, count(*) AS count FROM items WHERE status = ${QUEUED} AND pipeline = ? GROUP BY stage, place`;
     return this.prepare(sql).all(this.pipeline) as { stage: number; place: number; count: number }[];
   }
 

@@ -1,5 +1,16 @@
 import Database from 'better-sqlite3';
-import { ITEM_CELLS, type PackedItems, type PipelineWrites, WRITE_NEW, WRITE_STATE, type Writes } from '../../engine/store.ts';
+import {
+  GONE,
+  type PackedItems,
+  type PipelineWrites,
+  unpackItems,
+  WRITE_ALL,
+  WRITE_GONE,
+  WRITE_NEW,
+  WRITE_STATE,
+  WRITTEN_FIELDS,
+  type Writes,
+} from '../../engine/store.ts';
 import { encodeEvents, encodePairs } from './event-codec.ts';
 import { keyOf } from './schema.ts';
 
@@ -14,9 +25,6 @@ const CACHE_KIB = 32 * 1024;
 const CHECKPOINT_PAGES = 4000;
 const BUSY_MS = 2000;
 
-const STATE_FIELDS = ['stage', 'status', 'place', 'ord', 'task', 'attempts', 'deliveries', 'updated', 'due', 'last_event'];
-const TEXT_FIELDS = ['value', 'fed', 'error', 'route'];
-const NEW_FIELDS = ['key', 'pipeline', 'feed', 'priority', 'accepted', ...STATE_FIELDS, 'id', 'metadata', ...TEXT_FIELDS];
 const FEED_FIELDS = [
   'target',
   'created',
@@ -33,7 +41,8 @@ const FEED_FIELDS = [
 ];
 
 const set = (fields: readonly string[]): string => fields.map((field) => `${field} = ?`).join(', ');
-const marks = (fields: readonly string[]): string => fields.map(() => '?').join(', ');
+const placeholders = (fields: readonly string[]): string => fields.map(() => '?').join(', ');
+const NEW_FIELDS = ['pipeline', ...WRITTEN_FIELDS[WRITE_NEW], 'key'];
 
 /** The one connection that writes. Each {@link Writer.apply} is one transaction, on disk when it returns. */
 export class Writer {
@@ -57,13 +66,14 @@ export class Writer {
       create: db.prepare('INSERT INTO pipelines (pipeline, id) VALUES (?, ?)'),
       drop: db.prepare('UPDATE pipelines SET is_dropped = 1 WHERE pipeline = ?'),
       fact: db.prepare('INSERT INTO facts (pipeline, name, json) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET json = excluded.json'),
-      newItem: db.prepare(`INSERT INTO items (${NEW_FIELDS.join(', ')}) VALUES (${marks(NEW_FIELDS)})`),
-      state: db.prepare(`UPDATE items SET ${set(STATE_FIELDS)} WHERE key = ?`),
-      all: db.prepare(`UPDATE items SET ${set(['accepted', ...STATE_FIELDS, ...TEXT_FIELDS])} WHERE key = ?`),
-      empty: db.prepare('UPDATE items SET status = 7, value = NULL, fed = NULL, metadata = NULL, error = NULL WHERE key = ?'),
+      newItem: db.prepare(`INSERT INTO items (${NEW_FIELDS.join(', ')}) VALUES (${placeholders(NEW_FIELDS)})`),
+      state: db.prepare(`UPDATE items SET ${set(WRITTEN_FIELDS[WRITE_STATE])} WHERE key = ?`),
+      all: db.prepare(`UPDATE items SET ${set(WRITTEN_FIELDS[WRITE_ALL])} WHERE key = ?`),
+      gone: db.prepare(`UPDATE items SET ${set(WRITTEN_FIELDS[WRITE_GONE])} WHERE key = ?`),
+      empty: db.prepare(`UPDATE items SET status = ${GONE}, value = NULL, fed = NULL, metadata = NULL, error = NULL WHERE key = ?`),
       remove: db.prepare('DELETE FROM items WHERE key = ?'),
       feed: db.prepare(
-        `INSERT INTO feeds (key, pipeline, id, ${FEED_FIELDS.join(', ')}) VALUES (?, ?, ?, ${marks(FEED_FIELDS)})
+        `INSERT INTO feeds (key, pipeline, id, ${FEED_FIELDS.join(', ')}) VALUES (?, ?, ?, ${placeholders(FEED_FIELDS)})
          ON CONFLICT DO UPDATE SET ${FEED_FIELDS.map((field) => `${field} = excluded.${field}`).join(', ')}`,
       ),
       removeFeed: db.prepare('DELETE FROM feeds WHERE key = ?'),
@@ -148,67 +158,16 @@ export class Writer {
     for (const [name, json] of writes.facts) statements.fact.run(pipeline, name, json);
   }
 
-  private applyItems(pipeline: number, { count, cells, texts }: PackedItems): void {
-    const { newItem, state, all } = this.statements;
+  private applyItems(pipeline: number, items: PackedItems): void {
+    const { newItem, all, state, gone } = this.statements;
     const base = keyOf(pipeline, 0);
-    let text = 0;
-    for (let i = 0; i < count; i++) {
-      const at = i * ITEM_CELLS;
-      const cell = (field: number): number => cells[at + field] as number;
-      const what = cell(0);
-      const key = base + cell(1);
-      const due = cell(13) < 0 ? null : cell(13);
-      if (what === WRITE_STATE) {
-        state.run(cell(4), cell(5), cell(6), cell(7), cell(8), cell(9), cell(10), cell(12), due, cell(14), key);
-      } else if (what === WRITE_NEW) {
-        // prettier-ignore
-        newItem.run(
-          key,
-          pipeline,
-          cell(2),
-          cell(3),
-          cell(11),
-          cell(4),
-          cell(5),
-          cell(6),
-          cell(7),
-          cell(8),
-          cell(9),
-          cell(10),
-          cell(12),
-          due,
-          cell(14),
-          texts[text],
-          texts[text + 1],
-          texts[text + 2],
-          texts[text + 3],
-          texts[text + 4],
-          texts[text + 5],
-        );
-        text += 6;
-      } else {
-        // prettier-ignore
-        all.run(
-          cell(11),
-          cell(4),
-          cell(5),
-          cell(6),
-          cell(7),
-          cell(8),
-          cell(9),
-          cell(10),
-          cell(12),
-          due,
-          cell(14),
-          texts[text],
-          texts[text + 1],
-          texts[text + 2],
-          texts[text + 3],
-          key,
-        );
-        text += 4;
-      }
-    }
+    unpackItems(items, (kind, seq, values) => {
+      values.push(base + seq);
+      if (kind === WRITE_NEW) newItem.run(pipeline, values);
+      else if (kind === WRITE_STATE) state.run(values);
+      else if (kind === WRITE_ALL) all.run(values);
+      else gone.run(values);
+    });
   }
 
   /** Adds them, and forgets the oldest that are too many, too large or too old. */

@@ -1,0 +1,162 @@
+import type { ItemError } from '../../schemas/item.ts';
+import type { Feed } from '../model/feed.ts';
+import { Item, NO_METADATA, type Place, type Route, type Stage, StoredState, Worker } from '../model/model.ts';
+import { GONE, STATUS_CODES, type StoredItem, WRITE_ALL, WRITE_GONE, WRITE_NEW, WRITE_STATE, type WriteKind } from '../store.ts';
+import type { EngineClock } from '../time/engine-clock.ts';
+
+/*
+ * How an item becomes a row of a store, and a row an item. The fields of a row are in contract/item-row.ts.
+ *
+ * JSON is the only form that values have: what JSON cannot say does not come back (`-0` is 0, members that are undefined are missing).
+ * `undefined` itself does: an empty text stands for it.
+ */
+
+/** What a row refers to by number. */
+export interface RowReferences {
+  readonly time: EngineClock;
+  /** What generated ids begin with. */
+  readonly idPrefix: string;
+  feedOf(ordinal: number): Feed;
+  stageOf(no: number): Stage;
+}
+
+/** Stands for a fed value that the store does not have. */
+const NOTHING = Symbol('not stored');
+/** Equals no value. */
+const STALE = Symbol('stale');
+
+const STATUSES = Object.keys(STATUS_CODES) as (keyof typeof STATUS_CODES)[];
+
+/** How much of an item has to be written, after what the store was given of it. */
+export function writeKind({ stored, isKept, value, fed, error, route }: Item): WriteKind {
+  const { written } = stored;
+  if (written === null) return WRITE_NEW;
+  if (!isKept) return WRITE_GONE;
+  if (value !== written.value || error !== written.error || route !== written.route) return WRITE_ALL;
+  // It has completed with the value that it had already: what was fed goes, unless it is that value.
+  return fed === undefined && written.fed !== NOTHING && written.fed !== value ? WRITE_ALL : WRITE_STATE;
+}
+
+/** The store's row of an item is to be written anew, by the object that goes on in its place. */
+export function rewritten(written: StoredState['written']): StoredState['written'] {
+  return written === null ? null : { ...written, value: STALE };
+}
+
+/** Says in `row` what this kind of write sets, and notes on the item what its texts were made of. */
+export function fillRow(row: StoredItem, item: Item, kind: WriteKind, time: EngineClock): void {
+  fillNumbers(row, item, time);
+  if (kind === WRITE_STATE || kind === WRITE_GONE) return;
+  if (kind === WRITE_NEW) {
+    row.id = item.givenId;
+    row.metadata = item.metadata === NO_METADATA ? null : JSON.stringify(item.metadata);
+  }
+  fillTexts(row, item);
+}
+
+function fillNumbers(row: StoredItem, item: Item, time: EngineClock): void {
+  const { holder, stage } = item;
+  let { taskIndex: task, attempts } = item;
+  if (holder instanceof Worker) {
+    // What a crash leaves: an attempt that had not ended does not count, a stage that was done need not run again.
+    const isPerStage = stage.spec.definition.retry === 'per_stage';
+    if (holder.blocked !== null) task = holder.blocked.as === 'completed' ? stage.spec.tasks.length : 0;
+    else if (isPerStage) task = 0;
+    const hasBegun = holder.task !== null || holder.limitWait !== null || (holder.isBetween && isPerStage);
+    if (holder.blocked === null && hasBegun) attempts--;
+  }
+  const isParked = item.status === 'retrying' && holder !== null && !(holder instanceof Worker);
+  row.seq = item.sequenceId;
+  row.feed = item.feed.ordinal;
+  row.priority = item.priority;
+  row.stage = stage.no;
+  row.status = item.isKept ? STATUS_CODES[item.status] : GONE;
+  row.place = item.place;
+  row.ord = item.ord;
+  row.task = task;
+  row.attempts = attempts;
+  row.deliveries = item.stored.deliveries;
+  row.accepted = Math.floor(time.wall(item.acceptedAt));
+  row.updated = Math.floor(time.wall(item.updatedAt));
+  row.due = isParked ? Math.round(time.wall(holder.at)) : null;
+  row.last_event = item.lastEvent;
+}
+
+function fillTexts(row: StoredItem, item: Item): void {
+  const { value, fed, isKept, error, route } = item;
+  row.value = null;
+  row.fed = null;
+  row.error = isKept && error !== null ? JSON.stringify(error) : null;
+  row.route = route === null ? null : textOfRoute(route);
+  if (isKept) {
+    if (value !== fed) row.value = textOf(value);
+    // What was fed can be undefined; it is left out only when nothing can be retried from it.
+    const isNeeded = item.status !== 'completed' && item.status !== 'cancelled';
+    if (value === fed || isNeeded) row.fed = textOf(fed);
+  }
+  item.stored.written = { value, fed: row.fed === null ? NOTHING : fed, error, route };
+}
+
+/** An item as its row says, with the texts that were read; an object of its own, that nobody else has. Throws when a text is not what was written. */
+export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf }: RowReferences): Item {
+  const status = row.status === GONE ? 'completed' : STATUSES[row.status];
+  if (status === undefined) throw damaged(row, 'status');
+  const fed = row.fed === null ? undefined : valueIn(row, 'fed', row.fed);
+  const value = row.value === null ? fed : valueIn(row, 'value', row.value);
+  const metadata = row.metadata === null ? NO_METADATA : parsed<Item['metadata']>(row, 'metadata', row.metadata);
+  const accepted = time.monotonic(row.accepted);
+  const item = new Item(row.id, idPrefix, row.seq, feedOf(row.feed), row.priority, value, metadata, stageOf(row.stage), accepted);
+  item.size = row.size;
+  item.status = status;
+  item.isKept = row.status !== GONE;
+  item.place = row.place as Place;
+  item.ord = row.ord;
+  item.taskIndex = row.task;
+  item.attempts = row.attempts;
+  item.updatedAt = time.monotonic(row.updated);
+  item.lastEvent = row.last_event;
+  item.error = row.error === null ? null : parsed<ItemError>(row, 'error', row.error);
+  item.route = row.route === null ? null : routeOf(parsed<number[]>(row, 'route', row.route), stageOf);
+  if (status === 'completed' || status === 'cancelled') item.fed = undefined;
+  else item.fed = row.fed === null ? value : fed;
+  item.stored = new StoredState();
+  item.stored.isBeyond = status === 'queued';
+  item.stored.deliveries = row.deliveries;
+  item.stored.written = { value, fed: row.fed === null ? NOTHING : fed, error: item.error, route: item.route };
+  return item;
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value) ?? '';
+}
+
+function valueIn(row: StoredItem, field: 'value' | 'fed', text: string): unknown {
+  return text === '' ? undefined : parsed(row, field, text);
+}
+
+function parsed<T>(row: StoredItem, field: keyof StoredItem, text: string): T {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw damaged(row, field, cause);
+  }
+}
+
+function damaged({ seq }: StoredItem, field: keyof StoredItem, cause?: unknown): Error {
+  return new Error(`The store is damaged: the ${field} of the item with the sequence id ${seq} cannot be read`, { cause });
+}
+
+/** The numbers of the stages of a route, and 0 at its end when it ends there. */
+function textOfRoute(route: Route): string {
+  const numbers: number[] = [];
+  for (let rest: Route | null = route; rest !== null; rest = rest.rest) numbers.push(rest.stage?.no ?? 0);
+  return JSON.stringify(numbers);
+}
+
+function routeOf(numbers: readonly number[], stageOf: (no: number) => Stage): Route | null {
+  let route: Route | null = null;
+  for (let i = numbers.length - 1; i >= 0; i--) {
+    const no = numbers[i] as number;
+    route = { stage: no === 0 ? null : stageOf(no), rest: route };
+  }
+  return route;
+}
