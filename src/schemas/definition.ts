@@ -58,15 +58,10 @@ export const stageDefinitionSchema = z
     onFailure: hookUseSchema.optional().meta({ description: 'A hook: its name, or its name with parameters.' }),
     onSkip: hookUseSchema.optional().meta({ description: 'A hook: its name, or its name with parameters.' }),
     skipIf: hookUseSchema.optional().meta({ description: 'A predicate: its name, or its name with parameters.' }),
-    queueCapacity: z
-      .int()
-      .min(1)
-      .max(100_000_000)
-      .optional()
-      .meta({
-        description:
-          'Maximum number of items that wait here after the previous stage has handed them over; by default max(100, workers × 10).',
-      }),
+    queueCapacity: z.int().min(1).max(100_000_000).optional().meta({
+      description:
+        'Maximum number of items that wait here after the previous stage has handed them over; by default max(100, workers × 10).',
+    }),
     pull: z
       .boolean()
       .default(false)

@@ -88,11 +88,9 @@ export const pipelineStatsSchema = z
       .meta({ description: 'Time from acceptance to the final state, over the last minute.' }),
     bottleneck: z.object({ stage: z.string(), reason: bottleneckReasonSchema }).nullable(),
     etaSeconds: z.number().nullable(),
-    handlersIgnoringSignal: z
-      .int()
-      .meta({
-        description: 'Task executions that still run although they timed out or were cancelled, because their handler ignores its signal.',
-      }),
+    handlersIgnoringSignal: z.int().meta({
+      description: 'Task executions that still run although they timed out or were cancelled, because their handler ignores its signal.',
+    }),
     asOf: eventIdSchema,
   })
   .meta({ id: 'PipelineStats', examples: [statsExample] });
