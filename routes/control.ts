@@ -23,21 +23,21 @@ const ACTIONS: Action[] = [
   {
     name: 'start',
     summary: 'Start a pipeline',
-    description: 'Also one that was stopped: items that wait in it are run.',
+    description: 'Also restarts a stopped pipeline; items that wait in it are then run.',
     codes: ['already-running', 'invalid-state'],
     act: (runtime) => runtime.start(),
   },
   {
     name: 'pause',
     summary: 'Pause a pipeline',
-    description: 'No item is handed to a worker any more; what runs, finishes. Feeding goes on.',
+    description: 'Workers take no more items; running items finish. Feeding continues.',
     codes: ['invalid-state'],
     act: (runtime) => runtime.pause(),
   },
   {
     name: 'resume',
     summary: 'Resume a paused pipeline',
-    description: 'Items are handed out again.',
+    description: 'Workers take items again.',
     codes: ['invalid-state'],
     act: (runtime) => runtime.resume(),
   },
@@ -47,20 +47,20 @@ const STAGE_ACTIONS: (Omit<Action, 'act'> & { act(runtime: PipelineRuntime, stag
   {
     name: 'pause',
     summary: 'Pause one stage',
-    description: 'Its workers take no more items; the stages before it fill up.',
+    description: 'The workers of this stage take no more items; the stages before it fill up.',
     codes: ['invalid-state'],
     act: (runtime, stage) => runtime.pauseStage(stage),
   },
   {
     name: 'resume',
     summary: 'Resume one stage',
-    description: 'Its workers take items again.',
+    description: 'The workers of this stage take items again.',
     codes: [],
     act: (runtime, stage) => runtime.resumeStage(stage),
   },
 ];
 
-/** What a pipeline is told to do. */
+/** Starting, pausing, draining and stopping pipelines and stages. */
 const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   const app = instance.withTypeProvider<ZodTypes>();
 
@@ -78,7 +78,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           params: pipelineParams,
           body: noBody,
           response: {
-            200: reply(pipelineControlledSchema, 'The pipeline after it.'),
+            200: reply(pipelineControlledSchema, 'The pipeline after the change.'),
             ...problems(...codes),
           },
         },
@@ -105,7 +105,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           params: stageParams,
           body: noBody,
           response: {
-            200: reply(pipelineControlledSchema, 'The pipeline after it.'),
+            200: reply(pipelineControlledSchema, 'The pipeline after the change.'),
             ...problems(...codes),
           },
         },
@@ -125,15 +125,15 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
       schema: {
         tags,
         operationId: 'joinPipeline',
-        summary: 'Finish everything, then stop',
+        summary: 'Finish all items, then stop',
         description:
-          'Refuses new feeds, finishes every item in every stage, stops the workers. It goes on when the time is up or the client has gone.',
+          'Refuses new feeds, finishes every item in every stage, then stops the workers. Draining continues when the time is up or the client disconnects.',
         querystring: noQuery,
         params: pipelineParams,
         body: joinBodySchema.optional(),
         response: {
           200: reply(pipelineStatsSchema, 'Everything is finished.'),
-          202: reply(pipelineStatsSchema, 'The time is up; it is still draining. The statistics so far.'),
+          202: reply(pipelineStatsSchema, 'The time is up and the pipeline is still draining. The statistics so far.'),
           ...problems('invalid-state', 'shutting-down'),
         },
       },
@@ -157,7 +157,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         params: pipelineParams,
         body: shutdownBodySchema.optional(),
         response: {
-          200: reply(shutdownReportSchema, 'Stopped; what became of the items.'),
+          200: reply(shutdownReportSchema, 'The pipeline has stopped; the report says what happened to its items.'),
         },
       },
     },

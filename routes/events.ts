@@ -9,24 +9,24 @@ import { allEventsQuerySchema, eventPosition, eventQuerySchema, toEventFilter } 
 import type { SnapshotSource } from '../src/http/sse/snapshots.ts';
 
 const DESCRIPTION = `
-An event stream as browsers read it with \`EventSource\`. It begins with \`retry: 1000\`.
+An event stream that browsers can read with \`EventSource\`. It begins with \`retry: 1000\`.
 
 | event | data | sent |
 |---|---|---|
-| \`status\` | \`StatusEvent\`: an item changed its status; \`final\` is true on its last one | by default |
+| \`status\` | \`StatusEvent\`: an item changed its status; \`final\` is true on its last event | by default |
 | \`pipeline\` | \`PipelineEvent\`: a change of state, live tuning | by default |
-| \`task\` | \`TaskEvent\`: a task started, ended, is repeated, reports progress | with \`types=task\` |
+| \`task\` | \`TaskEvent\`: a task started, ended, is retried, or reports progress | with \`types=task\` |
 | \`result\` | \`Result\`: the end of an item, with its value or error | with \`types=result\` |
 | \`snapshot\` | \`Snapshot\` | with \`snapshotSeconds\` |
-| \`gap\` | \`{ missed, oldest }\`: \`missed\` events, whatever their type, are no longer kept; null when they are of an earlier life of the pipeline and nobody can count them. The stream goes on from \`oldest\`, an event id | when it happens |
+| \`gap\` | \`{ missed, oldest }\`: \`missed\` events, of whatever type, are no longer kept; null if they belong to an earlier life of the pipeline and cannot be counted. The stream continues from \`oldest\`, an event id | when it happens |
 | \`bye\` | \`{}\` | last, when the service or the pipeline ends |
 
-The events of the first four have an \`id\`. With \`Last-Event-ID\` (or \`?after=\`) everything that came since is sent, without a
-gap or a repeat, and then what comes; the header goes before the query. A block with an \`id\` alone (at the beginning, and with the heartbeat after events that the filter held back) is no event; it moves what
-the client resumes from. \`asOf\` of statistics and snapshot is such an id.
+The first four have an \`id\`. With \`Last-Event-ID\` (or \`?after=\`) the stream first replays everything since that event, without a
+gap or a repeat, then continues live; the header takes precedence over the query. A block with only an \`id\` (at the start, and with the heartbeat after events that the filter left out) is not an event; it moves the point that
+the client resumes from. \`asOf\` in statistics and snapshots is such an id.
 
-A reader that stops reading is not waited for: it goes on from what is kept, after a \`gap\` if it must, and is disconnected after
-30 s. A comment line comes every 15 s.
+Nothing waits for a reader that stops reading: it continues from the events that are still kept, after a \`gap\` if necessary, and is disconnected after
+30 s. A comment line is sent every 15 s.
 `.trim();
 
 const EXAMPLE = `
@@ -38,15 +38,15 @@ data: {"itemId":"order-4711","feedId":"feed-mwty2h4k7f3a","stage":"Price","statu
 
 `.trimStart();
 
-/** Of all headers only this one means something here. */
+/** The only header that these routes read. */
 const eventHeaders = z.looseObject({
   'last-event-id': z
     .string()
     .optional()
-    .meta({ description: 'The `id` of the last event that was received; the stream goes on after it.', examples: ['mf3k2x1a-4711'] }),
+    .meta({ description: 'The `id` of the last event received; the stream continues after it.', examples: ['mf3k2x1a-4711'] }),
 });
 
-/** What both routes have in common. */
+/** The parts of a request that both routes read. */
 interface EventRequest {
   id: string;
   query: z.output<typeof allEventsQuerySchema> | z.output<typeof eventQuerySchema>;
@@ -60,7 +60,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
   app.route({
     method: 'GET',
     url: '/pipelines/:id/events',
-    // Of HEAD the stream would have no end either.
+    // The answer to HEAD would never end either.
     exposeHeadRoute: false,
     config: { scope: 'read' },
     schema: {
@@ -73,7 +73,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       headers: eventHeaders,
       response: {
         200: {
-          description: 'The stream. It ends when the service or the pipeline does.',
+          description: 'The stream. It ends with the service or the pipeline.',
           content: { 'text/event-stream': { schema: z.string(), example: EXAMPLE } },
         },
         ...problems('invalid-event-id', 'shutting-down'),
@@ -94,13 +94,13 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       tags: ['Events'],
       summary: 'Follow the events of all pipelines',
       description:
-        'The same over all pipelines, `pipelineId` in each datum, and one sequence of ids of its own: those of one pipeline’s stream mean nothing here. `snapshotSeconds` sends a `snapshot` of each pipeline. The ids hold until the service starts anew.',
+        'Like the stream of one pipeline, but with `pipelineId` in each datum and its own sequence of ids; ids from the stream of a single pipeline are not valid here. `snapshotSeconds` sends a `snapshot` of each pipeline. The ids are valid until the service restarts.',
       operationId: 'followAllEvents',
       querystring: allEventsQuerySchema,
       headers: eventHeaders,
       response: {
         200: {
-          description: 'The stream. It ends when the service does.',
+          description: 'The stream. It ends with the service.',
           content: {
             'text/event-stream': { schema: z.string(), example: EXAMPLE.replace('{"itemId"', '{"pipelineId":"orders","itemId"') },
           },
@@ -112,7 +112,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       const { caller, query } = request;
       const { pipelines } = caller;
       if (pipelines === null) return follow(request, reply, host.events, { subject: host, read: () => host.snapshots() });
-      // A key for some pipelines: what it asks for of others is not there. Those who come with the same key share their snapshots.
+      // For a key limited to some pipelines, others do not exist. Requests with the same key share their snapshots.
       const { pipelineId = [...pipelines] } = query;
       const read = async () => (await host.snapshots()).filter((snapshot) => sees(caller, snapshot.pipelineId));
       const asked = { ...query, pipelineId: pipelineId.filter((id) => pipelines.has(id)) };
@@ -123,7 +123,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
   function follow(request: EventRequest, reply: FastifyReply, events: EventSource, source: SnapshotSource): void {
     const { snapshotSeconds: seconds, after } = request.query;
     const position = eventPosition(events, request.headers['last-event-id'], after);
-    // Until here a fault is a problem document; from here on the response is the hub's.
+    // Up to here a fault is a problem document; from here on the hub owns the response.
     hub.attach({
       response: reply.raw,
       headers: { ...reply.getHeaders(), 'x-request-id': request.id },

@@ -24,19 +24,19 @@ import { type PipelineResult, resultExample, resultSchema } from '../src/schemas
 
 const resultsQuery = z.strictObject({
   ...listShape,
-  status: z.enum(['completed', 'failed', 'cancelled', 'all']).default('all').meta({ description: 'How they ended.' }),
+  status: z.enum(['completed', 'failed', 'cancelled', 'all']).default('all').meta({ description: 'How the items ended.' }),
   follow: z
     .boolean()
     .optional()
     .meta({
       description:
-        'Answer as NDJSON, and keep the answer open until the feed is done: each result is sent as soon as it and all before it are final. ' +
-        'What goes wrong meanwhile is the last line, `{"problem": {…}}`.',
+        'Answers as NDJSON and keeps the response open until the feed is done. Each result is sent as soon as it and all earlier ones are final. ' +
+        'An error after the start is reported in the last line, `{"problem": {…}}`.',
     }),
 });
 const resultsSchema = z.object({ results: z.array(resultSchema), nextCursor: nextCursorSchema, retired: retiredSchema });
 
-/** What became of the items of a feed, and waiting for items by name. */
+/** The results of a feed, and waiting for items by id. */
 const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseHeartbeatSeconds }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   const writeResult = compileWriter(resultSchema);
@@ -44,7 +44,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
   app.route({
     method: 'GET',
     url: '/pipelines/:id/feeds/:feedId/results',
-    // Of HEAD a followed feed would have no end either.
+    // The answer to HEAD would not end while a feed is followed, either.
     exposeHeadRoute: false,
     config: { scope: 'read', own: 'feed' },
     schema: {
@@ -52,7 +52,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
       operationId: 'listFeedResults',
       summary: 'Results of a feed',
       description:
-        'In feed order, whatever the order of completion; by default every item that has ended, the failed and cancelled ones too.',
+        'In feed order, regardless of the order of completion. By default includes every item that has ended, also failed and cancelled ones.',
       querystring: resultsQuery,
       params: feedParams,
       response: {
@@ -71,7 +71,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
       const after = Number(decodeCursor(scope, cursor) ?? 0);
       if (follow) {
         if (host.shuttingDown) throw new SluiceError('shutting-down');
-        // While it can still be a status.
+        // An unknown feed must be found while the answer can still be a 404.
         await runtime.feedView(feedId);
         const signal = callerSignal(response);
         const steps = followed(runtime.followFeed(feedId, { status, after, signal }), limit);
@@ -95,12 +95,12 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
         tags: ['Feeds'],
         operationId: 'waitForItems',
         summary: 'Wait for single items',
-        description: 'Answers when all have ended, when any has, or when any has failed, or when the time is up.',
+        description: 'Answers when all items have ended, when the first has ended or failed (`returnWhen`), or when the time is up.',
         params: pipelineParams,
         querystring: noQuery,
         body: waitBodySchema,
         response: {
-          200: reply(waitReplySchema, 'Those that have ended, and the others; also when the time is up.'),
+          200: reply(waitReplySchema, 'The items that have ended, and the ids of the others; also sent when the time is up.'),
           ...problems('item-not-found'),
         },
       },
@@ -116,7 +116,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
 };
 export default feedResults;
 
-/** At most so many results, if that is asked for. */
+/** The results of a feed, cut off after `limit`. */
 async function* followed(rows: ReturnType<PipelineRuntime['followFeed']>, limit = Number.POSITIVE_INFINITY): AsyncGenerator<RowStep> {
   let left = limit;
   for await (const batch of rows) {

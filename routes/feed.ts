@@ -12,7 +12,7 @@ import { LOCATION, pipelineParams, problems, REPLAYED, reply } from '../src/http
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { type FeedReceipt, feedQuerySchema, feedReceiptSchema } from '../src/schemas/control.ts';
 
-/** Gives items to a pipeline. */
+/** Feeds items to a pipeline. */
 const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
@@ -26,18 +26,18 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
         operationId: 'feedItems',
         summary: 'Feed items',
         description:
-          'An object with an `id` gives the item that id; its `value` is the payload if it has one, else the whole object; its other fields become ' +
-          'metadata. Anything else is a payload with a generated id. An id that the pipeline knows is not taken again (`onDuplicate`). ' +
-          'A JSON body is taken all or nothing: without room it is a 429 with a `Retry-After` computed from the rate at which room comes, or waits ' +
-          'for it (`wait`). An NDJSON body may have any length: it is read as fast as there is room, and a bad line ' +
-          'ends it with the items before that line accepted.',
+          'An object with an `id` becomes an item with that id. Its `value` is the payload if present, otherwise the whole object is; its other fields become ' +
+          'metadata. Anything else is a payload and gets a generated id. An id that the pipeline already knows is not accepted again (see `onDuplicate`). ' +
+          'A JSON body is accepted as a whole or not at all: without room the answer is a 429, whose `Retry-After` follows from the drain rate, or the request waits ' +
+          'for room (`wait`). An NDJSON body may have any length: it is read only as fast as there is room. A bad line ' +
+          'ends the request; the items before that line stay accepted.',
         querystring: feedQuerySchema,
         headers: idempotencyHeaders,
         params: pipelineParams,
         body: feedContent,
         response: {
           202: {
-            ...reply(feedReceiptSchema, `Accepted, as durable as the store makes it; \`Location\` is the address of the feed. ${REPLAYED}`),
+            ...reply(feedReceiptSchema, `Accepted, as durably as the store allows. \`Location\` is the path of the feed. ${REPLAYED}`),
             headers: LOCATION,
           },
           ...problems(
@@ -69,7 +69,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
         const { items, ...others } = jsonFeedBody(request.body);
         const { maker } = feedingAs(request.caller, runtime.definition, { ...options, ...others });
         const idempotency = keyWithBody(request, request.body);
-        // Only who may wait can go away meanwhile.
+        // Only a request that may wait can be abandoned meanwhile.
         const signal = wait === undefined && idempotency === undefined ? undefined : callerSignal(response);
         receipt = await runtime.feed(items, { ...options, ...others, maker, waitSeconds: wait, idempotency, signal });
       }

@@ -24,10 +24,10 @@ const tags = ['Feeds'];
 const feedsSchema = z.object({
   feeds: z.array(feedViewSchema),
   nextCursor: nextCursorSchema,
-  retired: z.int().meta({ description: 'Done feeds that are no longer kept and this list therefore lacks.' }),
+  retired: z.int().meta({ description: 'Number of done feeds that are no longer kept and this list therefore omits.' }),
 });
 const waitQuery = z.strictObject({
-  timeoutSeconds: waitSecondsSchema.optional().meta({ description: 'How long to wait at most; without it, as long as it takes.' }),
+  timeoutSeconds: waitSecondsSchema.optional().meta({ description: 'Maximum time to wait; without it, as long as it takes.' }),
 });
 const cancelledSchema = z.object({ cancelled: z.int() });
 const retriedSchema = z.object({ retried: z.int() });
@@ -45,7 +45,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'listFeeds',
         summary: 'Feeds',
-        description: 'In the order of their creation: those that go on, and the newest 10 000 that are done.',
+        description: 'In order of creation: all unfinished feeds, and the newest 10 000 that are done.',
         querystring: z.strictObject(listShape),
         params: pipelineParams,
         response: {
@@ -78,7 +78,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'showFeed',
         summary: 'One feed',
-        description: 'How far its items are, how fast they go, and how long the rest will take.',
+        description: 'Its progress, its rate, and the estimated time for the rest.',
         querystring: noQuery,
         params: feedParams,
         response: { 200: reply(feedViewSchema, 'The feed.') },
@@ -95,13 +95,13 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'waitForFeed',
         summary: 'Wait until a feed is done',
-        description: 'Answers when every item of it has ended, or when the time is up. The feed goes on in any case.',
+        description: 'Answers when every item of the feed has ended, or when the time is up. The feed continues in either case.',
         querystring: waitQuery,
         params: feedParams,
         body: noBody,
         response: {
-          200: reply(feedViewSchema, 'It is done.'),
-          202: reply(feedViewSchema, 'The time is up; the feed as it is now.'),
+          200: reply(feedViewSchema, 'The feed is done.'),
+          202: reply(feedViewSchema, 'The time is up. The current state of the feed.'),
         },
       },
     },
@@ -120,12 +120,12 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'retryFeed',
         summary: 'Run the failed items of a feed again',
-        description: 'Each from the stage where it failed.',
+        description: 'Each item continues from the stage where it failed.',
         querystring: noQuery,
         params: feedParams,
         body: noBody,
         response: {
-          200: reply(retriedSchema, 'How many.', { retried: 2 }),
+          200: reply(retriedSchema, 'The number of items.', { retried: 2 }),
           ...problems('draining'),
         },
       },
@@ -140,11 +140,11 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
       schema: {
         tags,
         operationId: 'cancelFeed',
-        summary: 'Cancel what is unfinished of a feed',
-        description: 'Items that run are aborted. A feed that is still being sent takes no more. What has ended stays as it is.',
+        summary: 'Cancel the unfinished items of a feed',
+        description: 'Aborts running items. A feed that is still being sent accepts no more items. Items that have ended are unaffected.',
         querystring: noQuery,
         params: feedParams,
-        response: { 200: reply(cancelledSchema, 'How many.', { cancelled: 60 }) },
+        response: { 200: reply(cancelledSchema, 'The number of items.', { cancelled: 60 }) },
       },
     },
     async ({ params }) => ({ cancelled: await host.get(params.id).cancelFeed(params.feedId) }),

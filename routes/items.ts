@@ -8,7 +8,7 @@ import { itemDetailSchema, itemSummarySchema } from '../src/schemas/item.ts';
 import { knownNameSchema, knownStageNameSchema } from '../src/schemas/names.ts';
 
 const retryQuery = z.strictObject({
-  fromStage: knownStageNameSchema.optional().meta({ description: 'Where to begin; by default the stage where it failed.' }),
+  fromStage: knownStageNameSchema.optional().meta({ description: 'The stage to start from; by default the one where the item failed.' }),
 });
 const retryBody = z
   .strictObject({
@@ -20,7 +20,7 @@ const retryBody = z
 const retriedSchema = z.object({ retried: z.int() });
 const tags = ['Looking'];
 
-/** Single items: show, cancel, run again. */
+/** Shows, cancels and retries single items. */
 const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   const app = instance.withTypeProvider<ZodTypes>();
 
@@ -32,7 +32,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'showItem',
         summary: 'One item',
-        description: 'With its value, what it waits for, and its history.',
+        description: 'The item with its value, the reason it waits, and its history.',
         querystring: noQuery,
         params: itemParams,
         response: { 200: reply(itemDetailSchema, 'The item.') },
@@ -49,7 +49,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'cancelItem',
         summary: 'Cancel an item',
-        description: 'One that runs is aborted.',
+        description: 'A running item is aborted.',
         querystring: noQuery,
         params: itemParams,
         response: { 200: reply(itemSummarySchema, 'The item.'), ...problems('item-final') },
@@ -66,7 +66,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'retryItem',
         summary: 'Run a failed item again',
-        description: 'From the stage where it failed, or from another.',
+        description: 'From the stage where it failed, or from `fromStage`.',
         querystring: retryQuery,
         params: itemParams,
         body: noBody,
@@ -87,12 +87,12 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'retryFailedItems',
         summary: 'Run all failed items again',
-        description: 'Those that fit every given field; without any, all of them.',
+        description: 'Retries the failed items that match every given field; without fields, all of them.',
         querystring: noQuery,
         params: pipelineParams,
         body: retryBody.optional(),
         response: {
-          200: reply(retriedSchema, 'How many.', { retried: 3 }),
+          200: reply(retriedSchema, 'The number of items.', { retried: 3 }),
           ...problems('unknown-stage', 'draining'),
         },
       },

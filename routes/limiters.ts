@@ -25,10 +25,11 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'listLimiters',
         summary: 'List the shared limiters',
-        description: 'How many executions each has let go that still run, how many wait, and until when it is held, ordered by name.',
+        description:
+          'For each limiter: how many executions it admitted that still run, how many wait, and until when it is held. Ordered by name.',
         querystring: z.strictObject(listShape),
         response: {
-          200: reply(listSchema, 'A page of them.', { limiters: [limiterViewExample], nextCursor: null }),
+          200: reply(listSchema, 'A page of the list.', { limiters: [limiterViewExample], nextCursor: null }),
           ...problems('invalid-cursor'),
         },
       },
@@ -54,18 +55,18 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'changeLimiter',
         summary: 'Change a shared limiter',
-        description: 'Takes effect at once, for those who wait too; it holds until the service ends. `null` takes a limit away.',
+        description: 'Takes effect at once, also for waiting executions, and lasts until the service ends. `null` removes a limit.',
         querystring: noQuery,
         params: z.strictObject({ name: knownNameSchema.meta({ description: 'The name of a limiter.', examples: ['openai'] }) }),
         body: limiterPatchSchema,
         response: {
-          200: reply(limiterViewSchema, 'As it is now; to a key without `read` with no `keys`.'),
+          200: reply(limiterViewSchema, 'The limiter after the change; for a key without `read`, `keys` is empty.'),
         },
       },
     },
     async ({ params, body, caller }) => {
       const changed = await host.limiters.change(params.name, body);
-      // Its keys are made of items, which are for who may read.
+      // Limiter keys come from items, which require the scope read.
       return may(caller, 'read') ? changed : { ...changed, keys: [] };
     },
   );

@@ -43,7 +43,7 @@ const VIEWS: View[] = [
     path: 'stats',
     operationId: 'showStats',
     summary: 'Statistics',
-    description: 'Counters that agree with each other at one moment, named by `asOf`: subscribe to events after it and miss nothing.',
+    description: 'Counters that agree with each other as of one event, `asOf`. Subscribe to the events after it and miss nothing.',
     schema: pipelineStatsSchema,
     read: (runtime) => runtime.stats(),
   },
@@ -58,16 +58,16 @@ const VIEWS: View[] = [
   {
     path: 'workers/states',
     operationId: 'showWorkerStates',
-    summary: 'What each worker does',
-    description: 'With its item, its task, and what it waits for.',
+    summary: 'Current state of each worker',
+    description: 'The item and task of each worker, and the reason it waits.',
     schema: workerStatesSchema,
     read: (runtime) => runtime.workerStates(),
   },
   {
     path: 'workers/metrics',
     operationId: 'showWorkerMetrics',
-    summary: 'What each worker has done',
-    description: 'Waiting for a limit does not count as processing time.',
+    summary: 'Metrics of each worker',
+    description: 'Items processed and failed, and processing time, which excludes waiting for limits.',
     schema: workerMetricsMapSchema,
     read: (runtime) => runtime.workerMetrics(),
   },
@@ -75,7 +75,7 @@ const VIEWS: View[] = [
     path: 'snapshot',
     operationId: 'showSnapshot',
     summary: 'Everything for a dashboard',
-    description: 'Workers, statistics and errors of one moment.',
+    description: 'Workers, statistics and errors as of one moment.',
     schema: snapshotSchema,
     read: (runtime) => runtime.snapshot(),
   },
@@ -96,9 +96,9 @@ const afterSchema = z
   .meta({ description: 'Only rows after this sequence id.', examples: [0] });
 const resultsQuery = z.strictObject({
   ...listShape,
-  status: z.enum(['completed', 'failed', 'cancelled', 'all']).default('completed').meta({ description: 'How they ended.' }),
+  status: z.enum(['completed', 'failed', 'cancelled', 'all']).default('completed').meta({ description: 'How the items ended.' }),
   after: afterSchema,
-  feedId: knownNameSchema.optional().meta({ description: 'Only those of this feed.' }),
+  feedId: knownNameSchema.optional().meta({ description: 'Only items of this feed.' }),
 });
 const resultsSchema = z.object({ results: z.array(resultSchema), nextCursor: nextCursorSchema, retired: retiredSchema });
 
@@ -108,13 +108,13 @@ const itemsQuery = z.strictObject({
     .array(itemStatusSchema)
     .optional()
     .meta({ description: 'Repeatable or comma-separated.', examples: [['queued', 'in_progress']] }),
-  stage: knownStageNameSchema.optional().meta({ description: 'Only those in this stage.' }),
-  feedId: knownNameSchema.optional().meta({ description: 'Only those of this feed.' }),
+  stage: knownStageNameSchema.optional().meta({ description: 'Only items in this stage.' }),
+  feedId: knownNameSchema.optional().meta({ description: 'Only items of this feed.' }),
   after: afterSchema,
 });
 const itemsSchema = z.object({ items: z.array(itemSummarySchema), nextCursor: nextCursorSchema, retired: retiredSchema });
 
-/** How a pipeline is doing. */
+/** Statistics, workers, errors, results and items of a pipeline. */
 const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   const writeResult = compileWriter(resultSchema);
@@ -147,7 +147,7 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'listResults',
         summary: 'Results',
-        description: 'In feed order, whatever the order of completion.',
+        description: 'In feed order, regardless of the order of completion.',
         querystring: resultsQuery,
         params: pipelineParams,
         response: {

@@ -15,7 +15,7 @@ const listQuery = z.strictObject(listShape);
 const listSchema = z.object({ pipelines: z.array(pipelineSummarySchema), nextCursor: nextCursorSchema });
 
 const createBody = pipelineDefinitionSchema
-  .extend({ start: z.boolean().default(true).meta({ description: 'False leaves the pipeline `created`.' }) })
+  .extend({ start: z.boolean().default(true).meta({ description: '`false` leaves the pipeline in the state `created`.' }) })
   .meta({
     id: 'CreatePipeline',
     examples: [
@@ -25,7 +25,12 @@ const createBody = pipelineDefinitionSchema
 
 const putBody = createBody
   .partial({ id: true })
-  .extend({ start: z.boolean().default(true).meta({ description: 'Of a pipeline that is created: false leaves it `created`.' }) })
+  .extend({
+    start: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'If the request creates the pipeline, `false` leaves it in the state `created`.' }),
+  })
   .meta({
     id: 'PutPipeline',
     examples: [{ stages: [{ name: 'Greet', workers: 4, tasks: [{ task: 'jsonata', with: { expression: '"Hello " & name' } }] }] }],
@@ -33,13 +38,14 @@ const putBody = createBody
 
 const removeQuery = z.strictObject({
   mode: z.enum(['drain', 'force']).optional().meta({
-    description: '`drain` finishes the items first, `force` aborts and drops them. Without it the request is refused while there are any.',
+    description:
+      '`drain` finishes the items first; `force` aborts and removes them. Without `mode` the request is refused while items are unfinished.',
   }),
 });
 
 const tags = ['Pipelines'];
 
-/** Pipelines as such: list, create, show, redefine, remove. */
+/** Lists, creates, shows, redefines and removes pipelines. */
 const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub }) => {
   const app = instance.withTypeProvider<ZodTypes>();
 
@@ -51,7 +57,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         tags,
         operationId: 'listPipelines',
         summary: 'List the pipelines',
-        description: 'With their state and headline counters, ordered by id.',
+        description: 'All pipelines with state and headline counters, ordered by id.',
         querystring: listQuery,
         response: {
           200: reply(listSchema, 'A page of pipelines.', { pipelines: [pipelineSummaryExample], nextCursor: null }),
@@ -70,16 +76,17 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
     '/pipelines',
     {
       config: { scope: 'admin', limited: 'named', newWork: true },
-      validatorCompiler: takeBodyAsItCame as never,
+      validatorCompiler: acceptAnyBody as never,
       schema: {
         tags,
         operationId: 'createPipeline',
         summary: 'Create a pipeline',
-        description: 'From a definition, and starts it unless `"start": false`. Every fault of the definition is listed at once.',
+        description:
+          'Creates a pipeline from a definition and starts it unless `"start": false`. All faults of the definition are reported at once.',
         querystring: noQuery,
         body: createBody,
         response: {
-          201: { ...reply(pipelineDetailSchema, 'Created; `Location` is its address.'), headers: LOCATION },
+          201: { ...reply(pipelineDetailSchema, 'Created. `Location` is the path of the pipeline.'), headers: LOCATION },
           ...problems('pipeline-exists', 'unknown-task', 'unknown-limiter', 'invalid-params', 'invalid-pipeline'),
         },
       },
@@ -96,23 +103,23 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
     '/pipelines/:id',
     {
       config: { scope: 'admin', newWork: true },
-      validatorCompiler: takeBodyAsItCame as never,
+      validatorCompiler: acceptAnyBody as never,
       schema: {
         tags,
         operationId: 'putPipeline',
         summary: 'Create or redefine a pipeline',
         description: [
-          'The pipeline is what the definition says, from now on; the same definition again changes nothing. It may run, with items in every stage: none is lost, and none goes through a stage twice.',
-          'Items that run end by the definition that they began with, the others go on by the new one, after the tasks that they have behind them.',
-          'Items of a stage that is gone go on at the next one that remains; where none does, they are completed. A stage with the same tasks under another name in the same place is the old one, renamed.',
-          'When stages change their order, each item goes through those that it still had before it, in the new order.',
+          'Gives the pipeline this definition; sending the same definition again changes nothing. The pipeline may be running with items in every stage: no item is lost, and none passes a stage twice.',
+          'Running items finish their stage under the old definition; the others continue under the new one, after the tasks that they have already passed.',
+          'Items of a removed stage continue in the next stage that remains, or are completed if there is none. A stage with the same tasks in the same position under another name counts as renamed.',
+          'If the stages are reordered, each item passes the stages that it still had ahead of it, in the new order.',
         ].join(' '),
         querystring: noQuery,
         params: pipelineParams,
         body: putBody,
         response: {
-          200: reply(pipelinePutSchema, 'Redefined, or as it was.'),
-          201: { ...reply(pipelinePutSchema, 'Created; `Location` is its address.'), headers: LOCATION },
+          200: reply(pipelinePutSchema, 'Redefined, or unchanged.'),
+          201: { ...reply(pipelinePutSchema, 'Created. `Location` is the path of the pipeline.'), headers: LOCATION },
           ...problems('unknown-task', 'unknown-limiter', 'invalid-params', 'invalid-pipeline', 'invalid-state'),
         },
       },
@@ -133,7 +140,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         tags,
         operationId: 'showPipeline',
         summary: 'Show a pipeline',
-        description: 'Its definition with every default filled in, its state, its workers by name.',
+        description: 'The definition with all defaults filled in, the state, and the names of the workers.',
         querystring: noQuery,
         params: pipelineParams,
         response: { 200: reply(pipelineDetailSchema, 'The pipeline.') },
@@ -150,7 +157,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         tags,
         operationId: 'removePipeline',
         summary: 'Remove a pipeline',
-        description: 'Its results and history go with it, and its event streams end.',
+        description: 'Also removes its results and history, and ends its event streams.',
         querystring: removeQuery,
         params: pipelineParams,
         response: {
@@ -169,11 +176,11 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
 };
 export default pipelines;
 
-/** The host checks definitions, form and meaning in one go; checked here first, faults of form would hide those of meaning. */
-const takeBodyAsItCame: FastifySchemaCompiler<z.ZodType> = (route) =>
+/** Leaves the body unchecked: the host reports faults of form and of meaning together, and checking the form here would hide the latter. */
+const acceptAnyBody: FastifySchemaCompiler<z.ZodType> = (route) =>
   route.httpPart === 'body' ? (body: unknown) => ({ value: body }) : validatorCompiler(route);
 
-/** Before anything is said of the definition, or of a pipeline that is there. */
+/** Refuses a key for other pipelines, before the answer tells anything about the definition or about an existing pipeline. */
 function refuseOthers(caller: Caller, definition: unknown): void {
   const { id } = (definition ?? {}) as { id?: unknown };
   if (caller.pipelines === null || (typeof id === 'string' && sees(caller, id))) return;

@@ -16,27 +16,27 @@ import { runQuerySchema, runReplySchema } from '../src/schemas/control.ts';
 import { feedViewSchema } from '../src/schemas/feed.ts';
 import { resultExample, resultSchema } from '../src/schemas/item.ts';
 
-/** All items of a run that is answered with one document are in memory at once, and so is the reply. */
+/** Limits for a run answered with one document, which holds all its items and the reply in memory at once. */
 const RUN_BODY_MAX_BYTES = 64 * 1024 * 1024;
 const RUN_ITEMS_MAX = 1_000_000;
 
 const DESCRIPTION = `
-Takes the same body as feed, waits for those items alone, and answers with every one of them in feed order, the failed and cancelled
-ones with their \`error\`. A pipeline that is not running is started, unless the key may only feed; then it is a \`not-running\`. A client that
-hangs up does not cancel the items, unless \`cancelOnDisconnect\` is true. Answered as one document, it takes up to 64 MiB and a million items
-of NDJSON, and is refused as soon as more items than there is room for have come.
+Takes the same body as feed, waits for these items only, and answers with the result of each in feed order, including failed and
+cancelled ones with their \`error\`. Starts a pipeline that is not running, unless the key has only the scope \`feed\`: then the answer is
+\`not-running\`. A client that disconnects does not cancel the items, unless \`cancelOnDisconnect\` is true. If the answer is one document,
+an NDJSON body may hold up to 64 MiB and a million items, and is refused as soon as it exceeds the room in the backlog.
 
-One document holds up to 32 MiB of results. When there are more, the answer is the one of a run whose time is up, 202 with the feed as it is, which is
-done then, and its address in \`Location\`: nothing is lost, \`GET …/feeds/:feedId/results\` has them in pages. A stream has no such limit.
+One document holds up to 32 MiB of results. If there are more, the answer is 202, as if the time were up, with the feed (whose \`done\` is true)
+and its path in \`Location\`: nothing is lost, and \`GET …/feeds/:feedId/results\` returns the results in pages. A stream has no such limit.
 
-With \`Accept: application/x-ndjson\` or \`text/event-stream\` each result is sent when it is ready, in the order of completion: one a
-line, or as an event \`result\`. An NDJSON body may then have any length, and its first results come before its last line is sent:
-read while you send, since the body is not read further while a thousand results are unread. \`Location\` is the address of the feed.
+With \`Accept: application/x-ndjson\` or \`text/event-stream\` each result is sent as soon as it is ready, in order of completion: one per
+line, or as an event \`result\`. An NDJSON body may then have any length, and the first results arrive before its last line is sent:
+read while you send, because the body is not read further while a thousand results are unread. \`Location\` is the path of the feed.
 
-The head of such an answer is sent when the first items are accepted. What goes wrong after that (a bad line, a shutdown) is its last
-line \`{"problem": {…}}\`, or the last event, \`problem\`; the results of all items that were accepted before a bad line come first.
-When the time is up (\`timeoutSeconds\`) it is \`{"pending": {…}}\` or the event \`pending\`, with the feed as it is then. An event stream
-that ends well ends with the event \`summary\`, \`{ feedId, errorSummary }\`; NDJSON that ends well just ends.
+Such an answer starts when the first items are accepted. A later error (a bad line, a shutdown) is reported in the last line,
+\`{"problem": {…}}\`, or the last event, \`problem\`, after the results of all items accepted before it. When the time is up
+(\`timeoutSeconds\`), the last line is \`{"pending": {…}}\`, or the last event \`pending\`, with the current state of the feed. A successful event
+stream ends with the event \`summary\`, \`{ feedId, errorSummary }\`; successful NDJSON just ends.
 `.trim();
 
 const STREAM_EXAMPLE = `
@@ -48,7 +48,7 @@ data: {"feedId":"${resultExample.feedId}","errorSummary":{"totalFailed":0,"error
 
 `.trimStart();
 
-/** Feeds items and waits for them. */
+/** Feeds items and answers with their results. */
 const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes, sseHeartbeatSeconds }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
@@ -141,7 +141,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
     return runtime.run(items, { ...asked, ...options, ...access, idempotency: keyWithBody(request, body) });
   }
 
-  /** `outcome` is what becomes of a body that is still being read. */
+  /** Starts a streamed run. `outcome` resolves when the body has been read or has failed. */
   async function openStream(request: FastifyRequest, runtime: PipelineRuntime, asked: RunRequest, form: RowForm) {
     if (isNdjson(request)) {
       const access = feedingAs(request.caller, runtime.definition, asked);

@@ -10,9 +10,9 @@ import { shutdownBodySchema, shutdownModeSchema } from '../src/schemas/control.t
 const planSchema = z
   .object({
     mode: shutdownModeSchema,
-    timeoutSeconds: z.number().meta({ description: 'After that, what still runs is aborted.' }),
+    timeoutSeconds: z.number().meta({ description: 'Items still running after this time are aborted.' }),
     pipelines: z.int(),
-    itemsInFlight: z.int().meta({ description: 'Unfinished items at this moment, queued ones too.' }),
+    itemsInFlight: z.int().meta({ description: 'Unfinished items at this moment, including queued ones.' }),
   })
   .meta({ id: 'ShutdownPlan', examples: [{ mode: 'graceful', timeoutSeconds: 30, pipelines: 3, itemsInFlight: 45 }] });
 
@@ -27,26 +27,27 @@ const readySchema = z
           .object({
             pipelines: z.int(),
             queued: z.int(),
-            running: z.int().meta({ description: 'Were running when the process before ended; they are queued again.' }),
+            running: z.int().meta({ description: 'Items that were running when the previous process ended; they are queued again.' }),
             retrying: z.int(),
-            poisoned: z.int().meta({ description: 'Were running in `MAX_DELIVERIES` processes that crashed; they have failed.' }),
+            poisoned: z.int().meta({ description: 'Items that were running in `MAX_DELIVERIES` crashed processes; they have failed.' }),
             seconds: z.number(),
           })
           .nullable()
-          .meta({ description: 'What the start found; null when nothing is kept.' }),
+          .meta({ description: 'What the start found in the store; null for a store that keeps nothing.' }),
       })
       .optional()
-      .meta({ description: 'With `?verbose`.' }),
+      .meta({ description: 'Only with `?verbose`.' }),
   })
   .meta({ id: 'Readiness' });
 const readyQuerySchema = z.strictObject({
   verbose: z.enum(['', 'true', '1', 'false', '0']).optional().meta({
-    description: 'Says more about the store and what the start found there; where keys are set up, to one that may `read` all pipelines.',
+    description:
+      'Adds details about the store and what the start found there. If keys are configured, only for a key that may `read` all pipelines.',
   }),
 });
 const tags = ['Service'];
 
-/** The process itself: its end and its health. */
+/** Health and shutdown of the process. */
 const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdownTimeoutSeconds, requestShutdown }) => {
   const app = instance.withTypeProvider<ZodTypes>();
 
@@ -60,7 +61,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
         summary: 'End the service',
         description:
           '`graceful` (the default) finishes running items and leaves queued ones in the store; `drain` finishes everything; `force` aborts. ' +
-          'It begins when this reply is sent, and ends with exit code 0 and one report line in the log. A later, harder mode overtakes.',
+          'The shutdown begins when this reply is sent. The process ends with exit code 0 and one report line in the log. A later request with a harder mode overtakes it.',
         querystring: noQuery,
         body: shutdownBodySchema.optional(),
         response: { 202: reply(planSchema, 'The plan.') },
@@ -87,7 +88,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
         summary: 'Is the process alive?',
         description: 'Stays 200 while the service shuts down.',
         querystring: noQuery,
-        response: { 200: reply(statusSchema, 'It is.', { status: 'ok' }) },
+        response: { 200: reply(statusSchema, 'The process is alive.', { status: 'ok' }) },
       },
     },
     async () => ({ status: 'ok' }),
@@ -100,17 +101,20 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
       schema: {
         tags,
         operationId: 'isReady',
-        summary: 'Does the service take work?',
-        description: 'Not any more from the moment that a shutdown begins, and not while the store cannot be written; `detail` says why.',
+        summary: 'Is the service ready for work?',
+        description: '503 from the moment a shutdown begins, and while the store is not writable; `detail` gives the reason.',
         querystring: readyQuerySchema,
-        response: { 200: reply(readySchema, 'It does.', { status: 'ok' }), ...problems('shutting-down', 'store-unavailable') },
+        response: {
+          200: reply(readySchema, 'The service accepts work.', { status: 'ok' }),
+          ...problems('shutting-down', 'store-unavailable'),
+        },
       },
     },
     async ({ query, caller }) => {
       if (host.shuttingDown) throw new SluiceError('shutting-down');
       const { kind, trouble, recovered } = host.storeHealth;
       if (trouble !== null) throw new SluiceError('store-unavailable', `the store is not writable: ${trouble}`, { retryAfterSeconds: 5 });
-      // What is in the store is for who may look at all of it.
+      // The contents of the store are for callers that may read all of it.
       const isAsked = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';
       const isVerbose = isAsked && may(caller, 'read') && caller.pipelines === null;
       return { status: 'ok' as const, ...(isVerbose ? { store: { kind, recovered } } : {}) };

@@ -19,12 +19,12 @@ const stages: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         operationId: 'tuneStage',
         summary: 'Tune a stage while it runs',
         description:
-          'Workers, limits and queue capacity take effect at once; no item is lost. A field that is given goes before the definition, until it is given anew or dropped. It stays with its stage through a new definition.',
+          'Changes to workers, limits and queue capacity take effect at once; no item is lost. A given field overrides the definition until it is changed or dropped, also after a new definition, as long as the stage exists.',
         querystring: noQuery,
         params: stageParams,
         body: stageTuningSchema,
         response: {
-          200: reply(stageTunedSchema, 'What holds now, and what the definition says.'),
+          200: reply(stageTunedSchema, 'The values in effect, and those of the definition.'),
           ...problems('invalid-pipeline'),
         },
       },
@@ -40,12 +40,11 @@ const stages: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'untuneStage',
         summary: 'Return a stage to its definition',
-        description:
-          'Drops what live tuning changed. The stage itself stays: a definition without it, put in place of this one, removes it.',
+        description: 'Drops the live tuning of the stage. The stage itself stays; to remove it, PUT a definition without it.',
         querystring: noQuery,
         params: stageParams,
         response: {
-          200: reply(stageTunedSchema, 'What holds now is what the definition says.'),
+          200: reply(stageTunedSchema, 'The values in effect, now those of the definition.'),
         },
       },
     },

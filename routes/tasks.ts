@@ -8,7 +8,7 @@ import { taskInfoSchema } from '../src/schemas/task.ts';
 
 const listSchema = z.object({ tasks: z.array(taskInfoSchema), nextCursor: nextCursorSchema });
 
-/** What definitions can name. */
+/** The tasks, predicates and hooks that definitions can use. */
 const tasks: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   instance.withTypeProvider<ZodTypes>().get(
     '/tasks',
@@ -18,10 +18,10 @@ const tasks: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags: ['Tasks'],
         operationId: 'listTasks',
         summary: 'List tasks, predicates and hooks',
-        description: 'The built-in ones and those of TASKS_DIR, ordered by name.',
+        description: 'Lists the built-in ones and those from TASKS_DIR, ordered by name.',
         querystring: z.strictObject(listShape),
         response: {
-          200: reply(listSchema, 'A page of them.', {
+          200: reply(listSchema, 'A page of the list.', {
             tasks: [
               {
                 name: 'file_append',

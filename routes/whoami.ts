@@ -7,13 +7,13 @@ import { SCOPES } from '../src/schemas/api-key.ts';
 
 const callerSchema = z
   .object({
-    name: z.string().nullable().meta({ description: 'Of the key; null where no keys are set up.' }),
-    scopes: z.array(z.enum(SCOPES)).meta({ description: 'As the key has them; `admin` opens what the others do.' }),
-    pipelines: z.array(z.string()).nullable().meta({ description: 'The only ones that the key is for; null for all.' }),
+    name: z.string().nullable().meta({ description: 'Name of the key; null if no keys are configured.' }),
+    scopes: z.array(z.enum(SCOPES)).meta({ description: 'Scopes of the key; `admin` includes the others.' }),
+    pipelines: z.array(z.string()).nullable().meta({ description: 'The pipelines that the key is limited to; null for all.' }),
   })
   .meta({ id: 'Caller', examples: [{ name: 'import', scopes: ['feed'], pipelines: ['orders'] }] });
 
-/** What a key opens. */
+/** The identity and rights of the caller. */
 const whoami: FastifyPluginAsync<RouteDeps> = async (instance) => {
   instance.withTypeProvider<ZodTypes>().get(
     '/whoami',
@@ -23,9 +23,9 @@ const whoami: FastifyPluginAsync<RouteDeps> = async (instance) => {
         tags: ['Service'],
         operationId: 'showCaller',
         summary: 'Who am I?',
-        description: 'The name of the key that the request came with, and what it opens.',
+        description: 'Name, scopes and pipelines of the key sent with the request.',
         querystring: noQuery,
-        response: { 200: reply(callerSchema, 'You are.') },
+        response: { 200: reply(callerSchema, 'The caller.') },
       },
     },
     async ({ caller: { name, scopes, pipelines } }) => ({

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { allowedHostSchema, ownHostSchema } from './schemas/allowed-host.ts';
 import { type ApiKey, parseApiKeys } from './schemas/api-key.ts';
 
-/** What is wrong with how the service was set up: its variables, its tasks or its definitions. One readable message with every fault. */
+/** A fault in the setup of the service: its variables, tasks or definitions. The message is readable and lists every fault. */
 export class ConfigError extends Error {
   override name = 'ConfigError';
   readonly faults: readonly string[];
@@ -60,118 +60,126 @@ export const variables = z.object({
     .meta({
       type: 'host or address',
       description:
-        'Where to listen. Without `API_KEYS` anyone who reaches the service can use it, so an address beyond this machine then needs `ALLOW_UNAUTHENTICATED=true`.',
+        'The address to listen on. Without `API_KEYS` anyone who can reach the service can use it, so an address beyond loopback then requires `ALLOW_UNAUTHENTICATED=true`.',
     }),
-  PORT: integer(0, 65_535, 3000, '`0` takes a free port; the listening line of the log names it.'),
+  PORT: integer(0, 65_535, 3000, 'The port to listen on. `0` takes a free port, which the log names.'),
   ALLOW_UNAUTHENTICATED: flag().default(false).meta({
     type: 'switch',
-    description: 'Listen beyond loopback although nothing checks who calls. For a network, such as a container’s, that others guard.',
+    description:
+      'Allows listening beyond loopback without keys, in a network that is protected by other means, such as a container network.',
   }),
   ALLOWED_HOSTS: z.string().optional().meta({
     type: 'hosts',
     description:
-      'Without keys: names that the service goes by beside those of loopback, separated by commas, each a `name`, `name:port`, `*.domain` or address. A request whose `Host` is another one is refused.',
+      'Host names that the service accepts besides loopback ones if there are no keys, separated by commas, each a `name`, `name:port`, `*.domain` or address. Requests with any other `Host` are refused.',
   }),
   API_KEYS: z.string().optional().meta({
     type: 'keys',
     description:
-      'Who may call, as `name:scope+scope:sha256-hex-of-the-whole-key`, separated by commas or lines, each with more fields such as `;pipelines=a+b;expires=2027-01-31`. `npm run keygen -- NAME SCOPES` makes one.',
+      'The keys that admit callers, as `name:scope+scope:sha256-hex-of-the-whole-key`, separated by commas or line breaks, each optionally followed by fields such as `;pipelines=a+b;expires=2027-01-31`. `npm run keygen -- NAME SCOPES` makes one.',
   }),
-  API_KEYS_FILE: path().optional().meta({ type: 'path', description: 'A file of such keys, one a line, beside those of `API_KEYS`.' }),
+  API_KEYS_FILE: path().optional().meta({ type: 'path', description: 'A file with further keys, one per line.' }),
   STORE_URL: z.string().default('file:./data/sluice.db').meta({
     type: 'URL',
     description:
-      'Where everything is kept: `file:` and a path for a file of SQLite, whose folder is made when it is not there; `memory:` for nothing that outlives the process.',
+      'Where data is kept: `file:` and a path for an SQLite file, whose folder is created if necessary, or `memory:` to keep nothing beyond the process.',
   }),
   PIPELINES: path().default('./pipelines').meta({
     type: 'path',
-    description: 'A YAML or JSON file of pipeline definitions, or a folder of them, created and started with the service.',
+    description:
+      'A YAML or JSON file with pipeline definitions, or a folder of such files. The pipelines are created and started with the service.',
   }),
   TASKS_DIR: path()
     .optional()
-    .meta({ type: 'path', description: 'A folder of modules (`.js`, `.mjs`, `.ts`), each a task of your own beside the built-in ones.' }),
+    .meta({ type: 'path', description: 'A folder of modules (`.js`, `.mjs`, `.ts`), each of which adds a task to the built-in ones.' }),
   OUTPUT_DIR: path()
     .default('./data/output')
-    .meta({ type: 'path', description: 'The only folder that the task `file_append` writes to; created when it is first needed.' }),
+    .meta({ type: 'path', description: 'The only folder that the task `file_append` writes to; created on first use.' }),
   HTTP_ALLOW_HOSTS: z.string().optional().meta({
     type: 'hosts',
     description:
-      'Hosts that the tasks `http_request` and `http_notify` may reach although they are not public, separated by commas: a name, `name:port`, `*.domain`, an address or a range such as `10.1.0.0/16`. Loopback, private, link-local and metadata addresses are refused otherwise.',
+      'Non-public hosts that the tasks `http_request` and `http_notify` may reach, separated by commas: a name, `name:port`, `*.domain`, an address or a range such as `10.1.0.0/16`. Other loopback, private, link-local and metadata addresses are refused.',
   }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)
     .default('info')
-    .meta({ type: LOG_LEVELS.map((level) => `\`${level}\``).join(', '), description: 'The least severe records that are printed.' }),
+    .meta({ type: LOG_LEVELS.map((level) => `\`${level}\``).join(', '), description: 'The least severe level that is logged.' }),
   SHUTDOWN_TIMEOUT_SECONDS: seconds(
     0,
     86_400,
     30,
-    'How long running items have to finish after SIGTERM or SIGINT before they are aborted. The process ends at most 10 seconds later.',
+    'How long running items may take to finish their stage after SIGTERM or SIGINT before they are aborted. The process ends at most 10 seconds later.',
   ),
   LOOP_STALL_SECONDS: seconds(
     0,
     86_400,
     30,
-    'How long one call of a task may hold the event loop. Then the process ends, having logged what held it, so that it is started again; the item counts as one that crashed it. `0` lets it stand for ever. A task that computes for long belongs in a thread (`thread: true`).',
+    'How long a task may block the event loop. After that the process logs what blocked it and exits, so that a supervisor can restart it; the item counts as having crashed the process. `0` disables the check. Tasks with long computations belong in a thread (`thread: true`).',
   ),
-  BODY_LIMIT_BYTES: integer(1024, 1_073_741_824, 1_048_576, 'The largest JSON body. An NDJSON body may be of any length.', 'bytes'),
+  BODY_LIMIT_BYTES: integer(
+    1024,
+    1_073_741_824,
+    1_048_576,
+    'The maximum size of a JSON body, and of a line of NDJSON. An NDJSON body may have any length.',
+    'bytes',
+  ),
   MAX_VALUE_BYTES: integer(
     1024,
     MAX_VALUE_BYTES_MAX,
     MAX_VALUE_BYTES_DEFAULT,
-    'The largest item that is taken, and the largest result of a task, as JSON in UTF-8: a larger one is refused, or fails its item for good (`ValueTooLarge`). Unless it is given it follows a `BODY_LIMIT_BYTES` that is larger, up to 134217728.',
+    'The maximum size of an item and of a task’s result, as JSON in UTF-8. A larger item is refused; a larger result fails its item without a retry (`ValueTooLarge`). If it is not set, a larger `BODY_LIMIT_BYTES` raises it, up to 134217728.',
     'bytes',
   ),
   EVENTS_KEPT: integer(
     1,
     100_000_000,
     262_144,
-    'How many events a pipeline keeps for replay; a reader that falls further behind gets an event `gap`.',
+    'Number of events that a pipeline keeps for replay. A reader that falls further behind gets an event `gap`.',
   ),
   RETENTION_MAX_ITEMS: integer(
     0,
     1_000_000_000,
     RETENTION_ON_DISK,
-    `How many finished items a pipeline keeps, unless its definition has a \`retention\` of its own. With \`memory:\` the default is ${RETENTION_IN_MEMORY}.`,
+    `Number of finished items that a pipeline keeps, unless its definition sets \`retention\`. With \`memory:\` the default is ${RETENTION_IN_MEMORY}.`,
   ),
   RETENTION_MAX_AGE_SECONDS: seconds(
     0.001,
     315_360_000,
     604_800,
-    'How long a finished item is kept, unless its definition has a `retention` of its own.',
+    'How long a finished item is kept, unless the definition sets `retention`.',
   ),
   BACKLOG_CAPACITY: integer(
     1,
     100_000_000,
     100_000,
-    'How many fed items may wait for a pipeline, unless its definition has a `backlogCapacity` of its own.',
+    'Number of fed items that may wait in a pipeline, unless its definition sets `backlogCapacity`.',
   ),
   MAX_DELIVERIES: integer(
     1,
     1000,
     5,
-    'An item that was running in so many processes that ended without a shutdown has failed (`PoisonItem`), and is not tried again.',
+    'An item that was running in this many processes that ended without a shutdown fails (`PoisonItem`) and is not retried.',
   ),
-  MAX_STAGES: integer(1, 10_000, 64, 'The most stages that a definition may have.'),
-  MAX_WORKERS_PER_STAGE: integer(1, 1_000_000, 10_000, 'The most workers that a stage may have.'),
+  MAX_STAGES: integer(1, 10_000, 64, 'Maximum number of stages in a definition.'),
+  MAX_WORKERS_PER_STAGE: integer(1, 1_000_000, 10_000, 'Maximum number of workers of a stage.'),
   MAX_WORKERS: integer(
     1,
     10_000_000,
     20_000,
-    'The most workers that all pipelines may have together. A stage counts with what its definition says, or with what it was tuned to when that is more. An idle worker takes about half a kilobyte of memory, and writing it into a snapshot some five microseconds of the event loop.',
+    'Maximum number of workers of all pipelines together. A stage counts with the number in its definition or the number it was tuned to, whichever is larger. An idle worker takes about half a kilobyte of memory, and about five microseconds of the event loop in each snapshot.',
   ),
-  MAX_PIPELINES: integer(1, 100_000, 1000, 'The most pipelines that there may be.'),
-  SSE_HEARTBEAT_SECONDS: seconds(0.1, 3600, 15, 'How often a comment line keeps a quiet event stream alive through proxies.'),
+  MAX_PIPELINES: integer(1, 100_000, 1000, 'Maximum number of pipelines.'),
+  SSE_HEARTBEAT_SECONDS: seconds(0.1, 3600, 15, 'Interval of the comment lines that keep a quiet event stream alive through proxies.'),
 });
 
-/** What the service is run with. Durations in seconds; paths as they were given, relative to the working directory. */
+/** The validated configuration. Durations are in seconds; paths are as given, relative to the working directory. */
 export interface Config {
   host: string;
   port: number;
   allowUnauthenticated: boolean;
-  /** Without keys, what `Host` may say beside the names of loopback. */
+  /** Host names accepted besides loopback ones if there are no keys. */
   allowedHosts: readonly string[];
-  /** Empty: nobody is asked for a key. */
+  /** Empty: requests need no key. */
   apiKeys: readonly ApiKey[];
   storeUrl: string;
   pipelines: string;
@@ -180,7 +188,7 @@ export interface Config {
   tasksDir: string | undefined;
   outputDir: string;
   httpAllowHosts: readonly string[];
-  /** Of `SECRET_NAME`, by NAME: what templates of definitions may use. Never shown. */
+  /** Values of the variables `SECRET_NAME`, by NAME, for templates in definitions. Never shown. */
   secrets: Readonly<Record<string, string>>;
   logLevel: (typeof LOG_LEVELS)[number];
   shutdownTimeoutSeconds: number;
@@ -209,7 +217,7 @@ export function loadConfig(environment: Environment): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, text]) => text !== undefined && text !== ''));
   const parsed = variables.safeParse(given);
   const access = readAccess(given);
-  // Each rule looks at the text, so that its fault is listed beside those of other variables.
+  // Each rule reads the raw text, so that its fault is reported together with those of other variables.
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}, not "${given[String(issue.path[0])]}"`),
     ...storeFaults(given.STORE_URL),
@@ -253,16 +261,16 @@ export function loadConfig(environment: Environment): Config {
   };
 }
 
-/** Who takes larger bodies means to take larger items. */
+/** The default of `MAX_VALUE_BYTES`: accepting larger bodies implies accepting larger items. */
 function largestItem(bodyLimitBytes: number): number {
   return Math.min(MAX_VALUE_BYTES_MAX, Math.max(MAX_VALUE_BYTES_DEFAULT, bodyLimitBytes));
 }
 
 const SECRET_PREFIX = 'SECRET_';
-/** A shorter one would be found, and masked, in texts that have nothing to do with it. */
+/** Masking a shorter secret would also hit unrelated texts. */
 export const SECRET_LENGTH_MIN = 4;
 
-/** By NAME, as they are: too short ones too, which are a fault. */
+/** The secrets in an environment, by NAME, including ones that are too short, which are a fault. */
 export function secretsIn(given: Record<string, string | undefined>): Record<string, string> {
   const secrets = Object.entries(given).filter(([name]) => name.startsWith(SECRET_PREFIX) && name.length > SECRET_PREFIX.length);
   return Object.fromEntries(secrets.map(([name, value]) => [name.slice(SECRET_PREFIX.length), value as string]));
@@ -309,7 +317,7 @@ export function storeFileOf(url: string): string | undefined {
   return path.startsWith('///') ? path.slice(2) : undefined;
 }
 
-/** The keys, and what is wrong with them or with an address that needs some. Their text is never shown. */
+/** Reads the keys and checks them, and that an address beyond loopback has some. Faults never show the text of a key. */
 function readAccess(given: Record<string, string | undefined>): { keys: ApiKey[]; faults: string[] } {
   const keys: ApiKey[] = [];
   const faults: string[] = [];
@@ -322,7 +330,7 @@ function readAccess(given: Record<string, string | undefined>): { keys: ApiKey[]
       const parsed = parseApiKeys(read());
       keys.push(...parsed.keys);
       faults.push(...parsed.faults.map((fault) => `${name} ${fault}`));
-      // Whoever sets it expects to be protected.
+      // An operator who sets the variable expects protection.
       if (given[name] !== undefined && parsed.keys.length + parsed.faults.length === 0) faults.push(`${name} contains no key`);
     } catch (error) {
       faults.push(`${name} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);

@@ -6,7 +6,7 @@ import { createLineWriter, FileNotWrittenError, fileNameFault } from './kit/line
 
 const paramsSchema = z
   .strictObject({
-    file: z.string().meta({ description: 'The name of a file below the output folder; folders in it are created.' }),
+    file: z.string().meta({ description: 'Path of the file, relative to the output folder; missing folders are created.' }),
   })
   .meta({ examples: [{ file: 'orders/accepted.ndjson' }] });
 
@@ -16,7 +16,7 @@ export function fileAppend({ outputDir }: { outputDir: string }): TaskDeclaratio
   return declareTask({
     name: 'file_append',
     description:
-      'Appends the value to a file in `OUTPUT_DIR` as one line of JSON and lets it pass unchanged. An item that runs again, after a crash for one, is appended again.',
+      'Appends the value to a file in `OUTPUT_DIR` as one line of JSON and returns it unchanged. An item that runs again, for example after a crash, is appended again.',
     params: paramsSchema,
     check({ file }) {
       const message = fileNameFault(file);

@@ -9,10 +9,11 @@ const paramsSchema = z
     algorithm: z
       .enum(['sha256', 'sha384', 'sha512', 'sha1', 'md5'])
       .default('sha256')
-      .meta({ description: '`sha1` and `md5` are for comparing with what others made; neither withstands an attacker.' }),
+      .meta({ description: '`sha1` and `md5` are for comparison with existing hashes only; neither is secure.' }),
     encoding: z.enum(['hex', 'base64', 'base64url']).default('hex'),
     field: z.string().min(1).optional().meta({
-      description: 'Where in the value, an object, the hash is put. It does not count in the hash. By default the hash replaces the value.',
+      description:
+        'The field of the value, an object, that receives the hash; the hash does not cover this field. By default the hash replaces the value.',
     }),
   })
   .meta({ examples: [{ algorithm: 'sha256', encoding: 'base64url', field: 'digest' }] });
@@ -20,7 +21,7 @@ const paramsSchema = z
 export const hash = declareTask({
   name: 'hash',
   description:
-    'Hashes the value, written as canonical JSON (RFC 8785), so that equal values have equal hashes in whatever order their members come.',
+    'Hashes the value as canonical JSON (RFC 8785), so that equal values have equal hashes regardless of the order of their members.',
   params: paramsSchema,
   prepare({ algorithm, encoding, field }) {
     const digest = (value: unknown): string => createHash(algorithm).update(canonicalJson(value)).digest(encoding);

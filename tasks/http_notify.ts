@@ -16,14 +16,14 @@ export function httpNotify(client: HttpClient, mask: (text: string) => string = 
   return declareHook({
     name: 'http_notify',
     description:
-      'Tells a URL that an item has left a stage: a POST of `{ pipeline, stage, itemId, sequenceId, feedId, attempts, metadata, value }`, with `error` in place of `value` when it has failed. It is sent once, its worker waits for the answer, and one that is no success is logged; the item goes on in any case. Redirects are followed as by `http_request`: with its body within the origin only.',
+      'Notifies a URL that an item has left a stage, by a POST of `{ pipeline, stage, itemId, sequenceId, feedId, attempts, metadata, value }`, with `error` in place of `value` if the item failed. The request is sent once and the worker waits for the answer; a failure is logged and does not affect the item. Redirects are followed as by `http_request`: with the body only within the origin.',
     params: z
       .strictObject({
         url: urlSchema,
         method: methodSchema.default('POST'),
         headers: headersSchema,
-        body: z.unknown().optional().meta({ description: 'What is sent in place of that; a text as it is, anything else as JSON.' }),
-        timeoutSeconds: timeoutSchema.default(10).meta({ description: 'After that the hook is given up.' }),
+        body: z.unknown().optional().meta({ description: 'The body to send instead; a string is sent as is, anything else as JSON.' }),
+        timeoutSeconds: timeoutSchema.default(10).meta({ description: 'Time after which the hook gives up.' }),
       })
       .meta({ examples: [{ url: 'https://hooks.example.com/orders', headers: { authorization: 'Bearer {{ secrets.HOOKS }}' } }] }),
     prepare:

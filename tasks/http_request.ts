@@ -13,7 +13,7 @@ const paramsSchema = z
     url: urlSchema,
     method: methodSchema.default('GET'),
     headers: headersSchema,
-    body: z.unknown().optional().meta({ description: 'A text is sent as it is; anything else as JSON.' }),
+    body: z.unknown().optional().meta({ description: 'The body to send; a string is sent as is, anything else as JSON.' }),
     response: responseSchema,
     into: z
       .string()
@@ -21,21 +21,26 @@ const paramsSchema = z
       .max(256)
       .refine((name) => name !== '__proto__', 'must not be "__proto__"')
       .optional()
-      .meta({ description: 'Where in the value, an object, the answer is put. By default the answer replaces the value.' }),
+      .meta({ description: 'The field of the value, an object, that receives the response. By default the response replaces the value.' }),
     successStatuses: statusesSchema
       .default([])
-      .meta({ description: 'Statuses that are a success too, beside 200 to 299; `[404]` to take a missing page for an answer.' }),
+      .meta({ description: 'Statuses that count as success besides 200 to 299, such as `[404]` to accept a missing page.' }),
     retryStatuses: statusesSchema
       .default([408, 421, 425, 429, 500, 502, 503, 504])
-      .meta({ description: 'Statuses after which the item is retried. Any other one fails it at once.' }),
-    timeoutSeconds: timeoutSchema.default(30).meta({ description: 'For the whole exchange, from the connection to the last byte.' }),
+      .meta({ description: 'Statuses that are retried. Any other status that is not a success fails the item at once.' }),
+    timeoutSeconds: timeoutSchema.default(30).meta({ description: 'Timeout of the whole exchange, from the connection to the last byte.' }),
     maxBytes: z
       .int()
       .min(0)
       .max(1_073_741_824)
       .default(10_485_760)
-      .meta({ description: 'The largest body; a larger one fails the item at once.' }),
-    maxRedirects: z.int().min(0).max(50).default(5).meta({ description: 'How many are followed; with 0 the redirect is the answer.' }),
+      .meta({ description: 'Maximum size of the response body; a larger one fails the item at once.' }),
+    maxRedirects: z
+      .int()
+      .min(0)
+      .max(50)
+      .default(5)
+      .meta({ description: 'Maximum number of redirects to follow; with 0 the redirect itself is the response.' }),
   })
   .meta({
     examples: [
@@ -73,7 +78,7 @@ export function httpRequest(client: HttpClient, mask: (text: string) => string =
   return declareTask({
     name: 'http_request',
     description:
-      'Sends an HTTP request and gives `{ status, headers, body, url }`. Statuses of `retryStatuses` and a broken connection are retried, after the server’s `Retry-After` where it names one; other errors fail the item at once. Addresses of private networks, loopback and metadata services are refused unless `HTTP_ALLOW_HOSTS` names them, redirects to them too. A redirect to another origin takes along `accept`, `accept-encoding`, `accept-language`, `cache-control` and `user-agent`, no other header; it is not followed when that would need a body or another method than GET, HEAD or OPTIONS, when the parameters name a secret, or from `https:` to `http:`.',
+      'Sends an HTTP request and returns `{ status, headers, body, url }`. Statuses in `retryStatuses` and broken connections are retried, after the server’s `Retry-After` if it sends one; other errors fail the item at once. Addresses of private networks, loopback and metadata services are refused unless `HTTP_ALLOW_HOSTS` lists them; the same goes for redirects. A redirect to another origin carries `accept`, `accept-encoding`, `accept-language`, `cache-control` and `user-agent`, no other header; it is not followed when that would need a body or another method than GET, HEAD or OPTIONS, when the parameters name a secret, or from `https:` to `http:`.',
     params: paramsSchema,
     check: ({ method, body }) =>
       body !== undefined && (method === 'GET' || method === 'HEAD') ? [{ path: '/body', message: `cannot be sent with ${method}` }] : [],

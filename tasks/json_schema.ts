@@ -17,7 +17,7 @@ const paramsSchema = z
   .strictObject({
     schema: z
       .union([z.record(z.string(), z.unknown()), z.boolean()])
-      .meta({ description: 'A JSON Schema of draft 2020-12, with the usual formats. References lead inside it; nothing is fetched.' }),
+      .meta({ description: 'A JSON Schema (draft 2020-12) with the usual formats. References must be internal; nothing is fetched.' }),
   })
   .meta({
     examples: [
@@ -28,7 +28,7 @@ const paramsSchema = z
 export const jsonSchema = declareTask({
   name: 'json_schema',
   description:
-    'Lets a value pass unchanged that fits a JSON Schema. Another one fails its item at once, without a retry, with every reason in the error.',
+    'Validates the value against a JSON Schema and returns it unchanged. An invalid value fails its item without a retry; the error lists the reasons.',
   params: paramsSchema,
   verbatim: ['schema'],
   costOf: (given) => compileCost((given as { schema?: unknown } | null | undefined)?.schema),

@@ -7,16 +7,16 @@ import { expressionCost, expressionFaults, expressionSchema } from './kit/expres
 const paramsSchema = z
   .strictObject({
     expression: expressionSchema.meta({
-      description: 'Evaluated over the value; `$metadata`, `$itemId` and `$sequenceId` are the item’s.',
+      description: 'The expression, evaluated over the value; `$metadata`, `$itemId` and `$sequenceId` are those of the item.',
     }),
-    timeoutSeconds: z.number().min(0.001).max(60).default(1).meta({ description: 'How long an evaluation may take; it is stopped then.' }),
+    timeoutSeconds: z.number().min(0.001).max(60).default(1).meta({ description: 'Time limit of an evaluation.' }),
   })
   .meta({ examples: [{ expression: '{ "name": name, "total": $sum(lines.(price * quantity)), "source": $metadata.source }' }] });
 
 export const jsonata = declareTask({
   name: 'jsonata',
   description:
-    'Replaces the value with the result of a JSONata expression over it; no result is `null`. An expression that fails on a value fails its item without a retry, as it would again.',
+    'Replaces the value with the result of a JSONata expression over it, or with `null` if there is no result. If the expression fails, the item fails without a retry, because a retry would fail as well.',
   params: paramsSchema,
   verbatim: ['expression'],
   costOf: expressionCost,

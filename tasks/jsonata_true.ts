@@ -6,11 +6,12 @@ import { expressionCost, expressionFaults, expressionSchema } from './kit/expres
 export const jsonataTrue = declarePredicate({
   name: 'jsonata_true',
   description:
-    'Skips the stage for an item when a JSONata expression over its value is `true`, and only then: what finds nothing, fails or gives another value does not skip.',
+    'Skips the stage if a JSONata expression over the value evaluates to `true`. Any other result, no result, or an error does not skip it.',
   params: z
     .strictObject({
       expression: expressionSchema.meta({
-        description: 'Evaluated over the value; `$metadata`, `$itemId` and `$sequenceId` are the item’s. At most one second.',
+        description:
+          'The expression, evaluated over the value; `$metadata`, `$itemId` and `$sequenceId` are those of the item. The time limit is one second.',
       }),
     })
     .meta({ examples: [{ expression: '$exists(price) and price > 0' }] }),

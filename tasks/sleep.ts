@@ -4,9 +4,9 @@ import { declareTask } from './kit/declaration.ts';
 
 export const sleep = declareTask({
   name: 'sleep',
-  description: 'Waits, holding its worker, and lets the value pass unchanged. A cancel or a timeout ends the wait at once.',
+  description: 'Waits, occupying its worker, and returns the value unchanged. Cancellation or a timeout ends the wait at once.',
   params: z
-    .strictObject({ seconds: z.number().min(0).max(86_400).meta({ description: 'How long; fractions are allowed.' }) })
+    .strictObject({ seconds: z.number().min(0).max(86_400).meta({ description: 'Duration in seconds; fractions are allowed.' }) })
     .meta({ examples: [{ seconds: 0.5 }] }),
   prepare:
     ({ seconds }) =>

@@ -18,11 +18,11 @@ export function errorsPage(): string {
   return page(
     'Errors',
     'src/schemas/problem.ts and src/http/problems/status.ts',
-    `Every error is a problem document (RFC 9457) of the type \`application/problem+json\`. Decide by \`code\`, which does not change between versions; \`title\`, \`detail\` and \`fix\` are for people. \`errors\` lists all that is wrong with an input at once, each with a JSON pointer to its place.`,
+    `Every error is a problem document (RFC 9457) with the media type \`application/problem+json\`. Programs should decide by \`code\`, which does not change between versions; \`title\`, \`detail\` and \`fix\` are for people. For invalid input, \`errors\` lists all faults at once, each with a JSON pointer to its place.`,
     codeBlock('json', JSON.stringify(example, null, 2)),
-    `A code of 429 or 503 comes with \`Retry-After\`, in seconds. A code of 500 never says what broke; the log does, under the \`x-request-id\` of the answer.`,
+    `Answers with status 429 or 503 carry \`Retry-After\`, in seconds. Answers with status 500 never say what failed; the log does, under the \`x-request-id\` of the answer.`,
     table(
-      ['Code', 'Status', 'What it means', 'What to do'],
+      ['Code', 'Status', 'Meaning', 'Fix'],
       codes.map((name) => [code(name), String(STATUS_OF[name]), ERROR_CODES[name].title, ERROR_CODES[name].fix]),
     ),
   );

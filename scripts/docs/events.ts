@@ -10,51 +10,51 @@ import {
 import { code, codeBlock, fieldRows, type JsonSchema, page, table } from './markdown.ts';
 
 const kinds: [name: string, sent: string, what: string, schema: z.ZodType][] = [
-  ['status', 'by default', 'An item changed its state in a stage.', statusEventSchema],
-  ['task', 'when `types` asks for it', 'A task began, ended, is repeated, failed, or tells how far it is.', taskEventSchema],
-  ['result', 'when `types` asks for it', 'An item ended; the datum is what the list of results has.', resultSchema],
+  ['status', 'by default', 'An item changed its status in a stage.', statusEventSchema],
+  ['task', 'if listed in `types`', 'A task started, ended, is retried, failed, or reports progress.', taskEventSchema],
+  ['result', 'if listed in `types`', 'An item ended; the data is the same as in the list of results.', resultSchema],
   ['pipeline', 'by default', 'A pipeline or a stage changed its state or its settings.', pipelineEventSchema],
 ];
 
 const statusMeanings: Record<z.infer<typeof itemStatusSchema>, string> = {
-  queued: 'It waits for a worker of the stage.',
-  in_progress: 'A worker runs it.',
-  completed: 'The stage is done with it; after the last stage that is its end.',
-  failed: 'Its last attempt failed. Its end.',
-  retrying: 'An attempt failed and another one follows; until then it occupies no worker.',
-  skipped: 'The stage’s predicate let it pass as it is.',
-  cancelled: 'Someone cancelled it. Its end.',
+  queued: 'The item waits for a worker of the stage.',
+  in_progress: 'A worker is running the item.',
+  completed: 'The item has completed the stage; in the last stage this status is final.',
+  failed: 'The last attempt failed. Final.',
+  retrying: 'An attempt failed and another follows; meanwhile the item occupies no worker.',
+  skipped: 'The stage’s predicate skipped the stage; the value is unchanged.',
+  cancelled: 'The item was cancelled. Final.',
 };
 
 const taskMeanings: Record<z.infer<typeof taskEventTypeSchema>, string> = {
-  start: 'An execution begins.',
-  complete: 'It returned; `durationSeconds` is what it took, without waiting for a limit.',
-  retry: 'It failed and is repeated; `error` says why.',
-  fail: 'It failed for good.',
-  progress: 'The task said how it is getting on: `taskStatus`, `fraction`.',
+  start: 'An execution started.',
+  complete: 'The execution returned; `durationSeconds` is its duration, without waiting for limits.',
+  retry: 'The execution failed and is retried; `error` gives the reason.',
+  fail: 'The execution failed and is not retried.',
+  progress: 'The task reported its progress: `taskStatus`, `fraction`.',
 };
 
 const fieldMeanings = {
   id: 'The item’s id.',
   itemId: 'The item.',
-  feedId: 'The feed that it came with.',
-  stage: 'The stage where it happened; null when it is about the whole pipeline.',
-  status: 'One of the states above.',
-  worker: 'The worker that has the item, `Fetch-W0`; null when none has.',
-  timestamp: 'When it happened: RFC 3339, UTC, milliseconds.',
+  feedId: 'The feed of the item.',
+  stage: 'The stage; null if the event concerns the whole pipeline.',
+  status: 'One of the statuses above.',
+  worker: 'The worker that holds the item, such as `Fetch-W0`; null if none does.',
+  timestamp: 'Time of the event: RFC 3339, UTC, milliseconds.',
   taskName: 'The task.',
   eventType: 'One of the types above.',
   attempt: '1 for the first execution.',
-  error: 'Its type and message; null when there is none.',
-  durationSeconds: 'How long the execution took; null when it has not ended.',
-  taskStatus: 'What the task told with `setStatus`.',
-  fraction: 'What the task told with `progress`, 0 to 1.',
-  value: 'What the last stage made of the item.',
-  sequenceId: 'Its place in the order of feeding.',
-  metadata: 'What was fed beside the value.',
+  error: 'Type and message of the error; null if there is none.',
+  durationSeconds: 'Duration of the execution; null if it has not ended.',
+  taskStatus: 'The text that the task passed to `setStatus`.',
+  fraction: 'The number that the task passed to `progress`, 0 to 1.',
+  value: 'The result of the last stage.',
+  sequenceId: 'Position of the item in feed order.',
+  metadata: 'The metadata that was fed with the value.',
   pipelineId: 'The pipeline.',
-  change: 'What was done to it.',
-  state: 'Its state after that.',
+  change: 'The kind of change.',
+  state: 'The state after the change.',
 };
 
 const stream = `id: mf3k2x1a-4711
@@ -65,29 +65,29 @@ export function eventsPage(): string {
   return page(
     'Events',
     'src/schemas/item.ts and scripts/docs/events.ts',
-    `\`GET /pipelines/:id/events\` is a stream of server-sent events about one pipeline, \`GET /events\` about all of them, with \`pipelineId\` first in each datum, \`?pipelineId=\` to narrow it, and ids of its own that hold until the service starts anew. Each change is one event; data is one line of JSON.`,
+    `\`GET /pipelines/:id/events\` is a stream of server-sent events about one pipeline, \`GET /events\` about all of them, with \`pipelineId\` first in each datum, the filter \`?pipelineId=\`, and ids of its own that are valid until the service restarts. Each change is one event; its data is one line of JSON.`,
     codeBlock('text', stream),
-    '## Choosing',
-    `\`?types=\`, \`itemId=\`, \`feedId=\`, \`stage=\` and \`status=\` narrow the stream; each may be repeated or take several values with commas between. \`?snapshotSeconds=5\` adds an event \`snapshot\` with the whole dashboard that often, 0.1 s at the least, rounded to tenths of a second below one second, to seconds below a minute, to minutes beyond.`,
+    '## Filters',
+    `\`?types=\`, \`itemId=\`, \`feedId=\`, \`stage=\` and \`status=\` filter the stream; each may be repeated or take several comma-separated values. \`?snapshotSeconds=5\` adds an event \`snapshot\` with the whole dashboard at this interval: at least 0.1 s, rounded to tenths below one second, to seconds below a minute, and to minutes above.`,
     table(
-      ['Event', 'Sent', 'Tells'],
+      ['Event', 'Sent', 'Meaning'],
       kinds.map(([name, sent, what]) => [code(name), sent, what]),
     ),
-    '## Never missing one',
-    `Events of a pipeline are one sequence without gaps, and each carries its \`id\`. A client that was cut off connects again with the last one in \`Last-Event-ID\`, as browsers do by themselves, or in \`?after=\`: it gets everything since, once and in order, then what happens next. Statistics and snapshots say in \`asOf\` which event they include: read one, subscribe after it, and nothing lies between.`,
-    `The newest events are kept (\`EVENTS_KEPT\`). When those asked for are gone, because they are too old, because the service started anew, or because this reader did not read, the stream says so with an event \`gap\`, \`{ "missed": 12, "oldest": "…" }\`, without an id, and goes on from the oldest one that is kept. A slow reader holds up neither a worker nor another reader.`,
-    `The stream begins with \`retry: 1000\`. A comment line comes every \`SSE_HEARTBEAT_SECONDS\`. When the service shuts down, an event \`bye\` comes last.`,
+    '## Resuming',
+    `The events of a pipeline form one gap-free sequence, and each has an \`id\`. A client that was disconnected reconnects with the last id in \`Last-Event-ID\`, as browsers do automatically, or in \`?after=\`: it receives all events since, once and in order, then new ones as they happen. In statistics and snapshots, \`asOf\` names the last event they include: read one, subscribe after it, and miss nothing.`,
+    `A pipeline keeps its newest events (\`EVENTS_KEPT\`). If requested events are gone, because they are too old, because the service restarted without a durable store, or because this reader was too slow, the stream reports it with an event \`gap\`, \`{ "missed": 12, "oldest": "…" }\`, without an id, and continues from the oldest event that is kept. A slow reader delays neither workers nor other readers.`,
+    `The stream begins with \`retry: 1000\`. A comment line follows every \`SSE_HEARTBEAT_SECONDS\`. When the service shuts down, the last event is \`bye\`.`,
     ...kinds.flatMap(([name, , what, schema]) => [`## ${code(name)}`, what, ...meaningsOf(name), fields(schema)]),
   );
 }
 
 function meaningsOf(name: string): string[] {
   if (name === 'status') {
-    const order = `One item through one stage is \`queued\`, \`in_progress\`, \`completed\`. \`final\` is true on the one event that ends the item.`;
+    const order = `An item that passes a stage is \`queued\`, \`in_progress\`, then \`completed\`. \`final\` is true on the one event that ends the item.`;
     return [
       order,
       table(
-        ['Status', 'Means'],
+        ['Status', 'Meaning'],
         itemStatusSchema.options.map((status) => [code(status), statusMeanings[status]]),
       ),
     ];
@@ -95,7 +95,7 @@ function meaningsOf(name: string): string[] {
   if (name === 'task') {
     return [
       table(
-        ['`eventType`', 'Means'],
+        ['`eventType`', 'Meaning'],
         taskEventTypeSchema.options.map((type) => [code(type), taskMeanings[type]]),
       ),
     ];
@@ -107,5 +107,5 @@ function fields(schema: z.ZodType): string {
   // A schema with an id of its own is a reference to itself among the definitions.
   const { $ref, $defs, ...inline } = z.toJSONSchema(schema) as JsonSchema & { $defs?: Record<string, JsonSchema> };
   const described = typeof $ref === 'string' ? $defs?.[$ref.split('/').at(-1) ?? ''] : inline;
-  return table(['Field', 'Type', 'Means'], fieldRows(described ?? inline, fieldMeanings));
+  return table(['Field', 'Type', 'Meaning'], fieldRows(described ?? inline, fieldMeanings));
 }

@@ -5,7 +5,7 @@ import { code, codeBlock, type JsonSchema, page, parameterRows, table } from './
 
 const ownTask = `// mytasks/measure.ts, with TASKS_DIR=mytasks
 export default {
-  description: 'Adds how large the document at a URL is.',
+  description: 'Adds the size of the document at a URL.',
   params: {
     type: 'object',
     additionalProperties: false,
@@ -35,41 +35,44 @@ const moduleFields = [
   [
     '`run`',
     'required',
-    'The function. A task’s is `run(value, ctx)` and answers the next value, a predicate’s `run(value, { itemId, sequenceId, metadata, params })` and answers whether to skip, a hook’s `run(itemId, valueOrError, { sequenceId, feedId, stage, attempts, metadata }, { pipeline, params, logger })`. It may be asynchronous.',
+    'The function, synchronous or asynchronous. For a task, `run(value, ctx)` returns the next value; for a predicate, `run(value, { itemId, sequenceId, metadata, params })` returns whether to skip; for a hook, `run(itemId, valueOrError, { sequenceId, feedId, stage, attempts, metadata }, { pipeline, params, logger })` returns nothing.',
   ],
-  ['`name`', 'the file’s', 'What definitions call it. A built-in task’s name cannot be taken.'],
+  ['`name`', 'the file’s', 'The name used in definitions. Names of built-in tasks are taken.'],
   ['`kind`', '`"task"`', '`"task"`, `"predicate"` or `"hook"`.'],
   ['`description`', 'none', 'Shown by `GET /tasks`.'],
   [
     '`params`',
-    'takes none',
-    'A JSON Schema (draft 2020-12, `default`s are filled in) or a zod schema of what stands under `with`; the checked result is `ctx.params`.',
+    'no parameters',
+    'A JSON Schema (draft 2020-12, `default`s are filled in) or a zod schema for `with`; the validated parameters are `ctx.params`.',
   ],
-  ['`concurrency`', 'no limit', 'At most so many at a time in a stage, unless the stage has a limit of its own.'],
-  ['`rateLimit`', 'no limit', '`{ limit, perSeconds }`: at most so many starts in any window of that length.'],
-  ['`timeoutSeconds`', 'none', 'How long an attempt may take, unless the stage says otherwise.'],
+  ['`concurrency`', 'no limit', 'Maximum number of concurrent executions in a stage, unless the stage sets its own limit.'],
+  ['`rateLimit`', 'no limit', '`{ limit, perSeconds }`: at most `limit` starts in any window of `perSeconds`.'],
+  ['`timeoutSeconds`', 'none', 'Timeout of an attempt, unless the stage sets its own.'],
   [
     '`thread`',
     '`false`',
-    'For work that keeps a processor busy: it runs in a worker thread, and a timeout or a cancel really ends it. What goes in and out is copied (structured clone).',
+    'For CPU-bound work: the task runs in a worker thread, and a timeout or cancellation really stops it. Values are copied to and from the thread (structured clone).',
   ],
 ];
 
 const contextFields = [
-  ['`params`', 'The checked parameters.'],
-  ['`itemId`, `sequenceId`, `metadata`', 'Of the item.'],
-  ['`pipeline`, `stage`, `task`, `worker`', 'Where it runs.'],
+  ['`params`', 'The validated parameters.'],
+  ['`itemId`, `sequenceId`, `metadata`', 'The item.'],
+  ['`pipeline`, `stage`, `task`, `worker`', 'The place where the task runs.'],
   ['`attempt`', '1 for the first execution.'],
-  ['`signal`', 'Aborts on timeout, cancel and forced shutdown. In a thread it never does; there the thread is ended.'],
-  ['`onAbort(listener)`', 'Calls `listener(reason)` when the signal would abort; cheaper, since no signal is made. Not in a thread.'],
+  ['`signal`', 'Aborts on timeout, cancellation and forced shutdown. It never aborts in a thread, which is terminated instead.'],
+  [
+    '`onAbort(listener)`',
+    'Calls `listener(reason)` when `signal` would abort; cheaper, because no signal is created. Not available in a thread.',
+  ],
   [
     '`setStatus(text, { minIntervalSeconds })`',
-    'Shows in the worker’s state and as a `progress` event; `false` when it was too soon after the last one.',
+    'Shows the text in the worker’s state and as a `progress` event; returns `false` if it is too soon after the last one.',
   ],
-  ['`progress(fraction)`', 'How much is done, 0 to 1.'],
-  ['`permanent(message)`', 'Makes an error that is not retried: `throw ctx.permanent(…)`.'],
-  ['`retryAfter(seconds, message)`', 'Makes an error that is retried after so long.'],
-  ['`logger`', '`debug`, `info`, `warn` and `error`, each `(fields, message)`.'],
+  ['`progress(fraction)`', 'Reports the fraction that is done, 0 to 1.'],
+  ['`permanent(message)`', 'Creates an error that is not retried: `throw ctx.permanent(…)`.'],
+  ['`retryAfter(seconds, message)`', 'Creates an error that is retried after `seconds`.'],
+  ['`logger`', 'Methods `debug`, `info`, `warn` and `error`, each `(fields, message)`.'],
 ];
 
 export function tasksPage(): string {
@@ -77,24 +80,24 @@ export function tasksPage(): string {
   return page(
     'Tasks',
     'tasks/ and scripts/docs/tasks.ts',
-    `A stage names tasks, \`tasks: [hash]\` or, with parameters, \`tasks: [{ task: hash, with: { field: digest } }]\`. Each gets the value that the one before it returned. \`GET /tasks\` lists what a running service has, with the JSON Schema of its parameters; parameters are checked when a definition is made, and every fault is listed.`,
+    `A stage names tasks, \`tasks: [hash]\` or, with parameters, \`tasks: [{ task: hash, with: { field: digest } }]\`. Each task gets the value that the previous one returned. \`GET /tasks\` lists the tasks of a running service with the JSON Schema of their parameters. Parameters are checked when a definition is created, and all faults are reported.`,
     '## Templates',
-    `Strings in the parameters may hold \`{{ … }}\`: a [JSONata](https://docs.jsonata.org) expression over \`{ value, metadata, itemId, sequenceId, secrets }\`, compiled with the definition and evaluated for each attempt. A string that is one template and nothing else becomes what the expression finds, with its type; otherwise what it finds is put into the text. An expression that finds nothing, or \`null\` in the middle of a text, fails the item at once: an address with a hole in it is worse than an error. The templates of one task may find 32 MB in an item together; one alone may find anything. Parameters that are texts of a language of their own, such as the \`expression\` of \`jsonata\`, hold no templates.`,
+    `Strings in the parameters may contain \`{{ … }}\`: a [JSONata](https://docs.jsonata.org) expression over \`{ value, metadata, itemId, sequenceId, secrets }\`, compiled with the definition and evaluated for each attempt. A string that consists of one template becomes the result of the expression, with its type; otherwise the result is inserted into the text. An expression without a result, or with the result \`null\` inside a text, fails the item at once: a URL with a hole in it is worse than an error. The results of several templates of a task may total 32 MB per item; a single template has no such limit. Parameters in a language of their own, such as the \`expression\` of \`jsonata\`, cannot contain templates.`,
     codeBlock('yaml', templateExample),
-    `\`secrets.NAME\` is the environment variable \`SECRET_NAME\`; a definition that names one that is not set is refused. In the log, in errors and in statuses of workers it is replaced by \`[secret NAME]\`, also where it stands in base64, in a URL or in JSON. A request that it is part of follows no redirect to another origin. What a task makes of it in an item’s value is its own affair.`,
+    `\`secrets.NAME\` is the value of the environment variable \`SECRET_NAME\`; a definition that names a secret that is not set is refused. The log, errors and worker statuses show \`[secret NAME]\` in its place, even if it is encoded in base64, a URL or JSON. A request that contains a secret follows no redirect to another origin. Values of items are not masked: a secret that a task puts there stays there.`,
     '## Built-in tasks',
     ...tasks.filter(({ kind }) => kind === 'task').flatMap(section),
     '## Built-in predicates',
-    `A stage’s \`skipIf\` names a predicate. When it says so, the item skips the stage’s tasks and goes on with the value that it has.`,
+    `A stage’s \`skipIf\` names a predicate. If it returns true, the item skips the stage’s tasks and continues with its value unchanged.`,
     ...tasks.filter(({ kind }) => kind === 'predicate').flatMap(section),
     '## Built-in hooks',
-    `A stage’s \`onSuccess\`, \`onFailure\` and \`onSkip\` name hooks. They are told of an item and change nothing about it. In the templates of an \`onFailure\` hook \`value\` is what the stage was given, and \`error\` has the \`type\` and \`message\`.`,
+    `A stage’s \`onSuccess\`, \`onFailure\` and \`onSkip\` name hooks. They are notified about an item and cannot change it. In the templates of an \`onFailure\` hook, \`value\` is the value that entered the stage, and \`error\` has \`type\` and \`message\`.`,
     ...tasks.filter(({ kind }) => kind === 'hook').flatMap(section),
     '## Your own',
-    `\`TASKS_DIR\` names a folder of modules, \`.js\`, \`.mjs\` or \`.ts\` (types are taken out, so no enums), one a file. Each default export is a plain object, which needs no import of Sluice. Subfolders are left alone, so that tasks can share code. All files are checked at start, and every bad one is named.`,
+    `\`TASKS_DIR\` names a folder of modules, \`.js\`, \`.mjs\` or \`.ts\` (types are stripped, so enums are not supported), one task per file. Each default export is a plain object and does not need to import Sluice. Subfolders are ignored, so that tasks can share code there. All files are checked at start, and every invalid one is reported.`,
     codeBlock('ts', ownTask),
-    table(['Field', 'Default', 'What it is'], moduleFields),
-    `Any error that \`run\` throws is retried as the stage says; an error with \`permanent: true\` is not, one with \`retryAfterSeconds\` is retried after so long.`,
+    table(['Field', 'Default', 'Meaning'], moduleFields),
+    `An error that \`run\` throws is retried as the stage defines. An error with \`permanent: true\` is not retried; one with \`retryAfterSeconds\` is retried after that time.`,
     table(['In `ctx`', ''], contextFields),
   );
 }
@@ -105,7 +108,7 @@ function section({ name, kind, description, paramsSchema }: TaskDeclaration): st
   return [
     `### ${code(name)}`,
     description,
-    table(['Parameter', 'Takes', 'Default', 'What for'], parameterRows(schema)),
+    table(['Parameter', 'Type', 'Default', 'Meaning'], parameterRows(schema)),
     ...examples.map((example) => codeBlock('yaml', stringify(asUsed(name, kind, example), { lineWidth: 120 }))),
   ];
 }

@@ -12,7 +12,7 @@ export type RateLimit = z.infer<typeof rateLimitSchema>;
 const useShape = {
   task: z.string().min(1),
   with: z.record(z.string(), z.unknown()).optional().meta({
-    description: 'Its parameters, as its own schema wants them. Strings in them may hold templates, `{{ … }}`.',
+    description: 'Parameters, as defined by the task’s own schema. Strings may contain templates, `{{ … }}`.',
   }),
 };
 
@@ -23,10 +23,10 @@ export const taskUseSchema = z
     z.string().min(1),
     z.strictObject({
       ...useShape,
-      limiter: nameSchema.optional().meta({ description: 'A limiter of the section `limits`, shared with all who name it.' }),
+      limiter: nameSchema.optional().meta({ description: 'A limiter of the section `limits`, shared by every task that names it.' }),
     }),
   ])
-  .meta({ description: 'A registered task by its name, or by its name with parameters.' });
+  .meta({ description: 'A registered task: its name, or its name with parameters.' });
 export type TaskUse = z.infer<typeof taskUseSchema>;
 /** Of a hook or a predicate. */
 export type HookUse = z.infer<typeof hookUseSchema>;
@@ -39,32 +39,33 @@ const attemptsSchema = z.int().min(1).max(1000);
 export const stageDefinitionSchema = z
   .strictObject({
     name: stageNameSchema,
-    workers: z.int().min(1).default(1).meta({ description: 'How many items run in this stage at the same time.' }),
+    workers: z.int().min(1).default(1).meta({ description: 'Maximum number of items that run in this stage at the same time.' }),
     tasks: z.array(taskUseSchema).min(1).max(64),
     retry: retryModeSchema
       .default('per_task')
-      .meta({ description: '`per_task` repeats the task that failed; `per_stage` starts the stage again with the value that came in.' }),
-    taskAttempts: attemptsSchema.default(3).meta({ description: 'Executions of a task in all (`per_task`).' }),
-    taskWaitSeconds: secondsSchema.default(1).meta({ description: 'The wait before a repetition; the base of an exponential one.' }),
+      .meta({ description: '`per_task` repeats the failed task; `per_stage` restarts the stage with the value that entered it.' }),
+    taskAttempts: attemptsSchema.default(3).meta({ description: 'Maximum number of executions of a task (`per_task`).' }),
+    taskWaitSeconds: secondsSchema.default(1).meta({ description: 'The wait before a retry; for `exponential`, the first wait.' }),
     backoff: backoffSchema.default('fixed'),
     maxWaitSeconds: secondsSchema.default(300),
     jitter: z.number().min(0).max(1).default(0).meta({ description: 'Each wait is multiplied by 1 ± jitter.' }),
     taskTimeoutSeconds: z.number().gt(0).max(31_536_000).optional(),
-    stageAttempts: attemptsSchema.default(3).meta({ description: 'Passes of the whole stage in all (`per_stage`).' }),
-    unpackArgs: z.boolean().default(false).meta({ description: 'An array is spread as positional arguments before `ctx`.' }),
+    stageAttempts: attemptsSchema.default(3).meta({ description: 'Maximum number of executions of the whole stage (`per_stage`).' }),
+    unpackArgs: z.boolean().default(false).meta({ description: 'Spread an array as positional arguments before `ctx`.' }),
     taskConcurrencyLimits: z.record(z.string(), z.int().min(1)).default({}),
     taskRateLimits: z.record(z.string(), rateLimitSchema).default({}),
-    onSuccess: hookUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
-    onFailure: hookUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
-    onSkip: hookUseSchema.optional().meta({ description: 'A hook by its name, or by its name with parameters.' }),
-    skipIf: hookUseSchema.optional().meta({ description: 'A predicate by its name, or by its name with parameters.' }),
-    queueCapacity: z
-      .int()
-      .min(1)
-      .max(100_000_000)
-      .optional()
-      .meta({ description: 'How many items the stage before may hand over ahead of time; by default max(100, workers × 10).' }),
-    pull: z.boolean().default(false).meta({ description: 'No buffer: the stage before holds its item until a worker here asks.' }),
+    onSuccess: hookUseSchema.optional().meta({ description: 'A hook: its name, or its name with parameters.' }),
+    onFailure: hookUseSchema.optional().meta({ description: 'A hook: its name, or its name with parameters.' }),
+    onSkip: hookUseSchema.optional().meta({ description: 'A hook: its name, or its name with parameters.' }),
+    skipIf: hookUseSchema.optional().meta({ description: 'A predicate: its name, or its name with parameters.' }),
+    queueCapacity: z.int().min(1).max(100_000_000).optional().meta({
+      description:
+        'Maximum number of items that wait here after the previous stage has handed them over; by default max(100, workers × 10).',
+    }),
+    pull: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'No buffer: a worker of the previous stage keeps its item until a worker here is free.' }),
   })
   .meta({ id: 'StageDefinition' });
 
@@ -109,17 +110,18 @@ export const definitionExample = {
 /** What a key that feeds, and may do no more, can ask for beside its items. A key may have the same for all its pipelines. */
 export const feedOptionsOfDefinitionSchema = z
   .strictObject({
-    targetStage: z.boolean().optional().meta({ description: 'It may choose the stage to begin at.' }),
-    rerun: z.boolean().optional().meta({ description: 'It may run items again that have ended, `onDuplicate: rerun`.' }),
+    targetStage: z.boolean().optional().meta({ description: 'Allows choosing the stage to start from.' }),
+    rerun: z.boolean().optional().meta({ description: 'Allows `onDuplicate: rerun`, which runs ended items again.' }),
     priorityMin: z
       .int()
       .min(0)
       .max(PRIORITY_MAX)
       .optional()
-      .meta({ description: `The most urgent priority that it may give, by default ${PRIORITY_DEFAULT}.` }),
+      .meta({ description: `The most urgent priority allowed, by default ${PRIORITY_DEFAULT}.` }),
   })
   .meta({
-    description: 'What keys with `feed` alone may ask for, beyond feeding new items from the first stage on at the default priority.',
+    description:
+      'The options allowed to keys that have only the scope `feed`, beyond feeding new items to the first stage at the default priority.',
     examples: [{ targetStage: true, rerun: true, priorityMin: 10 }],
   });
 

@@ -21,19 +21,19 @@ export const feedViewSchema = z
   .object({
     feedId: z.string(),
     createdAt: instantSchema,
-    total: z.int().meta({ description: 'Items accepted; it grows while the body is still being sent.' }),
-    queued: z.int().meta({ description: 'Waiting: for a worker, or between two attempts.' }),
-    inProgress: z.int().meta({ description: 'Held by a worker.' }),
+    total: z.int().meta({ description: 'Accepted items; grows while the body is still being sent.' }),
+    queued: z.int().meta({ description: 'Items waiting for a worker, or between two attempts.' }),
+    inProgress: z.int().meta({ description: 'Items that a worker is processing.' }),
     completed: z.int(),
     failed: z.int(),
     cancelled: z.int(),
-    duplicates: z.int().meta({ description: 'Items that were not taken because their id was known.' }),
+    duplicates: z.int().meta({ description: 'Items not accepted because their id was already known.' }),
     done: z.boolean().meta({ description: 'True when the whole body has arrived and every item has ended.' }),
     throughputPerSecond: z
       .number()
-      .meta({ description: 'Items completed or failed a second: of late while it runs, on average when done.' }),
+      .meta({ description: 'Items completed or failed per second: the recent rate while the feed runs, the average when it is done.' }),
     etaSeconds: z.number().nullable().meta({
-      description: 'Until the items accepted so far have ended, at that rate; 0 when done, null when nothing is known yet.',
+      description: 'Estimated time until the items accepted so far have ended; 0 when done, null while unknown.',
     }),
   })
   .meta({
@@ -58,18 +58,18 @@ export const waitBodySchema = z
       .max(10_000),
     returnWhen: returnWhenSchema.default('ALL_COMPLETED').meta({
       description:
-        'When to answer: when all have ended, when any has, or when any has failed. Items that ended before the request count, too.',
+        'When to answer: once all items have ended, once any has ended, or once any has failed. Items that ended before the request count.',
     }),
-    timeoutSeconds: waitSecondsSchema.optional().meta({ description: 'How long to wait at most; without it, as long as it takes.' }),
+    timeoutSeconds: waitSecondsSchema.optional().meta({ description: 'Maximum time to wait; without it, as long as it takes.' }),
   })
   .meta({ id: 'WaitBody', examples: [{ itemIds: ['order-1', 'order-2'], returnWhen: 'FIRST_EXCEPTION', timeoutSeconds: 30 }] });
 
 export const waitReplySchema = z
   .object({
-    done: z.array(resultSchema).meta({ description: 'Those that have ended, in the order of `itemIds`.' }),
-    pending: z.array(z.string()).meta({ description: 'Those that have not, in the order of `itemIds`.' }),
+    done: z.array(resultSchema).meta({ description: 'Results of the items that have ended, in the order of `itemIds`.' }),
+    pending: z.array(z.string()).meta({ description: 'Ids of the items that have not ended, in the order of `itemIds`.' }),
     omitted: z.array(z.string()).optional().meta({
-      description: 'Those that have ended, too, but whose results do not fit into this answer (32 MiB): ask for fewer at a time.',
+      description: 'Ids of items that have ended but whose results do not fit into this answer (32 MiB). Ask for fewer items at a time.',
     }),
   })
   .meta({ id: 'WaitReply', examples: [{ done: [resultExample], pending: ['order-4712'] }] });

@@ -70,7 +70,7 @@ export const statusEventSchema = z
     final: z.boolean().meta({ description: 'True on the event that ends the item.' }),
     worker: z.string().nullable(),
     timestamp: instantSchema,
-    metadata: metadataSchema.meta({ description: 'What the status adds: the error and next attempt of a retry, the error of a failure.' }),
+    metadata: metadataSchema.meta({ description: 'Details of the status: the error and next attempt of a retry, the error of a failure.' }),
   })
   .meta({ id: 'StatusEvent', examples: [statusEventExample] });
 export type StatusEvent = z.infer<typeof statusEventSchema>;
@@ -129,7 +129,7 @@ export const waitingForSchema = z
     limiter: z.string().optional(),
     stage: z.string().optional(),
   })
-  .meta({ id: 'WaitingFor', description: 'What an unfinished item waits for; `until` when that is known.' });
+  .meta({ id: 'WaitingFor', description: 'The reason why an unfinished item waits; `until` if that is known.' });
 export type WaitingFor = z.infer<typeof waitingForSchema>;
 
 export const itemSummaryExample = {

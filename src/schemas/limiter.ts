@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { instantSchema } from './names.ts';
 
-const concurrencySchema = z.int().min(1).max(1_000_000).meta({ description: 'At most so many executions at the same time.' });
+const concurrencySchema = z.int().min(1).max(1_000_000).meta({ description: 'Maximum number of executions at the same time.' });
 const limitSchema = z
   .number()
   .gt(0)
   .max(1_000_000_000)
-  .meta({ description: 'At most so much begins in any window of `perSeconds`: executions, or what `weight` says.' });
+  .meta({ description: 'Maximum that may start in any window of `perSeconds`: a number of executions, or the sum of their `weight`.' });
 const perSecondsSchema = z.number().min(0.001).max(86_400);
 const expressionSchema = z.string().min(1).max(65_536);
 
@@ -18,10 +18,10 @@ export const limiterSettingsSchema = z
     perSeconds: perSecondsSchema.optional(),
     key: expressionSchema.optional().meta({
       description:
-        'An expression over `{ value, metadata }`: each of its results has the limits for itself, such as each customer or host.',
+        'An expression over `{ value, metadata }`. The limits apply to each of its results separately, such as each customer or host.',
     }),
     weight: expressionSchema.optional().meta({
-      description: 'An expression over `{ value, metadata }`: how much of `limit` an execution takes, such as its tokens; else 1.',
+      description: 'An expression over `{ value, metadata }` for how much of `limit` an execution uses, such as its tokens; 1 by default.',
     }),
   })
   .refine(({ limit, perSeconds }) => (limit === undefined) === (perSeconds === undefined), {
@@ -51,9 +51,9 @@ export const limiterPatchSchema = z
 export type LimiterPatch = z.infer<typeof limiterPatchSchema>;
 
 const usageShape = {
-  inUse: z.int().meta({ description: 'Executions that run under it.' }),
-  waiting: z.int().meta({ description: 'Workers that wait for it.' }),
-  heldUntil: instantSchema.nullable().meta({ description: 'Until then it lets nobody go, because a server asked for a pause.' }),
+  inUse: z.int().meta({ description: 'Running executions.' }),
+  waiting: z.int().meta({ description: 'Waiting workers.' }),
+  heldUntil: instantSchema.nullable().meta({ description: 'The limiter admits nothing until then, because a server asked for a pause.' }),
 };
 
 export const limiterViewExample = {
@@ -77,10 +77,10 @@ export const limiterViewSchema = z
         key: z.string().optional(),
         weight: z.string().optional(),
       })
-      .meta({ description: 'As they hold now.' }),
+      .meta({ description: 'The limits in effect.' }),
     keys: z
       .array(z.object({ key: z.string(), ...usageShape }))
-      .meta({ description: 'Of a limiter with a `key`: the busiest results of it, at most 100, those with most waiting first.' }),
+      .meta({ description: 'For a limiter with a `key`: at most 100 of its results, those with the most waiting workers first.' }),
   })
   .meta({ id: 'Limiter', examples: [limiterViewExample] });
 export type LimiterView = z.infer<typeof limiterViewSchema>;

@@ -27,7 +27,7 @@ export const pipelineSummarySchema = z
     id: z.string(),
     description: z.string().nullable(),
     state: pipelineStateSchema,
-    stages: z.array(z.string()).meta({ description: 'Their names, in order.' }),
+    stages: z.array(z.string()).meta({ description: 'Names of the stages, in order.' }),
     ...countersShape,
   })
   .meta({ id: 'PipelineSummary', examples: [pipelineSummaryExample] });
@@ -54,12 +54,10 @@ export const pipelineDetailSchema = z
     state: pipelineStateSchema,
     workers: workerNamesSchema,
     pausedStages: z.array(z.string()),
-    overrides: z
-      .record(z.string(), stageTuningSchema)
-      .meta({ description: 'What live tuning changed, by stage; it goes before the definition.' }),
+    overrides: z.record(z.string(), stageTuningSchema).meta({ description: 'Live tuning by stage; it overrides the definition.' }),
     secrets: z
       .array(z.string())
-      .meta({ description: 'Names of the secrets that its templates use, sorted: a template sees those that it names, and no others.' }),
+      .meta({ description: 'Sorted names of the secrets that the templates use. A template sees only the secrets that it names.' }),
     ...countersShape,
   })
   .meta({
@@ -72,15 +70,15 @@ export const pipelineControlledSchema = pipelineDetailSchema
   .partial({ definition: true, workers: true, overrides: true, secrets: true })
   .meta({
     id: 'ControlledPipeline',
-    description: 'To a key without `read` it has no `definition`, `workers`, `overrides` and `secrets`.',
+    description: 'For a key without `read`, `definition`, `workers`, `overrides` and `secrets` are absent.',
     examples: [pipelineExample],
   });
 
 /** A pipeline after its definition was put. */
 export const pipelinePutSchema = pipelineDetailSchema
   .extend({
-    changes: z.array(stageChangeSchema).meta({ description: 'What is different in its stages; empty when nothing is.' }),
-    moved: z.array(movedSchema).meta({ description: 'Of each stage that is gone, what became of its items.' }),
+    changes: z.array(stageChangeSchema).meta({ description: 'Changes to the stages; empty if there are none.' }),
+    moved: z.array(movedSchema).meta({ description: 'For each removed stage, where its items went.' }),
   })
   .meta({
     id: 'PipelinePut',

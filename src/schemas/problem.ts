@@ -196,7 +196,7 @@ export const ERROR_CODES = {
   },
   'line-too-large': {
     title: 'A line of the NDJSON body exceeds the size limit',
-    fix: 'Keep each line under 1 MiB.',
+    fix: 'Keep each line under the limit, which is BODY_LIMIT_BYTES.',
     example: { detail: 'Line 3 is longer than 1048576 bytes. 2 items before it were accepted.' },
   },
   'value-too-large': {

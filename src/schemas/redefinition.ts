@@ -7,20 +7,23 @@ export const stageChangeSchema = z
     stage: z.string(),
     change: z.enum(['added', 'removed', 'renamed', 'reordered', 'changed']).meta({
       description:
-        '`renamed`: a stage with the same tasks stands in the place of one that is gone. `reordered`: it has another place among those that stay.',
+        '`renamed`: the stage took the place of a removed one with the same tasks. `reordered`: its position among the remaining stages changed.',
     }),
-    from: z.string().optional().meta({ description: 'The name before, of a stage that was renamed.' }),
-    fields: z.array(z.string()).optional().meta({ description: 'What is different in a stage that was changed.' }),
+    from: z.string().optional().meta({ description: 'The previous name of a renamed stage.' }),
+    fields: z.array(z.string()).optional().meta({ description: 'The fields of a changed stage that differ.' }),
   })
   .meta({ id: 'StageChange', examples: [{ stage: 'Price', change: 'changed', fields: ['workers'] }] });
 export type StageChange = z.infer<typeof stageChangeSchema>;
 
 export const movedSchema = z
   .object({
-    from: z.string().meta({ description: 'The stage that is gone.' }),
-    to: z.string().nullable().meta({ description: 'Where its items go on; null: they are completed, since nothing comes after.' }),
-    items: z.int().meta({ description: 'Those that waited there, and went on at once.' }),
-    running: z.int().meta({ description: 'Those that a worker holds: they end there by the old definition, then go on.' }),
+    from: z.string().meta({ description: 'The removed stage.' }),
+    to: z
+      .string()
+      .nullable()
+      .meta({ description: 'The stage where its items continue; null if they are completed because no stage follows.' }),
+    items: z.int().meta({ description: 'Waiting items, which moved at once.' }),
+    running: z.int().meta({ description: 'Items in a worker: they finish under the old definition, then move.' }),
   })
   .meta({ id: 'MovedItems', examples: [{ from: 'Check', to: 'Price', items: 12, running: 1 }] });
 export type MovedItems = z.infer<typeof movedSchema>;
@@ -28,15 +31,15 @@ export type MovedItems = z.infer<typeof movedSchema>;
 /** What can be changed of a stage that runs; a field that is given replaces the one of the definition. */
 export const stageTuningSchema = z
   .strictObject({
-    workers: z.int().min(1).optional().meta({ description: 'Surplus workers leave after their item, new ones begin at once.' }),
+    workers: z.int().min(1).optional().meta({ description: 'Surplus workers stop after their current item; new ones start at once.' }),
     taskConcurrencyLimits: z
       .record(z.string(), z.int().min(1))
       .optional()
-      .meta({ description: 'All of them: a task that is not named has none.' }),
+      .meta({ description: 'Replaces all limits of this kind: a task that is not named has none.' }),
     taskRateLimits: z
       .record(z.string(), rateLimitSchema)
       .optional()
-      .meta({ description: 'All of them: a task that is not named has none.' }),
+      .meta({ description: 'Replaces all limits of this kind: a task that is not named has none.' }),
     queueCapacity: z.int().min(1).max(100_000_000).optional(),
   })
   .meta({ id: 'StageTuning', examples: [{ workers: 8 }] });
@@ -58,8 +61,8 @@ const settingsExample = { workers: 2, taskConcurrencyLimits: {}, taskRateLimits:
 export const stageTunedSchema = z
   .object({
     stage: stageNameSchema,
-    effective: stageSettingsSchema.meta({ description: 'What holds now.' }),
-    defined: stageSettingsSchema.meta({ description: 'What the definition says.' }),
+    effective: stageSettingsSchema.meta({ description: 'The settings in effect.' }),
+    defined: stageSettingsSchema.meta({ description: 'The settings of the definition.' }),
   })
   .meta({
     id: 'StageTuned',

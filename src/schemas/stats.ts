@@ -18,8 +18,8 @@ const priceStatsExample = {
 export const stageStatsSchema = z
   .object({
     stageName: z.string(),
-    pendingItems: z.int().meta({ description: 'Waiting in this stage: in its queue, or between two attempts.' }),
-    inProgressItems: z.int().meta({ description: 'Held by a worker of this stage.' }),
+    pendingItems: z.int().meta({ description: 'Items waiting in the queue of this stage, or between two attempts.' }),
+    inProgressItems: z.int().meta({ description: 'Items in a worker of this stage.' }),
     completedItems: z.int(),
     failedItems: z.int(),
     skippedItems: z.int(),
@@ -85,12 +85,12 @@ export const pipelineStatsSchema = z
     throughputPerSecond: z.number(),
     latencySeconds: z
       .object({ p50: z.number().nullable(), p90: z.number().nullable(), p99: z.number().nullable() })
-      .meta({ description: 'From acceptance to the final state, over the last minute.' }),
+      .meta({ description: 'Time from acceptance to the final state, over the last minute.' }),
     bottleneck: z.object({ stage: z.string(), reason: bottleneckReasonSchema }).nullable(),
     etaSeconds: z.number().nullable(),
-    handlersIgnoringSignal: z
-      .int()
-      .meta({ description: 'Task executions that still run although they timed out or were cancelled: their handler ignores its signal.' }),
+    handlersIgnoringSignal: z.int().meta({
+      description: 'Task executions that still run although they timed out or were cancelled, because their handler ignores its signal.',
+    }),
     asOf: eventIdSchema,
   })
   .meta({ id: 'PipelineStats', examples: [statsExample] });
@@ -170,7 +170,7 @@ export const errorSummarySchema = z
     totalFailed: z.int(),
     errorsByType: z.record(z.string(), z.int()),
     errorsByStage: z.record(z.string(), z.int()),
-    failedItems: z.array(failedItemSchema).meta({ description: 'The newest failures last, at most 1000; the counts cover all.' }),
+    failedItems: z.array(failedItemSchema).meta({ description: 'At most 1000 failures, the newest last; the counts cover all.' }),
   })
   .meta({ id: 'ErrorSummary', examples: [errorSummaryExample] });
 export type ErrorSummary = z.infer<typeof errorSummarySchema>;

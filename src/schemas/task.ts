@@ -8,7 +8,7 @@ export const taskInfoSchema = z
     name: z.string(),
     kind: taskKindSchema,
     description: z.string(),
-    paramsSchema: z.record(z.string(), z.unknown()).nullable().meta({ description: 'JSON Schema of the `with` of a task.' }),
+    paramsSchema: z.record(z.string(), z.unknown()).nullable().meta({ description: 'JSON Schema of the task’s parameters (`with`).' }),
   })
   .meta({ id: 'TaskInfo' });
 export type TaskInfo = z.infer<typeof taskInfoSchema>;

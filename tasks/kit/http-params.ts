@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 export const methodSchema = z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-export const urlSchema = z.string().min(1).max(16_384).meta({ description: 'Where to; `http:` or `https:`.' });
+export const urlSchema = z.string().min(1).max(16_384).meta({ description: 'The URL, `http:` or `https:`.' });
 
 export const headersSchema = z
   .record(
@@ -13,7 +13,7 @@ export const headersSchema = z
       .regex(/^[^\p{Cc}]*$/u, 'must have no control character'),
   )
   .default({})
-  .meta({ description: 'Sent with it.' });
+  .meta({ description: 'Headers of the request.' });
 
 export const timeoutSchema = z.number().min(0.001).max(86_400);
 

@@ -18,9 +18,9 @@ export function declareLogHook(source: LogHookSource): TaskDeclaration {
     description: source.description,
     params: z
       .strictObject({
-        level: z.enum(LEVELS).default(source.level).meta({ description: 'How severe the record is.' }),
-        message: z.string().min(1).max(10_000).default(source.message).meta({ description: 'What it says.' }),
-        includeValue: z.boolean().default(false).meta({ description: 'Whether it shows the value, too.' }),
+        level: z.enum(LEVELS).default(source.level).meta({ description: 'The level of the log record.' }),
+        message: z.string().min(1).max(10_000).default(source.message).meta({ description: 'The message of the log record.' }),
+        includeValue: z.boolean().default(false).meta({ description: 'Whether the record includes the value.' }),
       })
       .meta({ examples: [{ level: 'debug', message: 'done with {{ value.sku }}' }] }),
     prepare:

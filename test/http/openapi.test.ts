@@ -52,9 +52,15 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
+/** By their text: hundreds of replies have the schema of a problem. */
+const compiled = new Map<string, ValidateFunction>();
+
 /** A validator of a schema that stands in the document. It throws when a reference leads nowhere. */
 function compile(schema: object): ValidateFunction {
-  return ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/components/', '"openapi#/components/')) as object);
+  const text = JSON.stringify(schema).replaceAll('"#/components/', '"openapi#/components/');
+  const known = compiled.get(text) ?? ajv.compile(JSON.parse(text) as object);
+  compiled.set(text, known);
+  return known;
 }
 
 function expectFits(validate: ValidateFunction, example: unknown, where: string): void {

@@ -145,7 +145,7 @@ export interface PutOutcome {
   pipeline: PipelineDescription;
   /** Empty when nothing is different. */
   changes: StageChange[];
-  /** Of each stage that is gone, what became of its items. */
+  /** For each removed stage, where its items went. */
   moved: MovedItems[];
 }
 

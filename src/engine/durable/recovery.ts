@@ -6,7 +6,7 @@ import type { Durable, StoredCounters, StoredStages } from './durable.ts';
 /** What a start found of a pipeline. */
 export interface Recovered {
   queued: number;
-  /** Were running when the process before ended; they are queued again. */
+  /** Items that were running when the previous process ended; they are queued again. */
   running: number;
   retrying: number;
   /** Were running in too many processes that crashed: they have failed. */

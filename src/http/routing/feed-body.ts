@@ -4,7 +4,7 @@ import { NDJSON_TYPES } from '../bodies/ndjson-body.ts';
 import { invalidInput } from '../problems/faults.ts';
 
 const lineSchema = z.unknown().meta({
-  description: 'One item a line.',
+  description: 'One item per line.',
   examples: ['{"id":"order-4711","sku":"A7","quantity":3}\n{"id":"order-4712","sku":"B2"}\n'],
 });
 

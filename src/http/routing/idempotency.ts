@@ -12,8 +12,8 @@ export const idempotencyHeaders = z.object({
     .optional()
     .meta({
       description:
-        'Makes the request safe to repeat: the same key gives the first answer again, while the first request still runs after waiting for it. ' +
-        'Another request under the same key is refused. Each API key has its own. A refused request may be sent again under its key. Keys are kept for a day, ' +
+        'Makes the request safe to repeat: a request with the same key gets the first answer again, and waits for it while the first request is still running. ' +
+        'A different request with the same key is refused. Each API key has its own set of keys. A refused request may be sent again under its key. Keys are kept for a day, ' +
         'the newest 10 000 of each pipeline.',
       examples: ['order-import-2026-11-23'],
     }),

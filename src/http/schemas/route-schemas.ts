@@ -37,13 +37,15 @@ export const listShape = {
     .max(1000)
     .optional()
     .meta({
-      description: `Rows a page at most, by default ${LIMIT_DEFAULT}. A page of large rows ends sooner, with the row that makes it 8 MiB; \`nextCursor\` says whether more follow.`,
+      description: `Maximum number of rows per page, by default ${LIMIT_DEFAULT}. A page of large rows ends early, with the row that brings it to 8 MiB; \`nextCursor\` says whether more follow.`,
       examples: [100],
     }),
-  cursor: z.string().min(1).max(4096).optional().meta({ description: '`nextCursor` of the page before.' }),
+  cursor: z.string().min(1).max(4096).optional().meta({ description: 'The `nextCursor` of the previous page.' }),
 };
-export const nextCursorSchema = z.string().nullable().meta({ description: 'For the next page; null on the last one.' });
-export const retiredSchema = z.int().meta({ description: 'Finished items that retention took and this list therefore lacks.' });
+export const nextCursorSchema = z.string().nullable().meta({ description: 'Cursor for the next page; null on the last page.' });
+export const retiredSchema = z
+  .int()
+  .meta({ description: 'Number of finished items that retention has removed and this list therefore omits.' });
 
 export interface Reply {
   description: string;
@@ -58,8 +60,8 @@ export const reply = (schema: z.ZodType, description: string, example?: unknown)
 });
 
 /** For replies that tell where the new thing is. */
-export const LOCATION = { location: { type: 'string', description: 'The path of what was made.' } };
-const RETRY_AFTER = { 'retry-after': { type: 'integer', description: 'Seconds after which to send the request again.' } };
+export const LOCATION = { location: { type: 'string', description: 'The path of the new resource.' } };
+const RETRY_AFTER = { 'retry-after': { type: 'integer', description: 'Seconds to wait before sending the request again.' } };
 const PROBLEM_HEADERS: Partial<Record<number, Reply['headers']>> = {
   401: { 'www-authenticate': { type: 'string', description: 'The scheme to authenticate with.' } },
   429: RETRY_AFTER,
@@ -69,7 +71,7 @@ const PROBLEM_HEADERS: Partial<Record<number, Reply['headers']>> = {
 /** The same list, one row a line, when `Accept` asks for it. */
 export const NDJSON = 'application/x-ndjson';
 export const listReply = (schema: z.ZodType, row: z.ZodType, description: string, examples: { page: unknown; row: unknown }): Reply => ({
-  description: `${description} As \`${NDJSON}\` one row a line, up to \`limit\` or the end.`,
+  description: `${description} As \`${NDJSON}\` one row per line, up to \`limit\` or the end of the list.`,
   content: {
     'application/json': { schema, example: examples.page },
     [NDJSON]: { schema: row, example: examples.row },
@@ -77,7 +79,7 @@ export const listReply = (schema: z.ZodType, row: z.ZodType, description: string
 });
 
 /** What all answers have that may be those of an earlier request. */
-export const REPLAYED = 'With the header `idempotency-replayed: true` it is the answer of an earlier request under the same key.';
+export const REPLAYED = 'The header `idempotency-replayed: true` marks the answer to an earlier request with the same key.';
 
 /** The error replies of a route, one a status, each naming its codes. Those that follow from what the route is are added by openapi.ts. */
 export function problems(...codes: ErrorCode[]): Record<number, Reply> {

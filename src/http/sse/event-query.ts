@@ -23,7 +23,7 @@ export const eventQuerySchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'Only events of this item. May be repeated, or hold several separated by commas; since an item id may hold commas itself, such a value stands for the whole as well as for its parts.',
+        'Only events of this item. Repeatable or comma-separated; since an item id may itself contain commas, a value with commas matches both as a whole and by its parts.',
       examples: ['order-4711'],
     }),
   feedId: z
@@ -42,7 +42,7 @@ export const eventQuerySchema = z.strictObject({
     .string()
     .optional()
     .meta({
-      description: 'An event id: what came after it is sent first. The `Last-Event-ID` header goes before it.',
+      description: 'An event id: the events after it are replayed first. The `Last-Event-ID` header takes precedence.',
       examples: ['mf3k2x1a-4711'],
     }),
   snapshotSeconds: z
@@ -52,7 +52,7 @@ export const eventQuerySchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'Adds a `snapshot` event, with the dashboard snapshot, every so many seconds: rounded to a tenth up to one second, to a second up to a minute, to a minute after that. Of a pipeline so large that a snapshot takes long they come further apart.',
+        'Adds a `snapshot` event with the dashboard snapshot at this interval in seconds, rounded to tenths below one second, to seconds below a minute, and to minutes above. If a snapshot takes long because the pipeline is large, the interval grows.',
       examples: [1],
     }),
 });
