@@ -56,9 +56,10 @@ export interface StoredFeed {
   maker: string | null;
 }
 
-/** `request` is null where the key is to be forgotten. */
+/** What is known of an idempotency key. */
 export interface StoredAnswer {
   key: string;
+  /** null in what the engine has not written yet, where the key is to be forgotten; a store never has such a row. */
   request: string | null;
   body: string;
   feed: string;
@@ -88,7 +89,10 @@ export interface PipelineWrites {
   feeds: StoredFeed[];
   /** Ordinals. */
   removedFeeds: number[];
+  /** New ones, and those that take the place of what the key had. */
   answers: StoredAnswer[];
+  /** Keys. */
+  removedAnswers: string[];
   ends: StoredEnds | null;
   /** Ends up to this one are needed no more. */
   endsBefore: number;
@@ -145,6 +149,12 @@ export interface Shelf {
   /** Those of the oldest `limit` forgotten feeds whose items are all gone. */
   emptyFeeds(limit: number): number[];
   answer(key: string): StoredAnswer | undefined;
+  /** Bytes of the answer that a key has, 0 for none as yet; undefined when there is no such key. */
+  answerSize(key: string): number | undefined;
+  /** How many keys there are, and the bytes of all their answers. */
+  answerTotals(): { count: number; bytes: number };
+  /** The oldest keys by `at`, oldest first. */
+  oldestAnswers(limit: number): { key: string; at: number; bytes: number }[];
   /** The chunk that holds an end, or the next one. */
   endsFrom(number: number): StoredEnds | undefined;
   events(): StoredEvents[];

@@ -2,6 +2,7 @@ import type { PipelineDefinition } from '../../schemas/definition.ts';
 import type { StageTuning } from '../../schemas/redefinition.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
+import { ANSWERS_AGE_MS, ANSWERS_CHARACTERS, ANSWERS_MAX } from '../feeds/answers.ts';
 import type { Core, Identity } from '../flow/core.ts';
 import type { LedgerState } from '../flow/ledger.ts';
 import { Feed } from '../model/feed.ts';
@@ -11,6 +12,7 @@ import { HELD_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { Flusher } from './flusher.ts';
 import { type RowReferences, toItem } from './item-codec.ts';
 import { Journal } from './journal.ts';
+import { type KeyBounds, KeyRetirement } from './key-retirement.ts';
 import { Beyond } from './queue-rest.ts';
 import { Retirement, type RetirementState } from './retirement.ts';
 import { StoredItems } from './stored-items.ts';
@@ -61,6 +63,7 @@ export interface DurableSources {
   control: () => StoredControl;
 }
 
+const KEY_BOUNDS: KeyBounds = { most: ANSWERS_MAX, bytes: ANSWERS_CHARACTERS, ageMs: ANSWERS_AGE_MS };
 /** How many feeds that are no longer listed are remembered for their items. */
 const OLD_FEEDS = 1000;
 const EMPTY_FEEDS = 200;
@@ -106,6 +109,7 @@ export class Durable {
       events,
       items: this.items,
       retirement: this.retirement,
+      keys: new KeyRetirement(this.shelf, () => time.clock.now(), KEY_BOUNDS),
       counters: () => JSON.stringify(this.counters()),
       fact: (name) => {
         switch (name) {

@@ -5,6 +5,7 @@ import type { PipelineWrites, StoredAnswer, StoredEnds, StoredFeed } from '../st
 import type { EngineClock } from '../time/engine-clock.ts';
 import type { Changing, Flusher } from './flusher.ts';
 import { ItemWrites } from './item-writes.ts';
+import type { KeyRetirement } from './key-retirement.ts';
 import type { Retirement } from './retirement.ts';
 import type { StoredItems } from './stored-items.ts';
 
@@ -15,6 +16,7 @@ export interface JournalDeps {
   events: EventLog;
   items: StoredItems;
   retirement: Retirement;
+  keys: KeyRetirement;
   /** The counters and the like, as JSON by name; those that never change without an item need not be noted. */
   counters: () => string;
   /** What changes seldom, as JSON by name. */
@@ -194,7 +196,7 @@ export class Journal implements Changing, EventJournal {
       facts.push(['names', JSON.stringify(events.names)]);
     }
     this.captured = { ends, emptied, removed, answers: this.answers };
-    const answers = [...this.answers.values()];
+    const { answers, removedAnswers } = deps.keys.capture(this.answers);
     this.answers = new Map();
     this.eventsCaptured = events.last;
     return {
@@ -203,6 +205,7 @@ export class Journal implements Changing, EventJournal {
       feeds,
       removedFeeds,
       answers,
+      removedAnswers,
       ends,
       endsBefore,
       emptied,

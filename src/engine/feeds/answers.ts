@@ -57,7 +57,7 @@ export const ANSWER_CHARACTERS = 1024 * 1024;
 
 export const ANSWERS_MAX = 10_000;
 export const ANSWERS_AGE_MS = 86_400_000;
-const ANSWERS_CHARACTERS = 64 * 1024 * 1024;
+export const ANSWERS_CHARACTERS = 64 * 1024 * 1024;
 
 /** The newest answers, bounded by number, age and size, for as long as the process lives. */
 export class RecentAnswers implements AnswerStore {

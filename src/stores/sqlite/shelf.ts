@@ -113,6 +113,21 @@ export class SqliteShelf implements Shelf {
     return this.prepare('SELECT * FROM answers WHERE pipeline = ? AND key = ?').get(this.pipeline, key) as StoredAnswer | undefined;
   }
 
+  answerSize(key: string): number | undefined {
+    const sql = 'SELECT coalesce(octet_length(answer), 0) AS bytes FROM answers WHERE pipeline = ? AND key = ?';
+    return (this.prepare(sql).get(this.pipeline, key) as { bytes: number } | undefined)?.bytes;
+  }
+
+  answerTotals(): { count: number; bytes: number } {
+    const sql = 'SELECT count(*) AS count, coalesce(sum(octet_length(answer)), 0) AS bytes FROM answers WHERE pipeline = ?';
+    return this.prepare(sql).get(this.pipeline) as { count: number; bytes: number };
+  }
+
+  oldestAnswers(limit: number): { key: string; at: number; bytes: number }[] {
+    const sql = 'SELECT key, at, coalesce(octet_length(answer), 0) AS bytes FROM answers WHERE pipeline = ? ORDER BY at LIMIT ?';
+    return this.prepare(sql).all(this.pipeline, limit) as { key: string; at: number; bytes: number }[];
+  }
+
   endsFrom(number: number): StoredEnds | undefined {
     const sql = 'SELECT first, last, at, pairs FROM ends WHERE pipeline = ? AND last >= ? ORDER BY last LIMIT 1';
     const row = this.prepare(sql).get(this.pipeline, number) as { first: number; last: number; at: number; pairs: Uint8Array } | undefined;

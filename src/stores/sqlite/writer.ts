@@ -14,10 +14,6 @@ import {
 import { encodeEvents, encodePairs } from './event-codec.ts';
 import { keyOf } from './schema.ts';
 
-/** Of a pipeline's idempotency keys, so many and so much text are kept, for so long. */
-const ANSWERS_MAX = 10_000;
-const ANSWERS_CHARACTERS = 64 * 1024 * 1024;
-const ANSWERS_AGE_MS = 86_400_000;
 /** Rows of a dropped pipeline that go in one step. */
 const DROP_STEP = 2000;
 const CACHE_KIB = 32 * 1024;
@@ -48,8 +44,6 @@ const NEW_FIELDS = ['pipeline', ...WRITTEN_FIELDS[WRITE_NEW], 'key'];
 export class Writer {
   readonly db: Database.Database;
   private readonly statements;
-  /** Answers by pipeline: how many there are, and their characters. */
-  private readonly answers = new Map<number, { count: number; size: number }>();
   private readonly dropping: number[];
 
   constructor(file: string) {
@@ -79,8 +73,6 @@ export class Writer {
       removeFeed: db.prepare('DELETE FROM feeds WHERE key = ?'),
       answer: db.prepare('INSERT OR REPLACE INTO answers (pipeline, key, request, body, feed, answer, at) VALUES (?, ?, ?, ?, ?, ?, ?)'),
       removeAnswer: db.prepare('DELETE FROM answers WHERE pipeline = ? AND key = ?'),
-      answersKept: db.prepare('SELECT count(*) AS count, coalesce(sum(length(answer)), 0) AS size FROM answers WHERE pipeline = ?'),
-      oldAnswers: db.prepare('SELECT key, at, coalesce(length(answer), 0) AS size FROM answers WHERE pipeline = ? ORDER BY at LIMIT 200'),
       ends: db.prepare('INSERT INTO ends (pipeline, first, last, at, pairs) VALUES (?, ?, ?, ?, ?)'),
       removeEnds: db.prepare('DELETE FROM ends WHERE pipeline = ? AND last <= ?'),
       events: db.prepare('INSERT INTO events (pipeline, first, last, cells, extras) VALUES (?, ?, ?, ?, ?)'),
@@ -101,7 +93,6 @@ export class Writer {
     } catch (error) {
       // A full disk ends the transaction by itself.
       if (db.inTransaction) statements.rollback.run();
-      this.answers.clear();
       throw error;
     }
     this.dropping.push(...writes.dropped);
@@ -154,7 +145,9 @@ export class Writer {
       statements.events.run(pipeline, events.first, last, encodeEvents(events), extras);
     }
     statements.removeEvents.run(pipeline, writes.eventsBefore);
-    if (writes.answers.length > 0) this.applyAnswers(writes);
+    for (const key of writes.removedAnswers) statements.removeAnswer.run(pipeline, key);
+    for (const { key, request, body, feed, answer, at } of writes.answers)
+      statements.answer.run(pipeline, key, request, body, feed, answer, at);
     for (const [name, json] of writes.facts) statements.fact.run(pipeline, name, json);
   }
 
@@ -168,29 +161,5 @@ export class Writer {
       else if (kind === WRITE_ALL) all.run(values);
       else gone.run(values);
     });
-  }
-
-  /** Adds them, and forgets the oldest that are too many, too large or too old. */
-  private applyAnswers({ pipeline, answers }: PipelineWrites): void {
-    const { statements } = this;
-    let newest = 0;
-    for (const { key, request, body, feed, answer, at } of answers) {
-      if (request === null) statements.removeAnswer.run(pipeline, key);
-      else statements.answer.run(pipeline, key, request, body, feed, answer, at);
-      newest = Math.max(newest, at);
-    }
-    // Counting is cheap only when it is seldom: what was replaced is counted twice until then, which forgets a little too early.
-    let kept = this.answers.get(pipeline);
-    if (kept === undefined) kept = statements.answersKept.get(pipeline) as { count: number; size: number };
-    else for (const { answer } of answers) kept = { count: kept.count + 1, size: kept.size + (answer?.length ?? 0) };
-    const isOver = (): boolean => kept !== undefined && (kept.count > ANSWERS_MAX || (kept.size > ANSWERS_CHARACTERS && kept.count > 1));
-    if (isOver()) kept = statements.answersKept.get(pipeline) as { count: number; size: number };
-    for (const { key, at, size } of statements.oldAnswers.all(pipeline) as { key: string; at: number; size: number }[]) {
-      if (!isOver() && at > newest - ANSWERS_AGE_MS) break;
-      statements.removeAnswer.run(pipeline, key);
-      kept.count--;
-      kept.size -= size;
-    }
-    this.answers.set(pipeline, kept);
   }
 }

@@ -1,0 +1,81 @@
+import type { Shelf, StoredAnswer } from '../store.ts';
+
+/** How many keys are retained, how many bytes of answers as JSON, and how long. */
+export interface KeyBounds {
+  most: number;
+  bytes: number;
+  ageMs: number;
+}
+
+/** How many of the oldest keys are looked at in one flush, at least and at most. */
+const PAGE_LEAST = 16;
+const PAGE_MOST = 200;
+
+type KeyShelf = Pick<Shelf, 'answerTotals' | 'answerSize' | 'oldestAnswers'>;
+
+/**
+ * Which idempotency keys go, oldest first. How many the store has is asked once, and counted from then on; which are the oldest is
+ * asked a page at a time. It is asked between two flushes only, when the store has everything that was captured before.
+ */
+export class KeyRetirement {
+  private readonly shelf: KeyShelf;
+  private readonly now: () => number;
+  private readonly bounds: KeyBounds;
+  private totals: { count: number; bytes: number } | null = null;
+  /** No stored key is older than this. */
+  private oldest = Number.NEGATIVE_INFINITY;
+
+  /** `now`: milliseconds since the Unix epoch. */
+  constructor(shelf: KeyShelf, now: () => number, bounds: KeyBounds) {
+    this.shelf = shelf;
+    this.now = now;
+    this.bounds = bounds;
+  }
+
+  /** What is to be written of keys that have changed, and which go: those without a request, and those that are too many, too large or too old. */
+  capture(changed: ReadonlyMap<string, StoredAnswer>): { answers: StoredAnswer[]; removedAnswers: string[] } {
+    const answers: StoredAnswer[] = [];
+    const removedAnswers: string[] = [];
+    if (changed.size === 0) return { answers, removedAnswers };
+    this.totals ??= this.shelf.answerTotals();
+    for (const answer of changed.values()) {
+      const stored = this.shelf.answerSize(answer.key);
+      if (stored !== undefined) this.count(-1, -stored);
+      if (answer.request !== null) {
+        this.count(1, answer.answer === null ? 0 : Buffer.byteLength(answer.answer));
+        this.oldest = Math.min(this.oldest, answer.at);
+        answers.push(answer);
+      } else if (stored !== undefined) {
+        removedAnswers.push(answer.key);
+      }
+    }
+    this.retire(changed, removedAnswers);
+    return { answers, removedAnswers };
+  }
+
+  private retire(changed: ReadonlyMap<string, StoredAnswer>, removed: string[]): void {
+    const limit = this.now() - this.bounds.ageMs;
+    if (!this.isOver && this.oldest > limit) return;
+    const tooMany = (this.totals?.count ?? 0) - this.bounds.most;
+    // Those that have changed are as the store has them no more, and are passed over.
+    const page = this.shelf.oldestAnswers(Math.min(PAGE_MOST, Math.max(PAGE_LEAST, tooMany + changed.size)));
+    for (const { key, at, bytes } of page) {
+      this.oldest = at;
+      if (!this.isOver && at > limit) return;
+      if (changed.has(key)) continue;
+      removed.push(key);
+      this.count(-1, -bytes);
+    }
+  }
+
+  private count(keys: number, bytes: number): void {
+    if (this.totals === null) return;
+    this.totals.count += keys;
+    this.totals.bytes += bytes;
+  }
+
+  private get isOver(): boolean {
+    const { count, bytes } = this.totals ?? { count: 0, bytes: 0 };
+    return count > this.bounds.most || (bytes > this.bounds.bytes && count > 1);
+  }
+}
