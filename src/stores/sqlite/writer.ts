@@ -14,7 +14,7 @@ import {
 import { encodeEvents, encodePairs } from './event-codec.ts';
 import { keyOf } from './schema.ts';
 
-/** Of a pipeline's idempotency keys, so many and so much text are kept, for so long. */
+/** Limits on the idempotency keys of a pipeline: number, text and age. */
 const ANSWERS_MAX = 10_000;
 const ANSWERS_CHARACTERS = 64 * 1024 * 1024;
 const ANSWERS_AGE_MS = 86_400_000;
