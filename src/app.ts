@@ -29,7 +29,7 @@ export interface AppDeps {
   host: PipelineHost;
   /** A pino logger; without one nothing is logged. */
   logger?: FastifyBaseLogger;
-  /** What `POST /shutdown` asks for, once its reply is sent. Without it the route only answers. */
+  /** Called after the reply of `POST /shutdown` is sent. Without it the route only answers. */
   requestShutdown?: RouteDeps['requestShutdown'];
   /** For every deadline of the HTTP side; the machine's when absent. */
   clock?: Clock;
@@ -59,7 +59,7 @@ export async function buildApp(
     genReqId: requestIdOf,
     childLoggerFactory: requestLogger,
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
-    // What it cannot route comes by no hook.
+    // A request that cannot be routed passes no hook.
     frameworkErrors: (error, request, reply) => {
       endWithUnreadBody(request, reply);
       void sendProblem(hostFault(request) ?? error, request, reply);
@@ -85,7 +85,7 @@ export async function buildApp(
     setCommonHeaders(request, reply);
     done();
   });
-  // What a client expects beyond that need not be refused (RFC 9110 section 10.1.1), and Node's refusal is no problem document.
+  // Other expectations may be ignored (RFC 9110 section 10.1.1), and Node's refusal is not a problem document.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response));
   app.setErrorHandler(sendProblem);
   refuseOtherHosts(app, hostFault);

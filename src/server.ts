@@ -92,7 +92,7 @@ const logger: Logger = pino(
   },
   pino.destination({ fd: 1, sync: true }),
 );
-/** What runs now, and what a task of the user's began that runs now. */
+/** The call that is running now, including what a user task has started. */
 const notes = new SharedLoopNotes();
 const begunBy = new AsyncLocalStorage<Work>();
 const workNow = (): Work | null => notes.work ?? begunBy.getStore() ?? null;
@@ -244,7 +244,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 // Sent when a terminal goes away; by default it kills.
 process.on('SIGHUP', () => logger.info({ signal: 'SIGHUP' }, 'the signal is ignored; SIGTERM ends the service'));
 
-/** What a failed listen means to who started it. */
+/** Explains a failed listen to the operator. */
 function listenFault(error: NodeJS.ErrnoException): string | undefined {
   const address = `${config.host}:${config.port}`;
   switch (error.code) {
@@ -279,7 +279,7 @@ try {
   // Asked to stop while it started, it refuses what the start still does.
   if (stopping !== undefined) await stopping;
   const message = error instanceof ConfigError ? error.message : listenFault(error as NodeJS.ErrnoException);
-  // What a task file throws when it is loaded may hold a secret.
+  // An error thrown while a task file loads may contain a secret.
   if (message !== undefined) fail(secrets.mask(message));
   logger.fatal({ err: error }, 'Sluice cannot start');
   guarded.exit(1);

@@ -1,6 +1,6 @@
 /**
  * The built-in tasks, predicates and hooks, one a file, the file named as the task. This list is the whole registration: a file that isn't in it doesn't exist.
- * What several of them need is in kit/.
+ * Shared parts are in kit/.
  *
  * A task here knows its value, its parameters and its context; it doesn't know HTTP, stores or pipelines. It reaches outside the process only where its
  * options let it.

@@ -9,7 +9,7 @@ import { evaluators, isForGood } from './kit/expression.ts';
 import { type Check, compileCheck, type Faults } from './kit/json-schema.ts';
 import { compileCost, quickUpTo } from './kit/schema-size.ts';
 
-/** Of a check in an evaluator. */
+/** Time limit of a check in an evaluator. */
 const TIMEOUT_MS = 2000;
 const CACHED_MAX = 100;
 

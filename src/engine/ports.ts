@@ -1,5 +1,5 @@
 /**
- * What the engine needs from outside, as interfaces. Implementations come from the embedder: the service passes
+ * The engine's needs from outside, as interfaces. Implementations come from the embedder: the service passes
  * pino, piscina and the system clock; a test passes virtual ones. Without any, {@link systemPorts} is used.
  */
 
@@ -74,7 +74,7 @@ export interface ExpressionLanguage {
   membersNamed(source: string, name: string): string[];
 }
 
-/** What definitions may use and nobody may see. */
+/** Secrets that definitions may use and nobody may see. */
 export interface Secrets {
   /** By the name that definitions use. */
   readonly values: Readonly<Record<string, string>>;
@@ -82,7 +82,7 @@ export interface Secrets {
   mask(text: string): string;
 }
 
-/** What runs for an item, as far as it is known. */
+/** The call that is running for an item, as far as it is known. */
 export interface Work {
   pipeline: string | null;
   stage: string | null;

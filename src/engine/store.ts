@@ -82,7 +82,7 @@ export interface StoredEnds {
   pairs: Float64Array;
 }
 
-/** What has changed of one pipeline. */
+/** The changes of one pipeline. */
 export interface PipelineWrites {
   pipeline: number;
   items: PackedItems | null;
@@ -133,20 +133,20 @@ export interface ShelfQuery {
   texts: Texts;
 }
 
-/** What is kept of one pipeline, as of the last write. Every method answers at once; a page costs the same wherever it stands. */
+/** The stored state of one pipeline, as of the last write. Every method answers at once; a page costs the same wherever it stands. */
 export interface Shelf {
   bySequence(seq: number, texts: Texts): StoredItem | undefined;
   byId(id: string, texts: Texts): StoredItem | undefined;
   /** Ascending by sequence id, without those that are {@link GONE} unless asked for. No row after the end of the page is held in memory but one. */
   page(query: ShelfQuery): StoredPage;
-  /** What waits in a stage after a place in its order: by priority, then `ord`; ends as a page does. */
+  /** The items that wait in a stage after a place in its order: by priority, then `ord`; ends as a page does. */
   queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage;
   queuedCounts(): { stage: number; place: number; count: number }[];
-  /** Those of the newest failures that are kept, oldest first, without their values. */
+  /** The newest failures that are still kept, oldest first, without their values. */
   failures(limit: number): StoredItem[];
   feeds(): StoredFeed[];
   feed(ordinal: number): StoredFeed | undefined;
-  /** Those of the oldest `limit` forgotten feeds whose items are all gone. */
+  /** The feeds among the oldest `limit` forgotten ones whose items are all gone. */
   emptyFeeds(limit: number): number[];
   answer(key: string): StoredAnswer | undefined;
   /** Bytes of the answer that a key has, 0 for none as yet; undefined when there is no such key. */
@@ -194,9 +194,9 @@ export interface Store {
   /** Atomic and durable when it resolves; nothing of it is kept when it rejects with {@link StoreTrouble}. Calls MUST NOT overlap. */
   write(writes: Writes): Promise<void>;
   readonly marks: RunningMarks;
-  /** What was running when the process before this one ended without closing the store. */
+  /** The items that were running when the previous process ended without closing the store. */
   readonly marked: readonly { pipeline: number; seq: number; ord: number }[];
-  /** Who ended the process before, `null` for none of its items; undefined when that is not known. */
+  /** The item that ended the previous process, `null` for none of its items; undefined if that is not known. */
   readonly blamed: Blame | null | undefined;
   /** Before this process ends: who ends it. Synchronous. */
   blame(blame: Blame | null): void;

@@ -1,5 +1,5 @@
 /**
- * What runs in a worker thread: one exported function, called by the pool with one job at a time. It imports types
+ * The code of a worker thread: one exported function, called by the pool with one job at a time. It imports types
  * alone, so a thread starts without loading the service.
  *
  * A job may leave something behind: a promise that rejects, a timer whose callback throws. While that job runs, it is the job that
@@ -26,7 +26,7 @@ export type ThreadMessage =
   | { type: 'end'; ok: true; value: unknown }
   | { type: 'end'; ok: false; error: ThreadError };
 
-/** What a job has left behind in its thread, after its end; it comes on the thread's own port. */
+/** An error from something that a job left behind in its thread, reported after its end on the thread's own port. */
 export interface LeftBehind {
   leftBehind: { what: string; error: ThreadError; context: ThreadContext | undefined };
 }
@@ -40,7 +40,7 @@ export interface ThreadError {
   stack: string | undefined;
 }
 
-/** Whose code runs, in callbacks too. */
+/** The job whose code is running, in callbacks too. */
 const jobs = new AsyncLocalStorage<ThreadTask>();
 let running: ThreadTask | null = null;
 

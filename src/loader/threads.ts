@@ -125,7 +125,7 @@ export function createThreadRunner({
 }
 
 function heapShare(threads: number): number {
-  // What a container may use; 0 or more than there is when nothing limits it.
+  // The memory limit of a container; 0, or more than the machine has, if there is none.
   const allowed = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   const share = Math.floor(Math.min(allowed, totalmem()) / 2 / threads / MIB);
   return Math.min(HEAP_MIB.max, Math.max(HEAP_MIB.min, share));

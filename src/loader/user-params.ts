@@ -72,7 +72,7 @@ function describeStandard(schema: StandardSchema): JsonObject {
     const own = schema['~standard'].jsonSchema?.input({ target: 'draft-2020-12' });
     if (own !== undefined) return own;
   } catch {
-    // What it cannot write strictly is tried with its gaps left open.
+    // A schema that zod cannot convert strictly is converted with gaps.
   }
   try {
     return z.toJSONSchema(schema as unknown as z.ZodType, { io: 'input', unrepresentable: 'any' });

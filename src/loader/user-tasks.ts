@@ -12,8 +12,8 @@ import { taskKindSchema } from '../schemas/task.ts';
 import { readUserParams, type UserParams } from './user-params.ts';
 
 /**
- * What the default export of a file in TASKS_DIR may hold: a plain object, so that the file needs no import of ours.
- * What only a task has (its parameters, its limits, its thread) is refused on predicates and hooks, where nothing would read it.
+ * The default export of a file in TASKS_DIR: a plain object, so that the file does not need to import Sluice.
+ * Fields that only tasks have (parameters, limits, thread) are refused on predicates and hooks, where nothing would read them.
  */
 const moduleSchema = z
   .strictObject({

@@ -42,7 +42,7 @@ export async function endProcess(report: ShutdownReport, { app, host, guard, log
   leave(notStored.count === 0 ? 0 : EXIT_NOT_STORED, { isHeld: closed !== 'done' || host?.hasThreadsLeft === true, guard });
 }
 
-/** What Node waits for at its end, however long a system call takes: files, names, and the jobs of its pool. */
+/** Handles that Node waits for when it exits, however long a system call takes: files, DNS, and jobs of its thread pool. */
 const POOL_WORK = /^(FS|GetAddrInfo|GetNameInfo)|Job$/;
 
 /** An end of Node waits for its threads. One that is held by the system is left out by becoming another program, which ends with this code. */

@@ -10,7 +10,7 @@ import type { Work } from '../engine/ports.ts';
 
 export interface GuardOptions {
   logger: Logger;
-  /** What runs now, or began what runs now. */
+  /** The call that is running now, or that started what is running now. */
   workNow: () => Work | null;
   isStopping: () => boolean;
 }
@@ -89,7 +89,7 @@ export function guardProcess({ logger, workNow, isStopping }: GuardOptions): Gua
 
   const { reallyExit, execve } = patched;
   const { abort, kill } = process;
-  // What process.exit comes down to; called directly, it leaves out the event.
+  // The function behind process.exit; called directly, it skips the event.
   patched.reallyExit = (code) => {
     if (!isOurs) tell('process.reallyExit was called', { code });
     return reallyExit.call(process, isOurs || isStopping() ? code : code || EXIT_FAULT);

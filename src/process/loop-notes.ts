@@ -12,7 +12,7 @@ import { CALLS_MAX, type LoopNotes, type NotedWorker, type Work } from '../engin
 /** Longer ids are shown shortened. */
 const CHARS_MAX = 128;
 
-/** What a number in `cells[0]` stands for: `place * CALLS_MAX + call`. */
+/** Encoding of `cells[0]`: `place * CALLS_MAX + call`. */
 export interface Place {
   place: number;
   pipeline: string;
@@ -74,7 +74,7 @@ export class SharedLoopNotes implements LoopNotes {
     this.where = 0;
   }
 
-  /** What runs now, of what was noted. */
+  /** The noted call that is running now. */
   get work(): Work | null {
     const { where } = this;
     const item = this.worker?.item;

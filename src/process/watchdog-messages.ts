@@ -1,4 +1,4 @@
-/** What the watchdog's thread is given, and told by the main thread. */
+/** Start data of the watchdog's thread, and the messages that the main thread sends to it. */
 import type { Place, SharedNotes } from './loop-notes.ts';
 
 export interface WatchdogData {

@@ -17,7 +17,7 @@ import { CELL, type Place, workOf } from './loop-notes.ts';
 import { fatalRecord, killOwnProcess, writeOut } from './record.ts';
 import { type WatchdogData, type WatchdogMessage, WORK_NOW } from './watchdog-messages.ts';
 
-/** What a shutdown may take beyond its own time limit: closing threads, replies, the store. */
+/** Time that a shutdown may take beyond its own limit, for closing threads, replies and the store. */
 const SHUTDOWN_GRACE_SECONDS = 10;
 /** A loop that has been silent for so long does none of that. */
 const HELD_SECONDS = 2;
@@ -81,7 +81,7 @@ async function end(why: 'stall' | 'shutdown', isHeld: boolean): Promise<void> {
   if (ticksLeft !== null && !hasReport) await say({ ...UNKNOWN_REPORT, ...(isHeld ? { heldBy: holder } : {}) }, 'shutdown report');
   if (data.blamePath !== null) {
     try {
-      // Who is not known to hold it is not to blame, but a loop that stands is somebody's fault: then all who ran are counted.
+      // If the culprit is unknown, all running items are counted: one of them is at fault.
       if (work?.pipeline && work.sequenceId !== null) {
         writeBlame(data.blamePath, { pipeline: work.pipeline, sequenceId: work.sequenceId });
       } else if (!isHeld || hasReport) writeBlame(data.blamePath, null);

@@ -7,7 +7,7 @@ import { type WatchdogData, type WatchdogMessage, WORK_NOW } from './watchdog-me
 
 export interface WatchdogOptions {
   notes: SharedLoopNotes;
-  /** What runs now, as far as the main thread knows. */
+  /** The call that is running now, as far as the main thread knows. */
   workNow: () => Work | null;
   /** 0: a loop may stand as long as it likes. */
   stallSeconds: number;

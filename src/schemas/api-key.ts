@@ -1,11 +1,11 @@
 /**
- * What a key may do: `read` looks; `feed` gives items and follows what it gave; `operate` starts, pauses, tunes, retries and cancels;
+ * The rights of a key: `read` observes; `feed` feeds items and follows them; `operate` starts, pauses, tunes, retries and cancels;
  * `admin` does everything, definitions and the end of the service included. `work` is for a hand, and opens nothing by itself.
  */
 export const SCOPES = ['read', 'feed', 'operate', 'admin', 'work'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** What a key with `feed` may ask for beside its items, if it may not operate the pipeline anyway. */
+/** Options that a key with `feed` may use if allowed; a key that may operate the pipeline has them anyway. */
 export const FEED_OPTIONS = ['targetStage', 'rerun', 'priority'] as const;
 export type FeedOption = (typeof FEED_OPTIONS)[number];
 

@@ -28,7 +28,7 @@ export const taskUseSchema = z
   ])
   .meta({ description: 'A registered task: its name, or its name with parameters.' });
 export type TaskUse = z.infer<typeof taskUseSchema>;
-/** Of a hook or a predicate. */
+/** The use of a hook or a predicate. */
 export type HookUse = z.infer<typeof hookUseSchema>;
 
 export const retryModeSchema = z.enum(['per_task', 'per_stage']);
@@ -107,7 +107,7 @@ export const definitionExample = {
   ],
 };
 
-/** What a key that feeds, and may do no more, can ask for beside its items. A key may have the same for all its pipelines. */
+/** Options allowed to keys that may only feed. A key can have the same options for all its pipelines. */
 export const feedOptionsOfDefinitionSchema = z
   .strictObject({
     targetStage: z.boolean().optional().meta({ description: 'Allows choosing the stage to start from.' }),

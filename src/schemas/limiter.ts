@@ -40,7 +40,7 @@ export const limiterSettingsSchema = z
   });
 export type LimiterSettings = z.infer<typeof limiterSettingsSchema>;
 
-/** What can be changed while it is used; `null` takes a limit away. */
+/** A live change of a limiter; `null` removes a limit. */
 export const limiterPatchSchema = z
   .strictObject({
     concurrency: concurrencySchema.nullable().optional(),

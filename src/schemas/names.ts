@@ -3,7 +3,7 @@ import { z } from 'zod';
 const RESERVED = ['__proto__', 'constructor', 'prototype'];
 const notReserved = (name: string): boolean => !RESERVED.includes(name);
 
-/** Of an address that has such a segment, every client makes another one (RFC 3986 section 5.2.4), however it is encoded. */
+/** Dot segments, which clients remove from every path (RFC 3986 section 5.2.4), however they are encoded. */
 const NOT_DOTS = '(?![.]{1,2}$)';
 
 const NAME = '[A-Za-z0-9._~:@-]{1,128}$';
@@ -22,7 +22,7 @@ export const nameSchema = nameOf(NOT_DOTS + NAME, `${NAME_FAULT}, and neither . 
 /** Names of stages: as {@link nameSchema}, spaces allowed. */
 export const stageNameSchema = nameOf(NOT_DOTS + STAGE_NAME, `${STAGE_NAME_FAULT}, and neither . nor ..`);
 
-/** Of what is only looked for: it may be from an older version, which took more names. */
+/** For lookups only: the name may come from an older version, which accepted more names. */
 export const knownNameSchema = nameOf(NAME, NAME_FAULT);
 export const knownStageNameSchema = nameOf(STAGE_NAME, STAGE_NAME_FAULT);
 

@@ -28,7 +28,7 @@ export const movedSchema = z
   .meta({ id: 'MovedItems', examples: [{ from: 'Check', to: 'Price', items: 12, running: 1 }] });
 export type MovedItems = z.infer<typeof movedSchema>;
 
-/** What can be changed of a stage that runs; a field that is given replaces the one of the definition. */
+/** A live change of a stage; a given field overrides the definition. */
 export const stageTuningSchema = z
   .strictObject({
     workers: z.int().min(1).optional().meta({ description: 'Surplus workers stop after their current item; new ones start at once.' }),

@@ -1,5 +1,5 @@
 const NODE_WEIGHT = 8;
-/** What an object or a list costs to copy from one process to another, beside its members. */
+/** Cost of copying an object or a list between processes, apart from its members. */
 const OBJECT_WEIGHT = 16;
 
 /**

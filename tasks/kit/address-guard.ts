@@ -39,7 +39,7 @@ for (const [network, prefix] of [
   refused.addSubnet(network, prefix, 'ipv4');
 }
 
-/** Of IPv6 only what is global unicast may be reached, and of that not what stands for something else. */
+/** In IPv6 only global unicast addresses may be reached, except those that stand for other addresses. */
 const globalUnicast = new BlockList();
 globalUnicast.addSubnet('2000::', 3, 'ipv6');
 const refusedGlobal = new BlockList();

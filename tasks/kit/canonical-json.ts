@@ -2,7 +2,7 @@
  * JSON with the members of every object in one order, as RFC 8785 (JSON Canonicalization Scheme) defines it: by the UTF-16 code units of
  * their names, without spaces, numbers and texts as `JSON.stringify` writes them. Equal values give equal texts.
  *
- * What JSON cannot hold is treated as `JSON.stringify` does: left out of an object, `null` elsewhere. Throws a TypeError for a bigint.
+ * Values that JSON cannot represent are treated as by `JSON.stringify`: left out of an object, `null` elsewhere. Throws a TypeError for a bigint.
  */
 export function canonicalJson(value: unknown): string {
   return write(value) ?? 'null';

@@ -19,7 +19,7 @@ export interface Decoding {
 }
 
 /**
- * Of a body with a `content-encoding`; undefined when there is nothing to unpack. None is asked for, but some servers send one all the
+ * The decoding of a body with a `content-encoding`; undefined if there is nothing to unpack. None is requested, but some servers send one all the
  * same. Several, one in the other, are never needed: who sends them wants to see what they do. Throws for those, and for unknown ones.
  */
 export function decodingOf(body: Buffer, header: string | undefined, maxBytes: number): Decoding | undefined {

@@ -12,7 +12,7 @@ import { faultsOf } from '../../src/schemas/faults.ts';
 import type { Fault } from '../../src/schemas/problem.ts';
 import type { TaskKind } from '../../src/schemas/task.ts';
 
-/** What a built-in task, predicate or hook says of itself. `P` is what it finds in its parameters, with every default filled in. */
+/** The source of a built-in task, predicate or hook. `P` is the type of its parameters with all defaults filled in. */
 interface Source<Schema extends z.ZodType, Handler> {
   name: string;
   description: string;
@@ -22,7 +22,7 @@ interface Source<Schema extends z.ZodType, Handler> {
   verbatim?: readonly string[];
   /** See {@link TaskDeclaration.costOf}. */
   costOf?: (given: unknown) => number;
-  /** What the schema cannot say, such as whether an expression can be compiled; every fault, none when all is well. */
+  /** Checks what the schema cannot express, such as whether an expression compiles. Returns every fault. */
   check?: (params: z.output<Schema>) => Fault[];
   /** Called once for each use in a definition, and for each item when its parameters hold templates. */
   prepare: (params: z.output<Schema>, traits: UseTraits) => Handler;

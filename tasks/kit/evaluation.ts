@@ -1,20 +1,20 @@
 /*
- * What the service and the processes that evaluate for it say to each other. Expressions and large values are evaluated apart, in
+ * Messages between the service and its evaluator processes. Expressions and large values are evaluated apart, in
  * child processes, because only a process has a memory limit that holds: a worker thread whose heap is full takes the whole process
  * with it as soon as one allocation is larger than what `resourceLimits` leaves free.
  */
 
 /** Bounds of an evaluation. Whoever runs into one has a message that names it. */
 export const EVALUATION_LIMITS = {
-  /** Of the heap of an evaluator. */
+  /** Limit of the heap of an evaluator. */
   memoryMb: 64,
-  /** Of one text that an expression makes. */
+  /** Limit of one text that an expression creates. */
   textCharacters: 16_777_216,
   /** Members of one sequence. */
   sequence: 1_000_000,
   /** Nested calls. */
   stack: 2000,
-  /** Of what goes in, and of what comes out, see `weightOf`. */
+  /** Limits of the input and the output, see `weightOf`. */
   inputWeight: 16_777_216,
   outputWeight: 8_388_608,
 } as const;

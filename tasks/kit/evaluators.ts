@@ -19,7 +19,7 @@ export interface EvaluatorPoolOptions {
   idleMs?: number;
 }
 
-/** What is no fault of the expression or its input: another attempt may succeed. */
+/** A failure that is not the fault of the expression or its input: a retry may succeed. */
 export class EvaluatorUnavailableError extends Error {
   override name = 'EvaluatorUnavailable';
   readonly retryable = true;
@@ -35,7 +35,7 @@ const SPARE_UP_TO = 2;
 const BATCH_MS = 4;
 const BATCH_CALLS = 64;
 const BATCH_WEIGHT = 1_048_576;
-/** What takes longer on average never has all the processes. */
+/** Works that take longer on average never occupy all the processes. */
 const SLOW_MS = 50;
 /** An evaluator that dies under a single call without running out of memory or time was ended from outside: it is tried again. */
 const DEATHS_MAX = 3;
@@ -79,7 +79,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
   const size = Math.max(2, options.size ?? Math.min(4, availableParallelism()));
   const { memoryMb = EVALUATION_LIMITS.memoryMb, idleMs = IDLE_MS } = options;
   const lanes = new WeakMap<Work, Lane>();
-  /** Those with calls that wait; who was served last is last. */
+  /** Works with waiting calls; the one served last comes last. */
   const queued = new Set<Lane>();
   const evaluators = new Set<Evaluator>();
   let failedStarts = 0;

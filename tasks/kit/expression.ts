@@ -9,7 +9,7 @@ import { followPath, plainPath, UNCERTAIN } from './plain-path.ts';
 
 /** How long the expressions of templates, limiters and predicates may take, which have no parameter for it. */
 const TIMEOUT_SECONDS = 1;
-/** Of texts that were found to be expressions; a definition is looked at several times until it runs. */
+/** Size of the cache of compiled expressions; a definition is checked several times before it runs. */
 const KNOWN_MAX = 1000;
 const PERCENTS_MAX = 200;
 
@@ -44,7 +44,7 @@ export function isForGood(error: unknown): boolean {
   return !(error instanceof EvaluatorUnavailableError);
 }
 
-/** Throws when it is no expression. */
+/** Throws if the text is not a valid expression. */
 function look(source: string): Names {
   const found = known.get(source) ?? lookAnew(source);
   if (found instanceof Error) throw found;

@@ -17,7 +17,7 @@ import { isRedirect, type Outgoing, redirected } from './redirects.ts';
 
 export interface ExchangeOptions {
   mask: (text: string) => string;
-  /** What the agent was told, for an error to name it. */
+  /** The bound given to the agent, for error texts. */
   headersMaxBytes: number;
 }
 

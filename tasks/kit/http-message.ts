@@ -7,7 +7,7 @@ export interface HttpRequest {
   body?: string | Uint8Array | undefined;
   /** For the whole exchange, with its redirects. */
   timeoutSeconds: number;
-  /** Of the body, as it came and decompressed. */
+  /** Size limit of the body, both as received and decompressed. */
   maxBytes: number;
   maxRedirects: number;
   /** The definition made it with a secret, in whatever form: then no other origin gets any of it. */

@@ -1,12 +1,12 @@
 import { PermanentError } from '../../src/engine/index.ts';
 
 /*
- * What goes wrong with a request. An error's text stands in results and events, where whoever fed the item may read it: it names the host
+ * Errors of a request. Their text appears in results and events, where the sender of the item may read it: it names the host
  * that was asked for and what kind of trouble it was, never an address that a name resolved to, nor where a server wanted to send us.
  * That is in `forLog`.
  */
 
-/** What an error leaves for the log. */
+/** Details of an error for the log only. */
 export interface ForLog {
   /** `warn` for what somebody may have tried on purpose, `debug` for what the network does every day. */
   readonly level: 'warn' | 'debug';
@@ -48,12 +48,12 @@ export class ResponseTooLargeError extends PermanentError {
   override name = 'ResponseTooLarge';
 }
 
-/** What the server sent is not what it says it is. It may be better another time. */
+/** The response is not what it claims to be. A retry may succeed. */
 export class BrokenResponseError extends Error {
   override name = 'BrokenResponse';
 }
 
-/** What the server sent cannot be taken, now or later. */
+/** The response can never be accepted. A retry is useless. */
 export class RefusedResponseError extends PermanentError {
   override name = 'RefusedResponse';
 }
@@ -124,7 +124,7 @@ function codeOf(error: Error & { code?: unknown }): string | undefined {
   return /^[A-Z][A-Z0-9_]{1,63}$/.test(error.code) ? error.code : 'UNKNOWN';
 }
 
-/** Of an error and what it is made of: of several addresses that were tried, each has one of its own. */
+/** The codes of an error and of its parts: if several addresses were tried, each has an error of its own. */
 function textsOf(error: Error): string[] {
   const inner = error instanceof AggregateError ? (error.errors as Error[]) : [];
   return [error, ...inner].map(({ message }) => message).filter((message) => message !== '');

@@ -1,6 +1,6 @@
 import { PermanentError } from '../../src/engine/index.ts';
 
-/** What may be asked for. `refuse` makes the error, with what is wrong; by default it shows the text, which is the definition's or the item's. */
+/** Parses a URL that may be requested. `refuse` creates the error; by default it shows the text, which comes from the definition or the item. */
 export function checkedUrl(text: string, base?: URL, refuse?: (why: string) => Error): URL {
   const url = URL.parse(text, base?.href);
   if (url === null) throw refuse?.('it names no valid URL') ?? new PermanentError(`"${text}" is not a valid URL`);

@@ -11,7 +11,7 @@ export interface CompileOptions {
   firstFaultOnly?: boolean;
 }
 
-/** What is wrong with a value: the first faults, and how many there are in all. */
+/** The first faults of a value, and their total number. */
 export interface Faults {
   faults: Fault[];
   count: number;
@@ -72,7 +72,7 @@ function faultOf(error: ErrorObject): Fault {
   return { path: error.instancePath, message: `${message ?? `breaks "${error.keyword}"`}${detailOf(error)}` };
 }
 
-/** What the message leaves out although it is what one looks for. */
+/** The detail that the message of ajv leaves out. */
 function detailOf({ keyword, params }: ErrorObject): string {
   if (keyword === 'additionalProperties') return ` ("${params.additionalProperty}")`;
   if (keyword === 'unevaluatedProperties') return ` ("${params.unevaluatedProperty}")`;

@@ -7,7 +7,7 @@ export function distinctOf(this: Focus, arr: unknown): unknown {
   const known = new Set<unknown>();
   for (const value of arr) {
     const key = typeof value === 'object' && value !== null ? keyOf(value) : value;
-    // What equals nothing, not even itself.
+    // NaN equals nothing, not even itself.
     if (Number.isNaN(key)) found.push(value);
     else if (!known.has(key)) {
       known.add(key);

@@ -1,4 +1,4 @@
-/** What a native function is called on. */
+/** The focus on which a native function is called. */
 export interface Focus {
   input: unknown;
   environment: unknown;

@@ -135,7 +135,7 @@ for (const { implementation, signature } of natives.values()) {
   if (signature !== undefined) Object.freeze(signature);
 }
 
-/** Those of the names that are native functions, made anew: JSONata writes into them, and an expression can. */
+/** Fresh copies of the native functions among the names: JSONata writes into them, and expressions can. */
 export function nativesNamed(names: Iterable<string>): Record<string, unknown> {
   const own: Record<string, unknown> = {};
   for (const name of names) {

@@ -21,7 +21,7 @@ interface Term {
   apply(self: unknown, args: unknown[]): Promise<unknown>;
 }
 
-/** What `items^(a, >b)` is rewritten to: the members, the terms, which of them are descending, and where it stands. */
+/** The target of rewriting `items^(a, >b)`: takes the members, the terms, which of them are descending, and the position. */
 export async function orderBy(this: Focus, items: unknown, terms: Term[], descending: boolean[], position: number): Promise<unknown> {
   if (!Array.isArray(items)) return items;
   if (items.length === 0) return undefined;

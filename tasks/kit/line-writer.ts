@@ -22,7 +22,7 @@ interface Queue {
   before: Promise<void>;
 }
 
-/** What is wrong with the name of a file below the folder, or undefined. The folder's links are looked at when it is written. */
+/** The fault in a file name below the folder, or undefined. Links in the folder are checked when the file is written. */
 export function fileNameFault(file: string): string | undefined {
   if (file === '' || file.length > 1024) return 'must have 1 to 1024 characters';
   // The direction of a text, turned, shows a name as another one. Joiners stay allowed: names of files in Persian or Hindi have them.
@@ -101,7 +101,7 @@ function presentable(error: unknown, file: string): unknown {
   return error instanceof Error && code !== undefined && syscall !== undefined ? new FileNotWrittenError(file, code, error) : error;
 }
 
-/** What items hold is nobody else's to read. Who has made a file or a folder before has chosen its mode. */
+/** Modes for new files and folders: only the owner may read items. Existing ones keep their mode. */
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 

@@ -19,7 +19,7 @@ export interface PlainPath {
   steps: readonly string[];
 }
 
-/** What it finds, `undefined` for nothing; {@link UNCERTAIN} where only JSONata can tell. */
+/** The value at the path, `undefined` for none; {@link UNCERTAIN} if only JSONata can tell. */
 export function followPath({ variable, steps }: PlainPath, input: unknown, bindings: Record<string, unknown> | undefined): unknown {
   let context: unknown = input;
   if (variable !== undefined) {
@@ -66,7 +66,7 @@ export const UNCERTAIN = Symbol('only the expression can tell');
 /** Words that mean something else where a name may stand. */
 const WORDS = new Set(['and', 'or', 'in', 'true', 'false', 'null']);
 
-/** What the members of an array gave. */
+/** Collects the values found in the members of an array. */
 class Found {
   readonly list: unknown[] = [];
   only(): unknown {

@@ -12,11 +12,11 @@ export interface Outgoing {
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
- * What another origin gets to see. They say what kind of answer is wanted and nothing about who wants it; everything else, whatever it is
+ * The headers that another origin may see. They describe the wanted answer and nothing about who wants it; any other header, whatever it is
  * called, may be a key.
  */
 const HEADERS_FOR_ALL: ReadonlySet<string> = new Set(['accept', 'accept-encoding', 'accept-language', 'cache-control', 'user-agent']);
-/** Of these methods a request changes nothing, so that a server may point us to where it likes. */
+/** Methods that change nothing, so that a server may redirect them anywhere. */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** They belong to a body that is no longer sent. */
 const BODY_HEADERS: ReadonlySet<string> = new Set(['content-type', 'content-length', 'content-encoding', 'transfer-encoding']);

@@ -16,7 +16,7 @@ export function addFormats(ajv: import('ajv/dist/2020.js').Ajv2020): void {
 
 const SCHEME = /^(?:https?|ftp):\/\//i;
 
-/** What `whole` says of it, asked about the host and port alone: a name and a password before it, and a path behind it, may be any text. */
+/** Applies `whole` to the host and port only: user information before them and the path behind them may be any text. */
 export function isUrl(text: string, whole: RegExp): boolean {
   const scheme = SCHEME.exec(text)?.[0];
   if (scheme === undefined || /\s/.test(text)) return false;

@@ -2,7 +2,7 @@ import type { CodeOptions } from 'ajv/dist/core.js';
 
 type Engine = NonNullable<CodeOptions['regExp']>;
 
-/** What means something else, or is a fault, without the flag `u`. */
+/** Syntax that means something else, or is an error, without the flag `u`. */
 const NEEDS_UNICODE = /\\u\{|\\[pP]|[\u{10000}-\u{10ffff}]/u;
 const SURROGATE = /[\ud800-\udfff]/;
 

@@ -42,7 +42,7 @@ export class StageValidationError extends PipelineError {
   }
 }
 
-/** There is nobody left to answer: what waited for him stops waiting. */
+/** The caller disconnected; everything waiting on its behalf is abandoned. */
 export function callerGone(): SluiceError {
   return new SluiceError('request-timeout', 'the caller has disconnected');
 }
@@ -88,13 +88,13 @@ export class AbortedError extends Error {
   override name = 'AbortedError';
 }
 
-/** What a thrown value says: its type, its text, and how to go on. */
+/** The description of a thrown value: its type, its text, and how to go on. */
 export interface Thrown {
   type: string;
   message: string;
   permanent: boolean;
   retryAfterSeconds: number | undefined;
-  /** Of HTTP, when it carries one. */
+  /** The HTTP status, if the value carries one. */
   status: number | undefined;
 }
 

@@ -43,7 +43,7 @@ export interface StoredItem {
   size: number;
 }
 
-/** What is written of an item: only its state; all but what never changes; a new row; that it is {@link GONE}, whereby no text but its id is left. */
+/** Kinds of write of an item: its state only; all that can change; a new row; or {@link GONE}, which leaves no text but its id. */
 export const WRITE_STATE = 0;
 export const WRITE_ALL = 1;
 export const WRITE_NEW = 2;
@@ -84,9 +84,9 @@ export const SHORT_FIELDS: readonly Field[] = [...NUMBERS[WRITE_NEW], 'id'];
 /** Items to be written, packed, so that they cost little to hand to another thread: {@link ItemPacker} writes it, {@link unpackItems} reads it. */
 export interface PackedItems {
   readonly count: number;
-  /** Of each item: the kind of write, its sequence id, the numbers of that kind. */
+  /** For each item: the kind of write, the sequence id, the numbers of that kind. */
   readonly cells: Float64Array;
-  /** Of each item: the texts of its kind of write. */
+  /** For each item: the texts of its kind of write. */
   readonly texts: readonly (string | null)[];
 }
 
@@ -138,7 +138,7 @@ export class ItemPacker {
     this.count++;
   }
 
-  /** What was added since the last call; null when nothing was. */
+  /** The rows added since the last call; null if there are none. */
   take(): PackedItems | null {
     if (this.count === 0) return null;
     const packed = { count: this.count, cells: this.cells.slice(0, this.at), texts: this.texts };

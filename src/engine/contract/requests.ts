@@ -3,7 +3,7 @@ import type { FeedView, ReturnWhen } from '../../schemas/feed.ts';
 import type { PipelineResult } from '../../schemas/item.ts';
 import type { ErrorSummary } from '../../schemas/stats.ts';
 
-/** What can be asked of {@link PipelineRuntime} about feeding and waiting, and what it answers. */
+/** Requests to {@link PipelineRuntime} for feeding and waiting, and their answers. */
 
 /**
  * Makes a request safe to repeat. The first request of a key is carried out, and its answer kept; a later one of the same key and
@@ -65,7 +65,7 @@ export interface FeedWriter {
   abort(): Promise<FeedReceipt>;
 }
 
-/** What {@link RunStream.read} finds next. After `done` and `pending` there is nothing more to read. */
+/** The next step of {@link RunStream.read}. Nothing follows `done` and `pending`. */
 export type RunStep =
   | { kind: 'results'; results: readonly PipelineResult[] }
   | { kind: 'done'; feedId: string; errorSummary: ErrorSummary }

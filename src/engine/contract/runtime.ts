@@ -67,7 +67,7 @@ export interface PipelineRuntime {
   /** The name that it was made under, see {@link FeedRequest.maker}; null without one. Throws `feed-not-found`, as all of the following. */
   feedMaker(feedId: string): Promise<string | null>;
   feedView(feedId: string): Promise<FeedView>;
-  /** What has ended so far, ascending by sequence id. */
+  /** The results of the items that have ended so far, ascending by sequence id. */
   feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>>;
   /**
    * Results in feed order, in batches, each as soon as it and all before it are final; over when the feed is done. It reads no
@@ -133,13 +133,13 @@ export interface PipelineDescription {
   itemsInFlight: number;
   workers: Record<string, string[]>;
   pausedStages: string[];
-  /** What live tuning changed, by stage. */
+  /** The live tuning, by stage. */
   overrides: Record<string, StageTuning>;
   /** Names of the secrets that its templates use, sorted. */
   secrets: string[];
 }
 
-/** What became of a pipeline that was put. */
+/** The outcome of a PUT. */
 export interface PutOutcome {
   isCreated: boolean;
   pipeline: PipelineDescription;
@@ -151,7 +151,7 @@ export interface PutOutcome {
 
 export interface Page<T> {
   rows: T[];
-  /** What the next page comes `after`: the sequence id (of feeds, the ordinal) of the last row when more rows follow, else null. */
+  /** The `after` of the next page: the sequence id (for feeds, the ordinal) of the last row if more rows follow, else null. */
   next: number | null;
   /** How many rows retention took in all. */
   retired: number;
@@ -172,10 +172,10 @@ export interface ItemsQuery {
   limit: number;
 }
 
-/** What a subscriber wants; an absent field lets everything through. Snapshots are made by the hub, not read from here. */
+/** The filter of a subscriber; an absent field lets everything through. Snapshots are made by the hub, not read from here. */
 export interface EventFilter {
   types: ReadonlySet<EventType>;
-  /** Of the events of all pipelines. */
+  /** Only for the events of all pipelines. */
   pipelineId?: ReadonlySet<string>;
   itemId?: ReadonlySet<string>;
   feedId?: ReadonlySet<string>;
@@ -203,9 +203,9 @@ export interface ReadBudget {
 export interface EventSource {
   /** The first part of every id. It changes when seq starts anew, that is after a restart that kept no events. */
   readonly epoch: string;
-  /** Of the oldest event still kept; `newest + 1` when none is. */
+  /** Number of the oldest event still kept; `newest + 1` if none is. */
   readonly oldest: number;
-  /** Of the newest event; 0 before the first. */
+  /** Number of the newest event; 0 before the first. */
   readonly newest: number;
   /**
    * Events after `after` that fit the filter, scanning at most `scan` of them, and with the event that uses the budget up no more.
@@ -218,11 +218,11 @@ export interface EventSource {
 
 /** The pipelines of a service, by id, whatever runs them. */
 export interface PipelineHost {
-  /** What definitions can name: built-in and user tasks, predicates, hooks. */
+  /** The built-in and user tasks, predicates and hooks that definitions can use. */
   readonly tasks: TaskCatalogue;
   /** Limits that tasks of any pipeline share. */
   readonly limiters: LimiterCatalogue;
-  /** Those of all pipelines in one sequence, `pipelineId` first in each datum. */
+  /** The events of all pipelines in one sequence, `pipelineId` first in each datum. */
   readonly events: EventSource;
   /** The dashboard snapshot of each pipeline. */
   snapshots(): Promise<({ pipelineId: string } & DashboardSnapshot)[]>;
@@ -250,7 +250,7 @@ export interface PipelineHost {
   shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport>;
 }
 
-/** What a start found in its store: what waited, was running or was between two attempts in the process before. */
+/** Items that a start found in its store: waiting, running or between two attempts in the previous process. */
 export interface StoreRecovery {
   pipelines: number;
   queued: number;

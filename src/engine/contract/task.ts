@@ -3,7 +3,7 @@ import type { Metadata } from '../../schemas/item.ts';
 import type { TaskKind } from '../../schemas/task.ts';
 import type { Logger } from '../ports.ts';
 
-/** What a task sees of the item and the place it runs in. Valid for this attempt only; later calls do nothing. */
+/** The item and the place of an attempt, as the task sees them. Valid for this attempt only; later calls do nothing. */
 export interface TaskContext<Params = unknown> {
   readonly itemId: string;
   readonly sequenceId: number;
@@ -35,7 +35,7 @@ export interface TaskContext<Params = unknown> {
 // biome-ignore lint/suspicious/noExplicitAny: a handler is free in what it takes; the pipeline's author puts the right ones together
 export type TaskHandler = (...args: any[]) => unknown;
 
-/** What a hook is told beside the item's id and its value or error. */
+/** Details that a hook gets besides the item's id and its value or error. */
 export interface HookInfo {
   sequenceId: number;
   feedId: string;
@@ -43,7 +43,7 @@ export interface HookInfo {
   attempts: number;
   metadata: Metadata;
 }
-/** What a registered hook is told besides. */
+/** Details that only a registered hook gets. */
 export interface HookUse {
   pipeline: string;
   /** The parsed `with` of the definition. */
@@ -53,7 +53,7 @@ export interface HookUse {
 export type Hook = (itemId: string, valueOrError: unknown, info: HookInfo) => unknown;
 export type RegisteredHook = (itemId: string, valueOrError: unknown, info: HookInfo, use: HookUse) => unknown;
 
-/** What a predicate is told beside the value. */
+/** Details that a predicate gets besides the value. */
 export interface PredicateInfo {
   itemId: string;
   sequenceId: number;
@@ -63,7 +63,7 @@ export type Predicate = (value: unknown, info: PredicateInfo) => boolean | Promi
 /** `params`: the parsed `with` of the definition. */
 export type RegisteredPredicate = (value: unknown, info: PredicateInfo & { params: unknown }) => boolean | Promise<boolean>;
 
-/** What a definition's use of a task is like, beyond its parameters. */
+/** Properties of a definition's use of a task, beyond its parameters. */
 export interface UseTraits {
   /** Templates in its parameters name secrets, so what they make may hold one, whatever the expression has made of it. */
   readonly hasSecrets: boolean;

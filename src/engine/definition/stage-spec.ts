@@ -15,7 +15,7 @@ import type { Logger, Ports, ThreadRunner } from '../ports.ts';
 import type { TaskRegistry } from './task-registry.ts';
 import { type ItemUse, type PreparedUse, prepareUse, useName, useParams } from './task-use.ts';
 
-/** A stage whose tasks are not to be had any more, until it gets another definition: nothing of it can run. */
+/** A stage whose tasks are no longer registered: nothing in it can run until it gets another definition. */
 export function placeholderStage(definition: StageDefinition): StageSpec {
   const tasks = definition.tasks.map((use): TaskSpec => {
     const name = useName(use);

@@ -43,7 +43,7 @@ export interface TemplateEnvironment {
 /** What it finds, or a promise of that. */
 type Render = (scope: TemplateScope, rendering: Rendering) => unknown;
 
-/** Beyond so many faults, and so many characters that are no expression, the rest is not looked at. */
+/** The rest is not checked beyond this many faults, and this many characters that are not a valid expression. */
 const FAULTS_MAX = 100;
 const WRONG_CHARACTERS_MAX = 65_536;
 /** Of looking at a member of the parameters, in tenths of a millisecond. */

@@ -1,6 +1,6 @@
 /** First in, first out, on a circular array that doubles; it allocates nothing while it does not grow. */
 export class Ring<T> {
-  /** What its owner knows it by. */
+  /** The key by which the owner knows the ring. */
   readonly key: number;
   length = 0;
   private slots: (T | undefined)[];

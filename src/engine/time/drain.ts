@@ -1,7 +1,7 @@
 import { Pace } from './pace.ts';
 
 const STRETCH_MS = 250;
-/** What a caller is told to wait at most. */
+/** The longest wait that a caller is told. */
 const LONGEST_SECONDS = 3600;
 /** A pipeline that hands out nothing gets room when somebody starts it; asking every second would not help. */
 const SECONDS_WHILE_CLOSED = 5;

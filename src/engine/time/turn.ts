@@ -14,7 +14,7 @@ export class Turn {
   isMarked = false;
   private startedAt = 0;
   private syncedAt = Number.NEGATIVE_INFINITY;
-  /** What begins in a turn of its own. */
+  /** The queue for work that starts in a turn of its own. */
   readonly queue: TurnQueue;
 
   /** `onNext` is called after a turn in which somebody asked whether it is over. */

@@ -17,9 +17,9 @@ export interface ValueFault {
   message: string;
 }
 
-/** What values must be to be kept and shown. */
+/** The conditions under which values can be kept and shown. */
 export interface ValueRule {
-  /** What is wrong with a value, or null. */
+  /** The fault of a value, or null. */
   fault(value: unknown): ValueFault | null;
   /** About how many characters of JSON the value takes that was looked at last. */
   readonly size: number;
@@ -58,7 +58,7 @@ export function sizeWithin(value: unknown, limit: number): number {
   return size;
 }
 
-/** What is wrong, {@link TOO_LARGE}, or null. */
+/** The fault, {@link TOO_LARGE}, or null. */
 function walk(value: unknown, limit: number, exact: boolean): string | null {
   size = 0;
   blanks = 0;
@@ -114,7 +114,7 @@ function lookInto(value: object, depth: number): string | null {
   return lookIntoMembers(value, depth);
 }
 
-/** What would come out empty. */
+/** Objects that JSON would write as empty. */
 function isContainer(value: object): boolean {
   return value instanceof Map || value instanceof Set || value instanceof WeakMap || value instanceof Promise || ArrayBuffer.isView(value);
 }
@@ -158,7 +158,7 @@ function at(place: string | number, found: string): string {
   return found;
 }
 
-/** Of a string as JSON in UTF-8, with its quotes. What is over the bound anyway is not counted to its end. */
+/** Size of a string as JSON in UTF-8, with its quotes. Counting stops once the bound is exceeded. */
 function bytesOf(text: string): number {
   if (text.length + 2 > most - size) return text.length + 2;
   let bytes = 2;

@@ -8,7 +8,7 @@ export const LARGE = 16 * 1024;
 /** A page ends with the row that reaches this; it has one row at least. */
 export const PAGE_CHARACTERS = 8 * 1024 * 1024;
 
-/** What is formed of events in one go: a reader that holds back holds no more than this and one event. */
+/** Size of the events formed at once: a reader that stops reading holds no more than this and one event. */
 export const EVENTS_CHARACTERS = 256 * 1024;
 
 /** Results that nobody has read yet, and finished items that are remembered for readers: beyond this they are looked up again. */
@@ -17,5 +17,5 @@ export const HELD_CHARACTERS = 8 * 1024 * 1024;
 /** A run is answered with one document up to this; beyond it the answer says where its results are. */
 export const DOCUMENT_CHARACTERS = 32 * 1024 * 1024;
 
-/** Of the newest failures in a summary, and of the history of one item. */
+/** Size of the newest failures in a summary, and of the history of one item. */
 export const SUMMARY_CHARACTERS = 1024 * 1024;

@@ -26,7 +26,7 @@ export function createDeadlines(clock: Clock, ms: number): Deadlines {
     const now = Math.max(at, clock.monotonic());
     for (const deadline of armed) {
       if (deadline.at > now) {
-        // What `onLate` armed meanwhile has planned already.
+        // A deadline that `onLate` armed has already planned the next look.
         if (timer === undefined) plan(deadline.at, deadline.at - now);
         return;
       }

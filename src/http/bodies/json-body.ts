@@ -50,7 +50,7 @@ export function acceptJsonBodies(app: FastifyInstance, clock: Clock): void {
 
   app.addHook('onRequest', (request, _reply, done) => {
     const encoding = request.headers['content-encoding'];
-    // Of a body that nobody reads, the encoding is nobody's business either.
+    // The encoding of a body that nobody reads does not matter.
     const isRead = request.routeOptions.schema?.body !== undefined && hasBody(request.raw);
     if (encoding === undefined || !isRead || encoding.trim().toLowerCase() === 'identity') done();
     else done(new SluiceError('unsupported-media-type', `Content-Encoding "${encoding}" is not supported; send the body unencoded.`));

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /**
- * Who owns the body of a request, from its first byte to its last:
+ * Ownership of a request's body, from its first byte to its last:
  *
  * - what a route that declares a body takes as JSON, `readWhole` of json-body.ts, within a deadline;
  * - what it takes as NDJSON, `readNdjson`, which gives up when nothing arrives for a while;
@@ -19,7 +19,7 @@ export function giveUpUnreadBodies(app: FastifyInstance): void {
     }
     // Its bytes are thrown away as they come. Left in the socket, they would hide that the client has gone.
     raw.resume();
-    // What came together with the head is through by then: a small body that is whole does not cost the connection.
+    // By then the bytes that came with the head have been read: a small complete body does not cost the connection.
     setImmediate(done);
   });
   app.addHook('onSend', (request, reply, _payload, done) => {

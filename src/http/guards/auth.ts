@@ -4,9 +4,9 @@ import { type PipelineHost, SluiceError } from '../../engine/index.ts';
 import type { ApiKey, Scope } from '../../schemas/api-key.ts';
 import { ANYBODY, type Caller, may, NOBODY } from './caller.ts';
 
-/** Who may call a route. Each declares it: one that says nothing fails at the start. */
+/** Access rules of a route. A route that declares no scope fails at start. */
 export interface RouteAccess {
-  /** What a key needs; `public` asks for none, `any` for a key of whatever scope. */
+  /** The scope that a key needs; `public` needs no key, `any` a key with any scope. */
   scope?: Scope | 'public' | 'any';
   /**
    * A key with `feed` may call it as well, for what its own feeds hold: for the feed in the address, for the items in the body, or to list
@@ -14,7 +14,7 @@ export interface RouteAccess {
    */
   own?: 'feed' | 'items' | 'feeds';
   /**
-   * Of a route of no pipeline, what a key for some pipelines gets: `all` of it, what is `filtered` to them, or what the body is about if that is
+   * The part of a route without a pipeline in its path that a key for some pipelines gets: `all`, the rows `filtered` to its pipelines, or the pipeline in the body if that is
    * one of them (`named`). Otherwise it is refused.
    */
   limited?: 'all' | 'filtered' | 'named';
@@ -89,7 +89,7 @@ export function guard(
     const { id, feedId } = params as { id: string; feedId: string };
     const maker = await host.get(id).feedMaker(feedId);
     if (maker === caller.name) return;
-    // Of a feed that it may not look at, a key does not learn that it is there.
+    // A key must not learn that a feed it may not see exists.
     throw may(caller, 'read') ? lacks(caller, config.scope as Scope) : new SluiceError('feed-not-found', `no feed "${feedId}"`);
   });
 }

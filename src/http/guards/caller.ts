@@ -13,9 +13,9 @@ export function callerSignal(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-/** Who sent a request, and what that one may do. */
+/** The sender of a request, and its rights. */
 export interface Caller {
-  /** Of the key; empty without one. */
+  /** Name of the key; empty without one. */
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
   /** Only these pipelines; null for all, and what belongs to none. */
@@ -25,7 +25,7 @@ export interface Caller {
 
 /** Where no keys are set up. */
 export const ANYBODY: Caller = { name: '', scopes: new Set(SCOPES), pipelines: null, feedOptions: new Set(FEED_OPTIONS) };
-/** Of a public route, without a key where there are some. */
+/** The caller of a public route without a valid key, where keys are configured. */
 export const NOBODY: Caller = { name: '', scopes: new Set(), pipelines: new Set(), feedOptions: new Set() };
 
 export function may({ scopes }: Caller, scope: Scope): boolean {
@@ -37,7 +37,7 @@ export function sees({ pipelines }: Caller, id: string): boolean {
   return pipelines === null || pipelines.has(id);
 }
 
-/** What feeds are made under, and found again by: keys of one name are one caller. */
+/** The name that owns the caller's feeds: keys of the same name are one caller. */
 export function makerOf({ name }: Caller): string | undefined {
   return name === '' ? undefined : name;
 }

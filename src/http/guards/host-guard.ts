@@ -16,7 +16,7 @@ export interface HostRules {
 const AUTHORITY = /^(?<host>\[[0-9a-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::(?<port>\d{0,5}))?$/i;
 /** RFC 9112 section 3.2.2: a target that names its authority, which goes before `Host`. */
 const ABSOLUTE = /^[a-z][a-z0-9+.-]*:\/\/(?<authority>[^/?#\\]*)/i;
-/** What a browser takes for an IPv4 address, however it is spelt, is no name. */
+/** Spellings that browsers take for an IPv4 address, which are not names. */
 const ENDS_IN_NUMBER = /(?:^|[.])(?:\d+|0x[0-9a-f]*)[.]?$/i;
 
 /**
@@ -44,7 +44,7 @@ export function createHostGuard({ host: own, allowedHosts, hasKeys }: HostRules)
     return allowed.some((fits) => fits(name, port));
   }
 
-  /** Of the last request that was taken: nearly all name the same. */
+  /** The last accepted authority: nearly all requests name the same. */
   let taken: string | null = null;
 
   function faultOf(authority: string): SluiceError | undefined {
@@ -62,7 +62,7 @@ export function createHostGuard({ host: own, allowedHosts, hasKeys }: HostRules)
     const hosts = hostLines(raw.rawHeaders);
     if (hosts.length > 1) return new SluiceError('bad-request', 'the request has more than one Host header');
     const [given] = hosts;
-    // Of HTTP/1.0, which may leave it out, a browser never does.
+    // HTTP/1.0 may leave it out, but browsers never do.
     if (given === undefined && raw.httpVersion !== '1.0') return new SluiceError('bad-request', 'the request has no Host header');
     const { url = '' } = raw;
     const authority = url.startsWith('/') ? undefined : ABSOLUTE.exec(url)?.groups?.authority;
@@ -78,14 +78,14 @@ function nameOf(host: string): string {
   return ENDS_IN_NUMBER.test(lower) ? lower : lower.replace(/[.]$/, '');
 }
 
-/** Of an IPv6 address in brackets, or an IPv4 address as it is. */
+/** The address in an IPv6 literal in brackets, or in an IPv4 literal; undefined for names. */
 function addressOf(name: string): string | undefined {
   const inBrackets = /^\[(.*)\]$/.exec(name)?.[1];
   if (inBrackets !== undefined) return isIP(inBrackets) === 6 ? inBrackets : undefined;
   return isIP(name) === 4 ? name : undefined;
 }
 
-/** Of every request, also one that no route takes. */
+/** Applies the host guard to every request, including those that no route matches. */
 export function refuseOtherHosts(app: FastifyInstance, faultOf: ReturnType<typeof createHostGuard>): void {
   app.addHook('onRequest', (request, _reply, done) => done(faultOf(request)));
 }

@@ -6,7 +6,7 @@ import { STATUS_OF } from './status.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** What Fastify refuses by itself, in our codes. Anything else of it is a fault of ours. */
+/** Our codes for requests that Fastify itself refuses. Its other errors are faults of ours. */
 const CODE_OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
@@ -48,7 +48,7 @@ export function toSluiceError(error: unknown): SluiceError {
 export function toProblem(error: SluiceError, instance: string, requestId: string): Problem {
   const status = STATUS_OF[error.code];
   const { title, fix } = ERROR_CODES[error.code];
-  // Of a 5xx only what the catalogue says goes out: its message may speak of files, hosts or values inside.
+  // A 5xx shows only the text of the catalogue: its message may mention files, hosts or values inside.
   const detail =
     error.code === 'internal-error'
       ? `See the log, under the request id ${requestId}.`

@@ -21,7 +21,7 @@ export const DOCS_CSP = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** What every answer carries, from the first moment on: also one that ends before a route is found. */
+/** Sets the headers of every answer, including one that ends before a route is found. */
 export function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id);
   for (const name in SECURITY_HEADERS) reply.header(name, SECURITY_HEADERS[name as keyof typeof SECURITY_HEADERS]);

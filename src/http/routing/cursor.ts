@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { SluiceError } from '../../engine/index.ts';
 
-/** What a list remembers between two pages: which list it is, under which filters, and where to go on. */
+/** The state of a list between two pages: the list, its filters, and the place to continue from. */
 const cursorSchema = z.strictObject({ list: z.string(), filters: z.string(), after: z.union([z.int(), z.string()]) });
 
 export interface CursorScope {

@@ -5,7 +5,7 @@ import { PRIORITY_DEFAULT } from '../../schemas/names.ts';
 import { type Caller, makerOf, may } from '../guards/caller.ts';
 
 /**
- * What a feeding request has of its caller. One that may do no more than feed does not start what was stopped, and chooses its place among
+ * The rights of a feeding request. A caller that may only feed does not start a stopped pipeline, and chooses its place among
  * the items of others only as the pipeline or its key allows. Throws `forbidden` otherwise.
  */
 export function feedingAs(

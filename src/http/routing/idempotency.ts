@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { IdempotencyKey, Replayable } from '../../engine/index.ts';
 import { isNdjson } from '../bodies/ndjson-body.ts';
 
-/** Of the routes that are safe to repeat under an `Idempotency-Key`. */
+/** Headers of the routes that are safe to repeat with an `Idempotency-Key`. */
 export const idempotencyHeaders = z.object({
   'idempotency-key': z
     .string()
@@ -24,7 +24,7 @@ function keyOf(request: FastifyRequest, form: string): IdempotencyKey | undefine
   const key = request.headers['idempotency-key'];
   if (typeof key !== 'string') return undefined;
   const options = Object.entries(request.query as object).sort(([a], [b]) => (a < b ? -1 : 1));
-  // What two callers call by the same name is not the same.
+  // The same key from two callers means two different requests.
   return {
     key: `${request.caller.name} ${key}`,
     request: JSON.stringify([request.routeOptions.url, isNdjson(request) ? 'ndjson' : 'json', form, options]),

@@ -3,7 +3,7 @@ import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';
 import type { SseHub } from '../sse/hub.ts';
 
-/** What every route plugin is given. */
+/** The dependencies of every route plugin. */
 export interface RouteDeps {
   host: PipelineHost;
   hub: SseHub;

@@ -10,7 +10,7 @@ import { CHUNK, chunked } from './lists.ts';
 /** How results leave one by one: a line of JSON each, or an event each. */
 export type RowForm = 'ndjson' | 'sse';
 
-/** What a stream of results is made of; after the last results one of the others may follow. */
+/** A step of a stream of results; one of the other kinds may follow the last results. */
 export type RowStep =
   | { results: readonly PipelineResult[] }
   /** The end of all went well. Only an event stream tells of it: lines of NDJSON are results, unless something is wrong. */
@@ -25,7 +25,7 @@ interface RowStreamOptions {
   heartbeatSeconds: number;
 }
 
-/** What the client asks for by `Accept`; undefined for one JSON document. */
+/** The stream form that the client asks for by `Accept`; undefined for one JSON document. */
 export function rowFormOf(request: FastifyRequest): RowForm | undefined {
   const accept = request.headers.accept ?? '';
   if (/\bapplication\/(x-ndjson|jsonl)\b/i.test(accept)) return 'ndjson';

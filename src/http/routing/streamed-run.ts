@@ -37,7 +37,7 @@ export async function beginUpload(
 }
 
 /**
- * What becomes of a run, step by step. A body that breaks off or has a bad line ends the steps with its fault, after the results of
+ * Yields the outcome of a run step by step. A body that breaks off or has a bad line ends the steps with its fault, after the results of
  * all items that were accepted before.
  */
 export async function* stepsOf(run: RunStream, outcome: Promise<{ fault?: unknown }>): AsyncGenerator<RowStep> {

@@ -75,7 +75,7 @@ function withProblems(schema: FastifySchema, inherent: ErrorCode[]): FastifySche
   return { ...schema, response: { ...replies, ...problems(...(declared as ErrorCode[]), ...inherent) } };
 }
 
-/** Who may call an operation, in its description and for programs. */
+/** Adds who may call an operation, to its description and as `x-scope`. */
 function withAccess(schema: FastifySchema, { scope, own }: RouteAccess): FastifySchema {
   if (scope === undefined) return schema;
   const { description } = schema as { description?: string };

@@ -4,7 +4,7 @@ import { ERROR_CODES, type ErrorCode, problemSchema } from '../../schemas/proble
 import { PROBLEM_TYPE } from '../problems/problem.ts';
 import { STATUS_OF } from '../problems/status.ts';
 
-/** What routes declare again and again: addresses, list queries, replies. */
+/** Schemas that many routes share: paths, list queries, replies. */
 
 const idSchema = knownNameSchema.meta({ description: 'The id of a pipeline.', examples: ['orders'] });
 export const pipelineParams = z.strictObject({ id: idSchema });
@@ -78,7 +78,7 @@ export const listReply = (schema: z.ZodType, row: z.ZodType, description: string
   },
 });
 
-/** What all answers have that may be those of an earlier request. */
+/** Added to the description of answers that may repeat an earlier one. */
 export const REPLAYED = 'The header `idempotency-replayed: true` marks the answer to an earlier request with the same key.';
 
 /** The error replies of a route, one a status, each naming its codes. Those that follow from what the route is are added by openapi.ts. */

@@ -27,7 +27,7 @@ const SCAN_MAX = 1024;
 
 export interface Batches {
   view(events: EventSource, filter: EventFilter): EventView;
-  /** What follows `from`, serialised at most once for all readers of the view, as long as the cache remembers it. */
+  /** The events after `from`, serialised at most once for all readers of the view while the cache holds them. */
   after(view: EventView, from: number): Batch;
 }
 

@@ -3,7 +3,7 @@ import { type EventFilter, type EventSource, type EventType, SluiceError } from 
 import { itemStatusSchema } from '../../schemas/item.ts';
 import { knownItemIdSchema, knownNameSchema, knownStageNameSchema } from '../../schemas/names.ts';
 
-/** What is sent to who asks for nothing in particular. */
+/** The event types sent by default. */
 const DEFAULT_TYPES: readonly EventType[] = ['status', 'pipeline'];
 
 const eventTypeSchema = z.enum(['status', 'task', 'result', 'pipeline'] satisfies EventType[]);
@@ -91,7 +91,7 @@ export interface EventPosition {
 }
 
 /**
- * Where a reader begins: after the id that its client saw last. `Last-Event-ID` goes before the query, because a browser that
+ * Where a reader begins: after the id that its client saw last. `Last-Event-ID` takes precedence over the query, because a browser that
  * connects again sends the header with the address it first connected to. Without an id: from now on.
  * An empty header is none (the HTML standard: a client without a last id has the empty string for it).
  * Throws `invalid-event-id` for what was never given out: other text, and a seq that this epoch has not reached.

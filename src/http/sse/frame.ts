@@ -6,7 +6,7 @@
 import type { SluiceEvent } from '../../engine/index.ts';
 import { toJsonSafe } from '../schemas/safe-json.ts';
 
-/** What a client waits before it connects again, in milliseconds. */
+/** Milliseconds that a client waits before it reconnects. */
 export const RETRY_FRAME = 'retry: 1000\n\n';
 
 /** Ignored by every client; it keeps proxies from closing a silent connection. */

@@ -9,7 +9,7 @@
  * 3. Nothing is serialised without a reader, and nothing twice for readers of the same filter at the same place.
  * 4. Without a reader the hub has no timer and no subscription.
  *
- * What it refuses: queueing for a reader, and dropping events in silence.
+ * It refuses to queue events for a reader, and to drop events in silence.
  */
 import type { ServerResponse } from 'node:http';
 import { type EventFilter, type EventSource, SluiceError } from '../../engine/index.ts';
@@ -101,7 +101,7 @@ export function createSseHub(options: SseHubOptions): SseHub {
   }
 
   /**
-   * What comes after a quiet while goes out at once. While more and more comes, it is collected for a moment, so that a write carries many
+   * Sends an event after a quiet period at once. While events keep coming, collects them for a moment, so that one write carries many
    * events: a write is most of what an event costs.
    */
   function pace(source: Source): void {

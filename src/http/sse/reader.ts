@@ -17,7 +17,7 @@ import { openWire, type Wire, type WireEvents } from './wire.ts';
 /** A step writes until it has so many bytes; more would wait in the socket, which asks for a pause at 64 KiB. */
 const STEP_BYTES = 64 * 1024;
 
-/** What all readers of a hub share. */
+/** State shared by all readers of a hub. */
 export interface ReaderWorld {
   batches: Batches;
   now: () => number;
@@ -59,7 +59,7 @@ export class SseReader implements WireEvents {
   private wire: Wire | null = null;
   private cursor: number;
   private foreign: boolean;
-  /** What the client resumes from when it is cut off now. */
+  /** The event id from which the client would resume if it were cut off now. */
   private position: number;
   /** The seq of the last event to send, once the end is asked for; -1 before that. */
   private last = -1;
@@ -74,7 +74,7 @@ export class SseReader implements WireEvents {
 
   open({ response, headers }: SseReaderOptions): boolean {
     const { epoch } = this.view.events;
-    // Who comes from another epoch keeps its old id until it has been told of the gap.
+    // A reader from another epoch keeps its old id until it has been told of the gap.
     const first = [RETRY_FRAME, ...(this.foreign ? [] : [positionFrame(epoch, this.cursor)])].join('');
     this.wire = openWire(response, headers, first, this);
     return this.wire !== null;
@@ -146,7 +146,7 @@ export class SseReader implements WireEvents {
     return controlFrame('gap', { missed: foreign ? null : oldest - 1 - cursor, oldest: `${epoch}-${oldest}` });
   }
 
-  /** What follows, as much as goes in one write. Mostly that is the one batch that everyone else gets too, and nothing is copied. */
+  /** The next events, as many as fit into one write. Usually this is the batch that every other reader gets, and nothing is copied. */
   private takeNext(): Payload | undefined {
     const { view, world } = this;
     const gap = this.takeGap();

@@ -2,9 +2,9 @@ import { type Clock, type Logger, unref } from '../../engine/ports.ts';
 import { controlFrame, type Payload, toPayload } from './frame.ts';
 import type { SseReader } from './reader.ts';
 
-/** What is shown, and how it is asked for: an event each. */
+/** The subject of snapshots and the way to read them; each becomes an event. */
 export interface SnapshotSource {
-  /** Who asks for the same subject shares the snapshots. */
+  /** Readers of the same subject share its snapshots. */
   subject: object;
   read: () => Promise<readonly object[]>;
 }
@@ -26,7 +26,7 @@ interface Rhythm {
  */
 interface Ticker {
   source: SnapshotSource;
-  /** What the rhythms are counted from. */
+  /** The instant from which all intervals are counted. */
   since: number;
   rhythms: Map<number, Rhythm>;
   timer: unknown;
@@ -78,7 +78,7 @@ export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logge
       const readers = due.flatMap((rhythm) => [...rhythm.readers]);
       if (readers.some((reader) => reader.mode === 'open')) {
         const payload = await make(ticker);
-        // Who has left meanwhile is closed, and takes nothing.
+        // A reader that has left meanwhile is closed and accepts nothing.
         if (payload !== undefined) for (const reader of readers) reader.offer(payload);
       }
     } catch (error) {

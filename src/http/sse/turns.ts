@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '../../engine/ports.ts';
 import type { SseReader } from './reader.ts';
 
-/** Who writes when: first come, first served, one step each, and never for so long that the rest of the process waits. */
+/** Schedules the writers: first come, first served, one step each, and never for so long that the rest of the process waits. */
 export interface Turns {
   /** Lines up a reader that has something to do; one that waits already keeps its place. */
   enqueue(reader: SseReader): void;

@@ -20,7 +20,7 @@ export interface WireEvents {
   onClose(): void;
 }
 
-/** What every event stream is sent with. `no-transform` keeps a proxy from compressing it, `x-accel-buffering` nginx from collecting it. */
+/** The headers of every event stream. `no-transform` keeps a proxy from compressing it, `x-accel-buffering` nginx from collecting it. */
 const STREAM_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store, no-transform',

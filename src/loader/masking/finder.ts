@@ -18,7 +18,7 @@ const SURE_LENGTH = 7;
 const SPACE = 0x20;
 const LINE_BREAKS = [0x0a, 0x0d];
 const ALL_UNITS = Array.from({ length: 128 }, (_, unit) => unit);
-/** Of a pair: it is among the first of a secret, or the first. */
+/** Marks of a pair of characters: it occurs near the start of a secret, or it is the start. */
 const GOES_ON = 1;
 const BEGINS = 2;
 const STEP_MAX = 3;
@@ -182,7 +182,7 @@ export function createFinder(patterns: readonly Pattern[]): (text: string) => Fi
       let readings = known.get(at);
       if (readings === undefined) {
         readings = readingsOf(text, at);
-        // What is looked at again is near.
+        // Places that are read again are close by.
         if (known.size === KNOWN_MAX) known.clear();
         known.set(at, readings);
       }
@@ -197,7 +197,7 @@ export function createFinder(patterns: readonly Pattern[]): (text: string) => Fi
     const list: Reading[] = [{ point, end: readEnd, power: 0 }];
     if (!leads.has(point)) return list;
     const run = point === REVERSE_SOLIDUS ? runOf(text, at) : 1;
-    // Of so many backslashes two, four or eight are one, and the last begins an escape, whatever the others are for.
+    // In a row of backslashes two, four or eight stand for one, and the last one starts an escape, whatever the others stand for.
     for (let power = 1; 2 ** power <= run; power++) list.push({ point, end: at + 2 ** power, power });
     if (run <= RUN_MAX && (point === PLUS || mayEscape(text, at))) addReadings(text, at + run - 1, tree, list);
     return list;
@@ -217,7 +217,7 @@ export function createFinder(patterns: readonly Pattern[]): (text: string) => Fi
     return false;
   }
 
-  /** What else the escape at a place can be read as. */
+  /** The other ways to read the escape at a place. */
   function addReadings(text: string, at: number, { deeper }: LayerTree, list: Reading[]): void {
     for (const next of deeper) {
       const point = readAt(text, at, next.layers, next.layers.length);
@@ -259,7 +259,7 @@ function pairOf(first: number, second: number): number {
   return ((first & 127) << 7) | (second & 127);
 }
 
-/** What the first code units of a row may be. */
+/** The possible first code units of a row. */
 function unitsOf(pattern: Pattern, count: number): number[][] {
   const units: number[][] = [];
   for (let place = 0; place < pattern.row.length && units.length < count; place++) {

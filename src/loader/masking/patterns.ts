@@ -1,16 +1,16 @@
 /**
- * What a secret looks like in a text: a row of characters, each exactly one or one of a few.
+ * A form of a secret in a text: a row of characters, each fixed or one of a few.
  */
 export interface Pattern {
   readonly name: string;
   /** A code point, or `-1 - i` for one of `choices[i]`. */
   readonly row: Int32Array;
   readonly choices: readonly ReadonlySet<number>[];
-  /** What may stand before the row and is partly of the secret. It is not in the row, which so begins with one certain character. */
+  /** Characters that may precede the row and partly belong to the secret. They are left out of the row, so that it starts with a fixed character. */
   readonly before: ReadonlySet<number> | undefined;
-  /** Of base64, which may be broken into lines. */
+  /** True for base64, which may be broken into lines. */
   readonly isBase64: boolean;
-  /** Of base64 or hexadecimal. */
+  /** True for base64 and hexadecimal. */
   readonly isCoded: boolean;
 }
 
@@ -27,7 +27,7 @@ const CASELESS_LENGTH_MIN = 8;
  * that it shares a character with are left open. That is at least 32 bits that must be right, for a secret of four bytes, so that no length
  * is too short for it.
  *
- * What may be around it, blanks as a file leaves them behind, is not looked for.
+ * White space around the secret, such as a file leaves behind, is ignored.
  */
 export function patternsOf(name: string, value: string, lengthMin: number): Pattern[] {
   const trimmed = value.trim();
@@ -84,7 +84,7 @@ function patternOf(name: string, row: readonly string[], kind: 'text' | 'hex' | 
   };
 }
 
-/** What may stand at a place of the row. */
+/** The characters allowed at a place of the row. */
 export function choicesAt({ row, choices }: Pattern, place: number): Iterable<number> {
   const unit = row[place] as number;
   return unit >= 0 ? [unit] : (choices[-1 - unit] as ReadonlySet<number>);

@@ -10,7 +10,7 @@ export const BACKSLASH = 2;
 export const ENTITY = 3;
 export type Scheme = typeof PERCENT | typeof FORM | typeof BACKSLASH | typeof ENTITY;
 
-/** What a text went through, the last first: `[BACKSLASH, PERCENT]` was put into a URL and that into JSON. */
+/** The layers of encoding of a text, outermost first: `[BACKSLASH, PERCENT]` is JSON that contains a URL. */
 export type Layers = readonly Scheme[];
 
 const PERCENT_SIGN = 0x25;
@@ -41,7 +41,7 @@ const ENTITY_DIGITS_MAX = 8;
 export let readEnd = 0;
 
 /*
- * What was read of the places nearby, layer by layer. Escapes in a row are read over and over, for each way that one of them may be part of the
+ * Cache of readings at nearby places, by layer. Escapes in a row are read over and over, for each way that one of them may be part of the
  * one before: without this the work would grow with every layer by a power of them.
  */
 const PLACES = 64;
@@ -58,7 +58,7 @@ export function beginText(): void {
   textNumber = (textNumber + 1) | 0;
 }
 
-/** Of the first `depth` of the layers, a number of their own. */
+/** A number that identifies the first `depth` layers. */
 function pathOf(layers: Layers, depth: number): number {
   let path = 0;
   for (let i = 0; i < depth; i++) path = path * SCHEMES + 1 + (layers[i] as Scheme);

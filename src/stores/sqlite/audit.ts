@@ -3,7 +3,7 @@ import { STATUS_CODES } from '../../engine/store.ts';
 import { checkFile, StoreFileError } from './file.ts';
 import { keyOf } from './schema.ts';
 
-/** What a file holds of a pipeline. */
+/** The contents of a file for one pipeline. */
 export interface PipelineAudit {
   id: string;
   state: string;

@@ -137,7 +137,7 @@ function openWriter(file: string): Writer {
   }
 }
 
-/** Who carries out what is to be written. */
+/** Executes writes, in this process or in a thread. */
 interface Sink {
   write(writes: Writes): Promise<void>;
   close(): Promise<void>;

@@ -12,7 +12,7 @@ const HEADER_BYTES = 8;
  * and costs a microsecond. Slots that change together are written together.
  */
 export class MarksFile implements RunningMarks {
-  /** What the process before has left. */
+  /** The marks left by the previous process. */
   readonly found: readonly { pipeline: number; seq: number; ord: number }[];
   private readonly fd: number;
   private cells = new Float64Array(CELLS * 64);

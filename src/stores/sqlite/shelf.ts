@@ -21,7 +21,7 @@ const { queued: QUEUED, completed: COMPLETED, failed: FAILED, cancelled: CANCELL
 /** `passed`: characters of the texts that stand before its error. */
 type Row = StoredItem & { passed: number };
 
-/** What a row takes beside its texts. */
+/** Size of a row apart from its texts. */
 const ROW_CHARACTERS = 200;
 /** To go through a text without reading it costs a part of reading it. */
 const PASSED_SHARE = 1 / 8;
@@ -41,7 +41,7 @@ export class SqliteShelf implements Shelf {
     const short = `key - ${this.base} AS seq, ${SHORT_FIELDS.join(', ')}`;
     // Told from the head of the row, without reading the text.
     const sizes = `coalesce(octet_length(value), octet_length(fed), 0) AS size, coalesce(octet_length(value), 0) + coalesce(octet_length(fed), 0) AS passed`;
-    // What comes after a long text in a row is reached by going through all of it: errors are asked for only where there are some.
+    // Columns after a long text are reached by reading through it: errors are read only where there are some.
     const error = `CASE WHEN status IN (${FAILED}, ${CANCELLED}) THEN error END AS error`;
     this.columns = {
       all: `${short}, ${sizes}, value, fed, metadata, error, route`,
