@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 ARG NODE_IMAGE=node:24-bookworm-slim
 
-# Compiles. Its packages, a whole Node among them, stay behind.
+# Compiles. Its packages stay behind; the Node of tools/node is not among them.
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -13,7 +13,7 @@ COPY routes routes
 COPY tasks tasks
 RUN node scripts/build.ts
 
-# What the service needs to run, and no more. Optional packages are the Node of other machines.
+# What the service needs to run, and no more.
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./

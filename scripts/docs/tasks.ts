@@ -1,27 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import type { TaskDeclaration } from '../../src/engine/index.ts';
 import { builtInTasks } from '../../tasks/index.ts';
 import { code, codeBlock, type JsonSchema, page, parameterRows, table } from './markdown.ts';
 
-const ownTask = `// mytasks/measure.ts, with TASKS_DIR=mytasks
-export default {
-  description: 'Adds the size of the document at a URL.',
-  params: {
-    type: 'object',
-    additionalProperties: false,
-    properties: { field: { type: 'string', default: 'bytes' } },
-  },
-  concurrency: 4,
-  timeoutSeconds: 30,
-  async run(value, ctx) {
-    const response = await fetch(value.url, { signal: ctx.signal });
-    if (response.status === 404) throw ctx.permanent(\`there is no \${value.url}\`);
-    if (response.status === 429) throw ctx.retryAfter(Number(response.headers.get('retry-after') ?? 60));
-    ctx.setStatus('reading');
-    const { byteLength } = await response.arrayBuffer();
-    return { ...value, [ctx.params.field]: byteLength };
-  },
-};`;
+const ownTask = `// mytasks/measure.ts, with TASKS_DIR=mytasks\n${readFileSync(new URL('../../examples/tasks/measure.ts', import.meta.url), 'utf8').trimEnd()}`;
 
 const templateExample = `tasks:
   - task: http_request
@@ -96,6 +79,7 @@ export function tasksPage(): string {
     '## Your own',
     `\`TASKS_DIR\` names a folder of modules, \`.js\`, \`.mjs\` or \`.ts\` (types are stripped, so enums are not supported), one task per file. Each default export is a plain object and does not need to import Sluice. Subfolders are ignored, so that tasks can share code there. All files are checked at start, and every invalid one is reported.`,
     codeBlock('ts', ownTask),
+    `\`defineTask\`, \`definePredicate\` and \`defineHook\` add types to the object and change nothing else. The service resolves \`sluice/task\` wherever the folder is, and in worker threads. For your editor and \`tsc\`, either install the package in the folder (\`npm install --save-dev\` with the tarball that \`npm pack\` makes), or point \`tsconfig.json\` to a clone after \`npm run build\`: \`"paths": { "sluice/task": ["/path/to/sluice/dist/src/task.d.ts"] }\`, with \`"skipLibCheck": true\`. If \`params\` is a zod schema, the type of \`ctx.params\` is inferred; with a JSON Schema, name it as above.`,
     table(['Field', 'Default', 'Meaning'], moduleFields),
     `An error that \`run\` throws is retried as the stage defines. An error with \`permanent: true\` is not retried; one with \`retryAfterSeconds\` is retried after that time.`,
     table(['In `ctx`', ''], contextFields),

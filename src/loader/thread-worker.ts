@@ -1,6 +1,6 @@
 /**
- * The code of a worker thread: one exported function, called by the pool with one job at a time. It imports types
- * alone, so a thread starts without loading the service.
+ * The code of a worker thread: one exported function, called by the pool with one job at a time. It imports
+ * next to nothing, so a thread starts without loading the service.
  *
  * A job may leave something behind: a promise that rejects, a timer whose callback throws. While that job runs, it is the job that
  * fails, and the thread ends with everything else that the job has begun. Later it is reported and changes nothing: the thread may have
@@ -10,6 +10,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { TaskContext } from '../engine/index.ts';
 import type { Logger, ThreadContext } from '../engine/ports.ts';
+import { offerTaskEntry } from './task-entry.ts';
+
+offerTaskEntry();
 
 export interface ThreadTask {
   module: string;

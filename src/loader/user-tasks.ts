@@ -9,6 +9,7 @@ import { rateLimitSchema } from '../schemas/definition.ts';
 import { faultsOf } from '../schemas/faults.ts';
 import { nameSchema } from '../schemas/names.ts';
 import { taskKindSchema } from '../schemas/task.ts';
+import { offerTaskEntry } from './task-entry.ts';
 import { readUserParams, type UserParams } from './user-params.ts';
 
 /**
@@ -53,6 +54,7 @@ export async function loadUserTasks(
   const owners = new Map<string, string>([...taken].map((name) => [name, 'a built-in task']));
   const declarations: TaskDeclaration[] = [];
   const faults: string[] = [];
+  offerTaskEntry();
   for (const file of await listModules(folder)) {
     const path = join(folder, file);
     try {
