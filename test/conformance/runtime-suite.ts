@@ -32,7 +32,7 @@ export interface Skip {
   tests: string[];
 }
 
-const SECTIONS: Record<string, (suite: Suite) => void> = {
+const SECTIONS = {
   create: creating,
   feed: feeding,
   openFeed: openFeeding,
@@ -60,7 +60,10 @@ const SECTIONS: Record<string, (suite: Suite) => void> = {
   put: redefining,
   'tune and untune': tuning,
   remove: removing,
-};
+} satisfies Record<string, (suite: Suite) => void>;
+
+type Section = keyof typeof SECTIONS;
+const EVERY_SECTION = Object.keys(SECTIONS) as Section[];
 
 /**
  * Everything that the contract in src/engine/contract/runtime.ts promises, for any runtime:
@@ -69,11 +72,13 @@ const SECTIONS: Record<string, (suite: Suite) => void> = {
  *
  * It knows the contract and nothing behind it. It runs in real time and never sleeps: it waits for events, and for tasks
  * that the test itself holds and lets go. A test is skipped only by name and with a reason, which stands in its title.
+ * `only` names sections: for a runtime that has passed them all in another setting.
  */
-export function runtimeSuite(name: string, makeHost: MakeHost, { skip }: { skip: Skip[] }): void {
+export function runtimeSuite(name: string, makeHost: MakeHost, { skip, only }: { skip: Skip[]; only?: Section[] }): void {
   const reasons = new Map(skip.flatMap(({ reason, tests }) => tests.map((test) => [test, reason] as const)));
   describe(name, () => {
-    for (const [operation, section] of Object.entries(SECTIONS)) {
+    for (const operation of only ?? EVERY_SECTION) {
+      const section = SECTIONS[operation];
       const test: Suite['test'] = (title, body) => {
         const key = `${operation} > ${title}`;
         const reason = reasons.get(key);

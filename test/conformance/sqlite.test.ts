@@ -1,34 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
-import { createLocalHost } from '../../src/engine/index.ts';
-import { systemPorts } from '../../src/engine/ports.ts';
-import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { runtimeSuite } from './runtime-suite.ts';
+import { sqliteHosts } from './sqlite-host.ts';
 
-runtimeSuite(
-  'the local runtime on the SQLite store',
-  async ({ registry }) => {
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-conformance-'));
-    const store = await openSqliteStore({ file: join(folder, 'sluice.db') });
-    const host = createLocalHost({
-      registry,
-      store,
-      ports: systemPorts,
-      maxStages: 64,
-      maxWorkersPerStage: 10_000,
-      retentionMaxItems: 10_000,
-      retentionMaxAgeSeconds: 3_600,
-      backlogCapacity: 10_000,
-      eventsKept: 50_000,
-      hookTimeoutSeconds: 30,
-    });
-    onTestFinished(async () => {
-      await host.close();
-      rmSync(folder, { recursive: true });
-    });
-    return host;
-  },
-  { skip: [] },
-);
+/*
+ * A thread for each of the 257 hosts would be most of what the suite costs, so the whole of it writes in this one. The section in which feeds,
+ * ends and the closing of a host meet the store's pace runs with the writer's thread too; so does everything in test/e2e and test/faults.
+ */
+runtimeSuite('the local runtime on the SQLite store', sqliteHosts({ inProcess: true }), { skip: [] });
+runtimeSuite('the local runtime on the SQLite store with a thread that writes', sqliteHosts({ inProcess: false }), {
+  skip: [],
+  only: ['shutdown'],
+});

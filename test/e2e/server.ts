@@ -55,11 +55,19 @@ export class ServerProcess {
   private exit: Exit | undefined;
 
   constructor(env: Environment, { cwd }: StartOptions) {
-    const { PATH = '', HOME = '' } = process.env;
+    const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
     // Nothing else of this environment: a PORT or TASKS_DIR of the caller is not the test's.
     this.child = spawn(process.execPath, [ENTRY], {
       cwd: cwd ?? fileURLToPath(new URL('../..', import.meta.url)),
-      env: { PATH, HOME, NODE_OPTIONS: '--disable-warning=ExperimentalWarning', PORT: '0', STORE_URL: 'memory:', ...env },
+      env: {
+        PATH,
+        HOME,
+        NODE_COMPILE_CACHE,
+        NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+        PORT: '0',
+        STORE_URL: 'memory:',
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     alive.add(this.child);

@@ -1,32 +1,49 @@
-/** What stands at the path of the store and is none, each with the real process: a clear message, exit code 78, the file as it was. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** What stands at the path of the store and is none: a clear message, the file as it was; and exit code 78 of the process. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import { openSqliteStore, StoreFileError } from '../../src/stores/sqlite/index.ts';
 import { startInVain, startServer } from '../e2e/server.ts';
 import { folderWith } from '../loader/folder.ts';
+import { type Life, livesOf } from './durable-host.ts';
 
 const definition = { id: 'p', stages: [{ name: 'A', tasks: ['hash'] }] };
 
+/** Why the store is not opened, as the service says it when it ends with 78. */
+async function refusalOf(file: string): Promise<string> {
+  const refused = await openSqliteStore({ file }).then(
+    async (store) => {
+      await store.close();
+      return expect.fail(`${file} was opened`);
+    },
+    (error: unknown) => error,
+  );
+  expect(refused).toBeInstanceOf(StoreFileError);
+  return (refused as StoreFileError).message;
+}
+
 async function expectRefused(file: string, message: RegExp): Promise<void> {
   const before = existsSync(file) ? readFileSync(file) : null;
-  const folder = folderWith();
-  const ended = await startInVain({ STORE_URL: `file:${file}`, PIPELINES: folder });
-  expect(ended).toMatchObject({ code: 78, signal: null });
-  expect(ended.message).toMatch(message);
-  expect(ended.message).not.toMatch(/\n\s+at /);
-  expect(ended.log.filter(({ msg }) => msg === 'listening')).toEqual([]);
+  expect(await refusalOf(file)).toMatch(message);
   if (before !== null) expect(readFileSync(file).equals(before)).toBe(true);
+}
+
+async function withItems({ host }: Life): Promise<void> {
+  await host.create(definition);
+  await host.get('p').run(
+    Array.from({ length: 100 }, (_, i) => ({ id: `i${i}`, value: `${i}`.repeat(100) })),
+    {},
+  );
 }
 
 /** A store with a hundred items in it, whose service has stopped. */
 async function storeWithItems(): Promise<string> {
-  const file = join(folderWith(), 'sluice.db');
-  const server = await startServer({ STORE_URL: `file:${file}`, PIPELINES: folderWith() });
-  await server.post('/pipelines', definition);
-  await server.post('/pipelines/p/run', { items: Array.from({ length: 100 }, (_, i) => ({ id: `i${i}`, value: `${i}`.repeat(100) })) });
-  await server.stop();
-  return file;
+  const lives = livesOf({ hash: (value) => value });
+  const life = await lives.begin();
+  await withItems(life);
+  await life.stop();
+  return lives.file();
 }
 
 describe('a start refuses', () => {
@@ -36,6 +53,18 @@ describe('a start refuses', () => {
     await expectRefused(file, /notes\.db is not an SQLite database/);
     writeFileSync(file, 'short');
     await expectRefused(file, /notes\.db is not an SQLite database/);
+  });
+
+  it('with exit code 78, one message and no stack, before it listens', async () => {
+    const file = join(folderWith(), 'notes.db');
+    const text = 'remember the milk\n'.repeat(20);
+    writeFileSync(file, text);
+    const ended = await startInVain({ STORE_URL: `file:${file}`, PIPELINES: folderWith() });
+    expect(ended).toMatchObject({ code: 78, signal: null });
+    expect(ended.message).toMatch(/notes\.db is not an SQLite database/);
+    expect(ended.message).not.toMatch(/\n\s+at /);
+    expect(ended.log.filter(({ msg }) => msg === 'listening')).toEqual([]);
+    expect(readFileSync(file, 'utf8')).toBe(text);
   });
 
   it('a database of something else', async () => {
@@ -73,21 +102,15 @@ describe('a start refuses', () => {
   it('a folder in its place, and one that cannot be written', async () => {
     const folder = folderWith();
     mkdirSync(join(folder, 'sluice.db'));
-    const inItsPlace = await startInVain({ STORE_URL: `file:${join(folder, 'sluice.db')}`, PIPELINES: folderWith() });
-    expect(inItsPlace).toMatchObject({ code: 78 });
-    expect(inItsPlace.message).toMatch(/sluice\.db is not a file/);
-    const ended = await startInVain({ STORE_URL: 'file:/proc/sluice.db', PIPELINES: folderWith() });
-    expect(ended).toMatchObject({ code: 78 });
-    expect(ended.message).toMatch(/The folder of \/proc\/sluice\.db cannot be written/);
+    expect(await refusalOf(join(folder, 'sluice.db'))).toMatch(/sluice\.db is not a file/);
+    expect(await refusalOf('/proc/sluice.db')).toMatch(/The folder of \/proc\/sluice\.db cannot be written/);
   });
 
   it('a file that another process has, and leaves that one alone', async () => {
     const file = join(folderWith(), 'sluice.db');
     const first = await startServer({ STORE_URL: `file:${file}`, PIPELINES: folderWith() });
     await first.post('/pipelines', definition);
-    const ended = await startInVain({ STORE_URL: `file:${file}`, PIPELINES: folderWith() });
-    expect(ended).toMatchObject({ code: 78 });
-    expect(ended.message).toContain(`in use by another process (${first.pid})`);
+    expect(await refusalOf(file)).toContain(`in use by another process (${first.pid})`);
     expect((await first.post('/pipelines/p/run', { items: ['x'] })).status).toBe(200);
     await first.stop();
   });
@@ -96,22 +119,24 @@ describe('a start refuses', () => {
 describe('a start', () => {
   it('makes the folder and the file, and leaves nothing but the file behind when it stops', async () => {
     const folder = join(folderWith(), 'deep', 'data');
-    const server = await startServer({ STORE_URL: `file:${join(folder, 'sluice.db')}`, PIPELINES: folderWith() });
-    await server.stop();
+    const store = await openSqliteStore({ file: join(folder, 'sluice.db') });
+    await store.close();
     expect(readdirSync(folder).sort()).toEqual(['sluice.db', 'sluice.db-lock', 'sluice.db-running']);
   });
 
   it('takes the file of a service that was killed while it wrote', async () => {
-    const file = await storeWithItems();
-    const server = await startServer({ STORE_URL: `file:${file}`, PIPELINES: folderWith() });
-    await server.post('/pipelines/p/feed', { items: [1, 2, 3] });
-    const copy = join(folderWith(), 'copy.db');
-    server.signal('SIGKILL');
-    await server.exited;
-    for (const suffix of ['', '-wal', '-shm']) copyFileSync(file + suffix, copy + suffix);
-    const next = await startServer({ STORE_URL: `file:${copy}`, PIPELINES: folderWith() });
-    await next.post('/pipelines/p/join', {});
-    expect((await next.get('/pipelines/p/stats')).body).toMatchObject({ itemsFed: 103, itemsProcessed: 103 });
+    const lives = livesOf({ hash: (value) => value });
+    const first = await lives.begin();
+    await withItems(first);
+    await first.host.get('p').feed([1, 2, 3], {});
+    const shm = readFileSync(`${lives.file()}-shm`);
+    await first.crash();
+    // The system leaves that one as well.
+    writeFileSync(`${lives.file()}-shm`, shm);
+    const next = await lives.begin();
+    const runtime = next.host.get('p');
+    await runtime.join();
+    expect(await runtime.stats()).toMatchObject({ itemsFed: 103, itemsProcessed: 103 });
     await next.stop();
   });
 });

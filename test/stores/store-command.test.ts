@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
-import { startServer } from '../e2e/server.ts';
 import { folderWith } from '../loader/folder.ts';
+import { livesOf } from './durable-host.ts';
 
 const definition = { id: 'p', stages: [{ name: 'A', workers: 2, tasks: ['hash'] }] };
 
@@ -18,31 +18,36 @@ function store(env: Record<string, string>, ...args: string[]): { status: number
 
 describe('store backup', () => {
   it('copies the store of a live service, and a service starts from the copy with everything that was acknowledged before', async () => {
-    const folder = folderWith();
-    const file = join(folder, 'sluice.db');
-    const env = { STORE_URL: `file:${file}`, PIPELINES: folderWith() };
-    const server = await startServer(env);
-    await server.post('/pipelines', definition);
-    await server.post('/pipelines/p/run', { items: Array.from({ length: 50 }, (_, i) => ({ id: `before-${i}`, value: i })) });
-    await server.post('/pipelines/p/pause');
-    await server.post('/pipelines/p/feed', { items: [{ id: 'waiting', value: 'w' }], feedId: 'late' });
+    const lives = livesOf({ hash: (value) => value });
+    const file = lives.file();
+    const env = { STORE_URL: `file:${file}` };
+    const { host, stop } = await lives.begin();
+    await host.create(definition);
+    const live = host.get('p');
+    await live.run(
+      Array.from({ length: 50 }, (_, i) => ({ id: `before-${i}`, value: i })),
+      {},
+    );
+    await live.pause();
+    await live.feed([{ id: 'waiting', value: 'w' }], { feedId: 'late' });
 
-    const target = join(folder, 'backup.db');
+    const target = join(dirname(file), 'backup.db');
     expect(store(env, 'backup', target)).toMatchObject({ status: 0, stderr: '' });
-    await server.post('/pipelines/p/feed', { items: [{ id: 'after', value: 'a' }] });
+    await live.feed([{ id: 'after', value: 'a' }], {});
     expect(store(env, 'backup', target)).toMatchObject({ status: 78, stderr: expect.stringContaining('already exists') });
-    await server.stop();
+    await stop();
 
     // Restored as the README says: the old file away, the copy in its place.
     for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
     renameSync(target, file);
-    const restored = await startServer(env);
-    expect((await restored.get('/pipelines/p/stats')).body).toMatchObject({ itemsFed: 51, itemsProcessed: 50, itemsInFlight: 1 });
-    expect((await restored.get('/pipelines/p/items/after')).status).toBe(404);
-    await restored.post('/pipelines/p/resume');
-    await restored.post('/pipelines/p/feeds/late/wait?timeoutSeconds=20');
-    expect((await restored.get('/pipelines/p/items/waiting')).body).toMatchObject({ status: 'completed', feedId: 'late' });
-    await restored.stop();
+    const next = await lives.begin();
+    const restored = next.host.get('p');
+    expect(await restored.stats()).toMatchObject({ itemsFed: 51, itemsProcessed: 50, itemsInFlight: 1 });
+    await expect(restored.item('after')).rejects.toMatchObject({ code: 'item-not-found' });
+    await restored.resume();
+    await restored.join();
+    expect(await restored.item('waiting')).toMatchObject({ status: 'completed', feedId: 'late' });
+    await next.stop();
     expect(store(env, 'check')).toMatchObject({ status: 0, stdout: expect.stringContaining('51 fed, 51 completed') });
   });
 
@@ -63,11 +68,12 @@ describe('store backup', () => {
 
 describe('store check', () => {
   it('finds counters that do not agree with what is there, and events that are missing', async () => {
-    const file = join(folderWith(), 'sluice.db');
-    const server = await startServer({ STORE_URL: `file:${file}`, PIPELINES: folderWith() });
-    await server.post('/pipelines', definition);
-    for (let i = 0; i < 5; i++) await server.post('/pipelines/p/run', { items: [i] });
-    await server.stop();
+    const lives = livesOf({ hash: (value) => value });
+    const file = lives.file();
+    const { host, stop } = await lives.begin();
+    await host.create(definition);
+    for (let i = 0; i < 5; i++) await host.get('p').run([i], {});
+    await stop();
     expect(store({}, 'check', file)).toMatchObject({ status: 0, stderr: '' });
 
     const db = new Database(file);
