@@ -12,6 +12,8 @@
 import { roomRules } from './scripts/rooms.ts';
 
 const product = '^(src|routes|tasks)/';
+/** Imports Sluice by its name, as users do. */
+const userCode = '^(examples/tasks|test/types)/';
 const engineEntry = '^src/engine/(index|ports|store|stage/index)[.]ts$';
 
 /** Node modules that compute, wait or observe, but reach nothing outside the process. */
@@ -31,8 +33,16 @@ export default {
       name: 'resolvable',
       comment: 'Every import names a file that exists or an installed package.',
       severity: 'error',
-      from: {},
+      from: { pathNot: userCode },
       to: { couldNotResolve: true },
+    },
+    {
+      name: 'resolvable-for-users',
+      comment:
+        'The same for code as users write it, but for the name of this package: it leads to files that a build makes. `tsc` knows them without one.',
+      severity: 'error',
+      from: { path: userCode },
+      to: { couldNotResolve: true, pathNot: '^sluice(/|$)' },
     },
     {
       name: 'declared-packages',
