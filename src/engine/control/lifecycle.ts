@@ -34,7 +34,7 @@ export class Lifecycle {
     }
     if (this.isShuttingDown) throw new PipelineError('invalid-state', 'the pipeline is being shut down');
     this.set(as, 'started');
-    core.scheduler.parkedTimers('go');
+    core.scheduler.retries.startTimers();
     this.fillAll();
   }
 
@@ -96,7 +96,7 @@ export class Lifecycle {
   settleStopped(): void {
     const { core } = this;
     core.onIdle = null;
-    core.scheduler.parkedTimers('stop');
+    core.scheduler.retries.stopTimers();
     if (core.state !== 'stopped') this.set('stopped', 'stopped');
     const cutShort = new PipelineError('shutting-down', 'the pipeline was shut down before every item had ended', {
       retryAfterSeconds: 5,

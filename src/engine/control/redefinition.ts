@@ -3,6 +3,7 @@ import type { StageDefinition } from '../../schemas/definition.ts';
 import type { MovedItems, StageChange } from '../../schemas/redefinition.ts';
 import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';
 import type { Core } from '../flow/core.ts';
+import { evacuate } from '../flow/evacuation.ts';
 import { type Item, type Stage, Worker } from '../model/model.ts';
 import { rerouted } from './route.ts';
 
@@ -49,7 +50,7 @@ export function redefineStages(core: Core, specs: readonly StageSpec[]): { chang
   // All before any of them: one that leaves may let others in, to where they don't go any more.
   const withdrawn = astray(core).map((worker) => ({ worker, as: scheduler.withdraw(worker) }));
   const moved = removed.map((stage): MovedItems => {
-    let items = scheduler.evacuate(stage);
+    let items = evacuate(scheduler, stage);
     for (const worker of [...stage.workers]) {
       if (worker.item === null || worker.blocked !== null || !(worker.isAssigned || worker.limitWait !== null)) continue;
       scheduler.takeBack(worker);

@@ -46,7 +46,7 @@ export interface RoomWait {
 }
 
 /**
- * The way in: ids, duplicates, room in the backlog. Only here items are made and sequence ids given.
+ * The way in: ids, duplicates, room in the backlog. Only here sequence ids are given.
  * Who has to wait for room does so in the {@link WaitingRoom}.
  */
 export class Admission {
@@ -56,7 +56,7 @@ export class Admission {
   private readonly large = new WeakMap<object, number>();
   /** False until the first of them came: who has none pays nothing. */
   private hasLarge = false;
-  lastSequence = 0;
+  private sequence = 0;
   private isClosed = false;
   /** Why the store cannot take anything now; null when it can. */
   trouble: string | null = null;
@@ -64,6 +64,15 @@ export class Admission {
   constructor(deps: AdmissionDeps) {
     this.deps = deps;
     this.waiting = new WaitingRoom(() => this.room > 0);
+  }
+
+  get lastSequence(): number {
+    return this.sequence;
+  }
+
+  /** At a start: the sequence ids up to this one are given. */
+  restore(lastSequence: number): void {
+    this.sequence = lastSequence;
   }
 
   /** The process ends: nothing is accepted any more, in whatever state the pipeline is. What was accepted stays. */
@@ -404,9 +413,9 @@ export class Admission {
 
   /** The next one whose generated id no caller has taken for an item of his own. */
   private nextSequence(): number {
-    do this.lastSequence++;
-    while (this.deps.index().isTaken(this.lastSequence));
-    return this.lastSequence;
+    do this.sequence++;
+    while (this.deps.index().isTaken(this.sequence));
+    return this.sequence;
   }
 }
 
