@@ -48,7 +48,7 @@ export function redefineStages(core: Core, specs: readonly StageSpec[]): { chang
   events.pipeline('redefined', core.state, null);
 
   // All before any of them: one that leaves may let others in, to where they don't go any more.
-  const withdrawn = astray(core).map((worker) => ({ worker, as: scheduler.withdraw(worker) }));
+  const withdrawn = astray(core).map((worker) => ({ worker, as: scheduler.handOver.withdraw(worker) }));
   const moved = removed.map((stage): MovedItems => {
     let items = evacuate(scheduler, stage);
     for (const worker of [...stage.workers]) {
@@ -59,10 +59,10 @@ export function redefineStages(core: Core, specs: readonly StageSpec[]): { chang
     const running = stage.workers.filter((worker) => worker.item !== null).length;
     return { from: stage.name, to: stage.next?.name ?? null, items, running };
   });
-  for (const { worker, as } of withdrawn) scheduler.leave(worker, as);
+  for (const { worker, as } of withdrawn) scheduler.handOver.leaveStage(worker, worker.item as Item, as);
   core.leaving = core.leaving.filter((stage) => stage.inProgress > 0 || stage.ignoringSignal > 0);
   for (const stage of after) {
-    scheduler.letIn(stage);
+    scheduler.handOver.letIn(stage);
     scheduler.fill(stage);
   }
   core.admission.onRoom();

@@ -6,6 +6,7 @@ import type { Drain } from '../time/drain.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import type { Turn } from '../time/turn.ts';
+import { HandOver, type LeftAs, type Mover } from './hand-over.ts';
 import { type Marks, ReadyWorkers } from './ready-workers.ts';
 import { RetryWaits } from './retry-waits.ts';
 
@@ -33,17 +34,20 @@ export interface SchedulerDeps {
  * It never recurses into a task: workers that got an item wait among the {@link ReadyWorkers}.
  * Only here `inProgress`, `handed` and the backlog are changed, and workers given an item and freed.
  */
-export class Scheduler {
+export class Scheduler implements Mover {
   private backlogCount = 0;
   private ord = 0;
   private readonly deps: SchedulerDeps;
   private readonly ready: ReadyWorkers;
+  /** What leaves a stage, and waits for the next one. */
+  readonly handOver: HandOver;
   /** Items between two attempts. */
   readonly retries: RetryWaits;
 
   constructor(deps: SchedulerDeps) {
     this.deps = deps;
     this.ready = new ReadyWorkers({ time: deps.time, marks: deps.marks, apply: (worker, outcome) => this.apply(worker, outcome) });
+    this.handOver = new HandOver(this, deps.events, deps.onFree);
     this.retries = new RetryWaits({
       time: deps.time,
       dues: deps.dues,
@@ -119,15 +123,15 @@ export class Scheduler {
     switch (outcome.kind) {
       case 'advance':
         item.value = outcome.value;
-        this.leaveStage(worker, item, 'completed');
+        this.handOver.leaveStage(worker, item, 'completed');
         return;
       case 'skip':
-        this.leaveStage(worker, item, 'skipped');
+        this.handOver.leaveStage(worker, item, 'skipped');
         return;
       case 'retry':
         if (item.stage.isRemoved) {
           item.value = outcome.value;
-          this.leaveStage(worker, item, 'skipped');
+          this.handOver.leaveStage(worker, item, 'skipped');
           return;
         }
         this.retries.park(worker, item, outcome);
@@ -136,14 +140,14 @@ export class Scheduler {
         item.error = outcome.error;
         item.stage.failed++;
         worker.itemsFailed++;
-        this.finish(worker, item, 'failed', {
+        this.end(item, 'failed', worker, {
           error: outcome.error.message,
           errorType: outcome.error.type,
           attempts: outcome.error.attempts,
         });
         break;
       case 'cancelled':
-        this.finish(worker, item, 'cancelled');
+        this.end(item, 'cancelled', worker);
         break;
       case 'aborted':
         item.holder = null;
@@ -194,21 +198,6 @@ export class Scheduler {
     else if (place === PLACE_HANDED) stage.handed += count;
   }
 
-  /** Hands a blocked worker's item over although the next stage is full: at a shutdown nothing waits for room. */
-  forceHandOver(worker: Worker): void {
-    const blocked = worker.blocked as Blocked;
-    const outcome = this.unblock(blocked, blocked.at);
-    this.handOver(worker, worker.item as Item, outcome, blocked.at);
-    this.free(worker);
-  }
-
-  /** Cancels a blocked worker's item: it never reaches the next stage. */
-  cancelBlocked(worker: Worker): void {
-    const blocked = worker.blocked as Blocked;
-    this.unblock(blocked, blocked.at);
-    this.apply(worker, { kind: 'cancelled' });
-  }
-
   /**
    * An item that waits in a stage which was removed goes on at its next one, or ends as completed: from its queue with the
    * place that it had there, and from the wait between two attempts.
@@ -244,17 +233,6 @@ export class Scheduler {
     if (outcome !== undefined) this.apply(worker, outcome);
   }
 
-  /** Takes a worker out of its wait for room, since its item goes elsewhere now; to be followed by {@link Scheduler.leave}. */
-  withdraw(worker: Worker): 'completed' | 'skipped' {
-    const blocked = worker.blocked as Blocked;
-    return this.unblock(blocked, blocked.at);
-  }
-
-  /** The item of a worker that was withdrawn leaves its stage. */
-  leave(worker: Worker, as: 'completed' | 'skipped'): void {
-    this.leaveStage(worker, worker.item as Item, as);
-  }
-
   private assign(worker: Worker, item: Item): void {
     worker.item = item;
     worker.runner = worker.stage.runner;
@@ -288,7 +266,7 @@ export class Scheduler {
   }
 
   /** The worker has nothing in hand any more: it takes the next item, goes idle, or leaves. */
-  private free(worker: Worker): void {
+  free(worker: Worker): void {
     const stage = worker.stage;
     worker.item = null;
     // An idle worker keeps nothing alive.
@@ -315,9 +293,7 @@ export class Scheduler {
     if (beyond !== null && beyond.size > 0) beyond.refill();
     if (blocked.size > 0 && (queue.size === 0 || blocked.peekPriority() < queue.peekPriority())) {
       const entry = blocked.shift() as Blocked;
-      const item = entry.worker.item as Item;
-      const outcome = this.unblock(entry, undefined);
-      this.depart(entry.worker, item, outcome);
+      const item = this.handOver.takeFrom(entry);
       item.arrive(stage);
       const { time, events } = this.deps;
       item.status = 'queued';
@@ -338,58 +314,8 @@ export class Scheduler {
       this.deps.onRoom();
     } else if (place === PLACE_HANDED) {
       item.stage.handed--;
-      this.letIn(item.stage);
+      this.handOver.letIn(item.stage);
     }
-  }
-
-  /** Room has come: the best of the blocked may hand over. */
-  letIn(stage: Stage): void {
-    while (stage.blocked.size > 0 && stage.handed < stage.capacity && !stage.isPull) {
-      const entry = stage.blocked.shift() as Blocked;
-      const item = entry.worker.item as Item;
-      this.handOver(entry.worker, item, this.unblock(entry, undefined), stage);
-      this.free(entry.worker);
-    }
-  }
-
-  private leaveStage(worker: Worker, item: Item, as: 'completed' | 'skipped'): void {
-    const stage = item.stage;
-    const next = item.nextStage;
-    if (next === null) {
-      this.count(worker, stage, as);
-      this.finish(worker, item, as);
-      this.free(worker);
-      return;
-    }
-    // On a way of its own it never waits: such ways cross the order of the stages, and workers could wait for each other in a ring.
-    if (item.route !== null || next.hasIdle || (!next.isPull && next.handed < next.capacity && next.blocked.size === 0)) {
-      this.handOver(worker, item, as, next);
-      this.free(worker);
-      return;
-    }
-    const entry: Blocked = { worker, as, at: next, alive: true };
-    worker.blocked = entry;
-    worker.waitingFor = 'next-stage-full';
-    next.blocked.push(item.priority, entry);
-    // A shutdown that waits for this worker hands over for it.
-    this.deps.onFree();
-  }
-
-  /** Takes a worker out of its wait; returns what its item was to leave as. With `at`, it is removed from there lazily. */
-  private unblock(entry: Blocked, at: Stage | undefined): 'completed' | 'skipped' {
-    const worker = entry.worker;
-    entry.alive = false;
-    worker.blocked = null;
-    worker.waitingFor = null;
-    at?.blocked.removed();
-    return entry.as;
-  }
-
-  private handOver(worker: Worker, item: Item, as: 'completed' | 'skipped', next: Stage): void {
-    const place = item.route === null ? PLACE_HANDED : PLACE_NONE;
-    this.depart(worker, item, as);
-    item.arrive(next);
-    this.enqueue(item, place);
   }
 
   /** The stage was defined anew while the worker ran by the old definition: the item goes on in terms of the new one. */
@@ -399,30 +325,8 @@ export class Scheduler {
     else if (outcome.kind === 'fail' || outcome.kind === 'aborted') item.taskIndex = runner.placeOf(item.taskIndex, worker.runner);
   }
 
-  /** The item is done with its stage, and goes on. */
-  private depart(worker: Worker, item: Item, as: 'completed' | 'skipped'): void {
-    const { events } = this.deps;
-    this.count(worker, item.stage, as);
-    events.status(item, as, worker);
-    item.holder = null;
-    item.taskIndex = 0;
-    item.attempts = 0;
-  }
-
-  private count(worker: Worker, stage: Stage, as: 'completed' | 'skipped'): void {
-    if (as === 'completed') {
-      stage.completed++;
-      worker.itemsProcessed++;
-    } else {
-      stage.skipped++;
-    }
-  }
-
-  private finish(worker: Worker, item: Item, as: 'completed' | 'skipped' | 'failed' | 'cancelled', extra?: Metadata): void {
-    this.end(item, as, worker, extra);
-  }
-
-  private end(item: Item, as: 'completed' | 'skipped' | 'failed' | 'cancelled', worker: Worker | null, extra?: Metadata): void {
+  /** An item has reached its final state, with or without a worker. */
+  end(item: Item, as: LeftAs | 'failed' | 'cancelled', worker: Worker | null, extra?: Metadata): void {
     item.holder = null;
     item.updatedAt = this.deps.time.now;
     const status = as === 'skipped' ? 'completed' : as;
