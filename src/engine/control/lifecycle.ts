@@ -1,3 +1,11 @@
+/*
+ * Room `control`: what operators do to a running pipeline: start, pause, drain, shut down, cancel, retry, tune and redefine.
+ *
+ * Holds: Each operation takes effect in one turn of the event loop, or in steps between which every invariant holds. No operation loses an
+ * item, and a state changes here alone.
+ * Refuses: to move items by itself. It tells the scheduler what is wanted, and runs no task.
+ */
+
 import type { PipelineState } from '../../schemas/stats.ts';
 import { PipelineError } from '../contract/errors.ts';
 import type { Core } from '../flow/core.ts';

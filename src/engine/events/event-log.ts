@@ -1,3 +1,11 @@
+/*
+ * Room `events`: the one sequence of events of a pipeline, and that of all pipelines of a host.
+ *
+ * Holds: Each change is one event with the next number (invariant 10). Events are bounded in number and size; a reader that comes too late
+ * is told of a gap. Until a store has an event, no reader sees it.
+ * Refuses: to hold a reader's place or to queue for one, and to keep a value alive.
+ */
+
 import type { ItemStatus, Metadata, StatusEvent, TaskEventType } from '../../schemas/item.ts';
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';

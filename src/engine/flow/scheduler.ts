@@ -1,3 +1,12 @@
+/*
+ * Room `flow`: where the items of a pipeline are: admitted, queued, held by a worker, blocked, parked, ended; and the counts of all that.
+ *
+ * Holds: An item is in exactly one place, and each place has one owner that alone changes it: admission, scheduler, hand-over, retry waits,
+ * index, ledger. fed = processed + failed + cancelled + inFlight. No task is called from within an outcome, and no turn lasts much longer
+ * than 5 ms.
+ * Refuses: to know what a task does, how a value is stored, or who is waiting for an answer.
+ */
+
 import type { ItemError, Metadata } from '../../schemas/item.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { type Blocked, type Item, PLACE_BACKLOG, PLACE_HANDED, PLACE_NONE, type Place, type Stage, type Worker } from '../model/model.ts';
