@@ -340,7 +340,7 @@ export class Admission {
     const text =
       needed > backlogCapacity
         ? `${needed} items do not fit at once: the backlog holds ${backlogCapacity}. Send fewer a request, or feed them as NDJSON`
-        : `${needed} items do not match its schema: the backlog has room for ${room} of ${backlogCapacity}${waitedFor > 0 ? `, and ${waitedFor} wait for it already` : ''}`;
+        : `${needed} items do not fit: the backlog has room for ${room} of ${backlogCapacity}${waitedFor > 0 ? `, and ${waitedFor} wait for it already` : ''}`;
     return new SluiceError('queue-full', text, { retryAfterSeconds });
   }
 
