@@ -6,9 +6,10 @@
  *
  *     `test/engine/retry.test.ts` "doubles up to its maximum", "takes no random number"
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ROOMS } from '../scripts/rooms.ts';
 
 const ARCHITECTURE = prose('ARCHITECTURE.md');
 const INVARIANTS = Array.from({ length: 12 }, (_, i) => i + 1);
@@ -109,6 +110,22 @@ describe('the invariants in ARCHITECTURE.md', () => {
   it.each(INVARIANTS)('%i is guarded by a test that names it', (number) => {
     const titles = referencesIn(invariants.get(number) ?? '').map(({ title }) => title);
     expect(titles.filter((title) => new RegExp(`\\binvariant ${number}\\b`).test(title))).not.toEqual([]);
+  });
+});
+
+describe('the rooms of the engine and of the HTTP side', () => {
+  const rooms = Object.entries(ROOMS).flatMap(([inside, names]) => names.map((name) => [`${inside}/${name}`, name] as const));
+  const folders = rooms.filter(([, name]) => !name.endsWith('.ts'));
+
+  it.each(folders)('%s says in one first comment what it is for, what holds in it, and what it refuses', (folder, name) => {
+    const firstComments = readdirSync(folder).map((file) => /^\/\*.*?\*\//s.exec(readFileSync(join(folder, file), 'utf8'))?.[0] ?? '');
+    const pages = firstComments.filter((comment) => comment.includes(`* Room \`${name}\`: `));
+    expect(pages).toHaveLength(1);
+    expect(pages[0]).toMatch(/\n \* Holds:\s.*\n \* Refuses: /s);
+  });
+
+  it.each(rooms)('%s stands in the map', (path, name) => {
+    expect(name === 'index.ts' || pathsIn(ARCHITECTURE, 'src').some((named) => named === path || named.startsWith(`${path}/`))).toBe(true);
   });
 });
 

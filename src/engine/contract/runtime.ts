@@ -1,3 +1,12 @@
+/*
+ * Room `contract`: everything that the rest of Sluice, and whoever embeds the engine, may ask of it: hosts, runtimes, requests, errors, and
+ * what a task sees.
+ *
+ * Holds: Types, error classes and constants only. The same contract holds for every runtime, in memory, on a store or elsewhere, and the
+ * conformance suite checks it.
+ * Refuses: any knowledge of how a runtime works, and HTTP: a status code or a header is none of its words.
+ */
+
 import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import type { FeedView, WaitReply } from '../../schemas/feed.ts';

@@ -1,3 +1,11 @@
+/*
+ * Room `control`: what operators do to a running pipeline: start, pause, drain, shut down, cancel, retry, tune and redefine.
+ *
+ * Holds: Each operation takes effect in one turn of the event loop, or in steps between which every invariant holds. No operation loses an
+ * item, and a state changes here alone.
+ * Refuses: to move items by itself. It tells the scheduler what is wanted, and runs no task.
+ */
+
 import type { PipelineState } from '../../schemas/stats.ts';
 import { PipelineError } from '../contract/errors.ts';
 import type { Core } from '../flow/core.ts';
@@ -34,7 +42,7 @@ export class Lifecycle {
     }
     if (this.isShuttingDown) throw new PipelineError('invalid-state', 'the pipeline is being shut down');
     this.set(as, 'started');
-    core.scheduler.parkedTimers('go');
+    core.scheduler.retries.startTimers();
     this.fillAll();
   }
 
@@ -96,7 +104,7 @@ export class Lifecycle {
   settleStopped(): void {
     const { core } = this;
     core.onIdle = null;
-    core.scheduler.parkedTimers('stop');
+    core.scheduler.retries.stopTimers();
     if (core.state !== 'stopped') this.set('stopped', 'stopped');
     const cutShort = new PipelineError('shutting-down', 'the pipeline was shut down before every item had ended', {
       retryAfterSeconds: 5,

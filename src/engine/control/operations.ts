@@ -48,7 +48,7 @@ export class Operations {
     if (!(worker instanceof Worker)) {
       core.scheduler.finishUnheld(item, 'cancelled');
     } else if (worker.blocked !== null) {
-      core.scheduler.cancelBlocked(worker);
+      core.scheduler.handOver.cancel(worker);
     } else {
       const outcome = worker.runner.abandon(worker, 'cancelled');
       if (outcome !== undefined) core.scheduler.apply(worker, outcome);
@@ -121,7 +121,7 @@ export class Operations {
     core.time.tick();
     this.apply(stage, definition);
     core.events.pipeline('tuned', core.state, stage.name);
-    core.scheduler.letIn(stage);
+    core.scheduler.handOver.letIn(stage);
     core.scheduler.fill(stage);
   }
 

@@ -3,6 +3,7 @@ import type { StageDefinition } from '../../schemas/definition.ts';
 import type { MovedItems, StageChange } from '../../schemas/redefinition.ts';
 import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';
 import type { Core } from '../flow/core.ts';
+import { evacuate } from '../flow/evacuation.ts';
 import { type Item, type Stage, Worker } from '../model/model.ts';
 import { rerouted } from './route.ts';
 
@@ -47,9 +48,9 @@ export function redefineStages(core: Core, specs: readonly StageSpec[]): { chang
   events.pipeline('redefined', core.state, null);
 
   // All before any of them: one that leaves may let others in, to where they don't go any more.
-  const withdrawn = astray(core).map((worker) => ({ worker, as: scheduler.withdraw(worker) }));
+  const withdrawn = astray(core).map((worker) => ({ worker, as: scheduler.handOver.withdraw(worker) }));
   const moved = removed.map((stage): MovedItems => {
-    let items = scheduler.evacuate(stage);
+    let items = evacuate(scheduler, stage);
     for (const worker of [...stage.workers]) {
       if (worker.item === null || worker.blocked !== null || !(worker.isAssigned || worker.limitWait !== null)) continue;
       scheduler.takeBack(worker);
@@ -58,10 +59,10 @@ export function redefineStages(core: Core, specs: readonly StageSpec[]): { chang
     const running = stage.workers.filter((worker) => worker.item !== null).length;
     return { from: stage.name, to: stage.next?.name ?? null, items, running };
   });
-  for (const { worker, as } of withdrawn) scheduler.leave(worker, as);
+  for (const { worker, as } of withdrawn) scheduler.handOver.leaveStage(worker, worker.item as Item, as);
   core.leaving = core.leaving.filter((stage) => stage.inProgress > 0 || stage.ignoringSignal > 0);
   for (const stage of after) {
-    scheduler.letIn(stage);
+    scheduler.handOver.letIn(stage);
     scheduler.fill(stage);
   }
   core.admission.onRoom();

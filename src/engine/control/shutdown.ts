@@ -118,7 +118,7 @@ export class Shutdown {
     return new Promise((resolve) => {
       const check = (): void => {
         for (const worker of this.busy()) {
-          if (worker.blocked !== null) core.scheduler.forceHandOver(worker);
+          if (worker.blocked !== null) core.scheduler.handOver.force(worker);
           else if (worker.limitWait !== null || worker.isAssigned) this.abort(worker);
         }
         if (core.held > 0) return;
@@ -137,7 +137,7 @@ export class Shutdown {
     let aborted = 0;
     for (const worker of this.busy()) {
       if (worker.task !== null) aborted++;
-      if (worker.blocked !== null) core.scheduler.forceHandOver(worker);
+      if (worker.blocked !== null) core.scheduler.handOver.force(worker);
       else this.abort(worker);
     }
     return aborted;
@@ -146,7 +146,7 @@ export class Shutdown {
   private abort(worker: Worker): void {
     this.core.scheduler.takeBack(worker);
     // Its hook was told already that the stage is done, and the next one is full.
-    if (worker.blocked !== null) this.core.scheduler.forceHandOver(worker);
+    if (worker.blocked !== null) this.core.scheduler.handOver.force(worker);
   }
 
   private busy(): Worker[] {

@@ -1,3 +1,12 @@
+/*
+ * Room `definition`: definitions and options turned into functions: tasks looked up by name, parameters checked, templates compiled, limits
+ * and live tuning applied.
+ *
+ * Holds: A definition that comes out of here is complete: nothing about it can fail later but what an item brings along. A fault names the
+ * place in the definition as a JSON Pointer.
+ * Refuses: items. It has no state of a run, and whoever wants a stage to change asks for another specification.
+ */
+
 import {
   type HookUse,
   type StageDefinition,

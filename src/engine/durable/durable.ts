@@ -1,3 +1,12 @@
+/*
+ * Room `durable`: what a store adds to a pipeline: what is written and when, what comes back at a start, and which items need not be in
+ * memory.
+ *
+ * Holds: A flush is one transaction of whole transitions, and events are shown only after it. Memory is bounded, whatever waits in the
+ * store. After a crash a pipeline is what its last flush says.
+ * Refuses: I/O and SQL: those are behind the port in store.ts. It decides nothing about where an item goes.
+ */
+
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import type { StageTuning } from '../../schemas/redefinition.ts';
 import type { PipelineState } from '../../schemas/stats.ts';

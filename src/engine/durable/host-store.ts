@@ -1,5 +1,5 @@
 import type { PipelineDefinition } from '../../schemas/definition.ts';
-import type { Marks } from '../flow/scheduler.ts';
+import type { Marks } from '../flow/ready-workers.ts';
 import type { Worker } from '../model/model.ts';
 import type { Ports } from '../ports.ts';
 import type { Store } from '../store.ts';

@@ -1,5 +1,6 @@
 import { FAILURES_LISTED } from '../flow/error-tally.ts';
-import { type Item, PLACE_BACKLOG, PLACE_HANDED, PLACE_NONE } from '../model/model.ts';
+import { evacuate } from '../flow/evacuation.ts';
+import { type Item, PLACE_NONE, type Place } from '../model/model.ts';
 import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
 import type { Durable, StoredCounters, StoredStages } from './durable.ts';
 
@@ -41,9 +42,7 @@ export function recover(durable: Durable): Recovered {
   const found: Recovered = { queued: 0, running: 0, retrying: 0, poisoned: 0 };
   for (const { stage: no, place, count } of shelf.queuedCounts()) {
     const stage = durable.stageOf(no);
-    stage.beyond?.begin(count);
-    if (place === PLACE_BACKLOG) core.scheduler.backlog += count;
-    else if (place === PLACE_HANDED) stage.handed += count;
+    core.scheduler.countStored(stage, place as Place, count);
     found.queued += count;
   }
   if (core.scheduler.backlog > 0) core.drain.setNeeded(true, core.time.now);
@@ -54,7 +53,7 @@ export function recover(durable: Durable): Recovered {
     found.retrying++;
   }
   recoverRunning(durable, found);
-  for (const stage of durable.formerStages) core.scheduler.evacuate(stage);
+  for (const stage of durable.formerStages) evacuate(core.scheduler, stage);
   return found;
 }
 
@@ -83,8 +82,8 @@ function restoreStages(durable: Durable, rows: StoredStages): void {
 
 function restoreCounters({ core }: Durable, counters: StoredCounters): void {
   core.ledger.restore(counters);
-  core.admission.lastSequence = counters.lastSequence;
-  core.scheduler.lastOrd = counters.lastOrd;
+  core.admission.restore(counters.lastSequence);
+  core.scheduler.restore(counters.lastOrd);
   for (const [no, completed, failed, skipped, retried] of counters.stages) {
     const stage = core.stages.find((candidate) => candidate.no === no);
     if (stage !== undefined) Object.assign(stage, { completed, failed, skipped, retried });
@@ -95,7 +94,7 @@ function park(durable: Durable, row: StoredItem): void {
   const { core, items } = durable;
   const item = durable.toItem(row);
   items.hold(item);
-  core.scheduler.putParked(item, core.time.monotonic(row.due ?? row.updated));
+  core.scheduler.retries.restore(item, core.time.monotonic(row.due ?? row.updated));
 }
 
 /** Those whose row says so, and those that had begun since their row was written. All of them are counted, unless it is known who is to blame. */
@@ -142,8 +141,6 @@ function recoverRunning(durable: Durable, found: Recovered): void {
 /** It leaves its place in the queue, to come back to it as one that was running. */
 function takeOut({ core }: Durable, item: Item, found: Recovered): void {
   found.queued--;
-  item.stage.beyond?.begin(-1);
-  if (item.place === PLACE_BACKLOG) core.scheduler.backlog--;
-  else if (item.place === PLACE_HANDED) item.stage.handed--;
+  core.scheduler.countStored(item.stage, item.place, -1);
   item.place = PLACE_NONE;
 }

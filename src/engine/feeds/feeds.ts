@@ -1,3 +1,12 @@
+/*
+ * Room `feeds`: feeding, and waiting for what was fed: receipts, results in feed order, streams of results, answers under an idempotency
+ * key.
+ *
+ * Holds: Whoever waits is woken, never polled, and may leave at any time without a trace. A repeat of a request gets the answer of the first
+ * one.
+ * Refuses: to admit an item by itself, and to hold results without bound: a slow reader waits for the store or reads again.
+ */
+
 import type { FeedView } from '../../schemas/feed.ts';
 import type { PipelineResult } from '../../schemas/item.ts';
 import { callerGone, SluiceError } from '../contract/errors.ts';

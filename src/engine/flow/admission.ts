@@ -1,17 +1,16 @@
 import type { FeedOptions, OnDuplicate } from '../../schemas/control.ts';
-import { jsonPointer } from '../../schemas/faults.ts';
 import { PRIORITY_DEFAULT, PRIORITY_MAX } from '../../schemas/names.ts';
-import type { Fault } from '../../schemas/problem.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import { callerGone, SluiceError, storeUnavailable } from '../contract/errors.ts';
 import type { Feed } from '../model/feed.ts';
 import { Item, NO_METADATA, PLACE_BACKLOG, type Stage } from '../model/model.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
-import type { ValueFault, ValueRule } from '../values/json-fault.ts';
+import type { ValueRule } from '../values/json-fault.ts';
 import { LARGE } from '../values/sizes.ts';
 import type { FeedRegistry } from './feed-registry.ts';
-import { idFaults, idOf, isNamed, readNamed } from './incoming.ts';
+import { isNamed, readNamed } from './incoming.ts';
+import { ItemCheck } from './item-check.ts';
 import type { Items } from './item-index.ts';
 import type { Ledger } from './ledger.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -46,24 +45,31 @@ export interface RoomWait {
 }
 
 /**
- * The way in: ids, duplicates, room in the backlog. Only here items are made and sequence ids given.
+ * The way in: ids, duplicates, room in the backlog. Only here sequence ids are given.
  * Who has to wait for room does so in the {@link WaitingRoom}.
  */
 export class Admission {
   private readonly deps: AdmissionDeps;
   private readonly waiting: WaitingRoom;
-  /** Items on their way in that are large, and how large: of the others nobody needs to know. */
-  private readonly large = new WeakMap<object, number>();
-  /** False until the first of them came: who has none pays nothing. */
-  private hasLarge = false;
-  lastSequence = 0;
+  private readonly looked: ItemCheck;
+  private sequence = 0;
   private isClosed = false;
   /** Why the store cannot take anything now; null when it can. */
   trouble: string | null = null;
 
   constructor(deps: AdmissionDeps) {
     this.deps = deps;
+    this.looked = new ItemCheck(deps.index, deps.values);
     this.waiting = new WaitingRoom(() => this.room > 0);
+  }
+
+  get lastSequence(): number {
+    return this.sequence;
+  }
+
+  /** At a start: the sequence ids up to this one are given. */
+  restore(lastSequence: number): void {
+    this.sequence = lastSequence;
   }
 
   /** The process ends: nothing is accepted any more, in whatever state the pipeline is. What was accepted stays. */
@@ -88,52 +94,7 @@ export class Admission {
 
   /** Throws `invalid-input` or `value-too-large` with every fault, or `duplicate-items` when those are to be rejected. */
   check(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): void {
-    const { count, faults } = idFaults(items);
-    if (count > 0) throw new SluiceError('invalid-input', `${count} of the items have an invalid id`, { errors: faults });
-    this.checkValues(items);
-    if (onDuplicate !== 'reject') return;
-    const seen = new Set<string>();
-    const known: string[] = [];
-    for (const raw of items) {
-      if (!isNamed(raw)) continue;
-      const id = idOf(raw) as string;
-      if (seen.has(id) || this.deps.index().peek(id) !== undefined) known.push(id);
-      seen.add(id);
-    }
-    if (known.length > 0) {
-      throw new SluiceError('duplicate-items', `${known.length} of the ids already exist`, { details: { ids: known.slice(0, 1000) } });
-    }
-  }
-
-  private checkValues(items: readonly unknown[]): void {
-    const { values } = this.deps;
-    if (values === undefined) return;
-    let worst: ValueFault | null = null;
-    const errors: Fault[] = [];
-    for (let i = 0; i < items.length; i++) {
-      const raw = items[i];
-      const fault = values.fault(raw);
-      if (fault === null) {
-        if (values.size > LARGE) this.noteLarge(raw, values.size);
-        continue;
-      }
-      if (worst === null || fault.is === 'no-json') worst = fault;
-      errors.push({ path: jsonPointer(['items', i]), message: fault.message });
-    }
-    if (worst === null) return;
-    const code = worst.is === 'no-json' ? 'invalid-input' : 'value-too-large';
-    throw new SluiceError(code, `${errors.length} of the items cannot be accepted: ${errors[0]?.path} ${errors[0]?.message}`, { errors });
-  }
-
-  private noteLarge(raw: unknown, size: number): void {
-    this.hasLarge = true;
-    if (typeof raw === 'object' && raw !== null) this.large.set(raw, size);
-  }
-
-  /** About how much JSON an item is, as {@link Admission.check} has found it. */
-  private sizeOf(raw: unknown): number {
-    if (typeof raw === 'string') return raw.length;
-    return typeof raw === 'object' && raw !== null ? (this.large.get(raw) ?? 0) : 0;
+    this.looked.check(items, onDuplicate);
   }
 
   /**
@@ -313,7 +274,7 @@ export class Admission {
         }
       }
       const item = new Item(id, idPrefix, this.nextSequence(), feed, priority, value, metadata, stage, now);
-      item.size = this.hasLarge ? this.sizeOf(raw) : 0;
+      item.size = this.looked.sizeOf(raw);
       if (item.size > LARGE) onLarge(item.size);
       if (wantsIds) ids.push(item.id);
       feed.accepted++;
@@ -332,7 +293,7 @@ export class Admission {
    */
   gauge(options: FeedOptions, mayWait: boolean): (items: readonly unknown[]) => void {
     const stage = this.stageFor(options);
-    const count = this.counter(options.onDuplicate);
+    const count = this.looked.counter(options.onDuplicate);
     return (items) => {
       const needed = count(items);
       if (needed > (mayWait ? this.deps.backlogCapacity : this.roomFor(options))) throw this.queueFull(needed, stage);
@@ -340,26 +301,7 @@ export class Admission {
   }
 
   private countNew(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): number {
-    return this.counter(onDuplicate)(items);
-  }
-
-  /** Counts how many of all items that it is given need a place. */
-  private counter(onDuplicate: OnDuplicate | undefined): (items: readonly unknown[]) => number {
-    const fresh = new Set<string>();
-    let unnamed = 0;
-    return (items) => {
-      const index = this.deps.index();
-      for (const raw of items) {
-        const id = isNamed(raw) ? idOf(raw) : null;
-        if (id === null) {
-          unnamed++;
-          continue;
-        }
-        const known = index.peek(id);
-        if (known === undefined || (onDuplicate === 'rerun' && known.isFinal)) fresh.add(id);
-      }
-      return unnamed + fresh.size;
-    };
+    return this.looked.counter(onDuplicate)(items);
   }
 
   /** What a newcomer may take: nothing before those who wait already. */
@@ -398,15 +340,15 @@ export class Admission {
     const text =
       needed > backlogCapacity
         ? `${needed} items do not fit at once: the backlog holds ${backlogCapacity}. Send fewer a request, or feed them as NDJSON`
-        : `${needed} items do not match its schema: the backlog has room for ${room} of ${backlogCapacity}${waitedFor > 0 ? `, and ${waitedFor} wait for it already` : ''}`;
+        : `${needed} items do not fit: the backlog has room for ${room} of ${backlogCapacity}${waitedFor > 0 ? `, and ${waitedFor} wait for it already` : ''}`;
     return new SluiceError('queue-full', text, { retryAfterSeconds });
   }
 
   /** The next one whose generated id no caller has taken for an item of his own. */
   private nextSequence(): number {
-    do this.lastSequence++;
-    while (this.deps.index().isTaken(this.lastSequence));
-    return this.lastSequence;
+    do this.sequence++;
+    while (this.deps.index().isTaken(this.sequence));
+    return this.sequence;
   }
 }
 

@@ -17,7 +17,8 @@ import { Admission } from './admission.ts';
 import { FeedRegistry } from './feed-registry.ts';
 import { ItemIndex, type Items, type Retention } from './item-index.ts';
 import { Ledger } from './ledger.ts';
-import { type Marks, Scheduler } from './scheduler.ts';
+import type { Marks } from './ready-workers.ts';
+import { Scheduler } from './scheduler.ts';
 
 export interface CoreOptions {
   id: string;

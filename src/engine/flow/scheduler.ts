@@ -1,12 +1,23 @@
+/*
+ * Room `flow`: where the items of a pipeline are: admitted, queued, held by a worker, blocked, parked, ended; and the counts of all that.
+ *
+ * Holds: An item is in exactly one place, and each place has one owner that alone changes it: admission, scheduler, hand-over, retry waits,
+ * index, ledger. fed = processed + failed + cancelled + inFlight. No task is called from within an outcome, and no turn lasts much longer
+ * than 5 ms.
+ * Refuses: to know what a task does, how a value is stored, or who is waiting for an answer.
+ */
+
 import type { ItemError, Metadata } from '../../schemas/item.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { type Blocked, type Item, PLACE_BACKLOG, PLACE_HANDED, PLACE_NONE, type Place, type Stage, type Worker } from '../model/model.ts';
-import { Ring } from '../queues/ring.ts';
 import type { Outcome } from '../stage/hinge.ts';
 import type { Drain } from '../time/drain.ts';
-import type { Due, DueQueue } from '../time/due-queue.ts';
+import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
-import { TURN_MS, Turn } from '../time/turn.ts';
+import type { Turn } from '../time/turn.ts';
+import { HandOver, type LeftAs, type Mover } from './hand-over.ts';
+import { type Marks, ReadyWorkers } from './ready-workers.ts';
+import { RetryWaits } from './retry-waits.ts';
 
 export interface SchedulerDeps {
   time: EngineClock;
@@ -23,43 +34,52 @@ export interface SchedulerDeps {
   onFree: () => void;
 }
 
-/** What is noted of a worker's item before it runs, see `RunningMarks` in store.ts. */
-export interface Marks {
-  /** Of all of them, in one go. */
-  note(workers: Iterable<Worker>): void;
-}
-
 /**
  * Moves items: from queues to idle workers, from outcomes to the next queue, into retry waits and back.
  *
  *     queued ──assign──▶ held ──apply(outcome)──▶ queued in the next stage | parked | final
  *                          └──▶ blocked (next stage full) ──take()──▶ queued in the next stage
  *
- * It never recurses into a task: workers that got an item wait in `ready`, and one loop runs them. That loop ends
- * with its {@link Turn}, also when tasks settle in microtasks only, so that a busy pipeline cannot starve I/O.
- * Only this file changes `inProgress`, `parked`, `handed` and the backlog.
+ * It never recurses into a task: workers that got an item wait among the {@link ReadyWorkers}.
+ * Only here `inProgress`, `handed` and the backlog are changed, and workers given an item and freed.
  */
-export class Scheduler {
-  /** Queued items that were fed from outside. */
-  backlog = 0;
-  /** How many times an item was queued. */
-  lastOrd = 0;
+export class Scheduler implements Mover {
+  private backlogCount = 0;
+  private ord = 0;
   private readonly deps: SchedulerDeps;
-  private readonly ready = new Ring<Worker>(0, 64);
-  private isRunning = false;
-  private isYielding = false;
-  readonly turn: Turn;
-  private sinceCheck = 0;
+  private readonly ready: ReadyWorkers;
+  /** What leaves a stage, and waits for the next one. */
+  readonly handOver: HandOver;
   /** Items between two attempts. */
-  readonly parked = new Set<Item>();
+  readonly retries: RetryWaits;
 
   constructor(deps: SchedulerDeps) {
     this.deps = deps;
-    this.turn = new Turn(deps.time, () => {
-      if (!this.isYielding) return;
-      this.isYielding = false;
-      this.run();
+    this.ready = new ReadyWorkers({ time: deps.time, marks: deps.marks, apply: (worker, outcome) => this.apply(worker, outcome) });
+    this.handOver = new HandOver(this, deps.events, deps.onFree);
+    this.retries = new RetryWaits({
+      time: deps.time,
+      dues: deps.dues,
+      events: deps.events,
+      onOver: (item) => {
+        this.enqueue(item, PLACE_NONE);
+        this.run();
+      },
     });
+  }
+
+  get turn(): Turn {
+    return this.ready.turn;
+  }
+
+  /** Queued items that were fed from outside. */
+  get backlog(): number {
+    return this.backlogCount;
+  }
+
+  /** How many times an item was queued. */
+  get lastOrd(): number {
+    return this.ord;
   }
 
   /** Queues an item at its stage, or hands it to an idle worker there. The caller runs {@link Scheduler.run} afterwards. */
@@ -72,7 +92,7 @@ export class Scheduler {
     }
     item.status = 'queued';
     item.updatedAt = time.now;
-    item.ord = ++this.lastOrd;
+    item.ord = ++this.ord;
     events.status(item, 'queued', null);
     if (stage.hasIdle) {
       item.place = PLACE_NONE;
@@ -82,7 +102,7 @@ export class Scheduler {
     }
     item.place = place;
     if (place === PLACE_HANDED) stage.handed++;
-    else if (place === PLACE_BACKLOG && this.backlog++ === 0) this.deps.drain.setNeeded(true, time.now);
+    else if (place === PLACE_BACKLOG && this.backlogCount++ === 0) this.deps.drain.setNeeded(true, time.now);
     if (stage.beyond === null) stage.queue.push(item.priority, item);
     else stage.beyond.push(item);
   }
@@ -102,38 +122,7 @@ export class Scheduler {
 
   /** Runs all workers that have got an item and not begun it. */
   run(): void {
-    if (this.isRunning || this.isYielding) return;
-    this.isRunning = true;
-    this.turn.sync();
-    const { time } = this.deps;
-    const since = time.fresh();
-    try {
-      for (;;) {
-        if (this.ready.length === 0) break;
-        // Looked at seldom, but after an item that took long at once: sixteen of those would be a long time.
-        if (((++this.sinceCheck & 15) === 0 || this.turn.isMarked || time.fresh() - since > TURN_MS) && this.turn.isOver(since)) {
-          this.isYielding = true;
-          return;
-        }
-        const worker = this.ready.shift();
-        if (!worker.isAssigned) continue;
-        if (this.deps.marks !== null && !worker.isMarked) this.mark(this.deps.marks, worker);
-        worker.isAssigned = false;
-        const outcome = worker.runner.run(worker, worker.item as Item);
-        if (outcome !== undefined) this.apply(worker, outcome);
-      }
-      // Who feeds one item after the other calls this for each.
-      if (time.fresh() - since > TURN_MS) this.turn.isOver(since);
-    } finally {
-      this.isRunning = false;
-    }
-  }
-
-  /** All that run next are noted together: it costs as much as one alone. */
-  private mark(marks: Marks, first: Worker): void {
-    const workers = [first, ...this.ready].filter((worker) => worker.isAssigned);
-    for (const worker of workers) worker.isMarked = true;
-    marks.note(workers);
+    this.ready.run();
   }
 
   /** Carries out what became of a worker's item, and gives the worker the next one. */
@@ -143,31 +132,31 @@ export class Scheduler {
     switch (outcome.kind) {
       case 'advance':
         item.value = outcome.value;
-        this.leaveStage(worker, item, 'completed');
+        this.handOver.leaveStage(worker, item, 'completed');
         return;
       case 'skip':
-        this.leaveStage(worker, item, 'skipped');
+        this.handOver.leaveStage(worker, item, 'skipped');
         return;
       case 'retry':
         if (item.stage.isRemoved) {
           item.value = outcome.value;
-          this.leaveStage(worker, item, 'skipped');
+          this.handOver.leaveStage(worker, item, 'skipped');
           return;
         }
-        this.park(worker, item, outcome);
+        this.retries.park(worker, item, outcome);
         break;
       case 'fail':
         item.error = outcome.error;
         item.stage.failed++;
         worker.itemsFailed++;
-        this.finish(worker, item, 'failed', {
+        this.end(item, 'failed', worker, {
           error: outcome.error.message,
           errorType: outcome.error.type,
           attempts: outcome.error.attempts,
         });
         break;
       case 'cancelled':
-        this.finish(worker, item, 'cancelled');
+        this.end(item, 'cancelled', worker);
         break;
       case 'aborted':
         item.holder = null;
@@ -184,7 +173,7 @@ export class Scheduler {
     const isParked = item.status === 'retrying';
     // Before it leaves the queue, which tells the dead from the living by their status.
     item.status = status;
-    if (isParked) this.unpark(item);
+    if (isParked) this.retries.release(item);
     else this.dequeue(item);
     this.end(item, status, null);
   }
@@ -206,26 +195,16 @@ export class Scheduler {
     item.stage.beyond?.putBack(item);
   }
 
-  /** At a start: an item waits for its next attempt, until an instant that may be over; its timer starts with the pipeline. */
-  putParked(item: Item, at: number): void {
-    item.stage.parked++;
-    this.parked.add(item);
-    item.holder = { at, place: -1, run: () => this.comeBack(item) };
+  /** At a start: items were queued so often. */
+  restore(lastOrd: number): void {
+    this.ord = lastOrd;
   }
 
-  /** Hands a blocked worker's item over although the next stage is full: at a shutdown nothing waits for room. */
-  forceHandOver(worker: Worker): void {
-    const blocked = worker.blocked as Blocked;
-    const outcome = this.unblock(blocked, blocked.at);
-    this.handOver(worker, worker.item as Item, outcome, blocked.at);
-    this.free(worker);
-  }
-
-  /** Cancels a blocked worker's item: it never reaches the next stage. */
-  cancelBlocked(worker: Worker): void {
-    const blocked = worker.blocked as Blocked;
-    this.unblock(blocked, blocked.at);
-    this.apply(worker, { kind: 'cancelled' });
+  /** At a start: so many items wait in the stored part of a stage's queue that were not counted there yet; below 0, so many no longer do. */
+  countStored(stage: Stage, place: Place, count: number): void {
+    stage.beyond?.begin(count);
+    if (place === PLACE_BACKLOG) this.backlogCount += count;
+    else if (place === PLACE_HANDED) stage.handed += count;
   }
 
   /**
@@ -248,52 +227,19 @@ export class Scheduler {
     this.enqueue(item, place);
   }
 
-  /** Empties the queue and the waits of a stage that was removed; returns how many items went on. The caller runs {@link Scheduler.run}. */
-  evacuate(stage: Stage): number {
-    let count = 0;
-    for (const item of [...this.parked]) {
-      if (item.stage !== stage) continue;
-      this.unpark(item);
-      this.passOn(item, PLACE_NONE);
-      count++;
-    }
-    const { time, drain } = this.deps;
-    stage.beyond?.bringAll();
-    for (let item = stage.queue.shift(); item !== undefined; item = stage.queue.shift()) {
-      const isOfBacklog = item.place === PLACE_BACKLOG;
-      if (isOfBacklog && --this.backlog === 0) drain.setNeeded(false, time.now);
-      item.place = PLACE_NONE;
-      this.passOn(item, isOfBacklog ? PLACE_BACKLOG : PLACE_NONE);
-      count++;
-    }
-    stage.handed = 0;
-    return count;
+  /** Gives up an item's place in a stage that was removed: nobody is let in there. Returns which place it was. */
+  giveUpPlace(item: Item): Place {
+    const { place } = item;
+    item.place = PLACE_NONE;
+    if (place === PLACE_BACKLOG && --this.backlogCount === 0) this.deps.drain.setNeeded(false, this.deps.time.now);
+    else if (place === PLACE_HANDED) item.stage.handed--;
+    return place;
   }
 
   /** Takes an item back from a worker that has not begun it, or waits for a limit only: it is queued again, or goes on. */
   takeBack(worker: Worker): void {
     const outcome = worker.runner.abandon(worker, 'aborted');
     if (outcome !== undefined) this.apply(worker, outcome);
-  }
-
-  /** Takes a worker out of its wait for room, since its item goes elsewhere now; to be followed by {@link Scheduler.leave}. */
-  withdraw(worker: Worker): 'completed' | 'skipped' {
-    const blocked = worker.blocked as Blocked;
-    return this.unblock(blocked, blocked.at);
-  }
-
-  /** The item of a worker that was withdrawn leaves its stage. */
-  leave(worker: Worker, as: 'completed' | 'skipped'): void {
-    this.leaveStage(worker, worker.item as Item, as);
-  }
-
-  /** Stops the timers of retry waits (`stop`), or arms them again for the instants that they had (`go`). */
-  parkedTimers(what: 'stop' | 'go'): void {
-    for (const item of this.parked) {
-      const due = item.holder as Due;
-      if (what === 'stop') this.deps.dues.cancel(due);
-      else item.holder = this.deps.dues.add(due.at, () => this.comeBack(item));
-    }
   }
 
   private assign(worker: Worker, item: Item): void {
@@ -329,7 +275,7 @@ export class Scheduler {
   }
 
   /** The worker has nothing in hand any more: it takes the next item, goes idle, or leaves. */
-  private free(worker: Worker): void {
+  free(worker: Worker): void {
     const stage = worker.stage;
     worker.item = null;
     // An idle worker keeps nothing alive.
@@ -356,14 +302,12 @@ export class Scheduler {
     if (beyond !== null && beyond.size > 0) beyond.refill();
     if (blocked.size > 0 && (queue.size === 0 || blocked.peekPriority() < queue.peekPriority())) {
       const entry = blocked.shift() as Blocked;
-      const item = entry.worker.item as Item;
-      const outcome = this.unblock(entry, undefined);
-      this.depart(entry.worker, item, outcome);
+      const item = this.handOver.takeFrom(entry);
       item.arrive(stage);
       const { time, events } = this.deps;
       item.status = 'queued';
       item.updatedAt = time.now;
-      item.ord = ++this.lastOrd;
+      item.ord = ++this.ord;
       events.status(item, 'queued', null);
       this.free(entry.worker);
       return item;
@@ -375,62 +319,12 @@ export class Scheduler {
     const place = item.place;
     item.place = PLACE_NONE;
     if (place === PLACE_BACKLOG) {
-      if (--this.backlog === 0) this.deps.drain.setNeeded(false, this.deps.time.now);
+      if (--this.backlogCount === 0) this.deps.drain.setNeeded(false, this.deps.time.now);
       this.deps.onRoom();
     } else if (place === PLACE_HANDED) {
       item.stage.handed--;
-      this.letIn(item.stage);
+      this.handOver.letIn(item.stage);
     }
-  }
-
-  /** Room has come: the best of the blocked may hand over. */
-  letIn(stage: Stage): void {
-    while (stage.blocked.size > 0 && stage.handed < stage.capacity && !stage.isPull) {
-      const entry = stage.blocked.shift() as Blocked;
-      const item = entry.worker.item as Item;
-      this.handOver(entry.worker, item, this.unblock(entry, undefined), stage);
-      this.free(entry.worker);
-    }
-  }
-
-  private leaveStage(worker: Worker, item: Item, as: 'completed' | 'skipped'): void {
-    const stage = item.stage;
-    const next = item.nextStage;
-    if (next === null) {
-      this.count(worker, stage, as);
-      this.finish(worker, item, as);
-      this.free(worker);
-      return;
-    }
-    // On a way of its own it never waits: such ways cross the order of the stages, and workers could wait for each other in a ring.
-    if (item.route !== null || next.hasIdle || (!next.isPull && next.handed < next.capacity && next.blocked.size === 0)) {
-      this.handOver(worker, item, as, next);
-      this.free(worker);
-      return;
-    }
-    const entry: Blocked = { worker, as, at: next, alive: true };
-    worker.blocked = entry;
-    worker.waitingFor = 'next-stage-full';
-    next.blocked.push(item.priority, entry);
-    // A shutdown that waits for this worker hands over for it.
-    this.deps.onFree();
-  }
-
-  /** Takes a worker out of its wait; returns what its item was to leave as. With `at`, it is removed from there lazily. */
-  private unblock(entry: Blocked, at: Stage | undefined): 'completed' | 'skipped' {
-    const worker = entry.worker;
-    entry.alive = false;
-    worker.blocked = null;
-    worker.waitingFor = null;
-    at?.blocked.removed();
-    return entry.as;
-  }
-
-  private handOver(worker: Worker, item: Item, as: 'completed' | 'skipped', next: Stage): void {
-    const place = item.route === null ? PLACE_HANDED : PLACE_NONE;
-    this.depart(worker, item, as);
-    item.arrive(next);
-    this.enqueue(item, place);
   }
 
   /** The stage was defined anew while the worker ran by the old definition: the item goes on in terms of the new one. */
@@ -440,30 +334,8 @@ export class Scheduler {
     else if (outcome.kind === 'fail' || outcome.kind === 'aborted') item.taskIndex = runner.placeOf(item.taskIndex, worker.runner);
   }
 
-  /** The item is done with its stage, and goes on. */
-  private depart(worker: Worker, item: Item, as: 'completed' | 'skipped'): void {
-    const { events } = this.deps;
-    this.count(worker, item.stage, as);
-    events.status(item, as, worker);
-    item.holder = null;
-    item.taskIndex = 0;
-    item.attempts = 0;
-  }
-
-  private count(worker: Worker, stage: Stage, as: 'completed' | 'skipped'): void {
-    if (as === 'completed') {
-      stage.completed++;
-      worker.itemsProcessed++;
-    } else {
-      stage.skipped++;
-    }
-  }
-
-  private finish(worker: Worker, item: Item, as: 'completed' | 'skipped' | 'failed' | 'cancelled', extra?: Metadata): void {
-    this.end(item, as, worker, extra);
-  }
-
-  private end(item: Item, as: 'completed' | 'skipped' | 'failed' | 'cancelled', worker: Worker | null, extra?: Metadata): void {
+  /** An item has reached its final state, with or without a worker. */
+  end(item: Item, as: LeftAs | 'failed' | 'cancelled', worker: Worker | null, extra?: Metadata): void {
     item.holder = null;
     item.updatedAt = this.deps.time.now;
     const status = as === 'skipped' ? 'completed' : as;
@@ -473,37 +345,5 @@ export class Scheduler {
     }
     this.deps.events.status(item, as, worker, true, extra);
     this.deps.onFinal(item, status);
-  }
-
-  private park(worker: Worker, item: Item, outcome: Extract<Outcome, { kind: 'retry' }>): void {
-    const { time, events, dues } = this.deps;
-    const stage = item.stage;
-    const { message, type } = outcome.error;
-    item.value = outcome.value;
-    item.taskIndex = outcome.taskIndex;
-    item.attempts = outcome.attempts;
-    item.status = 'retrying';
-    item.updatedAt = time.now;
-    stage.retried++;
-    stage.parked++;
-    this.parked.add(item);
-    const at = time.now + outcome.waitMs;
-    const extra = { attempt: outcome.attempts + 1, retry: true, error: message, errorType: type, waitSeconds: outcome.waitMs / 1000 };
-    events.status(item, 'retrying', worker, false, extra);
-    item.holder = dues.add(at, () => this.comeBack(item));
-  }
-
-  private unpark(item: Item): void {
-    this.deps.dues.cancel(item.holder as Due);
-    item.holder = null;
-    item.stage.parked--;
-    this.parked.delete(item);
-  }
-
-  private comeBack(item: Item): void {
-    this.deps.time.tick();
-    this.unpark(item);
-    this.enqueue(item, PLACE_NONE);
-    this.run();
   }
 }

@@ -1,3 +1,10 @@
+/*
+ * Room `limits`: how many may run at once and how often one may start: per task in a stage, and shared by name across pipelines.
+ *
+ * Holds: A limit is never exceeded in any window (invariant 4). A wait keeps priority order, and giving it up leaves nothing behind.
+ * Refuses: to know stages, workers or items: it is given a claim and answers with a release.
+ */
+
 import type { RateLimit } from '../../schemas/definition.ts';
 import type { Metadata } from '../../schemas/item.ts';
 

@@ -1,3 +1,11 @@
+/*
+ * Room `local`: the runtime of this process: it puts the rooms below together behind the contract, as a host of pipelines and as the
+ * library's `Pipeline`.
+ *
+ * Holds: Whatever is answered is a copy. Every method of the contract begins here.
+ * Refuses: to decide anything about items: it delegates and maps.
+ */
+
 import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';

@@ -1,3 +1,10 @@
+/*
+ * Room `model`: what the engine moves: items, feeds, stages and workers.
+ *
+ * Holds: State, and the rules that keep it whole. Instants are milliseconds of the monotonic clock.
+ * Refuses: to decide: whoever owns a field, as its comment says, is in a room above.
+ */
+
 import type { ItemError, ItemStatus, Metadata, PipelineResult } from '../../schemas/item.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';

@@ -1,3 +1,10 @@
+/*
+ * Room `queues`: first in, first out, alone and by priority.
+ *
+ * Holds: Push and shift are O(1) while a priority stays in use, removal is lazy, and a queue that does not grow allocates nothing.
+ * Refuses: to know what it holds.
+ */
+
 import { Ring } from './ring.ts';
 
 /**

@@ -1,13 +1,14 @@
-/**
- * One item in one stage: predicate, tasks, limits, timeouts, retries, hooks, and the events of all these. A {@link StageRunner} is handed an
- * item and a {@link Slot}, and answers an {@link Outcome}, at once or later; what it sees of its runtime is the {@link StageEnvironment}.
+/*
+ * Room `stage`: one item in one stage: predicate, tasks, limits, timeouts, retries, hooks, and the events of all these. A {@link StageRunner} is
+ * handed an item and a {@link Slot}, and answers an {@link Outcome}, at once or later; what it sees of its runtime is the {@link StageEnvironment}.
+ * This is an entry of the engine beside `index.ts`, for whoever writes another runtime.
  *
+ * Holds:
  * - An attempt that was given up changes nothing any more, whatever its handler does.
  * - A hook or predicate that throws or never settles does not change the outcome.
  * - Each run has one outcome, which the runtime carries out and never second-guesses.
  *
- * This room knows no queue, no event log and no store, and decides nothing about where an item goes. It is an entry of the engine beside
- * `index.ts`, for whoever writes another runtime.
+ * Refuses: to know a queue, an event log or a store, and to decide where an item goes.
  */
 export { resolveStage, type StageSpec, stageSpecOf, type TaskSpec } from '../definition/stage-spec.ts';
 export type * from '../limits/gate.ts';

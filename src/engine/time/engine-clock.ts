@@ -1,3 +1,11 @@
+/*
+ * Room `time`: instants, waits, turns of the event loop and rates, all by the clock that the embedder gave.
+ *
+ * Holds: One reading of the clock a transition. Waits of a pipeline share one timer, and an idle pipeline has none. A measure takes constant
+ * memory.
+ * Refuses: the clock of the platform: under a virtual clock everything happens again (invariant 12).
+ */
+
 import type { Clock } from '../ports.ts';
 
 /**

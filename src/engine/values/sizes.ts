@@ -1,4 +1,11 @@
 /*
+ * Room `values`: values of strangers and their texts: how large they are, whether they are JSON, how much of one is shown.
+ *
+ * Holds: A look at a value ends at a bound, whatever it refers to, and runs no code of its author.
+ * Refuses: to keep a value, and to change one.
+ */
+
+/*
  * How much is held at once, in characters of JSON. Counting rows bounds nothing where a row can be 16 MiB; these are what bounds it.
  */
 

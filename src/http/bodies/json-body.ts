@@ -1,3 +1,10 @@
+/*
+ * Room `bodies`: request bodies, JSON and NDJSON: read, bounded, checked and cut off.
+ *
+ * Holds: Memory stays bounded whatever is sent, the sender is slowed down rather than buffered, and every body has a deadline.
+ * Refuses: to know routes and pipelines: it hands over values, or throws what is wrong with them.
+ */
+
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';

@@ -1,3 +1,10 @@
+/*
+ * Room `guards`: what every request meets before its route: who is asking, from where, whether this is allowed, and what is logged of it.
+ *
+ * Holds: A route that does not say who may call it cannot be registered. No secret reaches a log or an answer.
+ * Refuses: to look at a body, and to answer in a route's place but with a problem.
+ */
+
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type PipelineHost, SluiceError } from '../../engine/index.ts';

@@ -1,3 +1,11 @@
+/*
+ * Room `problems`: errors as RFC 9457 problem details.
+ *
+ * Holds: Every error response is one, with a code of the catalogue; each code has one status. What is not the caller's fault is logged and
+ * told without details.
+ * Refuses: to let any other shape of error out.
+ */
+
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../../engine/index.ts';
 import { ERROR_CODES, type ErrorCode, type Problem } from '../../schemas/problem.ts';

@@ -1,3 +1,10 @@
+/*
+ * Room `routing`: what several routes share: lists and cursors, streams of rows, idempotency, access to feeds.
+ *
+ * Holds: A streamed answer is one row at a time with backpressure, and ends with what went wrong, if anything did.
+ * Refuses: to be a route: paths, methods and descriptions are in `routes/`.
+ */
+
 import type { PipelineHost } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';

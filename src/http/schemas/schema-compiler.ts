@@ -1,3 +1,10 @@
+/*
+ * Room `schemas`: schemas of requests and responses: compiled for checking and for writing, and described as OpenAPI.
+ *
+ * Holds: A schema in zod is the only source: the check, the serializer and the document are made from it. A message names the field.
+ * Refuses: to accept what a schema does not name, and to write what it does not name.
+ */
+
 import { setImmediate } from 'node:timers/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';

@@ -1,7 +1,7 @@
-/**
- * Fans the events of pipelines out to the readers of `text/event-stream`.
+/*
+ * Room `sse`: fans the events of pipelines out to the readers of `text/event-stream`.
  *
- * Invariants:
+ * Holds:
  * 1. A reader gets every event of its filter after its cursor exactly once and in order, or is told of the gap.
  *    Replay and live reading are the same: there is no moment at which one becomes the other.
  * 2. A reader that does not read costs its connection, its cursor and what one step has written. It slows nobody, and after
@@ -9,8 +9,9 @@
  * 3. Nothing is serialised without a reader, and nothing twice for readers of the same filter at the same place.
  * 4. Without a reader the hub has no timer and no subscription.
  *
- * It refuses to queue events for a reader, and to drop events in silence.
+ * Refuses: to queue for a reader, and to drop events in silence.
  */
+
 import type { ServerResponse } from 'node:http';
 import { type EventFilter, type EventSource, SluiceError } from '../../engine/index.ts';
 import { type Clock, type Logger, systemClock, unref } from '../../engine/ports.ts';

@@ -48,7 +48,7 @@ export const SABOTAGE: Record<string, { invariant: number; commit: (world: World
     commit: ({ pipeline, clock }) => {
       const { scheduler, dues } = pipeline.runtime.core;
       const add = dues.add.bind(dues);
-      dues.add = (at, run): Due => add(scheduler.parked.size > 0 ? clock.monotonic() : at, run);
+      dues.add = (at, run): Due => add(scheduler.retries.items.size > 0 ? clock.monotonic() : at, run);
     },
   },
   'join returns at once': {

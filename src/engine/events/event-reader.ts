@@ -1,0 +1,142 @@
+import type { ItemStatus, Metadata, PipelineEvent, PipelineResult, StatusEvent, TaskEvent, TaskEventType } from '../../schemas/item.ts';
+import type { EventFilter, SluiceEvent } from '../contract/runtime.ts';
+import { type Item, NO_METADATA } from '../model/model.ts';
+import type { TaskEventExtra } from '../stage/hinge.ts';
+import { SUMMARY_CHARACTERS } from '../values/sizes.ts';
+import { FIRST_TASK, RESULT, STATUS_CODE, STATUSES, TASK_TYPES } from './event-codes.ts';
+import type { EventNames } from './event-names.ts';
+import type { EventRing } from './event-ring.ts';
+
+/** What an event takes as JSON beside its extra. */
+const EVENT_SIZE = 250;
+
+/** The items that events are about. Each MUST be known as long as an event of it is kept. */
+export interface EventItems {
+  whole: (sequenceId: number) => Item;
+  /** For its names and its status only. */
+  face: (sequenceId: number) => Item;
+}
+
+/** Forms objects from the numbers of a ring, for who reads them. */
+export class EventReader {
+  private readonly pipelineId: string;
+  private readonly ring: EventRing;
+  private readonly names: EventNames;
+  private readonly items: EventItems;
+
+  constructor(pipelineId: string, ring: EventRing, names: EventNames, items: EventItems) {
+    this.pipelineId = pipelineId;
+    this.ring = ring;
+    this.names = names;
+    this.items = items;
+  }
+
+  /** The kept status events of an item, oldest first, as many as an answer holds, and whether older ones are not among them. */
+  history(item: Item): { events: StatusEvent[]; truncated: boolean } {
+    const { ring } = this;
+    const events: StatusEvent[] = [];
+    let seq = item.lastEvent;
+    const oldest = ring.oldest;
+    for (let left = SUMMARY_CHARACTERS; seq >= oldest && left > 0; seq = ring.numberOf(seq)) {
+      left -= this.sizeOf(seq);
+      events.push((this.form(seq) as Extract<SluiceEvent, { type: 'status' }>).data);
+    }
+    return { events: events.reverse(), truncated: seq > 0 };
+  }
+
+  /** When an item was first begun, as far back as its events are kept, in milliseconds since the Unix epoch; undefined when none of them says. */
+  begunAt(item: Item): number | undefined {
+    const { ring } = this;
+    const oldest = ring.oldest;
+    let at: number | undefined;
+    for (let seq = item.lastEvent; seq >= oldest && seq > 0; seq = ring.numberOf(seq)) {
+      if (ring.codeOf(seq) !== STATUS_CODE.queued) at = ring.timeOf(seq);
+    }
+    return at;
+  }
+
+  fits(seq: number, filter: EventFilter): boolean {
+    const { ring } = this;
+    const code = ring.codeOf(seq);
+    const type = code < FIRST_TASK ? 'status' : code < RESULT ? 'task' : code === RESULT ? 'result' : 'pipeline';
+    if (!filter.types.has(type)) return false;
+    if (filter.stage !== undefined && ring.sourceOf(seq) !== 0 && !filter.stage.has(this.names.source(ring.sourceOf(seq)).stage))
+      return false;
+    const sequenceId = ring.sequenceIdOf(seq);
+    // What concerns no item is not what a follower of items asked for.
+    if (sequenceId === 0) return filter.itemId === undefined && filter.feedId === undefined && filter.status === undefined;
+    if (filter.itemId === undefined && filter.feedId === undefined && (filter.status === undefined || type !== 'result')) {
+      return filter.status === undefined || type === 'task' || filter.status.has(STATUSES[code] as string);
+    }
+    const item = this.items.face(sequenceId);
+    if (filter.itemId !== undefined && !filter.itemId.has(item.id)) return false;
+    if (filter.feedId !== undefined && !filter.feedId.has(item.feed.id)) return false;
+    if (filter.status === undefined || type === 'task') return true;
+    return filter.status.has(type === 'status' ? (STATUSES[code] as string) : item.status);
+  }
+
+  form(seq: number): SluiceEvent {
+    const { ring, items } = this;
+    const code = ring.codeOf(seq);
+    const timestamp = new Date(ring.timeOf(seq)).toISOString();
+    if (code < FIRST_TASK) {
+      const item = items.face(ring.sequenceIdOf(seq));
+      const { stage, worker } = this.names.source(ring.sourceOf(seq));
+      return {
+        seq,
+        type: 'status',
+        data: {
+          itemId: item.id,
+          feedId: item.feed.id,
+          stage,
+          status: STATUSES[code] as ItemStatus,
+          final: ring.isFinal(seq),
+          worker,
+          timestamp,
+          metadata: (ring.extraOf(seq) as Metadata | undefined) ?? NO_METADATA,
+        },
+      };
+    }
+    if (code < RESULT) return { seq, type: 'task', data: this.formTask(seq, code, timestamp) };
+    if (code === RESULT) return { seq, type: 'result', data: this.formResult(seq) };
+    const extra = ring.extraOf(seq) as Pick<PipelineEvent, 'change' | 'state'>;
+    const source = ring.sourceOf(seq);
+    const stage = source === 0 ? null : this.names.source(source).stage;
+    return { seq, type: 'pipeline', data: { pipelineId: this.pipelineId, ...extra, stage, timestamp } };
+  }
+
+  /** About how many characters of JSON an event is. */
+  sizeOf(seq: number): number {
+    const { ring } = this;
+    const size = EVENT_SIZE + ring.extraSizeOf(seq);
+    // What was read of it to form the event is at hand.
+    return ring.codeOf(seq) === RESULT ? size + this.items.whole(ring.sequenceIdOf(seq)).resultSize : size;
+  }
+
+  private formResult(seq: number): PipelineResult {
+    const extra = this.ring.extraOf(seq) as Pick<PipelineResult, 'error'> | undefined;
+    const item = this.items.whole(this.ring.sequenceIdOf(seq));
+    // As it was then: an older version kept all of it with the event.
+    return extra === undefined && item.isKept ? item.toResult() : { ...item.toResult(), value: null, ...extra };
+  }
+
+  private formTask(seq: number, code: number, timestamp: string): TaskEvent {
+    const { ring, names } = this;
+    const { stage, worker } = names.source(ring.sourceOf(seq));
+    const extra = ring.extraOf(seq) as TaskEventExtra | undefined;
+    const eventType = TASK_TYPES[code - FIRST_TASK] as TaskEventType;
+    return {
+      itemId: this.items.face(ring.sequenceIdOf(seq)).id,
+      stage,
+      taskName: names.task(ring.taskOf(seq)),
+      worker: worker as string,
+      eventType,
+      attempt: ring.attemptOf(seq),
+      timestamp,
+      error: extra?.error ?? null,
+      durationSeconds: eventType === 'start' || eventType === 'progress' ? null : ring.numberOf(seq) / 1000,
+      ...(extra?.taskStatus === undefined ? undefined : { taskStatus: extra.taskStatus }),
+      ...(extra?.fraction === undefined ? undefined : { fraction: extra.fraction }),
+    };
+  }
+}

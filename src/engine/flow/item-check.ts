@@ -1,0 +1,94 @@
+import type { OnDuplicate } from '../../schemas/control.ts';
+import { jsonPointer } from '../../schemas/faults.ts';
+import type { Fault } from '../../schemas/problem.ts';
+import { SluiceError } from '../contract/errors.ts';
+import type { ValueFault, ValueRule } from '../values/json-fault.ts';
+import { LARGE } from '../values/sizes.ts';
+import { idFaults, idOf, isNamed } from './incoming.ts';
+import type { Items } from './item-index.ts';
+
+/** Looks at items before they are taken: their ids, their values, and how large they are. It takes none. */
+export class ItemCheck {
+  private readonly index: () => Items;
+  private readonly values: ValueRule | undefined;
+  /** Items on their way in that are large, and how large: of the others nobody needs to know. */
+  private readonly large = new WeakMap<object, number>();
+  /** False until the first of them came: who has none pays nothing. */
+  private hasLarge = false;
+
+  /** `values`: what items must be; undefined: anything. */
+  constructor(index: () => Items, values: ValueRule | undefined) {
+    this.index = index;
+    this.values = values;
+  }
+
+  /** Throws `invalid-input` or `value-too-large` with every fault, or `duplicate-items` when those are to be rejected. */
+  check(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): void {
+    const { count, faults } = idFaults(items);
+    if (count > 0) throw new SluiceError('invalid-input', `${count} of the items have an invalid id`, { errors: faults });
+    this.checkValues(items);
+    if (onDuplicate !== 'reject') return;
+    const seen = new Set<string>();
+    const known: string[] = [];
+    for (const raw of items) {
+      if (!isNamed(raw)) continue;
+      const id = idOf(raw) as string;
+      if (seen.has(id) || this.index().peek(id) !== undefined) known.push(id);
+      seen.add(id);
+    }
+    if (known.length > 0) {
+      throw new SluiceError('duplicate-items', `${known.length} of the ids already exist`, { details: { ids: known.slice(0, 1000) } });
+    }
+  }
+
+  /** About how much JSON an item is, as {@link ItemCheck.check} has found it; 0 when none was large. */
+  sizeOf(raw: unknown): number {
+    if (!this.hasLarge) return 0;
+    if (typeof raw === 'string') return raw.length;
+    return typeof raw === 'object' && raw !== null ? (this.large.get(raw) ?? 0) : 0;
+  }
+
+  /** Returns what counts how many of all items that it is given need a place. */
+  counter(onDuplicate: OnDuplicate | undefined): (items: readonly unknown[]) => number {
+    const fresh = new Set<string>();
+    let unnamed = 0;
+    return (items) => {
+      const index = this.index();
+      for (const raw of items) {
+        const id = isNamed(raw) ? idOf(raw) : null;
+        if (id === null) {
+          unnamed++;
+          continue;
+        }
+        const known = index.peek(id);
+        if (known === undefined || (onDuplicate === 'rerun' && known.isFinal)) fresh.add(id);
+      }
+      return unnamed + fresh.size;
+    };
+  }
+
+  private checkValues(items: readonly unknown[]): void {
+    const { values } = this;
+    if (values === undefined) return;
+    let worst: ValueFault | null = null;
+    const errors: Fault[] = [];
+    for (let i = 0; i < items.length; i++) {
+      const raw = items[i];
+      const fault = values.fault(raw);
+      if (fault === null) {
+        if (values.size > LARGE) this.noteLarge(raw, values.size);
+        continue;
+      }
+      if (worst === null || fault.is === 'no-json') worst = fault;
+      errors.push({ path: jsonPointer(['items', i]), message: fault.message });
+    }
+    if (worst === null) return;
+    const code = worst.is === 'no-json' ? 'invalid-input' : 'value-too-large';
+    throw new SluiceError(code, `${errors.length} of the items cannot be accepted: ${errors[0]?.path} ${errors[0]?.message}`, { errors });
+  }
+
+  private noteLarge(raw: unknown, size: number): void {
+    this.hasLarge = true;
+    if (typeof raw === 'object' && raw !== null) this.large.set(raw, size);
+  }
+}
