@@ -21,6 +21,7 @@ import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandl
 import type { Limit, SharedGate } from '../limits/gate.ts';
 import type { Limiters } from '../limits/limiters.ts';
 import type { Logger, Ports, ThreadRunner } from '../ports.ts';
+import { takesContext } from './takes-context.ts';
 import type { TaskRegistry } from './task-registry.ts';
 import { type ItemUse, type PreparedUse, prepareUse, useName, useParams } from './task-use.ts';
 
@@ -31,7 +32,16 @@ export function placeholderStage(definition: StageDefinition): StageSpec {
     const call = (): never => {
       throw new Error(`the task "${name}" is no longer registered`);
     };
-    return { name, params: undefined, call, timeoutSeconds: undefined, defaultLimit: {}, limiter: undefined, eventId: 0 };
+    return {
+      name,
+      params: undefined,
+      call,
+      takesContext: false,
+      timeoutSeconds: undefined,
+      defaultLimit: {},
+      limiter: undefined,
+      eventId: 0,
+    };
   });
   // It needs no workers until then.
   return {
@@ -49,7 +59,9 @@ export function placeholderStage(definition: StageDefinition): StageSpec {
 export interface TaskSpec {
   name: string;
   params: unknown;
-  call: (value: unknown, context: TaskContext) => unknown;
+  /** Called with the value, and with a {@link TaskContext} if it takes one. */
+  call: TaskHandler;
+  takesContext: boolean;
   /** Its own default; the stage's `taskTimeoutSeconds` goes before it. */
   timeoutSeconds: number | undefined;
   defaultLimit: Limit;
@@ -239,8 +251,16 @@ function taskSpecOf(
   const defaultLimit: Limit = {};
   if (declaration.concurrency !== undefined) defaultLimit.concurrency = declaration.concurrency;
   if (declaration.rateLimit !== undefined) defaultLimit.rate = declaration.rateLimit;
-  const call = spread(handler, unpackArgs);
-  return { name: declaration.name, params, call, timeoutSeconds: declaration.timeoutSeconds, defaultLimit, limiter, eventId: 0 };
+  return {
+    name: declaration.name,
+    params,
+    call: spread(handler, unpackArgs),
+    takesContext: unpackArgs || takesContext(handler),
+    timeoutSeconds: declaration.timeoutSeconds,
+    defaultLimit,
+    limiter,
+    eventId: 0,
+  };
 }
 
 function spread(handler: TaskHandler, unpackArgs: boolean): TaskSpec['call'] {

@@ -255,7 +255,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     const { time, events, dues } = this.deps;
     const startedAt = time.fresh();
     slot.startedAt = startedAt;
-    const attempt = new TaskAttempt(this, slot, item, task);
+    const attempt = task.takesContext ? new TaskAttempt(this, slot, item, task) : null;
     slot.task = task;
     slot.attempt = attempt;
     events.task('start', slot, item, task, item.attempts);
@@ -266,7 +266,8 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     try {
       notes?.begin(slot, this.place + item.taskIndex);
       // A copy for the last attempt too: an operator's retry and an aborted attempt start from the value as it was.
-      result = task.call(typeof value === 'object' ? copyValue(value) : value, attempt);
+      const given = typeof value === 'object' ? copyValue(value) : value;
+      result = attempt === null ? task.call(given) : task.call(given, attempt);
       notes?.end();
       if (isThenable(result)) {
         const promise = result instanceof Promise ? result : Promise.resolve(result);
