@@ -144,8 +144,7 @@ export class Lifecycle {
 
   private set(state: PipelineState, change: string): void {
     const { core } = this;
-    core.state = state;
-    for (const stage of core.stages) stage.update(state);
+    core.enter(state);
     this.note(change, null);
     core.drain.setOpen(state === 'running' || state === 'draining', core.time.now);
   }

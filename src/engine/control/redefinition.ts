@@ -39,9 +39,7 @@ export function redefineStages(core: Core, specs: readonly StageSpec[]): { chang
     stage.resize(0);
   }
   changes.push(...reordered(before, after));
-  core.stages = after;
-  core.leaving = [...new Set([...core.leaving, ...removed])].filter((stage) => stage.isRemoved);
-  for (const stage of core.allStages) stage.update(core.state);
+  core.rearrange(after, removed);
 
   const isKept = new Set(before.filter((stage) => !stage.isRemoved));
   core.hasRoutes = rerouted(core, { before, after, isKept, oldNext });
@@ -60,7 +58,7 @@ export function redefineStages(core: Core, specs: readonly StageSpec[]): { chang
     return { from: stage.name, to: stage.next?.name ?? null, items, running };
   });
   for (const { worker, as } of withdrawn) scheduler.handOver.leaveStage(worker, worker.item as Item, as);
-  core.leaving = core.leaving.filter((stage) => stage.inProgress > 0 || stage.ignoringSignal > 0);
+  core.forgetEmpty();
   for (const stage of after) {
     scheduler.handOver.letIn(stage);
     scheduler.fill(stage);

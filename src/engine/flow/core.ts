@@ -78,15 +78,12 @@ export class Core {
   readonly scheduler: Scheduler;
   readonly admission: Admission;
   readonly ledger: Ledger;
-  /** Changed by redefinition.ts only. */
-  stages: Stage[];
-  /** Stages that a new definition does not have, as long as workers of theirs still run. */
-  leaving: Stage[] = [];
+  private defined: readonly Stage[];
+  private removed: readonly Stage[] = [];
   /** Whether items go another way than the order of the stages. */
   hasRoutes = false;
 
-  /** Changed by lifecycle.ts only. */
-  state: PipelineState = 'created';
+  private stateNow: PipelineState = 'created';
 
   readonly drain = new Drain();
   readonly feeds: FeedRegistry;
@@ -151,7 +148,7 @@ export class Core {
       hookTimeoutMs: options.hookTimeoutSeconds * 1000,
     };
     this.lastStage = options.identity?.lastStage ?? 0;
-    this.stages = options.specs.map((spec, i) => this.createStage(spec, i, options.identity?.stages[spec.definition.name]));
+    this.defined = options.specs.map((spec, i) => this.createStage(spec, i, options.identity?.stages[spec.definition.name]));
     for (const [i, stage] of this.stages.entries()) stage.next = this.stages[i + 1] ?? null;
     this.feeds = new FeedRegistry(uniqueId);
     this.admission = new Admission({
@@ -172,6 +169,38 @@ export class Core {
     });
   }
 
+  get state(): PipelineState {
+    return this.stateNow;
+  }
+
+  /** The stages of the definition, in their order. */
+  get stages(): readonly Stage[] {
+    return this.defined;
+  }
+
+  /** Stages that a new definition does not have, as long as workers of theirs still run. */
+  get leaving(): readonly Stage[] {
+    return this.removed;
+  }
+
+  /** The pipeline is in another state, and its stages hand out items accordingly. Which state may follow which is the lifecycle's to say. */
+  enter(state: PipelineState): void {
+    this.stateNow = state;
+    for (const stage of this.defined) stage.update(state);
+  }
+
+  /** Another definition has these stages; those of `removed` leave as soon as none of their workers runs. */
+  rearrange(stages: readonly Stage[], removed: readonly Stage[]): void {
+    this.defined = stages;
+    this.removed = [...new Set([...this.removed, ...removed])].filter((stage) => stage.isRemoved);
+    for (const stage of this.allStages) stage.update(this.stateNow);
+  }
+
+  /** Removed stages in which nothing runs any more are gone. */
+  forgetEmpty(): void {
+    this.removed = this.removed.filter((stage) => stage.inProgress > 0 || stage.ignoringSignal > 0);
+  }
+
   /** How many items a worker holds, in all stages. */
   get held(): number {
     return this.allStages.reduce((sum, stage) => sum + stage.inProgress, 0);
@@ -179,7 +208,7 @@ export class Core {
 
   /** Those of the definition, and those that are leaving. */
   get allStages(): readonly Stage[] {
-    return this.leaving.length === 0 ? this.stages : [...this.stages, ...this.leaving];
+    return this.removed.length === 0 ? this.defined : [...this.defined, ...this.removed];
   }
 
   createRunner(spec: StageSpec, before?: Stage): StageRunner<Item, Worker> {

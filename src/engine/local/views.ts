@@ -1,13 +1,13 @@
 import type { ItemDetail, ItemSummary, WaitingFor } from '../../schemas/item.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
-import type { Core } from '../flow/core.ts';
-import { type Item, type Stage, Worker } from '../model/model.ts';
+import type { PipelineFace, StageFace, WorkerFace } from '../flow/face.ts';
+import { type Item, Worker } from '../model/model.ts';
 
 /** Everything that can be seen of a pipeline. Each answer is a copy: nothing in it changes afterwards. */
 export class Views {
-  private readonly core: Core;
+  private readonly core: PipelineFace;
 
-  constructor(core: Core) {
+  constructor(core: PipelineFace) {
     this.core = core;
   }
 
@@ -143,7 +143,7 @@ export class Views {
     return { reason: stage.isOpen ? 'workers' : 'paused', stage: stage.name };
   }
 
-  private workerWaitsFor(worker: Worker): WaitingFor | null {
+  private workerWaitsFor(worker: WorkerFace): WaitingFor | null {
     const { time } = this.core;
     if (worker.blocked !== null) {
       return { reason: 'next-stage-full', stage: worker.blocked.at.name };
@@ -163,7 +163,7 @@ export class Views {
    * by waiting items per worker. The reason says what would help.
    */
   private bottleneck(): PipelineStats['bottleneck'] {
-    let worst: Stage | undefined;
+    let worst: StageFace | undefined;
     let most = 0;
     for (const stage of this.core.stages) {
       const workers = Math.max(1, stage.workers.length);
@@ -177,7 +177,7 @@ export class Views {
     return { stage: worst.name, reason: this.reasonOf(worst) };
   }
 
-  private reasonOf(stage: Stage): NonNullable<PipelineStats['bottleneck']>['reason'] {
+  private reasonOf(stage: StageFace): NonNullable<PipelineStats['bottleneck']>['reason'] {
     if (!stage.isOpen) return 'paused';
     if (stage.waiting === 0 && stage.blocked.size === 0) return 'retry';
     const isFull = stage.workers.some((worker) => worker.waitingFor === 'next-stage-full');
@@ -186,7 +186,7 @@ export class Views {
     return shared?.reason ?? stage.runner.blockedByLimit() ?? 'workers';
   }
 
-  private eachWorker<T>(view: (worker: Worker) => T): Record<string, T> {
+  private eachWorker<T>(view: (worker: WorkerFace) => T): Record<string, T> {
     const all: Record<string, T> = {};
     for (const stage of this.core.allStages) {
       for (const worker of stage.workers) all[worker.name] = view(worker);
