@@ -152,7 +152,8 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
     report.statuses.set(operation.name, byStatus);
     const status = reply?.status ?? 0;
     byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
-    if (!/\/(?:feed|run)$/.test(operation.path)) return;
+    // Whoever hung up knows of no answer; how many do hangs on the machine.
+    if (reply === null || !/\/(?:feed|run)$/.test(operation.path)) return;
     report.feeds.asked++;
     if (status === 200 || status === 202) report.feeds.accepted++;
   }
