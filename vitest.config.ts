@@ -15,6 +15,7 @@ const LONG = [
   'engine/shared-limiter',
   'engine/simulation',
   'engine/stored-simulation',
+  'engine/templates',
   'http/fuzz',
   'http/fuzz-notices',
   'http/run-body',
