@@ -8,14 +8,13 @@ import type { ValueFault } from '../values/json-fault.ts';
 import { shownText } from '../values/shown-text.ts';
 import { LARGE } from '../values/sizes.ts';
 import { type AttemptSink, TaskAttempt } from './attempt.ts';
+import { CANCELLED, Callbacks, type Fault, isEnd } from './callbacks.ts';
 import { copyValue } from './copy-value.ts';
 import type { Outcome, Runner, StageEnvironment, StageItem, StageLimits } from './hinge.ts';
 import { retryWaitMs } from './retry.ts';
 import type { Slot } from './slot.ts';
 import { StageGates } from './stage-gates.ts';
-
-/** What a callback threw, if it did; it may throw undefined too. */
-type Fault = { error: unknown } | undefined;
+import { isThenable } from './thenable.ts';
 
 /** RFC 6585: what a task's error carries as its `status` when a server asks for a pause. */
 const TOO_MANY_REQUESTS = 429;
@@ -29,7 +28,6 @@ const BRIEF_MS = 0.5;
 const TURN_SIZE = 128 * 1024;
 
 const SKIP: Outcome = { kind: 'skip' };
-const CANCELLED: Outcome = { kind: 'cancelled' };
 const ABORTED: Outcome = { kind: 'aborted' };
 
 /**
@@ -43,6 +41,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
   private readonly spec: StageSpec;
   private readonly deps: StageEnvironment<I, S>;
   private readonly gates: StageGates;
+  private readonly callbacks: Callbacks<I, S>;
   private readonly perStage: boolean;
   private readonly maxAttempts: number;
   private readonly timeoutsMs: (number | undefined)[];
@@ -61,6 +60,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     this.notes = deps.notes;
     const names = spec.tasks.map(({ name }) => name);
     this.place = deps.notes?.place(deps.pipelineId, definition.name, names) ?? 0;
+    this.callbacks = new Callbacks(spec, deps, this.place);
     this.gates = new StageGates(spec.tasks, deps.gateFor, before?.runner);
     this.gates.change(definition, before?.workers ?? []);
     this.timeoutsMs = spec.tasks.map((task) => {
@@ -73,7 +73,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
   run(slot: S, item: I): Outcome | undefined {
     const skipIf = this.spec.skipIf;
     if (skipIf === undefined || item.attempts > 0 || item.taskIndex > 0) return this.begin(slot, item);
-    return this.consult(
+    return this.callbacks.consult(
       slot,
       CALL.skipIf,
       () => skipIf(copyValue(item.value), { itemId: item.id, sequenceId: item.sequenceId, metadata: { ...item.metadata } }),
@@ -174,7 +174,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     for (;;) {
       const index = item.taskIndex;
       const task = this.spec.tasks[index];
-      if (task === undefined) return this.finish(slot, item, { kind: 'advance', value: slot.value });
+      if (task === undefined) return this.callbacks.finish(slot, item, { kind: 'advance', value: slot.value });
       if (task.limiter !== undefined || this.gates.at(index) !== undefined) {
         if (!this.perStage) item.attempts++;
         this.waitForLimit(slot, item, task, index);
@@ -327,97 +327,17 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     // Whoever shares the limiter would be told the same.
     if (retryAfterSeconds !== undefined || status === TOO_MANY_REQUESTS) slot.hold?.(waitMs / 1000);
     this.endAttempt(slot);
-    if (isLast) return this.finish(slot, item, { kind: 'fail', error }, thrown);
+    if (isLast) return this.callbacks.finish(slot, item, { kind: 'fail', error }, thrown);
     return { kind: 'retry', waitMs, taskIndex: this.perStage ? 0 : item.taskIndex, value: item.value, attempts, error };
   }
 
-  /** Calls the hook that the outcome asks for, and waits for it, at most `hookTimeoutMs`; it cannot change the outcome. */
-  private finish(slot: S, item: I, outcome: Outcome, error?: unknown): Outcome | undefined {
-    const { onSuccess, onSkip, onFailure } = this.spec;
-    const hook = outcome.kind === 'advance' ? onSuccess : outcome.kind === 'skip' ? onSkip : onFailure;
-    if (hook === undefined) return outcome;
-    slot.decided = outcome;
-    const which = outcome.kind === 'advance' ? CALL.onSuccess : outcome.kind === 'skip' ? CALL.onSkip : CALL.onFailure;
-    const call = (): unknown => {
-      const told = whatHookGets(item, outcome, error);
-      const info = {
-        sequenceId: item.sequenceId,
-        feedId: item.feed.id,
-        stage: item.stage.name,
-        attempts: outcome.kind === 'fail' ? outcome.error.attempts : Math.max(1, item.attempts),
-        metadata: { ...item.metadata },
-      };
-      const value = outcome.kind === 'fail' ? copyValue(item.value) : told;
-      return hook(item.id, told, info, { pipeline: item.stage.pipelineId, logger: this.logger, value });
-    };
-    return this.consult(slot, which, call, (_answer, fault) => this.afterHook(slot, item, outcome, fault));
-  }
-
-  /**
-   * Calls a predicate or a hook, and goes on with its answer or with what it threw: at once, or when its promise has
-   * settled, at the latest after `hookTimeoutMs`.
-   */
-  private consult(
-    slot: S,
-    which: number,
-    call: () => unknown,
-    next: (answer: unknown, fault: Fault) => Outcome | undefined,
-  ): Outcome | undefined {
-    const { time, dues, done, hookTimeoutMs } = this.deps;
-    const lane = slot.lane;
-    slot.inCallback = true;
-    let answer: unknown;
-    let promise: Promise<unknown> | undefined;
-    let fault: Fault;
-    this.notes?.begin(slot, this.place + which);
-    try {
-      answer = call();
-      if (isThenable(answer)) promise = Promise.resolve(answer);
-    } catch (error) {
-      answer = undefined;
-      fault = { error };
-    } finally {
-      this.notes?.end();
-    }
-    time.isStale = true;
-    // It may have shut the pipeline down: then the slot is no longer ours, and its item has gone where it belongs.
-    if (promise === undefined) return lane.alive ? next(answer, fault) : undefined;
-    let isOver = !lane.alive;
-    const settle = (settled: unknown, failure?: Fault): void => {
-      if (isOver || !lane.alive) return;
-      isOver = true;
-      dues.cancel(limit);
-      slot.timeout = null;
-      time.tick();
-      const outcome = next(settled, failure);
-      if (outcome !== undefined) done(slot, outcome);
-    };
-    promise.then(settle, (error: unknown) => settle(undefined, { error }));
-    if (isOver) return undefined;
-    const limit = dues.add(time.tick() + hookTimeoutMs, () => {
-      settle(undefined, { error: new TaskTimeoutError(`took longer than ${hookTimeoutMs / 1000} s`) });
-    });
-    slot.timeout = limit;
-    return undefined;
-  }
-
-  /** A cancel that came during the hook holds, unless the outcome is final: that one was told to the hook. */
-  private afterHook(slot: S, item: I, outcome: Outcome, fault: Fault): Outcome {
-    if (fault !== undefined) this.warn(item, fault, 'a hook threw; the item is not affected');
-    const isCancelled = slot.cancelAfterCallback && !isEnd(item, outcome);
-    slot.inCallback = false;
-    slot.cancelAfterCallback = false;
-    slot.decided = null;
-    return isCancelled ? CANCELLED : outcome;
-  }
-
   private afterPredicate(slot: S, item: I, skip: boolean, fault: Fault): Outcome | undefined {
-    if (fault !== undefined) this.warn(item, fault, 'skipIf threw; the item is not skipped');
+    if (fault !== undefined) this.callbacks.warn(item, fault, 'skipIf threw; the item is not skipped');
     const isCancelled = slot.cancelAfterCallback;
     slot.inCallback = false;
     slot.cancelAfterCallback = false;
     if (isCancelled) return CANCELLED;
-    return skip ? this.finish(slot, item, SKIP) : this.begin(slot, item);
+    return skip ? this.callbacks.finish(slot, item, SKIP) : this.begin(slot, item);
   }
 
   private onTimeout(slot: S, timeoutMs: number): void {
@@ -466,28 +386,9 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     slot.taskStatus = null;
     slot.taskStatusAt = Number.NEGATIVE_INFINITY;
   }
-
-  private warn(item: I, { error }: NonNullable<Fault>, message: string): void {
-    this.logger.warn({ item: item.id, stage: item.stage.name, error: describeThrown(error, this.deps.maskSecrets) }, message);
-  }
 }
 
 function errorOf({ is, message }: ValueFault): Error {
   const text = `the stage's result ${message}`;
   return is === 'too-large' ? new ValueTooLargeError(text) : new ValueNotJsonError(text);
-}
-
-/** Whether the item ends with this outcome. */
-function isEnd(item: StageItem, outcome: Outcome | null): boolean {
-  return outcome !== null && (outcome.kind === 'fail' || item.nextStage === null);
-}
-
-function whatHookGets(item: StageItem, outcome: Outcome, error: unknown): unknown {
-  if (outcome.kind === 'fail') return error ?? new Error(outcome.error.message);
-  return copyValue(outcome.kind === 'advance' ? outcome.value : item.value);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if (value instanceof Promise) return true;
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
 }
