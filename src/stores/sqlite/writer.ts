@@ -40,7 +40,10 @@ const set = (fields: readonly string[]): string => fields.map((field) => `${fiel
 const placeholders = (fields: readonly string[]): string => fields.map(() => '?').join(', ');
 const NEW_FIELDS = ['pipeline', ...WRITTEN_FIELDS[WRITE_NEW], 'key'];
 
-/** The one connection that writes. Each {@link Writer.apply} is one transaction, on disk when it returns. */
+/**
+ * The connection that writes, once the file is open: before that, and closed again, another one brings it to the newest format. Each
+ * {@link Writer.apply} is one transaction, on disk when it returns.
+ */
 export class Writer {
   readonly db: Database.Database;
   private readonly statements;
