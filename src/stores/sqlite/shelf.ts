@@ -14,7 +14,7 @@ import {
   type Texts,
 } from '../../engine/store.ts';
 import { decodeEvents, decodePairs } from './event-codec.ts';
-import { keyOf } from './schema.ts';
+import { hasKey, keyOf } from './schema.ts';
 
 const { queued: QUEUED, completed: COMPLETED, failed: FAILED, cancelled: CANCELLED } = STATUS_CODES;
 
@@ -51,6 +51,7 @@ export class SqliteShelf implements Shelf {
   }
 
   bySequence(seq: number, texts: Texts): StoredItem | undefined {
+    if (!hasKey(seq)) return undefined;
     return this.prepare(`SELECT ${this.columns[texts]} FROM items WHERE key = ?`).get(this.base + seq) as StoredItem | undefined;
   }
 

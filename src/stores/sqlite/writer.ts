@@ -156,13 +156,12 @@ export class Writer {
 
   private applyItems(pipeline: number, items: PackedItems): void {
     const { newItem, all, state, gone } = this.statements;
-    const base = keyOf(pipeline, 0);
-    unpackItems(items, (kind, seq, values) => {
-      values.push(base + seq);
-      if (kind === WRITE_NEW) newItem.run(pipeline, values);
-      else if (kind === WRITE_STATE) state.run(values);
-      else if (kind === WRITE_ALL) all.run(values);
-      else gone.run(values);
+    unpackItems(items, (kind, values) => {
+      values[values.length - 1] = keyOf(pipeline, values.at(-1) as number);
+      if (kind === WRITE_NEW) newItem.run(pipeline, ...values);
+      else if (kind === WRITE_STATE) state.run(...values);
+      else if (kind === WRITE_ALL) all.run(...values);
+      else gone.run(...values);
     });
   }
 }
