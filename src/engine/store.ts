@@ -4,7 +4,13 @@
  *
  *     transitions ──▶ Journal (coalesced) ──capture──▶ Writes ──▶ Store.write: one transaction ──▶ answers go out, events are shown
  *
- * After a crash a store holds the effect of whole calls of `write`, in their order, and nothing else.
+ * After a crash a store holds the effect of whole calls of `write`, in their order, and nothing else. It deletes what it is told to
+ * delete, and decides nothing by itself.
+ *
+ * Words of this room and of durable/: **stored**: in the store, as of the last write. **Written**: handed over to it, stored or under way.
+ * **Dirty**: changed since it was written. **Pinned**: an item whose object in memory is the truth about it; it is unpinned when the store
+ * has all of it. **Kept**: not taken by retention; an item that is not is **gone**, its row is **emptied** while events name it, and then
+ * **removed**. **Mark**: a note beside the database of what a worker runs, see {@link RunningMarks}. **Dropped**: a pipeline, with all that it has.
  */
 
 import type { PackedItems, StoredItem } from './contract/item-row.ts';

@@ -90,6 +90,8 @@ export interface PackedItems {
   readonly texts: readonly (string | null)[];
 }
 
+const KINDS = [WRITE_STATE, WRITE_ALL, WRITE_NEW, WRITE_GONE] as const;
+
 /** Stands for no instant. */
 const NO_DUE = -1;
 const DUE_AT = STATE.indexOf('due');
@@ -149,22 +151,26 @@ export class ItemPacker {
   }
 }
 
-/** Calls `visit` with each packed row in turn: `values` has those of {@link WRITTEN_FIELDS}, and is the visitor's to keep. */
+/**
+ * Calls `visit` with each packed row in turn. `values` has those of {@link WRITTEN_FIELDS}, and the sequence id after them; it is used again
+ * for the next row, and in between the visitor's to change.
+ */
 export function unpackItems(
   { count, cells, texts }: PackedItems,
-  visit: (kind: WriteKind, seq: number, values: (number | string | null)[]) => void,
+  visit: (kind: WriteKind, values: (number | string | null)[]) => void,
 ): void {
+  const rows = KINDS.map((kind) => new Array<number | string | null>(WRITTEN_FIELDS[kind].length + 1).fill(null));
   let cell = 0;
   let text = 0;
   for (let i = 0; i < count; i++) {
     const kind = cells[cell++] as WriteKind;
     const seq = cells[cell++] as number;
+    const values = rows[kind] as (number | string | null)[];
     const numbers = NUMBERS[kind].length;
-    const long = TEXTS_OF[kind].length;
-    const values: (number | string | null)[] = [];
-    for (const end = cell + numbers; cell < end; cell++) values.push(cells[cell] as number);
+    for (let at = 0; at < numbers; at++) values[at] = cells[cell++] as number;
     if (values[DUE_AT] === NO_DUE) values[DUE_AT] = null;
-    for (const end = text + long; text < end; text++) values.push(texts[text] as string | null);
-    visit(kind, seq, values);
+    for (let at = numbers; at < values.length - 1; at++) values[at] = texts[text++] as string | null;
+    values[values.length - 1] = seq;
+    visit(kind, values);
   }
 }

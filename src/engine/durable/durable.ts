@@ -219,14 +219,14 @@ export class Durable {
     const { core, items, journal, shelf, link } = this;
     stage.beyond = new Beyond(stage, {
       window: () => link.queueWindow ?? journal.window,
-      drop: (item) => items.drop(item),
+      unpin: (item) => items.unpin(item),
       read: (of, after, limit) => {
         // All of them at once are asked for only when they are to leave.
         const characters = limit === Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : HELD_CHARACTERS;
         const { rows, isAll } = shelf.queued(of.no, after.priority, after.ord, limit, characters);
         journal.noteSizes(rows);
         const found = rows.filter((row) => !items.isLive(row.seq)).map((row) => this.toItem(row));
-        for (const item of found) items.hold(item);
+        for (const item of found) items.pin(item);
         const last = isAll ? undefined : rows.at(-1);
         return { items: found, end: last === undefined ? null : { priority: last.priority, ord: last.ord } };
       },

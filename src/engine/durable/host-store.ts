@@ -8,7 +8,7 @@ import { Flusher } from './flusher.ts';
 
 type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
 
-/** The store of all pipelines of a host: who is in it, and the one who writes to it. */
+/** The store of all pipelines of a host: the pipelines that it has, and the flusher through which all of them write. */
 export class HostStore {
   readonly store: Store;
   readonly flusher: Flusher;

@@ -82,7 +82,7 @@ export class Journal implements Changing, EventJournal {
     if (item.stored.isDirty) return;
     item.stored.isDirty = true;
     this.dirty.push(item);
-    this.deps.items.hold(item);
+    this.deps.items.pin(item);
     if (!this.isFull && this.unstored >= FULL) this.setFull(true);
     this.stir();
   }
@@ -227,10 +227,10 @@ export class Journal implements Changing, EventJournal {
     const left = new Map<Item['stage'], Set<Item>>();
     for (const item of inFlight) {
       if (item.stored.isDirty) continue;
-      if (!item.isKept && items.holds(item)) retirement.note(item);
-      if (item.isFinal || !item.isKept) items.drop(item);
-      else if (item.stored.isBeyond && item.stage.beyond?.mayDrop(item)) {
-        items.drop(item);
+      if (!item.isKept && items.isPinned(item)) retirement.note(item);
+      if (item.isFinal || !item.isKept) items.unpin(item);
+      else if (item.stored.isBeyond && item.stage.beyond?.mayUnpin(item)) {
+        items.unpin(item);
         let ofStage = left.get(item.stage);
         if (ofStage === undefined) {
           ofStage = new Set();
@@ -239,7 +239,7 @@ export class Journal implements Changing, EventJournal {
         ofStage.add(item);
       }
     }
-    for (const [stage, dropped] of left) stage.beyond?.dropped(dropped);
+    for (const [stage, unpinned] of left) stage.beyond?.unpinned(unpinned);
     events.show(this.eventsStored);
     if (this.isFull && this.unstored < FULL / 2 && this.grown < FULL_CHARACTERS / 2) this.setFull(false);
   }

@@ -16,7 +16,7 @@ export interface BeyondDeps {
   /** How many items to keep in memory when they become more than twice as many. */
   window: () => number;
   /** The item can be read from the store again: it need not be in memory. */
-  drop: (item: Item) => void;
+  unpin: (item: Item) => void;
 }
 
 /** How many are read at a time: about a millisecond's worth. */
@@ -30,7 +30,7 @@ const LOW = 256;
  *
  *     stage.queue: in memory, up to twice the window ──edge──▶ beyond: in the store, and in `tail` what is not to be read from there
  *
- * In the tail are items that the store has not got yet, and the few that {@link Beyond.mayDrop} says no of.
+ * In the tail are items that the store has not got yet, and the few that {@link Beyond.mayUnpin} refuses.
  */
 export class Beyond implements QueueRest {
   /** How many items are beyond. */
@@ -52,7 +52,7 @@ export class Beyond implements QueueRest {
   push(item: Item): void {
     const { queue } = this.stage;
     if (this.size > 0 && isAfter(item, this.edge)) {
-      this.keep(item);
+      this.addToTail(item);
       return;
     }
     queue.push(item.priority, item);
@@ -61,7 +61,7 @@ export class Beyond implements QueueRest {
   }
 
   putBack(item: Item): void {
-    this.keep(item);
+    this.addToTail(item);
   }
 
   removed(item: Item): void {
@@ -83,12 +83,12 @@ export class Beyond implements QueueRest {
     while (this.size > 0) this.bring(Number.MAX_SAFE_INTEGER);
   }
 
-  mayDrop(item: Item): boolean {
+  mayUnpin(item: Item): boolean {
     // A new definition looks for those that began their stage before, or have a way of their own, in memory.
     return item.stored.isBeyond && item.taskIndex === 0 && item.route === null;
   }
 
-  dropped(items: ReadonlySet<Item>): void {
+  unpinned(items: ReadonlySet<Item>): void {
     this.tail = this.tail.filter((item) => !items.has(item));
   }
 
@@ -103,7 +103,7 @@ export class Beyond implements QueueRest {
     if (end === null) this.size = 0;
   }
 
-  private keep(item: Item): void {
+  private addToTail(item: Item): void {
     item.stored.isBeyond = true;
     this.tail.push(item);
     this.size++;
@@ -112,7 +112,7 @@ export class Beyond implements QueueRest {
   private leave(item: Item): void {
     item.stored.isBeyond = true;
     this.size++;
-    if (this.mayDrop(item)) this.deps.drop(item);
+    if (this.mayUnpin(item)) this.deps.unpin(item);
     else this.tail.push(item);
   }
 
@@ -132,7 +132,7 @@ export class Beyond implements QueueRest {
     for (const [i, item] of all.entries()) {
       if (i < window) queue.push(item.priority, item);
       else if (!item.stored.isDirty) this.leave(item);
-      else this.keep(item);
+      else this.addToTail(item);
     }
     const last = all[window - 1] as Item;
     this.edge = { priority: last.priority, ord: last.ord };

@@ -93,7 +93,7 @@ function restoreCounters({ core }: Durable, counters: StoredCounters): void {
 function park(durable: Durable, row: StoredItem): void {
   const { core, items } = durable;
   const item = durable.toItem(row);
-  items.hold(item);
+  items.pin(item);
   core.scheduler.retries.restore(item, core.time.monotonic(row.due ?? row.updated));
 }
 
@@ -120,7 +120,7 @@ function recoverRunning(durable: Durable, found: Recovered): void {
   for (const row of wasRunning.values()) {
     const item = durable.toItem(shelf.bySequence(row.seq, 'all') as StoredItem);
     const isQueued = row.status === STATUS_CODES.queued;
-    items.hold(item);
+    items.pin(item);
     if (crashed.has(row.seq)) item.stored.deliveries++;
     found.running++;
     if (isQueued) takeOut(durable, item, found);

@@ -2,9 +2,8 @@ import type { ItemsQuery, Page, ResultsQuery } from '../contract/runtime.ts';
 import type { Items, Retention, SequenceRange } from '../flow/item-index.ts';
 import { generatedId, type Item, NO_METADATA, StoredState } from '../model/model.ts';
 import { type Shelf, type ShelfQuery, STATUS_CODES, type StoredItem, type Texts } from '../store.ts';
-import { sizeWithin } from '../values/json-fault.ts';
-import { HELD_CHARACTERS } from '../values/sizes.ts';
 import { rewritten } from './item-codec.ts';
+import { RecentItems } from './recent-items.ts';
 import type { Retirement } from './retirement.ts';
 
 export interface StoredItemsDeps {
@@ -25,8 +24,6 @@ export interface StoredItemsDeps {
   pageCharacters: number;
 }
 
-/** How many finished items stay in memory after they were stored, for readers of events that are a little behind. */
-const RECENT = 2000;
 const FINAL = [STATUS_CODES.completed, STATUS_CODES.failed, STATUS_CODES.cancelled];
 const STEP = 256;
 
@@ -40,10 +37,7 @@ export class StoredItems implements Items {
   private readonly deps: StoredItemsDeps;
   private readonly live = new Map<number, Item>();
   private readonly liveByGivenId = new Map<string, Item>();
-  private readonly recent = new Map<number, { item: Item; size: number }>();
-  private recentCharacters = 0;
-  /** Finished items without their values, for readers of events. */
-  private readonly faces = new Map<number, Item>();
+  private readonly recent = new RecentItems();
   /** Set when a caller has named an item like a generated id. */
   hasLookalikes = false;
 
@@ -88,20 +82,19 @@ export class StoredItems implements Items {
       if (!this.hasLookalikes) return undefined;
     }
     const row = this.deps.shelf.byId(id, texts);
-    return row === undefined ? undefined : this.kept(row);
+    return row === undefined ? undefined : this.retainedOf(row);
   }
 
   private read(sequenceId: number, texts: Texts): Item | undefined {
-    const known =
-      this.live.get(sequenceId) ?? this.recent.get(sequenceId)?.item ?? (texts === 'none' ? this.faces.get(sequenceId) : undefined);
+    const known = this.live.get(sequenceId) ?? this.recent.get(sequenceId) ?? (texts === 'none' ? this.recent.face(sequenceId) : undefined);
     if (known !== undefined) return known;
     const row = this.deps.shelf.bySequence(sequenceId, texts);
     if (row === undefined) return undefined;
     const item = this.deps.toItem(row);
     if (this.deps.retirement.hasTaken(sequenceId)) item.isKept = false;
     if (item.isFinal) {
-      if (texts === 'all') this.remember(item);
-      else this.rememberFace(item);
+      if (texts === 'all') this.recent.add(item);
+      else this.recent.addFace(item);
     }
     return item;
   }
@@ -119,24 +112,24 @@ export class StoredItems implements Items {
 
   add(item: Item): void {
     if (item.givenId?.startsWith(this.prefix)) this.hasLookalikes = true;
-    this.hold(item);
+    this.pin(item);
   }
 
-  /** It is in memory from now on, until {@link StoredItems.drop}. Idempotent. */
-  hold(item: Item): void {
+  /** It is in memory from now on, until {@link StoredItems.unpin}, and this object stands for it. Idempotent. */
+  pin(item: Item): void {
     const { sequenceId } = item;
     if (this.live.get(sequenceId) === item) return;
     this.live.set(sequenceId, item);
-    this.forget(sequenceId);
+    this.recent.delete(sequenceId);
     if (item.givenId !== null && item.isKept) this.liveByGivenId.set(item.givenId, item);
   }
 
   /** What the store has of it is all there is to know. */
-  drop(item: Item): void {
+  unpin(item: Item): void {
     const { sequenceId, givenId } = item;
     if (this.live.get(sequenceId) === item) {
       this.live.delete(sequenceId);
-      if (item.isFinal) this.remember(item);
+      if (item.isFinal) this.recent.add(item);
     }
     if (givenId !== null && this.liveByGivenId.get(givenId) === item) this.liveByGivenId.delete(givenId);
   }
@@ -146,7 +139,7 @@ export class StoredItems implements Items {
   }
 
   /** Whether this object stands for the item. */
-  holds(item: Item): boolean {
+  isPinned(item: Item): boolean {
     return this.live.get(item.sequenceId) === item;
   }
 
@@ -166,7 +159,7 @@ export class StoredItems implements Items {
     fresh.stored.written = rewritten(old.stored.written);
     this.deps.retirement.goesOn();
     this.live.delete(old.sequenceId);
-    this.hold(fresh);
+    this.pin(fresh);
     this.deps.onGone(old.sequenceId);
   }
 
@@ -259,7 +252,7 @@ export class StoredItems implements Items {
       const found = this.liveBetween(from, to, query);
       for (const row of stored.rows) {
         if (!this.live.has(row.seq) && !this.deps.retirement.hasTaken(row.seq))
-          found.push(this.recent.get(row.seq)?.item ?? this.deps.toItem(row));
+          found.push(this.recent.get(row.seq) ?? this.deps.toItem(row));
       }
       found.sort((a, b) => a.sequenceId - b.sequenceId);
       for (const item of found) {
@@ -284,7 +277,7 @@ export class StoredItems implements Items {
     return found;
   }
 
-  private kept(row: StoredItem): Item | undefined {
+  private retainedOf(row: StoredItem): Item | undefined {
     const item = this.live.get(row.seq) ?? this.deps.toItem(row);
     // In memory it may be gone, or go on under another name by now.
     return item.isKept && item.givenId === row.id && !this.deps.retirement.hasTaken(row.seq) ? item : undefined;
@@ -294,7 +287,7 @@ export class StoredItems implements Items {
     for (const sequenceId of this.deps.retirement.due(most, (seq) => this.live.get(seq))) {
       const live = this.live.get(sequenceId);
       if (live !== undefined) this.letGo(live);
-      this.forget(sequenceId);
+      this.recent.delete(sequenceId);
       this.deps.onGone(sequenceId);
     }
   }
@@ -309,39 +302,4 @@ export class StoredItems implements Items {
     this.deps.onGone(item.sequenceId);
     this.deps.touch(item);
   }
-
-  private remember(item: Item): void {
-    this.forget(item.sequenceId);
-    const size = heldBy(item);
-    this.recent.set(item.sequenceId, { item, size });
-    this.recentCharacters += size;
-    for (const oldest of this.recent.keys()) {
-      if (this.recent.size <= RECENT && this.recentCharacters <= HELD_CHARACTERS) return;
-      this.forget(oldest);
-    }
-  }
-
-  private rememberFace(item: Item): void {
-    this.faces.set(item.sequenceId, item);
-    if (this.faces.size <= RECENT) return;
-    for (const oldest of this.faces.keys()) {
-      this.faces.delete(oldest);
-      return;
-    }
-  }
-
-  private forget(sequenceId: number): void {
-    this.faces.delete(sequenceId);
-    const remembered = this.recent.get(sequenceId);
-    if (remembered === undefined) return;
-    this.recent.delete(sequenceId);
-    this.recentCharacters -= remembered.size;
-  }
-}
-
-/** About how much memory its texts take, in characters. */
-function heldBy({ value, fed, metadata, size }: Item): number {
-  return (
-    size + (fed === value ? 0 : sizeWithin(fed, HELD_CHARACTERS)) + (metadata === NO_METADATA ? 0 : sizeWithin(metadata, HELD_CHARACTERS))
-  );
 }

@@ -238,9 +238,9 @@ export interface QueueRest {
   /** Everything is brought into memory. */
   bringAll(): void;
   /** The store has got what was written of an item: whether it need not be in memory. */
-  mayDrop(item: Item): boolean;
-  /** Forgets those that were dropped. */
-  dropped(items: ReadonlySet<Item>): void;
+  mayUnpin(item: Item): boolean;
+  /** Forgets those that are not in memory any more. */
+  unpinned(items: ReadonlySet<Item>): void;
 }
 
 /** The workers that exist are `workers`; of these the idle ones are a stack, so that the same few stay warm. */

@@ -79,7 +79,13 @@ const PIPELINE_UNIT = 2 ** 36;
 /** So that a key is a whole number that JavaScript can say. */
 export const PIPELINES_MAX = 2 ** 17 - 1;
 
+/** Whether a row of a pipeline can have this number; the keys beyond are the next pipeline's. */
+export function hasKey(seq: number): boolean {
+  return seq >= 0 && seq < PIPELINE_UNIT;
+}
+
 export function keyOf(pipeline: number, seq: number): number {
+  if (!hasKey(seq)) throw new RangeError(`the number ${seq} of an item or a feed has no place in this store`);
   return pipeline * PIPELINE_UNIT + seq;
 }
 

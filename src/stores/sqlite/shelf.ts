@@ -14,7 +14,7 @@ import {
   type Texts,
 } from '../../engine/store.ts';
 import { decodeEvents, decodePairs } from './event-codec.ts';
-import { keyOf } from './schema.ts';
+import { hasKey, keyOf } from './schema.ts';
 
 const { queued: QUEUED, completed: COMPLETED, failed: FAILED, cancelled: CANCELLED } = STATUS_CODES;
 
@@ -51,6 +51,7 @@ export class SqliteShelf implements Shelf {
   }
 
   bySequence(seq: number, texts: Texts): StoredItem | undefined {
+    if (!hasKey(seq)) return undefined;
     return this.prepare(`SELECT ${this.columns[texts]} FROM items WHERE key = ?`).get(this.base + seq) as StoredItem | undefined;
   }
 
@@ -63,8 +64,8 @@ export class SqliteShelf implements Shelf {
     const { statuses } = query;
     if (query.feed !== null || statuses === null) return pageOf(this.range(query, statuses), query);
     // Each status is in feed order in its index; together they are merged.
-    const sources = [...new Set(statuses)].map((status) => this.range(query, [status]));
-    return pageOf(sources.length === 1 ? (sources[0] as Iterable<Row>) : inOrder(sources), query);
+    const ranges = [...new Set(statuses)].map((status) => this.range(query, [status]));
+    return pageOf(ranges.length === 1 ? (ranges[0] as Iterable<Row>) : inOrder(ranges), query);
   }
 
   queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage {
@@ -199,11 +200,11 @@ function costOf({ status, value, fed, metadata, error, passed }: Row): number {
   return ROW_CHARACTERS + read + (metadata?.length ?? 0) + (error?.length ?? 0) + Math.max(0, skipped) * PASSED_SHARE;
 }
 
-/** Rows of several sources, each ascending by sequence id, as one that ascends. */
-function* inOrder(sources: readonly Iterable<Row>[]): Generator<Row> {
-  const open = sources.map((source) => source[Symbol.iterator]());
+/** Rows of several ranges, each ascending by sequence id, as one that ascends. */
+function* inOrder(ranges: readonly Iterable<Row>[]): Generator<Row> {
+  const open = ranges.map((range) => range[Symbol.iterator]());
   try {
-    const heads = open.map((source) => source.next());
+    const heads = open.map((rows) => rows.next());
     for (;;) {
       let first = -1;
       for (const [i, head] of heads.entries()) {
@@ -215,6 +216,6 @@ function* inOrder(sources: readonly Iterable<Row>[]): Generator<Row> {
     }
   } finally {
     // A statement that is not stepped to its end stays busy.
-    for (const source of open) source.return?.();
+    for (const rows of open) rows.return?.();
   }
 }

@@ -40,7 +40,10 @@ const set = (fields: readonly string[]): string => fields.map((field) => `${fiel
 const placeholders = (fields: readonly string[]): string => fields.map(() => '?').join(', ');
 const NEW_FIELDS = ['pipeline', ...WRITTEN_FIELDS[WRITE_NEW], 'key'];
 
-/** The one connection that writes. Each {@link Writer.apply} is one transaction, on disk when it returns. */
+/**
+ * The connection that writes, once the file is open: before that, and closed again, another one brings it to the newest format. Each
+ * {@link Writer.apply} is one transaction, on disk when it returns.
+ */
 export class Writer {
   readonly db: Database.Database;
   private readonly statements;
@@ -153,13 +156,12 @@ export class Writer {
 
   private applyItems(pipeline: number, items: PackedItems): void {
     const { newItem, all, state, gone } = this.statements;
-    const base = keyOf(pipeline, 0);
-    unpackItems(items, (kind, seq, values) => {
-      values.push(base + seq);
-      if (kind === WRITE_NEW) newItem.run(pipeline, values);
-      else if (kind === WRITE_STATE) state.run(values);
-      else if (kind === WRITE_ALL) all.run(values);
-      else gone.run(values);
+    unpackItems(items, (kind, values) => {
+      values[values.length - 1] = keyOf(pipeline, values.at(-1) as number);
+      if (kind === WRITE_NEW) newItem.run(pipeline, ...values);
+      else if (kind === WRITE_STATE) state.run(...values);
+      else if (kind === WRITE_ALL) all.run(...values);
+      else gone.run(...values);
     });
   }
 }
