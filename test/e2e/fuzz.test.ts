@@ -6,6 +6,7 @@ import { socketClient } from '../http/fuzz/clients.ts';
 import type { ProbeReading } from '../http/fuzz/probe.ts';
 import { PROBE, readProbe } from '../http/fuzz/probe-client.ts';
 import { folderWith } from '../loader/folder.ts';
+import { SEED } from '../seed.ts';
 import { startServer } from './server.ts';
 
 /*
@@ -13,10 +14,9 @@ import { startServer } from './server.ts';
  * memory. No 5xx, no turn of the loop over 250 ms, memory bounded, everything in order, after a restart too.
  *
  *     npm run fuzz                                                               20 000 requests
- *     FUZZ_SEED=123 FUZZ_RUNS=2000 npx vitest run test/e2e/fuzz.test.ts          others
+ *     SEED=123 FUZZ_RUNS=2000 npx vitest run test/e2e/fuzz.test.ts          others
  */
 const RUNS = Number(process.env.FUZZ_RUNS ?? 500);
-const SEED = Number(process.env.FUZZ_SEED ?? 20_261_126);
 /** All pipelines are removed after so many requests: what is in use then is what the service keeps of them. */
 const ROUND = 500;
 /** So many before the restart. */
@@ -76,7 +76,7 @@ describe('a service that is asked for anything', () => {
     await campaign.end();
     await server.stop();
     tellOf(report, readings);
-    expect(report.faults, `FUZZ_SEED=${SEED}`).toEqual([]);
+    expect(report.faults, `SEED=${SEED}`).toEqual([]);
     expect(report.feeds.accepted / report.feeds.asked).toBeGreaterThan(0.6);
     expect(Math.max(...readings.map(({ peakRssBytes }) => peakRssBytes))).toBeLessThan(PEAK_BYTES_MAX);
     const [first, last] = [readings[0] as ProbeReading, readings.at(-1) as ProbeReading];

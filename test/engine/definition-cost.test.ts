@@ -4,8 +4,8 @@ import { createLocalHost, createTaskRegistry, type SluiceError } from '../../src
 import { systemPorts } from '../../src/engine/ports.ts';
 import { createSecrets } from '../../src/loader/secrets.ts';
 import { builtInTasks, expressionLanguage } from '../../tasks/index.ts';
+import { SEED } from '../seed.ts';
 
-const SEED = Number(process.env.VALUES_SEED ?? 20_261_126);
 /** Of CPU, for a definition of a megabyte: about a tenth of what the least of those named below took before. */
 const CPU_MS_MAX = 1000;
 

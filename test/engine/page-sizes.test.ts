@@ -3,9 +3,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EventFilter, PipelineRuntime } from '../../src/engine/contract/runtime.ts';
 import { createLocalHost, createTaskRegistry, type LocalHost, type TaskContext, type TaskHandler } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
+import { SEED } from '../seed.ts';
 import { livesOf } from '../stores/durable-host.ts';
 
-const SEED = Number(process.env.SEED ?? 20261126);
 const PAGE = 3000;
 const DEFAULTS = {
   maxStages: 10,

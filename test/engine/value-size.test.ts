@@ -3,9 +3,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLocalHost, createTaskRegistry, type LocalHost, type TaskContext, type TaskHandler } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
 import { createValueRule, sizeWithin } from '../../src/engine/values/json-fault.ts';
+import { SEED } from '../seed.ts';
 import { livesOf } from '../stores/durable-host.ts';
 
-const SEED = Number(process.env.SEED ?? 20261126);
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 /** `[b, b]` of `[c, c]` of …: a few objects, of which JSON makes 2^depth. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../engine/simulation/random.ts';
+import { SEED } from '../seed.ts';
 import { killAgainAndAgain } from './kills.ts';
 
 /** `npm run chaos` makes it more. */
 const KILLS = Number(process.env.KILLS ?? 6);
 /** The kills come at the same moments in every run; another seed finds others. */
-const SEED = Number(process.env.KILL_SEED ?? 20_261_126);
 const MINUTE = 60_000;
 
 describe('kill -9 at any moment', () => {
@@ -15,7 +15,7 @@ describe('kill -9 at any moment', () => {
     const random = new Random(SEED);
     const report = await killAgainAndAgain(KILLS, 800, random.next);
     process.stderr.write(`kills of seed ${SEED}: ${JSON.stringify({ ...report, faults: report.faults.length })}\n`);
-    expect(report.faults.slice(0, 20), `KILL_SEED=${SEED}`).toEqual([]);
+    expect(report.faults.slice(0, 20), `SEED=${SEED}`).toEqual([]);
     expect(report.acknowledged).toBeGreaterThan(KILLS * 10);
     expect(report.repeated).toBeGreaterThan(0);
   });

@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../engine/virtual-clock.ts';
+import { SEED } from '../seed.ts';
 import { create, definition, feed, type Service, startService } from './app-harness.ts';
 import { type Conversation, conversations } from './fuzz-requests.ts';
 import { type RawAnswer, RawClient } from './raw-client.ts';
@@ -13,7 +14,6 @@ import { createManualClock, eventually, type ManualClock } from './sse-harness.t
  */
 
 const RUNS = Number(process.env.NET_FUZZ_RUNS ?? 2000);
-const SEED = Number(process.env.NET_FUZZ_SEED ?? 20_261_126);
 /** So many connections at a time. */
 const BATCH = 40;
 /** What the machine may take to hand bytes over. */

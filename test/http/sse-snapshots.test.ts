@@ -5,9 +5,8 @@ import { silentLogger } from '../../src/engine/ports.ts';
 import type { Payload } from '../../src/http/sse/frame.ts';
 import type { SseReader } from '../../src/http/sse/reader.ts';
 import { createSnapshots, keptInterval, type Snapshots, type SnapshotView } from '../../src/http/sse/snapshots.ts';
+import { SEED } from '../seed.ts';
 import { createManualClock } from './sse-harness.ts';
-
-const SEED = Number(process.env.SEED ?? 20261126);
 
 let clock: ReturnType<typeof createManualClock>;
 let snapshots: Snapshots;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSecrets } from '../../src/loader/secrets.ts';
+import { SEED } from '../seed.ts';
 
-const SEED = Number(process.env.MASKING_SEED ?? 20_261_126);
 const RUNS = Number(process.env.MASKING_RUNS ?? 400);
 
 const SECRET = 'hunter22';

@@ -14,10 +14,10 @@ import { PRIORITY_MAX } from '../../src/schemas/names.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { VirtualClock } from '../engine/virtual-clock.ts';
 import { folderWith } from '../loader/folder.ts';
+import { SEED as seed } from '../seed.ts';
 import { applyItems } from './memory-store.ts';
 import { noWrites } from './store-writes.ts';
 
-const seed = Number(process.env.CODEC_SEED ?? 20_261_126);
 const PREFIX = 'x';
 const time = new EngineClock(new VirtualClock());
 const stages = Array.from({ length: 5 }, (_, no) => {

@@ -3,8 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KeyRetirement } from '../../src/engine/durable/key-retirement.ts';
 import type { StoredAnswer } from '../../src/engine/store.ts';
-
-const seed = Number(process.env.KEYS_SEED ?? 20_261_126);
+import { SEED as seed } from '../seed.ts';
 
 /** A store's keys, and no more of it. */
 class Keys {

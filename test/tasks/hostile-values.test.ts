@@ -4,9 +4,9 @@ import { jsonSchema } from '../../tasks/json_schema.ts';
 import { jsonata } from '../../tasks/jsonata.ts';
 import { jsonataTrue } from '../../tasks/jsonata_true.ts';
 import { compileExpression } from '../../tasks/kit/expression.ts';
+import { SEED } from '../seed.ts';
 import { use } from './running.ts';
 
-const SEED = Number(process.env.VALUES_SEED ?? 20_261_126);
 const RUNS = Number(process.env.VALUES_RUNS ?? 40);
 /** Of this thread alone, for one value of a megabyte: it is what the event loop waits at most. */
 const CPU_MS_MAX = 250;

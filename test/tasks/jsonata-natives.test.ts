@@ -3,8 +3,7 @@ import compile from 'jsonata';
 import { describe, expect, it } from 'vitest';
 import { prepareExpression } from '../../tasks/kit/evaluate-expression.ts';
 import { plainData } from '../../tasks/kit/plain-data.ts';
-
-const SEED = Number(process.env.VALUES_SEED ?? 20_261_126);
+import { SEED } from '../seed.ts';
 
 const outcome = (work: Promise<unknown>): Promise<unknown> =>
   work.then(

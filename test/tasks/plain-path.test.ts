@@ -3,8 +3,7 @@ import compile from 'jsonata';
 import { describe, expect, it } from 'vitest';
 import { plainData } from '../../tasks/kit/plain-data.ts';
 import { followPath, plainPath, UNCERTAIN } from '../../tasks/kit/plain-path.ts';
-
-const SEED = Number(process.env.VALUES_SEED ?? 20_261_126);
+import { SEED } from '../seed.ts';
 
 const { value } = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(

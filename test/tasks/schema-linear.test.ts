@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { jsonSchema } from '../../tasks/json_schema.ts';
 import { compileSchema } from '../../tasks/kit/json-schema.ts';
 import { isQuickPattern, quickUpTo } from '../../tasks/kit/schema-size.ts';
+import { SEED } from '../seed.ts';
 import { use } from './running.ts';
 
-const SEED = Number(process.env.VALUES_SEED ?? 20_261_126);
 const FORMATS =
   'date time date-time iso-time iso-date-time duration uri uri-reference uri-template url email hostname ipv4 ipv6 regex uuid json-pointer json-pointer-uri-fragment relative-json-pointer byte'.split(
     ' ',
