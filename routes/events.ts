@@ -6,7 +6,7 @@ import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { pipelineParams, problems } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { allEventsQuerySchema, eventPosition, eventQuerySchema, toEventFilter } from '../src/http/sse/event-query.ts';
-import type { SnapshotSource } from '../src/http/sse/snapshots.ts';
+import type { SnapshotView } from '../src/http/sse/snapshots.ts';
 
 const DESCRIPTION = `
 An event stream that browsers can read with \`EventSource\`. It begins with \`retry: 1000\`.
@@ -120,7 +120,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     },
   });
 
-  function follow(request: EventRequest, reply: FastifyReply, events: EventSource, source: SnapshotSource): void {
+  function follow(request: EventRequest, reply: FastifyReply, events: EventSource, view: SnapshotView): void {
     const { snapshotSeconds: seconds, after } = request.query;
     const position = eventPosition(events, request.headers['last-event-id'], after);
     // Up to here a fault is a problem document; from here on the hub owns the response.
@@ -130,7 +130,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       events,
       filter: toEventFilter(request.query),
       ...position,
-      ...(seconds === undefined ? {} : { snapshots: { source, seconds } }),
+      ...(seconds === undefined ? {} : { snapshots: { view, seconds } }),
     });
     reply.hijack();
   }

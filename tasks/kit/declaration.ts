@@ -12,8 +12,8 @@ import { faultsOf } from '../../src/schemas/faults.ts';
 import type { Fault } from '../../src/schemas/problem.ts';
 import type { TaskKind } from '../../src/schemas/task.ts';
 
-/** The source of a built-in task, predicate or hook. `P` is the type of its parameters with all defaults filled in. */
-interface Source<Schema extends z.ZodType, Handler> {
+/** The specification of a built-in task, predicate or hook. `P` is the type of its parameters with all defaults filled in. */
+interface Spec<Schema extends z.ZodType, Handler> {
   name: string;
   description: string;
   /** Read from a definition's `with`; an example a use stands in its `meta({ examples })`. */
@@ -27,40 +27,40 @@ interface Source<Schema extends z.ZodType, Handler> {
   /** Called once for each use in a definition, and for each item when its parameters hold templates. */
   prepare: (params: z.output<Schema>, traits: UseTraits) => Handler;
 }
-export type TaskSource<Schema extends z.ZodType> = Source<Schema, (value: unknown, context: TaskContext) => unknown>;
-export type PredicateSource<Schema extends z.ZodType> = Source<Schema, RegisteredPredicate>;
-export type HookSource<Schema extends z.ZodType> = Source<Schema, RegisteredHook>;
+export type TaskSpec<Schema extends z.ZodType> = Spec<Schema, (value: unknown, context: TaskContext) => unknown>;
+export type PredicateSpec<Schema extends z.ZodType> = Spec<Schema, RegisteredPredicate>;
+export type HookSpec<Schema extends z.ZodType> = Spec<Schema, RegisteredHook>;
 
 /** Makes the declaration that the registry holds. Its `parseParams` throws `invalid-params` with every fault. */
-export function declareTask<Schema extends z.ZodType>(source: TaskSource<Schema>): TaskDeclaration {
-  return declare('task', source);
+export function declareTask<Schema extends z.ZodType>(spec: TaskSpec<Schema>): TaskDeclaration {
+  return declare('task', spec);
 }
 
-export function declarePredicate<Schema extends z.ZodType>(source: PredicateSource<Schema>): TaskDeclaration {
-  return declare('predicate', source);
+export function declarePredicate<Schema extends z.ZodType>(spec: PredicateSpec<Schema>): TaskDeclaration {
+  return declare('predicate', spec);
 }
 
-export function declareHook<Schema extends z.ZodType>(source: HookSource<Schema>): TaskDeclaration {
-  return declare('hook', source);
+export function declareHook<Schema extends z.ZodType>(spec: HookSpec<Schema>): TaskDeclaration {
+  return declare('hook', spec);
 }
 
 const PLAIN: UseTraits = { hasSecrets: false };
 
-function declare<Schema extends z.ZodType>(kind: TaskKind, source: Source<Schema, TaskHandler>): TaskDeclaration {
-  const prepare = (params: unknown, traits: UseTraits = PLAIN): TaskHandler => source.prepare(params as z.output<Schema>, traits);
-  const { params: schema } = source;
+function declare<Schema extends z.ZodType>(kind: TaskKind, spec: Spec<Schema, TaskHandler>): TaskDeclaration {
+  const prepare = (params: unknown, traits: UseTraits = PLAIN): TaskHandler => spec.prepare(params as z.output<Schema>, traits);
+  const { params: schema } = spec;
   const shape = schema instanceof z.ZodObject ? (schema.shape as Record<string, z.ZodType>) : undefined;
   return {
-    name: source.name,
+    name: spec.name,
     kind,
-    description: source.description,
-    paramsSchema: z.toJSONSchema(source.params, { io: 'input' }),
-    ...(source.verbatim !== undefined && { verbatim: source.verbatim }),
-    ...(source.costOf !== undefined && { costOf: source.costOf }),
+    description: spec.description,
+    paramsSchema: z.toJSONSchema(spec.params, { io: 'input' }),
+    ...(spec.verbatim !== undefined && { verbatim: spec.verbatim }),
+    ...(spec.costOf !== undefined && { costOf: spec.costOf }),
     parseParams(given) {
-      const parsed = source.params.safeParse(given ?? {}, { reportInput: true });
-      const faults = parsed.success ? (source.check?.(parsed.data) ?? []) : faultsOf(parsed.error);
-      if (!parsed.success || faults.length > 0) throw invalidParams(source.name, faults);
+      const parsed = spec.params.safeParse(given ?? {}, { reportInput: true });
+      const faults = parsed.success ? (spec.check?.(parsed.data) ?? []) : faultsOf(parsed.error);
+      if (!parsed.success || faults.length > 0) throw invalidParams(spec.name, faults);
       return parsed.data;
     },
     ...(shape !== undefined && {
@@ -72,8 +72,8 @@ function declare<Schema extends z.ZodType>(kind: TaskKind, source: Source<Schema
           if (member?.success === false) faults.push(...faultsOf(member.error, [name]));
           params[name] = member?.data;
         }
-        if (faults.length === 0) faults.push(...(source.check?.(params as z.output<Schema>) ?? []));
-        if (faults.length > 0) throw invalidParams(source.name, faults);
+        if (faults.length === 0) faults.push(...(spec.check?.(params as z.output<Schema>) ?? []));
+        if (faults.length > 0) throw invalidParams(spec.name, faults);
         return params;
       },
     }),

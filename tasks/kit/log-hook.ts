@@ -4,7 +4,7 @@ import { declareHook } from './declaration.ts';
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
-export interface LogHookSource {
+export interface LogHookSpec {
   name: string;
   description: string;
   level: (typeof LEVELS)[number];
@@ -12,14 +12,14 @@ export interface LogHookSource {
 }
 
 /** A hook that writes one record: which item, where it was, and on request its value. */
-export function declareLogHook(source: LogHookSource): TaskDeclaration {
+export function declareLogHook(spec: LogHookSpec): TaskDeclaration {
   return declareHook({
-    name: source.name,
-    description: source.description,
+    name: spec.name,
+    description: spec.description,
     params: z
       .strictObject({
-        level: z.enum(LEVELS).default(source.level).meta({ description: 'The level of the log record.' }),
-        message: z.string().min(1).max(10_000).default(source.message).meta({ description: 'The message of the log record.' }),
+        level: z.enum(LEVELS).default(spec.level).meta({ description: 'The level of the log record.' }),
+        message: z.string().min(1).max(10_000).default(spec.message).meta({ description: 'The message of the log record.' }),
         includeValue: z.boolean().default(false).meta({ description: 'Whether the record includes the value.' }),
       })
       .meta({ examples: [{ level: 'debug', message: 'done with {{ value.sku }}' }] }),

@@ -196,7 +196,7 @@ describe('a reader that stops reading', () => {
     const source = createFakeSource({ kept: 1024 });
     harness = await startHarness(source, { clock });
     let made = 0;
-    harness.attachment = { snapshots: { source: { subject: {}, read: async () => [{ made: ++made }] }, seconds: 1 } };
+    harness.attachment = { snapshots: { view: { subject: {}, read: async () => [{ made: ++made }] }, seconds: 1 } };
     const { hub, sockets } = harness;
     await connectStalled(harness.port);
     await eventually(() => hub.size === 1);

@@ -247,7 +247,7 @@ describe('heartbeat and snapshots', () => {
   it('sends a snapshot every so many seconds, without an id, made once for all who ask for the same interval', async () => {
     const clock = createManualClock();
     let made = 0;
-    const snapshots = { source: { subject: {}, read: async () => [{ made: ++made }] }, seconds: 0.5 };
+    const snapshots = { view: { subject: {}, read: async () => [{ made: ++made }] }, seconds: 0.5 };
     harness = await startHarness(createFakeSource(), { clock });
     harness.attachment = { snapshots };
     const clients = [await connect(harness.port), await connect(harness.port)];
@@ -271,7 +271,7 @@ describe('heartbeat and snapshots', () => {
       return [{ calls }];
     };
     harness = await startHarness(createFakeSource(), { clock });
-    harness.attachment = { snapshots: { source: { subject: {}, read: snapshot }, seconds: 1 } };
+    harness.attachment = { snapshots: { view: { subject: {}, read: snapshot }, seconds: 1 } };
     const client = await connect(harness.port);
     clock.advance(1000);
     await eventually(() => clock.timers === 2);

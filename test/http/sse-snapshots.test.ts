@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../src/engine/ports.ts';
 import type { Payload } from '../../src/http/sse/frame.ts';
 import type { SseReader } from '../../src/http/sse/reader.ts';
-import { createSnapshots, keptInterval, type SnapshotSource, type Snapshots } from '../../src/http/sse/snapshots.ts';
+import { createSnapshots, keptInterval, type Snapshots, type SnapshotView } from '../../src/http/sse/snapshots.ts';
 import { createManualClock } from './sse-harness.ts';
 
 const SEED = Number(process.env.SEED ?? 20261126);
@@ -14,7 +14,7 @@ let snapshots: Snapshots;
 let reads: number;
 /** How long a snapshot takes to make. */
 let costMs: number;
-let source: SnapshotSource;
+let source: SnapshotView;
 
 beforeEach(() => {
   clock = createManualClock();

@@ -73,15 +73,15 @@ export function* chunked<T>(rows: readonly T[], write: (row: T) => string): Gene
  */
 export function sendNdjson<T>(
   reply: FastifyReply,
-  source: { read: (after: number, limit: number) => Promise<Page<T>>; write: (row: T) => string; after: number; limit: number | undefined },
+  list: { read: (after: number, limit: number) => Promise<Page<T>>; write: (row: T) => string; after: number; limit: number | undefined },
 ): FastifyReply {
   const signal = callerSignal(reply);
   async function* lines(): AsyncGenerator<string> {
-    let left = source.limit ?? Number.POSITIVE_INFINITY;
-    for (let after: number | null = source.after; after !== null && left > 0 && !signal.aborted; ) {
-      const page: Page<T> = await source.read(after, Math.min(PAGE, left));
+    let left = list.limit ?? Number.POSITIVE_INFINITY;
+    for (let after: number | null = list.after; after !== null && left > 0 && !signal.aborted; ) {
+      const page: Page<T> = await list.read(after, Math.min(PAGE, left));
       left -= page.rows.length;
-      yield* chunked(page.rows, (row) => `${source.write(row)}\n`);
+      yield* chunked(page.rows, (row) => `${list.write(row)}\n`);
       after = page.next;
     }
   }

@@ -18,7 +18,7 @@ import { type Clock, type Logger, systemClock, unref } from '../../engine/ports.
 import { createBatches, type EventView, filterKey } from './batches.ts';
 import { COMMENT_FRAME, toPayload } from './frame.ts';
 import { createReader, type ReaderWorld, type SseReader } from './reader.ts';
-import { createSnapshots, type SnapshotSource } from './snapshots.ts';
+import { createSnapshots, type SnapshotView } from './snapshots.ts';
 import { createTurns } from './turns.ts';
 
 export interface SseHubOptions {
@@ -45,7 +45,7 @@ export interface SseAttachment {
   after: number;
   /** True when events before that were missed that nobody can count. */
   gap?: boolean;
-  snapshots?: { source: SnapshotSource; seconds: number };
+  snapshots?: { view: SnapshotView; seconds: number };
 }
 
 export interface SseHub {
@@ -140,7 +140,7 @@ export function createSseHub(options: SseHubOptions): SseHub {
     }
     source.readers.add(reader);
     readers.add(reader);
-    if (attachment.snapshots) reader.leaveSnapshots = snapshots.join(attachment.snapshots.source, attachment.snapshots.seconds, reader);
+    if (attachment.snapshots) reader.leaveSnapshots = snapshots.join(attachment.snapshots.view, attachment.snapshots.seconds, reader);
     if (heartbeat === undefined) armHeartbeat();
     turns.enqueue(reader);
     turns.plan();

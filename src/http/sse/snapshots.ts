@@ -3,7 +3,7 @@ import { controlFrame, type Payload, toPayload } from './frame.ts';
 import type { SseReader } from './reader.ts';
 
 /** The subject of snapshots and the way to read them; each becomes an event. */
-export interface SnapshotSource {
+export interface SnapshotView {
   /** Readers of the same subject share its snapshots. */
   subject: object;
   read: () => Promise<readonly object[]>;
@@ -11,7 +11,7 @@ export interface SnapshotSource {
 
 export interface Snapshots {
   /** Offers the reader a snapshot every so many seconds, the first one after that time at the latest. Returns the way to end it. */
-  join(source: SnapshotSource, seconds: number, reader: SseReader): () => void;
+  join(view: SnapshotView, seconds: number, reader: SseReader): () => void;
 }
 
 /** Readers that ask for the same interval; when they are served next, by the hub's clock. */
@@ -25,7 +25,7 @@ interface Rhythm {
  * far as possible: those that are due in the same tenth of a second are served with one snapshot, made and written once.
  */
 interface Ticker {
-  source: SnapshotSource;
+  view: SnapshotView;
   /** The instant from which all intervals are counted. */
   since: number;
   rhythms: Map<number, Rhythm>;
@@ -91,7 +91,7 @@ export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logge
 
   async function make(ticker: Ticker): Promise<Payload | undefined> {
     const before = clock.monotonic();
-    const reading = ticker.source.read();
+    const reading = ticker.view.read();
     const between = clock.monotonic();
     const found = await reading;
     const after = clock.monotonic();
@@ -109,13 +109,13 @@ export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logge
   }
 
   return {
-    join(source, asked, reader) {
+    join(view, asked, reader) {
       const seconds = keptInterval(asked);
-      const { subject } = source;
+      const { subject } = view;
       const now = clock.monotonic();
       let ticker = tickers.get(subject);
       if (ticker === undefined) {
-        ticker = { source, since: now, rhythms: new Map(), timer: undefined, isReading: false, restsUntil: now };
+        ticker = { view, since: now, rhythms: new Map(), timer: undefined, isReading: false, restsUntil: now };
         tickers.set(subject, ticker);
       }
       let rhythm = ticker.rhythms.get(seconds);
