@@ -34,7 +34,7 @@ retry: 1000
 
 id: mf3k2x1a-4711
 event: status
-data: {"itemId":"order-4711","feedId":"feed-mwty2h4k7f3a","stage":"Price","status":"completed","final":true,"worker":"Price-W0","timestamp":"2026-11-23T17:44:00.123Z","metadata":{}}
+data: {"itemId":"order-4711","feedId":"feed-mwty2h4k7f3a-1","stage":"Price","status":"completed","final":true,"worker":"Price-W0","timestamp":"2026-11-23T17:44:00.123Z","metadata":{}}
 
 `.trimStart();
 

@@ -56,7 +56,7 @@ export interface StoredFeed {
   maker: string | null;
 }
 
-/** What is known of an idempotency key. */
+/** The record of an idempotency key. */
 export interface StoredAnswer {
   key: string;
   /** null in what the engine has not written yet, where the key is to be forgotten; a store never has such a row. */

@@ -62,7 +62,7 @@ export const feedReceiptSchema = z
     id: 'FeedReceipt',
     examples: [
       {
-        feedId: 'feed-mwty2h4k7f3a',
+        feedId: 'feed-mwty2h4k7f3a-1',
         accepted: 2,
         duplicates: 0,
         firstSequence: 12,
@@ -77,7 +77,7 @@ export const runReplySchema = z.object({ feedId: z.string(), results: z.array(re
   id: 'RunReply',
   examples: [
     {
-      feedId: 'feed-mwty2h4k7f3a',
+      feedId: 'feed-mwty2h4k7f3a-1',
       results: [resultExample, failedResultExample],
       errorSummary: errorSummaryExample,
     },

@@ -26,7 +26,7 @@ export const resultExample = {
   sequenceId: 12,
   metadata: { sku: 'A7', quantity: 3 },
   error: null,
-  feedId: 'feed-mwty2h4k7f3a',
+  feedId: 'feed-mwty2h4k7f3a-1',
 };
 export const failedResultExample = {
   id: 'order-4712',
@@ -34,7 +34,7 @@ export const failedResultExample = {
   sequenceId: 13,
   metadata: { sku: 'B2' },
   error: itemErrorExample,
-  feedId: 'feed-mwty2h4k7f3a',
+  feedId: 'feed-mwty2h4k7f3a-1',
 };
 
 export const resultSchema = z
@@ -52,7 +52,7 @@ export type PipelineResult = z.infer<typeof resultSchema>;
 
 const statusEventExample = {
   itemId: 'order-4711',
-  feedId: 'feed-mwty2h4k7f3a',
+  feedId: 'feed-mwty2h4k7f3a-1',
   stage: 'Price',
   status: 'completed' as const,
   final: true,
@@ -135,7 +135,7 @@ export type WaitingFor = z.infer<typeof waitingForSchema>;
 export const itemSummaryExample = {
   id: 'order-4711',
   sequenceId: 12,
-  feedId: 'feed-mwty2h4k7f3a',
+  feedId: 'feed-mwty2h4k7f3a-1',
   status: 'completed' as const,
   stage: 'Price',
   worker: null,

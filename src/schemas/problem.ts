@@ -17,7 +17,7 @@ export const ERROR_CODES = {
     example: {
       detail: 'Line 3 is not valid JSON (Unexpected end of JSON input). 2 items before it were accepted.',
       line: 3,
-      feedId: 'feed-mwty2h4k7f3a',
+      feedId: 'feed-mwty2h4k7f3a-1',
       accepted: 2,
       duplicates: 0,
     },
