@@ -28,7 +28,7 @@ function fail(what: string): never {
   process.exit(1);
 }
 
-/** What is installed along with the package: everything that is not for development. */
+/** The packages installed along with this one: all that are not for development. */
 function installedAlong(): [string, Locked][] {
   const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, Locked> };
   return Object.entries(packages).filter(([path, { dev }]) => path.startsWith('node_modules/') && dev !== true);

@@ -25,7 +25,7 @@ export interface JsonSchema {
 }
 
 interface Named {
-  /** What definitions call it; the file's name by default. */
+  /** The name used in definitions; the file's name by default. */
   name?: string;
   /** Shown by `GET /tasks`. */
   description?: string;
@@ -34,7 +34,7 @@ interface Named {
 /** A task: gets a value and answers the next one. */
 export interface Task<Value = unknown, Params = unknown, Result = unknown> extends Named {
   kind?: 'task';
-  /** What stands under `with` in a definition; without it a task takes no parameters. */
+  /** The schema of `with` in a definition; without it a task takes no parameters. */
   params?: StandardSchema<Params> | JsonSchema;
   /** At most so many at a time in a stage, unless the stage has a limit of its own. */
   concurrency?: number;

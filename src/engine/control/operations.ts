@@ -7,7 +7,7 @@ import { Item, PLACE_NONE, type Stage, Worker } from '../model/model.ts';
 /** How many items are looked at before others get a turn. */
 const STEP = 500;
 
-/** What an operator does to single items and to a running stage. */
+/** Operations on single items and on a running stage. */
 export class Operations {
   private readonly core: Core;
 

@@ -140,7 +140,7 @@ function changedFields(old: StageDefinition, fresh: StageDefinition): string[] {
   return [...fields].filter((field) => !isDeepStrictEqual(old[field], fresh[field]));
 }
 
-/** Those that don't stand in the longest run of stages that kept their order. */
+/** The stages outside the longest run of those that kept their order. */
 function reordered(before: readonly Stage[], after: readonly Stage[]): StageChange[] {
   const stays = after.filter((stage) => before.includes(stage));
   const places = stays.map((stage) => before.indexOf(stage));

@@ -1,11 +1,11 @@
 import type { Core } from '../flow/core.ts';
 import type { Item, Route, Stage } from '../model/model.ts';
 
-/** What a new definition made of the stages. */
+/** The change of the stages by a new definition. */
 export interface Rearrangement {
   before: readonly Stage[];
   after: readonly Stage[];
-  /** Of `before`, those that are in `after`. */
+  /** The stages of `before` that are also in `after`. */
   isKept: ReadonlySet<Stage>;
   /** Where each stage led to, before. */
   oldNext: ReadonlyMap<Stage, Stage | null>;
@@ -58,7 +58,7 @@ function keepsOrder({ before, after, isKept }: Rearrangement): boolean {
   return before.filter((stage) => isKept.has(stage)).every((stage, i) => stage === stays[i]);
 }
 
-/** What an item still had before it. */
+/** The stages that an item still had ahead of it. */
 function oldWay({ oldNext }: Rearrangement, from: Stage, route: Route | null): Stage[] {
   // One that was gone long before is known to nobody but the items that failed there.
   const nextOf = (stage: Stage): Stage | null => oldNext.get(stage) ?? (oldNext.has(stage) ? null : stage.next);
@@ -73,7 +73,7 @@ function oldWay({ oldNext }: Rearrangement, from: Stage, route: Route | null): S
   }
 }
 
-/** What it has before it now: what remains of that, and what was added after the place where it is or goes on. */
+/** The stages ahead of it now: the remaining ones of those, and the ones added after the place where it is or continues. */
 function newWay({ after, isKept }: Rearrangement, place: ReadonlyMap<Stage, number>, from: Stage, old: readonly Stage[]): Stage[] {
   const left = new Set(old.filter((stage) => isKept.has(stage)));
   const goesOn = [...left].map((stage) => place.get(stage) as number);

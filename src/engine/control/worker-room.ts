@@ -5,7 +5,7 @@ import type { Stage } from '../model/model.ts';
 export const MAX_WORKERS = 20_000;
 
 /**
- * What a stage counts with: what its definition says or what it was tuned to, whichever is more, so that the way back to the definition is always
+ * The number of workers that a stage counts with: that of its definition or of its tuning, whichever is larger, so that the way back to the definition is always
  * open; and with those that leave only when their item has ended.
  */
 export function workersClaimed(defined: StageDefinition, effective: StageDefinition, stage?: Stage): number {

@@ -18,7 +18,7 @@ interface Run {
   to: number;
 }
 
-/** Of pipelines that were removed, so many logs are kept: whoever follows them reads to the end, and no more memory is held. */
+/** Number of logs kept of removed pipelines, so that their readers can read to the end within bounded memory. */
 const REMOVED_KEPT = 2;
 /** Beyond the first number, trimmed to the second: taking one from the front of a long list each time is slow. */
 const RUNS_MAX = 131_072;

@@ -26,7 +26,7 @@ export interface Blockage {
   until?: number;
 }
 
-/** What an item asks for a place with. */
+/** The claim with which an item asks for a place. */
 export interface Claim {
   value: unknown;
   metadata: Metadata;
@@ -55,7 +55,7 @@ export interface Gate {
 
 /** A place under a limit that stages share. */
 export interface SharedPass {
-  /** What was let go begins only now, because it had to wait for something else. */
+  /** The admitted execution starts only now, because it had to wait for something else. */
   restart(): void;
   hold(seconds: number): void;
   /** To be called once. */

@@ -4,7 +4,7 @@ import { PriorityQueue } from '../queues/priority-queue.ts';
 import type { Due, DueQueue } from '../time/due-queue.ts';
 import type { Blockage } from './gate.ts';
 
-/** What a bucket may let go, and with what it does so. */
+/** The limits of a bucket, and what it needs to apply them. */
 export interface BucketRules {
   readonly limits: Pick<LimiterSettings, 'concurrency' | 'limit' | 'perSeconds'>;
   readonly clock: Clock;
@@ -45,7 +45,7 @@ export class LimiterBucket {
   heldUntil = Number.NEGATIVE_INFINITY;
   private readonly rules: BucketRules;
   private readonly waiting = new PriorityQueue<BucketWaiter>((waiter) => waiter.isOver);
-  /** Of the last window, oldest first. */
+  /** The starts in the last window, oldest first. */
   private starts: Start[] = [];
   private used = 0;
   private due: Due | null = null;
@@ -87,7 +87,7 @@ export class LimiterBucket {
     this.letGo();
   }
 
-  /** What was let go begins only now: another limit held it up. */
+  /** The admitted execution starts only now: another limit held it up. */
   restart(start: Start): void {
     const place = this.starts.indexOf(start);
     if (place < 0) return;

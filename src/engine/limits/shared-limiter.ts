@@ -16,7 +16,7 @@ const KEYS_SHOWN = 100;
 /** Buckets that nobody needs are looked for when there are twice as many as after the last look. */
 const SWEEP_AT_LEAST = 64;
 const KEY_LENGTH_MAX = 1024;
-/** What is no text becomes one, unless it is larger than this. */
+/** Size limit for a key that is not a text and is converted to one. */
 const KEY_SIZE_MAX = 1024 * 1024;
 /**
  * So many keys are limited each for itself at the same time; keys that come on top of them share one limit, which is stricter, never laxer.
@@ -113,7 +113,7 @@ export class SharedLimiter implements SharedGate {
     this.sweepAt = Math.min(KEYS_MAX, Math.max(SWEEP_AT_LEAST, 2 * this.buckets.size));
   }
 
-  /** What finds nothing shares one limit with all others that do. */
+  /** The key of a claim. Claims for which the expression finds nothing share one limit. */
   private async keyOf(claim: Claim): Promise<string> {
     if (this.key === null) return '';
     const found = await this.evaluate('key', this.key, claim);
