@@ -33,6 +33,8 @@ const EVENT_SIZE = 250;
 
 /** What keeps the events, and the items that they are about. */
 export interface EventJournal {
+  /** It knows already that something is new. */
+  readonly isStirred: boolean;
   /** An event was added. */
   stir(): void;
   /** The state of an item has changed. */
@@ -178,7 +180,7 @@ export class EventLog implements EventSource {
   }
 
   /** The kept status events of an item, oldest first, as many as an answer holds, and whether older ones are not among them. */
-  history(item: Item): { events: StatusEvent[]; truncated: boolean } {
+  history(item: Pick<Item, 'lastEvent'>): { events: StatusEvent[]; truncated: boolean } {
     const events: StatusEvent[] = [];
     let seq = item.lastEvent;
     const oldest = this.oldest;
@@ -268,8 +270,9 @@ export class EventLog implements EventSource {
     cells[at + 1] = time.wall(time.now);
     cells[at + 2] = number;
     cells[at + 3] = of;
-    if (this.journal !== null) this.journal.stir();
-    else if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
+    if (this.journal !== null) {
+      if (!this.journal.isStirred) this.journal.stir();
+    } else if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
   }
 
   private addExtra(seq: number, extra: unknown): void {
