@@ -6,6 +6,7 @@ import { createLocalHost, createTaskRegistry } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { named, until } from '../conformance/world.ts';
+import { createGate as createPassingGate, GATE_TASK } from '../e2e/gate.ts';
 import { startServer } from '../e2e/server.ts';
 import { collectingLogger, createGate, type LogLine } from '../engine/harness.ts';
 import { folderWith } from '../loader/folder.ts';
@@ -124,14 +125,16 @@ describe('a file that another program has locked', () => {
 describe('what ends while the file is locked', () => {
   it('is shown to nobody, and runs again after kill -9', { timeout: 60_000 }, async () => {
     const file = join(folderWith(), 'sluice.db');
-    const env = { STORE_URL: `file:${file}`, PIPELINES: folderWith() };
+    const env = { STORE_URL: `file:${file}`, PIPELINES: folderWith(), TASKS_DIR: folderWith({ 'gate.mjs': GATE_TASK }) };
     const server = await startServer(env);
-    await server.post('/pipelines', { id: 'p', stages: [{ name: 'A', tasks: [{ task: 'sleep', with: { seconds: 1 } }] }] });
-    const { feedId } = (await server.post('/pipelines/p/feed', { items: [{ id: 'x', value: 1 }] })).body;
+    await server.post('/pipelines', { id: 'p', stages: [{ name: 'A', tasks: ['gate'] }] });
+    const passing = await createPassingGate();
+    const { feedId } = (await server.post('/pipelines/p/feed', { items: [{ id: 'x', value: { gate: passing.url } }] })).body;
+    await passing.arrived(1);
     const other = new Database(file);
     other.exec('BEGIN IMMEDIATE');
-    // The writer waits two seconds for the lock: the task has ended by then.
-    await server.logged('the store cannot be written; feeding is refused until it can');
+    passing.open();
+    await server.logged('the store is not writable; feeding is refused until it is');
     expect((await server.get('/pipelines/p/items/x')).body).toMatchObject({ error: null });
     expect((await server.get('/pipelines/p/items/x')).body.status).not.toBe('completed');
     expect((await server.get('/pipelines/p/results')).body.results).toEqual([]);
