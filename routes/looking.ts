@@ -43,7 +43,9 @@ const VIEWS: View[] = [
     path: 'stats',
     operationId: 'showStats',
     summary: 'Statistics',
-    description: 'Counters that agree with each other as of one event, `asOf`. Subscribe to the events after it and miss nothing.',
+    description:
+      'Counters that agree with each other as of one event, `asOf`, which is stored. Subscribe to the events after it and miss nothing. ' +
+      'While the store is not writable, they are as of the last event that is stored; rates, latencies and the bottleneck are always live.',
     schema: pipelineStatsSchema,
     read: (runtime) => runtime.stats(),
   },

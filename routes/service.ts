@@ -102,7 +102,9 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
         tags,
         operationId: 'isReady',
         summary: 'Is the service ready for work?',
-        description: '503 from the moment a shutdown begins, and while the store is not writable; `detail` gives the reason.',
+        description:
+          '503 from the moment a shutdown begins, and while the store is not writable; `detail` gives the reason. ' +
+          'While the store is not writable, reads answer with what is stored, and requests that change something get 503.',
         querystring: readyQuerySchema,
         response: {
           200: reply(readySchema, 'The service accepts work.', { status: 'ok' }),

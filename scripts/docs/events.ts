@@ -74,7 +74,7 @@ export function eventsPage(): string {
       kinds.map(([name, sent, what]) => [code(name), sent, what]),
     ),
     '## Resuming',
-    `The events of a pipeline form one gap-free sequence, and each has an \`id\`. A client that was disconnected reconnects with the last id in \`Last-Event-ID\`, as browsers do automatically, or in \`?after=\`: it receives all events since, once and in order, then new ones as they happen. In statistics and snapshots, \`asOf\` names the last event they include: read one, subscribe after it, and miss nothing.`,
+    `The events of a pipeline form one gap-free sequence, and each has an \`id\`. A client that was disconnected reconnects with the last id in \`Last-Event-ID\`, as browsers do automatically, or in \`?after=\`: it receives all events since, once and in order, then new ones as they happen. In statistics and snapshots, \`asOf\` names the last event they include: read one, subscribe after it, and miss nothing. With a durable store that event is on disk, so its id stays the same after a crash.`,
     `A pipeline keeps its newest events (\`EVENTS_KEPT\`). If requested events are gone, because they are too old, because the service restarted without a durable store, or because this reader was too slow, the stream reports it with an event \`gap\`, \`{ "missed": 12, "oldest": "…" }\`, without an id, and continues from the oldest event that is kept. A slow reader delays neither workers nor other readers.`,
     `The stream begins with \`retry: 1000\`. A comment line follows every \`SSE_HEARTBEAT_SECONDS\`. When the service shuts down, the last event is \`bye\`.`,
     ...kinds.flatMap(([name, , what, schema]) => [`## ${code(name)}`, what, ...meaningsOf(name), fields(schema)]),

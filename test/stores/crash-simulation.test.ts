@@ -1,24 +1,31 @@
 /**
- * Random moves on a stored pipeline under a virtual clock, crashes and stops among them: what was acknowledged is never lost, what
- * was shown is never taken back, and the books balance after every start.
+ * Random moves on a stored pipeline under a virtual clock, crashes, stops and a disk that fails among them: what was acknowledged is never
+ * lost, what any answer has told is never taken back, and the books balance after every start.
  *
  *     CRASH_SEED=7 npx vitest run test/stores/crash-simulation.test.ts      replays one seed
  *     CRASH_SEEDS=2000 npx vitest run …                                     runs so many
  */
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type PipelineRuntime, SluiceError, type SluiceEvent, type TaskContext } from '../../src/engine/index.ts';
+import { AnswerGate } from '../../src/engine/local/answer-gate.ts';
+import type { Reads } from '../../src/engine/local/reads.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
 import { audit } from '../../src/stores/sqlite/audit.ts';
 import { ALL, EVERYTHING } from '../conformance/world.ts';
 import { Random } from '../engine/simulation/random.ts';
 import { countedIds, VirtualClock } from '../engine/virtual-clock.ts';
 import { type Life, livesOf } from './durable-host.ts';
+import { FailingStore } from './failing-store.ts';
+import { Told } from './told.ts';
 
 const only = process.env.CRASH_SEED;
 const seeds = only === undefined ? Array.from({ length: Number(process.env.CRASH_SEEDS ?? 60) }, (_, i) => i + 1) : [Number(only)];
 const STEPS = 60;
 /** So few of a queue are in memory that most of it goes through the store. */
 const QUEUE_WINDOW = 4;
+
+/** What a disk that fails makes of any promise. */
+const TROUBLE = ['store-unavailable'];
 
 const MOVES = {
   feed: 14,
@@ -32,6 +39,8 @@ const MOVES = {
   retry: 3,
   tune: 3,
   put: 2,
+  look: 14,
+  disk: 5,
   crash: 6,
   stop: 3,
 };
@@ -44,9 +53,12 @@ class World {
   readonly shown: string[] = [];
   readonly keys = new Map<string, string[]>();
   readonly log: string[] = [];
+  readonly disk = new FailingStore();
+  readonly told = new Told();
   life!: Life;
   private generation = 0;
-  private count = 0;
+  count = 0;
+  isIll = false;
   private readonly lives;
 
   constructor(seed: number) {
@@ -67,6 +79,7 @@ class World {
         ports: { ...systemPorts, clock: this.clock, random: this.random.fork().next, uniqueId: countedIds(`s${seed}-`) },
       },
       (work) => this.clock.finish(work),
+      (store) => this.disk.of(store),
     );
   }
 
@@ -139,15 +152,26 @@ class World {
 
   async end(how: 'crash' | 'stop'): Promise<void> {
     if (how === 'crash') this.generation++;
-    else await this.clock.settle();
+    else await this.heal();
     await this.life[how]();
     this.generation++;
+    this.disk.fault = null;
+    this.disk.hangs = false;
+    this.isIll = false;
     expect(audit(this.lives.file()).faults).toEqual([]);
     await this.begin();
     await this.clock.settle();
     this.look();
     await this.clock.finish(this.balance());
     for (const id of this.acknowledged) await this.clock.finish(this.p.item(id));
+    await this.clock.finish(this.told.check(this.p));
+  }
+
+  /** The disk is well again, and has everything. */
+  async heal(): Promise<void> {
+    this.disk.fault = null;
+    this.disk.hangs = false;
+    await this.clock.advance(500);
   }
 }
 
@@ -169,14 +193,14 @@ async function move(world: World): Promise<void> {
       const ids = world.newIds(random.int(1, 12));
       const items = ids.map((id) => ({ id, value: { n: id } }));
       const request = { priority: random.pick([1, 100, 100, 200]), ...(random.chance(0.2) ? { targetStage: random.pick(stages) } : {}) };
-      world.ask(p.feed(items, request), [], () => ids.forEach((id) => void world.acknowledged.add(id)));
+      world.ask(p.feed(items, request), TROUBLE, () => ids.forEach((id) => void world.acknowledged.add(id)));
       break;
     }
     case 'feedUnderKey': {
       // The same key asks for the same again, whether it was answered or not: nothing is doubled.
       const key = `k${random.int(1, 5)}`;
       const idempotency = { key, request: 'feed', body: key };
-      world.ask(p.feed([{ n: key }, { n: key }], { idempotency }), [], ({ ids = [] }) => {
+      world.ask(p.feed([{ n: key }, { n: key }], { idempotency }), TROUBLE, ({ ids = [] }) => {
         const before = world.keys.get(key);
         if (before !== undefined) expect(ids).toEqual(before);
         world.keys.set(key, ids);
@@ -191,22 +215,37 @@ async function move(world: World): Promise<void> {
     case 'retry': {
       const id = random.pick([...world.acknowledged, 'i1']);
       const asked = what === 'cancel' ? p.cancelItem(id) : p.retryItem(id);
-      world.ask(asked, ['item-not-found', 'item-final', 'item-not-final', 'draining']);
+      if (what === 'retry') world.told.mayGoOn(id);
+      world.ask(asked, ['item-not-found', 'item-final', 'item-not-final', 'draining', ...TROUBLE]);
       break;
     }
     case 'pause':
     case 'resume':
-      world.ask(p[what](), ['invalid-state']);
+      world.ask(p[what](), ['invalid-state', ...TROUBLE]);
       break;
     case 'pauseStage':
     case 'resumeStage':
-      world.ask(p[what](random.pick(stages)), ['invalid-state', 'unknown-stage']);
+      world.ask(p[what](random.pick(stages)), ['invalid-state', 'unknown-stage', ...TROUBLE]);
       break;
     case 'tune':
-      world.ask(p.tune(random.pick(stages), { workers: random.int(1, 4) }), []);
+      world.ask(p.tune(random.pick(stages), { workers: random.int(1, 4) }), ['unknown-stage', ...TROUBLE]);
       break;
     case 'put':
-      world.ask(world.life.host.put('p', world.definition), []);
+      world.ask(world.life.host.put('p', world.definition), TROUBLE);
+      break;
+    case 'look': {
+      // In any turn, however far the disk has come.
+      const looks = world.told.looks(random.pick([...world.acknowledged, `i${random.int(1, world.count + 1)}`]));
+      for (const look of random.chance(0.5) ? looks : [random.pick(looks)]) {
+        world.ask(look(p), ['item-not-found'], (note) => note());
+      }
+      break;
+    }
+    case 'disk':
+      if (world.isIll) await world.heal();
+      else if (random.chance(0.3)) world.disk.hangs = true;
+      else world.disk.fault = 'the disk reports an error';
+      world.isIll = !world.isIll;
       break;
     case 'crash':
     case 'stop':
@@ -252,6 +291,17 @@ async function simulate(seed: number): Promise<void> {
   }
 }
 
+afterEach(() => vi.restoreAllMocks());
+
 describe('a stored pipeline under random moves and crashes', () => {
   it.each(seeds)('keeps what it promised with seed %i', { timeout: 30_000 }, simulate);
+
+  it.skipIf(only !== undefined)('notices when answers tell what is in memory', { timeout: 60_000 }, async () => {
+    vi.spyOn(AnswerGate.prototype, 'read').mockImplementation(async function (this: { live: Reads }, ask: (reads: Reads) => unknown) {
+      return ask(this.live);
+    } as AnswerGate['read']);
+    const found: string[] = [];
+    for (let seed = 1; seed <= 20 && found.length === 0; seed++) await simulate(seed).catch((error: Error) => found.push(error.message));
+    expect(found).toEqual([expect.stringMatching(/^seed \d+, after /)]);
+  });
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { createLocalHost, createTaskRegistry, type LocalHost, type LocalHostOptions, type TaskHandler } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
+import type { Store } from '../../src/engine/store.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { folderWith } from '../loader/folder.ts';
 
@@ -34,12 +35,13 @@ const HOST = {
 /**
  * Hosts that live one after the other on one store, all in this process. A crash copies the files as they are, as `kill -9` leaves
  * them, and the next host gets the copy; whatever the old one does after that reaches nobody.
- * `finish` lets a virtual clock go on while something is waited for.
+ * `finish` lets a virtual clock go on while something is waited for; `disk` is what each host gets in place of its store.
  */
 export function livesOf(
   tasks: Record<string, TaskHandler>,
   defaults: Partial<LocalHostOptions> = {},
   finish: <T>(work: Promise<T>) => Promise<T> = (work) => work,
+  disk: (store: Store) => Store = (store) => store,
 ): Lives {
   const folder = folderWith();
   let number = 0;
@@ -59,7 +61,7 @@ export function livesOf(
   return {
     file,
     begin: async (options = {}) => {
-      const store = await openSqliteStore({ file: file(), inProcess: true });
+      const store = disk(await openSqliteStore({ file: file(), inProcess: true }));
       const host = createLocalHost({ ...HOST, registry, ports: systemPorts, store, ...defaults, ...options });
       await finish(host.recover());
       host.goOn();

@@ -4,51 +4,25 @@ import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { createLocalHost, createTaskRegistry } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
-import { type Store, StoreTrouble, type Writes } from '../../src/engine/store.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { named, until } from '../conformance/world.ts';
+import { createGate as createPassingGate, GATE_TASK } from '../e2e/gate.ts';
 import { startServer } from '../e2e/server.ts';
 import { collectingLogger, createGate, type LogLine } from '../engine/harness.ts';
 import { folderWith } from '../loader/folder.ts';
-
-/** A store whose disk fails as long as `fault` says so. */
-class FailingStore {
-  fault: string | null = null;
-  /** Whole transactions that reached the file. */
-  writes = 0;
-  private readonly store: Store;
-
-  constructor(store: Store) {
-    this.store = store;
-  }
-
-  asStore(): Store {
-    return new Proxy(this.store, {
-      get: (store, name) => {
-        if (name === 'write') return (writes: Writes) => this.write(writes);
-        const value = Reflect.get(store, name);
-        return typeof value === 'function' ? value.bind(store) : value;
-      },
-    });
-  }
-
-  private async write(writes: Writes): Promise<void> {
-    if (this.fault !== null) throw new StoreTrouble(this.fault);
-    this.writes++;
-    return this.store.write(writes);
-  }
-}
+import { FailingStore } from './failing-store.ts';
 
 async function failingHost() {
   const gate = createGate();
   const lines: LogLine[] = [];
-  const disk = new FailingStore(await openSqliteStore({ file: join(folderWith(), 'sluice.db'), inProcess: true }));
+  const disk = new FailingStore();
+  const store = disk.of(await openSqliteStore({ file: join(folderWith(), 'sluice.db'), inProcess: true }));
   const registry = createTaskRegistry([
     { kind: 'task', name: 'gated', description: '', paramsSchema: null, parseParams: (given) => given, run: gate.task },
   ]);
   const host = createLocalHost({
     registry,
-    store: disk.asStore(),
+    store,
     ports: { ...systemPorts, logger: collectingLogger(lines) },
     maxStages: 64,
     maxWorkersPerStage: 100,
@@ -86,12 +60,17 @@ describe('while the store cannot be written', () => {
     expect(host.storeHealth).toMatchObject({ kind: 'sqlite', trouble: 'the disk reports an error' });
     expect(gate.held).toEqual(['a']);
     gate.open('a');
-    while ((await p.item('a')).stage === 'A') await new Promise((resolve) => setImmediate(resolve));
+    while (p.core.held > 0) await new Promise((resolve) => setImmediate(resolve));
     expect(gate.held).toEqual([]);
-    expect(await p.stats()).toMatchObject({ itemsFed: 3, itemsInFlight: 3, queueSizes: { A: 2, B: 1 } });
-    expect(await p.item('d').catch((error: { code: string }) => error.code)).toBe('item-not-found');
-    // Readers are shown no event that is not kept.
-    expect(p.events.newest).toBeLessThan(Number((await p.stats()).asOf.split('-').at(-1)));
+    // In memory it has moved on, and "c" was accepted; neither is on disk, and nobody is told of either.
+    expect(p.core.ledger).toMatchObject({ fed: 3, inFlight: 3 });
+    expect(p.core.stages.map((stage) => stage.waiting)).toEqual([2, 1]);
+    expect(await p.stats()).toMatchObject({ itemsFed: 2, itemsInFlight: 2, queueSizes: { A: 1, B: 0 } });
+    expect(await p.item('a')).toMatchObject({ status: 'in_progress', stage: 'A', worker: 'A-W0' });
+    for (const id of ['c', 'd']) expect(await p.item(id).catch((error: { code: string }) => error.code)).toBe('item-not-found');
+    // Readers are shown no event that is not kept, and no answer names one.
+    expect(p.events.newest).toBeLessThan(p.core.events.last);
+    expect((await p.stats()).asOf).toBe(`${p.events.epoch}-${p.events.newest}`);
 
     disk.fault = null;
     await until(p, () => gate.held.length === 2);
@@ -140,5 +119,52 @@ describe('a file that another program has locked', () => {
     expect((await server.get('/pipelines/p/items/x')).body).toMatchObject({ status: 'completed' });
     server.signal('SIGTERM');
     expect((await server.exited).code).toBe(0);
+  });
+});
+
+describe('what ends while the file is locked', () => {
+  it('is shown to nobody, and runs again after kill -9', { timeout: 60_000 }, async () => {
+    const file = join(folderWith(), 'sluice.db');
+    const env = { STORE_URL: `file:${file}`, PIPELINES: folderWith(), TASKS_DIR: folderWith({ 'gate.mjs': GATE_TASK }) };
+    const server = await startServer(env);
+    await server.post('/pipelines', { id: 'p', stages: [{ name: 'A', tasks: ['gate'] }] });
+    const passing = await createPassingGate();
+    const { feedId } = (await server.post('/pipelines/p/feed', { items: [{ id: 'x', value: { gate: passing.url } }] })).body;
+    await passing.arrived(1);
+    const other = new Database(file);
+    other.exec('BEGIN IMMEDIATE');
+    passing.open();
+    await server.logged('the store is not writable; feeding is refused until it is');
+    expect((await server.get('/pipelines/p/items/x')).body).toMatchObject({ error: null });
+    expect((await server.get('/pipelines/p/items/x')).body.status).not.toBe('completed');
+    expect((await server.get('/pipelines/p/results')).body.results).toEqual([]);
+    const { asOf, ...stats } = (await server.get('/pipelines/p/stats')).body;
+    expect(stats).toMatchObject({ itemsFed: 1, itemsProcessed: 0, itemsInFlight: 1 });
+    expect((await server.get('/pipelines/p')).body).toMatchObject({ itemsProcessed: 0, itemsInFlight: 1 });
+    const wait = { itemIds: ['x'], timeoutSeconds: 0.1 };
+    expect((await server.post('/pipelines/p/wait', wait)).body).toEqual({ done: [], pending: ['x'] });
+    expect((await server.get(`/pipelines/p/feeds/${feedId}`)).body).toMatchObject({ done: false, completed: 0 });
+    expect((await server.post('/pipelines/p/pause', {})).body).toMatchObject({ code: 'store-unavailable' });
+    server.signal('SIGKILL');
+    await server.exited;
+    other.exec('ROLLBACK');
+    other.close();
+
+    const next = await startServer(env);
+    const [epoch, seq] = [asOf.slice(0, asOf.lastIndexOf('-')), Number(asOf.slice(asOf.lastIndexOf('-') + 1))];
+    const after = (await next.get('/pipelines/p/stats')).body.asOf;
+    expect(after.slice(0, after.lastIndexOf('-'))).toBe(epoch);
+    expect(Number(after.slice(after.lastIndexOf('-') + 1))).toBeGreaterThan(seq);
+    await next.post('/pipelines/p/wait', { itemIds: ['x'] });
+    const { history } = (await next.get('/pipelines/p/items/x')).body;
+    expect(history.map(({ status }: { status: string }) => status)).toEqual([
+      'queued',
+      'in_progress',
+      'queued',
+      'in_progress',
+      'completed',
+    ]);
+    next.signal('SIGTERM');
+    expect((await next.exited).code).toBe(0);
   });
 });

@@ -153,6 +153,6 @@ export class Lifecycle {
     const { time, events, state } = this.core;
     time.tick();
     events.pipeline(change, state, stage);
-    this.core.journal?.touchFact('control');
+    this.core.keeper.touchFact('control');
   }
 }

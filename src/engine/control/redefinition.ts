@@ -130,7 +130,7 @@ function translateWaiting(core: Core, stage: Stage, runner: Stage['runner']): vo
   for (const item of core.index.changeable()) {
     if (item.stage !== stage || item.taskIndex === 0 || item.holder instanceof Worker) continue;
     item.taskIndex = runner.placeOf(item.taskIndex, stage.runner);
-    core.journal?.touch(item);
+    core.keeper.touch(item);
   }
 }
 

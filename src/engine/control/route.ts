@@ -34,7 +34,7 @@ export function rerouted(core: Core, change: Rearrangement): boolean {
     hasRoutes ||= fresh !== null;
     if (fresh === item.route) continue;
     item.route = fresh;
-    core.journal?.touch(item);
+    core.keeper.touch(item);
   }
   return hasRoutes;
 

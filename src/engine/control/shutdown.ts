@@ -1,5 +1,6 @@
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { Core } from '../flow/core.ts';
+import { KEEPS_NOTHING } from '../model/keeper.ts';
 import type { Worker } from '../model/model.ts';
 import type { Due } from '../time/due-queue.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -87,8 +88,8 @@ export class Shutdown {
       finished: core.ledger.ended - endedBefore,
       leftQueued: left,
       aborted,
-      notKept: core.journal === null ? left : 0,
-      notKeptIds: core.journal === null && left > 0 ? this.unfinishedIds() : [],
+      notKept: core.keeper === KEEPS_NOTHING ? left : 0,
+      notKeptIds: core.keeper === KEEPS_NOTHING && left > 0 ? this.unfinishedIds() : [],
       timedOut,
     };
   }

@@ -13,17 +13,17 @@ import type { PipelineState } from '../../schemas/stats.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
 import { ANSWERS_AGE_MS, ANSWERS_CHARACTERS, ANSWERS_MAX } from '../feeds/answers.ts';
 import type { Core, Identity } from '../flow/core.ts';
-import type { LedgerState } from '../flow/ledger.ts';
 import { Feed } from '../model/feed.ts';
 import { type Item, Stage } from '../model/model.ts';
 import type { Shelf, Store, StoredFeed, StoredItem } from '../store.ts';
 import { HELD_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
+import { figuresOf, type Operated } from './figures.ts';
 import type { Flusher } from './flusher.ts';
 import { type RowReferences, toItem } from './item-codec.ts';
 import { Journal } from './journal.ts';
 import { type KeyBounds, KeyRetirement } from './key-retirement.ts';
 import { Beyond } from './queue-rest.ts';
-import { Retirement, type RetirementState } from './retirement.ts';
+import { Retirement } from './retirement.ts';
 import { StoredItems } from './stored-items.ts';
 
 /** What ties a pipeline to its store. */
@@ -37,18 +37,6 @@ export interface StoreLink {
   maxDeliveries: number;
   /** How many items of a stage's queue are in memory at most; undefined: by what they take. */
   queueWindow: number | undefined;
-}
-
-/** Counters and the like, as they are kept. */
-export interface StoredCounters extends RetirementState, LedgerState {
-  lastSequence: number;
-  lastOrd: number;
-  lastOrdinal: number;
-  forgottenFeeds: number;
-  lastEvent: number;
-  hasLookalikes: boolean;
-  /** By stage number: completed, failed, skipped, retried. */
-  stages: [number, number, number, number, number][];
 }
 
 /** What operators have asked of a pipeline. */
@@ -70,6 +58,7 @@ export interface StoredDefinition {
 export interface DurableSources {
   definition: () => StoredDefinition;
   control: () => StoredControl;
+  operated: () => Operated;
 }
 
 const KEY_BOUNDS: KeyBounds = { most: ANSWERS_MAX, bytes: ANSWERS_CHARACTERS, ageMs: ANSWERS_AGE_MS };
@@ -119,7 +108,8 @@ export class Durable {
       items: this.items,
       retirement: this.retirement,
       keys: new KeyRetirement(this.shelf, () => time.clock.now(), KEY_BOUNDS),
-      counters: () => JSON.stringify(this.counters()),
+      figures: () => figuresOf(core, this.retirement.state, this.items.hasLookalikes),
+      operated: sources.operated,
       fact: (name) => {
         switch (name) {
           case 'identity':
@@ -145,9 +135,9 @@ export class Durable {
   /** From now on every change is written down. */
   begin(): void {
     const { core, journal, link } = this;
-    journal.begin();
+    journal.begin(link.facts === null);
     link.flusher.add(journal);
-    core.journal = journal;
+    core.keeper = journal;
     core.events.journal = journal;
     core.feeds.journal = journal;
   }
@@ -231,23 +221,7 @@ export class Durable {
         return { items: found, end: last === undefined ? null : { priority: last.priority, ord: last.ord } };
       },
     });
-    if (core.journal !== null) core.journal.touchFact('stages');
-  }
-
-  private counters(): StoredCounters {
-    const { core, items } = this;
-    const { ledger, feeds, admission, scheduler, events } = core;
-    return {
-      ...this.retirement.state,
-      ...ledger.state,
-      lastSequence: admission.lastSequence,
-      lastOrd: scheduler.lastOrd,
-      lastOrdinal: feeds.lastOrdinal,
-      forgottenFeeds: feeds.forgotten,
-      lastEvent: events.last,
-      hasLookalikes: items.hasLookalikes,
-      stages: core.allStages.map((stage) => [stage.no, stage.completed, stage.failed, stage.skipped, stage.retried]),
-    };
+    if (core.keeper === journal) journal.touchFact('stages');
   }
 
   private stageRows(): StoredStages {

@@ -39,10 +39,13 @@ export class HostStore {
     return this.linkOf(pipeline, null);
   }
 
-  async drop({ journal, link, unwatch }: Durable): Promise<void> {
+  /** Nothing of a pipeline is to be kept any more; calls `gone` when that is stored. */
+  drop({ journal, link, unwatch }: Durable, gone: () => void): void {
     unwatch();
     this.flusher.drop(journal, link.pipeline);
-    await this.flusher.settled();
+    void this.flusher.settledAtLast()?.isStored.then((isStored) => {
+      if (isStored) gone();
+    });
   }
 
   marksOf(pipeline: number): Marks {

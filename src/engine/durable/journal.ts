@@ -1,8 +1,10 @@
 import type { EventJournal, EventLog } from '../events/event-log.ts';
 import type { Feed } from '../model/feed.ts';
+import type { FactName, Keeper, Waiting } from '../model/keeper.ts';
 import { type Item, NOT_STORED, StoredState } from '../model/model.ts';
 import type { PipelineWrites, StoredAnswer, StoredEnds, StoredFeed } from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
+import type { Figures, Operated } from './figures.ts';
 import type { Changing, Flusher } from './flusher.ts';
 import { ItemWrites } from './item-writes.ts';
 import type { KeyRetirement } from './key-retirement.ts';
@@ -17,8 +19,10 @@ export interface JournalDeps {
   items: StoredItems;
   retirement: Retirement;
   keys: KeyRetirement;
-  /** The counters and the like, as JSON by name; those that never change without an item need not be noted. */
-  counters: () => string;
+  /** The counters and the like; those that never change without an item need not be noted. */
+  figures: () => Figures;
+  /** What operators and its definition have made of it. */
+  operated: () => Operated;
   /** What changes seldom, as JSON by name. */
   fact: (name: FactName) => string;
   /** Forgotten feeds that no item is left of, a few at a time. */
@@ -27,7 +31,21 @@ export interface JournalDeps {
   onFull: (isFull: boolean) => void;
 }
 
-export type FactName = 'identity' | 'definition' | 'control' | 'stages';
+/** What is kept beside items and feeds, as of one flush: what a pipeline shows of itself. */
+export interface Stored {
+  readonly figures: Figures;
+  readonly operated: Operated;
+}
+
+interface Captured {
+  ends: StoredEnds | null;
+  emptied: number[];
+  removed: number[];
+  answers: Map<string, StoredAnswer>;
+  figures: Figures;
+  /** null: as before. */
+  operated: Operated | null;
+}
 
 /** With so many changed items that are not stored, no worker takes another one; with half of it they go on. */
 const FULL = 3072;
@@ -45,7 +63,7 @@ const WINDOW_MIN = 2;
  * What has changed of a pipeline and is not stored yet. An item that changes ten times until then is written once, as it is then.
  * Everything is captured in one turn, so that what is stored of items, counters and events belongs together.
  */
-export class Journal implements Changing, EventJournal {
+export class Journal implements Changing, EventJournal, Keeper {
   private readonly deps: JournalDeps;
   private readonly writes = new ItemWrites();
   private dirty: Item[] = [];
@@ -58,8 +76,11 @@ export class Journal implements Changing, EventJournal {
   private namesStored = 0;
   private eventsStored = 0;
   private eventsCaptured = 0;
-  private hasChanged = false;
-  private captured: { ends: StoredEnds | null; emptied: number[]; removed: number[]; answers: Map<string, StoredAnswer> } | null = null;
+  /** Something has changed since the last capture: the next change need not say so again. */
+  isStirred = false;
+  private captured: Captured | null = null;
+  /** As of the last flush that is stored; null before the first one. */
+  stored: Stored | null = null;
   private isFull = false;
   /** Characters of large values that came into being since the last capture, and of those that are being written. */
   private grown = 0;
@@ -70,11 +91,19 @@ export class Journal implements Changing, EventJournal {
     this.deps = deps;
   }
 
-  /** What happened until now is in the store already, if anything. */
-  begin(): void {
+  /** From now on changes are noted. What happened until now is in the store already, but for a new pipeline, of which nothing is. */
+  begin(isNew: boolean): void {
     const { events } = this.deps;
+    const { figures, operated } = this.deps;
+    if (!isNew) this.stored = { figures: figures(), operated: operated() };
     this.eventsStored = events.last;
     this.namesStored = events.last === 0 ? 0 : events.namesCount;
+  }
+
+  /** What was running when the process before ended is queued: so a restart finds it, whether that is stored yet or not. */
+  recovered(): void {
+    const { figures, operated } = this.stored as Stored;
+    this.stored = { figures: { ...figures, loads: this.deps.figures().loads }, operated };
   }
 
   touch(item: Item): void {
@@ -84,7 +113,7 @@ export class Journal implements Changing, EventJournal {
     this.dirty.push(item);
     this.deps.items.pin(item);
     if (!this.isFull && this.unstored >= FULL) this.setFull(true);
-    this.stir();
+    if (!this.isStirred) this.stir();
   }
 
   /** A large value came into being: it waits in memory for its place in the store. */
@@ -127,12 +156,25 @@ export class Journal implements Changing, EventJournal {
   }
 
   stir(): void {
-    this.hasChanged = true;
+    if (this.isStirred) return;
+    this.isStirred = true;
     this.deps.flusher.stir();
   }
 
+  get isBehind(): boolean {
+    return this.isStirred || this.captured !== null;
+  }
+
   settled(): Promise<boolean> | undefined {
-    return this.deps.flusher.settled();
+    return this.isBehind ? this.deps.flusher.settled() : undefined;
+  }
+
+  settledSoon(): Promise<boolean> | undefined {
+    return this.isBehind ? this.deps.flusher.settledSoon() : undefined;
+  }
+
+  settledAtLast(): Waiting | undefined {
+    return this.isBehind ? this.deps.flusher.settledAtLast() : undefined;
   }
 
   get trouble(): string | null {
@@ -159,8 +201,8 @@ export class Journal implements Changing, EventJournal {
   }
 
   capture(): PipelineWrites | null {
-    if (!this.hasChanged) return null;
-    this.hasChanged = false;
+    if (!this.isStirred) return null;
+    this.isStirred = false;
     const { deps, writes } = this;
     const { time, events, retirement } = deps;
     const items = this.dirty;
@@ -188,14 +230,16 @@ export class Journal implements Changing, EventJournal {
     if (removed.length > 0) removedFeeds.push(...deps.emptyFeeds());
     const feeds = [...this.dirtyFeeds].map((feed) => this.rowOf(feed));
     this.dirtyFeeds = new Set();
+    const operated = this.facts.size === 0 ? null : deps.operated();
     const facts: [string, string][] = [...this.facts].map((name) => [name, deps.fact(name)]);
     this.facts.clear();
-    facts.push(['counters', deps.counters()]);
+    const figures = deps.figures();
+    facts.push(['counters', JSON.stringify(figures.counters)]);
     if (events.namesCount !== this.namesStored) {
       this.namesStored = events.namesCount;
       facts.push(['names', JSON.stringify(events.names)]);
     }
-    this.captured = { ends, emptied, removed, answers: this.answers };
+    this.captured = { ends, emptied, removed, answers: this.answers, figures, operated };
     const { answers, removedAnswers } = deps.keys.capture(this.answers);
     this.answers = new Map();
     this.eventsCaptured = events.last;
@@ -216,14 +260,16 @@ export class Journal implements Changing, EventJournal {
     };
   }
 
-  stored(): void {
+  written(): void {
     const { events, items, retirement } = this.deps;
     this.eventsStored = this.eventsCaptured;
-    const { inFlight, captured } = this;
+    const { inFlight } = this;
+    const { ends, emptied, removed, figures, operated } = this.captured as Captured;
     this.inFlight = [];
     this.grownInFlight = 0;
     this.captured = null;
-    if (captured !== null) retirement.stored(captured.ends, captured.emptied, captured.removed);
+    this.stored = { figures, operated: operated ?? (this.stored as Stored).operated };
+    retirement.stored(ends, emptied, removed);
     const left = new Map<Item['stage'], Set<Item>>();
     for (const item of inFlight) {
       if (item.stored.isDirty) continue;

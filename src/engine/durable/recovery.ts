@@ -2,7 +2,8 @@ import { FAILURES_LISTED } from '../flow/error-tally.ts';
 import { evacuate } from '../flow/evacuation.ts';
 import { type Item, PLACE_NONE, type Place } from '../model/model.ts';
 import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
-import type { Durable, StoredCounters, StoredStages } from './durable.ts';
+import type { Durable, StoredStages } from './durable.ts';
+import type { StoredCounters } from './figures.ts';
 
 /** What a start found of a pipeline. */
 export interface Recovered {

@@ -21,6 +21,8 @@ import { EventRing } from './event-ring.ts';
 
 /** What keeps the events, and the items that they are about. */
 export interface EventJournal {
+  /** It knows already that something is new. */
+  readonly isStirred: boolean;
   /** An event was added. */
   stir(): void;
   /** The state of an item has changed. */
@@ -127,7 +129,7 @@ export class EventLog implements EventSource {
   }
 
   /** See {@link EventReader.history}. */
-  history(item: Item): { events: StatusEvent[]; truncated: boolean } {
+  history(item: Pick<Item, 'lastEvent'>): { events: StatusEvent[]; truncated: boolean } {
     return this.reader.history(item);
   }
 
@@ -168,8 +170,9 @@ export class EventLog implements EventSource {
   private append(kind: number, source: number, number: number, sequenceId: number, task: number, extra: unknown): number {
     const { time } = this;
     const seq = this.ring.append(kind, source, time.wall(time.now), number, sequenceId, task, extra);
-    if (this.journal !== null) this.journal.stir();
-    else if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
+    if (this.journal !== null) {
+      if (!this.journal.isStirred) this.journal.stir();
+    } else if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
     return seq;
   }
 

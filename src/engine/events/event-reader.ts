@@ -32,7 +32,7 @@ export class EventReader {
   }
 
   /** The kept status events of an item, oldest first, as many as an answer holds, and whether older ones are not among them. */
-  history(item: Item): { events: StatusEvent[]; truncated: boolean } {
+  history(item: Pick<Item, 'lastEvent'>): { events: StatusEvent[]; truncated: boolean } {
     const { ring } = this;
     const events: StatusEvent[] = [];
     let seq = item.lastEvent;

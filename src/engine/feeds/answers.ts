@@ -1,8 +1,6 @@
 import { callerGone, SluiceError } from '../contract/errors.ts';
 import type { IdempotencyKey } from '../contract/requests.ts';
-import type { Journal } from '../durable/journal.ts';
 import type { Clock } from '../ports.ts';
-import type { Shelf } from '../store.ts';
 
 /** What is known of the first request of a key. */
 export interface KeptAnswer {
@@ -12,33 +10,6 @@ export interface KeptAnswer {
   readonly feedId: string;
   /** JSON; null as long as there is none, and when it was too long to be kept. */
   readonly answer: string | null;
-}
-
-/** Keeps answers where the items are. */
-export class StoredAnswers implements AnswerStore {
-  private readonly journal: Journal;
-  private readonly shelf: Shelf;
-  private readonly clock: Clock;
-
-  constructor(journal: Journal, shelf: Shelf, clock: Clock) {
-    this.journal = journal;
-    this.shelf = shelf;
-    this.clock = clock;
-  }
-
-  get(key: string): KeptAnswer | undefined {
-    const row = this.journal.answer(key) ?? this.shelf.answer(key);
-    if (row === undefined || row.request === null || row.at <= this.clock.now() - ANSWERS_AGE_MS) return undefined;
-    return { request: row.request, body: row.body, feedId: row.feed, answer: row.answer };
-  }
-
-  set(key: string, { request, body, feedId, answer }: KeptAnswer): void {
-    this.journal.touchAnswer({ key, request, body, feed: feedId, answer, at: this.clock.now() });
-  }
-
-  delete(key: string): void {
-    this.journal.touchAnswer({ key, request: null, body: '', feed: '', answer: null, at: 0 });
-  }
 }
 
 /**

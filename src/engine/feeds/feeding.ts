@@ -55,7 +55,7 @@ export class Feeding {
       push: async (items) => {
         admission.check(items, request.onDuplicate);
         await admission.admitWhenRoom(items, feed, request, true);
-        if (this.core.journal !== null) await this.core.journal.room();
+        await this.core.keeper.room();
       },
       end: async (body) => {
         if (feed.isOpen) {
@@ -63,7 +63,6 @@ export class Feeding {
           claim.accepted(feed.id, body);
           claim.keep(feed.receipt());
         }
-        if (this.core.journal !== null) await this.core.promised(feed.accepted);
         return feed.receipt();
       },
       abort: async () => {
@@ -71,7 +70,6 @@ export class Feeding {
           feeds.refuse(feed);
           claim.release();
         }
-        await this.core.settled();
         return feed.receipt();
       },
     };

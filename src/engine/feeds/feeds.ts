@@ -98,11 +98,7 @@ export class Feeds {
           left -= item.resultSize;
           return true;
         });
-        if (rows.length > 0) {
-          // What is given is stored before.
-          if (core.journal !== null) await core.settled();
-          yield rows;
-        }
+        if (rows.length > 0) yield rows;
         if (signal?.aborted) throw callerGone();
         if (at < last && watch.only === null) await this.turn();
         else if (isDone && watch.only === null) break;

@@ -21,18 +21,7 @@ export async function waitForItems(core: Core, query: ItemsWaitQuery): Promise<W
     return maker === undefined || item?.feed.maker === maker ? item : undefined;
   };
   const unknown = ids.filter((id) => known(id) === undefined);
-  if (unknown.length > 0) {
-    const named = unknown.slice(0, IDS_NAMED);
-    const more = unknown.length > 3 ? ', …' : '';
-    throw new SluiceError(
-      'item-not-found',
-      `no item ${named
-        .slice(0, 3)
-        .map((id) => `"${id}"`)
-        .join(', ')}${more}`,
-      { details: { ids: named } },
-    );
-  }
+  if (unknown.length > 0) throw itemsNotFound(unknown);
   const wait = new ItemWait(
     core,
     ids.map((id) => known(id) as Item),
@@ -45,6 +34,12 @@ export async function waitForItems(core: Core, query: ItemsWaitQuery): Promise<W
   } finally {
     wait.stop();
   }
+}
+
+export function itemsNotFound(ids: readonly string[]): SluiceError {
+  const named = ids.slice(0, IDS_NAMED);
+  const first = named.slice(0, 3).map((id) => `"${id}"`);
+  return new SluiceError('item-not-found', `no item ${first.join(', ')}${ids.length > 3 ? ', …' : ''}`, { details: { ids: named } });
 }
 
 class ItemWait implements FeedWatcher, Follower {

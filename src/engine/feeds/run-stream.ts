@@ -85,7 +85,7 @@ export class LiveRun implements RunStream {
     }
     admission.check(items, this.request.onDuplicate);
     await admission.admitWhenRoom(items, this.feed, this.request, true);
-    await this.runs.core.journal?.room();
+    await this.runs.core.keeper.room();
   }
 
   async end(body?: string): Promise<FeedReceipt> {
@@ -105,14 +105,7 @@ export class LiveRun implements RunStream {
     return this.feed.receipt();
   }
 
-  /** What is given is stored before. */
   async read(): Promise<RunStep> {
-    const step = await this.next();
-    await this.runs.core.settled();
-    return step;
-  }
-
-  private async next(): Promise<RunStep> {
     for (;;) {
       // The next wake is asked for before looking, so that none is missed.
       const woken = new Promise<void>((resolve) => {

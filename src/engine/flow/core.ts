@@ -1,9 +1,9 @@
 import type { PipelineState } from '../../schemas/stats.ts';
-import { type PipelineError, storeUnavailable } from '../contract/errors.ts';
+import type { PipelineError } from '../contract/errors.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
-import type { Journal } from '../durable/journal.ts';
 import { EventLog } from '../events/event-log.ts';
 import { TaskLimiter } from '../limits/task-limiter.ts';
+import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import { type Item, Stage, type Worker } from '../model/model.ts';
 import type { Ports } from '../ports.ts';
 import type { StageEnvironment } from '../stage/hinge.ts';
@@ -68,8 +68,8 @@ export class Core {
   readonly events: EventLog;
   /** Replaced by durable.ts only. */
   index: Items;
-  /** Writes down what changes; null when nothing is kept. Set by durable.ts only. */
-  journal: Journal | null = null;
+  /** Told of all that changes. Replaced by durable.ts only. */
+  keeper: Keeper = KEEPS_NOTHING;
   /** Prepares a new stage for the store. */
   onStage: ((stage: Stage) => void) | null = null;
   private readonly holds = new Set<string>();
@@ -144,7 +144,7 @@ export class Core {
         this.scheduler.run();
       },
       values: options.values,
-      onLarge: (size) => this.journal?.grow(size),
+      onLarge: (size) => this.keeper.grow(size),
       hookTimeoutMs: options.hookTimeoutSeconds * 1000,
     };
     this.lastStage = options.identity?.lastStage ?? 0;
@@ -159,12 +159,12 @@ export class Core {
       feeds: this.feeds,
       idPrefix,
       values: options.values,
-      onLarge: (size) => this.journal?.grow(size),
+      onLarge: (size) => this.keeper.grow(size),
       state: () => this.state,
       stages: () => this.stages,
       backlogCapacity: options.backlogCapacity,
       secondsUntilRoom: (places, stage) => this.drain.secondsUntil(places, stage.size, this.time.tick()),
-      onFed: (feed) => this.journal?.touchFeed(feed),
+      onFed: (feed) => this.keeper.touchFeed(feed),
       ledger: this.ledger,
     });
   }
@@ -236,17 +236,6 @@ export class Core {
     if (!after) for (const stage of this.stages) this.scheduler.fill(stage);
   }
 
-  /** Resolves when everything that has happened until now is stored, or cannot be; at once when it is, or nothing is kept. */
-  async settled(): Promise<void> {
-    await this.journal?.settled();
-  }
-
-  /** The same, for what was promised to a caller. Throws `store-unavailable` when it cannot be stored now. */
-  async promised(accepted = 0): Promise<void> {
-    const isStored = await this.journal?.settled();
-    if (isStored === false) throw storeUnavailable(this.journal?.trouble ?? 'the last write failed', accepted);
-  }
-
   /** A failed item is in flight again: it counts no longer as failed. */
   uncountFailure(item: Item): void {
     const { feed } = item;
@@ -254,7 +243,7 @@ export class Core {
     feed.failed--;
     item.stage.failed--;
     this.ledger.goesOn(item);
-    this.journal?.touchFeed(feed);
+    this.keeper.touchFeed(feed);
   }
 
   private onFinal(item: Item, status: 'completed' | 'failed' | 'cancelled'): void {
@@ -277,7 +266,7 @@ export class Core {
       item.value = undefined;
       item.size = 0;
     }
-    this.journal?.touchFeed(feed);
+    this.keeper.touchFeed(feed);
     this.index.finish(item);
     this.onEnd?.();
   }

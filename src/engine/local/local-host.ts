@@ -21,9 +21,11 @@ import { HostStore } from '../durable/host-store.ts';
 import { HostEvents } from '../events/host-events.ts';
 import type { CoreOptions } from '../flow/core.ts';
 import { Limiters } from '../limits/limiters.ts';
+import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Ports } from '../ports.ts';
 import type { Blame, Store } from '../store.ts';
 import { createValueRule, type ValueRule } from '../values/json-fault.ts';
+import { promised } from './answer-gate.ts';
 import { LocalRuntime } from './local-runtime.ts';
 
 export interface LocalHostOptions extends DefinitionLimits {
@@ -137,7 +139,7 @@ export class LocalHost implements PipelineHost {
     const definition = checkDefinition(raw, this.specs, this.options);
     const known = this.pipelines.get(definition.id);
     if (known?.source && !known.isPlaceholder && isDeepStrictEqual(known.source, definition))
-      return { pipeline: await known.describe(), is: 'kept' };
+      return { pipeline: known.describeNow(), is: 'kept' };
     // Those that come after it may still make room: all of them are looked at in the end.
     const workers = known?.workersClaimed(definition) ?? workersOf(definition);
     expectRoomFor(workers, this.workersOf(this.loaded, definition.id), this.maxWorkers);
@@ -145,8 +147,8 @@ export class LocalHost implements PipelineHost {
     this.loaded.add(definition.id);
     const pipeline = this.get(definition.id);
     pipeline.source = definition;
-    pipeline.core.journal?.touchFact('definition');
-    return { pipeline: await pipeline.describe(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept' };
+    pipeline.core.keeper.touchFact('definition');
+    return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept' };
   }
 
   get events(): EventSource {
@@ -154,20 +156,36 @@ export class LocalHost implements PipelineHost {
   }
 
   list(): Promise<PipelineDescription[]> {
-    return Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.describe()));
+    return this.each((pipeline) => pipeline.describe());
   }
 
   snapshots() {
-    return Promise.all([...this.pipelines].map(async ([pipelineId, pipeline]) => ({ pipelineId, ...(await pipeline.snapshot()) })));
+    return this.each(async (pipeline) => ({ pipelineId: pipeline.core.id, ...(await pipeline.snapshot()) }));
+  }
+
+  /** Of those that are there, as {@link AnswerGate} says. */
+  private async each<T>(look: (pipeline: LocalRuntime) => Promise<T>): Promise<T[]> {
+    const nothing = (error: unknown): T[] => {
+      if (error instanceof SluiceError && error.code === 'pipeline-not-found') return [];
+      throw error;
+    };
+    const found = await Promise.all([...this.pipelines.values()].map((pipeline) => look(pipeline).then((one) => [one], nothing)));
+    return found.flat();
   }
 
   create(raw: unknown, options: { start?: boolean } = {}): Promise<PipelineDescription> {
-    return this.createWithin(raw, options, true);
+    return promised(this.keeper, () => this.createWithin(raw, options, true));
+  }
+
+  /** Of what concerns the host, not one of its pipelines. */
+  private get keeper(): Pick<Keeper, 'trouble' | 'settled'> {
+    return this.stored?.flusher ?? KEEPS_NOTHING;
   }
 
   private async createWithin(raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PipelineDescription> {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
     const definition = checkDefinition(raw, this.specs, this.options);
+    if (this.isLeaving(definition.id)) await this.hasLeft();
     if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" already exists`);
     const { maxPipelines = MAX_PIPELINES } = this.options;
     if (this.pipelines.size >= maxPipelines) {
@@ -179,31 +197,39 @@ export class LocalHost implements PipelineHost {
     this.pipelines.set(definition.id, pipeline);
     pipeline.beginStored();
     this.allEvents.add(definition.id, pipeline.events);
-    if (options.start !== false) await pipeline.start();
-    await pipeline.core.settled();
-    return pipeline.describe();
+    if (options.start !== false) pipeline.begin();
+    return pipeline.describeNow();
+  }
+
+  private isLeaving(id: string): boolean {
+    return this.pipelines.get(id)?.gate.isLeaving === true;
+  }
+
+  /** What is being removed is gone then. Throws `store-unavailable` when that cannot be stored now. */
+  private hasLeft(): Promise<void> {
+    return promised(this.keeper, () => undefined);
   }
 
   put(id: string, raw: unknown, options: { start?: boolean } = {}): Promise<PutOutcome> {
-    return this.putWithin(id, raw, options, true);
+    return promised(this.keeper, () => this.putWithin(id, raw, options, true));
   }
 
   private async putWithin(id: string, raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PutOutcome> {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
     const definition = checkDefinition(withId(id, raw), this.specs, this.options);
+    if (this.isLeaving(id)) await this.hasLeft();
     const pipeline = this.pipelines.get(id);
     if (pipeline === undefined) {
       return { isCreated: true, pipeline: await this.createWithin(definition, options, checksRoom), changes: [], moved: [] };
     }
-    if (isDeepStrictEqual(pipeline.definition, definition)) {
-      return { isCreated: false, pipeline: await pipeline.describe(), changes: [], moved: [] };
+    if (isDeepStrictEqual(pipeline.current, definition)) {
+      return { isCreated: false, pipeline: pipeline.describeNow(), changes: [], moved: [] };
     }
     const workers = pipeline.workersClaimed(definition);
     // Less than before is taken, whatever there is.
     if (checksRoom && workers > pipeline.workersClaimed()) expectRoomFor(workers, this.workersBeside(id), this.maxWorkers);
     const outcome = pipeline.redefine(definition, this.boundsOf(definition), (stage) => resolveStage(stage, this.specs));
-    await pipeline.core.settled();
-    return { isCreated: false, pipeline: await pipeline.describe(), ...outcome };
+    return { isCreated: false, pipeline: pipeline.describeNow(), ...outcome };
   }
 
   get(id: string): LocalRuntime {
@@ -212,18 +238,27 @@ export class LocalHost implements PipelineHost {
     return pipeline;
   }
 
-  async remove(id: string, mode?: 'drain' | 'force'): Promise<void> {
+  remove(id: string, mode?: 'drain' | 'force'): Promise<void> {
+    return promised(this.keeper, () => this.removeWithin(id, mode));
+  }
+
+  private async removeWithin(id: string, mode: 'drain' | 'force' | undefined): Promise<void> {
+    if (this.isLeaving(id)) await this.hasLeft();
     const pipeline = this.get(id);
     const inFlight = pipeline.core.ledger.inFlight;
     if (mode === undefined && inFlight > 0) {
       throw new SluiceError('items-in-flight', `${inFlight} items are unfinished`, { details: { itemsInFlight: inFlight } });
     }
-    await pipeline.shutdown(mode ?? 'force');
-    if (this.pipelines.get(id) !== pipeline) return;
-    this.pipelines.delete(id);
-    this.allEvents.remove(id);
-    this.options.ports.notes?.leave(id);
-    if (pipeline.durable !== null) await this.stored?.drop(pipeline.durable);
+    await pipeline.stop(mode ?? 'force');
+    if (this.pipelines.get(id) !== pipeline || pipeline.gate.isLeaving) return;
+    pipeline.gate.isLeaving = true;
+    const gone = (): void => {
+      this.pipelines.delete(id);
+      this.allEvents.remove(id);
+      this.options.ports.notes?.leave(id);
+    };
+    if (pipeline.durable === null || this.stored === null) gone();
+    else this.stored.drop(pipeline.durable, gone);
   }
 
   async shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport> {
@@ -232,7 +267,7 @@ export class LocalHost implements PipelineHost {
       pipeline.keepControl();
       pipeline.core.admission.close();
     }
-    const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.shutdown(mode, timeoutSeconds)));
+    const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds)));
     const report = sum(mode, reports);
     const [haveThreadsEnded] = await Promise.all([this.options.ports.threads?.close(), this.lastWrites()]);
     if (haveThreadsEnded === false) this.hasThreadsLeft = true;
@@ -249,9 +284,8 @@ export class LocalHost implements PipelineHost {
     let count = 0;
     if (this.stored?.flusher.isBehind !== true) return { count, ids: [] };
     for (const { core } of this.pipelines.values()) {
-      const unstored = core.journal?.unstoredItems() ?? [];
       count += core.ledger.inFlight;
-      for (const item of unstored) {
+      for (const item of core.keeper.unstoredItems()) {
         if (item.isFinal) count++;
         if (ids.size < IDS_NAMED) ids.add(item.id);
       }

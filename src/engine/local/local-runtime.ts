@@ -28,18 +28,27 @@ import type { StageSpec } from '../definition/stage-spec.ts';
 import { settingsOf, Tuning } from '../definition/tuning.ts';
 import { Durable, type StoredControl, type StoredStages, type StoreLink } from '../durable/durable.ts';
 import { type Recovered, recover } from '../durable/recovery.ts';
-import { Answers, RecentAnswers, StoredAnswers } from '../feeds/answers.ts';
+import { StoredAnswers } from '../durable/stored-answers.ts';
+import { Answers, RecentAnswers } from '../feeds/answers.ts';
 import { Feeding } from '../feeds/feeding.ts';
 import { Feeds } from '../feeds/feeds.ts';
 import { waitForItems } from '../feeds/item-wait.ts';
 import { Runs } from '../feeds/runs.ts';
 import { Core, type CoreOptions, type Identity } from '../flow/core.ts';
 import type { Stage } from '../model/model.ts';
+import { waitWithin } from '../time/waited.ts';
+import { AnswerGate } from './answer-gate.ts';
+import { LiveReads } from './reads.ts';
+import { StoredReads } from './stored-reads.ts';
 import { Views } from './views.ts';
 
-/** A pipeline in this process: worker loops and priority queues here, its items in memory, or in a store that is tied to it. */
+/**
+ * A pipeline in this process: worker loops and priority queues here, its items in memory, or in a store that is tied to it. Each method of the
+ * contract is a line here, and says how its answer is told: see {@link AnswerGate}.
+ */
 export class LocalRuntime implements PipelineRuntime {
-  definition: PipelineDefinition;
+  /** As it was given last, stored or not. */
+  current: PipelineDefinition;
   readonly core: Core;
   readonly operations: Operations;
   readonly views: Views;
@@ -49,6 +58,8 @@ export class LocalRuntime implements PipelineRuntime {
   private readonly runs: Runs;
   private readonly feedsOf: Feeds;
   private readonly tuning: Tuning;
+  private readonly live: LiveReads;
+  readonly gate: AnswerGate;
   readonly durable: Durable | null = null;
   /** Of a pipeline whose definition stands in a file: what the file said last. */
   source: PipelineDefinition | null = null;
@@ -59,7 +70,7 @@ export class LocalRuntime implements PipelineRuntime {
 
   /** With a `link`, everything is kept in its store, and what is there already goes on: see {@link LocalRuntime.recover}. */
   constructor(definition: PipelineDefinition, options: CoreOptions, link?: StoreLink) {
-    this.definition = definition;
+    this.current = definition;
     const identity = link?.facts ? identityFrom(link.facts) : newIdentity(options);
     this.core = new Core(link === undefined ? options : { ...options, identity });
     this.lifecycle = new Lifecycle(this.core);
@@ -70,8 +81,12 @@ export class LocalRuntime implements PipelineRuntime {
     const { clock } = options.ports;
     if (link !== undefined) {
       this.durable = new Durable(this.core, link, identity, {
-        definition: () => ({ definition: this.definition, source: this.source }),
+        definition: () => ({ definition: this.current, source: this.source }),
         control: () => this.control(),
+        operated: () => {
+          const { definition, workers, secrets } = this.live.describe();
+          return { definition, workers, secrets, ...this.control() };
+        },
       });
     }
     const { durable } = this;
@@ -79,6 +94,16 @@ export class LocalRuntime implements PipelineRuntime {
     this.feedsOf = new Feeds(this.core, this.operations);
     this.feeding = new Feeding(this.core, answers);
     this.runs = new Runs(this.core, this.lifecycle, this.feedsOf, answers);
+    this.live = new LiveReads(this.core, this.views, this.feedsOf, this.operations, () => ({
+      definition: this.current,
+      overrides: this.tuning.view(),
+    }));
+    this.gate = new AnswerGate(this.core, this.live, durable === null ? null : new StoredReads(durable, this.views));
+  }
+
+  /** As it was given last and is stored. */
+  get definition(): PipelineDefinition {
+    return this.durable?.journal.stored?.operated.definition ?? this.current;
   }
 
   get events(): EventSource {
@@ -89,7 +114,7 @@ export class LocalRuntime implements PipelineRuntime {
   beginStored(): void {
     if (this.durable === null) return;
     this.durable.begin();
-    for (const fact of ['identity', 'definition', 'stages', 'control'] as const) this.core.journal?.touchFact(fact);
+    for (const fact of ['identity', 'definition', 'stages', 'control'] as const) this.core.keeper.touchFact(fact);
   }
 
   /** Takes up what the store has. Nothing runs before {@link LocalRuntime.goOn}. */
@@ -105,7 +130,9 @@ export class LocalRuntime implements PipelineRuntime {
       stage.isPaused = control.pausedStages.includes(stage.name);
     }
     this.lastControl = control;
-    return recover(durable);
+    const found = recover(durable);
+    durable.journal.recovered();
+    return found;
   }
 
   /** Everything is as it was before the restart: it runs, is paused, drains, or is stopped. */
@@ -133,114 +160,170 @@ export class LocalRuntime implements PipelineRuntime {
     );
   }
 
-  async describe(): Promise<PipelineDescription> {
-    const { core } = this;
-    return {
-      definition: this.definition,
-      state: core.state,
-      itemsProcessed: core.ledger.processed,
-      itemsFailed: core.ledger.failed,
-      itemsCancelled: core.ledger.cancelled,
-      itemsInFlight: core.ledger.inFlight,
-      workers: this.views.workerNames(),
-      pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
-      overrides: this.tuning.view(),
-      secrets: [...new Set(core.stages.flatMap((stage) => stage.spec.secrets))].sort(),
-    };
+  describe(): Promise<PipelineDescription> {
+    return this.gate.read((reads) => reads.describe());
   }
 
-  async feed(items: readonly unknown[], request: FeedRequest): Promise<FeedReceipt & Replayable> {
-    const receipt = await this.feeding.feed(items, request);
-    if (this.core.journal !== null) await this.core.promised(receipt.accepted);
-    return receipt;
+  feed(items: readonly unknown[], request: FeedRequest): Promise<FeedReceipt & Replayable> {
+    return this.gate.promise(
+      () => this.feeding.feed(items, request),
+      ({ accepted }) => accepted,
+    );
   }
   openFeed(request: FeedRequest): Promise<FeedWriter> {
-    return this.feeding.open(request);
+    return this.gate.writer(() => this.feeding.open(request));
   }
-  async run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer> {
-    const answer = await this.runs.run(items, request);
-    if (this.core.journal !== null) await this.core.promised(answer.results.length);
-    return answer;
+  run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer> {
+    return this.gate.promise(
+      () => this.runs.run(items, request),
+      ({ results }) => results.length,
+    );
   }
   gauge(request: RunRequest): (items: readonly unknown[]) => void {
     const mayWait = Boolean(request.waitSeconds) || request.idempotency !== undefined;
     return this.core.admission.gauge(request, mayWait);
   }
   openRun(request: RunRequest, items?: readonly unknown[]): Promise<RunStream> {
-    return this.runs.open(request, items);
+    return this.gate.stream(() => this.runs.open(request, items), request, items !== undefined);
   }
 
-  async feeds(query: FeedsQuery): Promise<Page<FeedView>> {
-    return this.feedsOf.list(query);
+  feeds(query: FeedsQuery): Promise<Page<FeedView>> {
+    return this.gate.read((reads) => reads.feeds(query));
   }
-  async feedMaker(feedId: string): Promise<string | null> {
-    return this.feedsOf.makerOf(feedId);
+  feedMaker(feedId: string): Promise<string | null> {
+    return this.gate.read((reads) => reads.feedMaker(feedId));
   }
-  async feedView(feedId: string): Promise<FeedView> {
-    return this.feedsOf.view(feedId);
+  feedView(feedId: string): Promise<FeedView> {
+    return this.gate.read((reads) => reads.feedView(feedId));
   }
-  async feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>> {
-    return this.feedsOf.results(feedId, query);
+  feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>> {
+    return this.gate.read((reads) => reads.feedResults(feedId, query));
   }
   followFeed(feedId: string, query: FollowQuery): AsyncIterable<readonly PipelineResult[]> {
-    return this.feedsOf.follow(feedId, query);
+    return this.gate.follow((reads) => reads.feedMaker(feedId), this.feedsOf.follow(feedId, query), query.signal);
   }
-  async waitForFeed(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }> {
-    return this.kept(await this.feedsOf.wait(feedId, query));
+  waitForFeed(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }> {
+    return this.gate.wait(
+      query,
+      () => this.feedsOf.wait(feedId, query),
+      (stored) => {
+        const feed = stored.feedView(feedId);
+        return { done: feed.done, feed };
+      },
+    );
   }
-  async cancelFeed(feedId: string): Promise<number> {
-    return this.kept(await this.feedsOf.cancel(feedId));
+  cancelFeed(feedId: string): Promise<number> {
+    return this.gate.promise(() => this.feedsOf.cancel(feedId));
   }
-  async retryFeed(feedId: string): Promise<number> {
-    return this.kept(await this.feedsOf.retry(feedId));
+  retryFeed(feedId: string): Promise<number> {
+    return this.gate.promise(() => this.feedsOf.retry(feedId));
   }
-  async waitForItems(query: ItemsWaitQuery): Promise<WaitReply> {
-    return this.kept(await waitForItems(this.core, query));
-  }
-
-  async start(): Promise<void> {
-    await this.kept(this.lifecycle.start());
-  }
-  async pause(): Promise<void> {
-    await this.kept(this.lifecycle.pause());
-  }
-  async resume(): Promise<void> {
-    await this.kept(this.lifecycle.resume());
-  }
-  async pauseStage(stage: string): Promise<void> {
-    await this.kept(this.lifecycle.pauseStage(stage));
-  }
-  async resumeStage(stage: string): Promise<void> {
-    await this.kept(this.lifecycle.resumeStage(stage));
+  waitForItems(query: ItemsWaitQuery): Promise<WaitReply> {
+    return this.gate.wait(
+      query,
+      () => waitForItems(this.core, query),
+      (stored) => stored.itemsNow(query),
+    );
   }
 
-  /** What is answered is stored before, when there is a store and it can be written. */
-  private async kept<T>(answer: T): Promise<T> {
-    if (this.core.journal !== null) await this.core.settled();
-    return answer;
+  start(): Promise<void> {
+    return this.gate.promise(() => this.lifecycle.start());
+  }
+  pause(): Promise<void> {
+    return this.gate.promise(() => this.lifecycle.pause());
+  }
+  resume(): Promise<void> {
+    return this.gate.promise(() => this.lifecycle.resume());
+  }
+  pauseStage(stage: string): Promise<void> {
+    return this.gate.promise(() => this.lifecycle.pauseStage(stage));
+  }
+  resumeStage(stage: string): Promise<void> {
+    return this.gate.promise(() => this.lifecycle.resumeStage(stage));
+  }
+  join(timeoutSeconds?: number): Promise<{ done: boolean; stats: PipelineStats }> {
+    return this.gate.begin(
+      { timeoutSeconds },
+      () => this.joined(timeoutSeconds),
+      (stored) => ({ done: false, stats: stored.stats() }),
+    );
+  }
+  shutdown(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
+    return this.gate.promise(() => this.stop(mode, timeoutSeconds));
+  }
+  tune(stage: string, tuning: StageTuning): Promise<StageTuned> {
+    return this.gate.promise(() => this.tuneNow(stage, tuning));
+  }
+  untune(stage: string): Promise<StageTuned> {
+    return this.gate.promise(() => this.untuneNow(stage));
   }
 
-  async join(timeoutSeconds?: number): Promise<{ done: boolean; stats: PipelineStats }> {
-    const joined = this.lifecycle.join().then(() => true);
-    if (timeoutSeconds === undefined) return this.kept({ done: await joined, stats: this.views.stats() });
+  stats(): Promise<PipelineStats> {
+    return this.gate.read((reads) => reads.stats());
+  }
+  workerNames(): Promise<Record<string, string[]>> {
+    return this.gate.read((reads) => reads.workerNames());
+  }
+  workerStates(): Promise<Record<string, WorkerState>> {
+    return this.gate.read((reads) => reads.workerStates());
+  }
+  /** As they are now: no store keeps them. */
+  async workerMetrics(): Promise<Record<string, WorkerMetrics>> {
+    return this.views.workerMetrics();
+  }
+  snapshot(): Promise<DashboardSnapshot> {
+    return this.gate.read((reads) => reads.snapshot());
+  }
+  errors(): Promise<ErrorSummary> {
+    return this.gate.read((reads) => reads.errors());
+  }
+
+  results(query: ResultsQuery): Promise<Page<PipelineResult>> {
+    return this.gate.read((reads) => reads.results(query));
+  }
+  items(query: ItemsQuery): Promise<Page<ItemSummary>> {
+    return this.gate.read((reads) => reads.items(query));
+  }
+  item(itemId: string): Promise<ItemDetail> {
+    return this.gate.read((reads) => reads.item(itemId));
+  }
+  cancelItem(itemId: string): Promise<ItemSummary> {
+    return this.gate.promise(() => this.views.summary(this.operations.cancel(itemId)));
+  }
+  retryItem(itemId: string, fromStage?: string): Promise<ItemSummary> {
+    return this.gate.promise(() => this.views.summary(this.operations.retry(itemId, fromStage)));
+  }
+  retryFailed(query: { stage?: string; errorType?: string; feedId?: string }): Promise<number> {
+    return this.gate.promise(() => this.operations.retryFailed(query));
+  }
+
+  // From here on, what is done and not told: whoever calls it answers for it.
+
+  /** Of a new one: it begins to run. */
+  begin(): void {
+    this.lifecycle.start();
+  }
+
+  /** Ends it, whether that can be stored or not. */
+  stop(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
+    return this.ending.shutdown(mode, timeoutSeconds);
+  }
+
+  /** As it is now, stored or not. */
+  describeNow(): PipelineDescription {
+    return this.live.describe();
+  }
+
+  private async joined(timeoutSeconds: number | undefined): Promise<{ done: boolean; stats: PipelineStats }> {
     const { dues, time } = this.core;
-    const { promise: late, resolve: tooLate } = Promise.withResolvers<false>();
-    const limit = dues.add(time.tick() + timeoutSeconds * 1000, () => tooLate(false));
-    try {
-      const done = await Promise.race([joined, late]);
-      return await this.kept({ done, stats: this.views.stats() });
-    } finally {
-      dues.cancel(limit);
-      // The draining goes on; when a shutdown cuts it short, nobody waits here any more.
-      joined.catch(() => undefined);
-    }
+    const joined = this.lifecycle.join();
+    const waited = await waitWithin(joined, { timeoutSeconds }, time, dues);
+    // The draining goes on; when a shutdown cuts it short, nobody waits here any more.
+    joined.catch(() => undefined);
+    return { done: waited.is === 'done', stats: this.views.stats() };
   }
 
-  async shutdown(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
-    return this.kept(await this.ending.shutdown(mode, timeoutSeconds));
-  }
-
-  async tune(name: string, tuning: StageTuning): Promise<StageTuned> {
+  private tuneNow(name: string, tuning: StageTuning): StageTuned {
     const stage = this.operations.stage(name);
     const defined = this.defined(name);
     const { others, most } = this.core.options.workerRoom?.() ?? { others: 0, most: Number.POSITIVE_INFINITY };
@@ -249,16 +332,16 @@ export class LocalRuntime implements PipelineRuntime {
     const roomFault = (workers: number): string | null =>
       workers <= before || workers + rest <= most ? null : wordsFor(workers, rest, most, 'stages and pipelines');
     this.operations.settle(stage, this.tuning.change(defined, tuning, roomFault));
-    this.core.journal?.touchFact('control');
-    return this.kept(this.tuned(name));
+    this.core.keeper.touchFact('control');
+    return this.tuned(name);
   }
 
-  async untune(name: string): Promise<StageTuned> {
+  private untuneNow(name: string): StageTuned {
     const stage = this.operations.stage(name);
     this.tuning.drop(name);
     this.operations.settle(stage, this.defined(name));
-    this.core.journal?.touchFact('control');
-    return this.kept(this.tuned(name));
+    this.core.keeper.touchFact('control');
+    return this.tuned(name);
   }
 
   /**
@@ -274,7 +357,7 @@ export class LocalRuntime implements PipelineRuntime {
     if (this.lifecycle.isShuttingDown) throw new SluiceError('invalid-state', 'the pipeline is being shut down');
     const nameBefore = renamedStages(core, definition.stages);
     const specs = definition.stages.map((stage) => specOf(this.tuning.effective(stage, nameBefore.get(stage.name))));
-    this.definition = definition;
+    this.current = definition;
     this.isPlaceholder = false;
     Object.assign(core.options, bounds);
     core.index.retain(bounds.retention);
@@ -283,15 +366,15 @@ export class LocalRuntime implements PipelineRuntime {
     for (const stage of before) if (stage.isRemoved) this.durable?.keepFormer(stage);
     this.tuning.follow(definition.stages, nameBefore);
     core.admission.resize(bounds.backlogCapacity);
-    for (const fact of ['definition', 'stages', 'control'] as const) core.journal?.touchFact(fact);
+    for (const fact of ['definition', 'stages', 'control'] as const) core.keeper.touchFact(fact);
     return outcome;
   }
 
   /** How many workers it counts with among all that there may be; with another definition, if one is given. */
-  workersClaimed(definition = this.definition): number {
+  workersClaimed(definition = this.current): number {
     const { core, tuning } = this;
-    if (this.isPlaceholder && definition === this.definition) return core.held;
-    const nameBefore = definition === this.definition ? new Map<string, string>() : renamedStages(core, definition.stages);
+    if (this.isPlaceholder && definition === this.current) return core.held;
+    const nameBefore = definition === this.current ? new Map<string, string>() : renamedStages(core, definition.stages);
     const stays = new Set<Stage>();
     let claimed = 0;
     for (const defined of definition.stages) {
@@ -306,67 +389,12 @@ export class LocalRuntime implements PipelineRuntime {
   }
 
   private defined(stage: string): StageDefinition {
-    return this.definition.stages.find(({ name }) => name === stage) as StageDefinition;
+    return this.current.stages.find(({ name }) => name === stage) as StageDefinition;
   }
 
   private tuned(stage: string): StageTuned {
     const { spec } = this.operations.stage(stage);
     return { stage, effective: settingsOf(spec.definition), defined: settingsOf(this.defined(stage)) };
-  }
-
-  async stats(): Promise<PipelineStats> {
-    return this.kept(this.views.stats());
-  }
-  async workerNames(): Promise<Record<string, string[]>> {
-    return this.views.workerNames();
-  }
-  async workerStates(): Promise<Record<string, WorkerState>> {
-    return this.views.workerStates();
-  }
-  async workerMetrics(): Promise<Record<string, WorkerMetrics>> {
-    return this.views.workerMetrics();
-  }
-  async snapshot(): Promise<DashboardSnapshot> {
-    return this.kept(this.views.snapshot());
-  }
-  async errors(): Promise<ErrorSummary> {
-    return this.views.errors();
-  }
-
-  async results(query: ResultsQuery): Promise<Page<PipelineResult>> {
-    this.core.time.tick();
-    this.core.index.retireAged();
-    if (!this.core.options.collectResults && query.status === 'completed')
-      return { rows: [], next: null, retired: this.core.index.retired };
-    const page = this.core.index.results(query, this.rangeOf(query.feedId));
-    return { ...page, rows: page.rows.map((item) => item.toResult()) };
-  }
-
-  async items(query: ItemsQuery): Promise<Page<ItemSummary>> {
-    this.core.time.tick();
-    this.core.index.retireAged();
-    const page = this.core.index.items(query, this.rangeOf(query.feedId));
-    return { ...page, rows: page.rows.map((item) => this.views.summary(item)) };
-  }
-
-  async item(itemId: string): Promise<ItemDetail> {
-    this.core.time.tick();
-    this.core.index.retireAged();
-    return this.views.detail(this.operations.find(itemId));
-  }
-  async cancelItem(itemId: string): Promise<ItemSummary> {
-    return this.kept(this.views.summary(this.operations.cancel(itemId)));
-  }
-  async retryItem(itemId: string, fromStage?: string): Promise<ItemSummary> {
-    return this.kept(this.views.summary(this.operations.retry(itemId, fromStage)));
-  }
-  async retryFailed(query: { stage?: string; errorType?: string; feedId?: string }): Promise<number> {
-    return this.kept(await this.operations.retryFailed(query));
-  }
-
-  /** Where the items of a feed are; undefined when it is not known any more. */
-  private rangeOf(feedId: string | undefined) {
-    return feedId === undefined ? undefined : this.core.feeds.find(feedId);
   }
 }
 

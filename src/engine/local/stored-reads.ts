@@ -1,0 +1,380 @@
+import type { FeedView, WaitReply } from '../../schemas/feed.ts';
+import type { ItemDetail, ItemError, ItemStatus, ItemSummary, PipelineResult, WaitingFor } from '../../schemas/item.ts';
+import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerState } from '../../schemas/stats.ts';
+import { SluiceError } from '../contract/errors.ts';
+import type { FeedResultsQuery, FeedsQuery, ItemsWaitQuery } from '../contract/requests.ts';
+import type { ItemsQuery, Page, PipelineDescription, ResultsQuery } from '../contract/runtime.ts';
+import type { Durable } from '../durable/durable.ts';
+import type { Stored } from '../durable/journal.ts';
+import { itemsNotFound } from '../feeds/item-wait.ts';
+import { FAILURES_LISTED, newestFailures } from '../flow/error-tally.ts';
+import { generatedId, NO_METADATA } from '../model/model.ts';
+import { GONE, STATUS_CODES, type StoredFeed, type StoredItem, type StoredPage, type Texts } from '../store.ts';
+import { DOCUMENT_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
+import type { Reads } from './reads.ts';
+import type { Views } from './views.ts';
+
+const STATUSES = Object.keys(STATUS_CODES) as ItemStatus[];
+const FINAL = [STATUS_CODES.completed, STATUS_CODES.failed, STATUS_CODES.cancelled];
+
+/** The feeds that the store has, as of one flush. */
+interface Listed {
+  of: Stored;
+  byId: Map<string, StoredFeed>;
+  inOrder: StoredFeed[];
+}
+
+/**
+ * A pipeline as its store has it, which is what a restart would find: rows of the store, and the numbers as of the last flush that it took. Rates,
+ * what a worker is at, and why a queued item waits are as they are now. While nothing of the pipeline is stored, it is not there.
+ */
+export class StoredReads implements Reads {
+  private readonly durable: Durable;
+  private readonly live: Views;
+  private listed: Listed | null = null;
+
+  constructor(durable: Durable, live: Views) {
+    this.durable = durable;
+    this.live = live;
+  }
+
+  describe(): PipelineDescription {
+    const { operated, figures } = this.stored;
+    const { fed, processed, failed, cancelled } = figures.counters;
+    return {
+      ...operated,
+      itemsProcessed: processed,
+      itemsFailed: failed,
+      itemsCancelled: cancelled,
+      itemsInFlight: fed - processed - failed - cancelled,
+    };
+  }
+
+  stats(): PipelineStats {
+    const { counters, loads } = this.stored.figures;
+    const { fed, processed, failed, cancelled, lastEvent } = counters;
+    const { throughputPerSecond, latencySeconds, bottleneck, handlersIgnoringSignal } = this.live.stats();
+    const queueSizes: Record<string, number> = {};
+    const stageStats: Record<string, StageStats> = {};
+    let queued = 0;
+    let retrying = 0;
+    for (const [i, { name, waiting, parked, inProgress }] of loads.entries()) {
+      const [, completed, failedThere, skipped, retried] = counters.stages[i] as (typeof counters.stages)[number];
+      queueSizes[name] = waiting;
+      stageStats[name] = {
+        stageName: name,
+        pendingItems: waiting + parked,
+        inProgressItems: inProgress,
+        completedItems: completed,
+        failedItems: failedThere,
+        skippedItems: skipped,
+        retriedItems: retried,
+      };
+      queued += waiting;
+      retrying += parked;
+    }
+    const itemsInFlight = fed - processed - failed - cancelled;
+    return {
+      itemsProcessed: processed,
+      itemsFailed: failed,
+      itemsCancelled: cancelled,
+      itemsFed: fed,
+      itemsInFlight,
+      queueSizes,
+      stageStats,
+      statusCounts: {
+        queued,
+        in_progress: itemsInFlight - queued - retrying,
+        completed: processed,
+        failed,
+        retrying,
+        skipped: 0,
+        cancelled,
+      },
+      throughputPerSecond,
+      latencySeconds,
+      bottleneck,
+      etaSeconds: itemsInFlight === 0 ? 0 : throughputPerSecond === 0 ? null : itemsInFlight / throughputPerSecond,
+      handlersIgnoringSignal,
+      asOf: `${this.durable.core.events.epoch}-${lastEvent}`,
+    };
+  }
+
+  workerNames(): Record<string, string[]> {
+    return this.stored.operated.workers;
+  }
+
+  /** As they are now, without naming an item that is not stored. */
+  workerStates(): Record<string, WorkerState> {
+    const { core, shelf } = this.durable;
+    const states = this.live.workerStates();
+    for (const stage of core.allStages) {
+      for (const { name, item } of stage.workers) {
+        const state = states[name];
+        if (item !== null && state !== undefined && shelf.bySequence(item.sequenceId, 'none') === undefined) state.currentItemId = null;
+      }
+    }
+    return states;
+  }
+
+  snapshot(): DashboardSnapshot {
+    const { time } = this.durable.core;
+    const pipelineStats = this.stats();
+    return {
+      workerStates: this.workerStates(),
+      workerMetrics: this.live.workerMetrics(),
+      pipelineStats,
+      errorSummary: this.errors(),
+      timestamp: time.instant(time.tick()),
+      asOf: pipelineStats.asOf,
+    };
+  }
+
+  errors(): ErrorSummary {
+    const { failed, byType, byStage } = this.stored.figures.counters;
+    const failures = this.durable.shelf.failures(FAILURES_LISTED).map((row) => {
+      const { message, type, stage, attempts } = errorOf(row) as ItemError;
+      return { itemId: this.idOf(row), error: message, errorType: type, stage, attempts, timestamp: instantOf(row.updated) };
+    });
+    return {
+      totalFailed: failed,
+      errorsByType: Object.fromEntries(byType),
+      errorsByStage: Object.fromEntries(byStage),
+      failedItems: newestFailures(failures),
+    };
+  }
+
+  results({ status, feedId, after, limit }: ResultsQuery): Page<PipelineResult> {
+    const { definition } = this.stored.operated;
+    if (!definition.collectResults && status === 'completed') return { rows: [], next: null, retired: this.retired };
+    const statuses = status === 'all' ? FINAL : [STATUS_CODES[status]];
+    return this.page({ statuses, stage: undefined, feedId, after, limit, texts: 'results' }, (row) => this.resultOf(row));
+  }
+
+  items({ status, stage, feedId, after, limit }: ItemsQuery): Page<ItemSummary> {
+    const statuses = status === undefined ? null : status.map((name) => STATUS_CODES[name]);
+    return this.page({ statuses, stage, feedId, after, limit, texts: 'none' }, (row) => this.summaryOf(row));
+  }
+
+  item(id: string): ItemDetail {
+    const { core } = this.durable;
+    const row = this.rowOf(id, 'all');
+    if (row === undefined) throw new SluiceError('item-not-found', `no item "${id}"`);
+    const history = core.events.history({ lastEvent: row.last_event });
+    const summary = this.summaryOf(row);
+    return {
+      ...summary,
+      worker: summary.status === 'in_progress' ? (history.events.at(-1)?.worker ?? null) : null,
+      value: valueIn(row),
+      metadata: metadataOf(row),
+      acceptedAt: instantOf(row.accepted),
+      waitingFor: this.waitsFor(row, summary),
+      history: history.events,
+      historyTruncated: history.truncated,
+    };
+  }
+
+  feeds({ after, limit, maker }: FeedsQuery): Page<FeedView> {
+    const all = this.feedList().inOrder.filter((row) => row.ordinal > after && (maker === undefined || row.maker === maker));
+    const shown = all.slice(0, limit);
+    return {
+      rows: shown.map((row) => this.viewOf(row)),
+      next: all.length > limit ? (shown.at(-1) as StoredFeed).ordinal : null,
+      retired: this.stored.figures.counters.forgottenFeeds,
+    };
+  }
+
+  feedMaker(feedId: string): string | null {
+    return this.feed(feedId).maker;
+  }
+
+  feedView(feedId: string): FeedView {
+    return this.viewOf(this.feed(feedId));
+  }
+
+  feedResults(feedId: string, query: FeedResultsQuery): Page<PipelineResult> {
+    this.feed(feedId);
+    return this.results({ ...query, feedId });
+  }
+
+  /** Which of these items have ended, and how. Throws `item-not-found`. */
+  itemsNow({ itemIds, maker }: ItemsWaitQuery): WaitReply {
+    const ids = [...new Set(itemIds)];
+    const { options } = this.durable.core;
+    const rows = new Map(ids.map((id) => [id, this.rowOf(id, 'none')]));
+    const isKnown = (row: StoredItem | undefined): boolean =>
+      row !== undefined && (maker === undefined || this.durable.shelf.feed(row.feed)?.maker === maker);
+    const unknown = ids.filter((id) => !isKnown(rows.get(id)));
+    if (unknown.length > 0) throw itemsNotFound(unknown);
+    const done: PipelineResult[] = [];
+    const pending: string[] = [];
+    const omitted: string[] = [];
+    let left = options.documentCharacters ?? DOCUMENT_CHARACTERS;
+    for (const [id, row] of rows as Map<string, StoredItem>) {
+      if (!FINAL.some((status) => status === row.status)) pending.push(id);
+      else if (left <= 0) omitted.push(id);
+      else {
+        done.push(this.resultOf(this.rowOf(id, 'all') as StoredItem));
+        left -= row.size;
+      }
+    }
+    return { done, pending, ...(omitted.length === 0 ? {} : { omitted }) };
+  }
+
+  private get stored(): Stored {
+    const { journal, core } = this.durable;
+    if (journal.stored === null) throw new SluiceError('pipeline-not-found', `no pipeline "${core.id}"`);
+    return journal.stored;
+  }
+
+  private get retired(): number {
+    return this.stored.figures.counters.retired;
+  }
+
+  private page<T>(
+    query: { statuses: number[] | null; stage: string | undefined; feedId: string | undefined; after: number; limit: number; texts: Texts },
+    toView: (row: StoredItem) => T,
+  ): Page<T> {
+    const { retired } = this;
+    const { statuses, stage, feedId, after, limit, texts } = query;
+    const feed = feedId === undefined ? null : this.feedList().byId.get(feedId)?.ordinal;
+    if (feed === undefined) return { rows: [], next: null, retired };
+    const { core, shelf } = this.durable;
+    const found: StoredPage = shelf.page({
+      statuses,
+      stages: stage === undefined ? null : this.stageNumbers(stage),
+      feed,
+      after,
+      last: Number.MAX_SAFE_INTEGER,
+      limit,
+      characters: core.options.pageCharacters ?? PAGE_CHARACTERS,
+      texts,
+    });
+    return { rows: found.rows.map(toView), next: found.isAll ? null : (found.rows.at(-1) as StoredItem).seq, retired };
+  }
+
+  private rowOf(id: string, texts: Texts): StoredItem | undefined {
+    const { items, shelf } = this.durable;
+    const row = shelf.byId(id, texts);
+    if (row !== undefined || !id.startsWith(items.prefix)) return row;
+    const sequenceId = Number(id.slice(items.prefix.length + 1));
+    if (!Number.isSafeInteger(sequenceId) || id !== generatedId(items.prefix, sequenceId)) return undefined;
+    const generated = shelf.bySequence(sequenceId, texts);
+    return generated?.id === null && generated.status !== GONE ? generated : undefined;
+  }
+
+  private idOf({ id, seq }: StoredItem): string {
+    return id ?? generatedId(this.durable.items.prefix, seq);
+  }
+
+  private feedIdOf({ feed }: StoredItem): string {
+    return this.durable.shelf.feed(feed)?.id ?? `feed ${feed}`;
+  }
+
+  private resultOf(row: StoredItem): PipelineResult {
+    const error = errorOf(row);
+    return {
+      id: this.idOf(row),
+      value: error === null ? valueIn(row) : null,
+      sequenceId: row.seq,
+      metadata: metadataOf(row),
+      error,
+      feedId: this.feedIdOf(row),
+    };
+  }
+
+  private summaryOf(row: StoredItem): ItemSummary {
+    return {
+      id: this.idOf(row),
+      sequenceId: row.seq,
+      feedId: this.feedIdOf(row),
+      status: STATUSES[row.status] as ItemStatus,
+      stage: this.stageName(row.stage),
+      worker: null,
+      priority: row.priority,
+      attempts: row.attempts,
+      updatedAt: instantOf(row.updated),
+      error: errorOf(row),
+    };
+  }
+
+  private waitsFor({ due, stage: no }: StoredItem, { status, stage }: ItemSummary): WaitingFor | null {
+    if (status === 'retrying' && due !== null) return { reason: 'retry', until: instantOf(due) };
+    if (status !== 'queued') return null;
+    return { reason: this.durable.stageOf(no).isOpen ? 'workers' : 'paused', stage };
+  }
+
+  /** As the store calls it: a new name may not be stored yet. */
+  private stageName(no: number): string {
+    const { counters, loads } = this.stored.figures;
+    const at = counters.stages.findIndex(([candidate]) => candidate === no);
+    return at < 0 ? this.durable.stageOf(no).name : (loads[at] as (typeof loads)[number]).name;
+  }
+
+  private stageNumbers(name: string): number[] {
+    const { counters, loads } = this.stored.figures;
+    const there = counters.stages.filter((_, i) => loads[i]?.name === name).map(([no]) => no);
+    const former = [...this.durable.formerStages].filter((stage) => stage.name === name).map((stage) => stage.no);
+    return [...there, ...former];
+  }
+
+  /** Nothing changes there between two flushes, however often it is asked for. */
+  private feedList(): Listed {
+    const { stored } = this;
+    if (this.listed?.of !== stored) {
+      const inOrder = this.durable.shelf.feeds();
+      this.listed = { of: stored, inOrder, byId: new Map(inOrder.map((row) => [row.id, row])) };
+    }
+    return this.listed;
+  }
+
+  private feed(feedId: string): StoredFeed {
+    const row = this.feedList().byId.get(feedId);
+    if (row === undefined) throw new SluiceError('feed-not-found', `no feed "${feedId}"`);
+    return row;
+  }
+
+  private viewOf(row: StoredFeed): FeedView {
+    const { core } = this.durable;
+    const { id, accepted, completed, failed, cancelled, duplicates } = row;
+    const live = core.feeds.byOrdinal(row.ordinal);
+    const unfinished = accepted - completed - failed - cancelled;
+    const held = core.allStages.flatMap((stage) => stage.workers).filter(({ item }) => item?.feed.ordinal === row.ordinal).length;
+    const inProgress = Math.min(held, unfinished);
+    const rate = live?.perSecond(core.time.tick()) ?? 0;
+    // One that is still being sent when a process ends is sent no more.
+    const done = unfinished === 0 && live?.isOpen !== true;
+    return {
+      feedId: id,
+      createdAt: instantOf(row.created),
+      total: accepted,
+      queued: unfinished - inProgress,
+      inProgress,
+      completed,
+      failed,
+      cancelled,
+      duplicates,
+      done,
+      throughputPerSecond: rate,
+      etaSeconds: done ? 0 : unfinished === 0 || rate === 0 ? null : unfinished / rate,
+    };
+  }
+}
+
+/** An empty text stands for undefined. */
+function valueIn({ value, fed }: StoredItem): unknown {
+  const text = value ?? fed;
+  return text === null || text === '' ? undefined : JSON.parse(text);
+}
+
+function metadataOf({ metadata }: StoredItem) {
+  return metadata === null ? NO_METADATA : JSON.parse(metadata);
+}
+
+function errorOf({ error }: StoredItem): ItemError | null {
+  return error === null ? null : (JSON.parse(error) as ItemError);
+}
+
+function instantOf(wall: number): string {
+  return new Date(wall).toISOString();
+}
