@@ -2,14 +2,25 @@
 export const JSON_DEPTH_MAX = 64;
 
 /**
+ * Whether strings and keys of a JSON text can be nothing but what they seem to be: no escape that could spell a lone surrogate or a name, and
+ * none of the names that {@link guardJson} refuses. The text itself has no lone surrogate, since it was decoded from UTF-8.
+ */
+export function isPlainText(text: string): boolean {
+  return !text.includes('\\u') && !text.includes('__proto__') && !text.includes('prototype');
+}
+
+/**
  * Looks for what JSON.parse lets through and Sluice refuses: nesting over {@link JSON_DEPTH_MAX}, numbers that overflowed to
  * Infinity, lone surrogates (they cannot be written as UTF-8), and keys that would poison a prototype.
  *
  * Level by level with two arrays, never recursive: the input may be nested as deep as it likes.
  *
+ * `isPlain`: what {@link isPlainText} says of the text, or a longer one, that the value was parsed from. Then only depth and numbers are looked at.
+ *
  * @returns what is wrong, to stand after "The body" or "The line"; null when nothing is.
  */
-export function guardJson(value: unknown): string | null {
+export function guardJson(value: unknown, isPlain = false): string | null {
+  if (isPlain && isTame(value, 0)) return null;
   let level: object[] = [];
   const rootFault = check(value, level);
   if (rootFault !== null) return rootFault;
@@ -23,6 +34,20 @@ export function guardJson(value: unknown): string | null {
     level = next;
   }
   return null;
+}
+
+/** Whether it is not too deep and its numbers are finite. */
+function isTame(value: unknown, depth: number): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth === JSON_DEPTH_MAX) return false;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isTame(value[i], depth + 1)) return false;
+    return true;
+  }
+  // What JSON.parse makes has no members but its own.
+  for (const key in value) if (!isTame((value as Record<string, unknown>)[key], depth + 1)) return false;
+  return true;
 }
 
 function check(value: unknown, next: object[]): string | null {

@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { guardJson, JSON_DEPTH_MAX } from '../../src/schemas/json-guard.ts';
+import { guardJson, isPlainText, JSON_DEPTH_MAX } from '../../src/schemas/json-guard.ts';
 
+const SEED = Number(process.env.SEED ?? 20261126);
 const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels));
 
 describe('guardJson', () => {
@@ -32,5 +34,32 @@ describe('guardJson', () => {
     expect(guardJson(JSON.parse('{"a":{"__proto__":{}}}'))).toMatch(/__proto__/);
     expect(guardJson(JSON.parse('{"constructor":{"prototype":{}}}'))).toMatch(/constructor/);
     expect(guardJson(JSON.parse('{"constructor":"Ada","b":"__proto__"}'))).toBeNull();
+  });
+
+  it('says the same of a plain text, for which it looks at less', () => {
+    const word = fc.constantFrom('a', '__proto__', 'constructor', 'prototype', 'id', '\ud83d', '\u0001', 'é');
+    const value = fc.letrec((tie) => ({
+      node: fc.oneof(
+        { depthSize: 'medium' },
+        fc.constantFrom<unknown>(1, null, true, 1e308),
+        word,
+        fc.array(tie('node'), { maxLength: 4 }),
+        fc.array(fc.tuple(word, tie('node')), { maxLength: 4 }).map((members) => ({ members })),
+      ),
+    })).node;
+    const text = (node: unknown): string => {
+      if (Array.isArray(node)) return `[${node.map(text).join(',')}]`;
+      if (typeof node !== 'object' || node === null) return node === 1e308 ? '1e999' : JSON.stringify(node);
+      const { members } = node as { members: [string, unknown][] };
+      return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${text(member)}`).join(',')}}`;
+    };
+    fc.assert(
+      fc.property(value, (node) => {
+        const json = text(node);
+        const parsed: unknown = JSON.parse(json);
+        expect(guardJson(parsed, isPlainText(json))).toBe(guardJson(parsed));
+      }),
+      { seed: SEED, numRuns: 5000 },
+    );
   });
 });

@@ -7,6 +7,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ClientGoneError, type NdjsonOptions, readNdjson } from '../../src/http/bodies/ndjson-reader.ts';
+import { guardJson } from '../../src/schemas/json-guard.ts';
 import { createManualClock } from './sse-harness.ts';
 
 setFlagsFromString('--expose-gc');
@@ -91,6 +92,32 @@ describe('lines', () => {
         },
       ),
     );
+  });
+});
+
+describe('a line that the guard refuses', () => {
+  const LINES = [
+    '{"__proto__":1}',
+    '{"\\u005f_proto__":1}',
+    '{"\\u005f\\u005fproto\\u005f\\u005f":{}}',
+    '{"constructor":{"prototype":1}}',
+    '{"constructor":{"proto\\u0074ype":1}}',
+    '{"c\\u006fnstructor":{"prototype":1}}',
+    '["\\ud83d"]',
+    '{"\\udc00":1}',
+    '[1e999]',
+    '{"a":{"b":-1e309}}',
+    `[${'9'.repeat(400)}]`,
+    `${'['.repeat(65)}${']'.repeat(65)}`,
+    `${'{"a":'.repeat(64)}[]${'}'.repeat(64)}`,
+    '1e999',
+  ];
+
+  it.each(LINES)('is refused among plain ones: %s', async (text) => {
+    const fault = guardJson(JSON.parse(text)) as string;
+    const { items, error } = await read([`{"a":1}\n${text}\n{"a":2}\n`]);
+    expect(items).toEqual([{ a: 1 }]);
+    expect((error as Error).message).toBe(`Line 2 ${fault}.`);
   });
 });
 

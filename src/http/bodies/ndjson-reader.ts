@@ -11,7 +11,7 @@
 import type { Readable } from 'node:stream';
 import { SluiceError } from '../../engine/index.ts';
 import { type Clock, systemClock } from '../../engine/ports.ts';
-import { guardJson } from '../../schemas/json-guard.ts';
+import { guardJson, isPlainText } from '../../schemas/json-guard.ts';
 import { createReadWaiter } from './read-waiter.ts';
 
 export { ClientGoneError } from './read-waiter.ts';
@@ -96,8 +96,8 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
     throw new SluiceError(code, `Line ${line} ${reason}.`, { cause, details: { line } });
   }
 
-  /** Takes one line without its LF. Returns a promise only when there is something to wait for. */
-  function take(line: string): Promise<void> | undefined {
+  /** Takes one line without its LF. Returns a promise only when there is something to wait for. `isPlain`: see {@link isPlainText}. */
+  function take(line: string, isPlain: boolean): Promise<void> | undefined {
     const text = lines === 0 && line.charCodeAt(0) === BYTE_ORDER_MARK ? line.slice(1) : line;
     // A UTF-16 unit takes at most three bytes: only a line that could be too long is measured.
     if (line.length * 3 > maxLineBytes && Buffer.byteLength(line) > maxLineBytes) return refuse('line-too-large', tooLarge(maxLineBytes));
@@ -113,7 +113,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
     } catch (error) {
       return refuse('malformed-line', `is not valid JSON (${(error as Error).message})`, error);
     }
-    const fault = guardJson(item);
+    const fault = guardJson(item, isPlain);
     if (fault !== null) return refuse('malformed-line', fault);
     lines++;
     if (batch.length === 0) firstLine = lines;
@@ -130,9 +130,10 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
     } catch (error) {
       return takeLinesWithFault(bytes, error);
     }
+    const isPlain = isPlainText(text);
     for (let start = 0; start < text.length; ) {
       const end = lineEnd(text.indexOf('\n', start), text.length);
-      const waiting = take(text.slice(start, end));
+      const waiting = take(text.slice(start, end), isPlain);
       if (waiting !== undefined) await waiting;
       start = end + 1;
     }
@@ -150,7 +151,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
         if (line.length > maxLineBytes) await refuse('line-too-large', tooLarge(maxLineBytes));
         return refuse('malformed-line', 'is not valid UTF-8', cause);
       }
-      await take(text);
+      await take(text, false);
       start = end + 1;
     }
   }
