@@ -11,12 +11,11 @@ import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError } from '../contract/errors.ts';
 import type { EventSource, PipelineDescription, PipelineHost, PutOutcome, StoreHealth, StoreRecovery } from '../contract/runtime.ts';
-import { STRENGTH } from '../control/shutdown.ts';
 import { expectRoomFor, MAX_WORKERS } from '../control/worker-room.ts';
 import { checkDefinition, checkStoredDefinition, type DefinitionLimits } from '../definition/definition.ts';
 import { placeholderStage, resolveStage, type SpecEnvironment } from '../definition/stage-spec.ts';
 import type { TaskRegistry } from '../definition/task-registry.ts';
-import type { StoredControl, StoreLink } from '../durable/durable.ts';
+import type { StoreLink } from '../durable/durable.ts';
 import { HostStore } from '../durable/host-store.ts';
 import { HostEvents } from '../events/host-events.ts';
 import type { CoreOptions } from '../flow/core.ts';
@@ -26,6 +25,7 @@ import type { Ports } from '../ports.ts';
 import type { Blame, Store } from '../store.ts';
 import { createValueRule, type ValueRule } from '../values/json-fault.ts';
 import { promised } from './answer-gate.ts';
+import { sumOf, withId, workersOf, workersStored } from './host-parts.ts';
 import { LocalRuntime } from './local-runtime.ts';
 
 export interface LocalHostOptions extends DefinitionLimits {
@@ -268,7 +268,7 @@ export class LocalHost implements PipelineHost {
       pipeline.core.admission.close();
     }
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds)));
-    const report = sum(mode, reports);
+    const report = sumOf(mode, reports);
     const [haveThreadsEnded] = await Promise.all([this.options.ports.threads?.close(), this.lastWrites()]);
     if (haveThreadsEnded === false) this.hasThreadsLeft = true;
     const { count, ids } = this.notStored();
@@ -399,41 +399,7 @@ export class LocalHost implements PipelineHost {
   }
 }
 
-function workersOf({ stages }: PipelineDefinition): number {
-  return stages.reduce((sum, stage) => sum + stage.workers, 0);
-}
-
-/** As they are when it is rebuilt, with what it was tuned to. */
-function workersStored(definition: PipelineDefinition, { facts }: StoreLink): number {
-  const { overrides } = JSON.parse(facts?.control ?? '{"overrides":{}}') as Pick<StoredControl, 'overrides'>;
-  return definition.stages.reduce((sum, { name, workers }) => sum + Math.max(workers, overrides[name]?.workers ?? 0), 0);
-}
-
-/** The address names the pipeline; a definition may leave its id out, but not name another. */
-function withId(id: string, raw: unknown): unknown {
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw;
-  const given = (raw as { id?: unknown }).id;
-  if (given === undefined) return { id, ...raw };
-  if (given === id) return raw;
-  const message = `must be ${JSON.stringify(id)}, the id in the path, or be omitted`;
-  throw new SluiceError('invalid-input', `/id ${message}`, { errors: [{ path: '/id', message }] });
-}
-
 /** The host whose pipelines run in this process. */
 export function createLocalHost(options: LocalHostOptions): LocalHost {
   return new LocalHost(options);
-}
-
-function sum(mode: ShutdownMode, reports: readonly ShutdownReport[]): ShutdownReport {
-  const total: ShutdownReport = { mode, finished: 0, leftQueued: 0, aborted: 0, notKept: 0, notKeptIds: [], timedOut: false };
-  for (const report of reports) {
-    total.finished += report.finished;
-    total.leftQueued += report.leftQueued;
-    total.aborted += report.aborted;
-    total.notKept += report.notKept;
-    total.notKeptIds = [...total.notKeptIds, ...report.notKeptIds].slice(0, 100);
-    total.timedOut ||= report.timedOut;
-    if (STRENGTH[report.mode] > STRENGTH[total.mode]) total.mode = report.mode;
-  }
-  return total;
 }

@@ -26,7 +26,7 @@ import { Shutdown } from '../control/shutdown.ts';
 import { wordsFor, workersClaimed } from '../control/worker-room.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
 import { settingsOf, Tuning } from '../definition/tuning.ts';
-import { Durable, type StoredControl, type StoredStages, type StoreLink } from '../durable/durable.ts';
+import { Durable, type StoredControl, type StoreLink } from '../durable/durable.ts';
 import { type Recovered, recover } from '../durable/recovery.ts';
 import { StoredAnswers } from '../durable/stored-answers.ts';
 import { Answers, RecentAnswers } from '../feeds/answers.ts';
@@ -34,11 +34,12 @@ import { Feeding } from '../feeds/feeding.ts';
 import { Feeds } from '../feeds/feeds.ts';
 import { waitForItems } from '../feeds/item-wait.ts';
 import { Runs } from '../feeds/runs.ts';
-import { Core, type CoreOptions, type Identity } from '../flow/core.ts';
+import { Core, type CoreOptions } from '../flow/core.ts';
 import type { Stage } from '../model/model.ts';
 import { waitWithin } from '../time/waited.ts';
 import { AnswerGate } from './answer-gate.ts';
 import { LiveReads } from './reads.ts';
+import { identityFrom, newIdentity, storedControl } from './stored-facts.ts';
 import { StoredReads } from './stored-reads.ts';
 import { Views } from './views.ts';
 
@@ -396,20 +397,4 @@ export class LocalRuntime implements PipelineRuntime {
     const { spec } = this.operations.stage(stage);
     return { stage, effective: settingsOf(spec.definition), defined: settingsOf(this.defined(stage)) };
   }
-}
-
-function newIdentity({ specs, ports }: CoreOptions): Identity {
-  const stages = Object.fromEntries(specs.map(({ definition }, i) => [definition.name, i + 1]));
-  return { idPrefix: ports.uniqueId(), epoch: ports.uniqueId(), stages, lastStage: specs.length };
-}
-
-function identityFrom(facts: Readonly<Record<string, string>>): Identity {
-  const { idPrefix, epoch } = JSON.parse(facts.identity as string) as Pick<Identity, 'idPrefix' | 'epoch'>;
-  const rows = JSON.parse(facts.stages as string) as StoredStages;
-  const stages = Object.fromEntries(rows.filter(({ isRemoved }) => !isRemoved).map(({ name, no }) => [name, no]));
-  return { idPrefix, epoch, stages, lastStage: Math.max(...rows.map(({ no }) => no)) };
-}
-
-function storedControl({ facts }: StoreLink): StoredControl {
-  return JSON.parse(facts?.control as string) as StoredControl;
 }

@@ -1,0 +1,40 @@
+import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
+import type { PipelineDefinition } from '../../schemas/definition.ts';
+import { SluiceError } from '../contract/errors.ts';
+import { STRENGTH } from '../control/shutdown.ts';
+import type { StoredControl, StoreLink } from '../durable/durable.ts';
+
+export function workersOf({ stages }: PipelineDefinition): number {
+  return stages.reduce((sum, stage) => sum + stage.workers, 0);
+}
+
+/** As they are when it is rebuilt, with what it was tuned to. */
+export function workersStored(definition: PipelineDefinition, { facts }: StoreLink): number {
+  const { overrides } = JSON.parse(facts?.control ?? '{"overrides":{}}') as Pick<StoredControl, 'overrides'>;
+  return definition.stages.reduce((sum, { name, workers }) => sum + Math.max(workers, overrides[name]?.workers ?? 0), 0);
+}
+
+/** The address names the pipeline; a definition may leave its id out, but not name another. */
+export function withId(id: string, raw: unknown): unknown {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw;
+  const given = (raw as { id?: unknown }).id;
+  if (given === undefined) return { id, ...raw };
+  if (given === id) return raw;
+  const message = `must be ${JSON.stringify(id)}, the id in the path, or be omitted`;
+  throw new SluiceError('invalid-input', `/id ${message}`, { errors: [{ path: '/id', message }] });
+}
+
+/** One report of those of several pipelines. */
+export function sumOf(mode: ShutdownMode, reports: readonly ShutdownReport[]): ShutdownReport {
+  const total: ShutdownReport = { mode, finished: 0, leftQueued: 0, aborted: 0, notKept: 0, notKeptIds: [], timedOut: false };
+  for (const report of reports) {
+    total.finished += report.finished;
+    total.leftQueued += report.leftQueued;
+    total.aborted += report.aborted;
+    total.notKept += report.notKept;
+    total.notKeptIds = [...total.notKeptIds, ...report.notKeptIds].slice(0, 100);
+    total.timedOut ||= report.timedOut;
+    if (STRENGTH[report.mode] > STRENGTH[total.mode]) total.mode = report.mode;
+  }
+  return total;
+}

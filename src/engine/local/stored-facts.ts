@@ -1,0 +1,18 @@
+import type { StoredControl, StoredStages, StoreLink } from '../durable/durable.ts';
+import type { CoreOptions, Identity } from '../flow/core.ts';
+
+export function newIdentity({ specs, ports }: CoreOptions): Identity {
+  const stages = Object.fromEntries(specs.map(({ definition }, i) => [definition.name, i + 1]));
+  return { idPrefix: ports.uniqueId(), epoch: ports.uniqueId(), stages, lastStage: specs.length };
+}
+
+export function identityFrom(facts: Readonly<Record<string, string>>): Identity {
+  const { idPrefix, epoch } = JSON.parse(facts.identity as string) as Pick<Identity, 'idPrefix' | 'epoch'>;
+  const rows = JSON.parse(facts.stages as string) as StoredStages;
+  const stages = Object.fromEntries(rows.filter(({ isRemoved }) => !isRemoved).map(({ name, no }) => [name, no]));
+  return { idPrefix, epoch, stages, lastStage: Math.max(...rows.map(({ no }) => no)) };
+}
+
+export function storedControl({ facts }: StoreLink): StoredControl {
+  return JSON.parse(facts?.control as string) as StoredControl;
+}
