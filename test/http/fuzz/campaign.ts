@@ -58,8 +58,12 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
   /** So many requests, and a look at what they have left; what is wrong is in the report. */
   async function round(requests: number): Promise<void> {
     let left = requests;
+    let lifting: Promise<void> | undefined;
     const run = async (): Promise<void> => {
       while (left-- > 0) await one(next());
+      // Who still waits for items to end would wait for as long as a limiter was told to take.
+      lifting ??= liftLimits();
+      await lifting;
     };
     await Promise.all(Array.from({ length: concurrency }, run));
     await lookAtAll();
@@ -78,8 +82,7 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
 
   /** Lets everything come to its end, looks, and removes it. */
   async function settleAll(): Promise<void> {
-    // What was asked for may let one item go a day.
-    for (const name of limiters) await reading.ask('PATCH', `/limiters/${name}`, { concurrency: 100, limit: null, perSeconds: null });
+    await liftLimits();
     for (const pipeline of known.pipelines.values()) {
       await looking(pipeline, (say) => settle(reading, pipeline, follow(pipeline), say));
       (await follow(pipeline)).close();
@@ -88,6 +91,11 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
     followers.clear();
     const rest = (await reading.get<{ pipelines: { id: string }[] }>('/pipelines?limit=1000')).pipelines;
     for (const { id } of rest) await reading.ask('DELETE', `/pipelines/${encodeURIComponent(id)}?mode=force`);
+  }
+
+  /** What was asked for may let one item go a day. */
+  async function liftLimits(): Promise<void> {
+    for (const name of limiters) await reading.ask('PATCH', `/limiters/${name}`, { concurrency: 100, limit: null, perSeconds: null });
   }
 
   async function looking(pipeline: KnownPipeline, look: (say: (fault: string) => void) => Promise<void>): Promise<void> {

@@ -80,6 +80,8 @@ export function createRequests({ document, operations, known, seed, limiters, is
     const more = isRun ? [`timeoutSeconds=${(random.next() * WAIT_SECONDS).toFixed(3)}`] : random.chance(0.1) ? ['wait=0.05'] : [];
     if (isRun && random.chance(0.1)) more.push(`cancelOnDisconnect=${random.chance(0.5)}`);
     const accept = isRun && random.chance(0.3) ? { accept: random.pick(['application/x-ndjson', 'text/event-stream']) } : {};
+    // Lines wait for room for as long as it takes: what is asked meanwhile may keep it from ever coming.
+    const mayWait = headers['content-type'] === 'application/x-ndjson' || (isRun && 'accept' in accept);
     const text = [...query, ...more].filter((part) => part !== '').join('&');
     return {
       ...request,
@@ -88,7 +90,7 @@ export function createRequests({ document, operations, known, seed, limiters, is
       headers: { ...headers, ...accept },
       body,
       // A client in a hurry, now and then.
-      patienceMs: random.chance(0.02) ? random.int(0, 50) : isRun && 'accept' in accept ? PATIENCE_MS * 5 : null,
+      patienceMs: random.chance(0.02) ? random.int(0, 50) : mayWait ? PATIENCE_MS * 5 : null,
     };
   }
 
