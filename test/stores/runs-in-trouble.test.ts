@@ -103,3 +103,32 @@ describe('a refusal', () => {
     await feeding;
   });
 });
+
+describe('an id that a task was given', () => {
+  it('before its item was stored is nobody else’s after a crash', async () => {
+    const { gate, clock, disk, ids, lives, life, p } = await world(1);
+    await clock.finish(p.feed([0], {}));
+    gate.open();
+    await clock.settle();
+    await clock.finish(p.pause());
+    await clock.finish(p.feed([1, 2], {}));
+    disk.hangs = true;
+    // The highest id comes first, and the worker that had it goes on with others.
+    const lost = [p.feed([3, 4], { priority: 0 }), p.resume()].map((promise) => promise.catch(() => undefined));
+    for (let i = 0; i < 4; i++) {
+      gate.open();
+      await clock.settle();
+    }
+    expect(ids).toHaveLength(5);
+    await life.crash();
+    await Promise.all(lost);
+    disk.hangs = false;
+
+    // A start between two crashes keeps it, though nothing else happens.
+    await (await lives.begin()).crash();
+    const next = (await lives.begin()).host.get('p');
+    const { ids: given = [] } = await clock.finish(next.feed([5, 6], {}));
+    expect(given).toHaveLength(2);
+    expect(given.filter((id) => ids.includes(id))).toEqual([]);
+  });
+});
