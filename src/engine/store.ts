@@ -168,7 +168,7 @@ export interface Shelf {
 
 /** Which item each worker has begun last, noted before its task is called: it outlives the process, not the machine. */
 export interface RunningMarks {
-  /** `ord` says which stay of the item in a queue led to this. */
+  /** `ord` says which stay of the item in a queue led to this; -1: it does not run any more, but its id was given to tasks. */
   set(slot: number, pipeline: number, seq: number, ord: number): void;
   /** Returns when what was set is out of this process. */
   write(): void;

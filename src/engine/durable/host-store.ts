@@ -50,12 +50,25 @@ export class HostStore {
 
   marksOf(pipeline: number): Marks {
     const { marks } = this.store;
+    /** The highest sequence id that was begun, and the slot that says so. */
+    let highest = 0;
+    let highestAt = -1;
+    let spare = -1;
     return {
       note: (workers: Iterable<Worker>) => {
         for (const worker of workers) {
           const { item } = worker;
           if (item === null) continue;
           if (worker.slot < 0) worker.slot = this.slots++;
+          if (item.sequenceId >= highest) {
+            highest = item.sequenceId;
+            highestAt = worker.slot;
+          } else if (worker.slot === highestAt) {
+            if (spare < 0) spare = this.slots++;
+            highestAt = spare;
+            // Older than any place in a queue: it says of no item that it runs.
+            marks.set(spare, pipeline, highest, -1);
+          }
           marks.set(worker.slot, pipeline, item.sequenceId, item.ord);
         }
         marks.write();

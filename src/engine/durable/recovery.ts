@@ -49,6 +49,7 @@ export function recover(durable: Durable): Recovered {
   if (core.scheduler.backlog > 0) core.drain.setNeeded(true, core.time.now);
   // From here on things happen, and are written down.
   durable.begin();
+  skipBegun(durable);
   for (const { seq } of rowsOf(shelf, STATUS_CODES.retrying)) {
     park(durable, shelf.bySequence(seq, 'all') as StoredItem);
     found.retrying++;
@@ -89,6 +90,18 @@ function restoreCounters({ core }: Durable, counters: StoredCounters): void {
     const stage = core.stages.find((candidate) => candidate.no === no);
     if (stage !== undefined) Object.assign(stage, { completed, failed, skipped, retried });
   }
+}
+
+/**
+ * Tasks were called with ids of items that were not stored, and had effects under them: what comes next gets other ids. The marks name the
+ * highest that was begun.
+ */
+function skipBegun({ core, journal, link }: Durable): void {
+  let last = core.admission.lastSequence;
+  for (const { pipeline, seq } of link.store.marked) if (pipeline === link.pipeline && seq > last) last = seq;
+  if (last === core.admission.lastSequence) return;
+  core.admission.restore(last);
+  journal.stir();
 }
 
 function park(durable: Durable, row: StoredItem): void {

@@ -20,6 +20,12 @@ export interface RunParts {
   tally(): ErrorTally;
 }
 
+/** A run, and the way to leave it before its last step. */
+export interface OpenedRun extends RunStream {
+  /** Nobody reads any more; its items go on, and whoever asks again gets what the feed has. Idempotent. */
+  leave(): void;
+}
+
 /** With so many results unread, nothing more is pushed. */
 const UNREAD_MAX = 1000;
 
@@ -30,7 +36,7 @@ const UNREAD_MAX = 1000;
  *        │ abort        │ stopped, time is up, the caller has disconnected ──▶ over
  *        └──▶ sent, but nobody may ask for its answer again
  */
-export class LiveRun implements RunStream {
+export class LiveRun implements OpenedRun {
   readonly isReplay = false;
   private readonly runs: RunParts;
   private readonly feed: Feed;
@@ -101,6 +107,8 @@ export class LiveRun implements RunStream {
     if (this.feed.isOpen) {
       this.ticket.release();
       this.runs.core.feeds.refuse(this.feed);
+      // There is nothing to read, and nobody who would.
+      if (this.feed.accepted === 0) this.stop();
     }
     return this.feed.receipt();
   }
@@ -143,15 +151,21 @@ export class LiveRun implements RunStream {
     this.wakeWriter();
   }
 
-  private readonly onGone = (): void => {
+  leave(): void {
     this.stop();
-    if (this.request.cancelOnAbort === true) {
-      this.ticket.release();
-      // A feed that was refused meanwhile has nothing to cancel.
-      if (this.runs.core.feeds.find(this.feed.id) === this.feed) void this.runs.feeds.cancel(this.feed.id);
-    } else if (!this.feed.isOpen) {
-      this.ticket.leave();
+    // Of one that is still sent there is no answer yet.
+    if (!this.feed.isOpen) this.ticket.leave();
+  }
+
+  private readonly onGone = (): void => {
+    if (this.request.cancelOnAbort !== true) {
+      this.leave();
+      return;
     }
+    this.stop();
+    this.ticket.release();
+    // A feed that was refused meanwhile has nothing to cancel.
+    if (this.runs.core.feeds.find(this.feed.id) === this.feed) void this.runs.feeds.cancel(this.feed.id);
   };
 
   private take(): Extract<RunStep, { kind: 'results' }> {

@@ -1,6 +1,6 @@
 import type { PipelineResult } from '../../schemas/item.ts';
 import { callerGone, SluiceError } from '../contract/errors.ts';
-import type { RunAnswer, RunRequest, RunStep, RunStream } from '../contract/requests.ts';
+import type { RunAnswer, RunRequest, RunStep } from '../contract/requests.ts';
 import type { Page } from '../contract/runtime.ts';
 import type { Lifecycle } from '../control/lifecycle.ts';
 import type { Core } from '../flow/core.ts';
@@ -12,7 +12,7 @@ import { DOCUMENT_CHARACTERS } from '../values/sizes.ts';
 import { ANSWER_CHARACTERS, type Answers, expectSameBody, isKept, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
 import { FeedResults, inFeedOrder } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
-import { LiveRun, type RunParts } from './run-stream.ts';
+import { LiveRun, type OpenedRun, type RunParts } from './run-stream.ts';
 
 /** Results that are looked at in one go. */
 const PAGE = 1000;
@@ -49,7 +49,7 @@ export class Runs implements RunParts {
   }
 
   /** With `items` all of them are accepted when it resolves, or none; without, they are pushed. */
-  async open(request: RunRequest, items?: readonly unknown[]): Promise<RunStream> {
+  async open(request: RunRequest, items?: readonly unknown[]): Promise<OpenedRun> {
     const { core } = this;
     if (items !== undefined) core.admission.check(items, request.onDuplicate);
     const { idempotency: key } = request;
@@ -212,7 +212,7 @@ export class Runs implements RunParts {
     else yield { kind: 'done', feedId: feed.id, errorSummary: tally.summary() };
   }
 
-  private replay(kept: KeptAnswer, request: RunRequest): RunStream {
+  private replay(kept: KeptAnswer, request: RunRequest): OpenedRun {
     const { core } = this;
     const receipt = () =>
       core.feeds.find(kept.feedId)?.receipt() ?? {
@@ -235,6 +235,7 @@ export class Runs implements RunParts {
       abort: async () => receipt(),
       // After the last step nobody reads.
       read: async () => (await steps.next()).value as RunStep,
+      leave: () => undefined,
     };
   }
 }

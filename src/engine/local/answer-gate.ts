@@ -1,6 +1,7 @@
 import type { FeedReceipt } from '../../schemas/control.ts';
 import { callerGone, SluiceError, storeUnavailable } from '../contract/errors.ts';
 import type { FeedWriter, Replayable, RunStream } from '../contract/requests.ts';
+import type { OpenedRun } from '../feeds/run-stream.ts';
 import type { Core } from '../flow/core.ts';
 import type { Keeper } from '../model/keeper.ts';
 import { waitWithin } from '../time/waited.ts';
@@ -85,16 +86,23 @@ export class AnswerGate {
   }
 
   async writer(open: () => Promise<FeedWriter>): Promise<FeedWriter> {
-    this.expectStore();
-    return this.confirming(await open());
+    return this.confirming(await this.opened(open));
   }
 
   /** Its steps wait for the store as long as its time allows. */
-  async stream(open: () => Promise<RunStream>, { timeoutSeconds, signal }: Limits, areFed: boolean): Promise<RunStream> {
-    this.expectStore();
+  async stream(open: () => Promise<OpenedRun>, { timeoutSeconds, signal }: Limits, areFed: boolean): Promise<RunStream> {
     const { time } = this.core;
-    const stream = await open();
-    if (areFed) await this.settle(0);
+    const stream = await this.opened(open);
+    /** From when it is stored the caller is told where the results will be. */
+    const settleFed = async (): Promise<void> => {
+      try {
+        await this.settle(this.acceptedOf(stream));
+      } catch (error) {
+        stream.leave();
+        throw error;
+      }
+    };
+    if (areFed) await settleFed();
     const until = timeoutSeconds === undefined ? undefined : time.tick() + timeoutSeconds * 1000;
     const writer = this.confirming(stream);
     let isKnown = areFed;
@@ -103,17 +111,31 @@ export class AnswerGate {
       isReplay: stream.isReplay,
       push: async (items) => {
         await writer.push(items);
-        // From then on the caller is told where the results will be.
-        if (!isKnown) await this.settle(0);
+        if (!isKnown) await settleFed();
         isKnown = true;
       },
       read: async () => {
         const outcome = await attemptLater(() => stream.read());
         const left = until === undefined ? undefined : Math.max(0, until - time.tick()) / 1000;
         if (await this.isStoredWithin({ timeoutSeconds: left, signal })) return given(outcome);
-        throw storeUnavailable(reasonOf(this.core.keeper), 0);
+        stream.leave();
+        if (until !== undefined && time.tick() >= until) return { kind: 'pending', feed: this.stored.feedView(stream.feedId) };
+        throw storeUnavailable(reasonOf(this.core.keeper), this.acceptedOf(stream));
       },
     };
+  }
+
+  /** What is opened; why it is not, when that is stored. */
+  private async opened<T>(open: () => Promise<T>): Promise<T> {
+    this.expectStore();
+    const outcome = await attemptLater(open);
+    if ('error' in outcome) await this.settle(acceptedOf(outcome.error));
+    return given(outcome);
+  }
+
+  /** How many items its feed has accepted, stored or not. */
+  acceptedOf({ feedId }: { feedId: string }): number {
+    return this.core.feeds.find(feedId)?.accepted ?? 0;
   }
 
   private expectStore(): void {

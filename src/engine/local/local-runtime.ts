@@ -177,7 +177,7 @@ export class LocalRuntime implements PipelineRuntime {
   run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer> {
     return this.gate.promise(
       () => this.runs.run(items, request),
-      ({ results }) => results.length,
+      (answer) => this.gate.acceptedOf(answer),
     );
   }
   gauge(request: RunRequest): (items: readonly unknown[]) => void {
