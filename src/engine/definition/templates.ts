@@ -139,14 +139,14 @@ export function compileTemplates(
     let why: string | undefined;
     for (const end of endsOf(text, start)) {
       if (wrongCharacters > WRONG_CHARACTERS_MAX) break;
-      const source = text.slice(start, end).trim();
+      const expression = text.slice(start, end).trim();
       try {
         if (expressions === undefined) throw new Error('no expression language is configured');
-        const evaluate = expressions.compile(source);
-        const own = ownSecrets(expressions.membersNamed(source, 'secrets'), path);
-        return own === null ? null : { render: renderOf(evaluate, own, source, path), end: end + 2 };
+        const evaluate = expressions.compile(expression);
+        const own = ownSecrets(expressions.membersNamed(expression, 'secrets'), path);
+        return own === null ? null : { render: renderOf(evaluate, own, expression, path), end: end + 2 };
       } catch (error) {
-        wrongCharacters += source.length;
+        wrongCharacters += expression.length;
         why ??= `holds a template that is not a valid expression: ${(error as Error).message}`;
       }
     }
@@ -166,8 +166,8 @@ export function compileTemplates(
   }
 }
 
-function renderOf(evaluate: Expression, secrets: Secrets['values'], source: string, path: string): Render {
-  const here = `the template {{ ${source} }} of ${path}`;
+function renderOf(evaluate: Expression, secrets: Secrets['values'], expression: string, path: string): Render {
+  const here = `the template {{ ${expression} }} of ${path}`;
   const settle = (found: unknown, rendering: Rendering): unknown => {
     if (found === undefined) throw new TemplateError(`${here} evaluates to nothing for this item`);
     rendering.take(found);

@@ -2,21 +2,21 @@ import { type Item, NO_METADATA } from '../model/model.ts';
 import { sizeWithin } from '../values/json-fault.ts';
 import { HELD_CHARACTERS } from '../values/sizes.ts';
 
-/** How many finished items stay in memory after they were stored. */
+/** The most finished items that stay in memory after they were stored. */
 const RECENT = 2000;
 
-/** Finished items that were stored, or read, of late: readers of events that are a little behind find them here. Bounded by number and size. */
+/** A cache of the finished items that were stored or read last, for event readers that are a little behind. Bounded by number and size. */
 export class RecentItems {
   private readonly items = new Map<number, { item: Item; size: number }>();
   private characters = 0;
-  /** Those that were read without their values. */
+  /** Items that were read without their values. */
   private readonly faces = new Map<number, Item>();
 
   get(sequenceId: number): Item | undefined {
     return this.items.get(sequenceId)?.item;
   }
 
-  /** The item, its value and metadata missing. */
+  /** The item without its value and metadata. */
   face(sequenceId: number): Item | undefined {
     return this.faces.get(sequenceId);
   }
