@@ -123,7 +123,7 @@ export class Durable {
         }
       },
       emptyFeeds: () => this.emptyFeeds(),
-      onFull: (isFull) => core.hold('full', isFull),
+      onFull: (isFull) => core.suspend('full', isFull),
     });
     core.index = this.items;
     core.onStage = (stage) => this.prepare(stage);
@@ -242,6 +242,6 @@ export class Durable {
   private onTrouble(): void {
     const { trouble } = this.link.flusher;
     this.core.admission.setTrouble(trouble);
-    this.core.hold('trouble', trouble !== null);
+    this.core.suspend('trouble', trouble !== null);
   }
 }

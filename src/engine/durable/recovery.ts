@@ -130,7 +130,7 @@ function recoverRunning(durable: Durable, found: Recovered): void {
     if (isQueued) takeOut(durable, item, found);
     if (item.stored.deliveries >= link.maxDeliveries) {
       found.poisoned++;
-      core.scheduler.failUnheld(item, {
+      core.scheduler.failDisplaced(item, {
         type: 'PoisonItem',
         message: `the item was running in ${item.stored.deliveries} processes that crashed`,
         stage: item.stage.name,

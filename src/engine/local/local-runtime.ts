@@ -374,7 +374,7 @@ export class LocalRuntime implements PipelineRuntime {
   /** How many workers it counts with among all that there may be; with another definition, if one is given. */
   workersClaimed(definition = this.current): number {
     const { core, tuning } = this;
-    if (this.isPlaceholder && definition === this.current) return core.held;
+    if (this.isPlaceholder && definition === this.current) return core.inProgress;
     const nameBefore = definition === this.current ? new Map<string, string>() : renamedStages(core, definition.stages);
     const stays = new Set<Stage>();
     let claimed = 0;

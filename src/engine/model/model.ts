@@ -269,7 +269,7 @@ export class Stage {
   /** Whether it hands out items now. */
   isOpen = false;
   /** True while the store has to catch up, or is in trouble. */
-  isHeld = false;
+  isSuspended = false;
   /** The number by which events refer to it, assigned with its first event; 0 until then. */
   sourceId = 0;
 
@@ -306,9 +306,9 @@ export class Stage {
     return this.idle.length > 0 && this.isOpen && this.inProgress < this.size && this.waiting === 0 && this.blocked.size === 0;
   }
 
-  /** Recomputes `isOpen`. To be called whenever the pipeline's state, the stage's pause or a block has changed. */
+  /** Recomputes `isOpen`. To be called whenever the pipeline's state, the stage's pause or its suspension has changed. */
   update(state: PipelineState): void {
-    this.isOpen = !this.isPaused && !this.isRemoved && !this.isHeld && (state === 'running' || state === 'draining');
+    this.isOpen = !this.isPaused && !this.isRemoved && !this.isSuspended && (state === 'running' || state === 'draining');
   }
 
   /** The workers that are to stay, in the order of their names. */
