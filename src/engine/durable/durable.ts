@@ -16,7 +16,7 @@ import type { Core, Identity } from '../flow/core.ts';
 import { Feed } from '../model/feed.ts';
 import { type Item, Stage } from '../model/model.ts';
 import type { Shelf, Store, StoredFeed, StoredItem } from '../store.ts';
-import { HELD_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
+import { BUFFER_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import { figuresOf, type Operated } from './figures.ts';
 import type { Flusher } from './flusher.ts';
 import { type RowReferences, toItem } from './item-codec.ts';
@@ -212,7 +212,7 @@ export class Durable {
       unpin: (item) => items.unpin(item),
       read: (of, after, limit) => {
         // All of them are asked for only when the stage is to be emptied.
-        const characters = limit === Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : HELD_CHARACTERS;
+        const characters = limit === Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : BUFFER_CHARACTERS;
         const { rows, isAll } = shelf.queued(of.no, after.priority, after.ord, limit, characters);
         journal.noteSizes(rows);
         const found = rows.filter((row) => !items.isLive(row.seq)).map((row) => this.toItem(row));

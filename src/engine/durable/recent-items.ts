@@ -1,6 +1,6 @@
 import { type Item, NO_METADATA } from '../model/model.ts';
 import { sizeWithin } from '../values/json-fault.ts';
-import { HELD_CHARACTERS } from '../values/sizes.ts';
+import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 
 /** The most finished items that stay in memory after they were stored. */
 const RECENT = 2000;
@@ -27,7 +27,7 @@ export class RecentItems {
     this.items.set(item.sequenceId, { item, size });
     this.characters += size;
     for (const oldest of this.items.keys()) {
-      if (this.items.size <= RECENT && this.characters <= HELD_CHARACTERS) return;
+      if (this.items.size <= RECENT && this.characters <= BUFFER_CHARACTERS) return;
       this.delete(oldest);
     }
   }
@@ -53,6 +53,8 @@ export class RecentItems {
 /** About how much memory its texts take, in characters. */
 function heldBy({ value, fed, metadata, size }: Item): number {
   return (
-    size + (fed === value ? 0 : sizeWithin(fed, HELD_CHARACTERS)) + (metadata === NO_METADATA ? 0 : sizeWithin(metadata, HELD_CHARACTERS))
+    size +
+    (fed === value ? 0 : sizeWithin(fed, BUFFER_CHARACTERS)) +
+    (metadata === NO_METADATA ? 0 : sizeWithin(metadata, BUFFER_CHARACTERS))
   );
 }

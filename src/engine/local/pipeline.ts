@@ -7,7 +7,7 @@ import { PipelineError, StageValidationError } from '../contract/errors.ts';
 import type { EventSource } from '../contract/runtime.ts';
 import { type StageOptions, stageSpecOf } from '../definition/stage-spec.ts';
 import type { StoreLink } from '../durable/durable.ts';
-import { FeedResults, HOLD_ALL, inFeedOrder } from '../feeds/feed-results.ts';
+import { BUFFER_ALL, FeedResults, inFeedOrder } from '../feeds/feed-results.ts';
 import type { CoreOptions } from '../flow/core.ts';
 import { type Ports, systemPorts } from '../ports.ts';
 import { LocalRuntime } from './local-runtime.ts';
@@ -229,7 +229,7 @@ export class Pipeline {
     const feed = admission.openFeed(options);
     let wake: () => void = () => undefined;
     let fault: { error: unknown } | undefined;
-    const waiting = new FeedResults(feed, this.runtime.core.followers, HOLD_ALL, () => wake());
+    const waiting = new FeedResults(feed, this.runtime.core.followers, BUFFER_ALL, () => wake());
     let isStopped = false;
     const feeding = (async () => {
       try {
