@@ -15,7 +15,7 @@ import type { ValueRule } from '../values/json-fault.ts';
 export interface StagePlace {
   readonly name: string;
   readonly pipelineId: string;
-  /** Executions that go on although their attempt was given up. Counted by the stage's runner. */
+  /** TaskExecutor that go on although their attempt was given up. Counted by the stage's runner. */
   ignoringSignal: number;
 }
 
