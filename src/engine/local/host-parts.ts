@@ -3,6 +3,7 @@ import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError } from '../contract/errors.ts';
 import { STRENGTH } from '../control/shutdown.ts';
 import type { StoredControl, StoreLink } from '../durable/durable.ts';
+import type { Clock } from '../ports.ts';
 
 export function workersOf({ stages }: PipelineDefinition): number {
   return stages.reduce((sum, stage) => sum + stage.workers, 0);
@@ -37,4 +38,16 @@ export function sumOf(mode: ShutdownMode, reports: readonly ShutdownReport[]): S
     if (STRENGTH[report.mode] > STRENGTH[total.mode]) total.mode = report.mode;
   }
   return total;
+}
+
+/** Resolves when a store has settled, or when it took longer. */
+export function settledWithin(ms: number, settled: Promise<unknown> | undefined, clock: Clock): Promise<void> {
+  if (settled === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    const late = clock.setTimer(resolve, ms);
+    void settled.then(() => {
+      clock.clearTimer(late);
+      resolve();
+    });
+  });
 }
