@@ -30,12 +30,12 @@ export class AskedControl {
     );
   }
 
-  /** The process ends: a pipeline that is stopped for that goes on after the next start. */
+  /** Remembers the present state: the process ends, and a pipeline that stops only for that goes on after the next start. */
   freeze(): void {
     this.frozen ??= this.now;
   }
 
-  /** Takes up what the store has. Nothing runs before {@link AskedControl.goOn}. */
+  /** Restores the pipeline from its store. Nothing runs before {@link AskedControl.goOn}. */
   recover(durable: Durable): Recovered {
     const control = storedControl(durable.link);
     this.definition.restore(control.overrides);
@@ -46,7 +46,7 @@ export class AskedControl {
     return found;
   }
 
-  /** After {@link AskedControl.recover}: the pipeline runs, is paused, drains, or is stopped, as before the restart. */
+  /** Puts the pipeline into the state from before the restart: running, paused, draining or stopped. Call it after {@link AskedControl.recover}. */
   goOn(): void {
     const control = this.frozen;
     this.frozen = null;

@@ -10,18 +10,18 @@ export interface LocalHostOptions extends DefinitionLimits {
   retentionMaxItems: number;
   retentionMaxAgeSeconds: number;
   backlogCapacity: number;
-  /** How many events each pipeline keeps, for resuming readers and item histories. */
+  /** The number of events that each pipeline keeps, for resuming readers and item histories. */
   eventsKept: number;
   hookTimeoutSeconds: number;
-  /** Where everything is kept; without it, everything ends with the process. */
+  /** The store for everything; without it, everything ends with the process. */
   store?: Store;
-  /** Where pages of lists and documents with all results end, see sizes.ts. */
+  /** The most characters of a page of a list, and of a document with all results; see sizes.ts. */
   pageCharacters?: number;
   documentCharacters?: number;
-  /** What an item may take as it is fed, and a result of a task, as JSON in UTF-8; at most 128 MiB. Default 16 MiB. */
+  /** The most bytes of a fed value or a task's result, as JSON in UTF-8; at most 128 MiB. Default 16 MiB. */
   maxValueBytes?: number;
-  /** An item that was running in so many processes that crashed is not tried again. Default 5. */
+  /** The number of crashed processes in which an item may have been running; after that it is not tried again. Default 5. */
   maxDeliveries?: number;
-  /** How many items of a stage's queue are kept in memory at most, the others in the store; by default by what they take. */
+  /** The most items of a stage's queue in memory, the others being in the store; by default, it depends on their size. */
   queueWindow?: number;
 }

@@ -15,7 +15,7 @@ export class HostRoom {
     this.most = most;
   }
 
-  /** The number of workers that the pipelines beside one count with; `among`: only these, by their ids. */
+  /** The number of workers that the pipelines other than `id` count with; `among`: only these, by their ids. */
   beside(id: string, among: Iterable<string> = this.pipelines.keys()): number {
     let sum = 0;
     for (const other of among) if (other !== id) sum += this.pipelines.get(other)?.defined.workersClaimed() ?? 0;
@@ -27,7 +27,7 @@ export class HostRoom {
     expectRoomFor(workers, this.beside(id, among), this.most);
   }
 
-  /** Expects room for the pipelines that there are. */
+  /** Expects room for all pipelines of the host. */
   expectAll(): void {
     const counts = [...this.pipelines].map(([id, pipeline]) => ({ id, workers: pipeline.defined.workersClaimed() }));
     this.expectSum('all pipelines together', counts);

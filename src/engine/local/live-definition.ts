@@ -16,7 +16,7 @@ export class LiveDefinition {
   current: PipelineDefinition;
   /** The definition that the pipeline's file had last; null when it is not from a file. */
   source: PipelineDefinition | null = null;
-  /** Its definition can no longer be used: it is to get another one before it goes on. */
+  /** True when the stored definition can no longer be used: the pipeline must get another one before it goes on. */
   isPlaceholder = false;
   private readonly core: Core;
   private readonly lifecycle: Lifecycle;
@@ -94,7 +94,7 @@ export class LiveDefinition {
     return outcome;
   }
 
-  /** The number of workers that the pipeline counts with among all that there may be; with another definition, if one is given. */
+  /** The number of workers that count towards the host's maximum; with another definition, if one is given. */
   workersClaimed(definition = this.current): number {
     const { core, tuning } = this;
     if (this.isPlaceholder && definition === this.current) return core.inProgress;

@@ -2,7 +2,7 @@
  * Room `local`: the runtime of this process: it puts the rooms below together behind the contract, as a host of pipelines and as the
  * library's `Pipeline`.
  *
- * Holds: Whatever is answered is a copy. Every method of the contract begins here.
+ * Holds: Every answer is a copy. Every method of the contract begins here.
  * Refuses: to decide anything about items: it delegates and maps.
  */
 
@@ -29,17 +29,17 @@ import { RuntimeBuilder } from './runtime-builder.ts';
 
 const MAX_DELIVERIES = 5;
 const MAX_PIPELINES = 1000;
-/** At a shutdown: how long the store may take to write what is left. */
+/** The time that the store has, at a shutdown, to write what is left. */
 const LAST_WRITES_MS = 2000;
-/** How many items that are not stored a report names. */
+/** The most items that a report names as not stored. */
 const IDS_NAMED = 100;
 
-/** The pipelines of this process. They live as long as it does; with a store, they go on in the next one. */
+/** The pipelines of this process. They end with it; with a store, they go on in the next one. */
 export class LocalHost implements PipelineHost {
   readonly tasks: TaskRegistry;
   readonly limiters: Limiters;
   shuttingDown = false;
-  /** A thread could not be ended at the shutdown: whoever waits for it waits for ever. */
+  /** True when a thread could not be ended at the shutdown: it would keep the process from ending. */
   hasThreadsLeft = false;
   private readonly options: LocalHostOptions;
   private readonly pipelines = new Map<string, LocalRuntime>();
@@ -47,7 +47,7 @@ export class LocalHost implements PipelineHost {
   private readonly stored: HostStore | null;
   private readonly room: HostRoom;
   private readonly builder: RuntimeBuilder;
-  /** Those of files, as far as they are loaded. */
+  /** The ids of the pipelines that were loaded from files. */
   private readonly loaded = new Set<string>();
   private recovered: StoreRecovery | null = null;
 
@@ -68,9 +68,9 @@ export class LocalHost implements PipelineHost {
   }
 
   /**
-   * Takes up what the store has, once, before anything else; nothing of it runs before {@link LocalHost.goOn}. A pipeline whose
-   * definition cannot be used any more throws what `create` throws, `details.pipelineId` naming it, unless it is in `replaced`: then it is
-   * about to be loaded anew.
+   * Restores the pipelines of the store; to be called once, before anything else. None of them runs before {@link LocalHost.goOn}. When a
+   * definition can no longer be used, it throws what `create` throws, with `details.pipelineId`, unless that id is in `replaced`: the pipeline
+   * is about to be loaded anew.
    */
   async recover(replaced: ReadonlySet<string> = new Set()): Promise<StoreRecovery> {
     const { stored } = this;
@@ -100,17 +100,17 @@ export class LocalHost implements PipelineHost {
     return total;
   }
 
-  /** After the last {@link LocalHost.load}. Throws `invalid-pipeline` when there are more workers than there may be. */
+  /** Throws `invalid-pipeline` when there are more workers than there may be. Call it after the last {@link LocalHost.load}. */
   expectRoom(): void {
     this.room.expectAll();
   }
 
-  /** The pipelines that were recovered go on. */
+  /** Lets the recovered pipelines go on. */
   goOn(): void {
     for (const pipeline of this.pipelines.values()) pipeline.asked.goOn();
   }
 
-  /** A definition as it stands in a file: it is what holds, unless the file said the same before and it was changed since. */
+  /** Puts a definition from a file. If the file has not changed since it was last loaded, changes made by other means stay. */
   async load(raw: unknown): Promise<{ pipeline: PipelineDescription; is: 'created' | 'changed' | 'kept' }> {
     const definition = checkDefinition(raw, this.builder.specs, this.options);
     const known = this.pipelines.get(definition.id);
@@ -139,7 +139,7 @@ export class LocalHost implements PipelineHost {
     return this.each(async (pipeline) => ({ pipelineId: pipeline.core.id, ...(await pipeline.snapshot()) }));
   }
 
-  /** Of those that are there, as {@link AnswerGate} says. */
+  /** The answers of all pipelines, without those that are gone by the time of their answer. */
   private async each<T>(look: (pipeline: LocalRuntime) => Promise<T>): Promise<T[]> {
     const nothing = (error: unknown): T[] => {
       if (error instanceof SluiceError && error.code === 'pipeline-not-found') return [];
@@ -153,7 +153,7 @@ export class LocalHost implements PipelineHost {
     return promised(this.keeper, () => this.createWithin(raw, options, true));
   }
 
-  /** Of what concerns the host, not one of its pipelines. */
+  /** The keeper of the host's own changes: which pipelines there are. */
   private get keeper(): Pick<Keeper, 'trouble' | 'settled'> {
     return this.stored?.flusher ?? KEEPS_NOTHING;
   }
@@ -181,7 +181,7 @@ export class LocalHost implements PipelineHost {
     return this.pipelines.get(id)?.gate.isLeaving === true;
   }
 
-  /** What is being removed is gone then. Throws `store-unavailable` when that cannot be stored now. */
+  /** Resolves when the pipelines that are being removed are gone. Throws `store-unavailable` when that cannot be stored now. */
   private hasLeft(): Promise<void> {
     return promised(this.keeper, () => undefined);
   }
@@ -255,8 +255,8 @@ export class LocalHost implements PipelineHost {
   }
 
   /**
-   * What a durable store cannot vouch for, since its last writes are not on disk: items whose newest state it does not have (these are named
-   * first), and those that are unfinished, whose last change it may not have. What was acknowledged goes on at the next start all the same.
+   * The items that a durable store cannot vouch for, since its last writes are not on disk: items whose newest state it does not have (these are
+   * named first), and unfinished items, whose last change it may not have. Acknowledged items go on at the next start all the same.
    */
   notStored(): { count: number; ids: string[] } {
     const ids = new Set<string>();
@@ -272,18 +272,18 @@ export class LocalHost implements PipelineHost {
     return { count, ids: [...ids] };
   }
 
-  /** Who ends this process, or holds its event loop: the next one counts it on nobody else. */
+  /** Notes the item that ends this process or holds its event loop: the next process counts the crash against no other item. */
   blame(blame: Blame): void {
     this.stored?.store.blame(blame);
   }
 
-  /** After {@link LocalHost.shutdown} and the last look: lets go of the store. */
+  /** Closes the store. Call it after {@link LocalHost.shutdown} and the last read. */
   async close(): Promise<void> {
     await this.stored?.close();
   }
 }
 
-/** The host whose pipelines run in this process. */
+/** Makes a host whose pipelines run in this process. */
 export function createLocalHost(options: LocalHostOptions): LocalHost {
   return new LocalHost(options);
 }

@@ -39,8 +39,8 @@ import { StoredReads } from './stored-reads.ts';
 import { Views } from './views.ts';
 
 /**
- * A pipeline in this process: worker loops and priority queues here, its items in memory, or in a store that is tied to it. Each method of the
- * contract is a line here, and says how its answer is told: see {@link AnswerGate}.
+ * A pipeline in this process: its queues and workers are here, its items in memory or in a store. Each method of the contract is one line, which
+ * says how its answer is given: see {@link AnswerGate}.
  */
 export class LocalRuntime implements PipelineRuntime {
   readonly core: Core;
@@ -57,7 +57,7 @@ export class LocalRuntime implements PipelineRuntime {
   readonly defined: LiveDefinition;
   readonly asked: AskedControl;
 
-  /** With a `link`, everything is kept in its store, and what is there already goes on: see {@link AskedControl.recover}. */
+  /** With a `link`, everything is kept in its store, and a pipeline that is there already goes on: see {@link AskedControl.recover}. */
   constructor(definition: PipelineDefinition, options: CoreOptions, link?: StoreLink) {
     const identity = link?.facts ? identityFrom(link.facts) : newIdentity(options);
     this.core = new Core(link === undefined ? options : { ...options, identity });
@@ -90,7 +90,7 @@ export class LocalRuntime implements PipelineRuntime {
     this.gate = new AnswerGate(this.core, this.live, durable === null ? null : new StoredReads(durable, this.views));
   }
 
-  /** As it was given last and is stored. */
+  /** The last definition that is stored; without a store, the last one. */
   get definition(): PipelineDefinition {
     return this.durable?.journal.stored?.operated.definition ?? this.defined.current;
   }
@@ -99,7 +99,7 @@ export class LocalRuntime implements PipelineRuntime {
     return this.core.events;
   }
 
-  /** Of a new pipeline: from now on everything is written down. */
+  /** Begins to store everything. Call it for a new pipeline. */
   beginStored(): void {
     if (this.durable === null) return;
     this.durable.begin();
@@ -213,7 +213,7 @@ export class LocalRuntime implements PipelineRuntime {
   workerStates(): Promise<Record<string, WorkerState>> {
     return this.gate.read((reads) => reads.workerStates());
   }
-  /** As they are now: no store keeps them. */
+  /** The metrics as they are now: no store keeps them. */
   async workerMetrics(): Promise<Record<string, WorkerMetrics>> {
     return this.views.workerMetrics();
   }
@@ -243,19 +243,19 @@ export class LocalRuntime implements PipelineRuntime {
     return this.gate.promise(() => this.operations.retryFailed(query));
   }
 
-  // From here on, what is done and not told: whoever calls it answers for it.
+  // The methods below bypass the gate: the caller sees to it that nothing is told before it is stored.
 
-  /** Of a new one: it begins to run. */
+  /** Starts a new pipeline. */
   begin(): void {
     this.lifecycle.start();
   }
 
-  /** Ends it, whether that can be stored or not. */
+  /** Shuts the pipeline down, whether that can be stored or not. */
   stop(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
     return this.ending.shutdown(mode, timeoutSeconds);
   }
 
-  /** As it is now, stored or not. */
+  /** The pipeline as it is now, stored or not. */
   describeNow(): PipelineDescription {
     return this.live.describe();
   }

@@ -26,8 +26,8 @@ interface Listed {
 }
 
 /**
- * A pipeline as its store has it, which is what a restart would find: rows of the store, and the numbers as of the last flush that it took. Rates,
- * what a worker is at, and why a queued item waits are as they are now. While nothing of the pipeline is stored, it is not there.
+ * A pipeline as a restart would find it: rows of the store, and the numbers as of its last flush. Rates, the work of each worker, and the reason why
+ * a queued item waits are as they are now. Until something of the pipeline is stored, it does not exist here.
  */
 export class StoredReads implements Reads {
   private readonly durable: Durable;
@@ -61,7 +61,7 @@ export class StoredReads implements Reads {
     return this.stored.operated.workers;
   }
 
-  /** As they are now, without naming an item that is not stored. */
+  /** The workers as they are now, without the names of items that are not stored. */
   workerStates(): Record<string, WorkerState> {
     const { core, shelf } = this.durable;
     const states = this.live.workerStates();
@@ -154,7 +154,7 @@ export class StoredReads implements Reads {
     return this.results({ ...query, feedId });
   }
 
-  /** Which of these items have ended, and how. Throws `item-not-found`. */
+  /** Tells which of these items have ended, and how. Throws `item-not-found`. */
   itemsNow({ itemIds, maker }: ItemsWaitQuery): WaitReply {
     const ids = [...new Set(itemIds)];
     const { options } = this.durable.core;
@@ -218,7 +218,7 @@ export class StoredReads implements Reads {
     return generated?.id === null && generated.status !== GONE ? generated : undefined;
   }
 
-  /** Nothing changes there between two flushes, however often it is asked for. */
+  /** The feeds as of the last flush, read once a flush. */
   private feedList(): Listed {
     const { stored } = this;
     if (this.listed?.of !== stored) {

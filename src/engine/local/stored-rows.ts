@@ -13,7 +13,7 @@ export function storedOf({ journal, core }: Durable): Stored {
   return journal.stored;
 }
 
-/** Rows of a pipeline's store, as they are shown: with the names that the store has for stages and feeds. */
+/** Makes views of the rows of a pipeline's store, with the names that stages and feeds have there. */
 export class StoredRows {
   private readonly durable: Durable;
 
@@ -62,7 +62,7 @@ export class StoredRows {
     return { reason: this.durable.stageOf(no).isOpen ? 'workers' : 'paused', stage };
   }
 
-  /** As the store calls it: a new name may not be stored yet. */
+  /** The name of a stage in the store: a new name may not be stored yet. */
   private stageName(no: number): string {
     const { counters, loads } = storedOf(this.durable).figures;
     const at = counters.stages.findIndex(([candidate]) => candidate === no);
@@ -77,7 +77,7 @@ export class StoredRows {
   }
 }
 
-/** An empty text stands for undefined. */
+/** The newest value in a row. An empty text stands for undefined. */
 export function valueIn({ value, fed }: StoredItem): unknown {
   const text = value ?? fed;
   return text === null || text === '' ? undefined : JSON.parse(text);

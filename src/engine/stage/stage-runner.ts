@@ -10,9 +10,9 @@ import type { Slot } from './slot.ts';
 import { StageGates } from './stage-gates.ts';
 import { TaskExecutor } from './task-executor.ts';
 
-/** A task that took less is none that anybody has to be let in after. */
+/** After a task that took less time, nobody else has to have a turn. */
 const BRIEF_MS = 0.5;
-/** Of a value, in characters of JSON: what is done with a larger one may take a turn by itself. */
+/** The size of a value, in characters of JSON, beyond which each task has a turn of its own. */
 const TURN_SIZE = 128 * 1024;
 
 const SKIP: Outcome = { kind: 'skip' };
@@ -27,14 +27,14 @@ const ABORTED: Outcome = { kind: 'aborted' };
 export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExecutor<I, S> implements Runner<I, S> {
   private readonly gates: StageGates;
 
-  /** `before`: what ran the stage until now, and the stage's slots. Its gates go on, changed to the new limits. */
+  /** `before`: the runner of the stage until now, whose gates stay in use with the new limits, and the slots of the stage. */
   constructor(spec: StageSpec, environment: StageEnvironment<I, S>, before?: { runner: Runner<I, S>; workers: readonly S[] }) {
     super(spec, environment);
     this.gates = new StageGates(spec.tasks, environment.gateFor, before?.runner);
     this.gates.change(spec.definition, before?.workers ?? []);
   }
 
-  /** The outcome, or undefined when it comes later through `done` of the environment. */
+  /** Begins an item. Returns the outcome, or undefined when it comes later, through `done` of the environment. */
   run(slot: S, item: I): Outcome | undefined {
     const skipIf = this.spec.skipIf;
     if (skipIf === undefined || item.attempts > 0 || item.taskIndex > 0) return this.begin(slot, item);
@@ -46,7 +46,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     );
   }
 
-  /** Gives up the running attempt. `undefined`: its fate is decided already, and the outcome comes by itself. */
+  /** Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. */
   abandon(slot: S, kind: 'cancelled' | 'aborted'): Outcome | undefined {
     const item = slot.item as I;
     const { decided, cancelAfterCallback } = slot;
@@ -70,7 +70,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     return this.gates.of(task);
   }
 
-  /** After the last of the tasks that the item has behind it; at the first one, when none of them is left. */
+  /** The place after the last of the tasks that the item has passed; 0 when this stage has none of them. */
   placeOf(index: number, other: Runner<I, S>): number {
     if (other === this || !(other instanceof StageRunner)) return index;
     const done = other.spec.definition.tasks.slice(0, index);
@@ -109,7 +109,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     return this.goOn(slot);
   }
 
-  /** Task after task, as long as they answer at once and the turn is not over. `since`: when the last one began, if that was in this turn. */
+  /** Executes task after task, as long as they answer at once and the turn is not over. `since`: when the last one began, if in this turn. */
   private goOn(slot: S, since?: number, isNewTurn = false): Outcome | undefined {
     const item = slot.item as I;
     let began = since;
@@ -136,14 +136,14 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     }
   }
 
-  /** A large value makes a task, or whatever brought it here, take long: each has a turn of its own. */
+  /** Whether others are to have a turn before the next task. A large value makes tasks take long: each has a turn of its own. */
   private isTurnOver(slot: S, item: I, since?: number): boolean {
     if (item.size > TURN_SIZE) return true;
     const { time, turn } = this.environment;
     return item.taskIndex > 0 && time.now - slot.startedAt > BRIEF_MS && turn.isOver(since);
   }
 
-  /** Before a task: everybody else has a turn first. */
+  /** Lets everybody else have a turn before the next task. */
   private waitForTurn(slot: S): void {
     const { time, turn, done } = this.environment;
     const { lane } = slot;

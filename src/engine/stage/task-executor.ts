@@ -53,7 +53,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     });
   }
 
-  /** One attempt: 'next' when the task succeeded at once, undefined when it is still running. */
+  /** Executes a task once. Returns 'next' when it succeeded at once, undefined when it still runs. */
   protected execute(slot: S, item: I, task: TaskSpec): Outcome | 'next' | undefined {
     const { time, events, dues } = this.environment;
     const startedAt = time.fresh();
@@ -89,7 +89,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     return lane.alive ? (this.succeeded(slot, result) ?? 'next') : this.onLate(slot);
   }
 
-  /** undefined: the item goes on with its next task. */
+  /** Takes a task's result. Returns undefined when the item goes on with its next task. */
   protected succeeded(slot: S, value: unknown): Outcome | undefined {
     const { time, events, values } = this.environment;
     const item = slot.item as I;
@@ -114,7 +114,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     return undefined;
   }
 
-  /** undefined: a hook is awaited. */
+  /** Makes an outcome of a task's error. Returns undefined while a hook is awaited. */
   protected failed(slot: S, thrown: unknown): Outcome | undefined {
     const { time, events, random } = this.environment;
     const item = slot.item as I;
@@ -144,7 +144,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     if (outcome !== undefined) this.environment.done(slot, outcome);
   }
 
-  /** An execution whose attempt was given up has ended. */
+  /** Called when an execution ends whose attempt was given up. */
   onLate(slot: S): undefined {
     slot.stage.ignoringSignal--;
   }
