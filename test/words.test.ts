@@ -3,9 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
-/** Folders whose docstrings are still to be rewritten. A folder leaves this list when it is clean, and none joins it. */
-const NOT_YET = ['definition', 'durable', 'events', 'feeds', 'flow', 'local', 'model', 'stage'].map((room) => `src/engine/${room}`);
-
 /** Clauses in place of a noun: the reader has to guess what is described. */
 const BAD_START = /^(?:What|Of|Those|Who|Whose)\b/;
 
@@ -39,16 +36,11 @@ const badStarts = (file: string): string[] =>
   docstringsOf(readFileSync(file, 'utf8')).flatMap(({ line, start }) => (BAD_START.test(start) ? [`${file}:${line} ${start}`] : []));
 
 const sources = filesOf('src', 'routes', 'tasks', 'scripts').filter((file) => file.endsWith('.ts'));
-const isYet = (file: string): boolean => NOT_YET.some((folder) => file.startsWith(`${folder}/`));
 
 describe('docstrings', () => {
   it('begin with what a thing is or does', () => {
     expect(sources.length).toBeGreaterThan(200);
-    expect(sources.filter((file) => !isYet(file)).flatMap(badStarts)).toEqual([]);
-  });
-
-  it.each(NOT_YET)('are still to be rewritten in %s, or it leaves the list', (folder) => {
-    expect(sources.filter((file) => file.startsWith(`${folder}/`)).flatMap(badStarts).length).toBeGreaterThan(0);
+    expect(sources.flatMap(badStarts)).toEqual([]);
   });
 
   it('are found, on one line or on several', () => {

@@ -17,6 +17,7 @@ export * from './contract/task.ts';
 export { STRENGTH } from './control/shutdown.ts';
 export type { StageOptions } from './definition/stage-spec.ts';
 export * from './definition/task-registry.ts';
-export { createLocalHost, type LocalHost, type LocalHostOptions } from './local/local-host.ts';
+export type { LocalHostOptions } from './local/host-options.ts';
+export { createLocalHost, type LocalHost } from './local/local-host.ts';
 export { Pipeline, type PipelineOptions } from './local/pipeline.ts';
 export { StatusTracker, type StatusTrackerCallbacks } from './local/status-tracker.ts';

@@ -60,7 +60,7 @@ describe('while the store cannot be written', () => {
     expect(host.storeHealth).toMatchObject({ kind: 'sqlite', trouble: 'the disk reports an error' });
     expect(gate.held).toEqual(['a']);
     gate.open('a');
-    while (p.core.held > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (p.core.inProgress > 0) await new Promise((resolve) => setImmediate(resolve));
     expect(gate.held).toEqual([]);
     // In memory it has moved on, and "c" was accepted; neither is on disk, and nobody is told of either.
     expect(p.core.ledger).toMatchObject({ fed: 3, inFlight: 3 });

@@ -127,7 +127,7 @@ export class Lifecycle {
     if (core.state !== 'draining' || core.ledger.inFlight > 0) return;
     // The worker of the last item is freed right after its end: the state changes when it is.
     queueMicrotask(() => {
-      if (core.state !== 'draining' || core.ledger.inFlight > 0 || core.held > 0) return;
+      if (core.state !== 'draining' || core.ledger.inFlight > 0 || core.inProgress > 0) return;
       this.settleStopped();
     });
   }

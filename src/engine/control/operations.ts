@@ -46,7 +46,7 @@ export class Operations {
     core.time.tick();
     const worker = item.holder;
     if (!(worker instanceof Worker)) {
-      core.scheduler.finishUnheld(item, 'cancelled');
+      core.scheduler.finishWaiting(item, 'cancelled');
     } else if (worker.blocked !== null) {
       core.scheduler.handOver.cancel(worker);
     } else {

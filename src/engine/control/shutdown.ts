@@ -122,7 +122,7 @@ export class Shutdown {
           if (worker.blocked !== null) core.scheduler.handOver.force(worker);
           else if (worker.limitWait !== null || worker.isAssigned) this.abort(worker);
         }
-        if (core.held > 0) return;
+        if (core.inProgress > 0) return;
         core.onIdle = null;
         resolve();
       };

@@ -9,9 +9,9 @@ import { useCost, useFaults } from './task-use.ts';
 export interface DefinitionLimits {
   maxStages: number;
   maxWorkersPerStage: number;
-  /** Of all pipelines together. Default 20 000. */
+  /** The most workers in all pipelines together. Default 20 000. */
   maxWorkers?: number;
-  /** Default 1000. */
+  /** The most pipelines. Default 1000. */
   maxPipelines?: number;
 }
 
@@ -20,9 +20,9 @@ interface Found extends Fault {
 }
 
 /**
- * Checks a definition as it came, and returns it with its defaults. Every fault is found in one go, the ones of meaning
- * (a task that is not registered, a stage name twice) also where the form is broken elsewhere.
- * Throws `invalid-input` when the form is broken, else `unknown-task`, `invalid-params` or `invalid-pipeline`.
+ * Checks a definition as it was sent, and returns it with defaults filled in. All faults are reported together: faults of meaning (an
+ * unregistered task, a duplicate stage name) even when the shape is broken elsewhere. Throws the first of these codes that applies:
+ * `invalid-input` (the shape), `unknown-task`, `unknown-limiter`, `invalid-pipeline`, `invalid-params`.
  */
 export function checkDefinition(
   raw: unknown,
@@ -43,20 +43,23 @@ export function checkDefinition(
   throw new SluiceError(code, errors.map(({ path, message }) => `${path || '/'} ${message}`).join('; '), { errors });
 }
 
-/** Checks a definition that was taken before, perhaps by an older version: names that are refused now are none of its faults. */
+/**
+ * Checks a definition that was accepted before, perhaps by an older version. Names that would be refused today are let through, and so is
+ * one that costs more to check than {@link checkDefinition} allows.
+ */
 export function checkStoredDefinition(definition: PipelineDefinition, environment: SpecEnvironment, limits: DefinitionLimits): void {
   const usable = (name: string, place: number): string => (/^[.]{1,2}$/.test(name) ? `:${name}:${place}` : name);
   const stages = definition.stages.map((stage, i) => ({ ...stage, name: usable(stage.name, i) }));
   checkDefinition({ ...definition, id: usable(definition.id, 0), stages }, environment, limits, { anyCost: true });
 }
 
-/** Nobody reads more, and a reply with hundreds of thousands takes as long as many requests. */
+/** The most faults that a reply lists: nobody reads more, and one with hundreds of thousands would cost as much as many requests. */
 const FAULTS_TOLD = 1000;
 
-/** In tenths of a millisecond: what all of a definition may take to look at in one turn of the event loop. */
+/** The most that checking a definition in one turn of the event loop may cost, in tenths of a millisecond. */
 const COST_MAX = 2000;
 
-/** Told before anything is compiled. */
+/** The fault of a definition that is too expensive to check; estimated before anything is compiled. */
 function costFault(raw: unknown, { registry }: SpecEnvironment): Found | undefined {
   const stages = field(raw, 'stages');
   if (!Array.isArray(stages)) return undefined;
@@ -72,7 +75,7 @@ function costFault(raw: unknown, { registry }: SpecEnvironment): Found | undefin
       const given = field(use, 'with');
       const declaration = typeof name === 'string' && given !== undefined ? registry.get(name, kind) : undefined;
       if (declaration === undefined) continue;
-      // What is there twice is compiled once.
+      // A repeated use is counted once.
       const key = `${name} ${JSON.stringify(given)}`;
       if (!seen.has(key)) cost += useCost(declaration, given, COST_MAX - cost);
       seen.add(key);
@@ -86,7 +89,7 @@ function costFault(raw: unknown, { registry }: SpecEnvironment): Found | undefin
   return { code: 'invalid-pipeline', path: '/stages', message };
 }
 
-/** Reads whatever can be read of a definition that may be broken elsewhere. */
+/** Finds faults of meaning in whatever can be read of a definition that may be broken elsewhere. */
 function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits, withParams: boolean): Found[] {
   const stages = field(raw, 'stages');
   if (!Array.isArray(stages)) return [];

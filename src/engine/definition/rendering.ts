@@ -3,22 +3,25 @@ import { PermanentError } from '../contract/errors.ts';
 import type { Clock } from '../ports.ts';
 import { turnQueue } from '../time/turn.ts';
 
-/** A template finds nothing in this item, or fails on it; it would again. */
+/** A template evaluates to nothing for this item, or fails on it. A retry would end the same way. */
 export class TemplateError extends PermanentError {
   override name = 'TemplateError';
 }
 
-/** What the templates of a use may find in one item, all together; a single one may find whatever the item holds. */
+/** The total weight of what a use's templates may find in one item. A use with a single template has no such limit. */
 const FOUND_WEIGHT = 33_554_432;
-/** What they may find, and how many may begin, in the turn of the event loop in which the task does. */
+/** How much they may find, and how many may begin, in the turn of the event loop in which their task begins. */
 const TURN_WEIGHT = 262_144;
 const TURN_COUNT = 8;
 
-/** The templates of a use, evaluated for one item: each finds a copy, so that many that find a large value take long and fill the memory. */
+/**
+ * One evaluation of a use's templates for one item. Each template yields a copy, so many templates that find a large value take long and
+ * fill the memory: a rendering spreads them over turns of the event loop, and stops when they have found too much.
+ */
 export interface Rendering {
-  /** Evaluates a template: now, or in a turn of its own, as a promise. Throws and rejects with a {@link TemplateError} when it is too much. */
+  /** Evaluates a template, at once or, as a promise, in a later turn. Throws or rejects with {@link TemplateError} when too much was found. */
   evaluate(work: () => unknown): unknown;
-  /** Counts what a template has found. */
+  /** Counts what a template has found. Throws {@link TemplateError} when all together is too much. */
   take(found: unknown): void;
 }
 

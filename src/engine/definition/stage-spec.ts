@@ -1,10 +1,10 @@
 /*
- * Room `definition`: definitions and options turned into functions: tasks looked up by name, parameters checked, templates compiled, limits
- * and live tuning applied.
+ * Room `definition`: turns definitions and options into functions. It looks up tasks by name, checks parameters, compiles templates, and
+ * applies limits and live tuning.
  *
- * Holds: A definition that comes out of here is complete: nothing about it can fail later but what an item brings along. A fault names the
- * place in the definition as a JSON Pointer.
- * Refuses: items. It has no state of a run, and whoever wants a stage to change asks for another specification.
+ * Holds: A specification is complete: later, only an item's own data can make it fail. A fault names its place in the definition as a JSON
+ * Pointer.
+ * Refuses: items, and any state of a run. A stage changes by getting another specification.
  */
 
 import {
@@ -25,7 +25,7 @@ import { takesContext } from './takes-context.ts';
 import type { TaskRegistry } from './task-registry.ts';
 import { type ItemUse, type PreparedUse, prepareUse, useName, useParams } from './task-use.ts';
 
-/** A stage whose tasks are no longer registered: nothing in it can run until it gets another definition. */
+/** Makes the spec of a stage whose tasks are no longer registered: nothing in it can run until it gets another definition. */
 export function placeholderStage(definition: StageDefinition): StageSpec {
   const tasks = definition.tasks.map((use): TaskSpec => {
     const name = useName(use);
@@ -43,7 +43,7 @@ export function placeholderStage(definition: StageDefinition): StageSpec {
       eventId: 0,
     };
   });
-  // It needs no workers until then.
+  // Until then it needs no more than one worker.
   return {
     definition: { ...definition, workers: 1 },
     tasks,
@@ -62,20 +62,20 @@ export interface TaskSpec {
   /** Called with the value, and with a {@link TaskContext} if it takes one. */
   call: TaskHandler;
   takesContext: boolean;
-  /** Its own default; the stage's `taskTimeoutSeconds` goes before it. */
+  /** The task's own default; the stage's `taskTimeoutSeconds` overrides it. */
   timeoutSeconds: number | undefined;
   defaultLimit: Limit;
-  /** Shared with tasks of other stages and pipelines. */
+  /** A limiter shared with tasks of other stages and pipelines. */
   limiter: SharedGate | undefined;
-  /** What the events call it; given with its first one. */
+  /** The number by which events refer to the task, assigned with its first event; 0 until then. */
   eventId: number;
 }
 
-/** What a hook is told of the item beside what every hook gets. */
+/** Arguments of a registered hook beyond those that every hook gets. */
 export interface HookPlace {
   pipeline: string;
   logger: Logger;
-  /** The item's, also when it has failed. */
+  /** The item's value, even when it has failed. */
   value: unknown;
 }
 export type HookCall = (itemId: string, valueOrError: unknown, info: HookInfo, place: HookPlace) => unknown;
@@ -84,7 +84,7 @@ export type HookCall = (itemId: string, valueOrError: unknown, info: HookInfo, p
 export interface StageSpec {
   definition: StageDefinition;
   tasks: TaskSpec[];
-  /** Names of the secrets that its templates use. */
+  /** Names of the secrets that the stage's templates use. */
   secrets: readonly string[];
   skipIf: Predicate | undefined;
   onSuccess: HookCall | undefined;
@@ -92,7 +92,7 @@ export interface StageSpec {
   onSkip: HookCall | undefined;
 }
 
-/** A stage as a library user writes it: the definition's fields, with functions for names. */
+/** A stage as a library user writes it: the definition's fields, with functions in place of names. */
 export interface StageOptions extends Omit<StageDefinitionInput, 'tasks' | 'skipIf' | 'onSuccess' | 'onFailure' | 'onSkip'> {
   tasks: readonly (TaskHandler | TaskDeclaration)[];
   skipIf?: Predicate;
@@ -101,12 +101,12 @@ export interface StageOptions extends Omit<StageDefinitionInput, 'tasks' | 'skip
   onSkip?: Hook;
 }
 
-/** How many items the stage before may hand over ahead of time. */
+/** How many items the previous stage may hand over before a worker is free. */
 export function queueCapacityOf(definition: StageDefinition): number {
   return definition.queueCapacity ?? Math.max(100, definition.workers * 10);
 }
 
-/** Throws {@link StageValidationError} with every fault. */
+/** The spec of a stage given as options. Throws {@link StageValidationError} with every fault. */
 export function stageSpecOf(options: StageOptions): StageSpec {
   const { tasks, skipIf, onSuccess, onFailure, onSkip, ...rest } = options;
   const faults: Fault[] = [];
@@ -126,7 +126,7 @@ export function stageSpecOf(options: StageOptions): StageSpec {
     const declaration = withThread(task, undefined);
     return taskSpecOf(declaration, params, declaration.prepare?.(params) ?? declaration.run, parsed.data.unpackArgs);
   });
-  // Exactly what their signature says: the place is for registered ones.
+  // Exactly the arguments of their signature: `HookPlace` is for registered hooks.
   const plain = (hook: Hook | undefined): HookCall | undefined => hook && ((itemId, told, info) => hook(itemId, told, info));
   return {
     definition: parsed.data,
@@ -149,7 +149,7 @@ function declarationOf(task: unknown, index: number, faults: Fault[]): TaskDecla
   return undefined;
 }
 
-/** A limit names a task that the stage has; anything else is a misspelling. */
+/** A fault for each limit that names no task of the stage. */
 export function limitFaults(stage: Pick<StageDefinition, 'tasks' | 'taskConcurrencyLimits' | 'taskRateLimits'>): Fault[] {
   const names = new Set(stage.tasks.map(useName));
   return (['taskConcurrencyLimits', 'taskRateLimits'] as const).flatMap((field) =>
@@ -159,14 +159,14 @@ export function limitFaults(stage: Pick<StageDefinition, 'tasks' | 'taskConcurre
   );
 }
 
-/** What a definition's names are turned into functions with. */
+/** Everything needed to turn a definition's names into functions. */
 export interface SpecEnvironment {
   registry: TaskRegistry;
   limiters: Limiters;
   ports: Pick<Ports, 'threads' | 'expressions' | 'secrets' | 'clock'>;
 }
 
-/** The spec of a checked definition. Throws `invalid-params` when a `with` does not fit, with every fault. */
+/** The spec of a checked definition. Throws `invalid-params` when a `with` does not match its task's schema, with every fault. */
 export function resolveStage(definition: StageDefinition, environment: SpecEnvironment): StageSpec {
   const { onSuccess, onFailure, onSkip, skipIf, unpackArgs } = definition;
   const secrets = new Set<string>();
@@ -202,7 +202,7 @@ function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, limiters, po
     const made = prepare({ value, metadata, itemId, sequenceId });
     if (!(made instanceof Promise)) return go(made);
     return made.then((late) => {
-      // Given up while its parameters were made: nothing has begun, nothing is to begin.
+      // The attempt was given up while its parameters were rendered: its handler must not begin.
       context.signal.throwIfAborted();
       return go(late);
     });
@@ -230,7 +230,7 @@ function resolveHook(use: HookUse, { registry, ports }: SpecEnvironment, prepare
   }
   return async (itemId, told, info, { pipeline, logger, value }) => {
     const { metadata, sequenceId } = info;
-    // What a template makes of it may be sent anywhere: it gets what everybody sees of the error.
+    // A template may send its result anywhere, so it gets the error as everybody sees it, with secrets masked.
     const error = told instanceof Error ? shownError(describeThrown(told, ports.secrets.mask)) : undefined;
     const { handler, params } = await prepared.prepare({ value, metadata, itemId, sequenceId, ...(error && { error }) });
     return handler(itemId, told, info, { pipeline, logger, params });

@@ -3,12 +3,12 @@ import { SluiceError } from '../contract/errors.ts';
 import type { TaskCatalogue } from '../contract/runtime.ts';
 import type { TaskDeclaration } from '../contract/task.ts';
 
-/** What definitions can name. One namespace for tasks, predicates and hooks; it does not change once the service runs. */
+/** All names that definitions may use. Tasks, predicates and hooks share one namespace, which does not change while the service runs. */
 export interface TaskRegistry extends TaskCatalogue {
   get(name: string, kind: TaskKind): TaskDeclaration | undefined;
 }
 
-/** Throws `invalid-pipeline` when two declarations share a name. */
+/** Builds the registry. Throws `invalid-pipeline` when two declarations share a name. */
 export function createTaskRegistry(declarations: Iterable<TaskDeclaration>): TaskRegistry {
   const byName = new Map<string, TaskDeclaration>();
   for (const declaration of declarations) {

@@ -4,10 +4,10 @@ import { describeThrown, PermanentError, SluiceError } from '../contract/errors.
 import type { TaskDeclaration, TaskHandler } from '../contract/task.ts';
 import { compileTemplates, type TemplateEnvironment, type TemplateScope, templatesCost } from './templates.ts';
 
-/** A task, predicate or hook as a definition uses it: its handler with parameters that are the item's, or the same for all. */
+/** A task, predicate or hook as a definition uses it: its handler, with parameters that are the same for all items or made for each. */
 export type PreparedUse = { secrets: readonly string[] } & (
   | { params: unknown; handler: TaskHandler; prepare: null }
-  /** Its parameters hold templates: what they are, and the handler, is known for each item. */
+  /** Its parameters contain templates: both they and the handler are made for each item. */
   | { params: undefined; handler: null; prepare: (scope: TemplateScope) => ItemUse | Promise<ItemUse> }
 );
 
@@ -16,7 +16,7 @@ export interface ItemUse {
   handler: TaskHandler;
 }
 
-/** The parameters of an item, made from templates, do not fit; they would not again. */
+/** The parameters that templates made for an item do not match the schema. A retry would end the same way. */
 class ItemParamsError extends PermanentError {
   override name = 'InvalidParams';
 }
@@ -29,12 +29,12 @@ export function useParams(use: HookUse): Record<string, unknown> | undefined {
   return typeof use === 'string' ? undefined : use.with;
 }
 
-/** About how long it takes to look at a use, in tenths of a millisecond, or something above `most`. */
+/** About how long it takes to check a use, in tenths of a millisecond; any number above `most` when it exceeds that. */
 export function useCost(declaration: TaskDeclaration, given: unknown, most: number): number {
   return (declaration.costOf?.(given) ?? 0) + templatesCost(given, declaration.verbatim ?? [], most);
 }
 
-/** What is wrong with the parameters of a use; paths are JSON pointers inside them. What a template makes is seen with each item. */
+/** The faults of a use's parameters, with paths as JSON Pointers inside them. What a template evaluates to is checked with each item. */
 export function useFaults(declaration: TaskDeclaration, given: unknown, environment: TemplateEnvironment): Fault[] {
   const { templates, faults } = compileTemplates(given, declaration.verbatim ?? [], environment);
   const paths = templates?.paths ?? [];
@@ -53,10 +53,10 @@ function parseFaults(declaration: TaskDeclaration, given: unknown): Fault[] {
   }
 }
 
-/** Throws `invalid-params` when the parameters do not fit. */
+/** Compiles a use's templates and parses its parameters. Throws `invalid-params` when they do not match the schema. */
 export function prepareUse(declaration: TaskDeclaration, given: unknown, environment: TemplateEnvironment): PreparedUse {
   const { templates } = compileTemplates(given, declaration.verbatim ?? [], environment);
-  // By the names in the expressions, not by what they make: of a secret that was encoded, hashed or cut, nothing could be recognised.
+  // Judged by the names in the expressions, not by their results: a secret that was encoded, hashed or cut cannot be recognised.
   const traits = { hasSecrets: templates !== null && templates.secrets.length > 0 };
   const handlerOf = (params: unknown): TaskHandler => declaration.prepare?.(params, traits) ?? declaration.run;
   if (templates === null) {
@@ -84,7 +84,7 @@ export function prepareUse(declaration: TaskDeclaration, given: unknown, environ
   };
 }
 
-/** Only the members that are the item's need to be looked at again, where the others could be without them. */
+/** Parses an item's parameters: only the templated members when the task can check those alone and the others are valid as they stand. */
 function itemParser(declaration: TaskDeclaration, given: unknown, members: readonly string[]): (rendered: unknown) => unknown {
   const { parseMembers } = declaration;
   if (parseMembers === undefined || parseFaults(declaration, given).length > 0) return declaration.parseParams;

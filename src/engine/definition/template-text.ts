@@ -1,17 +1,18 @@
 /*
- * Where the expressions of a text with templates end. An expression may hold braces of its own: in objects, in texts, in regular expressions.
+ * Finds the ends of the expressions in a text with templates. An expression may contain braces of its own: in objects, strings and regular
+ * expressions.
  */
 
-/** In tenths of a millisecond. */
+/** Estimated costs of a template, in tenths of a millisecond. */
 const TEMPLATE_COST = 2;
 const UNMATCHED_COST = 20;
 
 /** The longest expression of a template. */
 export const EXPRESSION_LENGTH_MAX = 16_384;
-/** How many closing braces are tried for an expression whose braces don't match: those of a regular expression need not. */
+/** How many `}}`, from the first, are tried as ends beside the matching one: inside a regular expression, braces need not match. */
 const OTHERS_TRIED = 2;
 
-/** Where the expression that begins at `start` may end, the likeliest first; empty when nothing closes it. */
+/** The places where the expression that begins at `start` may end, likeliest first; empty when nothing closes it. */
 export function endsOf(text: string, start: number): number[] {
   const last = start + EXPRESSION_LENGTH_MAX;
   const ends: number[] = [];
@@ -25,7 +26,7 @@ export function endsOf(text: string, start: number): number[] {
   return ends;
 }
 
-/** The first `}}` outside of every brace, text and comment of the expression. */
+/** The first `}}` outside every brace, string and comment of the expression; -1 when there is none. */
 function matchingEnd(text: string, start: number, until: number): number {
   let depth = 0;
   for (let at = start; at < until; at++) {
@@ -55,7 +56,7 @@ function endOf(text: string, what: string, from: number, until: number): number 
   return found < 0 ? until : found + what.length - 1;
 }
 
-/** About how long it takes to compile the templates of a text, in tenths of a millisecond; ends when it is more than `most`. */
+/** About how long it takes to compile the templates of a text, in tenths of a millisecond; counting ends once it exceeds `most`. */
 export function textCost(text: string, most: number): number {
   let cost = 0;
   let from = text.indexOf('{{');
@@ -65,7 +66,7 @@ export function textCost(text: string, most: number): number {
     const end = matching < 0 ? text.indexOf('}}', start) : matching;
     cost += TEMPLATE_COST;
     if (end < 0) break;
-    // One whose braces don't match is looked through to find that out, and tried several times.
+    // An expression with unmatched braces is scanned to the end and then tried several times.
     cost += (end - from) / 32 + (matching < 0 ? UNMATCHED_COST : 0);
     from = text.indexOf('{{', end + 2);
   }

@@ -8,29 +8,29 @@ import { EXPRESSION_LENGTH_MAX, endsOf, textCost } from './template-text.ts';
 /*
  * `{{ … }}` in the parameters of a definition: an expression over the item, evaluated for each attempt.
  *
- *     "https://api.example/{{ value.id }}?key={{ secrets.API }}"    a text with what the expressions find in it
- *     "{{ value.tags }}"                                            whatever the expression finds, with its type
+ *     "https://api.example/{{ value.id }}?key={{ secrets.API }}"    a text, with each expression replaced by its result
+ *     "{{ value.tags }}"                                            the result itself, with its type
  */
 
-/** What an expression in a template sees. */
+/** The variables that an expression in a template sees. */
 export interface TemplateScope {
   value: unknown;
   metadata: Metadata;
   itemId: string;
   sequenceId: number;
-  /** Of a failure hook. */
+  /** The item's error, in an `onFailure` hook. */
   error?: unknown;
 }
 
-/** Parameters with templates in them, compiled once. */
+/** Parameters that contain templates, compiled once. */
 export interface Templates {
-  /** JSON pointers of the strings that hold some. */
+  /** JSON Pointers of the strings that contain templates. */
   readonly paths: readonly string[];
-  /** The members of the parameters that hold them. */
+  /** The top-level members of the parameters in which those strings are. */
   readonly members: readonly string[];
-  /** Names of the secrets that they use. */
+  /** Names of the secrets that the templates use. */
   readonly secrets: readonly string[];
-  /** The parameters for one item, or a promise of them. Throws and rejects with a {@link TemplateError}. */
+  /** The parameters for one item, or a promise of them. Throws or rejects with {@link TemplateError}. */
   render(scope: TemplateScope): unknown;
 }
 
@@ -40,16 +40,16 @@ export interface TemplateEnvironment {
   clock: Clock;
 }
 
-/** What it finds, or a promise of that. */
+/** Evaluates one template, or a node that contains some; returns the result or a promise of it. */
 type Render = (scope: TemplateScope, rendering: Rendering) => unknown;
 
-/** The rest is not checked beyond this many faults, and this many characters that are not a valid expression. */
+/** Checking stops after this many faults, or this many characters of text that is not a valid expression. */
 const FAULTS_MAX = 100;
 const WRONG_CHARACTERS_MAX = 65_536;
-/** Of looking at a member of the parameters, in tenths of a millisecond. */
+/** Estimated cost of visiting a member of the parameters, in tenths of a millisecond. */
 const NODE_COST = 0.02;
 
-/** About how long {@link compileTemplates} takes, in tenths of a millisecond, or something above `most`. */
+/** About how long {@link compileTemplates} takes, in tenths of a millisecond; any number above `most` when it exceeds that. */
 export function templatesCost(given: unknown, verbatim: readonly string[], most: number): number {
   if (typeof given === 'string') return textCost(given, most);
   if (typeof given !== 'object' || given === null) return 0;
@@ -62,8 +62,8 @@ export function templatesCost(given: unknown, verbatim: readonly string[], most:
 }
 
 /**
- * Compiles what `given` holds of templates, but for the members named in `verbatim`; `templates` is null when there is none.
- * Every fault is found: an expression that is none, a secret that is not set.
+ * Compiles the templates in `given`, except in the members named in `verbatim`; `templates` is null when there are none. Reports every
+ * fault, up to {@link FAULTS_MAX}: an invalid expression, a secret that is not set.
  */
 export function compileTemplates(
   given: unknown,
@@ -80,7 +80,7 @@ export function compileTemplates(
   const renderItem = (scope: TemplateScope): unknown => render(scope, createRendering(environment.clock));
   return { templates: { paths, members, secrets: [...secrets].sort(), render: renderItem }, faults };
 
-  /** null: nothing below is a template, so the node is used as it is. */
+  /** Compiles a node of the parameters. null: it contains no template, so it is used as it is. */
   function compileNode(node: unknown, path: (string | number)[]): Render | null {
     if (typeof node === 'string') return node.includes('{{') ? compileText(node, jsonPointer(path)) : null;
     if (typeof node !== 'object' || node === null) return null;
@@ -118,7 +118,7 @@ export function compileTemplates(
     };
   }
 
-  /** Texts and what goes between them; null after a fault. */
+  /** Splits a text into literal parts and compiled expressions; null after a fault. */
   function partsOf(text: string, path: string): (string | Render)[] | null {
     const parts: (string | Render)[] = [];
     let from = 0;
@@ -139,14 +139,14 @@ export function compileTemplates(
     let why: string | undefined;
     for (const end of endsOf(text, start)) {
       if (wrongCharacters > WRONG_CHARACTERS_MAX) break;
-      const source = text.slice(start, end).trim();
+      const expression = text.slice(start, end).trim();
       try {
         if (expressions === undefined) throw new Error('no expression language is configured');
-        const evaluate = expressions.compile(source);
-        const own = ownSecrets(expressions.membersNamed(source, 'secrets'), path);
-        return own === null ? null : { render: renderOf(evaluate, own, source, path), end: end + 2 };
+        const evaluate = expressions.compile(expression);
+        const own = ownSecrets(expressions.membersNamed(expression, 'secrets'), path);
+        return own === null ? null : { render: renderOf(evaluate, own, expression, path), end: end + 2 };
       } catch (error) {
-        wrongCharacters += source.length;
+        wrongCharacters += expression.length;
         why ??= `holds a template that is not a valid expression: ${(error as Error).message}`;
       }
     }
@@ -156,7 +156,7 @@ export function compileTemplates(
     return null;
   }
 
-  /** A template sees the secrets that it names, and no others, so that a definition shows what it uses. null after a fault. */
+  /** The secrets that a template names, the only ones it sees, so that a definition shows which it uses. null after a fault. */
   function ownSecrets(names: readonly string[], path: string): Secrets['values'] | null {
     const { values } = environment.secrets;
     const missing = names.filter((name) => !Object.hasOwn(values, name));
@@ -166,8 +166,8 @@ export function compileTemplates(
   }
 }
 
-function renderOf(evaluate: Expression, secrets: Secrets['values'], source: string, path: string): Render {
-  const here = `the template {{ ${source} }} of ${path}`;
+function renderOf(evaluate: Expression, secrets: Secrets['values'], expression: string, path: string): Render {
+  const here = `the template {{ ${expression} }} of ${path}`;
   const settle = (found: unknown, rendering: Rendering): unknown => {
     if (found === undefined) throw new TemplateError(`${here} evaluates to nothing for this item`);
     rendering.take(found);
@@ -191,7 +191,7 @@ function renderOf(evaluate: Expression, secrets: Secrets['values'], source: stri
   };
 }
 
-/** Of what began before it, nothing is waited for any more when a part throws; it may fail as well. */
+/** Runs a part. If it throws, the parts begun before it are abandoned, and their later rejections are ignored. */
 function orNothing(begun: readonly unknown[], part: () => unknown): unknown {
   try {
     return part();
@@ -205,13 +205,13 @@ function isBelow(path: string, top: string): boolean {
   return path === top || path.startsWith(`${top}/`);
 }
 
-/** Also a member that an assignment would take for the prototype. */
+/** Sets an own member, `__proto__` too, which an assignment would take for the prototype. */
 function set(into: Record<string, unknown>, key: string, value: unknown): void {
   if (key === '__proto__') Object.defineProperty(into, key, { value, enumerable: true, writable: true, configurable: true });
   else into[key] = value;
 }
 
-/** In the middle of a text, `null` is nearly always an accident. */
+/** A template's result as part of a text. Throws on `null`, which is nearly always an accident there. */
 function textOf(found: unknown, path: string): string {
   if (typeof found === 'string') return found;
   if (found === null) throw new TemplateError(`a template inside the text of ${path} evaluates to null`);

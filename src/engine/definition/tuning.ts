@@ -5,7 +5,7 @@ import { StageValidationError } from '../contract/errors.ts';
 import { limitFaults, queueCapacityOf } from './stage-spec.ts';
 import { useName } from './task-use.ts';
 
-/** What operators changed while the pipeline runs, over what its definition says. A field that is given replaces the defined one. */
+/** Overrides of stage settings that operators make while the pipeline runs. A field that is given replaces the one in the definition. */
 export class Tuning {
   private readonly overrides = new Map<string, StageTuning>();
   private readonly maxWorkers: number;
@@ -15,8 +15,8 @@ export class Tuning {
   }
 
   /**
-   * Adds to what was changed before, and returns what holds now. `roomFault` says what is wrong with so many workers, if anything. Throws
-   * StageValidationError with every fault.
+   * Merges `tuning` into the stage's overrides, and returns the settings now in effect. `roomFault` returns the reason why so many workers are
+   * not allowed, or null. Throws StageValidationError with every fault.
    */
   change(defined: StageDefinition, tuning: StageTuning, roomFault: (workers: number) => string | null): StageDefinition {
     const merged: StageTuning = { ...this.overrides.get(defined.name), ...present(tuning) };
@@ -36,12 +36,12 @@ export class Tuning {
     this.overrides.delete(stage);
   }
 
-  /** What holds of a definition, whose stage had another name before if it was renamed. Limits of tasks that it lost are left out. */
+  /** A stage's definition with its overrides, found under the name it had before a rename. Limits of tasks that it lost are left out. */
   effective(defined: StageDefinition, nameBefore = defined.name): StageDefinition {
     return { ...defined, ...applicable(defined, this.overrides.get(nameBefore) ?? {}) } as StageDefinition;
   }
 
-  /** Follows a new definition: overrides stay with the stages that do. */
+  /** Follows a new definition: the overrides of stages that remain are carried over. */
   follow(stages: readonly StageDefinition[], nameBefore: ReadonlyMap<string, string>): void {
     const before = new Map(this.overrides);
     this.overrides.clear();
@@ -51,7 +51,7 @@ export class Tuning {
     }
   }
 
-  /** Takes up what was changed before a restart. */
+  /** Restores the overrides from before a restart. */
   restore(overrides: Readonly<Record<string, StageTuning>>): void {
     for (const [stage, tuning] of Object.entries(overrides)) this.overrides.set(stage, tuning);
   }
@@ -61,7 +61,7 @@ export class Tuning {
   }
 }
 
-/** What of a definition can be tuned. */
+/** The settings of a stage that can be tuned. */
 export function settingsOf(definition: StageDefinition): StageSettings {
   const { workers, taskConcurrencyLimits, taskRateLimits } = definition;
   return { workers, taskConcurrencyLimits, taskRateLimits, queueCapacity: queueCapacityOf(definition) };

@@ -1,10 +1,10 @@
 /*
- * Room `durable`: what a store adds to a pipeline: what is written and when, what comes back at a start, and which items need not be in
+ * Room `durable`: ties a pipeline to a store. It decides what is written and when, what a start restores, and which items need not be in
  * memory.
  *
- * Holds: A flush is one transaction of whole transitions, and events are shown only after it. Memory is bounded, whatever waits in the
- * store. After a crash a pipeline is what its last flush says.
- * Refuses: I/O and SQL: those are behind the port in store.ts. It decides nothing about where an item goes.
+ * Holds: A flush is one transaction of whole transitions, and events are shown only after it. Memory is bounded, however much waits in the
+ * store. After a crash, a pipeline is in the state of its last flush.
+ * Refuses: I/O and SQL, which are behind the port in store.ts. It decides nothing about where an item goes.
  */
 
 import type { PipelineDefinition } from '../../schemas/definition.ts';
@@ -16,7 +16,7 @@ import type { Core, Identity } from '../flow/core.ts';
 import { Feed } from '../model/feed.ts';
 import { type Item, Stage } from '../model/model.ts';
 import type { Shelf, Store, StoredFeed, StoredItem } from '../store.ts';
-import { HELD_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
+import { BUFFER_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import { figuresOf, type Operated } from './figures.ts';
 import type { Flusher } from './flusher.ts';
 import { type RowReferences, toItem } from './item-codec.ts';
@@ -26,27 +26,27 @@ import { Beyond } from './queue-rest.ts';
 import { Retirement } from './retirement.ts';
 import { StoredItems } from './stored-items.ts';
 
-/** What ties a pipeline to its store. */
+/** A pipeline's access to its store. */
 export interface StoreLink {
   store: Store;
   flusher: Flusher;
   pipeline: number;
-  /** What the store has of it; null when it is new. */
+  /** The facts that the store has about the pipeline; null when it is new. */
   facts: Readonly<Record<string, string>> | null;
-  /** An item that was running in so many processes that crashed is not tried again. */
+  /** An item that was running in this many crashes is not tried again. */
   maxDeliveries: number;
-  /** How many items of a stage's queue are in memory at most; undefined: by what they take. */
+  /** How many items of a stage's queue to keep in memory; undefined: as many as their size allows. */
   queueWindow: number | undefined;
 }
 
-/** What operators have asked of a pipeline. */
+/** The state, pauses and overrides that operators have asked for. */
 export interface StoredControl {
   state: PipelineState;
   pausedStages: string[];
   overrides: Record<string, StageTuning>;
 }
 
-/** Stages by number, also those that are gone; `next` is where their items go on. */
+/** Stages by number, removed ones included; `next` is the stage in which their items go on. */
 export type StoredStages = { no: number; name: string; next: number | null; isRemoved: boolean }[];
 
 /** `source`: of a pipeline that stands in a file, what the file said last. */
@@ -62,11 +62,11 @@ export interface DurableSources {
 }
 
 const KEY_BOUNDS: KeyBounds = { most: ANSWERS_MAX, bytes: ANSWERS_CHARACTERS, ageMs: ANSWERS_AGE_MS };
-/** How many feeds that are no longer listed are remembered for their items. */
+/** How many feeds that are no longer listed are kept in memory for their items. */
 const OLD_FEEDS = 1000;
 const EMPTY_FEEDS = 200;
 
-/** Ties a pipeline to its store: items come from there and go there. To be made before anything happens in the pipeline. */
+/** Connects a pipeline to its store: replaces its index and keeper by stored ones. To be made before anything happens in the pipeline. */
 export class Durable {
   readonly core: Core;
   readonly link: StoreLink;
@@ -75,10 +75,10 @@ export class Durable {
   readonly retirement: Retirement;
   readonly journal: Journal;
   private readonly references: RowReferences;
-  /** Stages that the definition does not have any more, by number. */
+  /** Stages that the definition no longer has, by number. */
   private readonly former = new Map<number, Stage>();
   private readonly oldFeeds = new Map<number, Feed>();
-  /** The pipeline is gone: the flusher, which stays, knows it no more. */
+  /** Unsubscribes a removed pipeline from the flusher, which outlives it. */
   readonly unwatch: () => void;
 
   constructor(core: Core, link: StoreLink, identity: Identity, sources: DurableSources) {
@@ -123,7 +123,7 @@ export class Durable {
         }
       },
       emptyFeeds: () => this.emptyFeeds(),
-      onFull: (isFull) => core.hold('full', isFull),
+      onFull: (isFull) => core.suspend('full', isFull),
     });
     core.index = this.items;
     core.onStage = (stage) => this.prepare(stage);
@@ -132,7 +132,7 @@ export class Durable {
     this.onTrouble();
   }
 
-  /** From now on every change is written down. */
+  /** Starts to record every change. */
   begin(): void {
     const { core, journal, link } = this;
     journal.begin(link.facts === null);
@@ -142,7 +142,7 @@ export class Durable {
     core.feeds.journal = journal;
   }
 
-  /** An item as its row says; an object of its own, that nobody else has. */
+  /** The item of a row, as a new object. */
   toItem(row: StoredItem): Item {
     return toItem(row, this.references);
   }
@@ -151,7 +151,7 @@ export class Durable {
     return this.core.allStages.find((stage) => stage.no === no) ?? this.former.get(no) ?? this.formerStage(no, `stage ${no}`);
   }
 
-  /** A stage that is known by its number only: its items show its name, and go on at the next one. */
+  /** Makes a stage that is known by its number only: its items show its name, and go on in the next one. */
   formerStage(no: number, name: string): Stage {
     const { core } = this;
     const definition = { ...(core.stages[0] as Stage).spec.definition, name, tasks: [], workers: 0, pull: false };
@@ -171,7 +171,7 @@ export class Durable {
     return stage;
   }
 
-  /** A new definition does not have it any more; items that failed there show its name, and go on where it led to. */
+  /** Remembers a stage that a new definition no longer has: items that failed there show its name, and go on in its next stage. */
   keepFormer(stage: Stage): void {
     this.former.set(stage.no, stage);
   }
@@ -190,7 +190,7 @@ export class Durable {
     feed.firstSequence = row.first;
     feed.lastSequence = row.last;
     feed.isCancelled = row.is_cancelled === 1;
-    // Whoever sent it has gone with the process.
+    // Its request ended with the process.
     feed.isOpen = false;
     return feed;
   }
@@ -211,8 +211,8 @@ export class Durable {
       window: () => link.queueWindow ?? journal.window,
       unpin: (item) => items.unpin(item),
       read: (of, after, limit) => {
-        // All of them at once are asked for only when they are to leave.
-        const characters = limit === Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : HELD_CHARACTERS;
+        // All of them are asked for only when the stage is to be emptied.
+        const characters = limit === Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : BUFFER_CHARACTERS;
         const { rows, isAll } = shelf.queued(of.no, after.priority, after.ord, limit, characters);
         journal.noteSizes(rows);
         const found = rows.filter((row) => !items.isLive(row.seq)).map((row) => this.toItem(row));
@@ -242,6 +242,6 @@ export class Durable {
   private onTrouble(): void {
     const { trouble } = this.link.flusher;
     this.core.admission.setTrouble(trouble);
-    this.core.hold('trouble', trouble !== null);
+    this.core.suspend('trouble', trouble !== null);
   }
 }

@@ -3,7 +3,7 @@ import type { Core } from '../flow/core.ts';
 import type { LedgerState } from '../flow/ledger.ts';
 import type { RetirementState } from './retirement.ts';
 
-/** Counters and the like, as they are kept. */
+/** The counters of a pipeline, as they are stored. */
 export interface StoredCounters extends RetirementState, LedgerState {
   lastSequence: number;
   lastOrd: number;
@@ -11,11 +11,11 @@ export interface StoredCounters extends RetirementState, LedgerState {
   forgottenFeeds: number;
   lastEvent: number;
   hasLookalikes: boolean;
-  /** Of each stage its number, and how many items it has completed, failed, skipped, and retried. */
+  /** For each stage its number, and how many items it has completed, failed, skipped and retried. */
   stages: [number, number, number, number, number][];
 }
 
-/** How many items are where in a stage, which a store tells from its rows only. */
+/** How many items of a stage wait, are parked and run. A store does not have these numbers: it only has the rows. */
 export interface StageLoad {
   name: string;
   waiting: number;
@@ -26,11 +26,11 @@ export interface StageLoad {
 /** The numbers of a pipeline at one moment. */
 export interface Figures {
   readonly counters: StoredCounters;
-  /** In the order of `counters.stages`. */
+  /** One for each stage, in the order of `counters.stages`. */
   readonly loads: readonly StageLoad[];
 }
 
-/** What operators and its definition have made of a pipeline. */
+/** The part of a pipeline's description that its definition and its operators determine. */
 export type Operated = Pick<PipelineDescription, 'definition' | 'state' | 'workers' | 'pausedStages' | 'overrides' | 'secrets'>;
 
 export function figuresOf(core: Core, retirement: RetirementState, hasLookalikes: boolean): Figures {

@@ -2,22 +2,22 @@ import type { Waiting } from '../model/keeper.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { type PipelineWrites, type Store, StoreTrouble, type Writes } from '../store.ts';
 
-/** What has changes to be written: the journal of a pipeline. */
+/** Hands over changes to be written: the journal of a pipeline. */
 export interface Changing {
-  /** All changes since the last call, which are not lost: they are handed over until they are stored. null when there are none. */
+  /** All changes since the last call; null when there are none. They are handed over once: the flusher tries to write them until they are stored. */
   capture(): PipelineWrites | null;
-  /** What was captured last is stored. */
+  /** Called when the last captured changes are stored. */
   written(): void;
 }
 
-/** How long until a write that failed is tried again. */
+/** The time until a failed write is tried again. */
 const AGAIN_MS = 500;
-/** After so long a reader waits no more for a write, but is answered as of the one before. */
+/** After this long a reader no longer waits for a write, and is answered as of the previous one. */
 export const SLOW_MS = 1000;
-/** A write that has not ended after so long counts as trouble until it does. */
+/** A write that has not ended after this long counts as trouble until it does. */
 export const HANGS_MS = 5000;
 
-/** How long somebody waits: a reader until a write is slow, a caller until there is trouble, others until it is stored. */
+/** Levels of patience: a reader waits until a write is slow, a caller until there is trouble, others until the write is stored. */
 const READER = 0;
 const CALLER = 1;
 const PATIENT = 2;
@@ -28,13 +28,13 @@ interface Waiter {
 }
 
 /**
- * Writes what has changed in all pipelines, one transaction at a time: what changes while one is written goes with the next one.
+ * Writes the changes of all pipelines, one transaction at a time. Changes made during a write go into the next one.
  *
  *     quiet ──stir──▶ due (in a later turn) ──capture──▶ writing ──stored──▶ quiet, or due again
  *                                                         ├──failed──▶ trouble ──try again──▶ writing
  *                                                         └──a second──▶ slow ──four more──▶ trouble ──ended──▶ as above
  *
- * While there is trouble nothing is captured; {@link Flusher.trouble} says why, and the pipelines are held.
+ * While there is trouble nothing is captured, {@link Flusher.trouble} says why, and no worker of any pipeline takes an item.
  */
 export class Flusher {
   /** Why nothing can be written; null when all is well. */
@@ -42,7 +42,7 @@ export class Flusher {
   private readonly store: Store;
   private readonly clock: Clock;
   private readonly logger: Logger;
-  private readonly sources = new Set<Changing>();
+  private readonly journals = new Set<Changing>();
   private readonly listeners = new Set<() => void>();
   private created: Writes['created'] = [];
   private dropped: number[] = [];
@@ -60,24 +60,24 @@ export class Flusher {
     this.logger = logger;
   }
 
-  add(source: Changing): void {
-    this.sources.add(source);
+  add(journal: Changing): void {
+    this.journals.add(journal);
   }
 
-  /** A pipeline is to be in the store from now on. */
+  /** Adds a pipeline to the store. */
   create(pipeline: Writes['created'][number]): void {
     this.created.push(pipeline);
     this.stir();
   }
 
-  /** Nothing of a pipeline is kept any more. */
-  drop(source: Changing, pipeline: number): void {
-    this.sources.delete(source);
+  /** Deletes everything about a pipeline from the store. */
+  drop(journal: Changing, pipeline: number): void {
+    this.journals.delete(journal);
     this.dropped.push(pipeline);
     this.stir();
   }
 
-  /** Something has changed. */
+  /** Schedules a flush, since something has changed. Idempotent until then. */
   stir(): void {
     if (this.isDue) return;
     this.isDue = true;
@@ -85,41 +85,41 @@ export class Flusher {
   }
 
   /**
-   * Resolves with true when everything that has changed until now is stored, with false as soon as there is trouble; undefined
-   * when it is stored already.
+   * Resolves with true when everything that has changed until now is stored, with false as soon as there is trouble; undefined when
+   * it is stored already.
    */
   settled(): Promise<boolean> | undefined {
     return this.trouble === null ? this.waitAs(CALLER) : Promise.resolve(false);
   }
 
-  /** The same for one that only looks: with false also when the store takes long. */
+  /** The same for a read: resolves with false also when the store takes long. */
   settledSoon(): Promise<boolean> | undefined {
     return this.trouble === null && !this.isSlow ? this.waitAs(READER) : Promise.resolve(false);
   }
 
-  /** The same for one that waits through all trouble: with false only when it is known that nothing will be written any more. */
+  /** The same for a caller that waits through all trouble: resolves with false only when nothing will ever be written again. */
   settledAtLast(): Waiting | undefined {
     const waiters = this.waiters;
     if (waiters === undefined) return undefined;
     const { promise: isStored, resolve: done } = Promise.withResolvers<boolean>();
     const waiter = { patience: PATIENT, done };
     waiters.add(waiter);
-    // What waits for the next write may wait for the one that is under way by then.
+    // By then, the waiter may have moved from `waiting` to `beingWritten`.
     return { isStored, leave: () => void (this.waiting.delete(waiter) || this.beingWritten.delete(waiter)) };
   }
 
-  /** Something has changed that is not stored yet. */
+  /** True while a change is not stored yet. */
   get isBehind(): boolean {
     return this.isDue || this.isWriting;
   }
 
-  /** Calls `changed` when trouble comes and when it is over, until what it returns is called. */
+  /** Calls `changed` whenever trouble begins, changes or ends. Returns the function that unsubscribes. */
   watch(changed: () => void): () => void {
     this.listeners.add(changed);
     return () => void this.listeners.delete(changed);
   }
 
-  /** What is not written by now will not be. Idempotent. */
+  /** Stops writing: changes that are not written by now never will be. Idempotent. */
   close(): void {
     this.isClosed = true;
     this.clock.clearTimer(this.timer);
@@ -141,10 +141,10 @@ export class Flusher {
     this.isDue = false;
     const captured: Changing[] = [];
     const pipelines: PipelineWrites[] = [];
-    for (const source of this.sources) {
-      const writes = source.capture();
+    for (const journal of this.journals) {
+      const writes = journal.capture();
       if (writes === null) continue;
-      captured.push(source);
+      captured.push(journal);
       pipelines.push(writes);
     }
     const writes: Writes = { pipelines, created: this.created, dropped: this.dropped };
@@ -159,7 +159,7 @@ export class Flusher {
     this.isWriting = true;
     this.write(writes, () => {
       this.isWriting = false;
-      for (const source of captured) source.written();
+      for (const journal of captured) journal.written();
       this.release();
       if (this.isDue) this.flush();
     });
@@ -171,7 +171,7 @@ export class Flusher {
     for (const { done } of waiters) done(true);
   }
 
-  /** Those who are no more patient than that are told that it is not stored. */
+  /** Tells all waiters up to this level of patience that their changes are not stored. */
   private giveUp(patience: number): void {
     for (const waiters of [this.beingWritten, this.waiting]) {
       for (const waiter of waiters) {

@@ -8,7 +8,7 @@ import { Flusher } from './flusher.ts';
 
 type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
 
-/** The store of all pipelines of a host: the pipelines that it has, and the flusher through which all of them write. */
+/** The store of a host: its pipelines, and the one flusher through which all of them write. */
 export class HostStore {
   readonly store: Store;
   readonly flusher: Flusher;
@@ -22,7 +22,7 @@ export class HostStore {
     this.flusher = new Flusher(store, clock, logger);
   }
 
-  /** Those that the store has, in the order of their creation. */
+  /** The pipelines in the store, in the order of their creation. */
   pipelines(): { link: StoreLink; definition: PipelineDefinition; source: PipelineDefinition | null }[] {
     return this.store.pipelines().map(({ pipeline, facts }) => {
       this.lastPipeline = Math.max(this.lastPipeline, pipeline);
@@ -31,7 +31,7 @@ export class HostStore {
     });
   }
 
-  /** A new one, which is in the store with the next flush. */
+  /** Links a new pipeline, which is in the store with the next flush. */
   create(id: string): StoreLink {
     const pipeline = this.store.nextPipeline(this.lastPipeline);
     this.lastPipeline = pipeline;
@@ -39,7 +39,7 @@ export class HostStore {
     return this.linkOf(pipeline, null);
   }
 
-  /** Nothing of a pipeline is to be kept any more; calls `gone` when that is stored. */
+  /** Deletes a pipeline from the store; calls `gone` when that is done. */
   drop({ journal, link, unwatch }: Durable, gone: () => void): void {
     unwatch();
     this.flusher.drop(journal, link.pipeline);
@@ -76,7 +76,7 @@ export class HostStore {
     };
   }
 
-  /** Writes what is left, if that can be done, and closes the store. */
+  /** Writes what is left, if the store is writable, and closes it. */
   async close(): Promise<void> {
     await this.flusher.settled();
     this.flusher.close();

@@ -5,44 +5,44 @@ import { GONE, STATUS_CODES, type StoredItem, WRITE_ALL, WRITE_GONE, WRITE_NEW, 
 import type { EngineClock } from '../time/engine-clock.ts';
 
 /*
- * How an item becomes a row of a store, and a row an item. The fields of a row are in contract/item-row.ts.
+ * Turns items into rows of a store, and rows into items. The fields of a row are in contract/item-row.ts.
  *
- * JSON is the only form that values have: what JSON cannot say does not come back (`-0` is 0, members that are undefined are missing).
- * `undefined` itself does: an empty text stands for it.
+ * Values are stored as JSON only, so anything that JSON cannot express is lost (`-0` becomes 0, members that are undefined are missing). The
+ * exception is `undefined` itself, which an empty text stands for.
  */
 
-/** What a row refers to by number. */
+/** Resolves the numbers in a row. */
 export interface RowReferences {
   readonly time: EngineClock;
-  /** What generated ids begin with. */
+  /** The prefix of generated ids. */
   readonly idPrefix: string;
   feedOf(ordinal: number): Feed;
   stageOf(no: number): Stage;
 }
 
-/** Stands for a fed value that the store does not have. */
+/** Stands for a fed value that the store does not have. Equals no value. */
 const NOTHING = Symbol('not stored');
-/** Equals no value. */
+/** Stands for a value that has to be written again. Equals no value. */
 const STALE = Symbol('stale');
 
 const STATUSES = Object.keys(STATUS_CODES) as (keyof typeof STATUS_CODES)[];
 
-/** How much of an item has to be written, after what the store was given of it. */
+/** Which parts of an item have to be written, judged by the parts that the store was last given. */
 export function writeKind({ stored, isKept, value, fed, error, route }: Item): WriteKind {
   const { written } = stored;
   if (written === null) return WRITE_NEW;
   if (!isKept) return WRITE_GONE;
   if (value !== written.value || error !== written.error || route !== written.route) return WRITE_ALL;
-  // It has completed with the value that it had already: what was fed goes, unless it is that value.
+  // It has completed without a new value: clear the fed value, unless it equals the result.
   return fed === undefined && written.fed !== NOTHING && written.fed !== value ? WRITE_ALL : WRITE_STATE;
 }
 
-/** The store's row of an item is to be written anew, by the object that goes on in its place. */
+/** The `written` of an object that replaces another: its texts are all written again. */
 export function rewritten(written: StoredState['written']): StoredState['written'] {
   return written === null ? null : { ...written, value: STALE };
 }
 
-/** Says in `row` what this kind of write sets, and notes on the item what its texts were made of. */
+/** Fills the fields of `row` that this kind of write sets, and notes on the item which values its texts were made of. */
 export function fillRow(row: StoredItem, item: Item, kind: WriteKind, time: EngineClock): void {
   fillNumbers(row, item, time);
   if (kind === WRITE_STATE || kind === WRITE_GONE) return;
@@ -57,7 +57,7 @@ function fillNumbers(row: StoredItem, item: Item, time: EngineClock): void {
   const { holder, stage } = item;
   let { taskIndex: task, attempts } = item;
   if (holder instanceof Worker) {
-    // What a crash leaves: an attempt that had not ended does not count, a stage that was done need not run again.
+    // As a crash would leave it: an unfinished attempt does not count, a finished stage need not run again.
     const isPerStage = stage.spec.definition.retry === 'per_stage';
     if (holder.blocked !== null) task = holder.blocked.as === 'completed' ? stage.spec.tasks.length : 0;
     else if (isPerStage) task = 0;
@@ -89,14 +89,14 @@ function fillTexts(row: StoredItem, item: Item): void {
   row.route = route === null ? null : textOfRoute(route);
   if (isKept) {
     if (value !== fed) row.value = textOf(value);
-    // What was fed can be undefined; it is left out only when nothing can be retried from it.
+    // The fed value may be undefined; it is left out only when nothing can be retried from it.
     const isNeeded = item.status !== 'completed' && item.status !== 'cancelled';
     if (value === fed || isNeeded) row.fed = textOf(fed);
   }
   item.stored.written = { value, fed: row.fed === null ? NOTHING : fed, error, route };
 }
 
-/** An item as its row says, with the texts that were read; an object of its own, that nobody else has. Throws when a text is not what was written. */
+/** The item of a row, as a new object, with the texts that were read. Throws when a field cannot be read, since the store is damaged. */
 export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf }: RowReferences): Item {
   const status = row.status === GONE ? 'completed' : STATUSES[row.status];
   if (status === undefined) throw damaged(row, 'status');
@@ -145,7 +145,7 @@ function damaged({ seq }: StoredItem, field: keyof StoredItem, cause?: unknown):
   return new Error(`The store is damaged: the ${field} of the item with the sequence id ${seq} cannot be read`, { cause });
 }
 
-/** The numbers of the stages of a route, and 0 at its end when it ends there. */
+/** A route as a JSON array of its stages' numbers, with a final 0 when the way ends there. */
 function textOfRoute(route: Route): string {
   const numbers: number[] = [];
   for (let rest: Route | null = route; rest !== null; rest = rest.rest) numbers.push(rest.stage?.no ?? 0);

@@ -4,11 +4,11 @@ import { type PackedItems, type StoredItem, WRITE_GONE, WRITE_NEW, WRITE_STATE }
 import type { EngineClock } from '../time/engine-clock.ts';
 import { fillRow, writeKind } from './item-codec.ts';
 
-/** Puts items into the form in which a store gets them, and counts how much text that is. */
+/** Packs items for the store, and counts the characters of their texts. */
 export class ItemWrites {
   private readonly packer = new ItemPacker();
   private readonly row = emptyRow();
-  /** Characters of the texts that were added, and of how many items those are. */
+  /** The number of characters added, and of items that they belong to. */
   characters = 0;
   withTexts = 0;
 
@@ -24,7 +24,7 @@ export class ItemWrites {
   }
 
   take(): PackedItems | null {
-    // A text can be 16 MiB: the row is not to hold it longer than the packed ones do.
+    // A text can be 16 MiB: the row must not keep it alive longer than the packed items do.
     Object.assign(this.row, NO_TEXTS);
     return this.packer.take();
   }

@@ -19,19 +19,19 @@ export interface JournalDeps {
   items: StoredItems;
   retirement: Retirement;
   keys: KeyRetirement;
-  /** The counters and the like; those that never change without an item need not be noted. */
+  /** The pipeline's counters now. Those that change only together with an item need no report of their own. */
   figures: () => Figures;
-  /** What operators and its definition have made of it. */
+  /** The part of its description that its definition and its operators determine. */
   operated: () => Operated;
-  /** What changes seldom, as JSON by name. */
+  /** A seldom changing part of the pipeline, as JSON. */
   fact: (name: FactName) => string;
-  /** Forgotten feeds that no item is left of, a few at a time. */
+  /** Forgotten feeds of which no item is left, a few at a time. */
   emptyFeeds: () => number[];
-  /** So many changes wait to be written that the work has to wait for the store, or no longer. */
+  /** Called with true when workers must pause until the store catches up, with false when it has. */
   onFull: (isFull: boolean) => void;
 }
 
-/** What is kept beside items and feeds, as of one flush: what a pipeline shows of itself. */
+/** The numbers and the description of a pipeline, as of one flush. */
 export interface Stored {
   readonly figures: Figures;
   readonly operated: Operated;
@@ -43,25 +43,25 @@ interface Captured {
   removed: number[];
   answers: Map<string, StoredAnswer>;
   figures: Figures;
-  /** null: as before. */
+  /** null: unchanged. */
   operated: Operated | null;
 }
 
-/** With so many changed items that are not stored, no worker takes another one; with half of it they go on. */
+/** With this many changed items that are not stored, no worker takes another item; below half of it they go on. */
 const FULL = 3072;
-/** With so many of them, or so much text, who feeds waits for the store. */
+/** With this many of them, or this much text, feeding waits for the store. */
 const CROWDED = 1536;
 const CROWDED_CHARACTERS = 8 * 1024 * 1024;
-/** With so much text that is not stored, no worker takes another item either. */
+/** With this much text that is not stored, no worker takes another item either. */
 const FULL_CHARACTERS = 16 * 1024 * 1024;
-/** The values of items that wait are to take no more memory than this, all in all. */
+/** About how many characters the values of a queue's items may take in memory; the number of items is also bounded. */
 const WINDOW_CHARACTERS = 8 * 1024 * 1024;
 const WINDOW_MAX = 8192;
 const WINDOW_MIN = 2;
 
 /**
- * What has changed of a pipeline and is not stored yet. An item that changes ten times until then is written once, as it is then.
- * Everything is captured in one turn, so that what is stored of items, counters and events belongs together.
+ * The changes of a pipeline that are not stored yet. An item that changes ten times between two flushes is written once, in its newest state.
+ * Everything is captured in one turn, so that stored items, counters and events agree.
  */
 export class Journal implements Changing, EventJournal, Keeper {
   private readonly deps: JournalDeps;
@@ -76,13 +76,13 @@ export class Journal implements Changing, EventJournal, Keeper {
   private namesStored = 0;
   private eventsStored = 0;
   private eventsCaptured = 0;
-  /** Something has changed since the last capture: the next change need not say so again. */
+  /** True when the flusher knows that something has changed since the last capture. */
   isStirred = false;
   private captured: Captured | null = null;
-  /** As of the last flush that is stored; null before the first one. */
+  /** The figures and description as of the last stored flush; null before the first. */
   stored: Stored | null = null;
   private isFull = false;
-  /** Characters of large values that came into being since the last capture, and of those that are being written. */
+  /** Characters of the large values made since the last capture, and of those that are being written. */
   private grown = 0;
   private grownInFlight = 0;
   private meanCharacters = 64;
@@ -91,7 +91,7 @@ export class Journal implements Changing, EventJournal, Keeper {
     this.deps = deps;
   }
 
-  /** From now on changes are noted. What happened until now is in the store already, but for a new pipeline, of which nothing is. */
+  /** Starts to record changes. The present state is in the store already, unless the pipeline is new. */
   begin(isNew: boolean): void {
     const { events } = this.deps;
     const { figures, operated } = this.deps;
@@ -100,7 +100,7 @@ export class Journal implements Changing, EventJournal, Keeper {
     this.namesStored = events.last === 0 ? 0 : events.namesCount;
   }
 
-  /** What was running when the process before ended is queued: so a restart finds it, whether that is stored yet or not. */
+  /** Called when items that ran as the previous process ended are queued again: a restart would find the same, so it counts as stored. */
   recovered(): void {
     const { figures, operated } = this.stored as Stored;
     this.stored = { figures: { ...figures, loads: this.deps.figures().loads }, operated };
@@ -116,7 +116,6 @@ export class Journal implements Changing, EventJournal, Keeper {
     if (!this.isStirred) this.stir();
   }
 
-  /** A large value came into being: it waits in memory for its place in the store. */
   grow(characters: number): void {
     this.grown += characters;
     if (!this.isFull && this.grown + this.grownInFlight >= FULL_CHARACTERS) this.setFull(true);
@@ -128,10 +127,9 @@ export class Journal implements Changing, EventJournal, Keeper {
     this.stir();
   }
 
-  /** It is listed no more. */
   forgetFeed(feed: Feed): void {
     this.forgottenFeeds.add(feed);
-    // One without items is not even kept for them.
+    // A feed without items need not be kept for their sake.
     if (feed.accepted > 0) this.touchFeed(feed);
     else {
       this.dirtyFeeds.delete(feed);
@@ -150,7 +148,7 @@ export class Journal implements Changing, EventJournal, Keeper {
     this.stir();
   }
 
-  /** What of an answer is not stored yet. */
+  /** The newest answer of a key that is not stored yet. */
   answer(key: string): StoredAnswer | undefined {
     return this.answers.get(key) ?? this.captured?.answers.get(key);
   }
@@ -181,21 +179,20 @@ export class Journal implements Changing, EventJournal, Keeper {
     return this.deps.flusher.trouble;
   }
 
-  /** For who feeds without end: resolves when the store has caught up, undefined when it has. */
   room(): Promise<boolean> | undefined {
     const characters = Math.max(this.grown + this.grownInFlight, this.unstored * this.meanCharacters);
     const isCrowded = this.unstored >= CROWDED || characters >= CROWDED_CHARACTERS;
     return isCrowded ? this.settled() : undefined;
   }
 
-  /** Items were read from the store: when they are larger than those that were written of late, fewer of them are worth the memory. */
+  /** Takes the sizes of items read from the store into account: larger ones shrink the {@link Journal.window}. */
   noteSizes(rows: readonly { size: number }[]): void {
     let characters = 0;
     for (const { size } of rows) characters += size;
     if (rows.length > 0) this.meanCharacters = Math.max(this.meanCharacters, characters / rows.length);
   }
 
-  /** How many items of a queue are worth the memory. */
+  /** How many items of a queue to keep in memory, by their average size. */
   get window(): number {
     return Math.max(WINDOW_MIN, Math.min(WINDOW_MAX, Math.floor(WINDOW_CHARACTERS / this.meanCharacters)));
   }
@@ -211,14 +208,14 @@ export class Journal implements Changing, EventJournal, Keeper {
     this.grownInFlight = this.grown;
     this.grown = 0;
     for (const item of items) {
-      // It goes on as another object, which was touched too.
+      // It was replaced by another object, which was touched too.
       if (!item.stored.isDirty) continue;
       item.stored.isDirty = false;
       writes.add(item, time);
     }
     if (writes.withTexts > 0) {
       const mean = writes.characters / writes.withTexts;
-      // At once when they become larger, by and by when they become smaller.
+      // A larger mean counts at once, a smaller one gradually.
       this.meanCharacters = mean > this.meanCharacters ? mean : this.meanCharacters + 0.2 * (mean - this.meanCharacters);
       writes.characters = 0;
       writes.withTexts = 0;
@@ -226,7 +223,7 @@ export class Journal implements Changing, EventJournal, Keeper {
     const { ends, endsBefore, emptied, removed } = retirement.capture();
     const removedFeeds = this.removedFeeds;
     this.removedFeeds = [];
-    // Feeds outlive their listing only for their items' sake: they go after these.
+    // A feed that is no longer listed is kept only for its items, and goes after them.
     if (removed.length > 0) removedFeeds.push(...deps.emptyFeeds());
     const feeds = [...this.dirtyFeeds].map((feed) => this.rowOf(feed));
     this.dirtyFeeds = new Set();
@@ -290,7 +287,6 @@ export class Journal implements Changing, EventJournal, Keeper {
     if (this.isFull && this.unstored < FULL / 2 && this.grown < FULL_CHARACTERS / 2) this.setFull(false);
   }
 
-  /** Whose newest state the store does not have. */
   unstoredItems(): Set<Item> {
     return new Set([...this.dirty, ...this.inFlight]);
   }

@@ -1,21 +1,21 @@
 import type { Shelf, StoredAnswer } from '../store.ts';
 
-/** How many keys are retained, how many bytes of answers as JSON, and how long. */
+/** Bounds of retention: the number of keys, the bytes of their answers as JSON, and their age. */
 export interface KeyBounds {
   most: number;
   bytes: number;
   ageMs: number;
 }
 
-/** How many of the oldest keys are looked at in one flush, at least and at most. */
+/** The least and the most of the oldest keys that one flush looks at. */
 const PAGE_LEAST = 16;
 const PAGE_MOST = 200;
 
 type KeyShelf = Pick<Shelf, 'answerTotals' | 'answerSize' | 'oldestAnswers'>;
 
 /**
- * Which idempotency keys go, oldest first. How many the store has is asked once, and counted from then on; which are the oldest is
- * asked a page at a time. It is asked between two flushes only, when the store has everything that was captured before.
+ * Decides which idempotency keys are removed, oldest first. It asks the store once how many keys there are and counts from then on; it asks for
+ * the oldest keys page by page, and only between two flushes, when the store has everything that was captured before.
  */
 export class KeyRetirement {
   private readonly shelf: KeyShelf;
@@ -32,7 +32,7 @@ export class KeyRetirement {
     this.bounds = bounds;
   }
 
-  /** What is to be written of keys that have changed, and which go: those without a request, and those that are too many, too large or too old. */
+  /** The changed keys to write, and the keys to remove: those without a request, and those that are too many, too large or too old. */
   capture(changed: ReadonlyMap<string, StoredAnswer>): { answers: StoredAnswer[]; removedAnswers: string[] } {
     const answers: StoredAnswer[] = [];
     const removedAnswers: string[] = [];
@@ -57,7 +57,7 @@ export class KeyRetirement {
     const limit = this.now() - this.bounds.ageMs;
     if (!this.isOver && this.oldest > limit) return;
     const tooMany = (this.totals?.count ?? 0) - this.bounds.most;
-    // Those that have changed are as the store has them no more, and are passed over.
+    // Changed keys are skipped: what the store has of them is out of date.
     const page = this.shelf.oldestAnswers(Math.min(PAGE_MOST, Math.max(PAGE_LEAST, tooMany + changed.size)));
     for (const { key, at, bytes } of page) {
       this.oldest = at;

@@ -9,31 +9,31 @@ export interface QueuePlace {
 
 export interface BeyondDeps {
   /**
-   * Items of the stage's queue that a store has after a place, in their order; those that are in memory already are left out. `end` is
-   * up to where it looked, null when nothing comes after that.
+   * Reads the items of the stage's queue after a place, in order, except those that are in memory already. `end` is the place up to which it
+   * has read, null at the end of the queue.
    */
   read: (stage: Stage, after: QueuePlace, limit: number) => { items: Item[]; end: QueuePlace | null };
-  /** How many items to keep in memory when they become more than twice as many. */
+  /** How many items to keep in memory once there are more than twice as many. */
   window: () => number;
-  /** The item can be read from the store again: it need not be in memory. */
+  /** Lets go of an item that can be read from the store again. */
   unpin: (item: Item) => void;
 }
 
-/** How many are read at a time: about a millisecond's worth. */
+/** The number of items read at a time, which takes about a millisecond. */
 const CHUNK = 256;
-/** With fewer in memory, more are read. */
+/** More items are read once fewer than this are in memory. */
 const LOW = 256;
 
 /**
- * The part of a stage's queue that is not in memory. There is one order, by priority, then `ord`; `edge` is a place in it: what is in
- * memory comes before it, what is beyond comes after it.
+ * The part of a stage's queue that is not in memory. The whole queue has one order, by priority, then `ord`. `edge` is a place in it: items in
+ * memory come before it, items beyond come after it.
  *
- *     stage.queue: in memory, up to twice the window ──edge──▶ beyond: in the store, and in `tail` what is not to be read from there
+ *     stage.queue: in memory, up to twice the window ──edge──▶ beyond: in the store, or in `tail`
  *
- * In the tail are items that the store has not got yet, and the few that {@link Beyond.mayUnpin} refuses.
+ * The tail has the items that are not to be read from the store: those that it has not got yet, and the few that {@link Beyond.mayUnpin} refuses.
  */
 export class Beyond implements QueueRest {
-  /** How many items are beyond. */
+  /** The number of items beyond. */
   size = 0;
   private edge: QueuePlace = START;
   private tail: Item[] = [];
@@ -72,7 +72,7 @@ export class Beyond implements QueueRest {
 
   refill(): void {
     for (;;) {
-      // What was read may have shown that items are larger than thought.
+      // The last read may have shown that items are larger than assumed.
       const low = Math.min(LOW, this.deps.window());
       if (this.size === 0 || this.stage.queue.size >= low) return;
       this.bring(Math.min(CHUNK, low));
@@ -84,7 +84,7 @@ export class Beyond implements QueueRest {
   }
 
   mayUnpin(item: Item): boolean {
-    // A new definition looks for those that began their stage before, or have a way of their own, in memory.
+    // A new definition expects items that have begun their stage, or have a route of their own, to be in memory.
     return item.stored.isBeyond && item.taskIndex === 0 && item.route === null;
   }
 
@@ -99,7 +99,7 @@ export class Beyond implements QueueRest {
     this.tail = this.tail.filter((item) => isAfter(item, edge));
     this.edge = edge;
     this.take([...items, ...come]);
-    // What was counted and is not there would be waited for without end.
+    // An item that is counted but missing would be waited for without end.
     if (end === null) this.size = 0;
   }
 

@@ -1,22 +1,22 @@
 import { type Item, NO_METADATA } from '../model/model.ts';
 import { sizeWithin } from '../values/json-fault.ts';
-import { HELD_CHARACTERS } from '../values/sizes.ts';
+import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 
-/** How many finished items stay in memory after they were stored. */
+/** The most finished items that stay in memory after they were stored. */
 const RECENT = 2000;
 
-/** Finished items that were stored, or read, of late: readers of events that are a little behind find them here. Bounded by number and size. */
+/** A cache of the finished items that were stored or read last, for event readers that are a little behind. Bounded by number and size. */
 export class RecentItems {
   private readonly items = new Map<number, { item: Item; size: number }>();
   private characters = 0;
-  /** Those that were read without their values. */
+  /** Items that were read without their values. */
   private readonly faces = new Map<number, Item>();
 
   get(sequenceId: number): Item | undefined {
     return this.items.get(sequenceId)?.item;
   }
 
-  /** The item, its value and metadata missing. */
+  /** The item without its value and metadata. */
   face(sequenceId: number): Item | undefined {
     return this.faces.get(sequenceId);
   }
@@ -27,7 +27,7 @@ export class RecentItems {
     this.items.set(item.sequenceId, { item, size });
     this.characters += size;
     for (const oldest of this.items.keys()) {
-      if (this.items.size <= RECENT && this.characters <= HELD_CHARACTERS) return;
+      if (this.items.size <= RECENT && this.characters <= BUFFER_CHARACTERS) return;
       this.delete(oldest);
     }
   }
@@ -53,6 +53,8 @@ export class RecentItems {
 /** About how much memory its texts take, in characters. */
 function heldBy({ value, fed, metadata, size }: Item): number {
   return (
-    size + (fed === value ? 0 : sizeWithin(fed, HELD_CHARACTERS)) + (metadata === NO_METADATA ? 0 : sizeWithin(metadata, HELD_CHARACTERS))
+    size +
+    (fed === value ? 0 : sizeWithin(fed, BUFFER_CHARACTERS)) +
+    (metadata === NO_METADATA ? 0 : sizeWithin(metadata, BUFFER_CHARACTERS))
   );
 }

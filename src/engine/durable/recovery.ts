@@ -5,22 +5,22 @@ import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
 import type { Durable, StoredStages } from './durable.ts';
 import type { StoredCounters } from './figures.ts';
 
-/** What a start found of a pipeline. */
+/** Counts of the items that a start has found. */
 export interface Recovered {
   queued: number;
   /** Items that were running when the previous process ended; they are queued again. */
   running: number;
   retrying: number;
-  /** Were running in too many processes that crashed: they have failed. */
+  /** Items that were running in too many crashes; they have failed. */
   poisoned: number;
 }
 
 const STEP = 1000;
 
 /**
- * Takes up what the process before has left, before anything else happens in the pipeline. What waits in a queue stays in the store
- * until its turn comes, however much that is. What was running goes to its old place in its stage's queue, and what waits for a
- * retry keeps its instant. Nothing of it begins before the pipeline is started.
+ * Restores the state that the previous process has left, before anything else happens in the pipeline. Queued items stay in the store until
+ * their turn comes, however many they are. Items that were running go back to their old places in their stages' queues, and items between two
+ * attempts keep their instants. None of them begins before the pipeline is started.
  */
 export function recover(durable: Durable): Recovered {
   const { core, shelf, link, items, retirement } = durable;
@@ -47,7 +47,7 @@ export function recover(durable: Durable): Recovered {
     found.queued += count;
   }
   if (core.scheduler.backlog > 0) core.drain.setNeeded(true, core.time.now);
-  // From here on things happen, and are written down.
+  // From here on, changes are recorded.
   durable.begin();
   skipBegun(durable);
   for (const { seq } of rowsOf(shelf, STATUS_CODES.retrying)) {
@@ -59,7 +59,7 @@ export function recover(durable: Durable): Recovered {
   return found;
 }
 
-/** All rows of a status without their texts, which together may not fit into memory. */
+/** All rows of a status, without their texts, which might not fit into memory. */
 function* rowsOf(shelf: Shelf, status: number): Generator<StoredItem> {
   const query = {
     statuses: [status],
@@ -111,7 +111,10 @@ function park(durable: Durable, row: StoredItem): void {
   core.scheduler.retries.restore(item, core.time.monotonic(row.due ?? row.updated));
 }
 
-/** Those whose row says so, and those that had begun since their row was written. All of them are counted, unless it is known who is to blame. */
+/**
+ * Queues the items that were running, or fails them: those whose rows say so, and those that had begun since their rows were written. The crash
+ * counts against all items with a mark, or only against the blamed one when the watchdog has named it.
+ */
 function recoverRunning(durable: Durable, found: Recovered): void {
   const { core, shelf, link, items } = durable;
   const wasRunning = new Map<number, StoredItem>();
@@ -127,7 +130,7 @@ function recoverRunning(durable: Durable, found: Recovered): void {
   }
   const { blamed } = link.store;
   if (blamed !== undefined) {
-    // Who ended the process is known: who merely ran beside it is not to blame.
+    // The item that ended the process is known: those that merely ran beside it are not to blame.
     crashed.clear();
     if (blamed?.pipeline === core.id) crashed.add(blamed.sequenceId);
   }
@@ -140,7 +143,7 @@ function recoverRunning(durable: Durable, found: Recovered): void {
     if (isQueued) takeOut(durable, item, found);
     if (item.stored.deliveries >= link.maxDeliveries) {
       found.poisoned++;
-      core.scheduler.failUnheld(item, {
+      core.scheduler.failDisplaced(item, {
         type: 'PoisonItem',
         message: `the item was running in ${item.stored.deliveries} processes that crashed`,
         stage: item.stage.name,
@@ -152,7 +155,7 @@ function recoverRunning(durable: Durable, found: Recovered): void {
   }
 }
 
-/** It leaves its place in the queue, to come back to it as one that was running. */
+/** Takes an item out of the queued part of its stage, to be put back as one that was running. */
 function takeOut({ core }: Durable, item: Item, found: Recovered): void {
   found.queued--;
   core.scheduler.countStored(item.stage, item.place, -1);

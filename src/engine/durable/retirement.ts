@@ -4,10 +4,10 @@ import type { Shelf, StoredEnds } from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 
 export interface RetirementState {
-  /** How many ends there were in all, and up to which of them retention has come. */
+  /** The number of ends in all, and of the last one that retention has dealt with. */
   ended: number;
   reached: number;
-  /** How many of those after `reached` are no end of a kept item any more: it went on, or its id was fed anew. */
+  /** How many ends after `reached` no longer count, because the item was retried or its id was fed again. */
   stale: number;
   retired: number;
 }
@@ -18,8 +18,8 @@ interface End {
 }
 
 /**
- * Which finished items go, oldest end first: a log of ends, of which only the newest, not yet stored ones and one chunk of the
- * oldest are in memory.
+ * Decides which finished items are removed, oldest end first. It works on a log of ends, of which only the newest, not yet stored ones and one
+ * chunk of the oldest are in memory.
  */
 export class Retirement {
   retention: Retention;
@@ -30,17 +30,17 @@ export class Retirement {
   private lastEnd = 0;
   private reached = 0;
   private stale = 0;
-  /** Ends that the store has not got. */
+  /** Ends that the store does not have yet. */
   private fresh: End[] = [];
-  /** Of `fresh`, the number of the first. */
+  /** The number of the first end in `fresh`. */
   private freshFirst = 1;
-  /** When the oldest end that is kept was. */
+  /** The number and the instant of the oldest end of a kept item. */
   private head = { number: 0, at: 0 };
   private chunk: StoredEnds | undefined;
   private taken = new Set<number>();
   private emptied: number[] = [];
   private removed: number[] = [];
-  /** Emptied ones that go altogether when no event names them any more. */
+  /** Emptied items, whose rows are removed once no event refers to them. */
   private hollow: End[] = [];
 
   constructor(retention: Retention, time: EngineClock, shelf: Shelf, oldestEvent: () => number) {
@@ -69,17 +69,17 @@ export class Retirement {
     this.fresh.push({ seq: item.sequenceId, lastEvent: item.lastEvent });
   }
 
-  /** An item that has ended is kept no more, or goes on: its end is none. */
+  /** Called when an ended item was removed or runs again, so that its recorded end no longer counts. */
   goesOn(): void {
     this.stale++;
   }
 
-  /** Whether retention took the item of a row that still says otherwise. */
+  /** Whether retention has removed an item whose row still says otherwise. */
   hasTaken(seq: number): boolean {
     return this.taken.has(seq);
   }
 
-  /** The items that go now, at most so many. The caller lets go of those that are `live`; the others are left to the store. */
+  /** The sequence ids of the items to remove now, after at most `most` steps. The caller removes the `live` ones; the store removes the others. */
   *due(most: number, live: (seq: number) => Item | undefined): Generator<number> {
     const { maxItems, maxAgeSeconds } = this.retention;
     const limit = this.time.now - maxAgeSeconds * 1000;
@@ -105,7 +105,7 @@ export class Retirement {
     }
   }
 
-  /** What is to be stored of all this. */
+  /** The changes to store since the last call. */
   capture(): { ends: StoredEnds | null; endsBefore: number; emptied: number[]; removed: number[] } {
     const { fresh, emptied, removed } = this;
     let ends: StoredEnds | null = null;
@@ -126,7 +126,7 @@ export class Retirement {
     return { ends, endsBefore: this.reached, emptied, removed };
   }
 
-  /** What was captured is stored. */
+  /** Called when the captured changes are stored. */
   stored(ends: StoredEnds | null, emptied: readonly number[], removed: readonly number[]): void {
     if (ends !== null) {
       const count = ends.pairs.length / 2;
@@ -137,7 +137,7 @@ export class Retirement {
     for (const seq of removed) this.taken.delete(seq);
   }
 
-  /** An item that is gone was stored as such: it goes altogether when no event names it. */
+  /** Notes an item that was stored as gone: its row is removed once no event refers to it. */
   note(item: Item): void {
     this.hollow.push({ seq: item.sequenceId, lastEvent: item.lastEvent });
   }
@@ -158,7 +158,7 @@ export class Retirement {
     }
     const { chunk } = this;
     if (chunk === undefined) return undefined;
-    // Ends are stored without a hole; one that is missing would hold up the rest for ever.
+    // Ends are stored without gaps. Skip a missing one all the same: it would stop retention for ever.
     if (chunk.first > number) this.reached = chunk.first - 1;
     const at = Math.max(0, number - chunk.first) * 2;
     return { seq: chunk.pairs[at] as number, lastEvent: chunk.pairs[at + 1] as number };

@@ -3,7 +3,7 @@ import type { Clock } from '../ports.ts';
 import type { Shelf } from '../store.ts';
 import type { Journal } from './journal.ts';
 
-/** Keeps answers where the items are. */
+/** Stores the answers of idempotency keys beside the items. */
 export class StoredAnswers implements AnswerStore {
   private readonly journal: Journal;
   private readonly shelf: Shelf;

@@ -10,17 +10,17 @@ export interface StoredItemsDeps {
   prefix: string;
   shelf: Shelf;
   retirement: Retirement;
-  /** An item of a row: a new object each time. */
+  /** The item of a row, as a new object. */
   toItem: (row: StoredItem) => Item;
-  /** The numbers of all stages that have, or had, that name. */
+  /** The numbers of all stages that have, or had, this name. */
   stageNumbers: (name: string) => number[];
-  /** How the feed with that id is numbered; undefined when there is none. */
+  /** The ordinal of the feed with this id; undefined when there is none. */
   feedOrdinal: (id: string) => number | undefined;
-  /** The item is kept no more. */
+  /** Called when an item is no longer kept. */
   onGone: (sequenceId: number) => void;
-  /** It has to be stored that it is gone. */
+  /** Called when it has to be stored that an item is gone. */
   touch: (item: Item) => void;
-  /** Where a page ends, see sizes.ts. */
+  /** The most characters of a page, see sizes.ts. */
   pageCharacters: number;
 }
 
@@ -28,9 +28,9 @@ const FINAL = [STATUS_CODES.completed, STATUS_CODES.failed, STATUS_CODES.cancell
 const STEP = 256;
 
 /**
- * The items of a pipeline whose store keeps them. In memory are the live ones: those that are queued next, held or parked, and
- * those that have changed since they were stored. What is in memory is the truth; every other item is as its row says, and
- * is made an object of its own for whoever looks at it.
+ * The items of a pipeline with a store. The live ones are in memory: those that are queued next, with a worker or parked, and those that have
+ * changed since they were stored. A live item overrides its row. All others are as their rows say; each look at one makes a new
+ * object, unless it is among the {@link RecentItems}.
  */
 export class StoredItems implements Items {
   readonly prefix: string;
@@ -115,7 +115,7 @@ export class StoredItems implements Items {
     this.pin(item);
   }
 
-  /** It is in memory from now on, until {@link StoredItems.unpin}, and this object stands for it. Idempotent. */
+  /** Keeps this object in memory as the live one of its item, until {@link StoredItems.unpin}. Idempotent. */
   pin(item: Item): void {
     const { sequenceId } = item;
     if (this.live.get(sequenceId) === item) return;
@@ -124,7 +124,7 @@ export class StoredItems implements Items {
     if (item.givenId !== null && item.isKept) this.liveByGivenId.set(item.givenId, item);
   }
 
-  /** What the store has of it is all there is to know. */
+  /** Lets go of an item whose row is up to date. */
   unpin(item: Item): void {
     const { sequenceId, givenId } = item;
     if (this.live.get(sequenceId) === item) {
@@ -138,7 +138,7 @@ export class StoredItems implements Items {
     return this.live.has(sequenceId);
   }
 
-  /** Whether this object stands for the item. */
+  /** Whether this object is the live one of its item. */
   isPinned(item: Item): boolean {
     return this.live.get(item.sequenceId) === item;
   }
@@ -207,7 +207,7 @@ export class StoredItems implements Items {
       const characters = this.deps.pageCharacters;
       const { rows, next } = this.merge({ statuses, stages: null, feed: null, after, last, limit: STEP, characters, texts: 'none' });
       for (const row of rows) {
-        // Others may have been changed meanwhile, by what was done with the ones before.
+        // Whatever was done with the items before may have changed this one.
         const item = this.current(row);
         if (item?.status === 'failed') yield item;
       }
@@ -236,7 +236,7 @@ export class StoredItems implements Items {
     return { ...this.merge({ statuses, stages, limit, feed, after, last, texts, characters: this.deps.pageCharacters }), retired };
   }
 
-  /** A page of what the store has, corrected by what is in memory. */
+  /** A page of the store's rows, corrected by the live items. */
   private merge(query: ShelfQuery): { rows: Item[]; next: number | null } {
     const { limit, texts } = query;
     const rows: Item[] = [];
@@ -256,7 +256,7 @@ export class StoredItems implements Items {
       }
       found.sort((a, b) => a.sequenceId - b.sequenceId);
       for (const item of found) {
-        // There is more than the page holds.
+        // The page is full, and there is more.
         if (rows.length >= limit || (left <= 0 && rows.length > 0)) return { rows, next: rows.at(-1)?.sequenceId ?? query.after };
         rows.push(item);
         left -= texts === 'none' ? item.listedSize : item.resultSize;
@@ -279,7 +279,7 @@ export class StoredItems implements Items {
 
   private retainedOf(row: StoredItem): Item | undefined {
     const item = this.live.get(row.seq) ?? this.deps.toItem(row);
-    // In memory it may be gone, or go on under another name by now.
+    // The live item may be gone by now, or its id may belong to another one.
     return item.isKept && item.givenId === row.id && !this.deps.retirement.hasTaken(row.seq) ? item : undefined;
   }
 

@@ -1,8 +1,8 @@
 import type { ItemStatus, TaskEventType } from '../../schemas/item.ts';
 
 /*
- * What happened, as a number: the low 5 bits say what, {@link FINAL} and {@link EXTRA} are flags, and above 8 bits stands the attempt
- * of a task event. A file of a durable store holds these numbers: none of them may change its meaning.
+ * The kind of an event as a number: the low 5 bits say what happened, {@link FINAL} and {@link EXTRA} are flags, and the bits from the 9th up
+ * are the attempt of a task event. Files of a durable store contain these numbers, so none of them may change its meaning.
  */
 
 export const STATUSES: readonly ItemStatus[] = ['queued', 'in_progress', 'completed', 'failed', 'retrying', 'skipped', 'cancelled'];
@@ -10,9 +10,9 @@ export const TASK_TYPES: readonly TaskEventType[] = ['start', 'complete', 'retry
 export const FIRST_TASK = 8;
 export const RESULT = 16;
 export const PIPELINE = 17;
-/** The status is the item's last one. */
+/** Flag: the status is the item's last one. */
 export const FINAL = 32;
-/** The event has something that is no number. */
+/** Flag: the event has an extra, data that is not a number. */
 export const EXTRA = 64;
 export const ATTEMPT_UNIT = 2 ** 8;
 

@@ -1,9 +1,9 @@
 /*
- * Room `events`: the one sequence of events of a pipeline, and that of all pipelines of a host.
+ * Room `events`: the sequence of events of a pipeline, and the common one of all pipelines of a host.
  *
  * Holds: Each change is one event with the next number (invariant 10). Events are bounded in number and size; a reader that comes too late
- * is told of a gap. Until a store has an event, no reader sees it.
- * Refuses: to hold a reader's place or to queue for one, and to keep a value alive.
+ * is told of a gap. With a store, no reader sees an event before it is stored.
+ * Refuses: to remember a reader's position or to queue for a reader, and to keep a value alive.
  */
 
 import type { ItemStatus, Metadata, StatusEvent, TaskEventType } from '../../schemas/item.ts';
@@ -19,28 +19,28 @@ import { EventNames, type EventTexts } from './event-names.ts';
 import { type EventItems, EventReader } from './event-reader.ts';
 import { EventRing } from './event-ring.ts';
 
-/** What keeps the events, and the items that they are about. */
+/** The store's view of new events: told of each, and of the items whose state has changed. */
 export interface EventJournal {
-  /** It knows already that something is new. */
+  /** True when it knows already that something is new. */
   readonly isStirred: boolean;
-  /** An event was added. */
+  /** Called when an event was added. */
   stir(): void;
-  /** The state of an item has changed. */
+  /** Called when the state of an item has changed. */
   touch(item: Item): void;
 }
 
 /**
- * The one sequence of a pipeline's events. They are kept as numbers (`EventRing`), with the texts that these stand for in small tables, an entry a
- * worker, stage and task (`EventNames`), and formed into objects only for a reader (`EventReader`). Each status event names the one before it of
- * the same item, so an item's history is a walk along that chain, as far back as events are kept.
+ * The sequence of a pipeline's events. They are kept as numbers (`EventRing`); the names that these stand for are in small tables, with one entry
+ * for each worker, stage and task (`EventNames`); objects are made only for readers (`EventReader`). Each status event refers to the previous one
+ * of the same item, so an item's history is a walk along that chain, as far back as events are kept.
  *
- * Only here events are added.
+ * Events are added here and nowhere else.
  */
 export class EventLog implements EventSource {
   readonly epoch: string;
-  /** Told of every event, before readers are; with it, events are shown when {@link EventLog.show} says so. */
+  /** Told of every event before readers are. With a journal, readers see events only up to {@link EventLog.show}. */
   journal: EventJournal | null = null;
-  /** Up to here readers are shown them, while a store has to get them first. */
+  /** The seq up to which readers are shown events, where a store has to have them first. */
   private shown = 0;
   private readonly time: EngineClock;
   private readonly ring: EventRing;
@@ -50,7 +50,7 @@ export class EventLog implements EventSource {
   private isWatched = false;
   private wakeScheduled = false;
 
-  /** `capacity`: how many events are kept, rounded up to a power of two. */
+  /** `capacity`: the number of events that are kept, rounded up to a power of two. */
   constructor(pipelineId: string, epoch: string, capacity: number, time: EngineClock, items: EventItems) {
     this.epoch = epoch;
     this.time = time;
@@ -58,7 +58,7 @@ export class EventLog implements EventSource {
     this.reader = new EventReader(pipelineId, this.ring, this.table, items);
   }
 
-  /** The seq of the newest event, whether readers are shown it yet or not. */
+  /** The seq of the newest event, even if readers are not shown it yet. */
   get last(): number {
     return this.ring.last;
   }
@@ -90,7 +90,7 @@ export class EventLog implements EventSource {
   }
 
   result(item: Item): void {
-    // A failed item may go on and end otherwise, and one that is kept no more has no error: what it was then is kept.
+    // A failed item may go on and end differently, so the event has its own copy of the error.
     const extra = item.error === null ? undefined : { error: item.error };
     this.append(RESULT, this.table.ofStage(item.stage), 0, item.sequenceId, 0, extra);
   }
@@ -133,13 +133,13 @@ export class EventLog implements EventSource {
     return this.reader.history(item);
   }
 
-  /** When an item that has ended was first begun, as far back as its events are kept, in monotonic milliseconds. */
+  /** The instant at which an ended item first began, as far back as its events are kept, in monotonic milliseconds. */
   begunAt(item: Item): number {
     const { time } = this;
     return Math.min(time.now, time.monotonic(this.reader.begunAt(item) ?? time.wall(time.now)));
   }
 
-  /** Readers are shown the events up to this one. */
+  /** Shows readers the events up to this one. */
   show(seq: number): void {
     if (seq <= this.shown) return;
     this.shown = seq;
@@ -151,14 +151,14 @@ export class EventLog implements EventSource {
     return this.ring.copyAfter(after);
   }
 
-  /** Takes up what an earlier process has stored: the events in their order, up to `last`, and the names that they refer to. */
+  /** Restores what an earlier process has stored: the events in order, up to `last`, and the names that they refer to. */
   restore(chunks: Iterable<StoredEvents>, last: number, names: EventTexts): void {
     this.table.restore(names);
     this.ring.restore(chunks, last);
     this.shown = last;
   }
 
-  /** How many names there are: they are only ever added. */
+  /** The number of names; it never falls. */
   get namesCount(): number {
     return this.table.count;
   }

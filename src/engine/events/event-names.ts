@@ -1,21 +1,21 @@
 import type { TaskSpec } from '../definition/stage-spec.ts';
 import type { Stage, Worker } from '../model/model.ts';
 
-/** Where an event comes from. */
+/** The stage, and the worker if any, that an event comes from. */
 export interface Source {
   stage: string;
   worker: string | null;
 }
 
-/** The texts that events refer to by number, in the order of their numbers. */
+/** The names that events refer to by number, in the order of their numbers. */
 export interface EventTexts {
   sources: readonly Source[];
   tasks: readonly string[];
 }
 
-/** Gives stages, workers and tasks the numbers that events refer to them by; they are only ever added. */
+/** Numbers the stages, workers and tasks, so that events can refer to them. Numbers are added, never removed. */
 export class EventNames {
-  /** Place 0 is for what comes from no stage. */
+  /** Entry 0 stands for no stage. */
   private readonly sources: Source[] = [{ stage: '', worker: null }];
   private readonly sourceIds = new Map<string, number>();
   private readonly tasks: string[] = [''];
@@ -29,7 +29,7 @@ export class EventNames {
     return { sources: this.sources, tasks: this.tasks };
   }
 
-  /** Takes up the numbers that an earlier process gave; to be called before any is given. */
+  /** Restores the numbers that an earlier process assigned; to be called before any is assigned. */
   restore({ sources, tasks }: EventTexts): void {
     for (const { stage, worker } of sources.slice(1)) this.ofSource(stage, worker);
     for (const name of tasks.slice(1)) this.taskIds.set(name, this.tasks.push(name) - 1);
@@ -55,7 +55,7 @@ export class EventNames {
     return task.eventId || this.registerTask(task);
   }
 
-  /** By name, so that a stage which is resized again and again does not make the table grow. */
+  /** The number of a source by its names, so that a stage that is resized again and again does not make the table grow. */
   ofSource(stage: string, worker: string | null): number {
     const key = JSON.stringify([stage, worker]);
     const known = this.sourceIds.get(key);

@@ -7,17 +7,17 @@ import { FIRST_TASK, RESULT, STATUS_CODE, STATUSES, TASK_TYPES } from './event-c
 import type { EventNames } from './event-names.ts';
 import type { EventRing } from './event-ring.ts';
 
-/** What an event takes as JSON beside its extra. */
+/** About how many characters an event takes as JSON without its extra. */
 const EVENT_SIZE = 250;
 
-/** The items that events are about. Each MUST be known as long as an event of it is kept. */
+/** Finds the items that events refer to. Each MUST be found as long as an event of it is kept. */
 export interface EventItems {
   whole: (sequenceId: number) => Item;
-  /** For its names and its status only. */
+  /** The item for its ids and status only: its value and metadata may be missing. */
   face: (sequenceId: number) => Item;
 }
 
-/** Forms objects from the numbers of a ring, for who reads them. */
+/** Forms event objects from the numbers of a ring, for readers. */
 export class EventReader {
   private readonly pipelineId: string;
   private readonly ring: EventRing;
@@ -31,7 +31,7 @@ export class EventReader {
     this.items = items;
   }
 
-  /** The kept status events of an item, oldest first, as many as an answer holds, and whether older ones are not among them. */
+  /** The kept status events of an item, oldest first, as many as fit into an answer, and whether older ones were left out. */
   history(item: Pick<Item, 'lastEvent'>): { events: StatusEvent[]; truncated: boolean } {
     const { ring } = this;
     const events: StatusEvent[] = [];
@@ -44,7 +44,7 @@ export class EventReader {
     return { events: events.reverse(), truncated: seq > 0 };
   }
 
-  /** When an item was first begun, as far back as its events are kept, in milliseconds since the Unix epoch; undefined when none of them says. */
+  /** When an item first began, in milliseconds since the Unix epoch, as far back as its events are kept; undefined when none of them tells. */
   begunAt(item: Item): number | undefined {
     const { ring } = this;
     const oldest = ring.oldest;
@@ -63,7 +63,7 @@ export class EventReader {
     if (filter.stage !== undefined && ring.sourceOf(seq) !== 0 && !filter.stage.has(this.names.source(ring.sourceOf(seq)).stage))
       return false;
     const sequenceId = ring.sequenceIdOf(seq);
-    // What concerns no item is not what a follower of items asked for.
+    // Someone who asked for items does not want events that concern none.
     if (sequenceId === 0) return filter.itemId === undefined && filter.feedId === undefined && filter.status === undefined;
     if (filter.itemId === undefined && filter.feedId === undefined && (filter.status === undefined || type !== 'result')) {
       return filter.status === undefined || type === 'task' || filter.status.has(STATUSES[code] as string);
@@ -109,14 +109,14 @@ export class EventReader {
   sizeOf(seq: number): number {
     const { ring } = this;
     const size = EVENT_SIZE + ring.extraSizeOf(seq);
-    // What was read of it to form the event is at hand.
+    // Forming the event has read the item already.
     return ring.codeOf(seq) === RESULT ? size + this.items.whole(ring.sequenceIdOf(seq)).resultSize : size;
   }
 
   private formResult(seq: number): PipelineResult {
     const extra = this.ring.extraOf(seq) as Pick<PipelineResult, 'error'> | undefined;
     const item = this.items.whole(this.ring.sequenceIdOf(seq));
-    // As it was then: an older version kept all of it with the event.
+    // The result as it was then. Events of an older version contain all of it.
     return extra === undefined && item.isKept ? item.toResult() : { ...item.toResult(), value: null, ...extra };
   }
 

@@ -3,34 +3,34 @@ import { sizeWithin } from '../values/json-fault.ts';
 import { ATTEMPT_UNIT, EXTRA, FINAL } from './event-codes.ts';
 
 const INITIAL = 1024;
-/** Numbers an event: what happened and where, when, the number of its kind, the item and task. */
+/** Numbers for each event: what happened and where, when, a number that depends on its kind, the item and task. */
 const CELLS = 4;
 const SOURCE_UNIT = 2 ** 32;
 const TASK_UNIT = 2 ** 40;
-/** What is kept of errors and the like with the events of a pipeline. */
+/** The most characters of extras, such as errors, that are kept with the events of a pipeline. */
 const EXTRAS_CHARACTERS = 64 * 1024 * 1024;
 
 /**
- * The newest events, by seq: a ring of four numbers an event that doubles up to its capacity. It knows what the numbers are, not what
- * they mean. Appending allocates nothing, but for extras, and writes numbers only: a reference in an old array costs the garbage
- * collector something each time.
+ * The newest events by seq: a ring with four numbers for each event, which doubles up to its capacity. It knows the layout of the numbers, not
+ * their meaning. Appending allocates nothing except for extras, and writes numbers only: storing a reference into an old array costs the
+ * garbage collector work each time.
  */
 export class EventRing {
-  /** Of the newest event. */
+  /** The seq of the newest event. */
   last = 0;
   private floor = 1;
   private readonly capacity: number;
   private size: number;
   private mask: number;
   /**
-   * {@link CELLS} numbers an event, side by side, so that one is written to one place in memory:
-   * - what happened, above 8 bits the attempt of a task event, above 32 bits the place in the table of sources;
+   * {@link CELLS} numbers for each event, side by side, so that an event is written to one place in memory:
+   * - what happened; above 8 bits the attempt of a task event; above 32 bits the number of the source;
    * - the instant, in milliseconds since the Unix epoch;
-   * - a status event's predecessor of the same item, a task event's duration in milliseconds;
-   * - the item's sequence id, 0 for none (not the item: the ring keeps no value alive), above 40 bits the place in the table of tasks.
+   * - of a status event, the previous one of the same item; of a task event, the duration in milliseconds;
+   * - the item's sequence id, 0 for none (not the item: the ring keeps no value alive); above 40 bits the number of the task.
    */
   private cells: Float64Array;
-  /** By seq, for events marked with {@link EXTRA}. */
+  /** The extras by seq, of events with the flag {@link EXTRA}. */
   private extras = new Map<number, { extra: unknown; size: number }>();
   private extrasCharacters = 0;
 
@@ -64,7 +64,7 @@ export class EventRing {
     return seq;
   }
 
-  /** What happened, without flags and attempt. */
+  /** The code of an event, without flags and attempt. */
   codeOf(seq: number): number {
     return this.kindOf(seq) & (FINAL - 1);
   }
@@ -81,12 +81,12 @@ export class EventRing {
     return Math.floor((this.cells[(seq & this.mask) * CELLS] as number) / SOURCE_UNIT);
   }
 
-  /** In milliseconds since the Unix epoch. */
+  /** The instant of an event, in milliseconds since the Unix epoch. */
   timeOf(seq: number): number {
     return this.cells[(seq & this.mask) * CELLS + 1] as number;
   }
 
-  /** The number of its kind: the event before of the same item, or a duration. */
+  /** The number that depends on the event's kind: the previous status event of the same item, or a duration. */
   numberOf(seq: number): number {
     return this.cells[(seq & this.mask) * CELLS + 2] as number;
   }
@@ -103,12 +103,12 @@ export class EventRing {
     return (this.kindOf(seq) & EXTRA) === 0 ? undefined : this.extras.get(seq)?.extra;
   }
 
-  /** About how many characters of JSON its extra is. */
+  /** About how many characters an event's extra takes as JSON. */
   extraSizeOf(seq: number): number {
     return this.extras.get(seq)?.size ?? 0;
   }
 
-  /** A copy of the kept events after one, to be stored; null when there are none. */
+  /** A copy of the kept events after `after`, to be stored; null when there are none. */
   copyAfter(after: number): StoredEvents | null {
     const first = Math.max(after + 1, this.oldest);
     if (first > this.last) return null;
@@ -127,7 +127,7 @@ export class EventRing {
     return { first, cells, extras };
   }
 
-  /** Takes up the events that were copied, in their order, up to `last`; before anything is appended. */
+  /** Restores copied events in their order, up to `last`; to be called before anything is appended. */
   restore(chunks: Iterable<StoredEvents>, last: number): void {
     this.last = last;
     this.floor = last + 1;
@@ -160,7 +160,7 @@ export class EventRing {
     this.extras.delete(seq);
   }
 
-  /** Errors can be long: with too much of them, the oldest events are kept no longer, as when there are too many. */
+  /** Removes the oldest events while extras take too many characters, since errors can be long. */
   private boundExtras(): void {
     while (this.extrasCharacters > EXTRAS_CHARACTERS && this.oldest < this.last) {
       this.floor = this.oldest;

@@ -4,13 +4,13 @@ import { EVENTS_CHARACTERS } from '../values/sizes.ts';
 interface Entry {
   pipelineId: string;
   log: EventSource;
-  /** Up to which seq of its log it stands in the runs, and from which on it did so. */
+  /** The last and the first seq of its log that are in the runs. */
   seen: number;
   first: number;
   unsubscribe: () => void;
 }
 
-/** Events of one pipeline that follow each other in the common order: `from` to `to` of its log are `base`, `base + 1`, … here. */
+/** Consecutive events of one pipeline in the common order: `from` to `to` of its log are `base`, `base + 1`, … here. */
 interface Run {
   entry: Entry;
   base: number;
@@ -18,18 +18,18 @@ interface Run {
   to: number;
 }
 
-/** Number of logs kept of removed pipelines, so that their readers can read to the end within bounded memory. */
+/** The number of removed pipelines whose logs are kept, so that readers can read them to the end within bounded memory. */
 const REMOVED_KEPT = 2;
-/** Beyond the first number, trimmed to the second: taking one from the front of a long list each time is slow. */
+/** With more than RUNS_MAX runs, the list is cut to RUNS_KEPT at once: removing them one by one from the front of a long list is slow. */
 const RUNS_MAX = 131_072;
 const RUNS_KEPT = 98_304;
 
 /**
- * The events of all pipelines in one sequence. They stay in the logs of their pipelines; here stands in which order they came, in runs:
- * what one pipeline added in a turn of the event loop. Within a pipeline that is the order of its log; between two of them, that of their turns.
+ * The events of all pipelines in one sequence. The events stay in the logs of their pipelines; only their order is recorded here, as runs: the
+ * events that one pipeline added in a turn of the event loop. Within a pipeline the order is that of its log; between pipelines, that of their turns.
  *
- * Until somebody asks for it nothing is noted: of a sequence whose ids nobody has, nothing can be resumed. What one pipeline no longer keeps
- * ends the sequence before it for all, so that no gap is inside it.
+ * Nothing is recorded until somebody asks: nobody has ids to resume from before that. When a pipeline no longer keeps an event, the sequence
+ * begins after it for all pipelines, so that there is no gap within it.
  */
 export class HostEvents implements EventSource {
   readonly epoch: string;
@@ -63,7 +63,7 @@ export class HostEvents implements EventSource {
     this.forget(dropped, dropped.seen);
   }
 
-  /** Begins to note the order of what comes from now on. Idempotent. */
+  /** Begins to record the order of new events. Idempotent. */
   begin(): this {
     if (this.isFollowed) return this;
     this.isFollowed = true;
@@ -118,7 +118,7 @@ export class HostEvents implements EventSource {
     if (entry.log.newest > after) this.note(entry);
   }
 
-  /** Takes up what a pipeline has added. */
+  /** Records the events that a pipeline has added. */
   private note(entry: Entry): void {
     const { newest, oldest } = entry.log;
     if (newest > entry.seen) {
@@ -132,7 +132,7 @@ export class HostEvents implements EventSource {
     if (this.runs.length > RUNS_MAX) this.runs.splice(0, this.runs.length - RUNS_KEPT);
   }
 
-  /** An entry's events up to `lost` can no longer be read: with them goes what stands before them. */
+  /** Removes an entry's events up to `lost`, which can no longer be read, and everything before them. */
   private forget(entry: Entry, lost: number): void {
     entry.first = lost + 1;
     let whole = 0;
@@ -148,7 +148,7 @@ export class HostEvents implements EventSource {
     if (whole > 0) this.runs.splice(0, whole);
   }
 
-  /** The place of the run that holds a seq. */
+  /** The index of the run that contains a seq. */
   private runAt(seq: number): number {
     let low = 0;
     let high = this.runs.length - 1;

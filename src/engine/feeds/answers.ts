@@ -2,20 +2,20 @@ import { callerGone, SluiceError } from '../contract/errors.ts';
 import type { IdempotencyKey } from '../contract/requests.ts';
 import type { Clock } from '../ports.ts';
 
-/** What is known of the first request of a key. */
+/** The record of a key's first request. */
 export interface KeptAnswer {
   readonly request: string;
   readonly body: string;
-  /** The feed that it made. Without an `answer` this is what the answer can be made of anew. */
+  /** The feed that it made, from which the answer can be made again when `answer` is null. */
   readonly feedId: string;
-  /** JSON; null as long as there is none, and when it was too long to be kept. */
+  /** The answer as JSON; null while there is none, and when it was too long to be kept. */
   readonly answer: string | null;
 }
 
 /**
- * Where answers are kept. `set` is called in the same turn in which the items of the request are accepted, before any of them
- * runs: a durable store MUST write both in one flush, so that a crash leaves both or neither. What a key holds may be forgotten
- * at any time but as a whole; the store decides for how long it is kept.
+ * Keeps the answers. `set` is called in the turn in which the request's items are accepted, before any of them runs: a durable store MUST write
+ * both in one flush, so that a crash leaves both or neither. A key's record may be forgotten at any time, but only as a whole; the store decides
+ * how long it is kept.
  */
 export interface AnswerStore {
   get(key: string): KeptAnswer | undefined;
@@ -23,7 +23,7 @@ export interface AnswerStore {
   delete(key: string): void;
 }
 
-/** Answers of runs up to so many characters are kept as they were given; longer ones are made from the feed's results anew. */
+/** The longest answer of a run that is kept as it was given, in characters; longer ones are made again from the feed's results. */
 export const ANSWER_CHARACTERS = 1024 * 1024;
 
 export const ANSWERS_MAX = 10_000;
@@ -58,7 +58,7 @@ export class RecentAnswers implements AnswerStore {
     this.answers.delete(key);
   }
 
-  /** The oldest come first; the newest stays, however large it is. */
+  /** Forgets answers beyond the bounds, oldest first; the newest stays, however large it is. */
   private forgetOld(): void {
     const limit = this.clock.monotonic() - ANSWERS_AGE_MS;
     for (const [key, { at }] of this.answers) {
@@ -70,23 +70,23 @@ export class RecentAnswers implements AnswerStore {
 }
 
 /**
- * The right to answer a key's request, until it is settled by one of its methods. Only the first settling counts.
+ * The right to answer a key's request, until one of its methods settles it. Only the first one counts.
  *
  *     first ──accepted──▶ answer to come ──keep──▶ answered
- *       │                   │      └─leave: whoever asks next makes the answer from the feed
+ *       │                   │      └─leave: the next request makes the answer from the feed
  *       └──────release──────┴──▶ unknown again
  */
 export interface Ticket {
-  /** The items are accepted, in this turn. */
+  /** Called in the turn in which the items are accepted. */
   accepted(feedId: string, body?: string): void;
-  /** The answer, as JSON can say it; when that takes more than `most` characters, it is left to be made from the feed anew. */
+  /** Keeps the answer as JSON, unless it takes more than `most` characters: then it is to be made again from the feed. */
   keep(answer: unknown, most?: number): void;
-  /** Nobody waits for the answer any more, or it could not be given yet. */
+  /** Called when nobody waits for the answer any more, or it cannot be given yet. */
   leave(): void;
   release(): void;
 }
 
-/** Of a request without a key, for which nothing has to be waited for: nothing is kept. */
+/** A no-op ticket for requests without a key. */
 export const NO_TICKET: Ticket = { accepted: nothing, keep: nothing, leave: nothing, release: nothing };
 
 /** A first request that is being carried out. */
@@ -96,7 +96,7 @@ interface Running {
   settled: Promise<void>;
 }
 
-/** The idempotency keys of a pipeline; see {@link IdempotencyKey} for what they promise. */
+/** The idempotency keys of a pipeline; {@link IdempotencyKey} states their guarantees. */
 export class Answers {
   private readonly store: AnswerStore;
   private readonly running = new Map<string, Running>();
@@ -105,7 +105,10 @@ export class Answers {
     this.store = store;
   }
 
-  /** A ticket for the first request of its key, or what is kept of it. Throws `idempotency-key-reused`. */
+  /**
+   * A ticket for the first request of a key, or its kept answer for a repeat; waits while the first request is under way. Throws
+   * `idempotency-key-reused`, and `request-timeout` when the caller has disconnected.
+   */
   async claim(asked: IdempotencyKey, signal?: AbortSignal): Promise<Ticket | KeptAnswer> {
     for (;;) {
       const running = this.running.get(asked.key);
@@ -118,7 +121,7 @@ export class Answers {
     }
   }
 
-  /** The answer was made from the feed. */
+  /** Keeps an answer that was made from the feed, if it is short enough. */
   keepLate(key: string, kept: KeptAnswer, answer: unknown, most: number): void {
     const text = JSON.stringify(answer);
     if (text.length <= most && this.store.get(key)?.feedId === kept.feedId) this.store.set(key, { ...kept, answer: text });

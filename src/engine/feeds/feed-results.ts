@@ -3,23 +3,23 @@ import type { PipelineError } from '../contract/errors.ts';
 import type { Follower } from '../flow/core.ts';
 import type { EndedItem, Feed, FeedWatcher } from '../model/feed.ts';
 
-/** What of the results of a feed is held until it is read. */
-interface Held {
-  /** So many characters of them, and one result at least. */
+/** How many of a feed's results are buffered until they are read. */
+interface Buffering {
+  /** The most characters; one result at least is buffered. */
   characters: number;
   /**
-   * What becomes of the others: they are looked up again, or there is no use for an incomplete answer, and none of them is held. Where
-   * results are not collected nothing can be looked up: what is not read in time is lost, and counted.
+   * Decides about the results beyond that. `later`: they are looked up again. `lost`: they are lost and counted, because results are not
+   * collected and nothing can be looked up. `none`: an incomplete answer is useless, so nothing is buffered any more.
    */
   beyond: (sequenceId: number) => 'later' | 'lost' | 'none';
 }
 
 /**
- * Waits for the items of one feed alone. MUST be made before its first item is accepted, and stopped in the end.
- * It stands among the `followers` of its pipeline, so that a shutdown can tell it that nothing more will come.
+ * Waits for the items of one feed, and buffers their results. MUST be made before the feed's first item is accepted, and stopped in the end.
+ * It is one of its pipeline's `followers`, so that a shutdown can tell it that nothing more will come.
  *
- *     holding ──too much──▶ results beyond that are noted by sequence id, or counted as lost ──all of it read──▶ holding
- *         └──too much of what has to be complete──▶ given up: nothing is held any more
+ *     buffering ──full──▶ further results are noted by sequence id, or counted as lost ──all of them read──▶ buffering
+ *         └──full, but the answer has to be complete──▶ given up: nothing is buffered any more
  */
 export class FeedResults implements FeedWatcher, Follower {
   private rows: PipelineResult[] = [];
@@ -28,21 +28,21 @@ export class FeedResults implements FeedWatcher, Follower {
   private laterAt = 0;
   private readonly feed: Feed;
   private readonly followers: Set<Follower>;
-  private readonly held: Held;
+  private readonly buffering: Buffering;
   private readonly changed: (() => void) | undefined;
   private wake: (() => void) | null = null;
   /** Set when the pipeline was stopped before every item had ended. */
   fault: PipelineError | null = null;
-  /** The results are too much for one answer. */
+  /** True when the results are too large for one answer. */
   isGivenUp = false;
-  /** How many results nobody can have any more. */
+  /** The number of results that are lost. */
   lost = 0;
 
-  /** `changed` is called after each item of the feed that ends, when nothing more comes in, and when it was cut short. */
-  constructor(feed: Feed, followers: Set<Follower>, held: Held, changed?: () => void) {
+  /** `changed` is called after each item of the feed that ends, when the feed is closed, and when the pipeline is stopped before its end. */
+  constructor(feed: Feed, followers: Set<Follower>, buffering: Buffering, changed?: () => void) {
     this.feed = feed;
     this.followers = followers;
-    this.held = held;
+    this.buffering = buffering;
     this.changed = changed;
     followers.add(this);
     feed.watch(this);
@@ -58,17 +58,17 @@ export class FeedResults implements FeedWatcher, Follower {
     if (this.feed.isDone) this.wake?.();
   }
 
-  /** How many results are unread. */
+  /** The number of unread results. */
   get size(): number {
     return this.rows.length + this.later.length - this.laterAt;
   }
 
-  /** Whether more results would be held by their sequence ids only. */
+  /** Whether the buffer is full, so that further results are not buffered. */
   get isFull(): boolean {
-    return this.characters >= this.held.characters;
+    return this.characters >= this.buffering.characters;
   }
 
-  /** The pipeline has stopped: its items end after the next start, if ever. */
+  /** Called when the pipeline has stopped: its items end after the next start, if ever. */
   cutShort(error: PipelineError): void {
     if (this.feed.isDone) return;
     this.fault = error;
@@ -76,7 +76,10 @@ export class FeedResults implements FeedWatcher, Follower {
     this.wake?.();
   }
 
-  /** All results in feed order, when every item has ended; null when it was given up. The feed MUST be closed before. Rejects when it is cut short. */
+  /**
+   * Resolves with all results in feed order when every item has ended; with null when they were too large. The feed MUST be closed before.
+   * Rejects when the pipeline is stopped first.
+   */
   async all(): Promise<PipelineResult[] | null> {
     if (!this.feed.isDone && this.fault === null) {
       await new Promise<void>((resolve) => {
@@ -88,7 +91,7 @@ export class FeedResults implements FeedWatcher, Follower {
     return this.isGivenUp ? null : inFeedOrder(this.rows);
   }
 
-  /** Results since the last call, in order of completion. */
+  /** The buffered results since the last call, in order of completion. */
   take(): PipelineResult[] {
     const { rows } = this;
     this.rows = [];
@@ -96,9 +99,9 @@ export class FeedResults implements FeedWatcher, Follower {
     return rows;
   }
 
-  /** Has the next results looked up that are not held, once {@link FeedResults.take} gives no more. `look` answers how long the result is. */
+  /** Calls `look` for the next results that were not buffered, once {@link FeedResults.take} gives no more. `look` returns a result's length. */
   takeLater(look: (sequenceId: number) => number): void {
-    for (let left = this.held.characters; left > 0 && this.laterAt < this.later.length; )
+    for (let left = this.buffering.characters; left > 0 && this.laterAt < this.later.length; )
       left -= look(this.later[this.laterAt++] as number);
     if (this.laterAt < this.later.length && this.laterAt < 1000) return;
     this.later = this.later.slice(this.laterAt);
@@ -119,7 +122,7 @@ export class FeedResults implements FeedWatcher, Follower {
       this.characters += item.resultSize;
       return;
     }
-    const beyond = this.held.beyond(item.sequenceId);
+    const beyond = this.buffering.beyond(item.sequenceId);
     if (beyond === 'later') this.later.push(item.sequenceId);
     else if (beyond === 'lost') this.lost++;
     else {
@@ -129,9 +132,9 @@ export class FeedResults implements FeedWatcher, Follower {
   }
 }
 
-export const HOLD_ALL: Held = { characters: Number.POSITIVE_INFINITY, beyond: () => 'later' };
+export const BUFFER_ALL: Buffering = { characters: Number.POSITIVE_INFINITY, beyond: () => 'later' };
 
-/** By sequence id, one row an item: of one that failed, was retried and ended again meanwhile, the last end counts. */
+/** Sorts results by sequence id, with one row for each item: if one failed, was retried and ended again, its last end counts. */
 export function inFeedOrder(rows: readonly PipelineResult[]): PipelineResult[] {
   const last = new Map(rows.map((row) => [row.sequenceId, row]));
   return [...last.values()].sort((a, b) => a.sequenceId - b.sequenceId);

@@ -4,7 +4,7 @@ import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
 import { type Answers, expectSameBody, isKept, type KeptAnswer, NO_TICKET } from './answers.ts';
 
-/** Feeding without waiting for results: all at once, or push after push. */
+/** Feeds items without waiting for results: all at once, or push by push. */
 export class Feeding {
   private readonly core: Core;
   private readonly answers: Answers;
@@ -76,7 +76,7 @@ export class Feeding {
   }
 }
 
-/** What is sent again is not fed; at its end it is compared with what was sent first. */
+/** The writer of a repeated request: it feeds nothing, and compares the whole body with the first one at its end. */
 function repeatedWriter(kept: KeptAnswer): FeedWriter {
   return {
     feedId: kept.feedId,
@@ -89,7 +89,7 @@ function repeatedWriter(kept: KeptAnswer): FeedWriter {
   };
 }
 
-/** A receipt is kept in the turn in which its items are accepted, so it is always there. */
+/** The receipt of the first request. It is kept in the turn in which its items are accepted, so it is always there. */
 function receiptOf(kept: KeptAnswer): FeedReceipt & Replayable {
   return { ...(JSON.parse(kept.answer as string) as FeedReceipt), replayed: true };
 }

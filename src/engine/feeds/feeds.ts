@@ -1,10 +1,9 @@
 /*
- * Room `feeds`: feeding, and waiting for what was fed: receipts, results in feed order, streams of results, answers under an idempotency
- * key.
+ * Room `feeds`: feeding, and waiting for the items that were fed: receipts, results in feed order, streams of results, answers under an
+ * idempotency key.
  *
- * Holds: Whoever waits is woken, never polled, and may leave at any time without a trace. A repeat of a request gets the answer of the first
- * one.
- * Refuses: to admit an item by itself, and to hold results without bound: a slow reader waits for the store or reads again.
+ * Holds: Waiting is woken, never polls, and may end at any time without leaving a trace. A repeated request gets the answer of the first one.
+ * Refuses: to admit an item by itself, and to buffer results without bound: beyond the bound they are looked up again.
  */
 
 import type { FeedView } from '../../schemas/feed.ts';
@@ -17,13 +16,13 @@ import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
 import { type Item, Worker } from '../model/model.ts';
 import { waitWithin } from '../time/waited.ts';
-import { HELD_CHARACTERS } from '../values/sizes.ts';
+import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 import { Watch } from './watch.ts';
 
-/** How many items of a feed are looked at before others get a turn. */
+/** The number of items of a feed that are visited before other work gets a turn. */
 const STEP = 1000;
 
-/** What can be seen of feeds, and what can be done with all items of one. */
+/** Shows feeds, and acts on all items of one. Methods that take a feed's id throw `feed-not-found`. */
 export class Feeds {
   private readonly core: Core;
   private readonly operations: Operations;
@@ -33,23 +32,22 @@ export class Feeds {
     this.operations = operations;
   }
 
-  /** Throws `feed-not-found`, as all methods here. */
   view(feedId: string): FeedView {
     const feed = this.core.feeds.get(feedId);
-    return this.viewOf(feed, this.held().get(feed) ?? 0);
+    return this.viewOf(feed, this.inProgress().get(feed) ?? 0);
   }
 
-  /** The name that it was made under; null without one. */
+  /** The name of the API key that a feed was made with; null without one. */
   makerOf(feedId: string): string | null {
     return this.core.feeds.get(feedId).maker;
   }
 
   list({ after, limit, maker }: FeedsQuery): Page<FeedView> {
     const feeds = this.core.feeds.after(after, maker);
-    const held = this.held();
+    const inProgress = this.inProgress();
     const shown = feeds.slice(0, limit);
     return {
-      rows: shown.map((feed) => this.viewOf(feed, held.get(feed) ?? 0)),
+      rows: shown.map((feed) => this.viewOf(feed, inProgress.get(feed) ?? 0)),
       next: feeds.length > limit ? (shown.at(-1) as Feed).ordinal : null,
       retired: this.core.feeds.forgotten,
     };
@@ -66,8 +64,9 @@ export class Feeds {
   }
 
   /**
-   * Results in feed order, each as soon as it and all before it are final, in batches; ends when the feed is done. An item that
-   * is retried after it was given is not given again.
+   * Yields results in feed order, in batches, each result as soon as it and all before it are final; ends when the feed is done. An item that is
+   * retried after its result was yielded is not yielded again. Throws `no-longer-kept` at the end when results are missing, `shutting-down` when
+   * the pipeline was stopped before, and `request-timeout` when the caller has disconnected.
    */
   async *follow(feedId: string, { status, after, signal }: FollowQuery): AsyncGenerator<PipelineResult[]> {
     const { core } = this;
@@ -81,7 +80,7 @@ export class Feeds {
         const isDone = feed.isDone;
         const last = feed.lastSequence ?? 0;
         const rows: PipelineResult[] = [];
-        let left = HELD_CHARACTERS;
+        let left = BUFFER_CHARACTERS;
         watch.only = null;
         core.time.tick();
         core.index.retireAged();
@@ -116,14 +115,17 @@ export class Feeds {
     }
   }
 
-  /** Throws `shutting-down` when the pipeline was stopped before, and `request-timeout` when the caller has disconnected. */
+  /**
+   * Waits until a feed is done, or the time is up. Throws `shutting-down` when the pipeline was stopped before, and `request-timeout` when the
+   * caller has disconnected.
+   */
   async wait(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }> {
     const feed = this.core.feeds.get(feedId);
     const done = await this.until(feed, query);
     return { done, feed: this.view(feedId) };
   }
 
-  /** True when the feed is done, false when the time was up. */
+  /** The same for a known feed: true when it is done, false when the time is up. */
   async until(feed: Feed, { timeoutSeconds, signal }: FeedWaitQuery): Promise<boolean> {
     if (feed.isDone) return true;
     const { core } = this;
@@ -146,8 +148,8 @@ export class Feeds {
   }
 
   /**
-   * Cancels every unfinished item; one that is still being sent takes no more. Those that wait go first, so that no worker
-   * begins an item that is cancelled next. Returns how many.
+   * Cancels every unfinished item of a feed; if it is still being sent, it accepts no more. Waiting items go first, so that no worker begins an item
+   * that is cancelled next. Returns the number of cancelled items.
    */
   async cancel(feedId: string): Promise<number> {
     const feed = this.core.feeds.get(feedId);
@@ -157,7 +159,7 @@ export class Feeds {
     return waiting + (await this.each(feed, cancel));
   }
 
-  /** Runs every failed item again, from the stage where it failed. Returns how many. Throws `draining`. */
+  /** Runs every failed item of a feed again, from the stage where it failed. Returns their number. Throws `draining`. */
   async retry(feedId: string): Promise<number> {
     const feed = this.core.feeds.get(feedId);
     return this.each(feed, (item) => {
@@ -167,12 +169,12 @@ export class Feeds {
     });
   }
 
-  /** Lets timers and I/O have their turn. */
+  /** Resolves in a later turn of the event loop, so that timers and I/O can run. */
   turn(): Promise<void> {
     return new Promise((resolve) => this.core.time.clock.defer(resolve));
   }
 
-  /** Every kept item of a feed, in feed order, in steps that do not hold the event loop. Counts those that `act` says true of. */
+  /** Calls `act` for every kept item of a feed, in feed order, in steps that do not block the event loop. Returns how often it returned true. */
   private async each(feed: Feed, act: (item: Item) => boolean): Promise<number> {
     const { index } = this.core;
     let count = 0;
@@ -183,7 +185,7 @@ export class Feeds {
         if (item.feed === feed) items.push(item);
         return true;
       });
-      // What one of them does may end others, or let retention take them.
+      // An action on one item may end others, or have retention remove them.
       for (const item of items) {
         const current = index.current(item);
         if (current !== undefined && act(current)) count++;
@@ -192,13 +194,13 @@ export class Feeds {
     }
   }
 
-  /** How many items of each feed are held by a worker, now. */
-  private held(): Map<Feed, number> {
-    const held = new Map<Feed, number>();
+  /** The number of items of each feed that workers have now. */
+  private inProgress(): Map<Feed, number> {
+    const counts = new Map<Feed, number>();
     for (const stage of this.core.allStages) {
-      for (const { item } of stage.workers) if (item !== null) held.set(item.feed, (held.get(item.feed) ?? 0) + 1);
+      for (const { item } of stage.workers) if (item !== null) counts.set(item.feed, (counts.get(item.feed) ?? 0) + 1);
     }
-    return held;
+    return counts;
   }
 
   private viewOf(feed: Feed, inProgress: number): FeedView {

@@ -10,7 +10,10 @@ import { DOCUMENT_CHARACTERS } from '../values/sizes.ts';
 
 const IDS_NAMED = 1000;
 
-/** AntFlow's `wait` over single items. Throws `item-not-found` that names all unknown ids, and `shutting-down` when it is cut short. */
+/**
+ * Waits for single items, as AntFlow's `wait` does. Throws `item-not-found` with the unknown ids, and `shutting-down` when the pipeline is stopped
+ * first.
+ */
 export async function waitForItems(core: Core, query: ItemsWaitQuery): Promise<WaitReply> {
   const ids = [...new Set(query.itemIds)];
   core.time.tick();
@@ -43,12 +46,12 @@ export function itemsNotFound(ids: readonly string[]): SluiceError {
 }
 
 class ItemWait implements FeedWatcher, Follower {
-  /** Resolves when `returnWhen` holds. */
+  /** Resolves when the condition of `returnWhen` is met. */
   readonly ended: Promise<void>;
   private readonly items: readonly Item[];
   private readonly returnWhen: ItemsWaitQuery['returnWhen'];
   private readonly core: Core;
-  /** By sequence id; what ended stays as it ended, whatever becomes of the item later. null: it did not fit any more. */
+  /** Results by sequence id, as the items ended, whatever becomes of them later. null: it no longer fitted into the reply. */
   private readonly results = new Map<number, PipelineResult | null>();
   private left: number;
   private readonly wanted: Set<number>;
@@ -83,7 +86,7 @@ class ItemWait implements FeedWatcher, Follower {
   }
 
   onClose(): void {
-    // That no more items come in changes nothing for these.
+    // Whether further items come in makes no difference to these.
   }
 
   cutShort(error: PipelineError): void {
@@ -103,10 +106,10 @@ class ItemWait implements FeedWatcher, Follower {
     return { done, pending, ...(omitted.length === 0 ? {} : { omitted }) };
   }
 
-  /** One at least; beyond what fits, none. */
+  /** The item's result; null when the reply is full, which always fits at least one. */
   private resultOf({ sequenceId }: EndedItem): PipelineResult | null {
     if (this.left <= 0) return null;
-    // What was looked up for its status may lack its value.
+    // An item that was looked up for its status may lack its value.
     const item = this.core.index.bySequence(sequenceId) as Item;
     this.left -= item.resultSize;
     return item.toResult();

@@ -7,16 +7,16 @@ import type { ErrorTally } from '../flow/error-tally.ts';
 import type { Feed } from '../model/feed.ts';
 import type { Due } from '../time/due-queue.ts';
 import { sizeWithin } from '../values/json-fault.ts';
-import { HELD_CHARACTERS } from '../values/sizes.ts';
+import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 import { ANSWER_CHARACTERS, type Ticket } from './answers.ts';
 import { FeedResults } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
 
-/** What a run works with. */
+/** The parts that a run works with. */
 export interface RunParts {
   readonly core: Core;
   readonly feeds: Feeds;
-  /** An empty sum of failures. */
+  /** Makes an empty tally of failures. */
   tally(): ErrorTally;
 }
 
@@ -26,15 +26,15 @@ export interface OpenedRun extends RunStream {
   leave(): void;
 }
 
-/** With so many results unread, nothing more is pushed. */
+/** With this many unread results, pushes wait. */
 const UNREAD_MAX = 1000;
 
 /**
- * A run that is read while it is fed.
+ * A run whose results are read while its items are still being fed.
  *
  *     sending ──end──▶ sent ──every item has ended, all is read──▶ over
  *        │ abort        │ stopped, time is up, the caller has disconnected ──▶ over
- *        └──▶ sent, but nobody may ask for its answer again
+ *        └──▶ sent, but its answer cannot be asked for again
  */
 export class LiveRun implements OpenedRun {
   readonly isReplay = false;
@@ -47,7 +47,7 @@ export class LiveRun implements OpenedRun {
   private late: Due | null = null;
   private isLate = false;
   private isOver = false;
-  /** What was read, for who asks again under the same key; null when nobody can, or it became too long. */
+  /** The results read so far, for a repeat under the same key; null without a key, or when they became too long. */
   private given: PipelineResult[] | null;
   private givenCharacters = 0;
   private wakeReader: () => void = () => undefined;
@@ -61,14 +61,14 @@ export class LiveRun implements OpenedRun {
     this.given = request.idempotency === undefined ? null : [];
     this.tally = runs.tally();
     const beyond = () => (runs.core.options.collectResults ? 'later' : 'lost') as 'later' | 'lost';
-    this.results = new FeedResults(feed, runs.core.followers, { characters: HELD_CHARACTERS, beyond }, () => this.wakeReader());
+    this.results = new FeedResults(feed, runs.core.followers, { characters: BUFFER_CHARACTERS, beyond }, () => this.wakeReader());
   }
 
   get feedId(): string {
     return this.feed.id;
   }
 
-  /** The time begins to count, and the caller may go. */
+  /** Starts the time limit, and heeds the caller's signal from now on. */
   begin(): void {
     const { timeoutSeconds, signal } = this.request;
     const { dues, time } = this.runs.core;
@@ -115,7 +115,7 @@ export class LiveRun implements OpenedRun {
 
   async read(): Promise<RunStep> {
     for (;;) {
-      // The next wake is asked for before looking, so that none is missed.
+      // Armed before looking, so that no wake is missed.
       const woken = new Promise<void>((resolve) => {
         this.wakeReader = resolve;
       });
@@ -141,7 +141,7 @@ export class LiveRun implements OpenedRun {
     }
   }
 
-  /** Nothing more is collected. Idempotent. */
+  /** Stops collecting results. Idempotent. */
   stop(): void {
     this.isOver = true;
     this.results.stop();
@@ -179,13 +179,13 @@ export class LiveRun implements OpenedRun {
     return { kind: 'results', results };
   }
 
-  /** What was too much to be held is as its pipeline has it now. */
+  /** Looks up the results that were not buffered, as the pipeline has them now. */
   private lookUp(results: PipelineResult[]): void {
     const { index } = this.runs.core;
     this.results.takeLater((sequenceId) => {
       const item = index.bySequence(sequenceId);
       if (item?.isKept !== true) this.results.lost++;
-      // One that goes on after it has failed ends once more.
+      // A failed item that was retried ends once more.
       if (item?.isKept !== true || !item.isFinal) return 0;
       results.push(item.toResult());
       return item.resultSize;

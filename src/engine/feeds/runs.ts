@@ -14,10 +14,10 @@ import { FeedResults, inFeedOrder } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
 import { LiveRun, type OpenedRun, type RunParts } from './run-stream.ts';
 
-/** Results that are looked at in one go. */
+/** The number of results read at a time. */
 const PAGE = 1000;
 
-/** Feeding and waiting for those items alone. */
+/** Feeds items and waits for their results. */
 export class Runs implements RunParts {
   readonly core: Core;
   readonly feeds: Feeds;
@@ -40,7 +40,7 @@ export class Runs implements RunParts {
     try {
       return await this.finish(feed, results, request, claim);
     } catch (error) {
-      // The items are accepted: whoever asks again gets the answer that they have then.
+      // The items are accepted: a repeat gets the answer that the feed has then.
       claim.leave();
       throw error;
     } finally {
@@ -48,7 +48,7 @@ export class Runs implements RunParts {
     }
   }
 
-  /** With `items` all of them are accepted when it resolves, or none; without, they are pushed. */
+  /** Opens a run. With `items`, all of them are accepted when it resolves, or none; without, they are pushed. */
   async open(request: RunRequest, items?: readonly unknown[]): Promise<OpenedRun> {
     const { core } = this;
     if (items !== undefined) core.admission.check(items, request.onDuplicate);
@@ -81,15 +81,15 @@ export class Runs implements RunParts {
     });
   }
 
-  /** All results for one document; without an answer that holds them, none. */
+  /** Collects all results of a feed for one document; none when they do not fit into it. */
   private collect(feed: Feed): FeedResults {
     const { followers, options } = this.core;
-    // A library's user gets whatever there is.
+    // A user of the library gets them all, however large.
     const characters = options.values === undefined ? Number.POSITIVE_INFINITY : (options.documentCharacters ?? DOCUMENT_CHARACTERS);
     return new FeedResults(feed, followers, { characters, beyond: () => 'none' });
   }
 
-  /** Throws `not-running` when who asks may not start it. */
+  /** Starts the pipeline if it does not run. Throws `not-running` when the caller may not start it. */
   private startIfIdle({ mayStart = true }: RunRequest): void {
     const { state } = this.core;
     if (state !== 'created' && state !== 'stopped') return;
@@ -97,7 +97,7 @@ export class Runs implements RunParts {
     this.lifecycle.start();
   }
 
-  /** Opens a feed, lets `watch` look at it, and accepts the items; whatever is refused leaves nothing behind. */
+  /** Opens a feed, lets `watch` observe it, and accepts the items; a refusal leaves nothing behind. */
   private async accept<T extends { stop(): void }>(
     items: readonly unknown[],
     request: RunRequest,
@@ -138,7 +138,7 @@ export class Runs implements RunParts {
     const rows = waited.is === 'done' ? waited.value : inFeedOrder(results.take());
     const answer: RunAnswer = this.answer(feed, rows ?? []);
     if (waited.is === 'late' || rows === null) answer.pending = this.feeds.view(feed.id);
-    // Of what was too much, whoever asks again is told anew where it is.
+    // A repeat of a run whose results were too large is told again where they are.
     if (rows === null) ticket.leave();
     else ticket.keep(answer, ANSWER_CHARACTERS);
     return answer;
@@ -150,7 +150,7 @@ export class Runs implements RunParts {
     return { feedId: feed.id, results: this.core.options.collectResults ? [...rows] : [], errorSummary: tally.summary() };
   }
 
-  /** The first answer, or when it is not kept (too long, or nobody was there for it), one that is made of what the feed has now. */
+  /** The first answer; if it was not kept (too long, or its caller had gone), one made from the feed's present results. */
   private async repeat(kept: KeptAnswer, request: RunRequest): Promise<RunAnswer> {
     if (kept.answer !== null) return { ...(JSON.parse(kept.answer) as RunAnswer), replayed: true };
     const { core } = this;
@@ -175,7 +175,7 @@ export class Runs implements RunParts {
     return { ...answer, replayed: true };
   }
 
-  /** What has ended of a feed, page by page. */
+  /** The ended items of a feed, page by page. */
   private *pagesOf(feed: Feed): Generator<Item[]> {
     for (let after: number | null = 0; after !== null; ) {
       const page: Page<Item> = this.core.index.results({ status: 'all', after, limit: PAGE, feedId: feed.id }, feed);
@@ -184,7 +184,7 @@ export class Runs implements RunParts {
     }
   }
 
-  /** The results again, as the feed has them now. */
+  /** Yields the kept answer, or the results as the feed has them now. */
   private async *again(kept: KeptAnswer, request: RunRequest): AsyncGenerator<RunStep> {
     const { core } = this;
     const tally = this.tally();
@@ -226,14 +226,14 @@ export class Runs implements RunParts {
     return {
       feedId: kept.feedId,
       isReplay: true,
-      // What is sent again is compared as a whole at its end.
+      // The repeated body is compared as a whole at its end.
       push: async () => undefined,
       end: async (body) => {
         expectSameBody(kept.body, body ?? request.idempotency?.body);
         return { ...receipt(), replayed: true };
       },
       abort: async () => receipt(),
-      // After the last step nobody reads.
+      // Nobody reads after the last step.
       read: async () => (await steps.next()).value as RunStep,
       leave: () => undefined,
     };

@@ -2,11 +2,11 @@ import type { PipelineError } from '../contract/errors.ts';
 import type { Follower } from '../flow/core.ts';
 import type { EndedItem, Feed, FeedWatcher } from '../model/feed.ts';
 
-/** Waits for something to change in a feed. MUST be stopped in the end. */
+/** Waits for changes in a feed. MUST be stopped in the end. */
 export class Watch implements FeedWatcher, Follower {
-  /** Set when the pipeline was stopped: nothing more ends before its next start. */
+  /** Set when the pipeline was stopped: no item ends before its next start. */
   fault: PipelineError | null = null;
-  /** When set, of all ends only that of this item counts. */
+  /** The sequence id of the only item whose end counts as a change; null: every item's does. */
   only: number | null = null;
   private readonly feed: Feed;
   private readonly followers: Set<Follower>;
@@ -22,7 +22,7 @@ export class Watch implements FeedWatcher, Follower {
     signal?.addEventListener('abort', this.onAbort);
   }
 
-  /** Resolves at the next change. To be asked for before looking, so that no change is missed. */
+  /** Resolves at the next change. To be called before looking, so that no change is missed. */
   next(): Promise<void> {
     return new Promise((resolve) => {
       this.wake = resolve;

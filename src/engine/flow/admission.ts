@@ -22,31 +22,31 @@ export interface AdmissionDeps {
   index: () => Items;
   scheduler: Scheduler;
   feeds: FeedRegistry;
-  /** What generated item ids begin with. */
+  /** The prefix of generated item ids. */
   idPrefix: string;
-  /** What items must be; undefined: anything. */
+  /** The rule that items must satisfy; undefined: none. */
   values: ValueRule | undefined;
-  /** So much of an item came in, which is to be stored. */
+  /** Called with the size of each large item that came in, which has to be stored. */
   onLarge: (size: number) => void;
   state: () => PipelineState;
   stages: () => readonly Stage[];
   backlogCapacity: number;
-  /** Seconds until so many places will be free, from the drain rate; `stage` is where the items would go. */
+  /** Seconds until this many places will be free, estimated from the drain rate; `stage` is where the items would go. */
   secondsUntilRoom: (places: number, stage: Stage) => number;
-  /** What is known of a feed changes. */
+  /** Called when a feed is about to change. */
   onFed: (feed: Feed) => void;
   ledger: Ledger;
 }
 
-/** How long somebody waits for room, at most, and whether the caller still wants it. */
+/** The longest wait for room, and the signal that the caller has gone. */
 export interface RoomWait {
   waitSeconds?: number | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * The way in: ids, duplicates, room in the backlog. Only here sequence ids are given.
- * Who has to wait for room does so in the {@link WaitingRoom}.
+ * Accepts items: their ids, duplicates, room in the backlog. Sequence ids are assigned here and nowhere else.
+ * Callers that have to wait for room do so in the {@link WaitingRoom}.
  */
 export class Admission {
   private readonly deps: AdmissionDeps;
@@ -54,7 +54,7 @@ export class Admission {
   private readonly looked: ItemCheck;
   private sequence = 0;
   private isClosed = false;
-  /** Why the store cannot take anything now; null when it can. */
+  /** The reason why the store cannot take anything now; null when it can. */
   trouble: string | null = null;
 
   constructor(deps: AdmissionDeps) {
@@ -67,40 +67,43 @@ export class Admission {
     return this.sequence;
   }
 
-  /** At a start: the sequence ids up to this one are given. */
+  /** At a start: the sequence ids up to this one are taken. */
   restore(lastSequence: number): void {
     this.sequence = lastSequence;
   }
 
-  /** The process ends: nothing is accepted any more, in whatever state the pipeline is. What was accepted stays. */
+  /** Accepts nothing more, whatever state the pipeline is in, since the process ends. Accepted items stay. */
   close(): void {
     this.isClosed = true;
     this.refuseWaiting(shuttingDown(0));
   }
 
-  /** Throws `feed-exists`, `unknown-stage`, `draining`, `shutting-down`. The feed stays open until it is closed or refused. */
+  /**
+   * Opens a feed, which stays open until it is closed or refused. Throws `feed-exists`, `unknown-stage`, `invalid-input` (the priority),
+   * `draining`, `shutting-down`, `store-unavailable`.
+   */
   openFeed(options: FeedOptions & { maker?: string | undefined }): Feed {
     this.refuseWhenClosed(null);
     const stage = this.stageFor(options);
     return this.deps.feeds.open(options.feedId, stage, this.deps.time.tick(), options.maker);
   }
 
-  /** Nothing more is accepted for it, though its request may still send; who waits for room with it is told so. */
+  /** Accepts nothing more for a feed, though its request may still be sending; fails its waits for room with `feed-cancelled`. */
   cancelFeed(feed: Feed): void {
     if (!feed.isOpen) return;
     feed.isCancelled = true;
     this.waiting.dismissFeed(feed, feedCancelled(feed));
   }
 
-  /** Throws `invalid-input` or `value-too-large` with every fault, or `duplicate-items` when those are to be rejected. */
+  /** See {@link ItemCheck.check}. */
   check(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): void {
     this.looked.check(items, onDuplicate);
   }
 
   /**
-   * Accepts all of them or none. `accepted` is called with one id an item, in order, in the same turn and before any task can run;
-   * what it returns is the answer. Without room it rejects with `queue-full`, or first waits for it, behind those who wait already
-   * with the same priority or a better one.
+   * Accepts all items or none. Calls `accepted` with one id for each item, in order, in the same turn and before any task can run, and resolves
+   * with its result. Without room it rejects with `queue-full`, after waiting for `waitSeconds` if given, behind those that already wait with
+   * the same priority or a better one.
    */
   async admitAll<T>(
     items: readonly unknown[],
@@ -120,7 +123,7 @@ export class Admission {
       alive: true,
       needs: () => least,
       admit: () => {
-        // Counting them is work, done when they may fit; what they need changes as their ids become known or forgotten.
+        // Counting is expensive, so it is done only when they may fit. The count changes as ids become known or are forgotten.
         if (this.room < least) return false;
         try {
           this.refuseWhenClosed(feed);
@@ -144,7 +147,7 @@ export class Admission {
     return answer;
   }
 
-  /** Until `admitted` settles, the time is up, or the caller has disconnected. */
+  /** Waits in the waiting room until `admitted` settles, the time is up, or the caller has disconnected. */
   private waitFor<T>(
     waiter: RoomWaiter,
     admitted: Promise<T>,
@@ -166,20 +169,23 @@ export class Admission {
     });
   }
 
-  /** Accepts them in order as there is room. Rejects with `draining` or `shutting-down` when no more is taken; what was accepted stays. */
+  /**
+   * Accepts items in order as room appears. Rejects with `draining`, `shutting-down`, `feed-cancelled` or `store-unavailable` when no more are
+   * taken, or with `queue-full` when it may not wait for a pipeline that is not running; items accepted by then stay.
+   */
   admitWhenRoom(items: readonly unknown[], feed: Feed, options: FeedOptions, mayWaitWhileStopped: boolean): Promise<void> {
     const { scheduler, state } = this.deps;
     let at = 0;
     let isRefused = false;
     const admit = (): boolean => {
-      // A task that runs in between may join or shut down the pipeline, or cancel this feed.
+      // A task that runs in between may drain or shut down the pipeline, or cancel this feed.
       while (at < items.length && !isRefused && this.isOpenFor(feed)) {
         const { room } = this;
         if (room <= 0) break;
         const end = Math.min(items.length, at + room);
         this.admitFrom(items, at, end, feed, options, false);
         at = end;
-        // Idle workers take items at once, and so make room again.
+        // Idle workers take items at once, which makes room again.
         scheduler.run();
       }
       return at === items.length;
@@ -217,23 +223,23 @@ export class Admission {
     });
   }
 
-  /** From now on nothing is accepted for this reason, or, with null, as before. */
+  /** Stops accepting for this reason; null: accepts again. */
   setTrouble(reason: string | null): void {
     this.trouble = reason;
     if (reason !== null) this.refuseWaiting(storeUnavailable(reason, 0));
   }
 
-  /** A place in the backlog is free. */
+  /** Called when a place in the backlog becomes free. */
   onRoom(): void {
     this.waiting.serve();
   }
 
-  /** Whoever waits for room is told that none will come. */
+  /** Fails all waits for room with this error. */
   refuseWaiting(error: SluiceError): void {
     this.waiting.dismissAll(error);
   }
 
-  /** A new definition may hold more, or less; what is in stays in. */
+  /** Applies the capacity of a new definition; items beyond a smaller one stay. */
   resize(backlogCapacity: number): void {
     this.deps.backlogCapacity = backlogCapacity;
     this.onRoom();
@@ -250,7 +256,7 @@ export class Admission {
   private admitFrom(items: readonly unknown[], from: number, to: number, feed: Feed, options: FeedOptions, wantsIds: boolean): string[] {
     const { scheduler, time, idPrefix, ledger, onLarge } = this.deps;
     const index = this.deps.index();
-    // Which may have been removed meanwhile: then they pass through it.
+    // It may have been removed meanwhile: then the items pass through it.
     const stage = feed.target as Stage;
     const priority = priorityOf(options);
     const ids: string[] = [];
@@ -288,8 +294,8 @@ export class Admission {
   }
 
   /**
-   * Looks at items that come piece by piece and are to be accepted together: what it returns is given each piece, and throws
-   * `queue-full` as soon as more have come than there is room for, so that nobody has to hold the rest. It promises nothing.
+   * For items that arrive in pieces and are to be accepted together. The returned function is called with each piece, and throws `queue-full`
+   * once more items have come than there is room for, so that nobody has to buffer the rest. It reserves nothing.
    */
   gauge(options: FeedOptions, mayWait: boolean): (items: readonly unknown[]) => void {
     const stage = this.stageFor(options);
@@ -304,7 +310,7 @@ export class Admission {
     return this.looked.counter(onDuplicate)(items);
   }
 
-  /** What a newcomer may take: nothing before those who wait already. */
+  /** The room for a newcomer: none while others wait whose turn comes first. */
   private roomFor(options: FeedOptions): number {
     return this.waiting.isAhead(priorityOf(options)) ? 0 : this.room;
   }
@@ -344,7 +350,7 @@ export class Admission {
     return new SluiceError('queue-full', text, { retryAfterSeconds });
   }
 
-  /** The next one whose generated id no caller has taken for an item of his own. */
+  /** The next sequence id whose generated id no caller has given to an item of its own. */
   private nextSequence(): number {
     do this.sequence++;
     while (this.deps.index().isTaken(this.sequence));

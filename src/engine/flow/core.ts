@@ -27,39 +27,40 @@ export interface CoreOptions {
   retention: Retention;
   backlogCapacity: number;
   eventsKept: number;
-  /** A bound for live tuning; none by default. */
+  /** The bound for live tuning; none by default. */
   maxWorkersPerStage?: number;
-  /** How many workers other pipelines have, and how many all may have together; none by default. */
+  /** The number of workers in other pipelines, and the most that all may have together; no bound by default. */
   workerRoom?: () => { others: number; most: number };
   hookTimeoutSeconds: number;
-  /** What values must be; undefined: anything. */
+  /** The rule that values must satisfy; undefined: none. */
   values: ValueRule | undefined;
-  /** Where a page and where a document end, see sizes.ts. */
+  /** The most characters of a page and of a document, see sizes.ts. */
   pageCharacters?: number | undefined;
   documentCharacters?: number | undefined;
   marks?: Marks;
-  /** What a store has kept of who this is; new without one. */
+  /** The identity that a store has kept; without one, a new identity is made. */
   identity?: Identity;
   ports: Ports;
 }
 
-/** What ids begin with. */
+/** The prefixes of a pipeline's ids, and the numbers of its stages: they survive a restart. */
 export interface Identity {
-  /** Of items that their callers did not name. */
+  /** The prefix of generated item ids. */
   idPrefix: string;
-  /** Of events. */
+  /** The prefix of event ids. */
   epoch: string;
-  /** The numbers of the stages, by their names; the highest that was ever given. */
+  /** The numbers of the stages by name. */
   stages: Record<string, number>;
+  /** The highest number that a stage was ever given. */
   lastStage: number;
 }
 
-/** Somebody who waits for items to end, and is told when the pipeline was stopped before they have. */
+/** A wait for items to end, which is told when the pipeline was stopped before that. */
 export interface Follower {
   cutShort(error: PipelineError): void;
 }
 
-/** The parts of one pipeline, put together; its state, and what happens when an item ends. */
+/** The parts of one pipeline, wired together; its state, and the steps at the end of an item. */
 export class Core {
   readonly id: string;
   readonly options: CoreOptions;
@@ -68,11 +69,11 @@ export class Core {
   readonly events: EventLog;
   /** Replaced by durable.ts only. */
   index: Items;
-  /** Told of all that changes. Replaced by durable.ts only. */
+  /** Told of every change. Replaced by durable.ts only. */
   keeper: Keeper = KEEPS_NOTHING;
   /** Prepares a new stage for the store. */
   onStage: ((stage: Stage) => void) | null = null;
-  private readonly holds = new Set<string>();
+  private readonly suspensions = new Set<string>();
   /** The highest number that a stage was given. */
   lastStage: number;
   readonly scheduler: Scheduler;
@@ -80,7 +81,7 @@ export class Core {
   readonly ledger: Ledger;
   private defined: readonly Stage[];
   private removed: readonly Stage[] = [];
-  /** Whether items go another way than the order of the stages. */
+  /** Whether any item's way differs from the order of the stages. */
   hasRoutes = false;
 
   private stateNow: PipelineState = 'created';
@@ -92,7 +93,7 @@ export class Core {
 
   /** Called after each end of an item. */
   onEnd: (() => void) | null = null;
-  /** Called after each release of a worker, while somebody waits for that. */
+  /** Called each time a worker becomes free, while somebody waits for that. */
   onIdle: (() => void) | null = null;
 
   private readonly environment: StageEnvironment<Item, Worker>;
@@ -178,35 +179,35 @@ export class Core {
     return this.defined;
   }
 
-  /** Stages that a new definition does not have, as long as workers of theirs still run. */
+  /** Stages that a new definition no longer has, while their workers still run. */
   get leaving(): readonly Stage[] {
     return this.removed;
   }
 
-  /** The pipeline is in another state, and its stages hand out items accordingly. Which state may follow which is the lifecycle's to say. */
+  /** Puts the pipeline into a state, and its stages with it. The lifecycle decides which state may follow which. */
   enter(state: PipelineState): void {
     this.stateNow = state;
     for (const stage of this.defined) stage.update(state);
   }
 
-  /** Another definition has these stages; those of `removed` leave as soon as none of their workers runs. */
+  /** Replaces the stages by those of another definition; `removed` ones leave as soon as none of their workers runs. */
   rearrange(stages: readonly Stage[], removed: readonly Stage[]): void {
     this.defined = stages;
     this.removed = [...new Set([...this.removed, ...removed])].filter((stage) => stage.isRemoved);
     for (const stage of this.allStages) stage.update(this.stateNow);
   }
 
-  /** Removed stages in which nothing runs any more are gone. */
+  /** Forgets removed stages in which nothing runs any more. */
   forgetEmpty(): void {
     this.removed = this.removed.filter((stage) => stage.inProgress > 0 || stage.ignoringSignal > 0);
   }
 
-  /** How many items a worker holds, in all stages. */
-  get held(): number {
+  /** The number of items that workers have, in all stages. */
+  get inProgress(): number {
     return this.allStages.reduce((sum, stage) => sum + stage.inProgress, 0);
   }
 
-  /** Those of the definition, and those that are leaving. */
+  /** The stages of the definition, and those that are leaving. */
   get allStages(): readonly Stage[] {
     return this.removed.length === 0 ? this.defined : [...this.defined, ...this.removed];
   }
@@ -221,22 +222,22 @@ export class Core {
     return stage;
   }
 
-  /** For as long as there is a reason, no worker takes another item. */
-  hold(reason: string, isHeld: boolean): void {
-    const before = this.holds.size > 0;
-    if (isHeld) this.holds.add(reason);
-    else this.holds.delete(reason);
-    const after = this.holds.size > 0;
+  /** Adds or removes a reason for which no worker takes another item. */
+  suspend(reason: string, isSuspended: boolean): void {
+    const before = this.suspensions.size > 0;
+    if (isSuspended) this.suspensions.add(reason);
+    else this.suspensions.delete(reason);
+    const after = this.suspensions.size > 0;
     if (before === after) return;
     for (const stage of this.allStages) {
-      stage.isHeld = after;
+      stage.isSuspended = after;
       stage.update(this.state);
     }
     this.time.tick();
     if (!after) for (const stage of this.stages) this.scheduler.fill(stage);
   }
 
-  /** A failed item is in flight again: it counts no longer as failed. */
+  /** Corrects the counts for a failed item that is in flight again. */
   uncountFailure(item: Item): void {
     const { feed } = item;
     if (feed.isDone) feed.begin(this.time.now);
@@ -261,7 +262,7 @@ export class Core {
     this.ledger.end(item, status);
     this.events.result(item);
     if (feed.watchers !== null) for (const watcher of feed.watchers) watcher.onItem(item);
-    // Whoever waits for this feed has its value; nobody else is to see it.
+    // Those who wait for this feed have its value by now; nobody else may see it.
     if (!this.options.collectResults && status === 'completed') {
       item.value = undefined;
       item.size = 0;

@@ -5,11 +5,11 @@ import { SUMMARY_CHARACTERS } from '../values/sizes.ts';
 /** How many of the newest failures an error summary lists. */
 export const FAILURES_LISTED = 1000;
 
-/** So many types of errors are counted one by one; types that come on top of them are counted together. */
+/** The number of error types that are counted one by one; further types are counted together. */
 const TYPES_MAX = 1000;
 const OTHER_TYPES = 'Other';
 
-/** Of failures in their order, the newest that an answer holds: their texts can be long. */
+/** The newest failures that fit into an answer, in their order: their texts can be long. */
 export function newestFailures(failures: readonly FailedItem[]): FailedItem[] {
   let left = SUMMARY_CHARACTERS;
   const first = failures.findLastIndex((failure) => {
@@ -20,7 +20,7 @@ export function newestFailures(failures: readonly FailedItem[]): FailedItem[] {
   return failures.slice(first + 1);
 }
 
-/** How many failures there were of each type and in each stage, in bounded memory. */
+/** Counts failures by type and by stage, in bounded memory. */
 export class FailureCounts {
   private readonly types = new Map<string, number>();
   private readonly stages = new Map<string, number>();
@@ -56,14 +56,14 @@ function decrement(counts: Map<string, number>, key: string): void {
   else counts.delete(key);
 }
 
-/** Sums up the failures among results, one after the other, in bounded memory. Cancelled items have not failed. */
+/** Sums up the failures among results, in bounded memory. Cancelled items do not count as failed. */
 export class ErrorTally {
   private totalFailed = 0;
   private readonly counts = new FailureCounts();
   private failedItems: FailedItem[] = [];
   private readonly timestampOf: (itemId: string) => string;
 
-  /** `timestampOf`: when an item has ended. */
+  /** `timestampOf`: the time at which an item has ended. */
   constructor(timestampOf: (itemId: string) => string) {
     this.timestampOf = timestampOf;
   }

@@ -2,8 +2,8 @@ import { PLACE_BACKLOG, PLACE_NONE, type Stage } from '../model/model.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /**
- * Empties the queue and the retry waits of a stage that was removed: each item goes on as {@link Scheduler.passOn} has it. Returns
- * how many did. The caller runs {@link Scheduler.run} afterwards.
+ * Empties the queue and the retry waits of a removed stage by {@link Scheduler.passOn}. Returns the number of items. The caller calls
+ * {@link Scheduler.run} afterwards.
  */
 export function evacuate(scheduler: Scheduler, stage: Stage): number {
   const { retries } = scheduler;

@@ -4,16 +4,16 @@ import type { EngineClock } from '../time/engine-clock.ts';
 import type { Ledger } from './ledger.ts';
 
 /*
- * A pipeline as whoever only looks at it sees it: through these types nothing of it can be changed.
+ * Read-only types of a pipeline and its parts, for code that shows them.
  */
 
 export interface PipelineFace {
   readonly time: Pick<EngineClock, 'tick' | 'now' | 'instant'>;
   readonly events: Pick<EventLog, 'asOf' | 'history'>;
   readonly ledger: LedgerFace;
-  /** Those of the definition. */
+  /** The stages of the definition. */
   readonly stages: readonly StageFace[];
-  /** Those, and the ones that are leaving. */
+  /** The stages of the definition, and those that are leaving. */
   readonly allStages: readonly StageFace[];
 }
 

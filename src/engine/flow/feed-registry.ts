@@ -1,30 +1,33 @@
 import { SluiceError } from '../contract/errors.ts';
 import { Feed, type FeedTarget } from '../model/feed.ts';
 
-/** How many feeds are remembered after they are done. */
+/** The number of feeds beyond which done ones are forgotten. */
 const FEEDS_KEPT = 10_000;
-/** How many of the oldest are looked at for each new one: more than one, so that the finished ones run out. */
+/** How many of the oldest feeds are checked for each that closes: more than one, so that done ones do not accumulate. */
 const FEEDS_LOOKED_AT = 4;
 
-/** What keeps the feeds. */
+/** Told of the feeds that have to be stored. */
 export interface FeedJournal {
   touchFeed(feed: Feed): void;
-  /** It is listed no more. */
+  /** Called when a feed is no longer listed. */
   forgetFeed(feed: Feed): void;
 }
 
-/** The feeds of a pipeline, by id: those that go on, and the newest ones that are done. */
+/** The feeds of a pipeline by id: the unfinished ones, and the newest ones that are done. */
 export class FeedRegistry {
   private readonly feeds = new Map<string, Feed>();
-  /** In the order in which they may be forgotten, from `head` on: deleting the first of a map again and again makes finding the next one slow. */
+  /**
+   * The feeds in the order in which they may be forgotten, from `head` on. The map's own order would do, but deleting its first entry again and
+   * again makes finding the next one slow.
+   */
   private order: Feed[] = [];
   private head = 0;
   private readonly prefix: string;
   private readonly byNumber = new Map<number, Feed>();
   lastOrdinal = 0;
-  /** How many done feeds were forgotten. */
+  /** The number of done feeds that were forgotten. */
   forgotten = 0;
-  /** Told of what changes, and of what is forgotten. */
+  /** Told of feeds that change, and of those that are forgotten. */
   journal: FeedJournal | null = null;
 
   constructor(uniqueId: () => string) {
@@ -39,27 +42,27 @@ export class FeedRegistry {
     return this.byNumber.get(ordinal);
   }
 
-  /** Takes up feeds that an earlier process has made, in the order of their ordinals. */
+  /** Restores the feeds of an earlier process, in the order of their ordinals. */
   restore(feeds: Iterable<Feed>, lastOrdinal: number, forgotten: number): void {
     for (const feed of feeds) this.list(feed);
     this.lastOrdinal = lastOrdinal;
     this.forgotten = forgotten;
   }
 
-  /** Throws `feed-not-found`. */
+  /** The feed with this id. Throws `feed-not-found`. */
   get(id: string): Feed {
     const feed = this.feeds.get(id);
     if (feed === undefined) throw new SluiceError('feed-not-found', `no feed "${id}"`);
     return feed;
   }
 
-  /** In the order of their creation, those after an ordinal; only those of a maker, if one is named. */
+  /** The feeds after an ordinal, in the order of their creation; with `maker`, only those made under that name. */
   after(ordinal: number, maker?: string): Feed[] {
     const isWanted = (feed: Feed): boolean => feed.ordinal > ordinal && (maker === undefined || feed.maker === maker);
     return [...this.feeds.values()].filter(isWanted).sort((a, b) => a.ordinal - b.ordinal);
   }
 
-  /** Without an id it gets one. Throws `feed-exists`. It stays open until it is closed or refused. */
+  /** Opens a feed, generating an id if none is given. It stays open until it is closed or refused. Throws `feed-exists`. */
   open(id: string | undefined, target: FeedTarget, now: number, maker: string | null = null): Feed {
     if (id !== undefined && this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" already exists`);
     const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now, maker);
@@ -74,7 +77,7 @@ export class FeedRegistry {
     this.order.push(feed);
   }
 
-  /** Nothing more comes for it. Idempotent. The oldest finished feeds beyond a bound are forgotten. */
+  /** Closes a feed to further items, and forgets the oldest done feeds beyond a bound. Idempotent. */
   close(feed: Feed): void {
     if (!feed.isOpen) return;
     feed.close();
@@ -83,9 +86,9 @@ export class FeedRegistry {
     for (let looked = 0; this.feeds.size > FEEDS_KEPT && looked < FEEDS_LOOKED_AT; looked++) {
       const old = this.order[this.head++];
       if (old === undefined) break;
-      // Refused, and its id may be another's by now.
+      // This one was refused, and its id may be another's by now.
       if (this.feeds.get(old.id) !== old) continue;
-      // One that goes on goes to the end, so that it does not keep the finished ones behind it.
+      // An unfinished one goes to the end, so that it does not protect the done ones behind it.
       if (!old.isDone) {
         this.order.push(old);
         continue;

@@ -3,42 +3,42 @@ import type { EventLog } from '../events/event-log.ts';
 import { type Blocked, type Item, PLACE_HANDED, PLACE_NONE, type Place, type Stage, type Worker } from '../model/model.ts';
 import type { Outcome } from '../stage/hinge.ts';
 
-/** What an item leaves its stage as. */
+/** The status with which an item leaves its stage. */
 export type LeftAs = 'completed' | 'skipped';
 
-/** What moves items on, see scheduler.ts. */
+/** The scheduler, as the hand-over sees it. */
 export interface Mover {
-  /** Carries out what became of a worker's item. */
+  /** Carries out the outcome of a worker's item. */
   apply(worker: Worker, outcome: Outcome): void;
-  /** The worker has nothing in hand any more. */
+  /** Called when a worker no longer has an item. */
   free(worker: Worker): void;
   enqueue(item: Item, place: Place): void;
-  /** The item has reached its final state. */
+  /** Ends an item. */
   end(item: Item, as: LeftAs | 'failed' | 'cancelled', worker: Worker | null, extra?: Metadata): void;
 }
 
 /**
- * From one stage to the next, or to the end. A full next stage, or one that pulls, keeps the item with its worker:
+ * Moves items from one stage to the next, or to their end. If the next stage is full, or pulls, the item stays with its worker:
  *
  *     done ──room──▶ handed over
  *       └──none──▶ blocked ──letIn, the next stage takes it──▶ handed over
  *                     └──withdraw, cancel, force──▶ elsewhere, ended, or handed over all the same
  *
- * Only here a worker is blocked, and let go again.
+ * Workers are blocked and unblocked here and nowhere else.
  */
 export class HandOver {
   private readonly mover: Mover;
   private readonly events: EventLog;
   private readonly onBlocked: () => void;
 
-  /** `onBlocked`: a worker waits for room in the next stage. */
+  /** `onBlocked` is called when a worker begins to wait for room in the next stage. */
   constructor(mover: Mover, events: EventLog, onBlocked: () => void) {
     this.mover = mover;
     this.events = events;
     this.onBlocked = onBlocked;
   }
 
-  /** The item of a worker is done with its stage. */
+  /** Moves on an item that is done with its stage. */
   leaveStage(worker: Worker, item: Item, as: LeftAs): void {
     const stage = item.stage;
     const next = item.nextStage;
@@ -48,7 +48,7 @@ export class HandOver {
       this.mover.free(worker);
       return;
     }
-    // On a way of its own it never waits: such ways cross the order of the stages, and workers could wait for each other in a ring.
+    // An item with a route of its own never waits: routes cross the order of the stages, so workers could wait for each other in a cycle.
     if (item.route !== null || next.hasIdle || (!next.isPull && next.handed < next.capacity && next.blocked.size === 0)) {
       this.pass(worker, item, as, next);
       this.mover.free(worker);
@@ -62,7 +62,7 @@ export class HandOver {
     this.onBlocked();
   }
 
-  /** Room has come: the best of the blocked may hand over. */
+  /** Lets blocked workers hand over while the stage has room, the most urgent first. */
   letIn(stage: Stage): void {
     while (stage.blocked.size > 0 && stage.handed < stage.capacity && !stage.isPull) {
       const entry = stage.blocked.shift() as Blocked;
@@ -72,14 +72,14 @@ export class HandOver {
     }
   }
 
-  /** Takes the item of a blocked worker, which was taken out of the queue of those; the caller queues the item and frees the worker. */
+  /** Takes the item of a worker whose entry was taken out of the queue of blocked ones; the caller queues the item and frees the worker. */
   takeFrom(entry: Blocked): Item {
     const item = entry.worker.item as Item;
     this.depart(entry.worker, item, this.unblock(entry, undefined));
     return item;
   }
 
-  /** Hands a blocked worker's item over although the next stage is full: at a shutdown nothing waits for room. */
+  /** Hands over a blocked worker's item although the next stage is full: in a shutdown, nothing waits for room. */
   force(worker: Worker): void {
     const blocked = worker.blocked as Blocked;
     this.pass(worker, worker.item as Item, this.unblock(blocked, blocked.at), blocked.at);
@@ -92,13 +92,13 @@ export class HandOver {
     this.mover.apply(worker, { kind: 'cancelled' });
   }
 
-  /** Takes a worker out of its wait for room, since its item goes elsewhere now; to be followed by {@link HandOver.leaveStage}. */
+  /** Ends a worker's wait for room because its item goes elsewhere now; to be followed by {@link HandOver.leaveStage}. */
   withdraw(worker: Worker): LeftAs {
     const blocked = worker.blocked as Blocked;
     return this.unblock(blocked, blocked.at);
   }
 
-  /** Takes a worker out of its wait; returns what its item was to leave as. With `at`, it is removed from there lazily. */
+  /** Ends a worker's wait; returns the status with which its item leaves the stage. With `at`, removes the entry from that stage's queue lazily. */
   private unblock(entry: Blocked, at: Stage | undefined): LeftAs {
     const worker = entry.worker;
     entry.alive = false;
@@ -115,7 +115,7 @@ export class HandOver {
     this.mover.enqueue(item, place);
   }
 
-  /** The item is done with its stage, and goes on. */
+  /** Counts an item out of its stage, and clears its state there. */
   private depart(worker: Worker, item: Item, as: LeftAs): void {
     this.count(worker, item.stage, as);
     this.events.status(item, as, worker);

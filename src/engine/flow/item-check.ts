@@ -7,22 +7,22 @@ import { LARGE } from '../values/sizes.ts';
 import { idFaults, idOf, isNamed } from './incoming.ts';
 import type { Items } from './item-index.ts';
 
-/** Looks at items before they are taken: their ids, their values, and how large they are. It takes none. */
+/** Checks items before they are accepted: their ids, their values and their sizes. It accepts none. */
 export class ItemCheck {
   private readonly index: () => Items;
   private readonly values: ValueRule | undefined;
-  /** Items on their way in that are large, and how large: of the others nobody needs to know. */
+  /** Sizes of the large items on their way in; nobody needs those of the others. */
   private readonly large = new WeakMap<object, number>();
-  /** False until the first of them came: who has none pays nothing. */
+  /** False until the first large item, so that without any there is nothing to look up. */
   private hasLarge = false;
 
-  /** `values`: what items must be; undefined: anything. */
+  /** `values`: the rule that items must satisfy; undefined: none. */
   constructor(index: () => Items, values: ValueRule | undefined) {
     this.index = index;
     this.values = values;
   }
 
-  /** Throws `invalid-input` or `value-too-large` with every fault, or `duplicate-items` when those are to be rejected. */
+  /** Checks ids and values. Throws `invalid-input` or `value-too-large` with every fault, or `duplicate-items` if they are to be rejected. */
   check(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): void {
     const { count, faults } = idFaults(items);
     if (count > 0) throw new SluiceError('invalid-input', `${count} of the items have an invalid id`, { errors: faults });
@@ -41,14 +41,14 @@ export class ItemCheck {
     }
   }
 
-  /** About how much JSON an item is, as {@link ItemCheck.check} has found it; 0 when none was large. */
+  /** About how many characters an item takes as JSON, as found by {@link ItemCheck.check}; 0 when it was not measured as large. */
   sizeOf(raw: unknown): number {
     if (!this.hasLarge) return 0;
     if (typeof raw === 'string') return raw.length;
     return typeof raw === 'object' && raw !== null ? (this.large.get(raw) ?? 0) : 0;
   }
 
-  /** Returns what counts how many of all items that it is given need a place. */
+  /** Returns a counter: called with items, it returns how many of all items given to it so far need a place. */
   counter(onDuplicate: OnDuplicate | undefined): (items: readonly unknown[]) => number {
     const fresh = new Set<string>();
     let unnamed = 0;

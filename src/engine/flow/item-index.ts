@@ -5,13 +5,13 @@ import type { EngineClock } from '../time/engine-clock.ts';
 type Texts = 'results' | 'none';
 
 export interface Retention {
-  /** How many finished items are kept. */
+  /** The most finished items that are kept. */
   maxItems: number;
-  /** How long, in seconds. */
+  /** How long they are kept, in seconds. */
   maxAgeSeconds: number;
 }
 
-/** The sequence ids that the items of a feed lie between; null when it has none. */
+/** The range of the sequence ids of a feed's items; null at both ends when it has none. */
 export interface SequenceRange {
   readonly ordinal: number;
   readonly firstSequence: number | null;
@@ -20,68 +20,68 @@ export interface SequenceRange {
 
 /** The items of a pipeline, by id and in feed order: the unfinished ones, and the newest finished ones. */
 export interface Items {
-  /** What generated ids begin with. */
+  /** The prefix of generated ids. */
   readonly prefix: string;
-  /** How many of them there are in memory. */
+  /** The number of items in memory. */
   readonly size: number;
-  /** How many finished ones retention took. */
+  /** The number of finished items that retention has removed. */
   readonly retired: number;
   get(id: string): Item | undefined;
-  /** The same for who only looks: values and metadata of what it gives MAY be missing. It costs the same however large they are. */
+  /** The same without the contents: value and metadata of the returned item MAY be missing. Its cost does not depend on their size. */
   peek(id: string): Item | undefined;
   peekSequence(sequenceId: number): Item | undefined;
-  /** The item of that sequence id, also one that is no longer kept but named by an event. */
+  /** The item of a sequence id, even one that is no longer kept if an event still refers to it. */
   bySequence(sequenceId: number): Item | undefined;
-  /** The object that stands for the item now; undefined when it is no longer kept. */
+  /** The object that represents the item now; undefined when it is no longer kept. */
   current(item: Item): Item | undefined;
-  /** Whether a caller's own id reads like the one that would be generated for this sequence id. */
+  /** Whether a caller has used the id that would be generated for this sequence id. */
   isTaken(sequenceId: number): boolean;
-  /** Sequence ids MUST ascend from call to call. */
+  /** Adds an item. Sequence ids MUST ascend from call to call. */
   add(item: Item): void;
-  /** The item has reached its final state; the oldest finished ones may go. */
+  /** Notes that an item has ended; removes the oldest ended ones beyond the bounds. */
   finish(item: Item): void;
-  /** From now on it keeps so many and so long; what is over it goes in steps, with the next ones that finish. */
+  /** Changes the bounds. Items beyond them are removed in steps, as further ones end. */
   retain(retention: Retention): void;
-  /** A failed item goes on as another object of the same id and sequence id. */
+  /** Replaces a failed item by the object as which it goes on, with the same id and sequence id. */
   replace(old: Item, fresh: Item): void;
-  /** Forgets a finished item whose id is fed anew. */
+  /** Forgets a finished item whose id is fed again. */
   remove(item: Item): void;
-  /** What is past its age goes, in steps that don't hold the event loop; to be called before looking. */
+  /** Removes items past their age, in steps that do not block the event loop; to be called before a read. */
   retireAged(): void;
-  /** `within`: the feed that the query names, when it is known, so that only its range is looked at. */
+  /** A page of results. `within`: the feed that the query names, if known, so that only its range is searched. */
   results(query: ResultsQuery, within?: SequenceRange): Page<Item>;
   items(query: ItemsQuery, within?: SequenceRange): Page<Item>;
   /**
-   * Visits the kept items after one sequence id up to another, until `visit` says no, and looks at `most` places at most. Returns
-   * up to where all was visited, `last` when that is all of it. `visit` MUST NOT end or remove items. `texts`: what it looks at, a result or none.
+   * Visits the kept items after `after` up to `last` until `visit` returns false, looking at no more than `most` places. Returns the sequence id up
+   * to which everything was visited, `last` when that is all. `visit` MUST NOT end or remove items. `texts`: whether it needs results or no texts.
    */
   scan(after: number, last: number, most: number, texts: Texts, visit: (item: Item) => boolean): number;
-  /** Those that a new definition may have to change: the unfinished ones, but for those that {@link Beyond} can leave out, and failed ones. */
+  /** The items that a new definition may have to change: the failed ones, and the unfinished ones, except those that may stay in the store alone. */
   changeable(): Iterable<Item>;
-  /** In feed order. What is yielded MAY be retried at once. */
+  /** The failed items, in feed order. Each MAY be retried as soon as it is yielded. */
   failed(): Iterable<Item>;
-  /** Every item that is kept and in memory, in feed order. */
+  /** All kept items that are in memory, in feed order. */
   [Symbol.iterator](): Iterator<Item>;
 }
 
 /**
- * The items of a pipeline: the unfinished ones, and the newest finished ones. By id, and in feed order.
+ * The items of a pipeline without a store, all in memory.
  *
- * The order is an array that is ascending by sequence id; what was removed stays in it as a hole until holes are half of
- * it. So a page is a binary search and a walk, whatever comes and goes between two pages.
+ * The order is an array, ascending by sequence id. Removed items stay in it as holes until holes are half of it. So a page is a binary search
+ * and a walk, whatever comes and goes between two pages.
  */
 export class ItemIndex implements Items {
-  /** Only of those that the caller named: a generated id holds its sequence id, by which `order` is searched. */
+  /** Items with ids given by callers. A generated id contains the sequence id, by which `order` is searched. */
   private readonly byGivenId = new Map<string, Item>();
   readonly prefix: string;
   private count = 0;
   private hasLookalikes = false;
   private order: Item[] = [];
   private holes = 0;
-  /** Finished items in the order of their end: a queue from `finishedHead` on. */
+  /** Finished items in the order of their ends: a queue from `finishedHead` on. */
   private finished: Item[] = [];
   private finishedHead = 0;
-  /** How many of `finished` are there no longer: they went on as another object, or their id was fed anew. */
+  /** How many in `finished` no longer count: they went on as another object, or their id was fed again. */
   private finishedGone = 0;
   retired = 0;
   private retention: Retention;
@@ -90,7 +90,10 @@ export class ItemIndex implements Items {
   private readonly onGone: (sequenceId: number) => void;
   private readonly pageCharacters: number;
 
-  /** `prefix`: what generated ids begin with. `pageCharacters`: where a page ends, see sizes.ts. `oldestEvent`: the seq of the oldest event that is kept. `onGone`: an item is kept no more. */
+  /**
+   * `prefix`: the prefix of generated ids. `pageCharacters`: the most characters of a page, see sizes.ts. `oldestEvent`: the seq of the oldest kept
+   * event. `onGone` is called when an item is no longer kept.
+   */
   constructor(
     retention: Retention,
     time: EngineClock,
@@ -148,7 +151,7 @@ export class ItemIndex implements Items {
 
   finish(item: Item): void {
     this.finished.push(item);
-    // One comes, up to a hundred go: after a change of the bound it is reached again without holding the event loop.
+    // Up to a hundred go for each that comes: so a lowered bound is reached soon, without blocking the event loop.
     for (let steps = 0; steps < 100 && this.finished.length - this.finishedHead - this.finishedGone > this.retention.maxItems; steps++) {
       this.retireOldest();
     }
@@ -208,7 +211,7 @@ export class ItemIndex implements Items {
   }
 
   *failed(): Generator<Item> {
-    // The end of one that is retried may let retention take another.
+    // When a retried item ends, retention may remove another one.
     for (const item of [...this.changeable()]) if (item.status === 'failed' && item.isKept) yield item;
   }
 
@@ -274,7 +277,7 @@ export class ItemIndex implements Items {
       this.finished = this.finished.slice(this.finishedHead);
       this.finishedHead = 0;
     }
-    // It may have gone on as another object meanwhile: then that one is not touched.
+    // The item may have gone on as another object, which is not touched.
     if (!item.isKept) {
       this.finishedGone--;
       return;
@@ -302,8 +305,8 @@ export class ItemIndex implements Items {
     this.count--;
     this.holes++;
     if (this.holes < 1024 || this.holes * 2 < this.order.length) return;
-    // Events name their items by sequence id: an item stays, without its value, as long as an event of it does. The last
-    // one is its result, which follows its last status.
+    // Events refer to items by sequence id, so an item stays, without its value, as long as an event of it is kept. Its last event is its
+    // result, which follows its last status.
     const oldest = this.oldestEvent();
     const { order } = this;
     let kept = 0;

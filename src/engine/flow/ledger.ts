@@ -5,7 +5,7 @@ import type { EngineClock } from '../time/engine-clock.ts';
 import { RateWindow } from '../time/rate-window.ts';
 import { FAILURES_LISTED, FailureCounts, newestFailures } from './error-tally.ts';
 
-/** The part of a ledger that a store keeps. */
+/** The part of a ledger that is stored. */
 export interface LedgerState {
   fed: number;
   processed: number;
@@ -16,7 +16,7 @@ export interface LedgerState {
 }
 
 /**
- * Counts the items of a pipeline: how many came, how many ended and as what, how fast, and which failures there were.
+ * Counts the items of a pipeline: how many came in, how many ended and with which status, how fast, and which failed.
  *
  * Invariant 9: fed = processed + failed + cancelled + inFlight. Only the methods here change a counter.
  */
@@ -28,7 +28,7 @@ export class Ledger {
   private readonly time: EngineClock;
   private readonly window = new RateWindow();
   private readonly counts = new FailureCounts();
-  /** By sequence id, the newest failed ones that are kept, in the order of their failures. */
+  /** The newest kept failures by sequence id, in the order of their ends. */
   private readonly recent = new Map<number, FailedItem>();
 
   constructor(time: EngineClock) {
@@ -59,12 +59,12 @@ export class Ledger {
     return this.fedCount - this.ended;
   }
 
-  /** An item came in. */
+  /** Counts an accepted item. */
   accept(): void {
     this.fedCount++;
   }
 
-  /** An item has reached this final state; one that failed has its error. */
+  /** Counts an item that has ended; a failed one MUST have its error. */
   end(item: Item, status: 'completed' | 'failed' | 'cancelled'): void {
     if (status === 'completed') this.processedCount++;
     else if (status === 'cancelled') this.cancelledCount++;
@@ -76,14 +76,14 @@ export class Ledger {
     this.window.add(this.time, item);
   }
 
-  /** A failed item is in flight again: it counts no longer as failed. */
+  /** Takes a failed item out of the failures, since it is in flight again. */
   goesOn(item: Item): void {
     this.failedCount--;
     this.counts.remove(item.error as ItemError);
     this.recent.delete(item.sequenceId);
   }
 
-  /** It is the newest of the failures. */
+  /** Lists an item as the newest failure. */
   list(item: Item): void {
     const { type, message, stage, attempts } = item.error as ItemError;
     const { recent } = this;
@@ -97,7 +97,7 @@ export class Ledger {
     }
   }
 
-  /** An item is kept no more, so that its failure is listed no more either. */
+  /** Removes the failure of an item that is no longer kept from the list. */
   forget(sequenceId: number): void {
     this.recent.delete(sequenceId);
   }
@@ -128,7 +128,7 @@ export class Ledger {
     return { fed, processed, failed, cancelled, byType: [...this.counts.byType], byStage: [...this.counts.byStage] };
   }
 
-  /** Takes up what an earlier process has counted, before anything else is. */
+  /** Restores the counts of an earlier process; to be called before anything is counted. */
   restore({ fed, processed, failed, cancelled, byType, byStage }: LedgerState): void {
     this.fedCount = fed;
     this.processedCount = processed;

@@ -4,24 +4,23 @@ import type { Outcome } from '../stage/hinge.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import { TURN_MS, Turn } from '../time/turn.ts';
 
-/** Notes what is about to run where a crash of the process does not reach, see `RunningMarks` in store.ts. */
+/** Records which items are about to run in a file that survives a crash, see `RunningMarks` in store.ts. */
 export interface Marks {
-  /** The items of all of these workers, in one go. */
+  /** Records the items of all these workers at once. */
   note(workers: Iterable<Worker>): void;
 }
 
 interface ReadyWorkersDeps {
   time: EngineClock;
-  /** null when nobody wants to know. */
+  /** null without a store. */
   marks: Marks | null;
-  /** Carries out what became of a worker's item at once. */
+  /** Carries out an outcome that came at once. */
   apply: (worker: Worker, outcome: Outcome) => void;
 }
 
 /**
- * The workers that have got an item and not begun it, and the one loop that runs them. Tasks are never called from within an
- * outcome, so nothing recurses, and the loop ends with its {@link Turn}, also when tasks settle in microtasks only, so that a
- * busy pipeline cannot starve I/O.
+ * The workers that have an item and have not begun it, and the one loop that runs them. Tasks are never called from within an outcome, so
+ * nothing recurses. The loop ends with its {@link Turn}, even when tasks settle in microtasks only, so a busy pipeline cannot starve I/O.
  */
 export class ReadyWorkers {
   readonly turn: Turn;
@@ -44,7 +43,7 @@ export class ReadyWorkers {
     this.ready.push(worker);
   }
 
-  /** Runs them all, those that become ready meanwhile too. Within itself, and until its next turn, a call does nothing. */
+  /** Runs all of them, including those that become ready meanwhile. A nested call does nothing, nor does one between two turns of this loop. */
   run(): void {
     if (this.isRunning || this.isYielding) return;
     this.isRunning = true;
@@ -54,8 +53,8 @@ export class ReadyWorkers {
     try {
       for (;;) {
         if (this.ready.length === 0) break;
-        // Looked at seldom, but after an item that took long at once: sixteen of those would be a long time.
-        if (((++this.sinceCheck & 15) === 0 || this.turn.isMarked || time.fresh() - since > TURN_MS) && this.turn.isOver(since)) {
+        // Checked after every sixteenth item, and at once after a slow one: sixteen of those would take long.
+        if (((++this.sinceCheck & 15) === 0 || this.turn.wasAsked || time.fresh() - since > TURN_MS) && this.turn.isOver(since)) {
           this.isYielding = true;
           return;
         }
@@ -66,14 +65,14 @@ export class ReadyWorkers {
         const outcome = worker.runner.run(worker, worker.item as Item);
         if (outcome !== undefined) this.deps.apply(worker, outcome);
       }
-      // Who feeds one item after the other calls this for each.
+      // Feeding items one by one calls this for each.
       if (time.fresh() - since > TURN_MS) this.turn.isOver(since);
     } finally {
       this.isRunning = false;
     }
   }
 
-  /** All that run next are noted together: it costs as much as one alone. */
+  /** Marks all workers that run next: it costs no more than marking one. */
   private mark(marks: Marks, first: Worker): void {
     const workers = [first, ...this.ready].filter((worker) => worker.isAssigned);
     for (const worker of workers) worker.isMarked = true;

@@ -8,17 +8,17 @@ interface RetryWaitsDeps {
   time: EngineClock;
   dues: DueQueue;
   events: EventLog;
-  /** An item's wait is over; it is parked no more. */
+  /** Called when an item's wait is over and it is no longer parked. */
   onOver: (item: Item) => void;
 }
 
 /**
- * The items between two attempts: in no queue and with no worker, each with the instant at which it comes back.
+ * The items between two attempts, in no queue and without a worker, each with the instant at which it comes back.
  *
  *     retry ──park──▶ parked ──wait over──▶ onOver
  *                        └──release──▶ goes elsewhere, or ends
  *
- * Only here an item is parked, and `stage.parked` changed.
+ * Items are parked, and `stage.parked` is changed, here and nowhere else.
  */
 export class RetryWaits {
   private readonly deps: RetryWaitsDeps;
@@ -32,7 +32,7 @@ export class RetryWaits {
     return this.parked;
   }
 
-  /** An attempt of the worker's item has failed and another one follows. */
+  /** Parks a worker's item after a failed attempt, until the next one. */
   park(worker: Worker, item: Item, outcome: Extract<Outcome, { kind: 'retry' }>): void {
     const { time, events, dues } = this.deps;
     const stage = item.stage;
@@ -51,7 +51,7 @@ export class RetryWaits {
     item.holder = dues.add(at, () => this.comeBack(item));
   }
 
-  /** At a start: an item waits until an instant that may be over; its timer starts with {@link RetryWaits.startTimers}. */
+  /** At a start: parks an item until an instant, which may have passed; its timer starts with {@link RetryWaits.startTimers}. */
   restore(item: Item, at: number): void {
     item.stage.parked++;
     this.parked.add(item);
@@ -70,7 +70,7 @@ export class RetryWaits {
     return [...this.parked].filter((item) => item.stage === stage);
   }
 
-  /** For the instants that the items had when the timers were stopped. */
+  /** Starts the timers again, for the instants at which the items were due before. */
   startTimers(): void {
     for (const item of this.parked) item.holder = this.deps.dues.add((item.holder as Due).at, () => this.comeBack(item));
   }

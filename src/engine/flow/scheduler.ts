@@ -1,9 +1,9 @@
 /*
- * Room `flow`: where the items of a pipeline are: admitted, queued, held by a worker, blocked, parked, ended; and the counts of all that.
+ * Room `flow`: the places of a pipeline's items (admitted, queued, with a worker, blocked, parked, ended) and their counts.
  *
- * Holds: An item is in exactly one place, and each place has one owner that alone changes it: admission, scheduler, hand-over, retry waits,
- * index, ledger. fed = processed + failed + cancelled + inFlight. No task is called from within an outcome, and no turn lasts much longer
- * than 5 ms.
+ * Holds: An item is in exactly one place, and each place has one owner, which alone changes it: admission, scheduler, hand-over, retry waits,
+ * index, ledger. fed = processed + failed + cancelled + inFlight. No task is called from within an outcome, and no turn begins another item
+ * after about 5 ms.
  * Refuses: to know what a task does, how a value is stored, or who is waiting for an answer.
  */
 
@@ -24,31 +24,31 @@ export interface SchedulerDeps {
   dues: DueQueue;
   events: EventLog;
   drain: Drain;
-  /** An item has ended: counts it, keeps it, tells who waits. */
+  /** Called when an item has ended: counts it, keeps it, and tells those who wait. */
   onFinal: (item: Item, status: 'completed' | 'failed' | 'cancelled') => void;
-  /** A place in the backlog is free. */
+  /** Called when a place in the backlog becomes free. */
   onRoom: () => void;
-  /** Notes what workers are about to run where a crash of the process does not reach; null when nobody wants to know. */
+  /** The file of marks; null without a store. */
   marks: Marks | null;
-  /** A worker let go of its item, whatever the outcome, or waits for room in the next stage. */
+  /** Called when a worker no longer has its item, whatever the outcome, or begins to wait for room in the next stage. */
   onFree: () => void;
 }
 
 /**
  * Moves items: from queues to idle workers, from outcomes to the next queue, into retry waits and back.
  *
- *     queued ──assign──▶ held ──apply(outcome)──▶ queued in the next stage | parked | final
+ *     queued ──assign──▶ with a worker ──apply(outcome)──▶ queued in the next stage | parked | final
  *                          └──▶ blocked (next stage full) ──take()──▶ queued in the next stage
  *
- * It never recurses into a task: workers that got an item wait among the {@link ReadyWorkers}.
- * Only here `inProgress`, `handed` and the backlog are changed, and workers given an item and freed.
+ * It never recurses into a task: workers that were given an item wait among the {@link ReadyWorkers}.
+ * `inProgress`, `handed` and the backlog are changed here and nowhere else, and only here workers are given items and freed.
  */
 export class Scheduler implements Mover {
   private backlogCount = 0;
   private ord = 0;
   private readonly deps: SchedulerDeps;
   private readonly ready: ReadyWorkers;
-  /** What leaves a stage, and waits for the next one. */
+  /** Moves items that leave their stage, and has those that wait for the next one. */
   readonly handOver: HandOver;
   /** Items between two attempts. */
   readonly retries: RetryWaits;
@@ -77,7 +77,7 @@ export class Scheduler implements Mover {
     return this.backlogCount;
   }
 
-  /** How many times an item was queued. */
+  /** The `ord` given last: how many times an item was queued. */
   get lastOrd(): number {
     return this.ord;
   }
@@ -114,18 +114,18 @@ export class Scheduler implements Mover {
     this.leavePlace(item);
   }
 
-  /** Gives every idle worker of a stage something to do, if there is. */
+  /** Gives waiting items to the idle workers of a stage, and runs them. */
   fill(stage: Stage): void {
     this.occupy(stage);
     this.run();
   }
 
-  /** Runs all workers that have got an item and not begun it. */
+  /** Runs all workers that have an item and have not begun it. */
   run(): void {
     this.ready.run();
   }
 
-  /** Carries out what became of a worker's item, and gives the worker the next one. */
+  /** Carries out the outcome of a worker's item, and gives the worker the next one. */
   apply(worker: Worker, outcome: Outcome): void {
     const item = worker.item as Item;
     if (worker.runner !== item.stage.runner) this.translate(worker, item, outcome);
@@ -167,25 +167,25 @@ export class Scheduler implements Mover {
     this.free(worker);
   }
 
-  /** Ends an item that no worker holds. */
-  finishUnheld(item: Item, status: 'cancelled'): void {
+  /** Ends an item that is queued or parked. */
+  finishWaiting(item: Item, status: 'cancelled'): void {
     this.deps.time.tick();
     const isParked = item.status === 'retrying';
-    // Before it leaves the queue, which tells the dead from the living by their status.
+    // Set before the item leaves the queue, which recognises dead entries by their status.
     item.status = status;
     if (isParked) this.retries.release(item);
     else this.dequeue(item);
     this.end(item, status, null);
   }
 
-  /** Ends an item as failed that no worker holds and no queue has. */
-  failUnheld(item: Item, error: ItemError): void {
+  /** Fails an item that is in no place: no worker has it, and no queue. */
+  failDisplaced(item: Item, error: ItemError): void {
     item.error = error;
     item.stage.failed++;
     this.end(item, 'failed', null, { error: error.message, errorType: error.type, attempts: error.attempts });
   }
 
-  /** At a start: an item that was running takes its old place in its stage's queue again. */
+  /** At a start: puts an item that was running back into its old place in its stage's queue. */
   putBack(item: Item): void {
     const { time, events } = this.deps;
     item.status = 'queued';
@@ -195,12 +195,12 @@ export class Scheduler implements Mover {
     item.stage.beyond?.putBack(item);
   }
 
-  /** At a start: items were queued so often. */
+  /** At a start: sets how many times an item was queued. */
   restore(lastOrd: number): void {
     this.ord = lastOrd;
   }
 
-  /** At a start: so many items wait in the stored part of a stage's queue that were not counted there yet; below 0, so many no longer do. */
+  /** At a start: counts items in the stored part of a stage's queue, or, with a negative number, counts them out. */
   countStored(stage: Stage, place: Place, count: number): void {
     stage.beyond?.begin(count);
     if (place === PLACE_BACKLOG) this.backlogCount += count;
@@ -208,8 +208,8 @@ export class Scheduler implements Mover {
   }
 
   /**
-   * An item that waits in a stage which was removed goes on at its next one, or ends as completed: from its queue with the
-   * place that it had there, and from the wait between two attempts.
+   * Moves an item that waits in a removed stage to the next one, or ends it as completed. `place`: the place that it takes there, that of the
+   * backlog if it had one.
    */
   passOn(item: Item, place: Place): void {
     const { events } = this.deps;
@@ -227,7 +227,7 @@ export class Scheduler implements Mover {
     this.enqueue(item, place);
   }
 
-  /** Gives up an item's place in a stage that was removed: nobody is let in there. Returns which place it was. */
+  /** Frees an item's place in a removed stage without letting anybody in. Returns which place it was. */
   giveUpPlace(item: Item): Place {
     const { place } = item;
     item.place = PLACE_NONE;
@@ -236,7 +236,7 @@ export class Scheduler implements Mover {
     return place;
   }
 
-  /** Takes an item back from a worker that has not begun it, or waits for a limit only: it is queued again, or goes on. */
+  /** Takes an item back from a worker that has not begun it or only waits for a limit: it is queued again, or goes on. */
   takeBack(worker: Worker): void {
     const outcome = worker.runner.abandon(worker, 'aborted');
     if (outcome !== undefined) this.apply(worker, outcome);
@@ -252,10 +252,10 @@ export class Scheduler implements Mover {
     this.ready.push(worker);
   }
 
-  /** Idle workers take what waits, no more of them than the stage may have while retiring ones still run. */
+  /** Gives waiting items to idle workers, as many as the stage may have while retiring ones still run. */
   private occupy(stage: Stage): void {
     while (stage.idle.length > 0 && stage.inProgress < stage.size) {
-      // Taking one can let blocked ones in, and those may find other idle workers: so this one is counted first.
+      // Taking an item can let blocked ones in, which may find other idle workers, so this worker is counted first.
       const worker = stage.idle.pop() as Worker;
       stage.inProgress++;
       this.occupyWith(worker, this.take(stage));
@@ -274,7 +274,7 @@ export class Scheduler implements Mover {
     worker.stage.idle.push(worker);
   }
 
-  /** The worker has nothing in hand any more: it takes the next item, goes idle, or leaves. */
+  /** Frees a worker: it takes the next item, goes idle, or leaves. */
   free(worker: Worker): void {
     const stage = worker.stage;
     worker.item = null;
@@ -293,8 +293,8 @@ export class Scheduler implements Mover {
   }
 
   /**
-   * The next item for a worker of `stage`, taken out of the queue or out of the hands of a blocked worker. It leaves its
-   * place only when the worker has it: who comes into that place must not overtake it.
+   * The next item for a worker of `stage`, taken out of the queue or from a blocked worker. It gives up its place only when the worker has it:
+   * whichever item comes into that place must not overtake it.
    */
   private take(stage: Stage): Item | undefined {
     if (!stage.isOpen) return undefined;
@@ -327,14 +327,14 @@ export class Scheduler implements Mover {
     }
   }
 
-  /** The stage was defined anew while the worker ran by the old definition: the item goes on in terms of the new one. */
+  /** Translates the outcome of a worker that ran by an old definition of its stage: the item goes on by the new one. */
   private translate(worker: Worker, item: Item, outcome: Outcome): void {
     const { runner } = item.stage;
     if (outcome.kind === 'retry') outcome.taskIndex = runner.placeOf(outcome.taskIndex, worker.runner);
     else if (outcome.kind === 'fail' || outcome.kind === 'aborted') item.taskIndex = runner.placeOf(item.taskIndex, worker.runner);
   }
 
-  /** An item has reached its final state, with or without a worker. */
+  /** Ends an item, with or without a worker. */
   end(item: Item, as: LeftAs | 'failed' | 'cancelled', worker: Worker | null, extra?: Metadata): void {
     item.holder = null;
     item.updatedAt = this.deps.time.now;

@@ -2,21 +2,21 @@ import type { SluiceError } from '../contract/errors.ts';
 import type { Feed } from '../model/feed.ts';
 import { PriorityQueue } from '../queues/priority-queue.ts';
 
-/** Somebody who feeds and waits for room. */
+/** A feeding that waits for room. */
 export interface RoomWaiter {
   readonly feed: Feed;
-  /** Accepts what it can; true when it need not wait any more. */
+  /** Accepts what it can; returns true when it need not wait any longer. */
   admit: () => boolean;
   fail: (error: SluiceError) => void;
-  /** For how many places it still waits. */
+  /** The number of places that it still waits for. */
   needs: () => number;
   /** Owned by {@link WaitingRoom}. */
   alive: boolean;
 }
 
 /**
- * Those who wait for room in the backlog, served by priority, so that an urgent item does not queue behind blocked feeders.
- * Whoever is first keeps the others waiting until all fits that it waits for: many small feeds cannot keep a big one out.
+ * Feedings that wait for room in the backlog, served by priority, so that an urgent item does not queue behind waiting feeds. The first one
+ * keeps the others waiting until it has all the room it needs: many small feeds cannot keep a big one out.
  */
 export class WaitingRoom {
   private readonly waiting = new PriorityQueue<RoomWaiter>((waiter) => !waiter.alive);
@@ -27,12 +27,12 @@ export class WaitingRoom {
     this.hasRoom = hasRoom;
   }
 
-  /** Whether somebody waits whose turn comes before that of a newcomer of this priority. */
+  /** Whether anyone waits whose turn comes before that of a newcomer with this priority. */
   isAhead(priority: number): boolean {
     return this.waiting.size > 0 && this.waiting.peekPriority() <= priority;
   }
 
-  /** For how many places all of them wait. */
+  /** The number of places that all of them wait for. */
   get needs(): number {
     let needs = 0;
     for (const waiter of this.waiting) needs += waiter.needs();
@@ -44,7 +44,7 @@ export class WaitingRoom {
     this.serve();
   }
 
-  /** Somebody waits no longer; whoever is behind may fit. Idempotent. */
+  /** Ends a wait with an error; those behind it may fit now. Idempotent. */
   dismiss(waiter: RoomWaiter, error: SluiceError): void {
     if (!waiter.alive) return;
     waiter.alive = false;
@@ -53,7 +53,7 @@ export class WaitingRoom {
     this.serve();
   }
 
-  /** Those of one feed wait no longer. */
+  /** Ends the waits of a feed with an error. */
   dismissFeed(feed: Feed, error: SluiceError): void {
     for (const waiter of [...this.waiting]) {
       if (waiter.feed === feed) this.dismiss(waiter, error);
@@ -67,7 +67,7 @@ export class WaitingRoom {
     }
   }
 
-  /** Room may have come. They are served in a microtask, once for many places. */
+  /** Serves those who wait, in a microtask: once, however many places become free. */
   serve(): void {
     if (this.waiting.size === 0 || this.isWakeScheduled) return;
     this.isWakeScheduled = true;
@@ -76,7 +76,7 @@ export class WaitingRoom {
       while (this.waiting.size > 0 && this.hasRoom()) {
         const waiter = this.waiting.peek() as RoomWaiter;
         if (!waiter.admit()) break;
-        // A task that ran meanwhile may have had it refused already.
+        // A task that ran meanwhile may have caused it to be refused already.
         if (!waiter.alive) continue;
         waiter.alive = false;
         this.waiting.removed();

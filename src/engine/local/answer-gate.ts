@@ -8,19 +8,19 @@ import { waitWithin } from '../time/waited.ts';
 import type { Reads } from './reads.ts';
 import type { StoredReads } from './stored-reads.ts';
 
-/** How long somebody waits for an answer, and whether still; see the requests of the contract. */
+/** The limits of a caller's wait: a time, and a signal that the caller has gone; see the requests of the contract. */
 interface Limits {
   timeoutSeconds?: number | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** What was answered, or thrown: either is told to the caller, and neither before it is stored. */
+/** An answer, or the error thrown in its place: the caller gets either only when it is stored. */
 type Outcome<T> = { value: T } | { error: unknown };
 
 /**
- * Everything that a pipeline answers goes through here, so that nothing is told that a crash could undo:
+ * The gate for every answer of a pipeline, so that no caller is told what a crash could undo:
  *
- *     read     looks, then waits for the flush that holds what it saw; when the store is in trouble or slow, what it has is the answer
+ *     read     looks, then waits for the flush that holds what it saw; when the store is in trouble or slow, answers as of the last flush
  *     promise  refused while there is trouble; else carried out, and answered when it is stored, or `store-unavailable`
  *     wait     goes on through trouble, until what it waited for is stored or its time is up
  *
@@ -30,10 +30,10 @@ export class AnswerGate {
   private readonly core: Core;
   private readonly live: Reads;
   private readonly kept: StoredReads | null;
-  /** The pipeline is removed, as soon as that is stored: it can be looked at, and takes nothing more. */
+  /** True while the pipeline's removal waits to be stored: it can be looked at, but accepts nothing. */
   isLeaving = false;
 
-  /** `stored`: null when nothing is kept. */
+  /** `stored`: null without a store. */
   constructor(core: Core, live: Reads, stored: StoredReads | null) {
     this.core = core;
     this.live = live;
@@ -48,12 +48,15 @@ export class AnswerGate {
     return settled === undefined || (await settled) ? given(outcome) : ask(this.stored);
   }
 
-  /** `accepted`: how many items were, whether they could be stored or not. */
+  /** Carries out a request, and answers when it is stored. `accepted`: the number of items that an answer accepts, stored or not. */
   promise<T>(carryOut: () => T | Promise<T>, accepted?: (answer: T) => number): Promise<T> {
     return promised(this.core.keeper, () => this.unlessLeaving(carryOut), accepted);
   }
 
-  /** What `work` ends with; `instead` answers, as of what is stored, when the time is up before it is stored. Throws `request-timeout` without a caller. */
+  /**
+   * Answers with the outcome of `work` when it is stored, or with `instead`, as of the last flush, when the time is up first. Throws
+   * `request-timeout` when the caller has gone.
+   */
   async wait<T>(limits: Limits, work: () => T | Promise<T>, instead: (stored: StoredReads) => T): Promise<T> {
     const { keeper, time } = this.core;
     // What is not stored is not there to be waited for.
@@ -66,13 +69,13 @@ export class AnswerGate {
     return instead(this.stored);
   }
 
-  /** The same for what is begun by waiting for it: refused while there is trouble. */
+  /** Like {@link AnswerGate.wait}, for a wait that changes the pipeline's state: refused while there is trouble. */
   async begin<T>(limits: Limits, work: () => T | Promise<T>, instead: (stored: StoredReads) => T): Promise<T> {
     this.expectStore();
     return this.wait(limits, work, instead);
   }
 
-  /** Each batch, and its end, when it is stored. `known` throws when there is nothing to follow. */
+  /** Passes on each batch, and the end, when it is stored. `known` throws when there is nothing to follow. */
   async *follow<T>(known: (reads: Reads) => unknown, batches: AsyncIterable<T>, signal?: AbortSignal): AsyncGenerator<T> {
     await this.read(known);
     try {
@@ -89,7 +92,7 @@ export class AnswerGate {
     return this.confirming(await this.opened(open));
   }
 
-  /** Its steps wait for the store as long as its time allows. */
+  /** Opens a run whose steps wait for the store, within the time limit. */
   async stream(open: () => Promise<OpenedRun>, { timeoutSeconds, signal }: Limits, areFed: boolean): Promise<RunStream> {
     const { time } = this.core;
     const stream = await this.opened(open);
@@ -170,12 +173,12 @@ export class AnswerGate {
     };
   }
 
-  /** Asked only when something lags behind, so that there is a store. */
+  /** The pipeline as of its last flush. Used only when something is not stored yet, so there is a store. */
   private get stored(): StoredReads {
     return this.kept as StoredReads;
   }
 
-  /** False when the time is up first. */
+  /** Resolves with false when the time is up first. */
   private async isStoredWithin(limits: Limits): Promise<boolean> {
     const { keeper, time, dues } = this.core;
     const settled = keeper.settledSoon();
@@ -191,7 +194,7 @@ export class AnswerGate {
 
 type Settling = Pick<Keeper, 'trouble' | 'settled'>;
 
-/** Carried out unless there is trouble, and answered when it is stored. Throws `store-unavailable` otherwise. */
+/** Carries out a request unless there is trouble, and answers when it is stored. Throws `store-unavailable` otherwise. */
 export async function promised<T>(keeper: Settling, carryOut: () => T | Promise<T>, accepted: (answer: T) => number = () => 0): Promise<T> {
   expectStore(keeper);
   const outcome = await attemptLater(carryOut);
@@ -236,7 +239,7 @@ function given<T>(outcome: Outcome<T>): T {
   return outcome.value;
 }
 
-/** An error can say how many items of its request are accepted all the same. */
+/** The number of items of a request that an error says were accepted all the same. */
 function acceptedOf(error: unknown): number {
   const accepted = error instanceof SluiceError ? error.details.accepted : undefined;
   return typeof accepted === 'number' ? accepted : 0;

@@ -3,18 +3,20 @@ import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError } from '../contract/errors.ts';
 import { STRENGTH } from '../control/shutdown.ts';
 import type { StoredControl, StoreLink } from '../durable/durable.ts';
+import type { Clock } from '../ports.ts';
 
+/** The number of workers in a definition. */
 export function workersOf({ stages }: PipelineDefinition): number {
   return stages.reduce((sum, stage) => sum + stage.workers, 0);
 }
 
-/** As they are when it is rebuilt, with what it was tuned to. */
+/** The number of workers that a stored pipeline has when it is rebuilt, with its tuning. */
 export function workersStored(definition: PipelineDefinition, { facts }: StoreLink): number {
   const { overrides } = JSON.parse(facts?.control ?? '{"overrides":{}}') as Pick<StoredControl, 'overrides'>;
   return definition.stages.reduce((sum, { name, workers }) => sum + Math.max(workers, overrides[name]?.workers ?? 0), 0);
 }
 
-/** The address names the pipeline; a definition may leave its id out, but not name another. */
+/** A definition with the id in the path, which it may omit. Throws `invalid-input` when it has another one. */
 export function withId(id: string, raw: unknown): unknown {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw;
   const given = (raw as { id?: unknown }).id;
@@ -24,7 +26,7 @@ export function withId(id: string, raw: unknown): unknown {
   throw new SluiceError('invalid-input', `/id ${message}`, { errors: [{ path: '/id', message }] });
 }
 
-/** One report of those of several pipelines. */
+/** The sum of the reports of several pipelines. */
 export function sumOf(mode: ShutdownMode, reports: readonly ShutdownReport[]): ShutdownReport {
   const total: ShutdownReport = { mode, finished: 0, leftQueued: 0, aborted: 0, notKept: 0, notKeptIds: [], timedOut: false };
   for (const report of reports) {
@@ -37,4 +39,16 @@ export function sumOf(mode: ShutdownMode, reports: readonly ShutdownReport[]): S
     if (STRENGTH[report.mode] > STRENGTH[total.mode]) total.mode = report.mode;
   }
   return total;
+}
+
+/** Resolves when a store has settled, or when it took longer. */
+export function settledWithin(ms: number, settled: Promise<unknown> | undefined, clock: Clock): Promise<void> {
+  if (settled === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    const late = clock.setTimer(resolve, ms);
+    void settled.then(() => {
+      clock.clearTimer(late);
+      resolve();
+    });
+  });
 }

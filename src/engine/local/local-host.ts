@@ -2,76 +2,52 @@
  * Room `local`: the runtime of this process: it puts the rooms below together behind the contract, as a host of pipelines and as the
  * library's `Pipeline`.
  *
- * Holds: Whatever is answered is a copy. Every method of the contract begins here.
+ * Holds: Every answer is a copy. Every method of the contract begins here.
  * Refuses: to decide anything about items: it delegates and maps.
  */
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
-import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError } from '../contract/errors.ts';
 import type { EventSource, PipelineDescription, PipelineHost, PutOutcome, StoreHealth, StoreRecovery } from '../contract/runtime.ts';
-import { expectRoomFor, MAX_WORKERS } from '../control/worker-room.ts';
-import { checkDefinition, checkStoredDefinition, type DefinitionLimits } from '../definition/definition.ts';
-import { placeholderStage, resolveStage, type SpecEnvironment } from '../definition/stage-spec.ts';
+import { MAX_WORKERS } from '../control/worker-room.ts';
+import { checkDefinition } from '../definition/definition.ts';
+import { resolveStage } from '../definition/stage-spec.ts';
 import type { TaskRegistry } from '../definition/task-registry.ts';
-import type { StoreLink } from '../durable/durable.ts';
+import type { Durable } from '../durable/durable.ts';
 import { HostStore } from '../durable/host-store.ts';
 import { HostEvents } from '../events/host-events.ts';
-import type { CoreOptions } from '../flow/core.ts';
 import { Limiters } from '../limits/limiters.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
-import type { Ports } from '../ports.ts';
-import type { Blame, Store } from '../store.ts';
-import { createValueRule, type ValueRule } from '../values/json-fault.ts';
+import type { Blame } from '../store.ts';
 import { promised } from './answer-gate.ts';
-import { sumOf, withId, workersOf, workersStored } from './host-parts.ts';
-import { LocalRuntime } from './local-runtime.ts';
-
-export interface LocalHostOptions extends DefinitionLimits {
-  registry: TaskRegistry;
-  ports: Ports;
-  /** Bounds for pipelines that name none of their own. */
-  retentionMaxItems: number;
-  retentionMaxAgeSeconds: number;
-  backlogCapacity: number;
-  /** How many events each pipeline keeps, for resuming readers and item histories. */
-  eventsKept: number;
-  hookTimeoutSeconds: number;
-  /** Where everything is kept; without it, everything ends with the process. */
-  store?: Store;
-  /** Where pages of lists and documents with all results end, see sizes.ts. */
-  pageCharacters?: number;
-  documentCharacters?: number;
-  /** What an item may take as it is fed, and a result of a task, as JSON in UTF-8; at most 128 MiB. Default 16 MiB. */
-  maxValueBytes?: number;
-  /** An item that was running in so many processes that crashed is not tried again. Default 5. */
-  maxDeliveries?: number;
-  /** How many items of a stage's queue are kept in memory at most, the others in the store; by default by what they take. */
-  queueWindow?: number;
-}
+import type { LocalHostOptions } from './host-options.ts';
+import { settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
+import { HostRoom } from './host-room.ts';
+import type { LocalRuntime } from './local-runtime.ts';
+import { RuntimeBuilder } from './runtime-builder.ts';
 
 const MAX_DELIVERIES = 5;
 const MAX_PIPELINES = 1000;
-const MAX_VALUE_BYTES = 16 * 1024 * 1024;
-/** At a shutdown: how long the store may take to write what is left. */
+/** The time that the store has, at a shutdown, to write what is left. */
 const LAST_WRITES_MS = 2000;
-/** How many items that are not stored a report names. */
+/** The most items that a report names as not stored. */
 const IDS_NAMED = 100;
 
-/** The pipelines of this process. They live as long as it does; with a store, they go on in the next one. */
+/** The pipelines of this process. They end with it; with a store, they go on in the next one. */
 export class LocalHost implements PipelineHost {
   readonly tasks: TaskRegistry;
   readonly limiters: Limiters;
   shuttingDown = false;
-  /** A thread could not be ended at the shutdown: whoever waits for it waits for ever. */
+  /** True when a thread could not be ended at the shutdown: it would keep the process from ending. */
   hasThreadsLeft = false;
   private readonly options: LocalHostOptions;
   private readonly pipelines = new Map<string, LocalRuntime>();
   private readonly allEvents: HostEvents;
   private readonly stored: HostStore | null;
-  private readonly values: ValueRule;
-  /** Those of files, as far as they are loaded. */
+  private readonly room: HostRoom;
+  private readonly builder: RuntimeBuilder;
+  /** The ids of the pipelines that were loaded from files. */
   private readonly loaded = new Set<string>();
   private recovered: StoreRecovery | null = null;
 
@@ -79,10 +55,11 @@ export class LocalHost implements PipelineHost {
     this.options = options;
     this.tasks = options.registry;
     this.limiters = new Limiters(options.ports);
-    this.values = createValueRule(options.maxValueBytes ?? MAX_VALUE_BYTES);
     this.allEvents = new HostEvents(options.ports.uniqueId());
     const { store, ports, maxDeliveries = MAX_DELIVERIES, queueWindow } = options;
     this.stored = store === undefined ? null : new HostStore(store, ports, { maxDeliveries, queueWindow });
+    this.room = new HostRoom(this.pipelines, options.maxWorkers ?? MAX_WORKERS);
+    this.builder = new RuntimeBuilder(options, this.limiters, this.room, this.stored);
   }
 
   get storeHealth(): StoreHealth {
@@ -91,9 +68,9 @@ export class LocalHost implements PipelineHost {
   }
 
   /**
-   * Takes up what the store has, once, before anything else; nothing of it runs before {@link LocalHost.goOn}. A pipeline whose
-   * definition cannot be used any more throws what `create` throws, `details.pipelineId` naming it, unless it is in `replaced`: then it is
-   * about to be loaded anew.
+   * Restores the pipelines of the store; to be called once, before anything else. None of them runs before {@link LocalHost.goOn}. When a
+   * definition can no longer be used, it throws what `create` throws, with `details.pipelineId`, unless that id is in `replaced`: the pipeline
+   * is about to be loaded anew.
    */
   async recover(replaced: ReadonlySet<string> = new Set()): Promise<StoreRecovery> {
     const { stored } = this;
@@ -102,12 +79,12 @@ export class LocalHost implements PipelineHost {
     const { clock, logger } = this.options.ports;
     const startedAt = clock.monotonic();
     const found = stored.pipelines();
-    this.expectRoomForStored(found.filter(({ definition }) => !replaced.has(definition.id)));
+    this.room.expectStored(found.filter(({ definition }) => !replaced.has(definition.id)));
     for (const { link, definition, source } of found) {
       const began = clock.monotonic();
-      const pipeline = this.rebuild(definition, link, replaced.has(definition.id));
-      pipeline.source = source;
-      const counts = pipeline.recover();
+      const pipeline = this.builder.rebuild(definition, link, replaced.has(definition.id));
+      pipeline.defined.source = source;
+      const counts = pipeline.asked.recover(pipeline.durable as Durable);
       this.pipelines.set(definition.id, pipeline);
       this.allEvents.add(definition.id, pipeline.events);
       const seconds = (clock.monotonic() - began) / 1000;
@@ -123,30 +100,29 @@ export class LocalHost implements PipelineHost {
     return total;
   }
 
-  /** After the last {@link LocalHost.load}. Throws `invalid-pipeline` when there are more workers than there may be. */
+  /** Throws `invalid-pipeline` when there are more workers than there may be. Call it after the last {@link LocalHost.load}. */
   expectRoom(): void {
-    const counts = [...this.pipelines].map(([id, pipeline]) => ({ id, workers: pipeline.workersClaimed() }));
-    this.expectRoomForAll('all pipelines together', counts);
+    this.room.expectAll();
   }
 
-  /** The pipelines that were recovered go on. */
+  /** Lets the recovered pipelines go on. */
   goOn(): void {
-    for (const pipeline of this.pipelines.values()) pipeline.goOn();
+    for (const pipeline of this.pipelines.values()) pipeline.asked.goOn();
   }
 
-  /** A definition as it stands in a file: it is what holds, unless the file said the same before and it was changed since. */
+  /** Puts a definition from a file. If the file has not changed since it was last loaded, changes made by other means stay. */
   async load(raw: unknown): Promise<{ pipeline: PipelineDescription; is: 'created' | 'changed' | 'kept' }> {
-    const definition = checkDefinition(raw, this.specs, this.options);
+    const definition = checkDefinition(raw, this.builder.specs, this.options);
     const known = this.pipelines.get(definition.id);
-    if (known?.source && !known.isPlaceholder && isDeepStrictEqual(known.source, definition))
+    if (known?.defined.source && !known.defined.isPlaceholder && isDeepStrictEqual(known.defined.source, definition))
       return { pipeline: known.describeNow(), is: 'kept' };
     // Those that come after it may still make room: all of them are looked at in the end.
-    const workers = known?.workersClaimed(definition) ?? workersOf(definition);
-    expectRoomFor(workers, this.workersOf(this.loaded, definition.id), this.maxWorkers);
+    const workers = known?.defined.workersClaimed(definition) ?? workersOf(definition);
+    this.room.expect(workers, definition.id, this.loaded);
     const { isCreated, changes } = await this.putWithin(definition.id, raw, {}, false);
     this.loaded.add(definition.id);
     const pipeline = this.get(definition.id);
-    pipeline.source = definition;
+    pipeline.defined.source = definition;
     pipeline.core.keeper.touchFact('definition');
     return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept' };
   }
@@ -163,7 +139,7 @@ export class LocalHost implements PipelineHost {
     return this.each(async (pipeline) => ({ pipelineId: pipeline.core.id, ...(await pipeline.snapshot()) }));
   }
 
-  /** Of those that are there, as {@link AnswerGate} says. */
+  /** The answers of all pipelines, without those that are gone by the time of their answer. */
   private async each<T>(look: (pipeline: LocalRuntime) => Promise<T>): Promise<T[]> {
     const nothing = (error: unknown): T[] => {
       if (error instanceof SluiceError && error.code === 'pipeline-not-found') return [];
@@ -177,14 +153,14 @@ export class LocalHost implements PipelineHost {
     return promised(this.keeper, () => this.createWithin(raw, options, true));
   }
 
-  /** Of what concerns the host, not one of its pipelines. */
+  /** The keeper of the host's own changes: which pipelines there are. */
   private get keeper(): Pick<Keeper, 'trouble' | 'settled'> {
     return this.stored?.flusher ?? KEEPS_NOTHING;
   }
 
   private async createWithin(raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PipelineDescription> {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
-    const definition = checkDefinition(raw, this.specs, this.options);
+    const definition = checkDefinition(raw, this.builder.specs, this.options);
     if (this.isLeaving(definition.id)) await this.hasLeft();
     if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" already exists`);
     const { maxPipelines = MAX_PIPELINES } = this.options;
@@ -192,8 +168,8 @@ export class LocalHost implements PipelineHost {
       const message = `there are already ${this.pipelines.size} pipelines, the most that MAX_PIPELINES allows`;
       throw new SluiceError('invalid-pipeline', message, { errors: [{ path: '', message }] });
     }
-    if (checksRoom) expectRoomFor(workersOf(definition), this.workersBeside(definition.id), this.maxWorkers);
-    const pipeline = this.build(definition, this.stored?.create(definition.id));
+    if (checksRoom) this.room.expect(workersOf(definition), definition.id);
+    const pipeline = this.builder.build(definition, this.stored?.create(definition.id));
     this.pipelines.set(definition.id, pipeline);
     pipeline.beginStored();
     this.allEvents.add(definition.id, pipeline.events);
@@ -205,7 +181,7 @@ export class LocalHost implements PipelineHost {
     return this.pipelines.get(id)?.gate.isLeaving === true;
   }
 
-  /** What is being removed is gone then. Throws `store-unavailable` when that cannot be stored now. */
+  /** Resolves when the pipelines that are being removed are gone. Throws `store-unavailable` when that cannot be stored now. */
   private hasLeft(): Promise<void> {
     return promised(this.keeper, () => undefined);
   }
@@ -216,19 +192,21 @@ export class LocalHost implements PipelineHost {
 
   private async putWithin(id: string, raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PutOutcome> {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
-    const definition = checkDefinition(withId(id, raw), this.specs, this.options);
+    const definition = checkDefinition(withId(id, raw), this.builder.specs, this.options);
     if (this.isLeaving(id)) await this.hasLeft();
     const pipeline = this.pipelines.get(id);
     if (pipeline === undefined) {
       return { isCreated: true, pipeline: await this.createWithin(definition, options, checksRoom), changes: [], moved: [] };
     }
-    if (isDeepStrictEqual(pipeline.current, definition)) {
+    if (isDeepStrictEqual(pipeline.defined.current, definition)) {
       return { isCreated: false, pipeline: pipeline.describeNow(), changes: [], moved: [] };
     }
-    const workers = pipeline.workersClaimed(definition);
+    const workers = pipeline.defined.workersClaimed(definition);
     // Less than before is taken, whatever there is.
-    if (checksRoom && workers > pipeline.workersClaimed()) expectRoomFor(workers, this.workersBeside(id), this.maxWorkers);
-    const outcome = pipeline.redefine(definition, this.boundsOf(definition), (stage) => resolveStage(stage, this.specs));
+    if (checksRoom && workers > pipeline.defined.workersClaimed()) this.room.expect(workers, id);
+    const outcome = pipeline.defined.redefine(definition, this.builder.boundsOf(definition), (stage) =>
+      resolveStage(stage, this.builder.specs),
+    );
     return { isCreated: false, pipeline: pipeline.describeNow(), ...outcome };
   }
 
@@ -264,20 +242,21 @@ export class LocalHost implements PipelineHost {
   async shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport> {
     this.shuttingDown = true;
     for (const pipeline of this.pipelines.values()) {
-      pipeline.keepControl();
+      pipeline.asked.freeze();
       pipeline.core.admission.close();
     }
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds)));
     const report = sumOf(mode, reports);
-    const [haveThreadsEnded] = await Promise.all([this.options.ports.threads?.close(), this.lastWrites()]);
+    const { threads, clock } = this.options.ports;
+    const [haveThreadsEnded] = await Promise.all([threads?.close(), settledWithin(LAST_WRITES_MS, this.stored?.flusher.settled(), clock)]);
     if (haveThreadsEnded === false) this.hasThreadsLeft = true;
     const { count, ids } = this.notStored();
     return count === 0 ? report : { ...report, notKept: count, notKeptIds: ids };
   }
 
   /**
-   * What a durable store cannot vouch for, since its last writes are not on disk: items whose newest state it does not have (these are named
-   * first), and those that are unfinished, whose last change it may not have. What was acknowledged goes on at the next start all the same.
+   * The items that a durable store cannot vouch for, since its last writes are not on disk: items whose newest state it does not have (these are
+   * named first), and unfinished items, whose last change it may not have. Acknowledged items go on at the next start all the same.
    */
   notStored(): { count: number; ids: string[] } {
     const ids = new Set<string>();
@@ -293,113 +272,18 @@ export class LocalHost implements PipelineHost {
     return { count, ids: [...ids] };
   }
 
-  /** Who ends this process, or holds its event loop: the next one counts it on nobody else. */
+  /** Notes the item that ends this process or holds its event loop: the next process counts the crash against no other item. */
   blame(blame: Blame): void {
     this.stored?.store.blame(blame);
   }
 
-  /** After {@link LocalHost.shutdown} and the last look: lets go of the store. */
+  /** Closes the store. Call it after {@link LocalHost.shutdown} and the last read. */
   async close(): Promise<void> {
     await this.stored?.close();
   }
-
-  private get maxWorkers(): number {
-    return this.options.maxWorkers ?? MAX_WORKERS;
-  }
-
-  /** How many workers the other pipelines count with. */
-  private workersBeside(id: string): number {
-    return this.workersOf(this.pipelines.keys(), id);
-  }
-
-  private workersOf(ids: Iterable<string>, except: string): number {
-    let sum = 0;
-    for (const id of ids) if (id !== except) sum += this.pipelines.get(id)?.workersClaimed() ?? 0;
-    return sum;
-  }
-
-  /** Before any of them is made: throws `invalid-pipeline` when there are more than there may be. */
-  private expectRoomForStored(stored: readonly { definition: PipelineDefinition; link: StoreLink }[]): void {
-    const counts = stored.map(({ definition, link }) => ({ id: definition.id, workers: workersStored(definition, link) }));
-    this.expectRoomForAll('the pipelines of the store', counts);
-  }
-
-  private expectRoomForAll(whose: string, counts: readonly { id: string; workers: number }[]): void {
-    const sum = counts.reduce((total, { workers }) => total + workers, 0);
-    if (sum <= this.maxWorkers) return;
-    const largest = counts.toSorted((a, b) => b.workers - a.workers).slice(0, 3);
-    const message =
-      `${whose} have ${sum} workers, more than MAX_WORKERS allows (${this.maxWorkers}), most of them ` +
-      `${largest.map(({ id, workers }) => `"${id}" (${workers})`).join(', ')}: set it to ${sum} or more, and lower it when they have fewer`;
-    throw new SluiceError('invalid-pipeline', message);
-  }
-
-  private lastWrites(): Promise<unknown> {
-    const settled = this.stored?.flusher.settled();
-    if (settled === undefined) return Promise.resolve();
-    const { clock } = this.options.ports;
-    return new Promise((resolve) => {
-      const late = clock.setTimer(() => resolve(undefined), LAST_WRITES_MS);
-      void settled.then(() => {
-        clock.clearTimer(late);
-        resolve(undefined);
-      });
-    });
-  }
-
-  private get specs(): SpecEnvironment {
-    const { registry, ports } = this.options;
-    return { registry, ports, limiters: this.limiters };
-  }
-
-  private boundsOf({ collectResults, retention, backlogCapacity }: PipelineDefinition) {
-    const { options } = this;
-    return {
-      collectResults,
-      retention: {
-        maxItems: retention?.maxItems ?? options.retentionMaxItems,
-        maxAgeSeconds: retention?.maxAgeSeconds ?? options.retentionMaxAgeSeconds,
-      },
-      backlogCapacity: backlogCapacity ?? options.backlogCapacity,
-    };
-  }
-
-  private rebuild(definition: PipelineDefinition, link: StoreLink, isReplaced: boolean): LocalRuntime {
-    try {
-      // One that was accepted by an earlier version goes on, whatever it takes.
-      checkStoredDefinition(definition, this.specs, this.options);
-    } catch (error) {
-      if (!(error instanceof SluiceError)) throw error;
-      const { code, message, errors = [] } = error;
-      if (!isReplaced) throw new SluiceError(code, message, { errors, details: { pipelineId: definition.id } });
-      const pipeline = this.build(definition, link, true);
-      pipeline.isPlaceholder = true;
-      return pipeline;
-    }
-    return this.build(definition, link);
-  }
-
-  private build(definition: PipelineDefinition, link?: StoreLink, isReplaced = false): LocalRuntime {
-    const { options } = this;
-    const core: CoreOptions = {
-      id: definition.id,
-      specs: definition.stages.map((stage) => (isReplaced ? placeholderStage(stage) : resolveStage(stage, this.specs))),
-      ...this.boundsOf(definition),
-      maxWorkersPerStage: options.maxWorkersPerStage,
-      workerRoom: () => ({ others: this.workersBeside(definition.id), most: this.maxWorkers }),
-      eventsKept: options.eventsKept,
-      hookTimeoutSeconds: options.hookTimeoutSeconds,
-      values: this.values,
-      pageCharacters: options.pageCharacters,
-      documentCharacters: options.documentCharacters,
-      ports: options.ports,
-    };
-    if (link !== undefined && this.stored !== null) core.marks = this.stored.marksOf(link.pipeline);
-    return new LocalRuntime(definition, core, link);
-  }
 }
 
-/** The host whose pipelines run in this process. */
+/** Makes a host whose pipelines run in this process. */
 export function createLocalHost(options: LocalHostOptions): LocalHost {
   return new LocalHost(options);
 }

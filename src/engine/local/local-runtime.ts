@@ -1,10 +1,9 @@
 import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
-import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
+import type { PipelineDefinition } from '../../schemas/definition.ts';
 import type { FeedView, WaitReply } from '../../schemas/feed.ts';
 import type { ItemDetail, ItemSummary, PipelineResult } from '../../schemas/item.ts';
-import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
+import type { StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
-import { SluiceError } from '../contract/errors.ts';
 import type {
   FeedRequest,
   FeedResultsQuery,
@@ -21,13 +20,8 @@ import type {
 import type { EventSource, ItemsQuery, Page, PipelineDescription, PipelineRuntime, ResultsQuery } from '../contract/runtime.ts';
 import { Lifecycle } from '../control/lifecycle.ts';
 import { Operations } from '../control/operations.ts';
-import { redefineStages, renamedStages } from '../control/redefinition.ts';
 import { Shutdown } from '../control/shutdown.ts';
-import { wordsFor, workersClaimed } from '../control/worker-room.ts';
-import type { StageSpec } from '../definition/stage-spec.ts';
-import { settingsOf, Tuning } from '../definition/tuning.ts';
-import { Durable, type StoredControl, type StoreLink } from '../durable/durable.ts';
-import { type Recovered, recover } from '../durable/recovery.ts';
+import { Durable, type StoreLink } from '../durable/durable.ts';
 import { StoredAnswers } from '../durable/stored-answers.ts';
 import { Answers, RecentAnswers } from '../feeds/answers.ts';
 import { Feeding } from '../feeds/feeding.ts';
@@ -35,21 +29,20 @@ import { Feeds } from '../feeds/feeds.ts';
 import { waitForItems } from '../feeds/item-wait.ts';
 import { Runs } from '../feeds/runs.ts';
 import { Core, type CoreOptions } from '../flow/core.ts';
-import type { Stage } from '../model/model.ts';
 import { waitWithin } from '../time/waited.ts';
 import { AnswerGate } from './answer-gate.ts';
+import { AskedControl } from './asked-control.ts';
+import { LiveDefinition } from './live-definition.ts';
 import { LiveReads } from './reads.ts';
-import { identityFrom, newIdentity, storedControl } from './stored-facts.ts';
+import { identityFrom, newIdentity } from './stored-facts.ts';
 import { StoredReads } from './stored-reads.ts';
 import { Views } from './views.ts';
 
 /**
- * A pipeline in this process: worker loops and priority queues here, its items in memory, or in a store that is tied to it. Each method of the
- * contract is a line here, and says how its answer is told: see {@link AnswerGate}.
+ * A pipeline in this process: its queues and workers are here, its items in memory or in a store. Each method of the contract is one line, which
+ * says how its answer is given: see {@link AnswerGate}.
  */
 export class LocalRuntime implements PipelineRuntime {
-  /** As it was given last, stored or not. */
-  current: PipelineDefinition;
   readonly core: Core;
   readonly operations: Operations;
   readonly views: Views;
@@ -58,35 +51,30 @@ export class LocalRuntime implements PipelineRuntime {
   private readonly feeding: Feeding;
   private readonly runs: Runs;
   private readonly feedsOf: Feeds;
-  private readonly tuning: Tuning;
   private readonly live: LiveReads;
   readonly gate: AnswerGate;
   readonly durable: Durable | null = null;
-  /** Of a pipeline whose definition stands in a file: what the file said last. */
-  source: PipelineDefinition | null = null;
-  /** Its definition cannot be used any more: it is to get another one before it goes on. */
-  isPlaceholder = false;
-  /** What operators asked for, while the process ends and stops everything. */
-  private lastControl: StoredControl | null = null;
+  readonly defined: LiveDefinition;
+  readonly asked: AskedControl;
 
-  /** With a `link`, everything is kept in its store, and what is there already goes on: see {@link LocalRuntime.recover}. */
+  /** With a `link`, everything is kept in its store, and a pipeline that is there already goes on: see {@link AskedControl.recover}. */
   constructor(definition: PipelineDefinition, options: CoreOptions, link?: StoreLink) {
-    this.current = definition;
     const identity = link?.facts ? identityFrom(link.facts) : newIdentity(options);
     this.core = new Core(link === undefined ? options : { ...options, identity });
     this.lifecycle = new Lifecycle(this.core);
     this.ending = new Shutdown(this.core, this.lifecycle);
     this.operations = new Operations(this.core);
     this.views = new Views(this.core);
-    this.tuning = new Tuning(options.maxWorkersPerStage ?? Number.POSITIVE_INFINITY);
+    this.defined = new LiveDefinition(definition, this.core, this.lifecycle, this.operations, (stage) => this.durable?.keepFormer(stage));
+    this.asked = new AskedControl(this.core, this.lifecycle, this.defined);
     const { clock } = options.ports;
     if (link !== undefined) {
       this.durable = new Durable(this.core, link, identity, {
-        definition: () => ({ definition: this.current, source: this.source }),
-        control: () => this.control(),
+        definition: () => ({ definition: this.defined.current, source: this.defined.source }),
+        control: () => this.asked.now,
         operated: () => {
           const { definition, workers, secrets } = this.live.describe();
-          return { definition, workers, secrets, ...this.control() };
+          return { definition, workers, secrets, ...this.asked.now };
         },
       });
     }
@@ -96,69 +84,26 @@ export class LocalRuntime implements PipelineRuntime {
     this.feeding = new Feeding(this.core, answers);
     this.runs = new Runs(this.core, this.lifecycle, this.feedsOf, answers);
     this.live = new LiveReads(this.core, this.views, this.feedsOf, this.operations, () => ({
-      definition: this.current,
-      overrides: this.tuning.view(),
+      definition: this.defined.current,
+      overrides: this.defined.overrides,
     }));
     this.gate = new AnswerGate(this.core, this.live, durable === null ? null : new StoredReads(durable, this.views));
   }
 
-  /** As it was given last and is stored. */
+  /** The last definition that is stored; without a store, the last one. */
   get definition(): PipelineDefinition {
-    return this.durable?.journal.stored?.operated.definition ?? this.current;
+    return this.durable?.journal.stored?.operated.definition ?? this.defined.current;
   }
 
   get events(): EventSource {
     return this.core.events;
   }
 
-  /** Of a new pipeline: from now on everything is written down. */
+  /** Begins to store everything. Call it for a new pipeline. */
   beginStored(): void {
     if (this.durable === null) return;
     this.durable.begin();
     for (const fact of ['identity', 'definition', 'stages', 'control'] as const) this.core.keeper.touchFact(fact);
-  }
-
-  /** Takes up what the store has. Nothing runs before {@link LocalRuntime.goOn}. */
-  recover(): Recovered {
-    const durable = this.durable as Durable;
-    const control = storedControl(durable.link);
-    this.tuning.restore(control.overrides);
-    for (const stage of this.core.stages) {
-      const defined = this.defined(stage.name);
-      const effective = this.tuning.effective(defined);
-      // Without tasks of its own it gets another definition before it needs more than one worker.
-      if (!this.isPlaceholder) this.operations.apply(stage, effective);
-      stage.isPaused = control.pausedStages.includes(stage.name);
-    }
-    this.lastControl = control;
-    const found = recover(durable);
-    durable.journal.recovered();
-    return found;
-  }
-
-  /** Everything is as it was before the restart: it runs, is paused, drains, or is stopped. */
-  goOn(): void {
-    const control = this.lastControl;
-    this.lastControl = null;
-    if (control === null || control.state === 'created' || control.state === 'stopped') return;
-    this.lifecycle.start(control.state === 'paused' ? 'paused' : 'running');
-    if (control.state === 'draining') this.lifecycle.join().catch(() => undefined);
-  }
-
-  /** The process ends: what is stopped for that goes on after the next start. */
-  keepControl(): void {
-    this.lastControl ??= this.control();
-  }
-
-  private control(): StoredControl {
-    const { core } = this;
-    return (
-      this.lastControl ?? {
-        state: core.state,
-        pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
-        overrides: this.tuning.view(),
-      }
-    );
   }
 
   describe(): Promise<PipelineDescription> {
@@ -253,10 +198,10 @@ export class LocalRuntime implements PipelineRuntime {
     return this.gate.promise(() => this.stop(mode, timeoutSeconds));
   }
   tune(stage: string, tuning: StageTuning): Promise<StageTuned> {
-    return this.gate.promise(() => this.tuneNow(stage, tuning));
+    return this.gate.promise(() => this.defined.tune(stage, tuning));
   }
   untune(stage: string): Promise<StageTuned> {
-    return this.gate.promise(() => this.untuneNow(stage));
+    return this.gate.promise(() => this.defined.untune(stage));
   }
 
   stats(): Promise<PipelineStats> {
@@ -268,7 +213,7 @@ export class LocalRuntime implements PipelineRuntime {
   workerStates(): Promise<Record<string, WorkerState>> {
     return this.gate.read((reads) => reads.workerStates());
   }
-  /** As they are now: no store keeps them. */
+  /** The metrics as they are now: no store keeps them. */
   async workerMetrics(): Promise<Record<string, WorkerMetrics>> {
     return this.views.workerMetrics();
   }
@@ -298,19 +243,19 @@ export class LocalRuntime implements PipelineRuntime {
     return this.gate.promise(() => this.operations.retryFailed(query));
   }
 
-  // From here on, what is done and not told: whoever calls it answers for it.
+  // The methods below bypass the gate: the caller sees to it that nothing is told before it is stored.
 
-  /** Of a new one: it begins to run. */
+  /** Starts a new pipeline. */
   begin(): void {
     this.lifecycle.start();
   }
 
-  /** Ends it, whether that can be stored or not. */
+  /** Shuts the pipeline down, whether that can be stored or not. */
   stop(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
     return this.ending.shutdown(mode, timeoutSeconds);
   }
 
-  /** As it is now, stored or not. */
+  /** The pipeline as it is now, stored or not. */
   describeNow(): PipelineDescription {
     return this.live.describe();
   }
@@ -322,79 +267,5 @@ export class LocalRuntime implements PipelineRuntime {
     // The draining goes on; when a shutdown cuts it short, nobody waits here any more.
     joined.catch(() => undefined);
     return { done: waited.is === 'done', stats: this.views.stats() };
-  }
-
-  private tuneNow(name: string, tuning: StageTuning): StageTuned {
-    const stage = this.operations.stage(name);
-    const defined = this.defined(name);
-    const { others, most } = this.core.options.workerRoom?.() ?? { others: 0, most: Number.POSITIVE_INFINITY };
-    const before = workersClaimed(defined, stage.spec.definition, stage);
-    const rest = others + this.workersClaimed() - before;
-    const roomFault = (workers: number): string | null =>
-      workers <= before || workers + rest <= most ? null : wordsFor(workers, rest, most, 'stages and pipelines');
-    this.operations.settle(stage, this.tuning.change(defined, tuning, roomFault));
-    this.core.keeper.touchFact('control');
-    return this.tuned(name);
-  }
-
-  private untuneNow(name: string): StageTuned {
-    const stage = this.operations.stage(name);
-    this.tuning.drop(name);
-    this.operations.settle(stage, this.defined(name));
-    this.core.keeper.touchFact('control');
-    return this.tuned(name);
-  }
-
-  /**
-   * Gives it another definition while it runs; see redefinition.ts for what becomes of the items. Live tuning stays where its stages
-   * do. `specOf` turns a stage's definition into functions; it throws before anything is changed.
-   */
-  redefine(
-    definition: PipelineDefinition,
-    bounds: Pick<CoreOptions, 'collectResults' | 'retention' | 'backlogCapacity'>,
-    specOf: (stage: StageDefinition) => StageSpec,
-  ): { changes: StageChange[]; moved: MovedItems[] } {
-    const { core } = this;
-    if (this.lifecycle.isShuttingDown) throw new SluiceError('invalid-state', 'the pipeline is being shut down');
-    const nameBefore = renamedStages(core, definition.stages);
-    const specs = definition.stages.map((stage) => specOf(this.tuning.effective(stage, nameBefore.get(stage.name))));
-    this.current = definition;
-    this.isPlaceholder = false;
-    Object.assign(core.options, bounds);
-    core.index.retain(bounds.retention);
-    const before = core.stages;
-    const outcome = redefineStages(core, specs);
-    for (const stage of before) if (stage.isRemoved) this.durable?.keepFormer(stage);
-    this.tuning.follow(definition.stages, nameBefore);
-    core.admission.resize(bounds.backlogCapacity);
-    for (const fact of ['definition', 'stages', 'control'] as const) core.keeper.touchFact(fact);
-    return outcome;
-  }
-
-  /** How many workers it counts with among all that there may be; with another definition, if one is given. */
-  workersClaimed(definition = this.current): number {
-    const { core, tuning } = this;
-    if (this.isPlaceholder && definition === this.current) return core.held;
-    const nameBefore = definition === this.current ? new Map<string, string>() : renamedStages(core, definition.stages);
-    const stays = new Set<Stage>();
-    let claimed = 0;
-    for (const defined of definition.stages) {
-      const name = nameBefore.get(defined.name) ?? defined.name;
-      const stage = core.stages.find((candidate) => candidate.name === name);
-      if (stage !== undefined) stays.add(stage);
-      claimed += workersClaimed(defined, tuning.effective(defined, name), stage);
-    }
-    // Of stages that go, who runs stays until its item has ended.
-    for (const stage of core.allStages) if (!stays.has(stage)) claimed += stage.inProgress;
-    return claimed;
-  }
-
-  private defined(stage: string): StageDefinition {
-    return this.current.stages.find(({ name }) => name === stage) as StageDefinition;
-  }
-
-  private tuned(stage: string): StageTuned {
-    const { spec } = this.operations.stage(stage);
-    return { stage, effective: settingsOf(spec.definition), defined: settingsOf(this.defined(stage)) };
   }
 }

@@ -7,7 +7,7 @@ import { PipelineError, StageValidationError } from '../contract/errors.ts';
 import type { EventSource } from '../contract/runtime.ts';
 import { type StageOptions, stageSpecOf } from '../definition/stage-spec.ts';
 import type { StoreLink } from '../durable/durable.ts';
-import { FeedResults, HOLD_ALL, inFeedOrder } from '../feeds/feed-results.ts';
+import { BUFFER_ALL, FeedResults, inFeedOrder } from '../feeds/feed-results.ts';
 import type { CoreOptions } from '../flow/core.ts';
 import { type Ports, systemPorts } from '../ports.ts';
 import { LocalRuntime } from './local-runtime.ts';
@@ -19,13 +19,13 @@ export interface PipelineOptions {
   collectResults?: boolean;
   statusTracker?: StatusTracker;
   id?: string;
-  /** Default 100 000 items that wait from outside. */
+  /** The most items that wait after being fed from outside. Default 100 000. */
   backlogCapacity?: number;
-  /** Default 100 000 finished items, 7 days. */
+  /** The bounds for finished items. Default 100 000 items, 7 days. */
   retention?: { maxItems?: number; maxAgeSeconds?: number };
-  /** Default 262 144. */
+  /** The number of events that are kept. Default 262 144. */
   eventsKept?: number;
-  /** Default 30. */
+  /** The time after which a hook or predicate is no longer waited for. Default 30. */
   hookTimeoutSeconds?: number;
   ports?: Partial<Ports>;
 }
@@ -42,7 +42,7 @@ export type PipelineFeedOptions = Pick<FeedOptions, 'targetStage' | 'priority' |
  * Throws {@link PipelineError} when the list of stages is empty, {@link StageValidationError} when a stage is wrong.
  */
 export class Pipeline {
-  /** What the service uses of a pipeline; here for those who outgrow the short names. */
+  /** The pipeline as the service uses it, for callers who outgrow the short names. */
   readonly runtime: LocalRuntime;
 
   /** With a `link`, everything is kept in its store, as the service keeps it. */
@@ -107,7 +107,7 @@ export class Pipeline {
     return this.feedBatches([[...items]], options);
   }
 
-  /** {@link Pipeline.feed} from an asynchronous source, read only as fast as there is room. */
+  /** Feeds from an asynchronous iterable, which is read only as fast as there is room; see {@link Pipeline.feed}. */
   feedAsync(items: AsyncIterable<unknown> | Iterable<unknown>, options: PipelineFeedOptions = {}): Promise<FeedReceipt> {
     return this.feedBatches(singly(items), options);
   }
@@ -133,7 +133,7 @@ export class Pipeline {
   }
 
   /**
-   * Start, feed, join. Every item of this run is in the answer, in feed order, the failed and cancelled ones with their
+   * Starts, feeds and joins. Every item of this run is in the answer, in feed order, the failed and cancelled ones with their
    * `error`. A pipeline that runs already goes on running: then only these items are waited for. When the items cannot be
    * fed, or the pipeline is shut down meanwhile, it throws; what was accepted stays queued.
    */
@@ -152,8 +152,8 @@ export class Pipeline {
   }
 
   /**
-   * Each result as it is ready, in the order of completion, the first before the last item is fed. Whoever stops reading
-   * early (`break`) shuts down the pipeline that this call has started.
+   * Yields each result as it is ready, in the order of completion, the first before the last item is fed. Stopping early
+   * (`break`) shuts down the pipeline if this call has started it.
    */
   async *stream(items: AsyncIterable<unknown> | Iterable<unknown>, options: PipelineFeedOptions = {}): AsyncGenerator<PipelineResult> {
     const wasIdle = this.state === 'created' || this.state === 'stopped';
@@ -169,7 +169,7 @@ export class Pipeline {
     }
   }
 
-  /** Default `graceful`: running items finish their stage, the others stay queued for the next start. */
+  /** Stops the pipeline. By default `graceful`: running items finish their stage, the others stay queued for the next start. */
   shutdown(mode: ShutdownMode = 'graceful', timeoutSeconds?: number): Promise<ShutdownReport> {
     return this.runtime.shutdown(mode, timeoutSeconds);
   }
@@ -190,7 +190,7 @@ export class Pipeline {
   resumeStage(stage: string): Promise<void> {
     return this.runtime.resumeStage(stage);
   }
-  /** Workers, limits and queue capacity of a stage, changed while it runs. */
+  /** Changes the workers, limits and queue capacity of a stage while it runs. */
   tune(stage: string, tuning: StageTuning): Promise<StageTuned> {
     return this.runtime.tune(stage, tuning);
   }
@@ -214,7 +214,7 @@ export class Pipeline {
     return this.runtime.views.errors();
   }
 
-  /** By force; but whoever drains or shuts down already does it in his own way. */
+  /** Shuts down by force, unless the pipeline drains or shuts down already: that goes on in its own way. */
   private async stopUnlessStopping(): Promise<void> {
     if (this.state === 'running' || this.state === 'paused') await this.shutdown('force');
   }
@@ -229,7 +229,7 @@ export class Pipeline {
     const feed = admission.openFeed(options);
     let wake: () => void = () => undefined;
     let fault: { error: unknown } | undefined;
-    const waiting = new FeedResults(feed, this.runtime.core.followers, HOLD_ALL, () => wake());
+    const waiting = new FeedResults(feed, this.runtime.core.followers, BUFFER_ALL, () => wake());
     let isStopped = false;
     const feeding = (async () => {
       try {

@@ -9,7 +9,7 @@ import type { Core } from '../flow/core.ts';
 import type { Views } from './views.ts';
 
 /**
- * All that is answered by looking, as of one moment: as a pipeline is now ({@link LiveReads}), or as its store has it
+ * The read-only answers of a pipeline, as of one moment: as it is now ({@link LiveReads}), or as its store has it
  * ({@link import('./stored-reads.ts').StoredReads}). Both throw SluiceError with the same codes.
  */
 export interface Reads {
@@ -28,7 +28,7 @@ export interface Reads {
   feedResults(feedId: string, query: FeedResultsQuery): Page<PipelineResult>;
 }
 
-/** A pipeline as it is now, of which the store may not have the newest. */
+/** A pipeline as it is now; its newest changes may not be stored yet. */
 export class LiveReads implements Reads {
   private readonly core: Core;
   private readonly views: Views;
@@ -118,7 +118,7 @@ export class LiveReads implements Reads {
     this.core.index.retireAged();
   }
 
-  /** Where the items of a feed are; undefined when it is not known any more. */
+  /** The range of the items of a feed; undefined when the feed is no longer known. */
   private rangeOf(feedId: string | undefined) {
     return feedId === undefined ? undefined : this.core.feeds.find(feedId);
   }

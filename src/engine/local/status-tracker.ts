@@ -12,7 +12,7 @@ export interface StatusTrackerCallbacks {
   onTaskFail?: (event: TaskEvent) => unknown;
 }
 
-/** How many events are looked at before others get a turn. */
+/** The number of events that are looked at before others get a turn. */
 const SCAN = 1024;
 
 /**
@@ -35,13 +35,13 @@ export class StatusTracker {
     this.filter = { types };
   }
 
-  /** Called by the pipeline that it is given to. */
+  /** Begins to track a pipeline. Called by that pipeline. */
   attach(runtime: LocalRuntime): void {
     this.runtime = runtime;
     if (this.filter.types.size > 0) runtime.events.subscribe(() => this.deliver());
   }
 
-  /** Tells the callbacks of everything up to now. */
+  /** Tells the callbacks of every event up to now. */
   deliver(): void {
     const { events } = this.tracked();
     while (this.cursor < events.newest) {

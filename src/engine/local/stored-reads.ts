@@ -1,6 +1,6 @@
 import type { FeedView, WaitReply } from '../../schemas/feed.ts';
-import type { ItemDetail, ItemError, ItemStatus, ItemSummary, PipelineResult, WaitingFor } from '../../schemas/item.ts';
-import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerState } from '../../schemas/stats.ts';
+import type { ItemDetail, ItemError, ItemSummary, PipelineResult } from '../../schemas/item.ts';
+import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerState } from '../../schemas/stats.ts';
 import { SluiceError } from '../contract/errors.ts';
 import type { FeedResultsQuery, FeedsQuery, ItemsWaitQuery } from '../contract/requests.ts';
 import type { ItemsQuery, Page, PipelineDescription, ResultsQuery } from '../contract/runtime.ts';
@@ -8,13 +8,14 @@ import type { Durable } from '../durable/durable.ts';
 import type { Stored } from '../durable/journal.ts';
 import { itemsNotFound } from '../feeds/item-wait.ts';
 import { FAILURES_LISTED, newestFailures } from '../flow/error-tally.ts';
-import { generatedId, NO_METADATA } from '../model/model.ts';
+import { generatedId } from '../model/model.ts';
 import { GONE, STATUS_CODES, type StoredFeed, type StoredItem, type StoredPage, type Texts } from '../store.ts';
 import { DOCUMENT_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { Reads } from './reads.ts';
+import { errorOf, instantOf, metadataOf, StoredRows, storedOf, valueIn } from './stored-rows.ts';
+import { statsOf } from './stored-stats.ts';
 import type { Views } from './views.ts';
 
-const STATUSES = Object.keys(STATUS_CODES) as ItemStatus[];
 const FINAL = [STATUS_CODES.completed, STATUS_CODES.failed, STATUS_CODES.cancelled];
 
 /** The feeds that the store has, as of one flush. */
@@ -25,17 +26,19 @@ interface Listed {
 }
 
 /**
- * A pipeline as its store has it, which is what a restart would find: rows of the store, and the numbers as of the last flush that it took. Rates,
- * what a worker is at, and why a queued item waits are as they are now. While nothing of the pipeline is stored, it is not there.
+ * A pipeline as a restart would find it: rows of the store, and the numbers as of its last flush. Rates, the work of each worker, and the reason why
+ * a queued item waits are as they are now. Until something of the pipeline is stored, it does not exist here.
  */
 export class StoredReads implements Reads {
   private readonly durable: Durable;
   private readonly live: Views;
+  private readonly rows: StoredRows;
   private listed: Listed | null = null;
 
   constructor(durable: Durable, live: Views) {
     this.durable = durable;
     this.live = live;
+    this.rows = new StoredRows(durable);
   }
 
   describe(): PipelineDescription {
@@ -51,60 +54,14 @@ export class StoredReads implements Reads {
   }
 
   stats(): PipelineStats {
-    const { counters, loads } = this.stored.figures;
-    const { fed, processed, failed, cancelled, lastEvent } = counters;
-    const { throughputPerSecond, latencySeconds, bottleneck, handlersIgnoringSignal } = this.live.stats();
-    const queueSizes: Record<string, number> = {};
-    const stageStats: Record<string, StageStats> = {};
-    let queued = 0;
-    let retrying = 0;
-    for (const [i, { name, waiting, parked, inProgress }] of loads.entries()) {
-      const [, completed, failedThere, skipped, retried] = counters.stages[i] as (typeof counters.stages)[number];
-      queueSizes[name] = waiting;
-      stageStats[name] = {
-        stageName: name,
-        pendingItems: waiting + parked,
-        inProgressItems: inProgress,
-        completedItems: completed,
-        failedItems: failedThere,
-        skippedItems: skipped,
-        retriedItems: retried,
-      };
-      queued += waiting;
-      retrying += parked;
-    }
-    const itemsInFlight = fed - processed - failed - cancelled;
-    return {
-      itemsProcessed: processed,
-      itemsFailed: failed,
-      itemsCancelled: cancelled,
-      itemsFed: fed,
-      itemsInFlight,
-      queueSizes,
-      stageStats,
-      statusCounts: {
-        queued,
-        in_progress: itemsInFlight - queued - retrying,
-        completed: processed,
-        failed,
-        retrying,
-        skipped: 0,
-        cancelled,
-      },
-      throughputPerSecond,
-      latencySeconds,
-      bottleneck,
-      etaSeconds: itemsInFlight === 0 ? 0 : throughputPerSecond === 0 ? null : itemsInFlight / throughputPerSecond,
-      handlersIgnoringSignal,
-      asOf: `${this.durable.core.events.epoch}-${lastEvent}`,
-    };
+    return statsOf(this.stored.figures, this.live.stats(), this.durable.core.events.epoch);
   }
 
   workerNames(): Record<string, string[]> {
     return this.stored.operated.workers;
   }
 
-  /** As they are now, without naming an item that is not stored. */
+  /** The workers as they are now, without the names of items that are not stored. */
   workerStates(): Record<string, WorkerState> {
     const { core, shelf } = this.durable;
     const states = this.live.workerStates();
@@ -134,7 +91,7 @@ export class StoredReads implements Reads {
     const { failed, byType, byStage } = this.stored.figures.counters;
     const failures = this.durable.shelf.failures(FAILURES_LISTED).map((row) => {
       const { message, type, stage, attempts } = errorOf(row) as ItemError;
-      return { itemId: this.idOf(row), error: message, errorType: type, stage, attempts, timestamp: instantOf(row.updated) };
+      return { itemId: this.rows.idOf(row), error: message, errorType: type, stage, attempts, timestamp: instantOf(row.updated) };
     });
     return {
       totalFailed: failed,
@@ -148,12 +105,12 @@ export class StoredReads implements Reads {
     const { definition } = this.stored.operated;
     if (!definition.collectResults && status === 'completed') return { rows: [], next: null, retired: this.retired };
     const statuses = status === 'all' ? FINAL : [STATUS_CODES[status]];
-    return this.page({ statuses, stage: undefined, feedId, after, limit, texts: 'results' }, (row) => this.resultOf(row));
+    return this.page({ statuses, stage: undefined, feedId, after, limit, texts: 'results' }, (row) => this.rows.result(row));
   }
 
   items({ status, stage, feedId, after, limit }: ItemsQuery): Page<ItemSummary> {
     const statuses = status === undefined ? null : status.map((name) => STATUS_CODES[name]);
-    return this.page({ statuses, stage, feedId, after, limit, texts: 'none' }, (row) => this.summaryOf(row));
+    return this.page({ statuses, stage, feedId, after, limit, texts: 'none' }, (row) => this.rows.summary(row));
   }
 
   item(id: string): ItemDetail {
@@ -161,14 +118,14 @@ export class StoredReads implements Reads {
     const row = this.rowOf(id, 'all');
     if (row === undefined) throw new SluiceError('item-not-found', `no item "${id}"`);
     const history = core.events.history({ lastEvent: row.last_event });
-    const summary = this.summaryOf(row);
+    const summary = this.rows.summary(row);
     return {
       ...summary,
       worker: summary.status === 'in_progress' ? (history.events.at(-1)?.worker ?? null) : null,
       value: valueIn(row),
       metadata: metadataOf(row),
       acceptedAt: instantOf(row.accepted),
-      waitingFor: this.waitsFor(row, summary),
+      waitingFor: this.rows.waitsFor(row, summary),
       history: history.events,
       historyTruncated: history.truncated,
     };
@@ -197,7 +154,7 @@ export class StoredReads implements Reads {
     return this.results({ ...query, feedId });
   }
 
-  /** Which of these items have ended, and how. Throws `item-not-found`. */
+  /** Tells which of these items have ended, and how. Throws `item-not-found`. */
   itemsNow({ itemIds, maker }: ItemsWaitQuery): WaitReply {
     const ids = [...new Set(itemIds)];
     const { options } = this.durable.core;
@@ -214,7 +171,7 @@ export class StoredReads implements Reads {
       if (!FINAL.some((status) => status === row.status)) pending.push(id);
       else if (left <= 0) omitted.push(id);
       else {
-        done.push(this.resultOf(this.rowOf(id, 'all') as StoredItem));
+        done.push(this.rows.result(this.rowOf(id, 'all') as StoredItem));
         left -= row.size;
       }
     }
@@ -222,9 +179,7 @@ export class StoredReads implements Reads {
   }
 
   private get stored(): Stored {
-    const { journal, core } = this.durable;
-    if (journal.stored === null) throw new SluiceError('pipeline-not-found', `no pipeline "${core.id}"`);
-    return journal.stored;
+    return storedOf(this.durable);
   }
 
   private get retired(): number {
@@ -242,7 +197,7 @@ export class StoredReads implements Reads {
     const { core, shelf } = this.durable;
     const found: StoredPage = shelf.page({
       statuses,
-      stages: stage === undefined ? null : this.stageNumbers(stage),
+      stages: stage === undefined ? null : this.rows.stageNumbers(stage),
       feed,
       after,
       last: Number.MAX_SAFE_INTEGER,
@@ -263,62 +218,7 @@ export class StoredReads implements Reads {
     return generated?.id === null && generated.status !== GONE ? generated : undefined;
   }
 
-  private idOf({ id, seq }: StoredItem): string {
-    return id ?? generatedId(this.durable.items.prefix, seq);
-  }
-
-  private feedIdOf({ feed }: StoredItem): string {
-    return this.durable.shelf.feed(feed)?.id ?? `feed ${feed}`;
-  }
-
-  private resultOf(row: StoredItem): PipelineResult {
-    const error = errorOf(row);
-    return {
-      id: this.idOf(row),
-      value: error === null ? valueIn(row) : null,
-      sequenceId: row.seq,
-      metadata: metadataOf(row),
-      error,
-      feedId: this.feedIdOf(row),
-    };
-  }
-
-  private summaryOf(row: StoredItem): ItemSummary {
-    return {
-      id: this.idOf(row),
-      sequenceId: row.seq,
-      feedId: this.feedIdOf(row),
-      status: STATUSES[row.status] as ItemStatus,
-      stage: this.stageName(row.stage),
-      worker: null,
-      priority: row.priority,
-      attempts: row.attempts,
-      updatedAt: instantOf(row.updated),
-      error: errorOf(row),
-    };
-  }
-
-  private waitsFor({ due, stage: no }: StoredItem, { status, stage }: ItemSummary): WaitingFor | null {
-    if (status === 'retrying' && due !== null) return { reason: 'retry', until: instantOf(due) };
-    if (status !== 'queued') return null;
-    return { reason: this.durable.stageOf(no).isOpen ? 'workers' : 'paused', stage };
-  }
-
-  /** As the store calls it: a new name may not be stored yet. */
-  private stageName(no: number): string {
-    const { counters, loads } = this.stored.figures;
-    const at = counters.stages.findIndex(([candidate]) => candidate === no);
-    return at < 0 ? this.durable.stageOf(no).name : (loads[at] as (typeof loads)[number]).name;
-  }
-
-  private stageNumbers(name: string): number[] {
-    const { counters, loads } = this.stored.figures;
-    const there = counters.stages.filter((_, i) => loads[i]?.name === name).map(([no]) => no);
-    const former = [...this.durable.formerStages].filter((stage) => stage.name === name).map((stage) => stage.no);
-    return [...there, ...former];
-  }
-
-  /** Nothing changes there between two flushes, however often it is asked for. */
+  /** The feeds as of the last flush, read once a flush. */
   private feedList(): Listed {
     const { stored } = this;
     if (this.listed?.of !== stored) {
@@ -359,22 +259,4 @@ export class StoredReads implements Reads {
       etaSeconds: done ? 0 : unfinished === 0 || rate === 0 ? null : unfinished / rate,
     };
   }
-}
-
-/** An empty text stands for undefined. */
-function valueIn({ value, fed }: StoredItem): unknown {
-  const text = value ?? fed;
-  return text === null || text === '' ? undefined : JSON.parse(text);
-}
-
-function metadataOf({ metadata }: StoredItem) {
-  return metadata === null ? NO_METADATA : JSON.parse(metadata);
-}
-
-function errorOf({ error }: StoredItem): ItemError | null {
-  return error === null ? null : (JSON.parse(error) as ItemError);
-}
-
-function instantOf(wall: number): string {
-  return new Date(wall).toISOString();
 }

@@ -3,7 +3,7 @@ import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, Worker
 import type { PipelineFace, StageFace, WorkerFace } from '../flow/face.ts';
 import { type Item, Worker } from '../model/model.ts';
 
-/** Everything that can be seen of a pipeline. Each answer is a copy: nothing in it changes afterwards. */
+/** Shows a pipeline, its items and its workers as they are now. Each answer is a copy: nothing in it changes afterwards. */
 export class Views {
   private readonly core: PipelineFace;
 
@@ -159,8 +159,8 @@ export class Views {
   }
 
   /**
-   * The stage that holds up the rest: of those where items wait, the one that would take longest to work them off,
-   * by waiting items per worker. The reason says what would help.
+   * The stage that slows down the rest: among the stages where items wait, the one with the most waiting items per worker.
+   * The reason says what would help.
    */
   private bottleneck(): PipelineStats['bottleneck'] {
     let worst: StageFace | undefined;

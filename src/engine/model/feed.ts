@@ -2,7 +2,7 @@ import type { FeedReceipt } from '../../schemas/control.ts';
 import type { ItemStatus, PipelineResult } from '../../schemas/item.ts';
 import { Pace } from '../time/pace.ts';
 
-/** What a watcher of a feed sees of an item that has ended. */
+/** An ended item, as watchers of its feed see it. */
 export interface EndedItem {
   readonly id: string;
   readonly sequenceId: number;
@@ -12,36 +12,36 @@ export interface EndedItem {
   toResult(): PipelineResult;
 }
 
-/** Somebody who waits for items of a feed. Neither method may throw. */
+/** A listener for the items of a feed. Its methods MUST NOT throw. */
 export interface FeedWatcher {
-  /** An item has ended; the feed has counted it already. */
+  /** Called when an item has ended and the feed has counted it. */
   onItem(item: EndedItem): void;
-  /** No more items come in. */
+  /** Called when the feed takes no more items. */
   onClose(): void;
 }
 
-/** The stage that a feed's items come into; it may be renamed. */
+/** The stage that a feed's items enter; it may be renamed. */
 export interface FeedTarget {
   readonly name: string;
   readonly no: number;
 }
 
-/** Over how long the rate of a feed is measured, at least. */
+/** The shortest stretch over which a feed's rate is measured. */
 const STRETCH_MS = 5000;
 
 /**
- * The items of one feeding request. They keep a reference to it; it keeps none to them, only the range of their sequence ids.
+ * The items of one feeding request. Each item refers to its feed; the feed refers to no item, it knows only the range of their sequence ids.
  *
  *     open ──close──▶ closed, and done as soon as no item is unfinished ──retry of a failed item──▶ not done
  */
 export class Feed {
   readonly id: string;
-  /** Feeds in the order of their creation. */
+  /** The feed's number in the order of creation. */
   readonly ordinal: number;
   /** The stage that its items are fed into. */
   readonly target: FeedTarget;
   readonly createdAt: number;
-  /** The name of the key that it was made with; null when nobody was asked for one. */
+  /** The name of the API key of its request; null where none was required. */
   readonly maker: string | null;
   accepted = 0;
   duplicates = 0;
@@ -50,13 +50,13 @@ export class Feed {
   cancelled = 0;
   firstSequence: number | null = null;
   lastSequence: number | null = null;
-  /** True while its request still sends. */
+  /** True while its request is still sending. */
   isOpen = true;
-  /** Cancelled while its request still sent: nothing more is accepted. */
+  /** True when it was cancelled while its request was still sending: no more items are accepted. */
   isCancelled = false;
-  /** null while nobody watches, so that an item's end costs one comparison. */
+  /** null while nobody watches, so that an item's end then costs one comparison. */
   watchers: Set<FeedWatcher> | null = null;
-  /** Of the items that complete or fail, from when the first of them was begun; null before. */
+  /** The rate at which items complete or fail, measured from when the first one began; null before that. */
   pace: Pace | null = null;
 
   constructor(id: string, ordinal: number, target: FeedTarget, createdAt: number, maker: string | null = null) {
@@ -80,13 +80,13 @@ export class Feed {
     if (this.watchers !== null) for (const watcher of this.watchers) watcher.onClose();
   }
 
-  /** The first item of it was begun at this instant. */
+  /** Starts to measure the rate, when the feed's first item begins. */
   begin(at: number): Pace {
     this.pace = new Pace(STRETCH_MS, at);
     return this.pace;
   }
 
-  /** Items a second: of late while it runs, on average when it is done. */
+  /** Items a second: recently while it runs, on average when it is done. */
   perSecond(now: number): number {
     if (this.pace === null) return 0;
     return this.isDone ? this.pace.average : this.pace.perSecond(now);

@@ -1,17 +1,17 @@
 import type { Feed } from './feed.ts';
 import type { Item } from './model.ts';
 
-/** What of a pipeline changes seldom, each kept as one text. */
+/** The parts of a pipeline that seldom change, each stored as one text. */
 export type FactName = 'identity' | 'definition' | 'control' | 'stages';
 
-/** A wait for the store; whoever waits no more MUST leave it. */
+/** A wait for the store; a caller that stops waiting MUST leave it. */
 export interface Waiting {
   readonly isStored: Promise<boolean>;
   leave(): void;
 }
 
 /**
- * Keeps what changes in a pipeline, as far as anything is kept: told of every change, it knows how far the store has come.
+ * The pipeline's link to its store, or to none. It is told of every change, and knows how far the store has come.
  *
  *     change ──touch…, stir──▶ not stored ──flush──▶ stored
  *                                   └──the store fails, or does not answer──▶ not stored, and `trouble` says why
@@ -19,32 +19,32 @@ export interface Waiting {
 export interface Keeper {
   /** Why nothing can be stored now; null when all is well. */
   readonly trouble: string | null;
-  /** Something of this pipeline is not stored yet. */
+  /** True while a change in this pipeline is not stored yet. */
   readonly isBehind: boolean;
-  /** The state of an item has changed. */
+  /** Called when the state of an item has changed. */
   touch(item: Item): void;
   touchFeed(feed: Feed): void;
-  /** It is listed no more. */
+  /** Called when a feed is no longer listed. */
   forgetFeed(feed: Feed): void;
   touchFact(name: FactName): void;
-  /** A large value came into being: it waits in memory for its place in the store. */
+  /** Counts a new large value, which stays in memory until it is stored. */
   grow(characters: number): void;
   /**
-   * Resolves with true when all that has changed until now is stored, with false as soon as there is trouble; undefined when it is
+   * Resolves with true when everything that has changed until now is stored, with false as soon as there is trouble; undefined when it is
    * stored already, or nothing is kept.
    */
   settled(): Promise<boolean> | undefined;
-  /** The same for one that only looks: with false also when the store takes long to answer. */
+  /** The same for a read: resolves with false also when the store takes long to answer. */
   settledSoon(): Promise<boolean> | undefined;
-  /** The same for one that waits through all trouble: with false only when it is known that nothing will be stored any more. */
+  /** The same for a caller that waits through all trouble: resolves with false only when nothing will ever be stored again. */
   settledAtLast(): Waiting | undefined;
-  /** For one that feeds without end: resolves when the store has caught up; undefined when it has. */
+  /** For an endless feed: resolves when the store has caught up; undefined when it already has. */
   room(): Promise<boolean> | undefined;
   /** The items whose newest state is not stored. */
   unstoredItems(): Iterable<Item>;
 }
 
-/** Of a pipeline that lives as long as its process. */
+/** The keeper of a pipeline without a store: nothing is kept, and nobody waits. */
 export const KEEPS_NOTHING: Keeper = {
   trouble: null,
   isBehind: false,

@@ -1,8 +1,8 @@
 /*
- * Room `model`: what the engine moves: items, feeds, stages and workers.
+ * Room `model`: items, feeds, stages and workers, which the rest of the engine works on.
  *
- * Holds: State, and the rules that keep it whole. Instants are milliseconds of the monotonic clock.
- * Refuses: to decide: whoever owns a field, as its comment says, is in a room above.
+ * Holds: State, and the rules that keep it consistent. Instants are milliseconds of the monotonic clock.
+ * Refuses: to decide. A field's owner is in a room above.
  */
 
 import type { ItemError, ItemStatus, Metadata, PipelineResult } from '../../schemas/item.ts';
@@ -15,54 +15,48 @@ import type { Due } from '../time/due-queue.ts';
 import { sizeWithin } from '../values/json-fault.ts';
 import type { Feed } from './feed.ts';
 
-/*
- * What the engine's parts work on: items, stages, workers (and feeds, in feed.ts). They refer to each other, so they stand in one file;
- * they hold state and the rules that keep it whole, and decide nothing. Times are milliseconds of the monotonic clock.
- */
-
-/** Where an item occupies a bounded place while it is queued: the pipeline's backlog, its stage's hand-over buffer, or none (a retry). */
+/** The bounded place that a queued item occupies: in the pipeline's backlog, in its stage's hand-over buffer, or none (a retry). */
 export const PLACE_NONE = 0;
 export const PLACE_BACKLOG = 1;
 export const PLACE_HANDED = 2;
 export type Place = typeof PLACE_NONE | typeof PLACE_BACKLOG | typeof PLACE_HANDED;
 
-/** What a row takes beside what can be long in it. */
+/** Characters of a row as JSON without its fields of unbounded length. */
 const ROW_SIZE = 200;
 
 export const NO_METADATA: Metadata = Object.freeze({});
 
-/** Of an item in a pipeline whose store keeps it. */
+/** An item's state in a durable store. */
 export class StoredState {
-  /** In how many processes that crashed it was running. */
+  /** The number of crashes in which it was running. */
   deliveries = 0;
-  /** It has changed since it was written. */
+  /** True when it has changed since it was written. */
   isDirty = false;
-  /** It waits beyond the part of its stage's queue that is in memory. */
+  /** True while it waits beyond the part of its stage's queue that is in memory. */
   isBeyond = false;
-  /** What the store was given of it last; null: nothing yet. See item-codec.ts. */
+  /** The parts that were last handed to the store; null: nothing yet. See item-codec.ts. */
   written: { value: unknown; fed: unknown; error: ItemError | null; route: Route | null } | null = null;
 }
 
-/** One for all items that no store has, so that they cost no more for it. */
+/** One shared object for all items that are not in a store, so that they cost no extra memory. */
 export const NOT_STORED: StoredState = Object.freeze(new StoredState());
 
 /**
- * A payload on its way. One object from acceptance to its final state; after that it never changes again (but that its
- * value goes when retention takes it), so that events and pages may refer to it. A retried item goes on as a new object
- * with the same id and sequence id.
+ * A payload on its way. It is one object from acceptance to its final state, and never changes after that (except that retention removes its
+ * value), so events and pages may refer to it. A failed item that is retried goes on as a new object with the same id and sequence id.
  */
 export class Item {
-  /** What the caller named it, or the prefix of generated ids: those are made from the sequence id when they are asked for. */
+  /** The caller's id, or the prefix of a generated one, which is made from the sequence id when asked for. */
   private readonly name: string;
   private readonly isNamed: boolean;
   readonly sequenceId: number;
   readonly feed: Feed;
   readonly priority: number;
-  /** The value to go on from: what came into the stage, or into the task that is next. */
+  /** The value to go on from: the input of the stage, or of the next task. */
   value: unknown;
-  /** About how many characters of JSON the value takes; 0 where it was not looked at. */
+  /** About how many characters the value takes as JSON; 0 where it was not measured. */
   size = 0;
-  /** The value as it was fed, for a retry from the stage that it was fed into; dropped when it has completed. */
+  /** The value as it was fed, for a retry from the stage that it was fed into; cleared when it has completed. */
   fed: unknown;
   metadata: Metadata;
   status: ItemStatus = 'queued';
@@ -72,23 +66,23 @@ export class Item {
   /** Attempts begun of the current unit: the task (`per_task`) or the stage (`per_stage`). */
   attempts = 0;
   place: Place = PLACE_NONE;
-  /** Set when a new definition changed the order of the stages on this item's way; else it follows `stage.next`. */
+  /** Set when a new definition reordered the stages on this item's way; otherwise it follows `stage.next`. */
   route: Route | null = null;
-  /** Who runs it, or what it waits for between attempts. */
+  /** The worker that runs it, or the wait between two attempts. */
   holder: Worker | Due | null = null;
   readonly acceptedAt: number;
   updatedAt: number;
   error: ItemError | null = null;
   /** The seq of its newest status event: the head of the chain that is its history. */
   lastEvent = 0;
-  /** False when retention took it, or it goes on as another object: it lives on only in the events that are still kept. */
+  /** False when retention has removed it, or it goes on as another object: then only events that are still kept refer to it. */
   isKept = true;
-  /** When it was queued last, in the order of all such moments of its pipeline. */
+  /** When it was last queued, as a number in the order of all such moments of its pipeline. */
   ord = 0;
-  /** What a durable store needs to know of it; its own from the first change that is written down, see journal.ts. */
+  /** Its state in a durable store; an object of its own from the first change that is recorded, see journal.ts. */
   stored: StoredState = NOT_STORED;
 
-  /** With an `id` of null it gets one of `prefix` and its sequence id. */
+  /** An `id` of null: it gets one made of `prefix` and its sequence id. */
   constructor(
     id: string | null,
     prefix: string,
@@ -114,19 +108,19 @@ export class Item {
   }
 
   /**
-   * What is shown of it: held by a worker it is in progress, also while its predicate is asked, as the counters have it. Its events
-   * say so when the first task begins.
+   * The status that answers show. An item that a worker has is `in_progress`, as in the counters, even while its predicate runs; its events
+   * say so only once its first task begins.
    */
   get shownStatus(): ItemStatus {
     return this.status === 'queued' && this.holder instanceof Worker ? 'in_progress' : this.status;
   }
 
-  /** Where it goes after its stage; null when it ends there. */
+  /** The stage it enters next; null when it ends with this one. */
   get nextStage(): Stage | null {
     return this.route === null ? this.stage.next : this.route.stage;
   }
 
-  /** It has come to the stage that was its next one. */
+  /** Moves it into the stage that was its next one. */
   arrive(stage: Stage): void {
     this.stage = stage;
     if (this.route !== null) this.route = this.route.rest;
@@ -136,12 +130,12 @@ export class Item {
     return this.isNamed ? this.name : generatedId(this.name, this.sequenceId);
   }
 
-  /** The id that the caller gave, if one. */
+  /** The id that the caller gave; null if none. */
   get givenId(): string | null {
     return this.isNamed ? this.name : null;
   }
 
-  /** `completed` is the item's own: it has left the last stage. */
+  /** Whether it has ended. `completed` means that it has left its last stage. */
   get isFinal(): boolean {
     const { status } = this;
     return status === 'completed' || status === 'failed' || status === 'cancelled';
@@ -153,7 +147,7 @@ export class Item {
     return ROW_SIZE + metadata + (this.error === null ? this.size : this.error.message.length);
   }
 
-  /** The same of its row in a list of items, which has no value. */
+  /** About how many characters its row in a list of items is as JSON, which has no value. */
   get listedSize(): number {
     return ROW_SIZE + (this.error === null ? 0 : this.error.message.length);
   }
@@ -164,48 +158,48 @@ export class Item {
   }
 }
 
-/** The rest of an item's way, where that is not the order of the stages. Shared by all items that go it. */
+/** The rest of an item's way where it differs from the order of the stages. Items with the same way share one. */
 export interface Route {
-  /** null: the way ends. */
+  /** The next stage; null: the way ends. */
   readonly stage: Stage | null;
-  /** null: from there on it follows the order of the stages. */
+  /** The way after that stage; null: from there on it follows the order of the stages. */
   readonly rest: Route | null;
 }
 
-/** `<prefix>-<sequence id>`: never stored, so a queued item costs no string and no entry in an index by id. */
+/** Makes the id `<prefix>-<sequence id>`. It is never stored, so a queued item costs no string and no entry in an index by id. */
 export function generatedId(prefix: string, sequenceId: number): string {
   return `${prefix}-${sequenceId}`;
 }
 
-/** A worker whose item waits for room in the next stage, and what it will leave its stage as. */
+/** A worker whose item waits for room in the next stage, and the status with which the item will leave its own. */
 export interface Blocked {
   worker: Worker;
   as: 'completed' | 'skipped';
-  /** The stage that it waits for. */
+  /** The stage that has no room. */
   at: Stage;
   alive: boolean;
 }
 
 /**
- * One slot of a stage. It holds one item at a time:
+ * One slot of a stage. It has one item at a time:
  *
  *     idle ──assign──▶ running ──outcome──▶ idle
  *                        │  ▲ (task, limit wait, hook)
  *                        └──▶ blocked: its item waits for room in the next stage
  *
- * Only the scheduler assigns and frees; only the stage's runner moves it in between. What it does meanwhile is the {@link Slot}'s.
+ * Only the scheduler assigns and frees it; only the stage's runner moves it in between. {@link Slot} has the fields of the run itself.
  */
 export class Worker extends Slot<Item, Stage> {
   readonly index: number;
-  /** To be removed as soon as it is idle: the stage was made smaller. */
+  /** True when it is to be removed as soon as it is idle, because the stage was made smaller. */
   retiring = false;
-  /** Set from its assignment until the scheduler runs it. */
+  /** True from its assignment until the scheduler runs it. */
   isAssigned = false;
-  /** What it is about to run is noted where a crash does not reach. */
+  /** True while its item stands in the file of marks, which survives a crash. */
   isMarked = false;
-  /** Its place among those notes; -1: none yet. */
+  /** Its place in that file; -1: none yet. */
   slot = -1;
-  /** What the events call it; given with its first one. */
+  /** The number by which events refer to it, assigned with its first event; 0 until then. */
   sourceId = 0;
   blocked: Blocked | null = null;
   processingSince = 0;
@@ -221,65 +215,65 @@ export class Worker extends Slot<Item, Stage> {
   }
 }
 
-/** The part of a stage's queue that is not in memory, see beyond.ts. */
+/** The part of a stage's queue that is not in memory, see durable/queue-rest.ts. */
 export interface QueueRest {
-  /** How many items it holds. */
+  /** The number of items in it. */
   readonly size: number;
-  /** At the start: so many wait in the store. */
+  /** Sets, at the start, how many items wait in the store. */
   begin(count: number): void;
   /** Queues an item whose `ord` is the highest, here or in memory. */
   push(item: Item): void;
-  /** At the start, while nothing is in memory: an item takes its old place again. */
+  /** Puts an item back into its old place, at the start while nothing is in memory. */
   putBack(item: Item): void;
-  /** An item that is beyond is taken out of the queue. */
+  /** Called when an item of this part has left the queue. */
   removed(item: Item): void;
-  /** Makes sure that the first one that waits is in memory. */
+  /** Makes sure that the queue's first item is in memory. */
   refill(): void;
-  /** Everything is brought into memory. */
+  /** Brings every item into memory. */
   bringAll(): void;
-  /** The store has got what was written of an item: whether it need not be in memory. */
+  /** Whether an item need not stay in memory now that the store has it. */
   mayUnpin(item: Item): boolean;
-  /** Forgets those that are not in memory any more. */
+  /** Forgets the items that are no longer in memory. */
   unpinned(items: ReadonlySet<Item>): void;
 }
 
-/** The workers that exist are `workers`; of these the idle ones are a stack, so that the same few stay warm. */
+/** A stage at run time. `workers` are all workers that exist; the idle ones among them form a stack, so that the same few stay warm. */
 export class Stage {
   name: string;
   readonly pipelineId: string;
-  /** What a store calls it: it stays when the stage is renamed, and is never used again. From 1. */
+  /** The stage's number in a store, from 1. It survives a rename and is never reused. */
   readonly no: number;
   index: number;
-  /** Of a stage that was removed: where its items go on. */
+  /** The stage after this one; for a removed stage, the one in which its items go on. */
   next: Stage | null = null;
   spec: StageSpec;
   runner: Runner<Item, Worker>;
-  /** What waits for a worker: handed over, fed from outside, and returned from a retry, in one order. */
+  /** Items that wait for a worker: handed over, fed from outside and returned from a retry, in one order. */
   readonly queue = new PriorityQueue<Item>((item) => item.status !== 'queued');
-  /** Items of the stage before that wait for room in `queue`, in the same order. */
+  /** Items of the previous stage that wait for room in `queue`, in the same order. */
   readonly blocked = new PriorityQueue<Blocked>((entry) => !entry.alive);
-  /** What waits after all of `queue`, in a durable store; null without one. */
+  /** Items in a durable store that wait behind all of `queue`; null without a store. */
   beyond: QueueRest | null = null;
   workers: Worker[] = [];
   idle: Worker[] = [];
-  /** How many may run. While the stage gets smaller, more workers exist: those that still run do so in place of others. */
+  /** How many workers may run. After the stage was made smaller, more exist for a while; those that still run count against this number. */
   size = 0;
-  /** How many of `queue` were handed over by the stage before; at most `capacity`, but for a shutdown. */
+  /** How many of `queue` the previous stage has handed over; at most `capacity`, except in a shutdown. */
   handed = 0;
   capacity: number;
   isPaused = false;
-  /** A new definition does not have it: workers that run end their items, everybody else passes through. */
+  /** True when a new definition no longer has it: running workers finish their items, all other items pass through. */
   isRemoved = false;
-  /** Executions that go on although their attempt was given up. */
+  /** Number of executions that go on although their attempt was given up. */
   ignoringSignal = 0;
   /** Whether it hands out items now. */
   isOpen = false;
-  /** The store has to catch up first. */
-  isHeld = false;
-  /** What the events call it; given with its first one. */
+  /** True while the store has to catch up, or is in trouble. */
+  isSuspended = false;
+  /** The number by which events refer to it, assigned with its first event; 0 until then. */
   sourceId = 0;
 
-  // What stageStats shows.
+  // Counters that stageStats shows.
   inProgress = 0;
   parked = 0;
   completed = 0;
@@ -302,19 +296,19 @@ export class Stage {
     return this.spec.definition.pull;
   }
 
-  /** How many items wait in its queue, wherever that is. */
+  /** How many items wait in its queue, in memory and in the store. */
   get waiting(): number {
     return this.beyond === null ? this.queue.size : this.queue.size + this.beyond.size;
   }
 
-  /** Whether an item that comes now can begin at once, because nobody waits before it. */
+  /** Whether an item that arrives now can begin at once: a worker is idle and no other item waits. */
   get hasIdle(): boolean {
     return this.idle.length > 0 && this.isOpen && this.inProgress < this.size && this.waiting === 0 && this.blocked.size === 0;
   }
 
-  /** To be called whenever the pipeline's state or the stage's pause has changed. */
+  /** Recomputes `isOpen`. To be called whenever the pipeline's state, the stage's pause or its suspension has changed. */
   update(state: PipelineState): void {
-    this.isOpen = !this.isPaused && !this.isRemoved && !this.isHeld && (state === 'running' || state === 'draining');
+    this.isOpen = !this.isPaused && !this.isRemoved && !this.isSuspended && (state === 'running' || state === 'draining');
   }
 
   /** The workers that are to stay, in the order of their names. */
@@ -323,8 +317,8 @@ export class Stage {
   }
 
   /**
-   * Makes it `count` workers. Idle ones of the highest numbers go at once, busy ones after their item.
-   * Numbers are reused from the lowest free one up.
+   * Resizes the stage to `count` workers, numbered from 0. Workers with higher numbers go, idle ones at once and busy ones after their item;
+   * missing numbers are filled.
    */
   resize(count: number): void {
     this.size = count;
@@ -339,7 +333,7 @@ export class Stage {
       this.idle.push(worker);
     }
     this.workers = [...kept.sort((a, b) => a.index - b.index), ...leaving];
-    // The stack gives its last one first: the lowest numbers work first.
+    // The last of the stack is taken first, so the lowest numbers work first.
     this.idle = this.idle.filter((worker) => !worker.retiring).sort((a, b) => b.index - a.index);
   }
 
@@ -352,7 +346,7 @@ export class Stage {
     }
   }
 
-  /** Called when a retiring worker has let go of its item. */
+  /** Removes a retiring worker that no longer has an item. */
   remove(worker: Worker): void {
     this.workers = this.workers.filter((other) => other !== worker);
   }

@@ -6,14 +6,14 @@ import type { Logger } from '../ports.ts';
 import type { Attempt, StageItem } from './hinge.ts';
 import type { Slot } from './slot.ts';
 
-/** What an attempt reports to. */
+/** The receiver of an attempt's status and progress. */
 export interface AttemptSink<I extends StageItem, S extends Slot<I>> {
   readonly logger: Logger;
   setStatus(attempt: TaskAttempt<I, S>, text: string, minIntervalSeconds: number): boolean;
   progress(attempt: TaskAttempt<I, S>, fraction: number): void;
 }
 
-/** The context of one attempt. The abort controller is made only for who looks at the signal. */
+/** The context of one attempt. The abort controller is made when the signal is first read. */
 export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements TaskContext, Attempt {
   readonly item: I;
   readonly attempt: number;

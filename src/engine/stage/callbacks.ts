@@ -6,7 +6,7 @@ import type { Outcome, StageEnvironment, StageItem } from './hinge.ts';
 import type { Slot } from './slot.ts';
 import { isThenable } from './thenable.ts';
 
-/** What a callback threw, if it did; it may throw undefined too. */
+/** The error that a callback threw, which may be undefined; undefined when it threw none. */
 export type Fault = { error: unknown } | undefined;
 
 export const CANCELLED: Outcome = { kind: 'cancelled' };
@@ -15,7 +15,7 @@ export const CANCELLED: Outcome = { kind: 'cancelled' };
 export class Callbacks<I extends StageItem, S extends Slot<I>> {
   private readonly spec: StageSpec;
   private readonly environment: StageEnvironment<I, S>;
-  /** What the notes call this stage. */
+  /** The number of this stage in the notes. */
   private readonly place: number;
 
   constructor(spec: StageSpec, environment: StageEnvironment<I, S>, place: number) {
@@ -24,7 +24,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     this.place = place;
   }
 
-  /** Calls the hook that the outcome asks for, and waits for it, at most `hookTimeoutMs`; it cannot change the outcome. */
+  /** Calls the hook of an outcome, and waits for it, at most `hookTimeoutMs`. It cannot change the outcome. */
   finish(slot: S, item: I, outcome: Outcome, error?: unknown): Outcome | undefined {
     const { onSuccess, onSkip, onFailure } = this.spec;
     const hook = outcome.kind === 'advance' ? onSuccess : outcome.kind === 'skip' ? onSkip : onFailure;
@@ -47,8 +47,8 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
   }
 
   /**
-   * Calls a predicate or a hook, and goes on with its answer or with what it threw: at once, or when its promise has
-   * settled, at the latest after `hookTimeoutMs`.
+   * Calls a predicate or a hook, and goes on with its answer or its error: at once, or when its promise has settled, at the
+   * latest after `hookTimeoutMs`.
    */
   consult(slot: S, which: number, call: () => unknown, next: (answer: unknown, fault: Fault) => Outcome | undefined): Outcome | undefined {
     const { time, dues, done, hookTimeoutMs } = this.environment;
@@ -89,7 +89,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     return undefined;
   }
 
-  /** A cancel that came during the hook holds, unless the outcome is final: that one was told to the hook. */
+  /** The outcome after its hook has ended. A cancel that came meanwhile replaces it, unless it is final: the hook was told of it. */
   private afterHook(slot: S, item: I, outcome: Outcome, fault: Fault): Outcome {
     if (fault !== undefined) this.warn(item, fault, 'a hook threw; the item is not affected');
     const isCancelled = slot.cancelAfterCallback && !isEnd(item, outcome);

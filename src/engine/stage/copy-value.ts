@@ -1,4 +1,7 @@
-/** Beyond these the plain way is given up: the value may refer to itself, or share so much that a tree of it would not end. */
+/**
+ * The depth and the number of objects beyond which a value is copied as a graph: it may refer to itself, or share so much that a
+ * tree would not end.
+ */
 const DEEPEST = 64;
 const MOST = 10_000;
 
@@ -6,8 +9,8 @@ let left = 0;
 
 /**
  * A deep copy of plain data (objects, arrays, what JSON can hold), so that a failing attempt cannot change what the next
- * one starts from. What is not plain data (an instance of a class, a buffer, a function) is shared, not copied: a copy
- * would lose what makes it work. Of any depth and size, cycles too. Throws what a getter of the value throws.
+ * one starts from. Anything else (an instance of a class, a buffer, a function) is shared, not copied: a copy would lose what
+ * makes it work. The value may have any depth and size, and cycles. Throws what a getter of the value throws.
  */
 export function copyValue(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
@@ -16,7 +19,7 @@ export function copyValue(value: unknown): unknown {
   return left > 0 ? copy : copyGraph(value);
 }
 
-/** The fast way, for small trees: `left` is 0 afterwards when it was given up. */
+/** Copies a small tree, the fast way. `left` is 0 afterwards when it gave up. */
 function copyTree(value: object, depth: number): object {
   if (--left <= 0 || depth > DEEPEST) {
     left = 0;
@@ -39,7 +42,7 @@ function copyTree(value: object, depth: number): object {
   return copy;
 }
 
-/** The sure way: each object once, however often it is referred to, and without recursion. */
+/** Copies any value, the sure way: each object once, however often it is referred to, and without recursion. */
 function copyGraph(root: object): object {
   const copies = new Map<object, object>();
   const todo: [from: object, to: object][] = [];

@@ -15,26 +15,26 @@ import type { ValueRule } from '../values/json-fault.ts';
 export interface StagePlace {
   readonly name: string;
   readonly pipelineId: string;
-  /** Executions that go on although their attempt was given up. Counted by the stage's runner. */
+  /** The number of executions that go on although their attempt was given up. Counted by the stage's runner. */
   ignoringSignal: number;
 }
 
-/** An item in a stage. What is not `readonly` is the runner's to change while a slot holds the item. */
+/** An item in a stage. While a slot holds it, only the stage's runner changes the fields that are not `readonly`. */
 export interface StageItem {
   readonly id: string;
   readonly sequenceId: number;
-  /** The lower one goes first. */
+  /** Items with a lower number go first. */
   readonly priority: number;
   readonly feed: { readonly id: string };
   readonly metadata: Metadata;
   readonly stage: StagePlace;
-  /** null: an item that leaves this stage has ended. */
+  /** The stage that follows; null when an item that leaves this one has ended. */
   readonly nextStage: object | null;
   status: ItemStatus;
   updatedAt: number;
   /** The value to go on from: what came into the stage, or into the task that is next. */
   value: unknown;
-  /** About how many characters of JSON the value takes; 0 where nobody looked. */
+  /** The approximate size of the value in characters of JSON; 0 when it was not measured. */
   size: number;
   /** The task to go on with, within the stage. */
   taskIndex: number;
@@ -42,7 +42,7 @@ export interface StageItem {
   attempts: number;
 }
 
-/** What became of an item in a stage. */
+/** The result of a stage for one item. */
 export type Outcome =
   | { kind: 'advance'; value: unknown }
   | { kind: 'skip' }
@@ -54,12 +54,12 @@ export type Outcome =
 
 /** The context of a running attempt, as far as its slot is concerned. */
 export interface Attempt {
-  /** From now on it changes nothing. With a reason, its signal aborts. */
+  /** Ends the attempt: it changes nothing from now on. With a reason, its signal aborts. */
   end(reason?: Error): void;
 }
 
 /**
- * Where a promise of the current attempt reports to. When an attempt is given up (timeout, cancel), its lane dies and the
+ * The receiver of the promise of the current attempt. When an attempt is given up (timeout, cancel), its lane dies and the
  * slot gets a new one: a handler that goes on finds a dead lane and can change nothing any more.
  */
 export interface Lane {
@@ -68,17 +68,17 @@ export interface Lane {
   onError: (error: unknown) => void;
 }
 
-/** What runs items through a stage, as their slots and their runtime see it. */
+/** Runs items through a stage: the runner as slots and runtime see it. */
 export interface Runner<Item, Slot> {
   readonly logger: Logger;
-  /** Begins a slot's item. The outcome, or undefined when it comes later, through {@link StageEnvironment.done}. */
+  /** Begins a slot's item. Returns the outcome, or undefined when it comes later, through {@link StageEnvironment.done}. */
   run(slot: Slot, item: Item): Outcome | undefined;
-  /** Gives up the running attempt. undefined: its fate is decided already, and the outcome comes by itself. */
+  /** Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. */
   abandon(slot: Slot, kind: 'cancelled' | 'aborted'): Outcome | undefined;
   gateOf(task: Pick<TaskSpec, 'name'>): Gate | undefined;
-  /** Why slots would wait before a task, now. */
+  /** The reason why slots would wait before a task, now. */
   blockedByLimit(): 'task-limit' | 'rate-limit' | null;
-  /** `slots`: those of the stage, of which some run now. */
+  /** Sets other limits. `slots`: the slots of the stage, of which some run now. */
   changeLimits(limits: StageLimits, slots: readonly Slot[]): void;
   onValue(slot: Slot, value: unknown): void;
   onError(slot: Slot, error: unknown): void;
@@ -93,17 +93,17 @@ export interface StageLimits {
   taskRateLimits: Readonly<Record<string, NonNullable<Limit['rate']>>>;
 }
 
-/** What a task event says beside what every event says. */
+/** The fields that only some task events have. */
 export interface TaskEventExtra {
   error?: { type: string; message: string };
   taskStatus?: string;
   fraction?: number;
 }
 
-/** Told of each event of the stage, in order. The instant is {@link StageTime.now}. */
+/** The sink for the events of a stage, which it is told of in order. Their instant is {@link StageTime.now}. */
 export interface StageEvents<Item, Slot> {
   status(item: Item, status: 'in_progress', slot: Slot): void;
-  /** An execution took the time since `slot.startedAt`. */
+  /** Adds a task event. Its duration is the time since `slot.startedAt`. */
   task(type: TaskEventType, slot: Slot, item: Item, task: TaskSpec, attempt: number, extra?: TaskEventExtra): void;
 }
 
@@ -122,7 +122,7 @@ export interface StageTime {
 /** Timers. */
 export interface StageDues {
   add(at: number, run: () => void): Due;
-  /** Idempotent. */
+  /** Cancels a timer. Idempotent. */
   cancel(due: Due): void;
 }
 
@@ -133,7 +133,7 @@ export interface StageTurn {
   readonly queue: { add(work: () => void): void };
 }
 
-/** What running a stage needs and may not own. */
+/** The parts of a runtime that a stage's runner uses. */
 export interface StageEnvironment<Item, Slot> {
   readonly pipelineId: string;
   readonly time: StageTime;
@@ -144,15 +144,15 @@ export interface StageEnvironment<Item, Slot> {
   readonly random: () => number;
   readonly logger: Logger;
   readonly notes: LoopNotes | null;
-  /** What an error or a status says is shown to whoever looks. */
+  /** Hides secrets in the text of an error or a status, which any reader may see. */
   readonly maskSecrets: (text: string) => string;
-  /** Called for each task that has limits or gets some; uses of one task in a stage share a gate. */
+  /** Makes a gate for a task that has limits or gets some. Uses of one task in a stage share a gate. */
   readonly gateFor: (task: string, limit: Limit) => Gate;
   /** Carries out an outcome that came later than the call of {@link Runner.run}. */
   readonly done: (slot: Slot, outcome: Outcome) => void;
-  /** What a task's result must be; undefined: anything. */
+  /** The rule for a task's result; undefined: it may be anything. */
   readonly values: ValueRule | undefined;
-  /** So much of a value came into being, which is to be stored. */
+  /** Called when a task has made a large value, with its size in characters of JSON. */
   readonly onLarge: (size: number) => void;
   readonly hookTimeoutMs: number;
 }

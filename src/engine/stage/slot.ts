@@ -5,13 +5,13 @@ import type { Due } from '../time/due-queue.ts';
 import type { Attempt, Lane, Outcome, Runner, StageItem, StagePlace } from './hinge.ts';
 
 /**
- * One slot of a stage: what the item in it is doing. A runtime gives it an item and takes that out again; in between only the stage's
- * {@link Runner} changes the rest, one attempt after the other.
+ * A slot of a stage, with the state of the item in it. A runtime puts the item in and takes it out; in between, only the stage's {@link Runner}
+ * changes the other fields, one attempt after the other.
  */
 export class Slot<Item extends StageItem = StageItem, Place extends StagePlace = StagePlace> {
   name: string;
   readonly stage: Place;
-  /** What runs its item: the stage's, as it was when the slot got the item. */
+  /** The runner of its item: that of the stage when the slot got the item. */
   runner: Runner<Item, this>;
   item: Item | null = null;
 
@@ -19,16 +19,16 @@ export class Slot<Item extends StageItem = StageItem, Place extends StagePlace =
   lane: Lane;
   /** The task that is executed. */
   task: TaskSpec | null = null;
-  /** What its handler was given. */
+  /** The context that the handler was given. */
   attempt: Attempt | null = null;
   startedAt = 0;
-  /** What the next task gets. */
+  /** The value for the next task. */
   value: unknown = undefined;
   timeout: Due | null = null;
   release: Release | null = null;
   /** Holds the shared limiter that the attempt runs under. */
   hold: ((seconds: number) => void) | null = null;
-  /** Set while it waits for a limit; aborting it gives the wait up. */
+  /** The wait for a limit, which aborting gives up; null otherwise. */
   limitWait: AbortController | null = null;
   /** True while it lets others have a turn before its next task. */
   isBetween = false;
@@ -37,7 +37,7 @@ export class Slot<Item extends StageItem = StageItem, Place extends StagePlace =
   cancelAfterCallback = false;
   /** The outcome that an awaited hook was told. */
   decided: Outcome | null = null;
-  /** Time in which a task ran, of all items. */
+  /** The time in which tasks ran in this slot, for all items. */
   busyMs = 0;
 
   // What looking at it shows.

@@ -3,19 +3,19 @@ import { passBoth } from '../limits/both-limits.ts';
 import type { Claim, Gate, Limit, Passed, Release, SharedWait } from '../limits/gate.ts';
 import type { StageLimits } from './hinge.ts';
 
-/** What a slot tells of its attempt, and where it keeps the place that the attempt has. */
+/** A slot, as far as gates are concerned: the task that runs, and the place that it holds. */
 interface Running {
   readonly task: TaskSpec | null;
   release: Release | null;
 }
 
-/** The gates of a stage's tasks, by their places; those of one name share one. */
+/** The gates of a stage's tasks, by the tasks' places. Tasks of one name share a gate. */
 export class StageGates {
   private readonly tasks: readonly TaskSpec[];
   private readonly gateFor: (task: string, limit: Limit) => Gate;
   private readonly gates: (Gate | undefined)[];
 
-  /** `before`: what ran the stage until now. Its gates go on, changed to the new limits by the first {@link StageGates.change}. */
+  /** `before`: the runner of the stage until now. Its gates stay in use; the first {@link StageGates.change} sets the new limits. */
   constructor(
     tasks: readonly TaskSpec[],
     gateFor: (task: string, limit: Limit) => Gate,
@@ -34,7 +34,7 @@ export class StageGates {
     return this.gates[index];
   }
 
-  /** Why workers would wait before a task, now. */
+  /** The reason why workers would wait before a task, now. */
   blockedBy(): 'task-limit' | 'rate-limit' | null {
     for (const gate of this.gates) {
       const blocked = gate?.blockedBy();
@@ -43,7 +43,7 @@ export class StageGates {
     return null;
   }
 
-  /** A place for the task at an index under all limits that it has. Rejects with the signal's reason when that aborts first. */
+  /** Waits for a place for the task at an index under all of its limits. Rejects with the signal's reason when that aborts first. */
   pass(index: number, claim: Claim, signal: AbortSignal, onWait: (wait: SharedWait | null) => void): Promise<Passed> {
     const own = this.gates[index];
     const { limiter: shared } = this.tasks[index] as TaskSpec;
@@ -51,7 +51,7 @@ export class StageGates {
     return (own as Gate).acquire(claim, signal);
   }
 
-  /** New limits for the tasks that have some or get some; those who wait are served by the new ones, those who run count. */
+  /** Sets the limits of the tasks that have some or get some. They hold for waiting slots, and running ones count. */
   change(limits: StageLimits, slots: readonly Running[]): void {
     const fresh = new Map<string, Gate>();
     for (const [i, task] of this.tasks.entries()) {
@@ -71,7 +71,7 @@ export class StageGates {
   }
 }
 
-/** What runs may hold a place under a shared limiter already. */
+/** Releases two places: a running task may already hold one under a shared limiter. */
 function both(held: Release | null, added: Release): Release {
   if (held === null) return added;
   return () => {

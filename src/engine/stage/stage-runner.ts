@@ -1,30 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ItemError } from '../../schemas/item.ts';
-import { AbortedError, describeThrown, TaskTimeoutError, ValueNotJsonError, ValueTooLargeError } from '../contract/errors.ts';
+import { AbortedError } from '../contract/errors.ts';
 import type { StageSpec, TaskSpec } from '../definition/stage-spec.ts';
 import type { Gate, Passed, SharedWait } from '../limits/gate.ts';
-import { CALL, type Logger, type LoopNotes } from '../ports.ts';
-import type { ValueFault } from '../values/json-fault.ts';
-import { shownText } from '../values/shown-text.ts';
-import { LARGE } from '../values/sizes.ts';
-import { type AttemptSink, TaskAttempt } from './attempt.ts';
-import { CANCELLED, Callbacks, type Fault, isEnd } from './callbacks.ts';
+import { CALL } from '../ports.ts';
+import { CANCELLED, type Fault, isEnd } from './callbacks.ts';
 import { copyValue } from './copy-value.ts';
 import type { Outcome, Runner, StageEnvironment, StageItem, StageLimits } from './hinge.ts';
-import { retryWaitMs } from './retry.ts';
 import type { Slot } from './slot.ts';
 import { StageGates } from './stage-gates.ts';
-import { isThenable } from './thenable.ts';
+import { TaskExecutor } from './task-executor.ts';
 
-/** RFC 6585: what a task's error carries as its `status` when a server asks for a pause. */
-const TOO_MANY_REQUESTS = 429;
-
-/** What a slot says that it does is a line. */
-const STATUS_MAX = 1024;
-
-/** A task that took less is none that anybody has to be let in after. */
+/** After a task that took less time, nobody else has to have a turn. */
 const BRIEF_MS = 0.5;
-/** Of a value, in characters of JSON: what is done with a larger one may take a turn by itself. */
+/** The size of a value, in characters of JSON, beyond which each task has a turn of its own. */
 const TURN_SIZE = 128 * 1024;
 
 const SKIP: Outcome = { kind: 'skip' };
@@ -36,40 +24,17 @@ const ABORTED: Outcome = { kind: 'aborted' };
  *
  * No attempt can hurt another: each reports through its slot's lane, which dies when the attempt is given up.
  */
-export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runner<I, S>, AttemptSink<I, S> {
-  readonly logger: Logger;
-  private readonly spec: StageSpec;
-  private readonly deps: StageEnvironment<I, S>;
+export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExecutor<I, S> implements Runner<I, S> {
   private readonly gates: StageGates;
-  private readonly callbacks: Callbacks<I, S>;
-  private readonly perStage: boolean;
-  private readonly maxAttempts: number;
-  private readonly timeoutsMs: (number | undefined)[];
-  private readonly notes: LoopNotes | null;
-  /** What the notes call this stage. */
-  private readonly place: number;
 
-  /** `before`: what ran the stage until now, and the stage's slots. Its gates go on, changed to the new limits. */
-  constructor(spec: StageSpec, deps: StageEnvironment<I, S>, before?: { runner: Runner<I, S>; workers: readonly S[] }) {
-    this.spec = spec;
-    this.deps = deps;
-    this.logger = deps.logger;
-    const definition = spec.definition;
-    this.perStage = definition.retry === 'per_stage';
-    this.maxAttempts = this.perStage ? definition.stageAttempts : definition.taskAttempts;
-    this.notes = deps.notes;
-    const names = spec.tasks.map(({ name }) => name);
-    this.place = deps.notes?.place(deps.pipelineId, definition.name, names) ?? 0;
-    this.callbacks = new Callbacks(spec, deps, this.place);
-    this.gates = new StageGates(spec.tasks, deps.gateFor, before?.runner);
-    this.gates.change(definition, before?.workers ?? []);
-    this.timeoutsMs = spec.tasks.map((task) => {
-      const seconds = definition.taskTimeoutSeconds ?? task.timeoutSeconds;
-      return seconds === undefined ? undefined : seconds * 1000;
-    });
+  /** `before`: the runner of the stage until now, whose gates stay in use with the new limits, and the slots of the stage. */
+  constructor(spec: StageSpec, environment: StageEnvironment<I, S>, before?: { runner: Runner<I, S>; workers: readonly S[] }) {
+    super(spec, environment);
+    this.gates = new StageGates(spec.tasks, environment.gateFor, before?.runner);
+    this.gates.change(spec.definition, before?.workers ?? []);
   }
 
-  /** The outcome, or undefined when it comes later through `deps.done`. */
+  /** Begins an item. Returns the outcome, or undefined when it comes later, through `done` of the environment. */
   run(slot: S, item: I): Outcome | undefined {
     const skipIf = this.spec.skipIf;
     if (skipIf === undefined || item.attempts > 0 || item.taskIndex > 0) return this.begin(slot, item);
@@ -81,7 +46,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     );
   }
 
-  /** Gives up the running attempt. `undefined`: its fate is decided already, and the outcome comes by itself. */
+  /** Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. */
   abandon(slot: S, kind: 'cancelled' | 'aborted'): Outcome | undefined {
     const item = slot.item as I;
     const { decided, cancelAfterCallback } = slot;
@@ -105,7 +70,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     return this.gates.of(task);
   }
 
-  /** After the last of the tasks that the item has behind it; at the first one, when none of them is left. */
+  /** The place after the last of the tasks that the item has passed; 0 when this stage has none of them. */
   placeOf(index: number, other: Runner<I, S>): number {
     if (other === this || !(other instanceof StageRunner)) return index;
     const done = other.spec.definition.tasks.slice(0, index);
@@ -120,44 +85,22 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     this.gates.change(limits, slots);
   }
 
-  // ---- the attempt, called by lanes and by the handlers ----
+  // ---- the ends of an execution, called by lanes ----
 
   onValue(slot: S, value: unknown): void {
     const outcome = this.succeeded(slot, value) ?? this.goOn(slot);
-    if (outcome !== undefined) this.deps.done(slot, outcome);
+    if (outcome !== undefined) this.environment.done(slot, outcome);
   }
 
   onError(slot: S, error: unknown): void {
     const outcome = this.failed(slot, error);
-    if (outcome !== undefined) this.deps.done(slot, outcome);
-  }
-
-  onLate(slot: S): undefined {
-    slot.stage.ignoringSignal--;
-  }
-
-  setStatus(attempt: TaskAttempt<I, S>, text: string, minIntervalSeconds: number): boolean {
-    const slot = attempt.holder;
-    const now = this.deps.time.tick();
-    if (now - slot.taskStatusAt < minIntervalSeconds * 1000) return false;
-    slot.taskStatusAt = now;
-    slot.taskStatus = shownText(String(text), STATUS_MAX, this.deps.maskSecrets);
-    this.deps.events.task('progress', slot, attempt.item, attempt.spec, attempt.attempt, {
-      taskStatus: slot.taskStatus,
-    });
-    return true;
-  }
-
-  progress(attempt: TaskAttempt<I, S>, fraction: number): void {
-    const { time, events } = this.deps;
-    time.tick();
-    events.task('progress', attempt.holder, attempt.item, attempt.spec, attempt.attempt, { fraction });
+    if (outcome !== undefined) this.environment.done(slot, outcome);
   }
 
   // ---- the way through the stage ----
 
   private begin(slot: S, item: I): Outcome | undefined {
-    const { time, events } = this.deps;
+    const { time, events } = this.environment;
     item.status = 'in_progress';
     item.updatedAt = time.now;
     events.status(item, 'in_progress', slot);
@@ -166,7 +109,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     return this.goOn(slot);
   }
 
-  /** Task after task, as long as they answer at once and the turn is not over. `since`: when the last one began, if that was in this turn. */
+  /** Executes task after task, as long as they answer at once and the turn is not over. `since`: when the last one began, if in this turn. */
   private goOn(slot: S, since?: number, isNewTurn = false): Outcome | undefined {
     const item = slot.item as I;
     let began = since;
@@ -193,16 +136,16 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     }
   }
 
-  /** A large value makes a task, or whatever brought it here, take long: each has a turn of its own. */
+  /** Whether others are to have a turn before the next task. A large value makes tasks take long: each has a turn of its own. */
   private isTurnOver(slot: S, item: I, since?: number): boolean {
     if (item.size > TURN_SIZE) return true;
-    const { time, turn } = this.deps;
+    const { time, turn } = this.environment;
     return item.taskIndex > 0 && time.now - slot.startedAt > BRIEF_MS && turn.isOver(since);
   }
 
-  /** Before a task: everybody else has a turn first. */
+  /** Lets everybody else have a turn before the next task. */
   private waitForTurn(slot: S): void {
-    const { time, turn, done } = this.deps;
+    const { time, turn, done } = this.environment;
     const { lane } = slot;
     slot.isBetween = true;
     turn.queue.add(() => {
@@ -231,10 +174,10 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
       slot.sharedWait = null;
       slot.release = passed?.release ?? null;
       slot.hold = passed?.hold ?? null;
-      this.deps.time.tick();
+      this.environment.time.tick();
       const outcome = this.execute(slot, item, spec);
       const settled = outcome === 'next' ? this.goOn(slot, slot.startedAt) : outcome;
-      if (settled !== undefined) this.deps.done(slot, settled);
+      if (settled !== undefined) this.environment.done(slot, settled);
     };
     const claim = { value: slot.value, metadata: item.metadata, priority: item.priority };
     const show = (wait: SharedWait | null): void => {
@@ -242,93 +185,12 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     };
     this.gates.pass(index, claim, controller.signal, show).then(
       (passed) => {
-        if (lane.alive && this.isTurnOver(slot, item)) this.deps.turn.queue.add(() => go(passed, task));
+        if (lane.alive && this.isTurnOver(slot, item)) this.environment.turn.queue.add(() => go(passed, task));
         else go(passed, task);
       },
       // What a limiter cannot tell of this item is the attempt's error.
       (error: unknown) => go(null, { ...task, call: () => Promise.reject(error) }),
     );
-  }
-
-  /** One attempt: 'next' when the task succeeded at once, undefined when it is still running. */
-  private execute(slot: S, item: I, task: TaskSpec): Outcome | 'next' | undefined {
-    const { time, events, dues } = this.deps;
-    const startedAt = time.fresh();
-    slot.startedAt = startedAt;
-    const attempt = task.takesContext ? new TaskAttempt(this, slot, item, task) : null;
-    slot.task = task;
-    slot.attempt = attempt;
-    events.task('start', slot, item, task, item.attempts);
-    const { value, lane } = slot;
-    time.isStale = true;
-    let result: unknown;
-    const { notes } = this;
-    try {
-      notes?.begin(slot, this.place + item.taskIndex);
-      // A copy for the last attempt too: an operator's retry and an aborted attempt start from the value as it was.
-      const given = typeof value === 'object' ? copyValue(value) : value;
-      result = attempt === null ? task.call(given) : task.call(given, attempt);
-      notes?.end();
-      if (isThenable(result)) {
-        const promise = result instanceof Promise ? result : Promise.resolve(result);
-        const timeoutMs = this.timeoutsMs[item.taskIndex];
-        if (timeoutMs !== undefined && lane.alive) {
-          slot.timeout = dues.add(startedAt + timeoutMs, () => this.onTimeout(slot, timeoutMs));
-        }
-        promise.then(lane.onValue, lane.onError);
-        return undefined;
-      }
-    } catch (error) {
-      notes?.end();
-      return lane.alive ? this.failed(slot, error) : this.onLate(slot);
-    }
-    // It may have cancelled its own item: then the slot is no longer ours.
-    return lane.alive ? (this.succeeded(slot, result) ?? 'next') : this.onLate(slot);
-  }
-
-  /** undefined: the item goes on with its next task. */
-  private succeeded(slot: S, value: unknown): Outcome | undefined {
-    const { time, events, values } = this.deps;
-    const item = slot.item as I;
-    if (values !== undefined) {
-      const fault = values.fault(value);
-      if (fault !== null) return this.failed(slot, errorOf(fault));
-      item.size = values.size;
-      if (item.size > LARGE) this.deps.onLarge(item.size);
-    }
-    const now = time.tick();
-    const task = slot.task as TaskSpec;
-    slot.busyMs += now - slot.startedAt;
-    events.task('complete', slot, item, task, item.attempts);
-    this.endAttempt(slot);
-    slot.value = value;
-    item.taskIndex++;
-    if (this.perStage) return undefined;
-    // The next task counts anew; after the last one the count stays to be seen until the item leaves the stage.
-    if (item.taskIndex < this.spec.tasks.length) item.attempts = 0;
-    // `per_task` goes on from here after a failure, so this is what a retry starts from.
-    item.value = value;
-    return undefined;
-  }
-
-  /** undefined: a hook is awaited. */
-  private failed(slot: S, thrown: unknown): Outcome | undefined {
-    const { time, events, random } = this.deps;
-    const item = slot.item as I;
-    const now = time.tick();
-    const task = slot.task as TaskSpec;
-    slot.busyMs += now - slot.startedAt;
-    const { type, message, permanent, retryAfterSeconds, status } = describeThrown(thrown, this.deps.maskSecrets);
-    const attempts = item.attempts;
-    const error: ItemError = { type, message, stage: item.stage.name, attempts };
-    const isLast = permanent || attempts >= this.maxAttempts;
-    events.task(isLast ? 'fail' : 'retry', slot, item, task, attempts, { error: { type, message } });
-    const waitMs = retryAfterSeconds === undefined ? retryWaitMs(this.spec.definition, attempts, random) : retryAfterSeconds * 1000;
-    // Whoever shares the limiter would be told the same.
-    if (retryAfterSeconds !== undefined || status === TOO_MANY_REQUESTS) slot.hold?.(waitMs / 1000);
-    this.endAttempt(slot);
-    if (isLast) return this.callbacks.finish(slot, item, { kind: 'fail', error }, thrown);
-    return { kind: 'retry', waitMs, taskIndex: this.perStage ? 0 : item.taskIndex, value: item.value, attempts, error };
   }
 
   private afterPredicate(slot: S, item: I, skip: boolean, fault: Fault): Outcome | undefined {
@@ -339,56 +201,4 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> implements Runn
     if (isCancelled) return CANCELLED;
     return skip ? this.callbacks.finish(slot, item, SKIP) : this.begin(slot, item);
   }
-
-  private onTimeout(slot: S, timeoutMs: number): void {
-    const error = new TaskTimeoutError(`took longer than ${timeoutMs / 1000} s`);
-    slot.timeout = null;
-    slot.attempt?.end(error);
-    slot.renewLane();
-    slot.stage.ignoringSignal++;
-    const outcome = this.failed(slot, error);
-    if (outcome !== undefined) this.deps.done(slot, outcome);
-  }
-
-  private giveUp(slot: S, reason: Error): void {
-    if (slot.task !== null) {
-      slot.busyMs += this.deps.time.tick() - slot.startedAt;
-      slot.stage.ignoringSignal++;
-    }
-    const limitWait = slot.limitWait;
-    slot.renewLane();
-    slot.attempt?.end(reason);
-    this.endAttempt(slot);
-    slot.limitWait = null;
-    slot.isBetween = false;
-    slot.waitingFor = null;
-    slot.waitingTask = null;
-    slot.sharedWait = null;
-    slot.inCallback = false;
-    slot.cancelAfterCallback = false;
-    slot.decided = null;
-    limitWait?.abort(reason);
-  }
-
-  private endAttempt(slot: S): void {
-    if (slot.timeout !== null) {
-      this.deps.dues.cancel(slot.timeout);
-      slot.timeout = null;
-    }
-    if (slot.release !== null) {
-      slot.release();
-      slot.release = null;
-      slot.hold = null;
-    }
-    slot.attempt?.end();
-    slot.attempt = null;
-    slot.task = null;
-    slot.taskStatus = null;
-    slot.taskStatusAt = Number.NEGATIVE_INFINITY;
-  }
-}
-
-function errorOf({ is, message }: ValueFault): Error {
-  const text = `the stage's result ${message}`;
-  return is === 'too-large' ? new ValueTooLargeError(text) : new ValueNotJsonError(text);
 }

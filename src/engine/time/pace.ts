@@ -2,11 +2,10 @@
 const COUNT_MIN = 16;
 
 /**
- * How often something happens of late: the occurrences since one of two marks that move along, in constant memory. So slow
- * things are measured over a long time and fast ones over a short one, and a change of speed shows after some
- * {@link COUNT_MIN} to twice as many of them.
+ * The recent rate of occurrences, counted since the older of two samples of the total, which move along; in constant memory. So slow things are
+ * measured over a long time and fast ones over a short one, and a change of speed shows after {@link COUNT_MIN} to twice as many occurrences.
  *
- * A mark stands right after all that happened at one instant, so that things which happen in bursts (ten workers, a second each)
+ * A sample is taken after everything that happened at one instant, so that things which happen in bursts (ten workers, a second each)
  * are measured in whole bursts.
  */
 export class Pace {

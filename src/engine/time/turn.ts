@@ -10,8 +10,8 @@ const SYNC_MS = 50;
 export class Turn {
   private readonly time: EngineClock;
   private readonly onNext: () => void;
-  /** Somebody has asked about this turn. */
-  isMarked = false;
+  /** True when somebody has asked whether this turn is over. */
+  wasAsked = false;
   private startedAt = 0;
   private syncedAt = Number.NEGATIVE_INFINITY;
   /** The queue for work that starts in a turn of its own. */
@@ -31,11 +31,11 @@ export class Turn {
   isOver(since?: number): boolean {
     const { clock } = this.time;
     const now = clock.monotonic();
-    if (!this.isMarked) {
-      this.isMarked = true;
+    if (!this.wasAsked) {
+      this.wasAsked = true;
       this.startedAt = since ?? now;
       clock.defer(() => {
-        this.isMarked = false;
+        this.wasAsked = false;
         this.onNext();
       });
     }

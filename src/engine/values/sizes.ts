@@ -18,8 +18,8 @@ export const PAGE_CHARACTERS = 8 * 1024 * 1024;
 /** Size of the events formed at once: a reader that stops reading holds no more than this and one event. */
 export const EVENTS_CHARACTERS = 256 * 1024;
 
-/** Results that nobody has read yet, and finished items that are remembered for readers: beyond this they are looked up again. */
-export const HELD_CHARACTERS = 8 * 1024 * 1024;
+/** The most characters of results that nobody has read yet, and of finished items cached for readers: beyond this they are looked up again. */
+export const BUFFER_CHARACTERS = 8 * 1024 * 1024;
 
 /** A run is answered with one document up to this; beyond it the answer says where its results are. */
 export const DOCUMENT_CHARACTERS = 32 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { EVERYTHING, ended, named, type Suite, until } from '../world.ts';
+import { EVERYTHING, ended, named, type Suite } from '../world.ts';
 
 /** One page after the other, by `next`. */
 async function turnPages<T extends { sequenceId: number }>(
@@ -33,12 +33,13 @@ async function mixture({ world }: Suite) {
   await writer.push(named('c3', 'x', 'h', 'q'));
   await writer.end();
   for (const id of ['c1', 'c2', 'c3']) {
-    await it.held(1);
+    await it.gate.arrived(id);
     it.gate.open(id);
   }
-  await it.held(1);
+  await it.gate.arrived('x');
   await p.cancelItem('x');
-  await until(p, async () => (await p.item('h')).status === 'in_progress');
+  // It is in progress before its attempt is counted.
+  await it.gate.arrived('h');
   await ended(p, 6);
   return p;
 }

@@ -107,8 +107,9 @@ export function runStreams({ test, world }: Suite): void {
         gate.open('a');
         expect(await pushed).toBe('accepted');
         await run.abort();
+        await gate.arrived('b');
         gate.open('b');
-        await held(1);
+        await gate.arrived('c');
         gate.open('c');
         expect(await p.waitForFeed('f', {})).toMatchObject({ feed: { completed: 3 } });
       }

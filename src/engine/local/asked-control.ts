@@ -1,0 +1,57 @@
+import type { Lifecycle } from '../control/lifecycle.ts';
+import type { Durable, StoredControl } from '../durable/durable.ts';
+import { type Recovered, recover } from '../durable/recovery.ts';
+import type { Core } from '../flow/core.ts';
+import type { LiveDefinition } from './live-definition.ts';
+import { storedControl } from './stored-facts.ts';
+
+/** The state that operators asked a pipeline for: noted while it runs, frozen as the process ends, taken up by the next one. */
+export class AskedControl {
+  private readonly core: Core;
+  private readonly lifecycle: Lifecycle;
+  private readonly definition: LiveDefinition;
+  /** The state asked for while the process starts or ends, when the pipeline's own state is not that. */
+  private frozen: StoredControl | null = null;
+
+  constructor(core: Core, lifecycle: Lifecycle, definition: LiveDefinition) {
+    this.core = core;
+    this.lifecycle = lifecycle;
+    this.definition = definition;
+  }
+
+  get now(): StoredControl {
+    const { core } = this;
+    return (
+      this.frozen ?? {
+        state: core.state,
+        pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
+        overrides: this.definition.overrides,
+      }
+    );
+  }
+
+  /** Remembers the present state: the process ends, and a pipeline that stops only for that goes on after the next start. */
+  freeze(): void {
+    this.frozen ??= this.now;
+  }
+
+  /** Restores the pipeline from its store. Nothing runs before {@link AskedControl.goOn}. */
+  recover(durable: Durable): Recovered {
+    const control = storedControl(durable.link);
+    this.definition.restore(control.overrides);
+    for (const stage of this.core.stages) stage.isPaused = control.pausedStages.includes(stage.name);
+    this.frozen = control;
+    const found = recover(durable);
+    durable.journal.recovered();
+    return found;
+  }
+
+  /** Puts the pipeline into the state from before the restart: running, paused, draining or stopped. Call it after {@link AskedControl.recover}. */
+  goOn(): void {
+    const control = this.frozen;
+    this.frozen = null;
+    if (control === null || control.state === 'created' || control.state === 'stopped') return;
+    this.lifecycle.start(control.state === 'paused' ? 'paused' : 'running');
+    if (control.state === 'draining') this.lifecycle.join().catch(() => undefined);
+  }
+}

@@ -1,0 +1,123 @@
+import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
+import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
+import { SluiceError } from '../contract/errors.ts';
+import type { Lifecycle } from '../control/lifecycle.ts';
+import type { Operations } from '../control/operations.ts';
+import { redefineStages, renamedStages } from '../control/redefinition.ts';
+import { wordsFor, workersClaimed } from '../control/worker-room.ts';
+import type { StageSpec } from '../definition/stage-spec.ts';
+import { settingsOf, Tuning } from '../definition/tuning.ts';
+import type { Core, CoreOptions } from '../flow/core.ts';
+import type { Stage } from '../model/model.ts';
+
+/** The definition of a pipeline while it runs: another one can replace it, and operators tune its stages. */
+export class LiveDefinition {
+  /** The definition as it was given last, stored or not. */
+  current: PipelineDefinition;
+  /** The definition that the pipeline's file had last; null when it is not from a file. */
+  source: PipelineDefinition | null = null;
+  /** True when the stored definition can no longer be used: the pipeline must get another one before it goes on. */
+  isPlaceholder = false;
+  private readonly core: Core;
+  private readonly lifecycle: Lifecycle;
+  private readonly operations: Operations;
+  private readonly tuning: Tuning;
+  private readonly onRemoved: (stage: Stage) => void;
+
+  /** `onRemoved`: called for each stage that a new definition does not have. */
+  constructor(definition: PipelineDefinition, core: Core, lifecycle: Lifecycle, operations: Operations, onRemoved: (stage: Stage) => void) {
+    this.current = definition;
+    this.core = core;
+    this.lifecycle = lifecycle;
+    this.operations = operations;
+    this.tuning = new Tuning(core.options.maxWorkersPerStage ?? Number.POSITIVE_INFINITY);
+    this.onRemoved = onRemoved;
+  }
+
+  /** The tuning of each stage that has some. */
+  get overrides(): Record<string, StageTuning> {
+    return this.tuning.view();
+  }
+
+  /** Takes up the tuning from before a restart. */
+  restore(overrides: Readonly<Record<string, StageTuning>>): void {
+    this.tuning.restore(overrides);
+    // A placeholder has no tasks, and gets another definition before it needs more than one worker.
+    if (this.isPlaceholder) return;
+    for (const stage of this.core.stages) this.operations.apply(stage, this.tuning.effective(this.defined(stage.name)));
+  }
+
+  tune(name: string, tuning: StageTuning): StageTuned {
+    const stage = this.operations.stage(name);
+    const defined = this.defined(name);
+    const { others, most } = this.core.options.workerRoom?.() ?? { others: 0, most: Number.POSITIVE_INFINITY };
+    const before = workersClaimed(defined, stage.spec.definition, stage);
+    const rest = others + this.workersClaimed() - before;
+    const roomFault = (workers: number): string | null =>
+      workers <= before || workers + rest <= most ? null : wordsFor(workers, rest, most, 'stages and pipelines');
+    this.operations.settle(stage, this.tuning.change(defined, tuning, roomFault));
+    this.core.keeper.touchFact('control');
+    return this.tuned(name);
+  }
+
+  untune(name: string): StageTuned {
+    const stage = this.operations.stage(name);
+    this.tuning.drop(name);
+    this.operations.settle(stage, this.defined(name));
+    this.core.keeper.touchFact('control');
+    return this.tuned(name);
+  }
+
+  /**
+   * Replaces the definition; see redefinition.ts for what becomes of the items. Tuning stays with the stages that stay. `specOf` turns a
+   * stage's definition into functions; it throws before anything is changed.
+   */
+  redefine(
+    definition: PipelineDefinition,
+    bounds: Pick<CoreOptions, 'collectResults' | 'retention' | 'backlogCapacity'>,
+    specOf: (stage: StageDefinition) => StageSpec,
+  ): { changes: StageChange[]; moved: MovedItems[] } {
+    const { core } = this;
+    if (this.lifecycle.isShuttingDown) throw new SluiceError('invalid-state', 'the pipeline is being shut down');
+    const nameBefore = renamedStages(core, definition.stages);
+    const specs = definition.stages.map((stage) => specOf(this.tuning.effective(stage, nameBefore.get(stage.name))));
+    this.current = definition;
+    this.isPlaceholder = false;
+    Object.assign(core.options, bounds);
+    core.index.retain(bounds.retention);
+    const before = core.stages;
+    const outcome = redefineStages(core, specs);
+    for (const stage of before) if (stage.isRemoved) this.onRemoved(stage);
+    this.tuning.follow(definition.stages, nameBefore);
+    core.admission.resize(bounds.backlogCapacity);
+    for (const fact of ['definition', 'stages', 'control'] as const) core.keeper.touchFact(fact);
+    return outcome;
+  }
+
+  /** The number of workers that count towards the host's maximum; with another definition, if one is given. */
+  workersClaimed(definition = this.current): number {
+    const { core, tuning } = this;
+    if (this.isPlaceholder && definition === this.current) return core.inProgress;
+    const nameBefore = definition === this.current ? new Map<string, string>() : renamedStages(core, definition.stages);
+    const stays = new Set<Stage>();
+    let claimed = 0;
+    for (const defined of definition.stages) {
+      const name = nameBefore.get(defined.name) ?? defined.name;
+      const stage = core.stages.find((candidate) => candidate.name === name);
+      if (stage !== undefined) stays.add(stage);
+      claimed += workersClaimed(defined, tuning.effective(defined, name), stage);
+    }
+    // A worker of a removed stage stays until its item has ended.
+    for (const stage of core.allStages) if (!stays.has(stage)) claimed += stage.inProgress;
+    return claimed;
+  }
+
+  private defined(stage: string): StageDefinition {
+    return this.current.stages.find(({ name }) => name === stage) as StageDefinition;
+  }
+
+  private tuned(stage: string): StageTuned {
+    const { spec } = this.operations.stage(stage);
+    return { stage, effective: settingsOf(spec.definition), defined: settingsOf(this.defined(stage)) };
+  }
+}

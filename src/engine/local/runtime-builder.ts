@@ -1,0 +1,85 @@
+import type { PipelineDefinition } from '../../schemas/definition.ts';
+import { SluiceError } from '../contract/errors.ts';
+import { checkStoredDefinition } from '../definition/definition.ts';
+import { placeholderStage, resolveStage, type SpecEnvironment } from '../definition/stage-spec.ts';
+import type { StoreLink } from '../durable/durable.ts';
+import type { HostStore } from '../durable/host-store.ts';
+import type { CoreOptions } from '../flow/core.ts';
+import type { Limiters } from '../limits/limiters.ts';
+import { createValueRule, type ValueRule } from '../values/json-fault.ts';
+import type { LocalHostOptions } from './host-options.ts';
+import type { HostRoom } from './host-room.ts';
+import { LocalRuntime } from './local-runtime.ts';
+
+const MAX_VALUE_BYTES = 16 * 1024 * 1024;
+
+/** Makes the runtimes of a host: a definition, with the host's options, tasks, limiters and store. */
+export class RuntimeBuilder {
+  private readonly options: LocalHostOptions;
+  private readonly limiters: Limiters;
+  private readonly room: HostRoom;
+  private readonly stored: HostStore | null;
+  private readonly values: ValueRule;
+
+  constructor(options: LocalHostOptions, limiters: Limiters, room: HostRoom, stored: HostStore | null) {
+    this.options = options;
+    this.limiters = limiters;
+    this.room = room;
+    this.stored = stored;
+    this.values = createValueRule(options.maxValueBytes ?? MAX_VALUE_BYTES);
+  }
+
+  /** The tasks and ports from which stages are made. */
+  get specs(): SpecEnvironment {
+    const { registry, ports } = this.options;
+    return { registry, ports, limiters: this.limiters };
+  }
+
+  /** The bounds that a definition sets, or else the host. */
+  boundsOf({ collectResults, retention, backlogCapacity }: PipelineDefinition) {
+    const { options } = this;
+    return {
+      collectResults,
+      retention: {
+        maxItems: retention?.maxItems ?? options.retentionMaxItems,
+        maxAgeSeconds: retention?.maxAgeSeconds ?? options.retentionMaxAgeSeconds,
+      },
+      backlogCapacity: backlogCapacity ?? options.backlogCapacity,
+    };
+  }
+
+  /** A pipeline of the store. Throws when its definition can no longer be used, unless it `isReplaced` by another one before it runs. */
+  rebuild(definition: PipelineDefinition, link: StoreLink, isReplaced: boolean): LocalRuntime {
+    try {
+      // One that was accepted by an earlier version goes on, whatever it takes.
+      checkStoredDefinition(definition, this.specs, this.options);
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      const { code, message, errors = [] } = error;
+      if (!isReplaced) throw new SluiceError(code, message, { errors, details: { pipelineId: definition.id } });
+      const pipeline = this.build(definition, link, true);
+      pipeline.defined.isPlaceholder = true;
+      return pipeline;
+    }
+    return this.build(definition, link);
+  }
+
+  build(definition: PipelineDefinition, link?: StoreLink, isReplaced = false): LocalRuntime {
+    const { options } = this;
+    const core: CoreOptions = {
+      id: definition.id,
+      specs: definition.stages.map((stage) => (isReplaced ? placeholderStage(stage) : resolveStage(stage, this.specs))),
+      ...this.boundsOf(definition),
+      maxWorkersPerStage: options.maxWorkersPerStage,
+      workerRoom: () => ({ others: this.room.beside(definition.id), most: this.room.most }),
+      eventsKept: options.eventsKept,
+      hookTimeoutSeconds: options.hookTimeoutSeconds,
+      values: this.values,
+      pageCharacters: options.pageCharacters,
+      documentCharacters: options.documentCharacters,
+      ports: options.ports,
+    };
+    if (link !== undefined && this.stored !== null) core.marks = this.stored.marksOf(link.pipeline);
+    return new LocalRuntime(definition, core, link);
+  }
+}

@@ -1,0 +1,96 @@
+import type { ItemError, ItemStatus, ItemSummary, Metadata, PipelineResult, WaitingFor } from '../../schemas/item.ts';
+import { SluiceError } from '../contract/errors.ts';
+import type { Durable } from '../durable/durable.ts';
+import type { Stored } from '../durable/journal.ts';
+import { generatedId, NO_METADATA } from '../model/model.ts';
+import { STATUS_CODES, type StoredItem } from '../store.ts';
+
+const STATUSES = Object.keys(STATUS_CODES) as ItemStatus[];
+
+/** A pipeline as of its last flush. Throws `pipeline-not-found` while nothing of it is stored. */
+export function storedOf({ journal, core }: Durable): Stored {
+  if (journal.stored === null) throw new SluiceError('pipeline-not-found', `no pipeline "${core.id}"`);
+  return journal.stored;
+}
+
+/** Makes views of the rows of a pipeline's store, with the names that stages and feeds have there. */
+export class StoredRows {
+  private readonly durable: Durable;
+
+  constructor(durable: Durable) {
+    this.durable = durable;
+  }
+
+  idOf({ id, seq }: StoredItem): string {
+    return id ?? generatedId(this.durable.items.prefix, seq);
+  }
+
+  private feedIdOf({ feed }: StoredItem): string {
+    return this.durable.shelf.feed(feed)?.id ?? `feed ${feed}`;
+  }
+
+  result(row: StoredItem): PipelineResult {
+    const error = errorOf(row);
+    return {
+      id: this.idOf(row),
+      value: error === null ? valueIn(row) : null,
+      sequenceId: row.seq,
+      metadata: metadataOf(row),
+      error,
+      feedId: this.feedIdOf(row),
+    };
+  }
+
+  summary(row: StoredItem): ItemSummary {
+    return {
+      id: this.idOf(row),
+      sequenceId: row.seq,
+      feedId: this.feedIdOf(row),
+      status: STATUSES[row.status] as ItemStatus,
+      stage: this.stageName(row.stage),
+      worker: null,
+      priority: row.priority,
+      attempts: row.attempts,
+      updatedAt: instantOf(row.updated),
+      error: errorOf(row),
+    };
+  }
+
+  waitsFor({ due, stage: no }: StoredItem, { status, stage }: ItemSummary): WaitingFor | null {
+    if (status === 'retrying' && due !== null) return { reason: 'retry', until: instantOf(due) };
+    if (status !== 'queued') return null;
+    return { reason: this.durable.stageOf(no).isOpen ? 'workers' : 'paused', stage };
+  }
+
+  /** The name of a stage in the store: a new name may not be stored yet. */
+  private stageName(no: number): string {
+    const { counters, loads } = storedOf(this.durable).figures;
+    const at = counters.stages.findIndex(([candidate]) => candidate === no);
+    return at < 0 ? this.durable.stageOf(no).name : (loads[at] as (typeof loads)[number]).name;
+  }
+
+  stageNumbers(name: string): number[] {
+    const { counters, loads } = storedOf(this.durable).figures;
+    const there = counters.stages.filter((_, i) => loads[i]?.name === name).map(([no]) => no);
+    const former = [...this.durable.formerStages].filter((stage) => stage.name === name).map((stage) => stage.no);
+    return [...there, ...former];
+  }
+}
+
+/** The newest value in a row. An empty text stands for undefined. */
+export function valueIn({ value, fed }: StoredItem): unknown {
+  const text = value ?? fed;
+  return text === null || text === '' ? undefined : JSON.parse(text);
+}
+
+export function metadataOf({ metadata }: StoredItem): Metadata {
+  return metadata === null ? NO_METADATA : JSON.parse(metadata);
+}
+
+export function errorOf({ error }: StoredItem): ItemError | null {
+  return error === null ? null : (JSON.parse(error) as ItemError);
+}
+
+export function instantOf(wall: number): string {
+  return new Date(wall).toISOString();
+}
