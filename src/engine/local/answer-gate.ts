@@ -4,6 +4,7 @@ import type { FeedWriter, Replayable, RunStream } from '../contract/requests.ts'
 import type { OpenedRun } from '../feeds/run-stream.ts';
 import type { Core } from '../flow/core.ts';
 import type { Keeper } from '../model/keeper.ts';
+import { turnQueue } from '../time/turn.ts';
 import { waitWithin } from '../time/waited.ts';
 import type { Reads } from './reads.ts';
 import type { StoredReads } from './stored-reads.ts';
@@ -45,7 +46,7 @@ export class AnswerGate {
     if (keeper.trouble !== null && keeper.isBehind) return ask(this.stored);
     const outcome = attempt(() => ask(this.live));
     const settled = keeper.settledSoon();
-    return settled === undefined || (await settled) ? given(outcome) : ask(this.stored);
+    return settled === undefined || (await settled) ? given(outcome) : this.inTurn(ask);
   }
 
   /** `accepted`: how many items were, whether they could be stored or not. */
@@ -168,6 +169,19 @@ export class AnswerGate {
       end: (body) => ending(() => writer.end(body)),
       abort: () => ending(() => writer.abort()),
     };
+  }
+
+  /** Of what is stored, for one of the many who were told in the same moment that a write is slow: together they would hold the event loop. */
+  private inTurn<T>(ask: (reads: Reads) => T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    turnQueue(this.core.time.clock).add(() => {
+      try {
+        resolve(ask(this.stored));
+      } catch (error) {
+        reject(error);
+      }
+    });
+    return promise;
   }
 
   /** Asked only when something lags behind, so that there is a store. */

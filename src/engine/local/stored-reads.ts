@@ -268,7 +268,8 @@ export class StoredReads implements Reads {
   }
 
   private feedIdOf({ feed }: StoredItem): string {
-    return this.durable.shelf.feed(feed)?.id ?? `feed ${feed}`;
+    const { core, shelf } = this.durable;
+    return core.feeds.byOrdinal(feed)?.id ?? shelf.feed(feed)?.id ?? `feed ${feed}`;
   }
 
   private resultOf(row: StoredItem): PipelineResult {
