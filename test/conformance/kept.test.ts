@@ -2,8 +2,9 @@
  * Every method of the contract, while the store fails or hangs: what is looked at is what a restart finds, what would be promised is refused.
  * A method that is added to the contract has to be added here, or the types of this file are wrong.
  */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { PipelineHost, PipelineRuntime, RunStep } from '../../src/engine/index.ts';
+import { StoredReads } from '../../src/engine/local/stored-reads.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
 import type { FeedView } from '../../src/schemas/feed.ts';
 import { createGate } from '../engine/harness.ts';
@@ -308,6 +309,29 @@ describe('what is told while the store', () => {
     expect(told).toEqual(['in_progress']);
     disk.hangs = false;
     expect(await clock.finish(p.item('running'))).toMatchObject({ status: 'completed' });
+  });
+
+  it('takes a second is told to many without holding the event loop', async () => {
+    const { gate, clock, disk, p } = await troubledWorld();
+    disk.hangs = true;
+    gate.open('running');
+    await clock.settle();
+    const { items } = StoredReads.prototype;
+    let asked = 0;
+    let inFirstTurn = 0;
+    const spy = vi.spyOn(StoredReads.prototype, 'items').mockImplementation(function (this: StoredReads, query) {
+      if (asked++ === 0) clock.defer(() => (inFirstTurn = asked));
+      clock.block(3);
+      return items.call(this, query);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const looking = Promise.all(Array.from({ length: 10 }, () => p.items(EVERYTHING)));
+    await clock.advance(1000);
+    for (const { rows } of await looking) expect(rows).toContainEqual(expect.objectContaining({ id: 'running', status: 'in_progress' }));
+    expect(asked).toBe(10);
+    // A turn has 5 ms for them.
+    expect(inFirstTurn).toBe(2);
+    disk.hangs = false;
   });
 
   it('is idle makes no flush, however often it is looked at', async () => {

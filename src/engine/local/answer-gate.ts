@@ -4,6 +4,7 @@ import type { FeedWriter, Replayable, RunStream } from '../contract/requests.ts'
 import type { OpenedRun } from '../feeds/run-stream.ts';
 import type { Core } from '../flow/core.ts';
 import type { Keeper } from '../model/keeper.ts';
+import { turnQueue } from '../time/turn.ts';
 import { waitWithin } from '../time/waited.ts';
 import type { Reads } from './reads.ts';
 import type { StoredReads } from './stored-reads.ts';
@@ -45,7 +46,7 @@ export class AnswerGate {
     if (keeper.trouble !== null && keeper.isBehind) return ask(this.stored);
     const outcome = attempt(() => ask(this.live));
     const settled = keeper.settledSoon();
-    return settled === undefined || (await settled) ? given(outcome) : ask(this.stored);
+    return settled === undefined || (await settled) ? given(outcome) : this.inTurn(ask);
   }
 
   /** Carries out a request, and answers when it is stored. `accepted`: the number of items that an answer accepts, stored or not. */
@@ -171,6 +172,19 @@ export class AnswerGate {
       end: (body) => ending(() => writer.end(body)),
       abort: () => ending(() => writer.abort()),
     };
+  }
+
+  /** Answers from the store in a turn of its own: many callers learn in the same moment that a write is slow, and together would hold the event loop. */
+  private inTurn<T>(ask: (reads: Reads) => T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    turnQueue(this.core.time.clock).add(() => {
+      try {
+        resolve(ask(this.stored));
+      } catch (error) {
+        reject(error);
+      }
+    });
+    return promise;
   }
 
   /** The pipeline as of its last flush. Used only when something is not stored yet, so there is a store. */

@@ -26,7 +26,8 @@ export class StoredRows {
   }
 
   private feedIdOf({ feed }: StoredItem): string {
-    return this.durable.shelf.feed(feed)?.id ?? `feed ${feed}`;
+    const { core, shelf } = this.durable;
+    return core.feeds.byOrdinal(feed)?.id ?? shelf.feed(feed)?.id ?? `feed ${feed}`;
   }
 
   result(row: StoredItem): PipelineResult {
