@@ -25,14 +25,27 @@ import type { Stage } from '../model/model.ts';
 export class Lifecycle {
   private readonly core: Core;
   private drained: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  private whenFree: (() => void) | null = null;
   /** Set by shutdown.ts while it works. */
   isShuttingDown = false;
 
   constructor(core: Core) {
     this.core = core;
-    core.onEnd = () => {
-      if (core.state === 'draining') this.checkDrained();
-    };
+  }
+
+  /** Called after each end of an item. */
+  onEnd(): void {
+    if (this.core.state === 'draining') this.checkDrained();
+  }
+
+  /** Called each time a worker becomes free. */
+  onFree(): void {
+    this.whenFree?.();
+  }
+
+  /** Has a shutdown told each time a worker becomes free; null: no longer. */
+  watchWorkers(whenFree: (() => void) | null): void {
+    this.whenFree = whenFree;
   }
 
   start(as: 'running' | 'paused' = 'running'): void {
@@ -103,7 +116,7 @@ export class Lifecycle {
   /** Nothing runs any more: timers stop, and whoever still waits, for the end or for results, is told that it was cut short. */
   settleStopped(): void {
     const { core } = this;
-    core.onIdle = null;
+    this.whenFree = null;
     core.scheduler.retries.stopTimers();
     if (core.state !== 'stopped') this.set('stopped', 'stopped');
     const cutShort = new PipelineError('shutting-down', 'the pipeline was shut down before every item had ended', {

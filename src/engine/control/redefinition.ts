@@ -18,9 +18,14 @@ import { rerouted } from './route.ts';
  * - A stage that is added is met by who comes past its place. When stages change their order, an item goes through those it
  *   still had before it, in the new order, and through none twice.
  *
- * All of it happens in one turn of the event loop; nothing can be seen of a state in between.
+ * All of it happens in one turn of the event loop; nothing can be seen of a state in between. `hadRoutes`: the `hasRoutes` of the definition
+ * before, whether any item's way differs from the order of the stages.
  */
-export function redefineStages(core: Core, specs: readonly StageSpec[]): { changes: StageChange[]; moved: MovedItems[] } {
+export function redefineStages(
+  core: Core,
+  specs: readonly StageSpec[],
+  hadRoutes: boolean,
+): { changes: StageChange[]; moved: MovedItems[]; hasRoutes: boolean } {
   const { scheduler, time, events } = core;
   time.tick();
   const before = core.stages;
@@ -42,7 +47,7 @@ export function redefineStages(core: Core, specs: readonly StageSpec[]): { chang
   core.rearrange(after, removed);
 
   const isKept = new Set(before.filter((stage) => !stage.isRemoved));
-  core.hasRoutes = rerouted(core, { before, after, isKept, oldNext });
+  const hasRoutes = rerouted(core, { before, after, isKept, oldNext }, hadRoutes);
   events.pipeline('redefined', core.state, null);
 
   // All before any of them: one that leaves may let others in, to where they don't go any more.
@@ -64,7 +69,7 @@ export function redefineStages(core: Core, specs: readonly StageSpec[]): { chang
     scheduler.fill(stage);
   }
   core.admission.onRoom();
-  return { changes, moved };
+  return { changes, moved, hasRoutes };
 }
 
 /** The stages that go on, by the place of their new definition: those of the same name, and those that were renamed. */

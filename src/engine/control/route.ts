@@ -17,14 +17,14 @@ const END: Route = { stage: null, rest: null };
  * Links the stages in their new order, those that are gone to the next one that remains, and gives the items a way of their own
  * that would else meet a stage twice or miss one that they still had before them. Returns whether there are such items.
  */
-export function rerouted(core: Core, change: Rearrangement): boolean {
+export function rerouted(core: Core, change: Rearrangement, hadRoutes: boolean): boolean {
   const { after } = change;
   const place = new Map(after.map((stage, i) => [stage, i]));
   for (const [i, stage] of after.entries()) stage.next = after[i + 1] ?? null;
   const gone = core.leaving;
   for (const stage of gone) stage.next = newWay(change, place, stage, oldWay(change, stage, null))[0] ?? null;
 
-  if (!core.hasRoutes && keepsOrder(change)) return false;
+  if (!hadRoutes && keepsOrder(change)) return false;
   const known = new Map<Stage, Map<Route | null, Route | null>>();
   let hasRoutes = false;
   // Those that get a way of their own have to be in memory.

@@ -123,10 +123,10 @@ export class Shutdown {
           else if (worker.limitWait !== null || worker.isAssigned) this.abort(worker);
         }
         if (core.inProgress > 0) return;
-        core.onIdle = null;
+        lifecycle.watchWorkers(null);
         resolve();
       };
-      core.onIdle = () => queueMicrotask(check);
+      lifecycle.watchWorkers(() => queueMicrotask(check));
       check();
     });
   }

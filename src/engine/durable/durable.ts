@@ -125,9 +125,7 @@ export class Durable {
       emptyFeeds: () => this.emptyFeeds(),
       onFull: (isFull) => core.suspend('full', isFull),
     });
-    core.index = this.items;
-    core.onStage = (stage) => this.prepare(stage);
-    for (const stage of core.stages) this.prepare(stage);
+    core.storeIn(this.items, (stage) => this.prepare(stage));
     this.unwatch = link.flusher.watch(() => this.onTrouble());
     this.onTrouble();
   }
@@ -137,9 +135,7 @@ export class Durable {
     const { core, journal, link } = this;
     journal.begin(link.facts === null);
     link.flusher.add(journal);
-    core.keeper = journal;
-    core.events.journal = journal;
-    core.feeds.journal = journal;
+    core.keepWith(journal);
   }
 
   /** The item of a row, as a new object. */

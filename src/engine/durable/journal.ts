@@ -1,4 +1,4 @@
-import type { EventJournal, EventLog } from '../events/event-log.ts';
+import type { EventLog } from '../events/event-log.ts';
 import type { Feed } from '../model/feed.ts';
 import type { FactName, Keeper, Waiting } from '../model/keeper.ts';
 import { type Item, NOT_STORED, StoredState } from '../model/model.ts';
@@ -63,7 +63,7 @@ const WINDOW_MIN = 2;
  * The changes of a pipeline that are not stored yet. An item that changes ten times between two flushes is written once, in its newest state.
  * Everything is captured in one turn, so that stored items, counters and events agree.
  */
-export class Journal implements Changing, EventJournal, Keeper {
+export class Journal implements Changing, Keeper {
   private readonly deps: JournalDeps;
   private readonly writes = new ItemWrites();
   private dirty: Item[] = [];

@@ -9,6 +9,7 @@
 import type { ItemStatus, Metadata, StatusEvent, TaskEventType } from '../../schemas/item.ts';
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
+import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Item, Worker } from '../model/model.ts';
 import type { TaskEventExtra } from '../stage/hinge.ts';
 import type { StoredEvents } from '../store.ts';
@@ -19,16 +20,6 @@ import { EventNames, type EventTexts } from './event-names.ts';
 import { type EventItems, EventReader } from './event-reader.ts';
 import { EventRing } from './event-ring.ts';
 
-/** The store's view of new events: told of each, and of the items whose state has changed. */
-export interface EventJournal {
-  /** True when it knows already that something is new. */
-  readonly isStirred: boolean;
-  /** Called when an event was added. */
-  stir(): void;
-  /** Called when the state of an item has changed. */
-  touch(item: Item): void;
-}
-
 /**
  * The sequence of a pipeline's events. They are kept as numbers (`EventRing`); the names that these stand for are in small tables, with one entry
  * for each worker, stage and task (`EventNames`); objects are made only for readers (`EventReader`). Each status event refers to the previous one
@@ -38,8 +29,10 @@ export interface EventJournal {
  */
 export class EventLog implements EventSource {
   readonly epoch: string;
-  /** Told of every event before readers are. With a journal, readers see events only up to {@link EventLog.show}. */
-  journal: EventJournal | null = null;
+  /** Told of every event before readers are. */
+  private keeper: Keeper = KEEPS_NOTHING;
+  /** True when readers see events only up to {@link EventLog.show}. */
+  private awaitsStore = false;
   /** The seq up to which readers are shown events, where a store has to have them first. */
   private shown = 0;
   private readonly time: EngineClock;
@@ -58,13 +51,19 @@ export class EventLog implements EventSource {
     this.reader = new EventReader(pipelineId, this.ring, this.table, items);
   }
 
+  /** Tells a keeper of every event from now on. It shows events to readers, by {@link EventLog.show}, when they are stored. */
+  keepWith(keeper: Keeper): void {
+    this.keeper = keeper;
+    this.awaitsStore = true;
+  }
+
   /** The seq of the newest event, even if readers are not shown it yet. */
   get last(): number {
     return this.ring.last;
   }
 
   get newest(): number {
-    return this.journal === null ? this.ring.last : this.shown;
+    return this.awaitsStore ? this.shown : this.ring.last;
   }
 
   get oldest(): number {
@@ -80,7 +79,7 @@ export class EventLog implements EventSource {
     const source = worker === null ? this.table.ofStage(item.stage) : this.table.ofWorker(worker);
     const kind = final ? STATUS_CODE[status] | FINAL : STATUS_CODE[status];
     item.lastEvent = this.append(kind, source, item.lastEvent, item.sequenceId, 0, extra);
-    if (this.journal !== null) this.journal.touch(item);
+    this.keeper.touch(item);
   }
 
   task(type: TaskEventType, worker: Worker, item: Item, task: TaskSpec, attempt: number, extra?: TaskEventExtra): void {
@@ -170,9 +169,8 @@ export class EventLog implements EventSource {
   private append(kind: number, source: number, number: number, sequenceId: number, task: number, extra: unknown): number {
     const { time } = this;
     const seq = this.ring.append(kind, source, time.wall(time.now), number, sequenceId, task, extra);
-    if (this.journal !== null) {
-      if (!this.journal.isStirred) this.journal.stir();
-    } else if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
+    if (!this.keeper.isStirred) this.keeper.stir();
+    if (this.isWatched && !this.wakeScheduled && !this.awaitsStore) this.scheduleWake();
     return seq;
   }
 

@@ -60,6 +60,14 @@ export interface Follower {
   cutShort(error: PipelineError): void;
 }
 
+/** The parts of a runtime that a core calls. */
+export interface CoreHooks {
+  /** Called after each end of an item. */
+  readonly onEnd: () => void;
+  /** Called each time a worker becomes free. */
+  readonly onFree: () => void;
+}
+
 /** The parts of one pipeline, wired together; its state, and the steps at the end of an item. */
 export class Core {
   readonly id: string;
@@ -67,22 +75,18 @@ export class Core {
   readonly time: EngineClock;
   readonly dues: DueQueue;
   readonly events: EventLog;
-  /** Replaced by durable.ts only. */
-  index: Items;
-  /** Told of every change. Replaced by durable.ts only. */
-  keeper: Keeper = KEEPS_NOTHING;
+  private items: Items;
+  private keeping: Keeper = KEEPS_NOTHING;
   /** Prepares a new stage for the store. */
-  onStage: ((stage: Stage) => void) | null = null;
+  private prepare: ((stage: Stage) => void) | null = null;
   private readonly suspensions = new Set<string>();
   /** The highest number that a stage was given. */
-  lastStage: number;
+  private lastStage: number;
   readonly scheduler: Scheduler;
   readonly admission: Admission;
   readonly ledger: Ledger;
   private defined: readonly Stage[];
   private removed: readonly Stage[] = [];
-  /** Whether any item's way differs from the order of the stages. */
-  hasRoutes = false;
 
   private stateNow: PipelineState = 'created';
 
@@ -91,17 +95,14 @@ export class Core {
 
   readonly followers = new Set<Follower>();
 
-  /** Called after each end of an item. */
-  onEnd: (() => void) | null = null;
-  /** Called each time a worker becomes free, while somebody waits for that. */
-  onIdle: (() => void) | null = null;
-
+  private readonly hooks: CoreHooks;
   private readonly environment: StageEnvironment<Item, Worker>;
 
-  constructor(options: CoreOptions) {
+  constructor(options: CoreOptions, hooks: CoreHooks) {
     const { clock, random, uniqueId, logger, secrets } = options.ports;
     this.id = options.id;
     this.options = options;
+    this.hooks = hooks;
     this.time = new EngineClock(clock);
     this.dues = new DueQueue(clock);
     this.ledger = new Ledger(this.time);
@@ -110,7 +111,7 @@ export class Core {
       face: (sequenceId) => this.index.peekSequence(sequenceId) as Item,
     });
     const idPrefix = options.identity?.idPrefix ?? uniqueId();
-    const index = new ItemIndex(
+    this.items = new ItemIndex(
       options.retention,
       this.time,
       idPrefix,
@@ -118,7 +119,6 @@ export class Core {
       () => this.events.oldest,
       (sequenceId) => this.ledger.forget(sequenceId),
     );
-    this.index = index;
     this.scheduler = new Scheduler({
       time: this.time,
       dues: this.dues,
@@ -127,7 +127,7 @@ export class Core {
       marks: options.marks ?? null,
       onFinal: (item, status) => this.onFinal(item, status),
       onRoom: () => this.admission.onRoom(),
-      onFree: () => this.onIdle?.(),
+      onFree: hooks.onFree,
     });
     this.environment = {
       time: this.time,
@@ -168,6 +168,29 @@ export class Core {
       onFed: (feed) => this.keeper.touchFeed(feed),
       ledger: this.ledger,
     });
+  }
+
+  get index(): Items {
+    return this.items;
+  }
+
+  /** Told of every change; it keeps nothing until {@link Core.keepWith}. */
+  get keeper(): Keeper {
+    return this.keeping;
+  }
+
+  /** Ties the pipeline to a store, which has its items from now on, and prepares its stages, present and future ones. */
+  storeIn(items: Items, prepare: (stage: Stage) => void): void {
+    this.items = items;
+    this.prepare = prepare;
+    for (const stage of this.stages) prepare(stage);
+  }
+
+  /** Tells a keeper of every change from now on. */
+  keepWith(keeper: Keeper): void {
+    this.keeping = keeper;
+    this.events.keepWith(keeper);
+    this.feeds.keepWith(keeper);
   }
 
   get state(): PipelineState {
@@ -218,7 +241,7 @@ export class Core {
 
   createStage(spec: StageSpec, index: number, no = ++this.lastStage): Stage {
     const stage = new Stage(this.id, no, index, spec, this.createRunner(spec));
-    this.onStage?.(stage);
+    this.prepare?.(stage);
     return stage;
   }
 
@@ -269,6 +292,6 @@ export class Core {
     }
     this.keeper.touchFeed(feed);
     this.index.finish(item);
-    this.onEnd?.();
+    this.hooks.onEnd();
   }
 }

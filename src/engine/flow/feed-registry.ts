@@ -1,17 +1,11 @@
 import { SluiceError } from '../contract/errors.ts';
 import { Feed, type FeedTarget } from '../model/feed.ts';
+import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 
 /** The number of feeds beyond which done ones are forgotten. */
 const FEEDS_KEPT = 10_000;
 /** How many of the oldest feeds are checked for each that closes: more than one, so that done ones do not accumulate. */
 const FEEDS_LOOKED_AT = 4;
-
-/** Told of the feeds that have to be stored. */
-export interface FeedJournal {
-  touchFeed(feed: Feed): void;
-  /** Called when a feed is no longer listed. */
-  forgetFeed(feed: Feed): void;
-}
 
 /** The feeds of a pipeline by id: the unfinished ones, and the newest ones that are done. */
 export class FeedRegistry {
@@ -27,11 +21,16 @@ export class FeedRegistry {
   lastOrdinal = 0;
   /** The number of done feeds that were forgotten. */
   forgotten = 0;
-  /** Told of feeds that change, and of those that are forgotten. */
-  journal: FeedJournal | null = null;
+  /** Told of every change of a feed. */
+  private keeper: Keeper = KEEPS_NOTHING;
 
   constructor(uniqueId: () => string) {
     this.prefix = `feed-${uniqueId()}`;
+  }
+
+  /** Tells a keeper of every change from now on. */
+  keepWith(keeper: Keeper): void {
+    this.keeper = keeper;
   }
 
   find(id: string): Feed | undefined {
@@ -67,7 +66,7 @@ export class FeedRegistry {
     if (id !== undefined && this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" already exists`);
     const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now, maker);
     this.list(feed);
-    this.journal?.touchFeed(feed);
+    this.keeper.touchFeed(feed);
     return feed;
   }
 
@@ -81,7 +80,7 @@ export class FeedRegistry {
   close(feed: Feed): void {
     if (!feed.isOpen) return;
     feed.close();
-    this.journal?.touchFeed(feed);
+    this.keeper.touchFeed(feed);
     if (this.feeds.size <= FEEDS_KEPT) return;
     for (let looked = 0; this.feeds.size > FEEDS_KEPT && looked < FEEDS_LOOKED_AT; looked++) {
       const old = this.order[this.head++];
@@ -111,7 +110,7 @@ export class FeedRegistry {
   private delete(feed: Feed): void {
     this.feeds.delete(feed.id);
     this.byNumber.delete(feed.ordinal);
-    this.journal?.forgetFeed(feed);
+    this.keeper.forgetFeed(feed);
   }
 
   private generateId(): string {

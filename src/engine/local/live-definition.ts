@@ -18,6 +18,8 @@ export class LiveDefinition {
   source: PipelineDefinition | null = null;
   /** True when the stored definition can no longer be used: the pipeline must get another one before it goes on. */
   isPlaceholder = false;
+  /** Whether any item's way differs from the order of the stages. */
+  private hasRoutes = false;
   private readonly core: Core;
   private readonly lifecycle: Lifecycle;
   private readonly operations: Operations;
@@ -86,7 +88,8 @@ export class LiveDefinition {
     Object.assign(core.options, bounds);
     core.index.retain(bounds.retention);
     const before = core.stages;
-    const outcome = redefineStages(core, specs);
+    const { hasRoutes, ...outcome } = redefineStages(core, specs, this.hasRoutes);
+    this.hasRoutes = hasRoutes;
     for (const stage of before) if (stage.isRemoved) this.onRemoved(stage);
     this.tuning.follow(definition.stages, nameBefore);
     core.admission.resize(bounds.backlogCapacity);

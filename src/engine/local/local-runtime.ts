@@ -60,7 +60,10 @@ export class LocalRuntime implements PipelineRuntime {
   /** With a `link`, everything is kept in its store, and a pipeline that is there already goes on: see {@link AskedControl.recover}. */
   constructor(definition: PipelineDefinition, options: CoreOptions, link?: StoreLink) {
     const identity = link?.facts ? identityFrom(link.facts) : newIdentity(options);
-    this.core = new Core(link === undefined ? options : { ...options, identity });
+    this.core = new Core(link === undefined ? options : { ...options, identity }, {
+      onEnd: () => this.lifecycle.onEnd(),
+      onFree: () => this.lifecycle.onFree(),
+    });
     this.lifecycle = new Lifecycle(this.core);
     this.ending = new Shutdown(this.core, this.lifecycle);
     this.operations = new Operations(this.core);

@@ -21,6 +21,10 @@ export interface Keeper {
   readonly trouble: string | null;
   /** True while a change in this pipeline is not stored yet. */
   readonly isBehind: boolean;
+  /** True when a change need not call {@link Keeper.stir}: the keeper knows already that something has changed, or keeps nothing. */
+  readonly isStirred: boolean;
+  /** Called when anything has changed. */
+  stir(): void;
   /** Called when the state of an item has changed. */
   touch(item: Item): void;
   touchFeed(feed: Feed): void;
@@ -48,6 +52,8 @@ export interface Keeper {
 export const KEEPS_NOTHING: Keeper = {
   trouble: null,
   isBehind: false,
+  isStirred: true,
+  stir: nothing,
   touch: nothing,
   touchFeed: nothing,
   forgetFeed: nothing,

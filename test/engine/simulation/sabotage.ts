@@ -64,11 +64,11 @@ export const SABOTAGE: Record<string, { invariant: number; commit: (world: World
   'a completion is counted twice': {
     invariant: 9,
     commit: ({ pipeline, stages }) => {
-      const { core } = pipeline.runtime;
-      const { onEnd } = core;
-      core.onEnd = () => {
-        if (core.ledger.processed === 2 && stages[0] !== undefined) stages[0].completed++;
-        onEnd?.();
+      const { ledger } = pipeline.runtime.core;
+      const end = ledger.end.bind(ledger);
+      ledger.end = (...args) => {
+        end(...args);
+        if (ledger.processed === 2 && stages[0] !== undefined) stages[0].completed++;
       };
     },
   },
@@ -86,11 +86,11 @@ export const SABOTAGE: Record<string, { invariant: number; commit: (world: World
   'a timer is left behind': {
     invariant: 11,
     commit: ({ pipeline, clock }) => {
-      const { core } = pipeline.runtime;
-      const { onEnd } = core;
-      core.onEnd = () => {
+      const { ledger } = pipeline.runtime.core;
+      const end = ledger.end.bind(ledger);
+      ledger.end = (...args) => {
         clock.setTimer(() => undefined, 60_000);
-        onEnd?.();
+        end(...args);
       };
     },
   },

@@ -86,8 +86,8 @@ export class World {
 
   read(): void {
     // What is not stored yet is looked at, too.
-    const { events } = this.pipeline.runtime.core;
-    if (events.journal !== null) events.show(events.last);
+    const { durable, core } = this.pipeline.runtime;
+    if (durable !== null) core.events.show(core.events.last);
     this.ledger.read(this.pipeline.events);
   }
 
