@@ -129,7 +129,7 @@ export class AnswerGate {
     };
   }
 
-  /** What is opened; why it is not, when that is stored. */
+  /** Opens a feed or a run. Throws the reason why it is not opened when that is stored. */
   private async opened<T>(open: () => Promise<T>): Promise<T> {
     this.expectStore();
     const outcome = await attemptLater(open);
