@@ -132,7 +132,7 @@ export class ServerProcess {
     expect(await this.exited, this.output()).toEqual({ code: 0, signal: null });
     expect(this.stderr).toBe('');
     expect(this.noise).toEqual([]);
-    expect(this.log.filter(({ level }) => level >= 50)).toEqual([]);
+    expect(this.log.filter(({ level }) => level >= 50).map((record) => JSON.stringify(record))).toEqual([]);
     expect(this.records('shutdown report')).toHaveLength(1);
     const last = this.log.at(-1) as LogRecord;
     expect(last.msg).toBe('shutdown report');
