@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
+import type { WhenFinished } from '../loader/folder.ts';
 
 /** A place where a task waits until the test lets it go on: so a test knows that an item runs, and for how long. */
 export interface Gate {
@@ -22,7 +23,7 @@ export const GATE_TASK = `export default {
 };
 `;
 
-export async function createGate(): Promise<Gate> {
+export async function createGate(whenFinished: WhenFinished = onTestFinished): Promise<Gate> {
   const waiting: ServerResponse[] = [];
   let isOpen = false;
   let notify: () => void = () => undefined;
@@ -33,7 +34,7 @@ export async function createGate(): Promise<Gate> {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  onTestFinished(() => {
+  whenFinished(() => {
     server.closeAllConnections();
     server.close();
   });

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { folderWith } from '../loader/folder.ts';
+import { describe, expect, it } from 'vitest';
+import { folderWith, type WhenFinished } from '../loader/folder.ts';
 import { type Exit, type LogRecord, type ServerProcess, startServer } from './server.ts';
 
 const TIMEOUT = { timeout: 60_000 };
@@ -31,14 +31,15 @@ export default { run };
 /** In a thread a log line is a message, which is out before the thread is held. */
 const IN_THREAD = `import held from './held.mjs'; export default { thread: true, run: held.run };`;
 
-async function start(env: Record<string, string> = {}): Promise<{ server: ServerProcess; cwd: string }> {
+async function start(whenFinished: WhenFinished, env: Record<string, string> = {}): Promise<{ server: ServerProcess; cwd: string }> {
   const stage = (name: string, task: string) => ({ name, tasks: [task], workers: 4 });
-  const cwd = folderWith({
+  const files = {
     'tasks/held.mjs': HELD,
     'tasks/in_thread.mjs': IN_THREAD,
     'pipelines/p.json': JSON.stringify({ id: 'p', collectResults: true, stages: [stage('Loop', 'held')] }),
     'pipelines/t.json': JSON.stringify({ id: 't', stages: [stage('Thread', 'in_thread')] }),
-  });
+  };
+  const cwd = folderWith(files, whenFinished);
   execFileSync('mkfifo', [join(cwd, 'fifo')]);
   const limits = { SHUTDOWN_TIMEOUT_SECONDS: String(LIMIT_SECONDS), LOOP_STALL_SECONDS: '0', STORE_URL: 'file:./sluice.db' };
   return { server: await startServer({ TASKS_DIR: './tasks', ...limits, ...env }, { cwd }), cwd };
@@ -62,10 +63,10 @@ async function endsInTime(server: ServerProcess, exit: Exit): Promise<LogRecord>
   return last;
 }
 
-async function socketTo(server: ServerProcess, text: string): Promise<Socket> {
+async function socketTo(server: ServerProcess, text: string, whenFinished: WhenFinished): Promise<Socket> {
   const socket = connect(server.port, '127.0.0.1');
   socket.on('error', () => undefined);
-  onTestFinished(() => void socket.destroy());
+  whenFinished(() => void socket.destroy());
   await once(socket, 'connect');
   socket.write(text);
   return socket;
@@ -74,12 +75,13 @@ async function socketTo(server: ServerProcess, text: string): Promise<Socket> {
 const KILLED: Exit = { code: null, signal: 'SIGKILL' };
 const WELL: Exit = { code: 0, signal: null };
 
-describe('SIGTERM', () => {
-  it.each(['loop', 'file', 'command'])(
+// Each waits for the end of a process of its own: they wait together.
+describe.concurrent('SIGTERM', () => {
+  it.for(['loop', 'file', 'command'])(
     'ends the process in its time while the event loop is held by a %s, and the report names what held it',
     TIMEOUT,
-    async (how) => {
-      const started = await start();
+    async (how, { onTestFinished }) => {
+      const started = await start(onTestFinished);
       await begin(started, 'p', how);
       started.server.signal('SIGTERM');
       const report = await endsInTime(started.server, KILLED);
@@ -92,61 +94,72 @@ describe('SIGTERM', () => {
     },
   );
 
-  it('is heard when the loop goes on, if that is soon enough', TIMEOUT, async () => {
-    const started = await start({ SHUTDOWN_TIMEOUT_SECONDS: '20' });
+  it('is heard when the loop goes on, if that is soon enough', TIMEOUT, async ({ onTestFinished }) => {
+    const started = await start(onTestFinished, { SHUTDOWN_TIMEOUT_SECONDS: '20' });
     await begin(started, 'p', 'a while');
     started.server.signal('SIGTERM');
     expect(await endsInTime(started.server, WELL)).toMatchObject({ mode: 'graceful', leftQueued: 0, timedOut: false });
   });
 
-  it('ends the process in its time while a thread spins; its item is kept', TIMEOUT, async () => {
-    const started = await start();
+  it('ends the process in its time while a thread spins; its item is kept', TIMEOUT, async ({ onTestFinished }) => {
+    const started = await start(onTestFinished);
     await begin(started, 't', 'loop');
     started.server.signal('SIGTERM');
     expect(await endsInTime(started.server, WELL)).toMatchObject({ timedOut: true, aborted: 1, leftQueued: 1, notKept: 0 });
   });
 
-  it.each([
+  it.for([
     ['a thread', 't', 'command'],
     ['a thread', 't', 'file'],
     ['the pool of Node', 'p', 'open file'],
-  ])('ends the process in its time while %s waits for the system (%s, %s)', TIMEOUT, async (_, pipeline, how) => {
-    const started = await start();
-    await begin(started, pipeline, how);
-    started.server.signal('SIGTERM');
-    expect(await endsInTime(started.server, WELL)).toMatchObject({ timedOut: true, aborted: 1, leftQueued: 1, notKept: 0 });
-  });
+  ])(
+    'ends the process in its time while %s waits for the system (%s, %s)',
+    TIMEOUT,
+    async ([, pipeline = '', how = ''], { onTestFinished }) => {
+      const started = await start(onTestFinished);
+      await begin(started, pipeline, how);
+      started.server.signal('SIGTERM');
+      expect(await endsInTime(started.server, WELL)).toMatchObject({ timedOut: true, aborted: 1, leftQueued: 1, notKept: 0 });
+    },
+  );
 
-  it.each([
-    ['JSON', 'content-type: application/json\r\ncontent-length: 100\r\n\r\n{"items":['],
-    ['NDJSON', 'content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n5\r\n1\n2\n3\r\n'],
-  ])('ends the process in its time while a body of %s stalls', TIMEOUT, async (_, rest) => {
-    const { server } = await start();
-    const socket = await socketTo(server, `POST /pipelines/p/feed HTTP/1.1\r\nhost: 127.0.0.1\r\nexpect: 100-continue\r\n${rest}`);
-    // It is told to go on when its request is under way.
-    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 100 /);
+  it('ends the process in its time while bodies of JSON and of NDJSON stall', TIMEOUT, async ({ onTestFinished }) => {
+    const { server } = await start(onTestFinished);
+    const head = 'POST /pipelines/p/feed HTTP/1.1\r\nhost: 127.0.0.1\r\nexpect: 100-continue\r\n';
+    const sockets: Socket[] = [];
+    for (const rest of [
+      'content-type: application/json\r\ncontent-length: 100\r\n\r\n{"items":[',
+      'content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n5\r\n1\n2\n3\r\n',
+    ]) {
+      const socket = await socketTo(server, `${head}${rest}`, onTestFinished);
+      // It is told to go on when its request is under way.
+      expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 100 /);
+      sockets.push(socket);
+    }
     server.signal('SIGTERM');
     await endsInTime(server, WELL);
-    socket.destroy();
+    for (const socket of sockets) socket.destroy();
   });
 
-  it.each([
-    ['an event stream', '/pipelines/p/events'],
-    ['a long reply', '/pipelines/p/results?limit=100'],
-    ['rows', '/pipelines/p/results?limit=100\r\naccept: application/x-ndjson'],
-  ])('ends the process in its time while nobody reads %s', TIMEOUT, async (_, path) => {
-    const { server } = await start();
+  it('ends the process in its time while nobody reads an event stream, a long reply, or rows', TIMEOUT, async ({ onTestFinished }) => {
+    const { server } = await start(onTestFinished);
     await server.post('/pipelines/p/run', { items: [1, 2, 3].map((id) => ({ id: String(id), how: 'big' })) });
-    const [target, header = 'x-nothing: 1'] = path.split('\r\n');
-    const socket = await socketTo(server, `GET ${target} HTTP/1.1\r\nhost: 127.0.0.1\r\n${header}\r\n\r\n`);
-    // Its beginning has come, and is left lying.
-    await once(socket, 'readable');
+    const list = '/pipelines/p/results?limit=100';
+    for (const [path, accept] of [
+      ['/pipelines/p/events', 'text/event-stream'],
+      [list, 'application/json'],
+      [list, 'application/x-ndjson'],
+    ]) {
+      const socket = await socketTo(server, `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: ${accept}\r\n\r\n`, onTestFinished);
+      // Its beginning has come, and is left lying.
+      await once(socket, 'readable');
+    }
     server.signal('SIGTERM');
     await endsInTime(server, WELL);
   });
 
-  it('ends the process in its time while the store hangs, and names what it does not have', TIMEOUT, async () => {
-    const { server, cwd } = await start();
+  it('ends the process in its time while the store hangs, and names what it does not have', TIMEOUT, async ({ onTestFinished }) => {
+    const { server, cwd } = await start(onTestFinished);
     const other = new Database(join(cwd, 'sluice.db'));
     onTestFinished(() => void other.close());
     other.exec('BEGIN IMMEDIATE');
@@ -157,8 +170,8 @@ describe('SIGTERM', () => {
     expect(await endsInTime(server, { code: 1, signal: null })).toMatchObject({ level: 50, notKept: 1, notKeptIds: ['lost'] });
   });
 
-  it('twice ends it at once, also while the loop is held', TIMEOUT, async () => {
-    const started = await start({ SHUTDOWN_TIMEOUT_SECONDS: '3600' });
+  it('twice ends it at once, also while the loop is held', TIMEOUT, async ({ onTestFinished }) => {
+    const started = await start(onTestFinished, { SHUTDOWN_TIMEOUT_SECONDS: '3600' });
     await begin(started, 'p', 'loop');
     started.server.signal('SIGTERM');
     // Two that follow each other faster than they are handled are one to the system: it is repeated until it counts.
@@ -168,9 +181,9 @@ describe('SIGTERM', () => {
   });
 });
 
-describe('SIGHUP', () => {
-  it('is ignored, and a line says so', TIMEOUT, async () => {
-    const { server } = await start();
+describe.concurrent('SIGHUP', () => {
+  it('is ignored, and a line says so', TIMEOUT, async ({ onTestFinished }) => {
+    const { server } = await start(onTestFinished);
     server.signal('SIGHUP');
     await server.logged('the signal is ignored; SIGTERM ends the service');
     expect((await server.get('/readyz')).status).toBe(200);

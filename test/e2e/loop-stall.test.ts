@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { folderWith } from '../loader/folder.ts';
+import { folderWith, type WhenFinished } from '../loader/folder.ts';
 import { createGate, GATE_TASK } from './gate.ts';
 import { type LogRecord, ServerProcess, startServer } from './server.ts';
 
@@ -51,13 +52,15 @@ const PIPELINES = {
   'pipelines/beside.json': JSON.stringify({ id: 'beside', stages: [{ name: 'S', tasks: ['gate'], workers: 4 }] }),
 };
 
-function serviceFolder(): string {
-  const folder = folderWith({ ...TASKS, ...PIPELINES });
+function serviceFolder(whenFinished: WhenFinished): string {
+  const folder = folderWith({ ...TASKS, ...PIPELINES }, whenFinished);
   execFileSync('mkfifo', [join(folder, 'fifo')]);
   return folder;
 }
 
-const ENV = { TASKS_DIR: './tasks', LOOP_STALL_SECONDS: '2' };
+const ENV = { TASKS_DIR: './tasks', LOOP_STALL_SECONDS: '1' };
+/** For a process that has to go on, beside others that hold a core each. */
+const PATIENT = { LOOP_STALL_SECONDS: '2' };
 const start = (cwd: string, env: Record<string, string> = {}): Promise<ServerProcess> => startServer({ ...ENV, ...env }, { cwd });
 
 /** Feeds an item; the answer may not come, since the loop is held before it. */
@@ -88,71 +91,80 @@ const HOLDERS: [string, string, string, string][] = [
   ['file', 'hook', 'S', 'onSuccess'],
 ];
 
-describe('an event loop that stands', () => {
-  it.each(HOLDERS)('ends the process, and the log names what held it: %s in %s', TIMEOUT, async (how, pipeline, stage, task) => {
-    const cwd = serviceFolder();
-    const server = await start(cwd);
-    feed(server, pipeline, { id: 'order-Ω', how, fifo: join(cwd, 'fifo') });
-    expect(await ended(server)).toMatchObject({ pipeline, stage, task, item: 'order-Ω', sequenceId: 1 });
-  });
+// Each waits for a process of its own. They wait together, and those begin that wait longest.
+describe.concurrent('an event loop that stands', () => {
+  it(
+    'counts the item that held it and no other; in the end it has failed and the others have completed',
+    TIMEOUT,
+    async ({ onTestFinished }) => {
+      const cwd = serviceFolder(onTestFinished);
+      const gate = await createGate(onTestFinished);
+      const env = { ...PATIENT, STORE_URL: 'file:./sluice.db', MAX_DELIVERIES: '2' };
+      let server = await start(cwd, env);
+      await server.post('/pipelines/beside/feed', { items: ['a', 'b'].map((id) => ({ id, value: { gate: gate.url } })) });
+      await gate.arrived(2);
+      const also = { id: 'also', how: 'gate', gate: gate.url };
+      // It loops when its feed has been answered, and at once when it runs again.
+      const answered = await createGate(onTestFinished);
+      const bad = { id: 'bad', how: 'loop later', gate: answered.url };
+      expect((await server.post('/pipelines/p/feed', { items: [also, bad] })).status).toBe(202);
+      answered.open();
+      expect(await ended(server)).toMatchObject({ item: 'bad' });
+      // It may be held before it listens.
+      server = new ServerProcess({ ...ENV, ...env }, { cwd });
+      expect(await ended(server)).toMatchObject({ item: 'bad' });
+      server = await start(cwd, env);
+      expect(server.records('recovered')[0]).toMatchObject({ poisoned: 1 });
+      expect((await server.get('/pipelines/p/items/bad')).body).toMatchObject({ status: 'failed', error: { type: 'PoisonItem' } });
+      gate.open();
+      for (const [pipeline, count] of [
+        ['beside', 2],
+        ['p', 1],
+      ] as const) {
+        await server.post(`/pipelines/${pipeline}/join`, { timeoutSeconds: 20 });
+        const { body } = await server.get(`/pipelines/${pipeline}/results?status=all`);
+        const completed = body.results.filter(({ error }: { error: unknown }) => error === null);
+        expect(completed, JSON.stringify(body)).toHaveLength(count);
+      }
+      await server.stop();
+    },
+  );
 
-  it('shows the secrets that it names as the log does', TIMEOUT, async () => {
-    const server = await start(serviceFolder(), { SECRET_KEY: 'sesame-open' });
-    feed(server, 'p', { id: 'sesame-open', how: 'loop' });
-    expect(await ended(server)).toMatchObject({ item: '[secret KEY]' });
-  });
-
-  it('counts the item that held it and no other; in the end it has failed and the others have completed', TIMEOUT, async () => {
-    const cwd = serviceFolder();
-    const gate = await createGate();
-    const env = { STORE_URL: 'file:./sluice.db', MAX_DELIVERIES: '2' };
-    let server = await start(cwd, env);
-    await server.post('/pipelines/beside/feed', { items: ['a', 'b'].map((id) => ({ id, value: { gate: gate.url } })) });
-    await gate.arrived(2);
-    const also = { id: 'also', how: 'gate', gate: gate.url };
-    // It loops when its feed has been answered, and at once when it runs again.
-    const answered = await createGate();
-    const bad = { id: 'bad', how: 'loop later', gate: answered.url };
-    expect((await server.post('/pipelines/p/feed', { items: [also, bad] })).status).toBe(202);
-    answered.open();
-    expect(await ended(server)).toMatchObject({ item: 'bad' });
-    // It may be held before it listens.
-    server = new ServerProcess({ ...ENV, ...env }, { cwd });
-    expect(await ended(server)).toMatchObject({ item: 'bad' });
-    server = await start(cwd, env);
-    expect(server.records('recovered')[0]).toMatchObject({ poisoned: 1 });
-    expect((await server.get('/pipelines/p/items/bad')).body).toMatchObject({ status: 'failed', error: { type: 'PoisonItem' } });
-    gate.open();
-    for (const [pipeline, count] of [
-      ['beside', 2],
-      ['p', 1],
-    ] as const) {
-      await server.post(`/pipelines/${pipeline}/join`, { timeoutSeconds: 20 });
-      const { body } = await server.get(`/pipelines/${pipeline}/results?status=all`);
-      const completed = body.results.filter(({ error }: { error: unknown }) => error === null);
-      expect(completed, JSON.stringify(body)).toHaveLength(count);
-    }
-    await server.stop();
-  });
-
-  it('is none when the process was stopped for longer, and goes on', TIMEOUT, async () => {
-    const server = await start(serviceFolder());
+  it('is none when the process was stopped for longer, and goes on', TIMEOUT, async ({ onTestFinished }) => {
+    const server = await start(serviceFolder(onTestFinished), PATIENT);
     server.signal('SIGSTOP');
     // Longer than the limit, on the clock of the machine: that is what is tested.
-    execFileSync('sleep', ['5']);
+    await once(spawn('sleep', ['5']), 'exit');
     server.signal('SIGCONT');
     const { body } = await server.post('/pipelines/p/run', { items: [{ id: 'x' }] });
     expect(body.results).toMatchObject([{ id: 'x', error: null }]);
     await server.stop();
   });
 
-  it('is none when a task holds it for less, or when it may stand for ever', TIMEOUT, async () => {
-    const less = await start(serviceFolder(), { LOOP_STALL_SECONDS: '20' });
-    const never = await start(serviceFolder(), { LOOP_STALL_SECONDS: '0' });
+  it('is none when a task holds it for less, or when it may stand for ever', TIMEOUT, async ({ onTestFinished }) => {
+    const less = await start(serviceFolder(onTestFinished), { LOOP_STALL_SECONDS: '20' });
+    const never = await start(serviceFolder(onTestFinished), { LOOP_STALL_SECONDS: '0' });
     for (const server of [less, never]) {
       const { body } = await server.post('/pipelines/p/run', { items: [{ id: 'x', how: 'a while' }] });
       expect(body.results).toMatchObject([{ id: 'x', error: null }]);
       await server.stop();
     }
+  });
+
+  it.for(HOLDERS)(
+    'ends the process, and the log names what held it: %s in %s',
+    TIMEOUT,
+    async ([how, pipeline, stage, task], { onTestFinished }) => {
+      const cwd = serviceFolder(onTestFinished);
+      const server = await start(cwd);
+      feed(server, pipeline, { id: 'order-Ω', how, fifo: join(cwd, 'fifo') });
+      expect(await ended(server)).toMatchObject({ pipeline, stage, task, item: 'order-Ω', sequenceId: 1 });
+    },
+  );
+
+  it('shows the secrets that it names as the log does', TIMEOUT, async ({ onTestFinished }) => {
+    const server = await start(serviceFolder(onTestFinished), { SECRET_KEY: 'sesame-open' });
+    feed(server, 'p', { id: 'sesame-open', how: 'loop' });
+    expect(await ended(server)).toMatchObject({ item: '[secret KEY]' });
   });
 });
