@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { PROCESSES, VITEST } from './scripts/coverage-files.ts';
+import { FileOrder } from './test/setup/file-order.ts';
 
 /** `npm run coverage`. */
 const isMeasured = process.env.COVERAGE === '1';
@@ -44,6 +45,7 @@ export default defineConfig({
     // Processes and threads that a test starts write what of the code they ran. Of cached code V8 doesn't know it exactly.
     env: isMeasured ? { NODE_V8_COVERAGE: PROCESSES } : { NODE_COMPILE_CACHE: COMPILE_CACHE },
     restoreMocks: true,
+    sequence: { sequencer: FileOrder },
     globalSetup: ['test/setup/scratch.ts'],
     setupFiles: ['test/setup/seed.ts'],
     reporters: ['default', ['json', { outputFile: process.env.TEST_REPORT ?? 'test-results/report.json' }]],

@@ -36,9 +36,10 @@ function referencesIn(text: string): Reference[] {
   );
 }
 
-/** The lines of a test file that begin a test or a group of them, or end the table of one. */
+/** The lines of a test file that begin a test or a group of them, or end the table of one. A title on a line of its own belongs to the one before. */
 function titlesIn(file: string): string[] {
   return readFileSync(file, 'utf8')
+    .replaceAll(/\(\n\s*(?=['"`])/g, '(')
     .split('\n')
     .filter((line) => /^\s*(?:(?:describe|it|test)\b|\](?: as const)?\)\().*['"`]/.test(line));
 }
