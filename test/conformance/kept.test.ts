@@ -169,7 +169,7 @@ async function troubledWorld() {
   await clock.settle();
   gate.fail('failed', Object.assign(new Error('broken'), { permanent: true }));
   await clock.settle();
-  expect(gate.held).toEqual(['running']);
+  expect(gate.inside).toEqual(['running']);
   STORED_EVENTS.count = p.events.newest;
   return { gate, clock, disk, lives, life, host, p };
 }
@@ -244,7 +244,7 @@ async function compare(how: 'fails' | 'hangs'): Promise<void> {
   const next = await lives.begin();
   await clock.settle();
   await look('p', { p: next.host.get('p'), host: next.host }, (name, answer) => expect(told.get(name), name).toEqual(answer));
-  expect(gate.held).toContain('running');
+  expect(gate.inside).toContain('running');
 }
 
 describe('what is told while the store', () => {

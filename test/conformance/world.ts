@@ -102,9 +102,9 @@ export async function openWorld(makeHost: MakeHost, extras: Extras = {}): Promis
     held: (count) =>
       new Promise((resolve) => {
         const look = (): void => {
-          if (gate.held.length < count) return;
+          if (gate.inside.length < count) return;
           arrivals.delete(look);
-          resolve(gate.held);
+          resolve(gate.inside);
         };
         arrivals.add(look);
         look();

@@ -94,7 +94,7 @@ describe('AntFlow’s limits', () => {
     await clock.settle();
     const order: string[] = [];
     for (let i = 0; i < 41; i++) {
-      order.push(...gate.held);
+      order.push(...gate.inside);
       gate.open();
       await clock.settle();
     }

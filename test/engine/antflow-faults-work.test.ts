@@ -62,7 +62,7 @@ describe('AntFlow loses work', () => {
       const { pipeline, clock } = virtualPipeline([{ name: 'A', workers: 2, tasks: [gate.task] }], { backlogCapacity: 2 });
       const running = pipeline.run(numbers(50)).catch((error: unknown) => error);
       await clock.settle();
-      expect(gate.held).toHaveLength(2);
+      expect(gate.inside).toHaveLength(2);
       const ending = pipeline.shutdown(mode);
       for (let i = 0; i < 3 && mode !== 'force'; i++) {
         await clock.settle();

@@ -139,7 +139,7 @@ describe('a feed of many items', () => {
     expect(cancelled).toBe(COUNT);
     expect(new Set(seen).size).toBeGreaterThan(10);
     expect(gate.begun).toBe(3);
-    expect(gate.held).toEqual(['mine']);
+    expect(gate.inside).toEqual(['mine']);
     expectBooksToBalance({ pipeline });
   });
 

@@ -30,16 +30,16 @@ export function virtualPipeline(stages: StageOptions[], options: Omit<PipelineOp
   return { pipeline, clock, logs };
 }
 
-/** A task that holds each item until the test lets it go. */
+/** A task that stops each item until the test lets it go. */
 export interface Gate {
   task: (value: unknown, ctx: { itemId: string; signal: AbortSignal }) => Promise<unknown>;
-  /** Ids of the items that are held, in the order of their arrival. */
-  readonly held: string[];
-  /** Resolves when this item is held. That it is `in_progress` says less: its task may be about to begin. */
+  /** Ids of the items at the gate, in the order of their arrival. */
+  readonly inside: string[];
+  /** Resolves when this item is at the gate. That it is `in_progress` says less: its task may be about to begin. */
   arrived: (id: string) => Promise<void>;
   /** How many executions have begun. */
   begun: number;
-  /** Lets one go, with its own value or another; without an id, all that are held. */
+  /** Lets one go, with its own value or another; without an id, all that are there. */
   open: (id?: string, ...value: [unknown?]) => void;
   fail: (id: string, error: unknown) => void;
 }
@@ -49,7 +49,7 @@ export function createGate(): Gate {
   const waiting = new Map<string, { value: unknown; resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
   const leave = (id: string, how: (entry: NonNullable<ReturnType<typeof waiting.get>>) => void): void => {
     const entry = waiting.get(id);
-    if (entry === undefined) throw new Error(`"${id}" is not held`);
+    if (entry === undefined) throw new Error(`"${id}" is not at the gate`);
     waiting.delete(id);
     how(entry);
   };
@@ -63,7 +63,7 @@ export function createGate(): Gate {
         signal.addEventListener('abort', () => waiting.delete(itemId));
       });
     },
-    get held() {
+    get inside() {
       return [...waiting.keys()];
     },
     arrived: (id) =>

@@ -123,7 +123,7 @@ describe('invariant 4: never more than asked', () => {
     await pipeline.start();
     await pipeline.feed([{ id: 'a' }, { id: 'b' }]);
     await clock.advance(3_000);
-    expect(gate.held).toEqual(['a']);
+    expect(gate.inside).toEqual(['a']);
     expect(pipeline.getWorkerStates()).toMatchObject({
       'A-W0': { status: 'busy', currentItemId: 'a', currentTask: 'gated', waitingFor: null },
       'A-W1': { status: 'busy', currentItemId: 'b', currentTask: 'gated', waitingFor: { reason: 'task-limit', task: 'gated' } },

@@ -59,11 +59,11 @@ describe('a shared limiter', () => {
     await one.feed(ids('a', 'b', 'c'), {});
     await two.feed(ids('x'), { priority: 1 });
     await clock.settle();
-    expect(gate.held).toEqual(['a', 'b']);
+    expect(gate.inside).toEqual(['a', 'b']);
     expect(await host.limiters.list()).toMatchObject([{ name: 'few', inUse: 2, waiting: 2, heldUntil: null }]);
     gate.open('a');
     await clock.settle();
-    expect(gate.held).toEqual(['b', 'x']);
+    expect(gate.inside).toEqual(['b', 'x']);
   });
 
   it('shows what a worker waits for, and until when', async () => {
@@ -143,7 +143,7 @@ describe('a shared limiter', () => {
     await one.cancelItem('b');
     await one.cancelItem('a');
     await clock.settle();
-    expect(gate.held).toEqual(['c']);
+    expect(gate.inside).toEqual(['c']);
     await one.shutdown('force');
     await clock.settle();
     expect(await host.limiters.list()).toMatchObject([{ inUse: 0, waiting: 0 }]);
@@ -157,13 +157,13 @@ describe('a shared limiter', () => {
     await clock.settle();
     await one.tune('S', { workers: 6, taskConcurrencyLimits: { gated: 2 } });
     await clock.settle();
-    expect(gate.held).toEqual(['a', 'b', 'c', 'd']);
+    expect(gate.inside).toEqual(['a', 'b', 'c', 'd']);
     for (const id of ['a', 'b']) gate.open(id);
     await clock.settle();
-    expect(gate.held).toEqual(['c', 'd']);
+    expect(gate.inside).toEqual(['c', 'd']);
     gate.open('c');
     await clock.settle();
-    expect(gate.held).toEqual(['d', 'e']);
+    expect(gate.inside).toEqual(['d', 'e']);
     for (let i = 0; i < 3; i++) {
       gate.open();
       await clock.settle();
@@ -187,7 +187,7 @@ describe('a shared limiter', () => {
     await host.put('one', { stages: [{ name: 'S', workers: 4, tasks: [{ task: 'gated', limiter: 'many' }] }] });
     await one.feed(ids('d'), {});
     await clock.settle();
-    expect(gate.held).toContain('d');
+    expect(gate.inside).toContain('d');
     for (let i = 0; i < 4; i++) {
       gate.open();
       await clock.settle();

@@ -17,7 +17,7 @@ describe('cancelling an item', () => {
     expectBooksToBalance({ pipeline });
     gate.open();
     await clock.settle();
-    expect(gate.held).toEqual(['c']);
+    expect(gate.inside).toEqual(['c']);
     expect(await historyOf(pipeline, 'b')).toEqual(['A:queued', 'A:cancelled']);
   });
 
@@ -36,7 +36,7 @@ describe('cancelling an item', () => {
     await feeding;
     gate.open();
     await clock.settle();
-    expect(gate.held).toEqual(['next']);
+    expect(gate.inside).toEqual(['next']);
   });
 
   it('works for thousands of queued ones, and none of them ever runs', async () => {
@@ -53,7 +53,7 @@ describe('cancelling an item', () => {
     const joined = pipeline.join();
     gate.open();
     await clock.settle();
-    expect(gate.held).toEqual(['i3999']);
+    expect(gate.inside).toEqual(['i3999']);
     gate.open();
     await joined;
     expect(ran).toEqual(['i0', 'i3999']);
@@ -74,7 +74,7 @@ describe('cancelling an item', () => {
     await pipeline.feed([{ id: 'a' }, { id: 'b' }]);
     await pipeline.runtime.cancelItem('a');
     expect(aborted).toMatchObject({ name: 'AbortedError' });
-    expect(gate.held).toEqual(['a', 'b']);
+    expect(gate.inside).toEqual(['a', 'b']);
     expect(pipeline.getStats()).toMatchObject({ handlersIgnoringSignal: 1, itemsCancelled: 1 });
     gate.open('a', 'too late');
     await clock.settle();
@@ -130,10 +130,10 @@ describe('cancelling an item', () => {
     expect(await pipeline.runtime.item('b')).toMatchObject({ waitingFor: { reason: 'task-limit', task: 'gated' } });
     await pipeline.runtime.cancelItem('b');
     await clock.settle();
-    expect(gate.held).toEqual(['a']);
+    expect(gate.inside).toEqual(['a']);
     gate.open();
     await clock.settle();
-    expect(gate.held).toEqual(['c']);
+    expect(gate.inside).toEqual(['c']);
     gate.open();
     await clock.settle();
     expectBooksToBalance({ pipeline });
@@ -202,9 +202,9 @@ describe('an item that cancels itself', () => {
     await pipeline.feed(['a', 'b', 'c'].map((id) => ({ id })));
     await pipeline.runtime.cancelItem('a');
     await clock.settle();
-    expect(gate.held).toEqual(['b']);
+    expect(gate.inside).toEqual(['b']);
     await clock.advance(5_000);
-    expect(gate.held).toEqual(['c']);
+    expect(gate.inside).toEqual(['c']);
     expectBooksToBalance({ pipeline });
     gate.open();
     await clock.settle();

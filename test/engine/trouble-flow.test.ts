@@ -144,14 +144,14 @@ describe('changing the number of workers', () => {
     await pipeline.start();
     await pipeline.feed(named(1, 2, 3, 4, 5, 6));
     await pipeline.tune('A', { workers: 4 });
-    expect(gate.held).toEqual(['1', '2', '3', '4']);
+    expect(gate.inside).toEqual(['1', '2', '3', '4']);
     await pipeline.tune('A', { workers: 2 });
     expect(pipeline.getWorkerNames().A).toEqual(['A-W0', 'A-W1']);
     expect(Object.keys(pipeline.getWorkerStates())).toHaveLength(4);
     expectBooksToBalance({ pipeline });
     gate.open();
     await clock.settle();
-    expect(gate.held).toEqual(['5', '6']);
+    expect(gate.inside).toEqual(['5', '6']);
     expect(Object.keys(pipeline.getWorkerStates())).toEqual(['A-W0', 'A-W1']);
     gate.open();
     await clock.settle();
@@ -169,7 +169,7 @@ describe('changing the number of workers', () => {
     expect(Object.keys(pipeline.getWorkerStates())).toEqual(['A-W0', 'A-W1', 'A-W2']);
     gate.open();
     await clock.settle();
-    expect(gate.held).toEqual(['4', '5', '6']);
+    expect(gate.inside).toEqual(['4', '5', '6']);
     expectBooksToBalance({ pipeline });
   });
 

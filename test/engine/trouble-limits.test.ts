@@ -35,22 +35,22 @@ describe('a concurrency limit', () => {
     await pipeline.start();
     await pipeline.feed(named(8));
     await advance(0);
-    expect(gate.held).toHaveLength(1);
+    expect(gate.inside).toHaveLength(1);
     await pipeline.tune('A', { taskConcurrencyLimits: { gated: 4 } });
     await advance(0);
-    expect(gate.held).toHaveLength(4);
+    expect(gate.inside).toHaveLength(4);
     await pipeline.tune('A', { taskConcurrencyLimits: { gated: 2 } });
     gate.open('1');
     gate.open('2');
     await advance(0);
-    expect(gate.held).toEqual(['3', '4']);
+    expect(gate.inside).toEqual(['3', '4']);
     gate.open('3');
     await advance(0);
-    expect(gate.held).toEqual(['4', '5']);
+    expect(gate.inside).toEqual(['4', '5']);
     expectBooksToBalance({ pipeline });
     await pipeline.tune('A', { taskConcurrencyLimits: {} });
     await advance(0);
-    expect(gate.held).toEqual(['4', '5', '6', '7', '8']);
+    expect(gate.inside).toEqual(['4', '5', '6', '7', '8']);
   });
 
   it('holds through timeouts and cancels: each frees its place', async () => {
@@ -81,10 +81,10 @@ describe('a concurrency limit', () => {
     await pipeline.start();
     await pipeline.feed(named(2));
     await advance(0);
-    expect(gate.held).toHaveLength(1);
+    expect(gate.inside).toHaveLength(1);
     gate.open();
     await advance(0);
-    expect(gate.held).toHaveLength(1);
+    expect(gate.inside).toHaveLength(1);
   });
 
   it('serves those who wait by their priority', async () => {
@@ -96,7 +96,7 @@ describe('a concurrency limit', () => {
     await advance(0);
     const order: string[] = [];
     for (let i = 0; i < 4; i++) {
-      order.push(...gate.held);
+      order.push(...gate.inside);
       gate.open();
       await advance(0);
     }

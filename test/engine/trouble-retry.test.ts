@@ -130,9 +130,9 @@ describe('retrying a failed item', () => {
     await joined;
     expect(await pipeline.runtime.retryItem('x')).toMatchObject({ status: 'queued' });
     await clock.settle();
-    expect(gate.held).toEqual([]);
+    expect(gate.inside).toEqual([]);
     await pipeline.start();
-    expect(gate.held).toEqual(['x']);
+    expect(gate.inside).toEqual(['x']);
     expectBooksToBalance({ pipeline });
   });
 

@@ -170,12 +170,12 @@ describe('a draining shutdown', () => {
     const first = pipeline.shutdown('drain');
     gate.open('1');
     await clock.settle();
-    expect(gate.held).toEqual(['2', '3']);
+    expect(gate.inside).toEqual(['2', '3']);
     const second = pipeline.shutdown('graceful');
     await clock.settle();
     gate.open('2');
     await clock.settle();
-    expect(gate.held).toEqual(['3']);
+    expect(gate.inside).toEqual(['3']);
     const third = pipeline.shutdown('force');
     const report = { mode: 'force', finished: 2, aborted: 1, leftQueued: 2, timedOut: false };
     for (const ending of [first, second, third]) expect(await ending).toMatchObject(report);

@@ -104,7 +104,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     held: (count) =>
       new Promise((resolve) => {
         const look = (): void => {
-          if (gate.held.length < count) return;
+          if (gate.inside.length < count) return;
           arrivals.delete(look);
           resolve();
         };

@@ -58,10 +58,10 @@ describe('while the store cannot be written', () => {
     const writer = p.openFeed({});
     await expect(writer).rejects.toMatchObject({ code: 'store-unavailable' });
     expect(host.storeHealth).toMatchObject({ kind: 'sqlite', trouble: 'the disk reports an error' });
-    expect(gate.held).toEqual(['a']);
+    expect(gate.inside).toEqual(['a']);
     gate.open('a');
     while (p.core.inProgress > 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(gate.held).toEqual([]);
+    expect(gate.inside).toEqual([]);
     // In memory it has moved on, and "c" was accepted; neither is on disk, and nobody is told of either.
     expect(p.core.ledger).toMatchObject({ fed: 3, inFlight: 3 });
     expect(p.core.stages.map((stage) => stage.waiting)).toEqual([2, 1]);
@@ -73,7 +73,7 @@ describe('while the store cannot be written', () => {
     expect((await p.stats()).asOf).toBe(`${p.events.epoch}-${p.events.newest}`);
 
     disk.fault = null;
-    await until(p, () => gate.held.length === 2);
+    await until(p, () => gate.inside.length === 2);
     expect(host.storeHealth.trouble).toBeNull();
     await until(p, async () => {
       gate.open();

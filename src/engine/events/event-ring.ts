@@ -52,7 +52,7 @@ export class EventRing {
     const seq = ++this.last;
     const place = (seq & this.mask) * CELLS;
     const { cells } = this;
-    if ((((cells[place] as number) | 0) & EXTRA) !== 0) this.dropExtra(seq - this.size);
+    if ((((cells[place] as number) | 0) & EXTRA) !== 0) this.clearExtra(seq - this.size);
     if (extra !== undefined) {
       this.addExtra(seq, extra);
       this.boundExtras();
@@ -155,7 +155,7 @@ export class EventRing {
     this.extrasCharacters += size;
   }
 
-  private dropExtra(seq: number): void {
+  private clearExtra(seq: number): void {
     this.extrasCharacters -= this.extras.get(seq)?.size ?? 0;
     this.extras.delete(seq);
   }
@@ -164,7 +164,7 @@ export class EventRing {
   private boundExtras(): void {
     while (this.extrasCharacters > EXTRAS_CHARACTERS && this.oldest < this.last) {
       this.floor = this.oldest;
-      this.dropExtra(this.floor++);
+      this.clearExtra(this.floor++);
     }
   }
 

@@ -57,10 +57,10 @@ export class HostEvents implements EventSource {
     if (!this.isFollowed) return;
     this.note(entry);
     this.removed.push(entry);
-    const dropped = this.removed.length > REMOVED_KEPT ? this.removed.shift() : undefined;
-    if (dropped === undefined) return;
-    dropped.unsubscribe();
-    this.forget(dropped, dropped.seen);
+    const oldest = this.removed.length > REMOVED_KEPT ? this.removed.shift() : undefined;
+    if (oldest === undefined) return;
+    oldest.unsubscribe();
+    this.forget(oldest, oldest.seen);
   }
 
   /** Begins to record the order of new events. Idempotent. */

@@ -156,7 +156,7 @@ export class Answers {
   }
 }
 
-export function isKept(claim: Ticket | KeptAnswer): claim is KeptAnswer {
+export function isAnswered(claim: Ticket | KeptAnswer): claim is KeptAnswer {
   return 'answer' in claim;
 }
 

@@ -2,7 +2,7 @@ import type { FeedReceipt } from '../../schemas/control.ts';
 import type { FeedRequest, FeedWriter, Replayable } from '../contract/requests.ts';
 import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
-import { type Answers, expectSameBody, isKept, type KeptAnswer, NO_TICKET } from './answers.ts';
+import { type Answers, expectSameBody, isAnswered, type KeptAnswer, NO_TICKET } from './answers.ts';
 
 /** Feeds items without waiting for results: all at once, or push by push. */
 export class Feeding {
@@ -19,7 +19,7 @@ export class Feeding {
     admission.check(items, request.onDuplicate);
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
-    if (isKept(claim)) return receiptOf(claim);
+    if (isAnswered(claim)) return receiptOf(claim);
     let feed: Feed | undefined;
     try {
       const opened = admission.openFeed(request);
@@ -42,7 +42,7 @@ export class Feeding {
     const { admission, feeds } = this.core;
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
-    if (isKept(claim)) return repeatedWriter(claim);
+    if (isAnswered(claim)) return repeatedWriter(claim);
     let feed: Feed;
     try {
       feed = admission.openFeed(request);

@@ -9,7 +9,7 @@ import type { Feed } from '../model/feed.ts';
 import type { Item } from '../model/model.ts';
 import { waitWithin } from '../time/waited.ts';
 import { DOCUMENT_CHARACTERS } from '../values/sizes.ts';
-import { ANSWER_CHARACTERS, type Answers, expectSameBody, isKept, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
+import { ANSWER_CHARACTERS, type Answers, expectSameBody, isAnswered, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
 import { FeedResults, inFeedOrder } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
 import { LiveRun, type OpenedRun, type RunParts } from './run-stream.ts';
@@ -35,7 +35,7 @@ export class Runs implements RunParts {
     this.core.admission.check(items, request.onDuplicate);
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
-    if (isKept(claim)) return this.repeat(claim, request);
+    if (isAnswered(claim)) return this.repeat(claim, request);
     const { feed, results } = await this.accept(items, request, claim, (made) => this.collect(made));
     try {
       return await this.finish(feed, results, request, claim);
@@ -54,7 +54,7 @@ export class Runs implements RunParts {
     if (items !== undefined) core.admission.check(items, request.onDuplicate);
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
-    if (isKept(claim)) return this.replay(claim, request);
+    if (isAnswered(claim)) return this.replay(claim, request);
     const make = (feed: Feed): LiveRun => new LiveRun(this, feed, request, claim);
     if (items !== undefined) {
       const { results: run } = await this.accept(items, request, claim, make);
@@ -155,7 +155,7 @@ export class Runs implements RunParts {
     if (kept.answer !== null) return { ...(JSON.parse(kept.answer) as RunAnswer), replayed: true };
     const { core } = this;
     const feed = core.feeds.find(kept.feedId);
-    if (feed === undefined) throw notKept(kept.feedId);
+    if (feed === undefined) throw noLongerKept(kept.feedId);
     const isDone = await this.feeds.until(feed, request);
     const rows: PipelineResult[] = [];
     let left = core.options.documentCharacters ?? DOCUMENT_CHARACTERS;
@@ -170,7 +170,7 @@ export class Runs implements RunParts {
     }
     const answer = this.answer(feed, isTooMuch ? [] : rows);
     if (!isDone || isTooMuch) return { ...answer, pending: this.feeds.view(feed.id), replayed: true };
-    if (rows.length < feed.accepted) throw notKept(feed.id);
+    if (rows.length < feed.accepted) throw noLongerKept(feed.id);
     this.answers.keepLate((request.idempotency as { key: string }).key, kept, answer, ANSWER_CHARACTERS);
     return { ...answer, replayed: true };
   }
@@ -199,7 +199,7 @@ export class Runs implements RunParts {
       return;
     }
     const feed = core.feeds.find(kept.feedId);
-    if (feed === undefined) throw notKept(kept.feedId);
+    if (feed === undefined) throw noLongerKept(kept.feedId);
     const isDone = await this.feeds.until(feed, request);
     let count = 0;
     for (const page of this.pagesOf(feed)) {
@@ -208,7 +208,7 @@ export class Runs implements RunParts {
       else for (const item of page) tally.add(item.toResult());
     }
     if (!isDone) yield { kind: 'pending', feed: this.feeds.view(feed.id) };
-    else if (count < feed.accepted) throw notKept(feed.id);
+    else if (count < feed.accepted) throw noLongerKept(feed.id);
     else yield { kind: 'done', feedId: feed.id, errorSummary: tally.summary() };
   }
 
@@ -240,6 +240,6 @@ export class Runs implements RunParts {
   }
 }
 
-function notKept(feedId: string): SluiceError {
+function noLongerKept(feedId: string): SluiceError {
   return new SluiceError('no-longer-kept', `some results of the feed "${feedId}" are no longer kept`, { details: { feedId } });
 }

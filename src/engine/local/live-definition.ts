@@ -15,7 +15,7 @@ export class LiveDefinition {
   /** The definition as it was given last, stored or not. */
   current: PipelineDefinition;
   /** The definition that the pipeline's file had last; null when it is not from a file. */
-  source: PipelineDefinition | null = null;
+  inFile: PipelineDefinition | null = null;
   /** True when the stored definition can no longer be used: the pipeline must get another one before it goes on. */
   isPlaceholder = false;
   /** Whether any item's way differs from the order of the stages. */

@@ -83,7 +83,7 @@ export class LocalHost implements PipelineHost {
     for (const { link, definition, source } of found) {
       const began = clock.monotonic();
       const pipeline = this.builder.rebuild(definition, link, replaced.has(definition.id));
-      pipeline.defined.source = source;
+      pipeline.defined.inFile = source;
       const counts = pipeline.asked.recover(pipeline.durable as Durable);
       this.pipelines.set(definition.id, pipeline);
       this.allEvents.add(definition.id, pipeline.events);
@@ -114,7 +114,7 @@ export class LocalHost implements PipelineHost {
   async load(raw: unknown): Promise<{ pipeline: PipelineDescription; is: 'created' | 'changed' | 'kept' }> {
     const definition = checkDefinition(raw, this.builder.specs, this.options);
     const known = this.pipelines.get(definition.id);
-    if (known?.defined.source && !known.defined.isPlaceholder && isDeepStrictEqual(known.defined.source, definition))
+    if (known?.defined.inFile && !known.defined.isPlaceholder && isDeepStrictEqual(known.defined.inFile, definition))
       return { pipeline: known.describeNow(), is: 'kept' };
     // Those that come after it may still make room: all of them are looked at in the end.
     const workers = known?.defined.workersClaimed(definition) ?? workersOf(definition);
@@ -122,7 +122,7 @@ export class LocalHost implements PipelineHost {
     const { isCreated, changes } = await this.putWithin(definition.id, raw, {}, false);
     this.loaded.add(definition.id);
     const pipeline = this.get(definition.id);
-    pipeline.defined.source = definition;
+    pipeline.defined.inFile = definition;
     pipeline.core.keeper.touchFact('definition');
     return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept' };
   }

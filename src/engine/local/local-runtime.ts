@@ -73,7 +73,7 @@ export class LocalRuntime implements PipelineRuntime {
     const { clock } = options.ports;
     if (link !== undefined) {
       this.durable = new Durable(this.core, link, identity, {
-        definition: () => ({ definition: this.defined.current, source: this.defined.source }),
+        definition: () => ({ definition: this.defined.current, source: this.defined.inFile }),
         control: () => this.asked.now,
         operated: () => {
           const { definition, workers, secrets } = this.live.describe();

@@ -239,8 +239,8 @@ export class StoredReads implements Reads {
     const { id, accepted, completed, failed, cancelled, duplicates } = row;
     const live = core.feeds.byOrdinal(row.ordinal);
     const unfinished = accepted - completed - failed - cancelled;
-    const held = core.allStages.flatMap((stage) => stage.workers).filter(({ item }) => item?.feed.ordinal === row.ordinal).length;
-    const inProgress = Math.min(held, unfinished);
+    const inHand = core.allStages.flatMap((stage) => stage.workers).filter(({ item }) => item?.feed.ordinal === row.ordinal).length;
+    const inProgress = Math.min(inHand, unfinished);
     const rate = live?.perSecond(core.time.tick()) ?? 0;
     // One that is still being sent when a process ends is sent no more.
     const done = unfinished === 0 && live?.isOpen !== true;

@@ -46,24 +46,24 @@ export class PriorityQueue<T> {
 
   /** The first living value, taken out; undefined when there is none. */
   shift(): T | undefined {
-    if (this.dead > 0) this.dropDeadHead();
+    if (this.dead > 0) this.skipDeadHead();
     const ring = this.heap[0];
     if (ring === undefined) return undefined;
     const value = ring.shift();
     this.size--;
-    if (ring.length === 0) this.dropFirstRing();
+    if (ring.length === 0) this.removeFirstRing();
     return value;
   }
 
   /** The first living value, left where it is. */
   peek(): T | undefined {
-    if (this.dead > 0) this.dropDeadHead();
+    if (this.dead > 0) this.skipDeadHead();
     return this.heap[0]?.peek();
   }
 
   /** The priority of {@link PriorityQueue.peek}; Infinity when empty. */
   peekPriority(): number {
-    if (this.dead > 0) this.dropDeadHead();
+    if (this.dead > 0) this.skipDeadHead();
     const ring = this.heap[0];
     return ring === undefined ? Number.POSITIVE_INFINITY : ring.key;
   }
@@ -85,7 +85,7 @@ export class PriorityQueue<T> {
     }
   }
 
-  private dropDeadHead(): void {
+  private skipDeadHead(): void {
     const isDead = this.isDead as (value: T) => boolean;
     for (let ring = this.heap[0]; ring !== undefined; ring = this.heap[0]) {
       while (ring.length > 0 && isDead(ring.peek())) {
@@ -93,7 +93,7 @@ export class PriorityQueue<T> {
         this.dead--;
       }
       if (ring.length > 0) return;
-      this.dropFirstRing();
+      this.removeFirstRing();
     }
   }
 
@@ -113,7 +113,7 @@ export class PriorityQueue<T> {
     }
   }
 
-  private dropFirstRing(): void {
+  private removeFirstRing(): void {
     const first = this.heap[0] as Ring<T>;
     this.rings.delete(first.key);
     if (this.cached === first) this.cached = undefined;

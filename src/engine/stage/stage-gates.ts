@@ -72,10 +72,10 @@ export class StageGates {
 }
 
 /** Releases two places: a running task may already hold one under a shared limiter. */
-function both(held: Release | null, added: Release): Release {
-  if (held === null) return added;
+function both(first: Release | null, added: Release): Release {
+  if (first === null) return added;
   return () => {
-    held();
+    first();
     added();
   };
 }

@@ -77,9 +77,9 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
   let batch: unknown[] = [];
   let batchSize = 0;
   let firstLine = 0;
-  /** The beginning of a line whose end has not arrived: the first `heldBytes` of a buffer that grows by doubling. */
-  let held = NOTHING;
-  let heldBytes = 0;
+  /** The beginning of a line whose end has not arrived: the first `restBytes` of a buffer that grows by doubling. */
+  let rest = NOTHING;
+  let restBytes = 0;
 
   async function flush(): Promise<void> {
     if (batch.length === 0) return;
@@ -161,24 +161,24 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
     const complete = chunk.lastIndexOf(LF) + 1;
     if (complete > 0) {
       const head = chunk.subarray(0, complete);
-      const bytes = heldBytes === 0 ? head : Buffer.concat([held.subarray(0, heldBytes), head]);
-      held = NOTHING;
-      heldBytes = 0;
+      const bytes = restBytes === 0 ? head : Buffer.concat([rest.subarray(0, restBytes), head]);
+      rest = NOTHING;
+      restBytes = 0;
       await takeLines(bytes);
     }
-    if (complete < chunk.length) await hold(chunk.subarray(complete));
+    if (complete < chunk.length) await setAside(chunk.subarray(complete));
   }
 
-  async function hold(bytes: Buffer): Promise<void> {
-    const needed = heldBytes + bytes.length;
+  async function setAside(bytes: Buffer): Promise<void> {
+    const needed = restBytes + bytes.length;
     if (needed > maxLineBytes) await refuse('line-too-large', tooLarge(maxLineBytes));
-    if (needed > held.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * held.length));
-      held.copy(larger, 0, 0, heldBytes);
-      held = larger;
+    if (needed > rest.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * rest.length));
+      rest.copy(larger, 0, 0, restBytes);
+      rest = larger;
     }
-    bytes.copy(held, heldBytes);
-    heldBytes = needed;
+    bytes.copy(rest, restBytes);
+    restBytes = needed;
   }
 
   const waiter = createReadWaiter(stream, idleTimeoutMs, clock);
@@ -196,7 +196,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
       await flush();
       if (!(await waiter.next())) break;
     }
-    if (heldBytes > 0) await takeLines(held.subarray(0, heldBytes));
+    if (restBytes > 0) await takeLines(rest.subarray(0, restBytes));
     await flush();
   } finally {
     waiter.dispose();

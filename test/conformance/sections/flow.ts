@@ -48,10 +48,10 @@ export function flow({ test, world }: Suite): void {
     expect(await p.stats()).toMatchObject({ queueSizes: { A: 2 }, stageStats: { A: { inProgressItems: 3 } } });
     gate.open('b');
     await held(3);
-    expect(gate.held).toEqual(['a', 'c', 'd']);
+    expect(gate.inside).toEqual(['a', 'c', 'd']);
     gate.open('a');
     await held(3);
-    expect(gate.held).toEqual(['c', 'd', 'e']);
+    expect(gate.inside).toEqual(['c', 'd', 'e']);
   });
 
   test('runs upstream: a full next stage holds the worker, and its item is handed over when there is room', async () => {

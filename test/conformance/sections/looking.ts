@@ -133,7 +133,7 @@ export function looking(suite: Suite): void {
     const idle = { status: 'idle', currentItemId: null, currentTask: null, taskStatus: null, processingSince: null, waitingFor: null };
     expect((await p.workerStates())['A-W0']).toEqual({ workerName: 'A-W0', stage: 'A', ...idle });
     await p.feed(named('x'), {});
-    await until(p, () => gate.held.length === 1);
+    await until(p, () => gate.inside.length === 1);
     expect((await p.workerStates())['A-W0']).toEqual({
       workerName: 'A-W0',
       stage: 'A',

@@ -58,7 +58,7 @@ export function operations({ test, world }: Suite): void {
       await expectBooksToBalance(p);
     }
     expect(await p.stats()).toMatchObject({ itemsCancelled: 5, itemsInFlight: 0 });
-    expect(gate.held).toEqual([]);
+    expect(gate.inside).toEqual([]);
     expect(await p.join()).toMatchObject({ done: true });
   });
 

@@ -178,11 +178,11 @@ export function redefining({ test, world }: Suite): void {
     await p.feed(named('e'), {});
     gate.open('a');
     await ended(p, 1);
-    expect(gate.held).toHaveLength(2);
+    expect(gate.inside).toHaveLength(2);
     await held(2);
     while ((await p.stats()).itemsInFlight > 0) {
       const [first = ''] = await held(1);
-      expect(gate.held.length).toBeLessThanOrEqual(2);
+      expect(gate.inside.length).toBeLessThanOrEqual(2);
       const before = (await p.stats()).itemsProcessed;
       gate.open(first);
       await ended(p, before + 1);

@@ -43,7 +43,7 @@ export function running({ test, world }: Suite): void {
     await held(2);
     gate.open('mine');
     expect((await ran).results.map(({ id }) => id)).toEqual(['mine']);
-    expect(gate.held).toEqual(['other']);
+    expect(gate.inside).toEqual(['other']);
   });
 
   test('has the failed ones among its results, with their error, and sums them up', async () => {
