@@ -21,13 +21,13 @@ const TASK = `export default {
   },
 };`;
 
-const definition = (id: string): object => ({
-  id,
-  stages: [
-    { name: 'Make', workers: 4, tasks: ['big'] },
-    { name: 'Pass', workers: 2, tasks: ['keep'] },
-  ],
-});
+const MAKE = { name: 'Make', workers: 4, tasks: ['big'] };
+const PASS = { name: 'Pass', workers: 2, tasks: ['keep'] };
+const PIPELINES = [
+  { id: 'p', stages: [MAKE] },
+  { id: 'q', stages: [MAKE] },
+  { id: 'r', stages: [MAKE, PASS] },
+];
 
 /**
  * Counts marks, in constant memory. While `isSlow` says so, it reads only what has come in anyway: the server is held back, but not for
@@ -35,14 +35,16 @@ const definition = (id: string): object => ({
  */
 async function count(response: IncomingMessage, mark: string, isSlow: () => Promise<boolean> = async () => false): Promise<number> {
   let marks = 0;
-  let rest = '';
-  const take = (chunk: string): void => {
-    const text = rest + chunk;
-    marks += text.split(mark).length - 1;
-    rest = mark.length === 1 ? '' : text.slice(1 - mark.length);
+  let rest = Buffer.alloc(0);
+  const take = (chunk: Buffer): void => {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    for (let at = bytes.indexOf(mark); at !== -1; at = bytes.indexOf(mark, at + mark.length)) marks++;
+    rest = mark.length === 1 ? rest : bytes.subarray(1 - mark.length);
   };
-  response.setEncoding('latin1');
-  while (await isSlow()) take((response.read() as string | null) ?? '');
+  while (await isSlow()) {
+    const chunk = response.read() as Buffer | null;
+    if (chunk !== null) take(chunk);
+  }
   for await (const chunk of response) {
     take(chunk);
     // An event stream has no end of its own.
@@ -79,7 +81,7 @@ it('many results of 6 MB are listed, streamed, run and replayed in a small heap'
     NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB} --disable-warning=ExperimentalWarning`,
     STORE_URL: `file:${join(folderWith(), 'sluice.db')}`,
     TASKS_DIR: folderWith({ 'big.mjs': TASK, 'keep.mjs': 'export default { run: (value) => value };' }),
-    PIPELINES: folderWith({ 'p.json': JSON.stringify([definition('p'), definition('q'), definition('r')]) }),
+    PIPELINES: folderWith({ 'p.json': JSON.stringify(PIPELINES) }),
   };
   const server = await startServer(environment);
   const items = Array.from({ length: COUNT }, (_, i) => i);
