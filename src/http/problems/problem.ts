@@ -90,7 +90,7 @@ export const pathOf = (url: string): string => {
 
 /** Fastify's error handler, and its `frameworkErrors` handler. */
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const error = toSluiceError(thrown);
+  const error = hasLeft(thrown, reply) ? new SluiceError('bad-request', undefined, { cause: thrown }) : toSluiceError(thrown);
   const problem = toProblem(error, pathOf(request.url), request.id);
   request.problemCode = error.code;
   if (problem.status >= 500 && error.code !== 'shutting-down' && !isForCallers(error))
@@ -99,6 +99,11 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   if (!reply.hasHeader('x-request-id')) setCommonHeaders(request, reply);
   return reply.code(problem.status).type(PROBLEM_TYPE).send(writeProblem(problem));
+}
+
+/** True when the stream of an answer was ended because its client is gone, which is nobody's fault. Other errors are told, client or not. */
+function hasLeft(thrown: unknown, { raw }: FastifyReply): boolean {
+  return raw.destroyed && (thrown as Partial<FastifyError> | null)?.code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
 /** A string, so that no serialiser of the route is asked. */
