@@ -89,7 +89,7 @@ const HOLDERS: [string, string, string, string][] = [
   ['file', 'hook', 'S', 'onSuccess'],
 ];
 
-describe('an event loop that stands', () => {
+describe('an event loop that stands', TIMEOUT, () => {
   const held: ServerProcess[] = [];
   const undo: (() => void)[] = [];
 
@@ -109,61 +109,54 @@ describe('an event loop that stands', () => {
     for (const remove of undo) remove();
   });
 
-  it.each(HOLDERS.map((holder, i) => [...holder, i] as const))(
-    'ends the process, and the log names what held it: %s in %s',
-    TIMEOUT,
-    async (_how, pipeline, stage, task, i) => {
-      expect(await ended(held[i] as ServerProcess)).toMatchObject({ pipeline, stage, task, item: 'order-Ω', sequenceId: 1 });
-    },
-  );
+  const cases = HOLDERS.map((holder, i) => [...holder, i] as const);
+  it.each(cases)('ends the process, and the log names what held it: %s in %s', async (_how, pipeline, stage, task, i) => {
+    expect(await ended(held[i] as ServerProcess)).toMatchObject({ pipeline, stage, task, item: 'order-Ω', sequenceId: 1 });
+  });
 });
 
 // Each waits for a process of its own: they wait together.
-describe.concurrent('a process whose event loop stands, or seems to', () => {
-  it('shows the secrets that it names as the log does', TIMEOUT, async ({ onTestFinished }) => {
+describe.concurrent('a process whose event loop stands, or seems to', TIMEOUT, () => {
+  it('shows the secrets that it names as the log does', async ({ onTestFinished }) => {
     const server = await start(serviceFolder(onTestFinished), { SECRET_KEY: 'sesame-open' });
     feed(server, 'p', { id: 'sesame-open', how: 'loop' });
     expect(await ended(server)).toMatchObject({ item: '[secret KEY]' });
   });
 
-  it(
-    'counts the item that held it and no other; in the end it has failed and the others have completed',
-    TIMEOUT,
-    async ({ onTestFinished }) => {
-      const cwd = serviceFolder(onTestFinished);
-      const gate = await createGate(onTestFinished);
-      const env = { STORE_URL: 'file:./sluice.db', MAX_DELIVERIES: '2' };
-      let server = await start(cwd, env);
-      await server.post('/pipelines/beside/feed', { items: ['a', 'b'].map((id) => ({ id, value: { gate: gate.url } })) });
-      await gate.arrived(2);
-      const also = { id: 'also', how: 'gate', gate: gate.url };
-      // It loops when its feed has been answered, and at once when it runs again.
-      const answered = await createGate(onTestFinished);
-      const bad = { id: 'bad', how: 'loop later', gate: answered.url };
-      expect((await server.post('/pipelines/p/feed', { items: [also, bad] })).status).toBe(202);
-      answered.open();
-      expect(await ended(server)).toMatchObject({ item: 'bad' });
-      // It may be held before it listens.
-      server = new ServerProcess({ ...ENV, ...env }, { cwd });
-      expect(await ended(server)).toMatchObject({ item: 'bad' });
-      server = await start(cwd, env);
-      expect(server.records('recovered')[0]).toMatchObject({ poisoned: 1 });
-      expect((await server.get('/pipelines/p/items/bad')).body).toMatchObject({ status: 'failed', error: { type: 'PoisonItem' } });
-      gate.open();
-      for (const [pipeline, count] of [
-        ['beside', 2],
-        ['p', 1],
-      ] as const) {
-        await server.post(`/pipelines/${pipeline}/join`, { timeoutSeconds: 20 });
-        const { body } = await server.get(`/pipelines/${pipeline}/results?status=all`);
-        const completed = body.results.filter(({ error }: { error: unknown }) => error === null);
-        expect(completed, JSON.stringify(body)).toHaveLength(count);
-      }
-      await server.stop();
-    },
-  );
+  it('counts the item that held it and no other; in the end it has failed and the others have completed', async ({ onTestFinished }) => {
+    const cwd = serviceFolder(onTestFinished);
+    const gate = await createGate(onTestFinished);
+    const env = { STORE_URL: 'file:./sluice.db', MAX_DELIVERIES: '2' };
+    let server = await start(cwd, env);
+    await server.post('/pipelines/beside/feed', { items: ['a', 'b'].map((id) => ({ id, value: { gate: gate.url } })) });
+    await gate.arrived(2);
+    const also = { id: 'also', how: 'gate', gate: gate.url };
+    // It loops when its feed has been answered, and at once when it runs again.
+    const answered = await createGate(onTestFinished);
+    const bad = { id: 'bad', how: 'loop later', gate: answered.url };
+    expect((await server.post('/pipelines/p/feed', { items: [also, bad] })).status).toBe(202);
+    answered.open();
+    expect(await ended(server)).toMatchObject({ item: 'bad' });
+    // It may be held before it listens.
+    server = new ServerProcess({ ...ENV, ...env }, { cwd });
+    expect(await ended(server)).toMatchObject({ item: 'bad' });
+    server = await start(cwd, env);
+    expect(server.records('recovered')[0]).toMatchObject({ poisoned: 1 });
+    expect((await server.get('/pipelines/p/items/bad')).body).toMatchObject({ status: 'failed', error: { type: 'PoisonItem' } });
+    gate.open();
+    for (const [pipeline, count] of [
+      ['beside', 2],
+      ['p', 1],
+    ] as const) {
+      await server.post(`/pipelines/${pipeline}/join`, { timeoutSeconds: 20 });
+      const { body } = await server.get(`/pipelines/${pipeline}/results?status=all`);
+      const completed = body.results.filter(({ error }: { error: unknown }) => error === null);
+      expect(completed, JSON.stringify(body)).toHaveLength(count);
+    }
+    await server.stop();
+  });
 
-  it('is none when the process was stopped for longer, and goes on', TIMEOUT, async ({ onTestFinished }) => {
+  it('is none when the process was stopped for longer, and goes on', async ({ onTestFinished }) => {
     const server = await start(serviceFolder(onTestFinished));
     server.signal('SIGSTOP');
     // Longer than the limit, on the clock of the machine: that is what is tested.
@@ -174,7 +167,7 @@ describe.concurrent('a process whose event loop stands, or seems to', () => {
     await server.stop();
   });
 
-  it('is none when a task holds it for less, or when it may stand for ever', TIMEOUT, async ({ onTestFinished }) => {
+  it('is none when a task holds it for less, or when it may stand for ever', async ({ onTestFinished }) => {
     const less = await start(serviceFolder(onTestFinished), { LOOP_STALL_SECONDS: '20' });
     const never = await start(serviceFolder(onTestFinished), { LOOP_STALL_SECONDS: '0' });
     for (const server of [less, never]) {
