@@ -7,6 +7,8 @@ import { createGate, GATE_TASK } from './gate.ts';
 import { type LogRecord, ServerProcess, startServer } from './server.ts';
 
 const TIMEOUT = { timeout: 60_000 };
+/** For each process of those that start one after the other. */
+const START_MS = 20_000;
 const STANDS = 'the event loop stands; the process ends';
 
 /** Holds the loop in the way that the item's value names, if it names one. */
@@ -104,7 +106,7 @@ describe('an event loop that stands', TIMEOUT, () => {
     for (const [i, [how, pipeline]] of HOLDERS.entries()) {
       feed(held[i] as ServerProcess, pipeline, { id: 'order-Ω', how, fifo: join(folders[i] as string, 'fifo') });
     }
-  }, 60_000);
+  }, HOLDERS.length * START_MS);
   afterAll(() => {
     for (const remove of undo) remove();
   });
