@@ -26,9 +26,9 @@ function isCurrent(): boolean {
 function build(): number {
   rmSync('dist', { recursive: true, force: true });
   const compiler = fileURLToPath(import.meta.resolve('typescript/package.json'));
-  const { status } = spawnSync(process.execPath, [compiler.replace(/package[.]json$/, 'bin/tsc'), '-p', 'tsconfig.build.json'], {
-    stdio: 'inherit',
-  });
+  const tsc = compiler.replace(/package[.]json$/, 'bin/tsc');
+  // By default four checkers share the files, and each of them checks most of the types again: twice the work for a project of this size.
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--checkers', '1'], { stdio: 'inherit' });
   if (status !== 0) return status ?? 1;
   for (const path of sources) {
     if (!path.endsWith('.ts')) cpSync(path, `dist/${path}`);

@@ -35,7 +35,7 @@ const PIPELINES = [
  */
 async function count(response: IncomingMessage, mark: string, isSlow: () => Promise<boolean> = async () => false): Promise<number> {
   let marks = 0;
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   const take = (chunk: Buffer): void => {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     for (let at = bytes.indexOf(mark); at !== -1; at = bytes.indexOf(mark, at + mark.length)) marks++;

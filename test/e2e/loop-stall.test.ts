@@ -1,12 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folderWith, type WhenFinished } from '../loader/folder.ts';
 import { createGate, GATE_TASK } from './gate.ts';
 import { type LogRecord, ServerProcess, startServer } from './server.ts';
 
 const TIMEOUT = { timeout: 60_000 };
+/** For each process of those that start one after the other. */
+const START_MS = 20_000;
 const STANDS = 'the event loop stands; the process ends';
 
 /** Holds the loop in the way that the item's value names, if it names one. */
@@ -58,9 +60,7 @@ function serviceFolder(whenFinished: WhenFinished): string {
   return folder;
 }
 
-const ENV = { TASKS_DIR: './tasks', LOOP_STALL_SECONDS: '1' };
-/** For a process that has to go on, beside others that hold a core each. */
-const PATIENT = { LOOP_STALL_SECONDS: '2' };
+const ENV = { TASKS_DIR: './tasks', LOOP_STALL_SECONDS: '2' };
 const start = (cwd: string, env: Record<string, string> = {}): Promise<ServerProcess> => startServer({ ...ENV, ...env }, { cwd });
 
 /** Feeds an item; the answer may not come, since the loop is held before it. */
@@ -91,47 +91,75 @@ const HOLDERS: [string, string, string, string][] = [
   ['file', 'hook', 'S', 'onSuccess'],
 ];
 
-// Each waits for a process of its own. They wait together, and those begin that wait longest.
-describe.concurrent('an event loop that stands', () => {
-  it(
-    'counts the item that held it and no other; in the end it has failed and the others have completed',
-    TIMEOUT,
-    async ({ onTestFinished }) => {
-      const cwd = serviceFolder(onTestFinished);
-      const gate = await createGate(onTestFinished);
-      const env = { ...PATIENT, STORE_URL: 'file:./sluice.db', MAX_DELIVERIES: '2' };
-      let server = await start(cwd, env);
-      await server.post('/pipelines/beside/feed', { items: ['a', 'b'].map((id) => ({ id, value: { gate: gate.url } })) });
-      await gate.arrived(2);
-      const also = { id: 'also', how: 'gate', gate: gate.url };
-      // It loops when its feed has been answered, and at once when it runs again.
-      const answered = await createGate(onTestFinished);
-      const bad = { id: 'bad', how: 'loop later', gate: answered.url };
-      expect((await server.post('/pipelines/p/feed', { items: [also, bad] })).status).toBe(202);
-      answered.open();
-      expect(await ended(server)).toMatchObject({ item: 'bad' });
-      // It may be held before it listens.
-      server = new ServerProcess({ ...ENV, ...env }, { cwd });
-      expect(await ended(server)).toMatchObject({ item: 'bad' });
-      server = await start(cwd, env);
-      expect(server.records('recovered')[0]).toMatchObject({ poisoned: 1 });
-      expect((await server.get('/pipelines/p/items/bad')).body).toMatchObject({ status: 'failed', error: { type: 'PoisonItem' } });
-      gate.open();
-      for (const [pipeline, count] of [
-        ['beside', 2],
-        ['p', 1],
-      ] as const) {
-        await server.post(`/pipelines/${pipeline}/join`, { timeoutSeconds: 20 });
-        const { body } = await server.get(`/pipelines/${pipeline}/results?status=all`);
-        const completed = body.results.filter(({ error }: { error: unknown }) => error === null);
-        expect(completed, JSON.stringify(body)).toHaveLength(count);
-      }
-      await server.stop();
-    },
-  );
+describe('an event loop that stands', TIMEOUT, () => {
+  const held: ServerProcess[] = [];
+  const undo: (() => void)[] = [];
 
-  it('is none when the process was stopped for longer, and goes on', TIMEOUT, async ({ onTestFinished }) => {
-    const server = await start(serviceFolder(onTestFinished), PATIENT);
+  // They are held together, and none is while another one starts.
+  beforeAll(async () => {
+    const folders: string[] = [];
+    for (const _ of HOLDERS) {
+      const cwd = serviceFolder((remove) => undo.push(remove));
+      folders.push(cwd);
+      held.push(await start(cwd));
+    }
+    for (const [i, [how, pipeline]] of HOLDERS.entries()) {
+      feed(held[i] as ServerProcess, pipeline, { id: 'order-Ω', how, fifo: join(folders[i] as string, 'fifo') });
+    }
+  }, HOLDERS.length * START_MS);
+  afterAll(() => {
+    for (const remove of undo) remove();
+  });
+
+  const cases = HOLDERS.map((holder, i) => [...holder, i] as const);
+  it.each(cases)('ends the process, and the log names what held it: %s in %s', async (_how, pipeline, stage, task, i) => {
+    expect(await ended(held[i] as ServerProcess)).toMatchObject({ pipeline, stage, task, item: 'order-Ω', sequenceId: 1 });
+  });
+});
+
+// Each waits for a process of its own: they wait together.
+describe.concurrent('a process whose event loop stands, or seems to', TIMEOUT, () => {
+  it('shows the secrets that it names as the log does', async ({ onTestFinished }) => {
+    const server = await start(serviceFolder(onTestFinished), { SECRET_KEY: 'sesame-open' });
+    feed(server, 'p', { id: 'sesame-open', how: 'loop' });
+    expect(await ended(server)).toMatchObject({ item: '[secret KEY]' });
+  });
+
+  it('counts the item that held it and no other; in the end it has failed and the others have completed', async ({ onTestFinished }) => {
+    const cwd = serviceFolder(onTestFinished);
+    const gate = await createGate(onTestFinished);
+    const env = { STORE_URL: 'file:./sluice.db', MAX_DELIVERIES: '2' };
+    let server = await start(cwd, env);
+    await server.post('/pipelines/beside/feed', { items: ['a', 'b'].map((id) => ({ id, value: { gate: gate.url } })) });
+    await gate.arrived(2);
+    const also = { id: 'also', how: 'gate', gate: gate.url };
+    // It loops when its feed has been answered, and at once when it runs again.
+    const answered = await createGate(onTestFinished);
+    const bad = { id: 'bad', how: 'loop later', gate: answered.url };
+    expect((await server.post('/pipelines/p/feed', { items: [also, bad] })).status).toBe(202);
+    answered.open();
+    expect(await ended(server)).toMatchObject({ item: 'bad' });
+    // It may be held before it listens.
+    server = new ServerProcess({ ...ENV, ...env }, { cwd });
+    expect(await ended(server)).toMatchObject({ item: 'bad' });
+    server = await start(cwd, env);
+    expect(server.records('recovered')[0]).toMatchObject({ poisoned: 1 });
+    expect((await server.get('/pipelines/p/items/bad')).body).toMatchObject({ status: 'failed', error: { type: 'PoisonItem' } });
+    gate.open();
+    for (const [pipeline, count] of [
+      ['beside', 2],
+      ['p', 1],
+    ] as const) {
+      await server.post(`/pipelines/${pipeline}/join`, { timeoutSeconds: 20 });
+      const { body } = await server.get(`/pipelines/${pipeline}/results?status=all`);
+      const completed = body.results.filter(({ error }: { error: unknown }) => error === null);
+      expect(completed, JSON.stringify(body)).toHaveLength(count);
+    }
+    await server.stop();
+  });
+
+  it('is none when the process was stopped for longer, and goes on', async ({ onTestFinished }) => {
+    const server = await start(serviceFolder(onTestFinished));
     server.signal('SIGSTOP');
     // Longer than the limit, on the clock of the machine: that is what is tested.
     await once(spawn('sleep', ['5']), 'exit');
@@ -141,7 +169,7 @@ describe.concurrent('an event loop that stands', () => {
     await server.stop();
   });
 
-  it('is none when a task holds it for less, or when it may stand for ever', TIMEOUT, async ({ onTestFinished }) => {
+  it('is none when a task holds it for less, or when it may stand for ever', async ({ onTestFinished }) => {
     const less = await start(serviceFolder(onTestFinished), { LOOP_STALL_SECONDS: '20' });
     const never = await start(serviceFolder(onTestFinished), { LOOP_STALL_SECONDS: '0' });
     for (const server of [less, never]) {
@@ -149,22 +177,5 @@ describe.concurrent('an event loop that stands', () => {
       expect(body.results).toMatchObject([{ id: 'x', error: null }]);
       await server.stop();
     }
-  });
-
-  it.for(HOLDERS)(
-    'ends the process, and the log names what held it: %s in %s',
-    TIMEOUT,
-    async ([how, pipeline, stage, task], { onTestFinished }) => {
-      const cwd = serviceFolder(onTestFinished);
-      const server = await start(cwd);
-      feed(server, pipeline, { id: 'order-Ω', how, fifo: join(cwd, 'fifo') });
-      expect(await ended(server)).toMatchObject({ pipeline, stage, task, item: 'order-Ω', sequenceId: 1 });
-    },
-  );
-
-  it('shows the secrets that it names as the log does', TIMEOUT, async ({ onTestFinished }) => {
-    const server = await start(serviceFolder(onTestFinished), { SECRET_KEY: 'sesame-open' });
-    feed(server, 'p', { id: 'sesame-open', how: 'loop' });
-    expect(await ended(server)).toMatchObject({ item: '[secret KEY]' });
   });
 });

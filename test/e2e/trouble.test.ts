@@ -1,51 +1,32 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PipelineStats } from '../../src/schemas/stats.ts';
-import { Duplex } from '../http/duplex.ts';
 import { folderWith } from '../loader/folder.ts';
 import { createGate, GATE_TASK } from './gate.ts';
-import { type ServerProcess, startInVain, startServer } from './server.ts';
+import { PASS, serverWith } from './one-pipeline.ts';
+import { type ServerProcess, startServer } from './server.ts';
 import { toLines, Upload } from './upload.ts';
 
 const TIMEOUT = { timeout: 60_000 };
 
-/** A stage that makes of each item a constant, and one whose items stand before a gate. */
-const PASS = { task: 'jsonata', with: { expression: '"ok"' } };
-
-interface Setting {
-  stage?: Record<string, unknown>;
-  pipeline?: Record<string, unknown>;
-  tasks?: Record<string, string>;
-  env?: Record<string, string>;
-}
-
-/** A server in an empty folder, with one pipeline `p` of one stage `S`, and these task files. */
-async function serverWith({ stage = {}, pipeline = {}, tasks = {}, env = {} }: Setting = {}): Promise<ServerProcess> {
-  const definition = { id: 'p', stages: [{ name: 'S', tasks: [PASS], ...stage }], ...pipeline };
-  const files = Object.fromEntries(Object.entries(tasks).map(([name, text]) => [`tasks/${name}`, text]));
-  const cwd = folderWith({ 'pipelines/p.json': JSON.stringify(definition), ...files });
-  return startServer({ ...(Object.keys(tasks).length > 0 ? { TASKS_DIR: './tasks' } : {}), ...env }, { cwd });
-}
-
-const withGate = (settings: Setting = {}): Promise<ServerProcess> =>
-  serverWith({ ...settings, stage: { tasks: ['gate'], workers: 2, ...settings.stage }, tasks: { 'gate.mjs': GATE_TASK } });
-
-async function statsOf(server: ServerProcess): Promise<PipelineStats> {
-  return (await server.get('/pipelines/p/stats')).body;
+async function statsOf(server: ServerProcess, pipeline: string): Promise<PipelineStats> {
+  return (await server.get(`/pipelines/${pipeline}/stats`)).body;
 }
 
 /** Asserts that these many items were accepted and all of them completed. */
-async function expectCompleted(server: ServerProcess, count: number): Promise<void> {
-  const stats = await statsOf(server);
+async function expectCompleted(server: ServerProcess, pipeline: string, count: number): Promise<void> {
+  const stats = await statsOf(server, pipeline);
   expect(stats).toMatchObject({ itemsFed: count, itemsProcessed: count, itemsFailed: 0, itemsCancelled: 0, itemsInFlight: 0 });
 }
 
 /** A reader that counts how often items came to a status. */
-async function counting(server: ServerProcess, status: string): Promise<{ reached(count: number): Promise<void>; readonly count: number }> {
-  const stream = await server.events(`/pipelines/p/events?types=status&status=${status}`);
+async function counting(
+  server: ServerProcess,
+  pipeline: string,
+  status: string,
+): Promise<{ reached(count: number): Promise<void>; readonly count: number }> {
+  const stream = await server.events(`/pipelines/${pipeline}/events?types=status&status=${status}`);
   return {
     get count() {
       return stream.events.length;
@@ -54,200 +35,44 @@ async function counting(server: ServerProcess, status: string): Promise<{ reache
   };
 }
 
-describe('starting with something wrong', () => {
-  it('says that the port is in use, and what to do', TIMEOUT, async () => {
-    const other = createServer().listen(0, '127.0.0.1');
-    await once(other, 'listening');
-    onTestFinished(() => void other.close());
-    const { port } = other.address() as AddressInfo;
-    const { code, message } = await startInVain({ PORT: String(port) }, { cwd: folderWith() });
-    expect(code).toBe(78);
-    expect(message).toBe(
-      `Sluice cannot listen on 127.0.0.1:${port}: the port is in use. Set PORT to another one, or to 0 for any that is free.\n`,
-    );
-  });
-
-  it('lists every fault of the configuration at once', TIMEOUT, async () => {
-    const env = { PORT: '70000', LOG_LEVEL: 'loud', STORE_URL: 'redis://user:secret@host', HOST: 'http://x', API_KEYS: 'a:read:00' };
-    const { code, message, log } = await startInVain(env, { cwd: folderWith() });
-    expect(code).toBe(78);
-    for (const name of Object.keys(env)) expect(message).toMatch(new RegExp(`^ {2}- ${name}\\b`, 'm'));
-    expect(message).not.toContain('secret');
-    expect(message).not.toMatch(/^\s+at /m);
-    expect(log).toEqual([]);
-  });
-
-  it('names a task file with a syntax error, and its line', TIMEOUT, async () => {
-    const cwd = folderWith({
-      'tasks/good.mjs': 'export default { run: (value) => value };',
-      'tasks/bad.mjs': 'export default {\n  run: (value) => value,\n  oops oops\n};',
-    });
-    const { code, message } = await startInVain({ TASKS_DIR: './tasks' }, { cwd });
-    expect(code).toBe(78);
-    expect(message).toMatch(/tasks\/bad\.mjs: .*SyntaxError.*line 3/);
-    expect(message).not.toContain('good.mjs');
-  });
-
-  it('names all faults of a definition, of its form and of its meaning', TIMEOUT, async () => {
-    const form = folderWith({
-      'pipelines/a.yaml': 'id: a\nstages:\n  - name: S\n    workers: 0\n    tasks: []\n    colour: red\n',
-    });
-    const first = await startInVain({}, { cwd: form });
-    expect(first.code).toBe(78);
-    expect(first.message).toContain('pipelines/a.yaml:4: /stages/0/workers');
-    expect(first.message).toContain('pipelines/a.yaml:5: /stages/0/tasks');
-    expect(first.message).toContain('/stages/0/colour');
-
-    const meaning = folderWith({
-      'pipelines/a.yaml':
-        'id: a\nstages:\n  - { name: S, tasks: [nowhere] }\n  - { name: S, tasks: [hash], taskConcurrencyLimits: { other: 1 } }\n',
-      'pipelines/b.yaml': 'id: b\nstages:\n  - { name: S, tasks: [{ task: jsonata, with: { expression: "((" } }] }\n',
-    });
-    const second = await startInVain({}, { cwd: meaning });
-    expect(second.code).toBe(78);
-    expect(second.message).toMatch(/pipelines\/a\.yaml:1: \/stages\/0\/tasks\/0 .*nowhere/);
-    expect(second.message).toMatch(/pipelines\/a\.yaml:1: \/stages\/1\/name .*earlier stage/);
-    expect(second.message).toMatch(/pipelines\/a\.yaml:1: \/stages\/1\/taskConcurrencyLimits\/other/);
-    expect(second.message).toMatch(/pipelines\/b\.yaml:1: \/stages\/0\/tasks\/0\/with\/expression/);
-  });
-});
-
-describe('stopping', () => {
-  it('at SIGTERM finishes what runs, and reports what it leaves', TIMEOUT, async () => {
-    const gate = await createGate();
-    const server = await withGate();
-    const items = ['a', 'b', 'c', 'd', 'e'].map((id) => ({ id, value: { gate: gate.url } }));
-    await server.post('/pipelines/p/feed', { items });
-    await gate.arrived(2);
-    server.signal('SIGTERM');
-    await server.logged('shutting down', ({ mode, reason }) => mode === 'graceful' && reason === 'SIGTERM');
-    gate.open();
-    expect(await server.endedWell()).toMatchObject({
-      mode: 'graceful',
-      finished: 2,
-      leftQueued: 3,
-      aborted: 0,
-      notKept: 3,
-      notKeptIds: ['c', 'd', 'e'],
-      timedOut: false,
-    });
-  });
-
-  it('at SIGTERM cuts an upload off, and the report counts all that it brought', TIMEOUT, async () => {
-    const gate = await createGate();
-    const server = await withGate();
-    const upload = new Upload(`${server.url}/pipelines/p/feed`);
-    const line = (id: string): string => `${JSON.stringify({ id, value: { gate: gate.url } })}\n`;
-    await upload.write(line('a') + line('b') + line('c'));
-    await gate.arrived(2);
-    server.signal('SIGTERM');
-    await server.logged('shutting down');
-    await upload.write(line('d'));
-    const { status, body } = await upload.end();
-    expect(status).toBe(503);
-    expect(body).toMatchObject({ code: 'shutting-down', accepted: 3 });
-    gate.open();
-    expect(await server.endedWell()).toMatchObject({ finished: 2, leftQueued: 1, notKeptIds: ['c'] });
-  });
-
-  it('at SIGTERM aborts what runs when the time is up', TIMEOUT, async () => {
-    const gate = await createGate();
-    const server = await withGate({ env: { SHUTDOWN_TIMEOUT_SECONDS: '0.05' } });
-    await server.post('/pipelines/p/feed', { items: [{ id: 'a', value: { gate: gate.url } }] });
-    await gate.arrived(1);
-    expect(await server.stop()).toMatchObject({ mode: 'force', finished: 0, leftQueued: 1, aborted: 1, notKeptIds: ['a'], timedOut: true });
-  });
-
-  it('at a second SIGTERM aborts what runs at once', TIMEOUT, async () => {
-    const gate = await createGate();
-    const server = await withGate();
-    await server.post('/pipelines/p/feed', { items: ['a', 'b', 'c'].map((id) => ({ id, value: { gate: gate.url } })) });
-    await gate.arrived(2);
-    server.signal('SIGTERM');
-    await server.logged('shutting down', ({ mode }) => mode === 'graceful');
-    // One that follows at once is taken for an echo of the first: it is repeated, a request apart, until it counts.
-    const isForced = (): boolean => server.records('shutting down').some(({ mode }) => mode === 'force');
-    while (!isForced()) {
-      server.signal('SIGTERM');
-      await server.get('/livez').catch(() => undefined);
-    }
-    expect(await server.endedWell()).toMatchObject({ mode: 'force', finished: 0, leftQueued: 3, aborted: 2, timedOut: false });
-    expect(server.records('shutting down')[0]).toMatchObject({ mode: 'graceful' });
-  });
-
-  it('at POST /shutdown answers first, takes no more work, tells its readers, and ends', TIMEOUT, async () => {
-    const gate = await createGate();
-    const server = await withGate();
-    const stream = await server.events('/pipelines/p/events');
-    await server.post('/pipelines/p/feed', { items: [{ id: 'a', value: { gate: gate.url } }] });
-    await gate.arrived(1);
-
-    const { status, body } = await server.post('/shutdown', { mode: 'drain' });
-    expect(status).toBe(202);
-    expect(body).toEqual({ mode: 'drain', timeoutSeconds: 30, pipelines: 1, itemsInFlight: 1 });
-    const ready = await server.get('/readyz');
-    expect(ready).toMatchObject({ status: 503, body: { code: 'shutting-down' } });
-    expect(Number(ready.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect(await server.get('/livez')).toMatchObject({ status: 200 });
-    expect(await server.post('/pipelines/p/feed', { items: [1] })).toMatchObject({ status: 503, body: { code: 'shutting-down' } });
-
-    gate.open();
-    expect(await server.endedWell()).toMatchObject({ mode: 'drain', finished: 1, leftQueued: 0, aborted: 0 });
-    expect(stream.events.at(-1)).toEqual({ event: 'bye', data: '{}', id: undefined });
-    expect(stream.ended).toBe(true);
-    expect(stream.named('status').at(-1)).toMatchObject({ itemId: 'a', status: 'completed', final: true });
-  });
-});
-
-describe('answers that are still being sent when the service stops', () => {
-  it('end with what has ended and a last line that says why, and hold up nothing', TIMEOUT, async () => {
-    const gate = await createGate();
-    const server = await withGate();
-    const run = new Duplex(`${server.url}/pipelines/p/run?feedId=f`, {
-      headers: { 'content-type': 'application/x-ndjson', accept: 'application/x-ndjson' },
-    });
-    // Its body is never finished: it is the service that ends it.
-    run.send(toLines(['a', 'b', 'c'].map((id) => ({ id, value: { gate: gate.url } }))));
-    await gate.arrived(2);
-    const follow = new Duplex(`${server.url}/pipelines/p/feeds/f/results?follow=true`, { method: 'GET' });
-    follow.finish();
-    await follow.response;
-    const wait = new Duplex(`${server.url}/pipelines/p/feeds/f/wait`, { headers: { expect: '100-continue', 'content-length': 0 } });
-    wait.finish();
-    await wait.underWay;
-    server.signal('SIGTERM');
-    await server.logged('shutting down');
-    gate.open();
-    await Promise.all([run.whole(), follow.whole()]);
-    expect(run.lines.map(({ id, problem }) => id ?? problem.code).toSorted()).toEqual(['a', 'b', 'shutting-down']);
-    expect(follow.lines.map(({ id, problem }) => id ?? problem.code)).toEqual(['a', 'b', 'shutting-down']);
-    expect((await wait.whole()).statusCode).toBe(503);
-    expect(JSON.parse(wait.text)).toMatchObject({ code: 'shutting-down' });
-    expect(await server.endedWell()).toMatchObject({ mode: 'graceful', finished: 2, leftQueued: 1, timedOut: false });
-  });
-});
-
 describe('a client that hangs up', () => {
+  const definition = (id: string, task: unknown): string => JSON.stringify({ id, stages: [{ name: 'S', tasks: [task], workers: 2 }] });
+  let server: ServerProcess;
+  let removeFolder: () => void;
+  beforeAll(async () => {
+    const files = {
+      'pipelines/upload.json': definition('upload', PASS),
+      'pipelines/run.json': definition('run', 'gate'),
+      'pipelines/read.json': definition('read', PASS),
+      'tasks/gate.mjs': GATE_TASK,
+    };
+    const cwd = folderWith(files, (remove) => {
+      removeFolder = remove;
+    });
+    server = await startServer({ TASKS_DIR: './tasks' }, { cwd });
+  }, 60_000);
+  afterAll(async () => {
+    await server.stop();
+    removeFolder();
+  });
+
   it('in the middle of an upload leaves what was accepted, and it is processed', TIMEOUT, async () => {
-    const server = await serverWith();
-    await server.post('/pipelines/p/pause');
-    const queued = await counting(server, 'queued');
-    const completed = await counting(server, 'completed');
-    const upload = new Upload(`${server.url}/pipelines/p/feed`);
+    await server.post('/pipelines/upload/pause');
+    const queued = await counting(server, 'upload', 'queued');
+    const completed = await counting(server, 'upload', 'completed');
+    const upload = new Upload(`${server.url}/pipelines/upload/feed`);
     await upload.write(`${toLines([{ id: 'a' }, { id: 'b' }, { id: 'c' }])}{"id": "d"`);
     await queued.reached(3);
     upload.hangUp();
-    await server.post('/pipelines/p/resume');
+    await server.post('/pipelines/upload/resume');
     await completed.reached(3);
-    await expectCompleted(server, 3);
-    await server.stop();
+    await expectCompleted(server, 'upload', 3);
   });
 
   it('while run waits does not cancel the items', TIMEOUT, async () => {
     const gate = await createGate();
-    const server = await withGate();
-    const completed = await counting(server, 'completed');
-    const run = new Upload(`${server.url}/pipelines/p/run`, 'application/json');
+    const completed = await counting(server, 'run', 'completed');
+    const run = new Upload(`${server.url}/pipelines/run/run`, 'application/json');
     void run.write(JSON.stringify({ items: [1, 2, 3].map(() => ({ gate: gate.url })) }));
     const noAnswer = run.end().catch((error: Error) => error.message);
     await gate.arrived(2);
@@ -255,28 +80,25 @@ describe('a client that hangs up', () => {
     expect(await noAnswer).toBe('the connection closed without an answer');
     gate.open();
     await completed.reached(3);
-    await expectCompleted(server, 3);
-    await server.stop();
+    await expectCompleted(server, 'run', 3);
   });
 
   it('while it reads events is not missed', TIMEOUT, async () => {
-    const server = await serverWith();
-    const gone = await server.events('/pipelines/p/events');
-    const reader = await server.events('/pipelines/p/events?types=result');
-    await server.post('/pipelines/p/feed', { items: [{ id: 'a' }] });
+    const gone = await server.events('/pipelines/read/events');
+    const reader = await server.events('/pipelines/read/events?types=result');
+    await server.post('/pipelines/read/feed', { items: [{ id: 'a' }] });
     await gone.until(() => gone.events.length > 0);
     gone.destroy();
-    await server.post('/pipelines/p/feed', { items: [{ id: 'b' }] });
+    await server.post('/pipelines/read/feed', { items: [{ id: 'b' }] });
     await reader.until(() => reader.named('result').length === 2);
-    await expectCompleted(server, 2);
-    await server.stop();
+    await expectCompleted(server, 'read', 2);
   });
 });
 
 describe('bodies that are wrong', () => {
   it('a line that breaks a long upload is named, and what stood before it is processed', TIMEOUT, async () => {
     const server = await serverWith({ stage: { workers: 8 }, pipeline: { collectResults: false } });
-    const completed = await counting(server, 'completed');
+    const completed = await counting(server, 'p', 'completed');
     const pad = 'x'.repeat(200);
     const upload = new Upload(`${server.url}/pipelines/p/feed`);
     const before = 3000;
@@ -293,7 +115,7 @@ describe('bodies that are wrong', () => {
     expect(body).toMatchObject({ code: 'malformed-line', line: before + 1, accepted: before, duplicates: 0 });
     expect(body.detail).toContain(`Line ${before + 1} `);
     await completed.reached(before);
-    await expectCompleted(server, before);
+    await expectCompleted(server, 'p', before);
     await server.stop();
   });
 
@@ -312,8 +134,8 @@ describe('bodies that are wrong', () => {
     const backlogCapacity = 10;
     const server = await serverWith({ pipeline: { backlogCapacity, collectResults: false } });
     await server.post('/pipelines/p/pause');
-    const queued = await counting(server, 'queued');
-    const completed = await counting(server, 'completed');
+    const queued = await counting(server, 'p', 'queued');
+    const completed = await counting(server, 'p', 'completed');
     const upload = new Upload(`${server.url}/pipelines/p/feed`);
     const line = toLines([{ pad: 'x'.repeat(64 * 1024) }]);
     const lines = 1000;
@@ -331,13 +153,13 @@ describe('bodies that are wrong', () => {
     }
     expect(upload.taken).toBeLessThan((lines * line.length) / 2);
     expect(queued.count).toBe(backlogCapacity);
-    expect(await statsOf(server)).toMatchObject({ itemsFed: backlogCapacity, itemsInFlight: backlogCapacity });
+    expect(await statsOf(server, 'p')).toMatchObject({ itemsFed: backlogCapacity, itemsInFlight: backlogCapacity });
     expect(residentBytes(server) - before).toBeLessThan(32 * 1024 * 1024);
 
     await server.post('/pipelines/p/resume');
     expect(await sent).toMatchObject({ status: 202, body: { accepted: lines, duplicates: 0 } });
     await completed.reached(lines);
-    await expectCompleted(server, lines);
+    await expectCompleted(server, 'p', lines);
     await server.stop();
   });
 });
@@ -416,7 +238,7 @@ describe('tasks that misbehave', () => {
       never: ['TaskTimeoutError', 'took longer than 0.2 s'],
       orphan: 'fine',
     });
-    expect(await statsOf(server)).toMatchObject({ itemsProcessed: 1, itemsFailed: 7, itemsInFlight: 0, handlersIgnoringSignal: 1 });
+    expect(await statsOf(server, 'p')).toMatchObject({ itemsProcessed: 1, itemsFailed: 7, itemsInFlight: 0, handlersIgnoringSignal: 1 });
     // The promise that was left behind is told of, and nothing else happens.
     expect(await server.logged('a promise was rejected and nobody waited for it')).toMatchObject({ err: { message: 'left behind' } });
     server.signal('SIGTERM');
