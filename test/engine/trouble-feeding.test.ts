@@ -82,6 +82,13 @@ describe('feeding', () => {
     const prefix = feedId.replace(/1$/, '');
     await pipeline.runtime.feed([1], { feedId: `${prefix}3` });
     expect((await pipeline.runtime.feed([1], {})).feedId).toBe(`${prefix}4`);
+    for (const n of [1, 3, 4]) {
+      expect(await pipeline.runtime.feedView(`${prefix}${n}`)).toMatchObject({ feedId: `${prefix}${n}`, total: 1 });
+      await expect(pipeline.runtime.feed([1], { feedId: `${prefix}${n}` })).rejects.toMatchObject({ code: 'feed-exists' });
+    }
+    for (const id of [`${prefix}2`, `${prefix}04`, prefix]) {
+      await expect(pipeline.runtime.feedView(id)).rejects.toMatchObject({ code: 'feed-not-found' });
+    }
   });
 
   it('a refused feed leaves its id free', async () => {
