@@ -67,11 +67,12 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
         receipt = await feedNdjson(request.body as Readable, writer, { maxLineBytes: bodyLimitBytes, clock, hash });
       } else {
         const { items, ...others } = jsonFeedBody(request.body);
-        const { maker } = feedingAs(request.caller, runtime.definition, { ...options, ...others });
+        const asked = { ...options, ...others };
+        const { maker } = feedingAs(request.caller, runtime.definition, asked);
         const idempotency = keyWithBody(request, request.body);
         // Only a request that may wait can be abandoned meanwhile.
         const signal = wait === undefined && idempotency === undefined ? undefined : callerSignal(response);
-        receipt = await runtime.feed(items, { ...options, ...others, maker, waitSeconds: wait, idempotency, signal });
+        receipt = await runtime.feed(items, { ...asked, maker, waitSeconds: wait, idempotency, signal });
       }
       markReplay(response, receipt);
       // Not `return response.send(…)`: a reply that is returned is waited for as a promise, with listeners on its stream.

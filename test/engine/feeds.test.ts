@@ -106,6 +106,7 @@ describe('the rate of a feed and the time that it has left', () => {
     await clock.advance(1_000);
     gate.fail('x', new Error('no'));
     await clock.advance(1_000_000);
+    expect(await pipeline.runtime.feedView('f')).toMatchObject({ done: true, failed: 1, throughputPerSecond: 1 });
     await pipeline.runtime.retryFeed('f');
     await clock.advance(500);
     gate.open('x');

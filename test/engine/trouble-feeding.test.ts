@@ -76,6 +76,21 @@ describe('feeding', () => {
     await expect(pipeline.feed([1], { feedId: 'f' })).rejects.toMatchObject({ code: 'feed-exists' });
   });
 
+  it('generates no feed id that a caller has used', async () => {
+    const { pipeline } = virtualPipeline([{ name: 'A', tasks: [passOn] }]);
+    const { feedId } = await pipeline.runtime.feed([1], {});
+    const prefix = feedId.replace(/1$/, '');
+    await pipeline.runtime.feed([1], { feedId: `${prefix}3` });
+    expect((await pipeline.runtime.feed([1], {})).feedId).toBe(`${prefix}4`);
+    for (const n of [1, 3, 4]) {
+      expect(await pipeline.runtime.feedView(`${prefix}${n}`)).toMatchObject({ feedId: `${prefix}${n}`, total: 1 });
+      await expect(pipeline.runtime.feed([1], { feedId: `${prefix}${n}` })).rejects.toMatchObject({ code: 'feed-exists' });
+    }
+    for (const id of [`${prefix}2`, `${prefix}04`, prefix]) {
+      await expect(pipeline.runtime.feedView(id)).rejects.toMatchObject({ code: 'feed-not-found' });
+    }
+  });
+
   it('a refused feed leaves its id free', async () => {
     const { pipeline } = virtualPipeline([{ name: 'A', tasks: [passOn] }], { backlogCapacity: 1 });
     await expect(pipeline.runtime.feed([1, 2], { feedId: 'f' })).rejects.toMatchObject({ code: 'queue-full' });

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { create, definition, get, type Service, startService } from './app-harness.ts';
 
 let service: Service;
@@ -130,6 +130,14 @@ describe('identity', () => {
     await send('{"items":[1]}');
     await get(service, '/livez');
     expect(service.logs.slice(before)).toEqual([]);
+  });
+
+  it('makes a logger only for a request that is logged', async () => {
+    const made = vi.spyOn(service.app.log, 'child');
+    await send('{"items":[1]}');
+    expect(made).not.toHaveBeenCalled();
+    await get(service, '/pipelines/p');
+    expect(made).toHaveBeenCalledOnce();
   });
 });
 

@@ -48,6 +48,15 @@ describe('validating', () => {
     expect(check(query, 'querystring', { status: ['a', 'b'] }).value).toEqual({ limit: 5, status: ['a', 'b'] });
   });
 
+  it('fills defaults of an empty query, and misses what it needs', () => {
+    expect(check(query, 'querystring', {}).value).toEqual({ limit: 5 });
+    expect(check(z.strictObject({ a: z.string().optional() }), 'querystring', {}).value).toEqual({});
+    expect(check(z.strictObject({ a: z.string() }), 'querystring', {}).error?.errors).toEqual([{ path: '/a', message: 'is required' }]);
+    expect(check(z.strictObject({}), 'querystring', { mode: 'x' }).error?.errors).toEqual([
+      { path: '/mode', message: 'is an unknown field' },
+    ]);
+  });
+
   it('never coerces bodies', () => {
     expect(check(query, 'body', { limit: '7' }).error?.errors).toEqual([{ path: '/limit', message: 'must be an integer' }]);
     expect(check(feedBodySchema, 'body', { items: [], priority: '1' }).error?.errors).toEqual([

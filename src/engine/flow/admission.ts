@@ -101,17 +101,11 @@ export class Admission {
   }
 
   /**
-   * Accepts all items or none. Calls `accepted` with one id for each item, in order, in the same turn and before any task can run, and resolves
-   * with its result. Without room it rejects with `queue-full`, after waiting for `waitSeconds` if given, behind those that already wait with
-   * the same priority or a better one.
+   * Accepts all items or none. Calls `accepted` with one id for each item, in order, in the same turn and before any task can run, and returns
+   * its result. Without room it throws `queue-full`, or waits for `waitSeconds` if given, behind those that already wait with the same priority
+   * or a better one, and then resolves or rejects.
    */
-  async admitAll<T>(
-    items: readonly unknown[],
-    feed: Feed,
-    options: FeedOptions,
-    wait: RoomWait,
-    accepted: (ids: string[]) => T,
-  ): Promise<T> {
+  admitAll<T>(items: readonly unknown[], feed: Feed, options: FeedOptions, wait: RoomWait, accepted: (ids: string[]) => T): T | Promise<T> {
     this.refuseWhenClosed(feed);
     const needed = this.countNew(items, options.onDuplicate);
     if (needed <= this.roomFor(options)) return this.takeAll(items, feed, options, accepted);

@@ -281,7 +281,7 @@ export class Core {
       feed.cancelled++;
       item.fed = undefined;
     }
-    if (status !== 'cancelled') (feed.pace ?? feed.begin(this.events.begunAt(item))).add(this.time.now);
+    if (status !== 'cancelled') feed.measure(this.time.now, feed.pace === null ? this.events.begunAt(item) : 0);
     this.ledger.end(item, status);
     this.events.result(item);
     if (feed.watchers !== null) for (const watcher of feed.watchers) watcher.onItem(item);

@@ -17,7 +17,10 @@ export class FeedRegistry {
   private order: Feed[] = [];
   private head = 0;
   private readonly prefix: string;
-  private readonly byNumber = new Map<number, Feed>();
+  /** The feeds by ordinal, which rows of a store refer to; null without one. */
+  private byNumber: Map<number, Feed> | null = null;
+  /** True when a caller has given a feed an id that begins like the generated ones. */
+  private hasLookalikes = false;
   lastOrdinal = 0;
   /** The number of done feeds that were forgotten. */
   forgotten = 0;
@@ -31,19 +34,25 @@ export class FeedRegistry {
   /** Tells a keeper of every change from now on. */
   keepWith(keeper: Keeper): void {
     this.keeper = keeper;
+    this.byNumber ??= new Map([...this.feeds.values()].map((feed) => [feed.ordinal, feed]));
   }
 
   find(id: string): Feed | undefined {
     return this.feeds.get(id);
   }
 
+  /** With a store only. */
   byOrdinal(ordinal: number): Feed | undefined {
-    return this.byNumber.get(ordinal);
+    return this.byNumber?.get(ordinal);
   }
 
   /** Restores the feeds of an earlier process, in the order of their ordinals. */
   restore(feeds: Iterable<Feed>, lastOrdinal: number, forgotten: number): void {
-    for (const feed of feeds) this.list(feed);
+    this.byNumber = new Map();
+    for (const feed of feeds) {
+      if (feed.id.startsWith(this.prefix)) this.hasLookalikes = true;
+      this.list(feed);
+    }
     this.lastOrdinal = lastOrdinal;
     this.forgotten = forgotten;
   }
@@ -63,16 +72,21 @@ export class FeedRegistry {
 
   /** Opens a feed, generating an id if none is given. It stays open until it is closed or refused. Throws `feed-exists`. */
   open(id: string | undefined, target: FeedTarget, now: number, maker: string | null = null): Feed {
-    if (id !== undefined && this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" already exists`);
+    if (id !== undefined) this.noteGiven(id);
     const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now, maker);
     this.list(feed);
     this.keeper.touchFeed(feed);
     return feed;
   }
 
+  private noteGiven(id: string): void {
+    if (this.feeds.has(id)) throw new SluiceError('feed-exists', `the feed "${id}" already exists`);
+    if (id.startsWith(this.prefix)) this.hasLookalikes = true;
+  }
+
   private list(feed: Feed): void {
     this.feeds.set(feed.id, feed);
-    this.byNumber.set(feed.ordinal, feed);
+    this.byNumber?.set(feed.ordinal, feed);
     this.order.push(feed);
   }
 
@@ -109,14 +123,14 @@ export class FeedRegistry {
 
   private delete(feed: Feed): void {
     this.feeds.delete(feed.id);
-    this.byNumber.delete(feed.ordinal);
+    this.byNumber?.delete(feed.ordinal);
     this.keeper.forgetFeed(feed);
   }
 
   private generateId(): string {
     for (let ordinal = this.lastOrdinal + 1; ; ordinal++) {
       const id = `${this.prefix}-${ordinal.toString(36)}`;
-      if (!this.feeds.has(id)) return id;
+      if (!this.hasLookalikes || !this.feeds.has(id)) return id;
     }
   }
 }

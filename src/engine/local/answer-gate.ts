@@ -211,8 +211,13 @@ type Settling = Pick<Keeper, 'trouble' | 'settled'>;
 /** Carries out a request unless there is trouble, and answers when it is stored. Throws `store-unavailable` otherwise. */
 export async function promised<T>(keeper: Settling, carryOut: () => T | Promise<T>, accepted: (answer: T) => number = () => 0): Promise<T> {
   expectStore(keeper);
-  const outcome = await attemptLater(carryOut);
-  await settle(keeper, 'value' in outcome ? accepted(outcome.value) : acceptedOf(outcome.error));
+  // Most requests that feed are carried out at once, and without a store there is nothing to wait for either.
+  const begun = attempt(carryOut);
+  const outcome = isLater(begun) ? await attemptLater(() => begun.value) : (begun as Outcome<T>);
+  const settled = keeper.settled();
+  if (settled !== undefined && !(await settled)) {
+    throw storeUnavailable(reasonOf(keeper), 'value' in outcome ? accepted(outcome.value) : acceptedOf(outcome.error));
+  }
   return given(outcome);
 }
 
@@ -237,6 +242,10 @@ function attempt<T>(work: () => T): Outcome<T> {
   } catch (error) {
     return { error };
   }
+}
+
+function isLater<T>(outcome: Outcome<T | Promise<T>>): outcome is { value: Promise<T> } {
+  return 'value' in outcome && outcome.value instanceof Promise;
 }
 
 async function attemptLater<T>(work: () => T | Promise<T>): Promise<Outcome<T>> {

@@ -56,8 +56,10 @@ export class Feed {
   isCancelled = false;
   /** null while nobody watches, so that an item's end then costs one comparison. */
   watchers: Set<FeedWatcher> | null = null;
-  /** The rate at which items complete or fail, measured from when the first one began; null before that. */
+  /** The rate at which items complete or fail, measured from when the first one began; null before that, and where one end was all. */
   pace: Pace | null = null;
+  /** How long the only item that completed or failed took, in milliseconds; null while there is none, or a rate. */
+  onlyMs: number | null = null;
 
   constructor(id: string, ordinal: number, target: FeedTarget, createdAt: number, maker: string | null = null) {
     this.id = id;
@@ -86,10 +88,20 @@ export class Feed {
     return this.pace;
   }
 
+  /**
+   * Counts an item that has completed or failed at `at`; `begunAt`: when the first of them began. A feed that is done with its first end, as one of
+   * a single item is, needs no rate.
+   */
+  measure(at: number, begunAt: number): void {
+    if (this.pace !== null) this.pace.add(at);
+    else if (this.isDone) this.onlyMs = at - begunAt;
+    else this.begin(begunAt).add(at);
+  }
+
   /** Items a second: recently while it runs, on average when it is done. */
   perSecond(now: number): number {
-    if (this.pace === null) return 0;
-    return this.isDone ? this.pace.average : this.pace.perSecond(now);
+    if (this.pace !== null) return this.isDone ? this.pace.average : this.pace.perSecond(now);
+    return this.onlyMs === null ? 0 : 1000 / Math.max(1, this.onlyMs);
   }
 
   watch(watcher: FeedWatcher): void {

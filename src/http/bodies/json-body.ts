@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { SluiceError } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
-import { guardJson } from '../../schemas/json-guard.ts';
+import { guardJson, isPlainText } from '../../schemas/json-guard.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
 import { ClientGoneError } from './read-waiter.ts';
 import { hasBody } from './unread-body.ts';
@@ -84,7 +84,8 @@ function readWhole(body: Readable, maxBytes: number, deadlines: Deadlines, done:
   function end(error: Error | null): void {
     disarm();
     body.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
-    done(error, error === null ? Buffer.concat(chunks, bytes) : NOTHING);
+    if (error !== null) done(error, NOTHING);
+    else done(null, chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes));
   }
 
   body.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
@@ -108,7 +109,7 @@ export function parseJsonBody(body: Buffer): unknown {
   } catch (error) {
     throw new SluiceError('malformed-json', `The body is not valid JSON: ${(error as Error).message}.`, { cause: error });
   }
-  const fault = guardJson(value);
+  const fault = guardJson(value, isPlainText(text));
   if (fault !== null) throw new SluiceError('malformed-json', `The body ${fault}.`);
   return value;
 }

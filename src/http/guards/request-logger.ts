@@ -10,7 +10,7 @@ export const requestLogger: NonNullable<FastifyServerOptions['childLoggerFactory
 
 const METHODS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent', 'child'] as const;
 
-/** A logger by its methods, each of which makes the real one when it is first looked at. */
+/** A logger by its methods, each of which makes the real one when it is first called. Fastify looks at all of them in each request. */
 class LazyLogger {
   readonly level: string;
   private readonly make: () => FastifyBaseLogger;
@@ -29,8 +29,9 @@ class LazyLogger {
   static {
     for (const name of METHODS) {
       Object.defineProperty(LazyLogger.prototype, name, {
-        get(this: LazyLogger) {
-          return this.real[name].bind(this.real);
+        value(this: LazyLogger, ...words: unknown[]) {
+          const { real } = this;
+          return (real[name] as (...words: unknown[]) => unknown).apply(real, words);
         },
       });
     }

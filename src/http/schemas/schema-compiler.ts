@@ -91,7 +91,22 @@ function compileCheck(schema: z.ZodType, httpPart: string): (data: unknown) => C
     const parsed = schema.safeParse(data, { reportInput: true });
     return parsed.success ? { value: parsed.data } : { error: invalidInput(httpPart, faultsOf(parsed.error)) };
   };
-  return httpPart === 'params' ? remembering(check) : check;
+  if (httpPart === 'params') return remembering(check);
+  return httpPart === 'querystring' && takesNothing(check) ? exceptEmpty(check) : check;
+}
+
+/** Whether a query without parameters is right as it is: none is required, and none has a default. */
+function takesNothing(check: (data: unknown) => Checked): boolean {
+  const checked = check({});
+  return 'value' in checked && Object.keys(checked.value as object).length === 0;
+}
+
+/** Most queries are empty: what is known of an empty one needs no look. */
+function exceptEmpty(check: (data: unknown) => Checked): (data: unknown) => Checked {
+  return (data) => {
+    for (const _ in data as object) return check(data);
+    return { value: data };
+  };
 }
 
 const PATHS_REMEMBERED = 1000;
