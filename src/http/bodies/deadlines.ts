@@ -7,8 +7,8 @@ export interface Deadlines {
 }
 
 /**
- * One timer for all of them, set for the first that was armed: nearly every deadline is called off soon after, and a timer each would be set in
- * vain. It is left to fire when nothing is armed any more: who sends one body after the other would have it set and cleared for each.
+ * One timer for all of them: nearly every deadline is called off soon after it was armed, and a timer each would be set in vain.
+ * Without a deadline there is no timer.
  */
 export function createDeadlines(clock: Clock, ms: number): Deadlines {
   // All of them are equally far away, so the order in which they were armed is the order in which they are due.
@@ -40,7 +40,11 @@ export function createDeadlines(clock: Clock, ms: number): Deadlines {
       const deadline = { at: clock.monotonic() + ms, onLate };
       armed.add(deadline);
       if (timer === undefined) plan(deadline.at, ms);
-      return () => void armed.delete(deadline);
+      return () => {
+        if (!armed.delete(deadline) || armed.size > 0 || timer === undefined) return;
+        clock.clearTimer(timer);
+        timer = undefined;
+      };
     },
   };
 }
