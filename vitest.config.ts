@@ -13,7 +13,9 @@ const COMPILE_CACHE = fileURLToPath(new URL('./node_modules/.cache/compiled', im
  * Rooms whose files share a process: each leaves nothing behind, and loading the code is most of what a short file costs. A file that computes
  * for long has a process of its own all the same, with a heap and compiled code that are made for it alone.
  */
-const SHARED = ['engine', 'tasks', 'loader', 'http', 'routes', 'conformance'].map((room) => `test/${room}/**/*.test.ts`);
+const SHARED = ['', 'engine/**/', 'tasks/**/', 'loader/**/', 'http/**/', 'routes/**/', 'conformance/**/', 'stores/**/'].map(
+  (folder) => `test/${folder}*.test.ts`,
+);
 const LONG = [
   'engine/event-log',
   'engine/redefinition',
@@ -26,6 +28,11 @@ const LONG = [
   'http/run-body',
   'http/unread-replies',
   'loader/masking',
+  'readme',
+  'server',
+  'stores/crash-simulation',
+  'stores/retention',
+  'stores/trouble',
   'tasks/evaluators',
   'tasks/hostile-values',
   'tasks/schema-linear',
@@ -35,8 +42,8 @@ export default defineConfig({
   test: {
     // A process a file or a worker: tests open sockets, start servers, and send signals.
     pool: 'forks',
-    // Two files at a time, also on a machine with two cores: many tests wait for processes of their own.
-    maxWorkers: 2,
+    // Three files at a time, also on a machine with two cores: many tests wait for processes of their own.
+    maxWorkers: 3,
     testTimeout: 15_000,
     hookTimeout: 15_000,
     teardownTimeout: 10_000,
