@@ -10,6 +10,8 @@ import type { ErrorCode } from '../src/schemas/problem.ts';
 import { pipelineStatsSchema } from '../src/schemas/stats.ts';
 
 const tags = ['Control'];
+const joinBody = joinBodySchema.optional();
+const shutdownBody = shutdownBodySchema.optional();
 
 interface Action {
   name: string;
@@ -130,7 +132,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           'Refuses new feeds, finishes every item in every stage, then stops the workers. Draining continues when the time is up or the client disconnects.',
         querystring: noQuery,
         params: pipelineParams,
-        body: joinBodySchema.optional(),
+        body: joinBody,
         response: {
           200: reply(pipelineStatsSchema, 'Everything is finished.'),
           202: reply(pipelineStatsSchema, 'The time is up and the pipeline is still draining. The statistics so far.'),
@@ -155,7 +157,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         description: '`graceful` (the default) finishes running items and leaves queued ones; `drain` finishes everything; `force` aborts.',
         querystring: noQuery,
         params: pipelineParams,
-        body: shutdownBodySchema.optional(),
+        body: shutdownBody,
         response: {
           200: reply(shutdownReportSchema, 'The pipeline has stopped; the report says what happened to its items.'),
         },

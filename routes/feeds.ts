@@ -7,8 +7,8 @@ import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import {
   feedParams,
   LIMIT_DEFAULT,
+  listQuery,
   listReply,
-  listShape,
   nextCursorSchema,
   noBody,
   noQuery,
@@ -46,7 +46,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         operationId: 'listFeeds',
         summary: 'Feeds',
         description: 'In order of creation: all unfinished feeds, and the newest 10 000 that are done.',
-        querystring: z.strictObject(listShape),
+        querystring: listQuery,
         params: pipelineParams,
         response: {
           200: listReply(feedsSchema, feedViewSchema, 'A page of feeds.', {

@@ -16,7 +16,8 @@ const retryBody = z
     errorType: z.string().min(1).max(200).optional(),
     feedId: knownNameSchema.optional(),
   })
-  .meta({ id: 'RetryBody', examples: [{ stage: 'Check', errorType: 'PermanentError' }] });
+  .meta({ id: 'RetryBody', examples: [{ stage: 'Check', errorType: 'PermanentError' }] })
+  .optional();
 const retriedSchema = z.object({ retried: z.int() });
 const tags = ['Looking'];
 
@@ -90,7 +91,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         description: 'Retries the failed items that match every given field; without fields, all of them.',
         querystring: noQuery,
         params: pipelineParams,
-        body: retryBody.optional(),
+        body: retryBody,
         response: {
           200: reply(retriedSchema, 'The number of items.', { retried: 3 }),
           ...problems('unknown-stage', 'draining'),

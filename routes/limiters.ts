@@ -4,13 +4,14 @@ import type { PipelineHost } from '../src/engine/index.ts';
 import { type Caller, may, sees } from '../src/http/guards/caller.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { listShape, nextCursorSchema, noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
+import { listQuery, nextCursorSchema, noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import type { PipelineDefinition } from '../src/schemas/definition.ts';
 import { type LimiterView, limiterPatchSchema, limiterViewExample, limiterViewSchema } from '../src/schemas/limiter.ts';
 import { knownNameSchema } from '../src/schemas/names.ts';
 
 const tags = ['Limiters'];
+const limiterParams = z.strictObject({ name: knownNameSchema.meta({ description: 'The name of a limiter.', examples: ['openai'] }) });
 const listSchema = z.object({ limiters: z.array(limiterViewSchema), nextCursor: nextCursorSchema });
 
 /** Limits that tasks of any stage and pipeline share. */
@@ -27,7 +28,7 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         summary: 'List the shared limiters',
         description:
           'For each limiter: how many executions it admitted that still run, how many wait, and until when it is held. Ordered by name.',
-        querystring: z.strictObject(listShape),
+        querystring: listQuery,
         response: {
           200: reply(listSchema, 'A page of the list.', { limiters: [limiterViewExample], nextCursor: null }),
           ...problems('invalid-cursor'),
@@ -57,7 +58,7 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         summary: 'Change a shared limiter',
         description: 'Takes effect at once, also for waiting executions, and lasts until the service ends. `null` removes a limit.',
         querystring: noQuery,
-        params: z.strictObject({ name: knownNameSchema.meta({ description: 'The name of a limiter.', examples: ['openai'] }) }),
+        params: limiterParams,
         body: limiterPatchSchema,
         response: {
           200: reply(limiterViewSchema, 'The limiter after the change; for a key without `read`, `keys` is empty.'),

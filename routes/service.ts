@@ -46,6 +46,7 @@ const readyQuerySchema = z.strictObject({
   }),
 });
 const tags = ['Service'];
+const shutdownBody = shutdownBodySchema.optional();
 
 /** Health and shutdown of the process. */
 const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdownTimeoutSeconds, requestShutdown }) => {
@@ -63,7 +64,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
           '`graceful` (the default) finishes running items and leaves queued ones in the store; `drain` finishes everything; `force` aborts. ' +
           'The shutdown begins when this reply is sent. The process ends with exit code 0 and one report line in the log. A later request with a harder mode overtakes it.',
         querystring: noQuery,
-        body: shutdownBodySchema.optional(),
+        body: shutdownBody,
         response: { 202: reply(planSchema, 'The plan.') },
       },
     },

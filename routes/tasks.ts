@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { pageByName } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { listShape, nextCursorSchema, problems, reply } from '../src/http/schemas/route-schemas.ts';
+import { listQuery, nextCursorSchema, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { taskInfoSchema } from '../src/schemas/task.ts';
 
@@ -19,7 +19,7 @@ const tasks: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         operationId: 'listTasks',
         summary: 'List tasks, predicates and hooks',
         description: 'Lists the built-in ones and those from TASKS_DIR, ordered by name.',
-        querystring: z.strictObject(listShape),
+        querystring: listQuery,
         response: {
           200: reply(listSchema, 'A page of the list.', {
             tasks: [

@@ -42,6 +42,8 @@ export const listShape = {
     }),
   cursor: z.string().min(1).max(4096).optional().meta({ description: 'The `nextCursor` of the previous page.' }),
 };
+/** The query of a list without filters. */
+export const listQuery = z.strictObject(listShape);
 export const nextCursorSchema = z.string().nullable().meta({ description: 'Cursor for the next page; null on the last page.' });
 export const retiredSchema = z
   .int()

@@ -67,9 +67,22 @@ type Checked = { value: unknown } | { error: Error };
  * `undefined` makes its body optional.
  */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
-  const check = lazily(() => compileCheck(schema, httpPart));
-  return (data: unknown) => check()(data);
+  let ofSchema = checks.get(schema);
+  if (ofSchema === undefined) {
+    ofSchema = new Map();
+    checks.set(schema, ofSchema);
+  }
+  let check = ofSchema.get(httpPart);
+  if (check === undefined) {
+    check = lazily(() => compileCheck(schema, httpPart));
+    ofSchema.set(httpPart, check);
+  }
+  const compiled = check;
+  return (data: unknown) => compiled()(data);
 };
+
+/** By schema and part of the request: a process may have many services, as the tests do, and each has the same routes. */
+const checks = new WeakMap<z.ZodType, Map<string, () => (data: unknown) => Checked>>();
 
 function compileCheck(schema: z.ZodType, httpPart: string): (data: unknown) => Checked {
   const isText = httpPart !== 'body';
