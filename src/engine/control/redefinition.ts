@@ -130,11 +130,16 @@ function adopt(core: Core, stage: Stage | null, spec: StageSpec, index: number, 
   return stage;
 }
 
-/** Items that no worker runs go on after the tasks that they have behind them. Who runs is translated when its attempt has ended. */
+/**
+ * Items that no worker runs go on after the tasks that they have behind them. Who runs is translated when its attempt has ended; what is stored
+ * of it says already where it would go on after a crash.
+ */
 function translateWaiting(core: Core, stage: Stage, runner: Stage['runner']): void {
   for (const item of core.index.changeable()) {
-    if (item.stage !== stage || item.taskIndex === 0 || item.holder instanceof Worker) continue;
-    item.taskIndex = runner.placeOf(item.taskIndex, stage.runner);
+    if (item.stage !== stage) continue;
+    const isRunning = item.holder instanceof Worker;
+    if (item.taskIndex === 0 && !isRunning) continue;
+    if (!isRunning) item.taskIndex = runner.placeOf(item.taskIndex, stage.runner);
     core.keeper.touch(item);
   }
 }

@@ -49,10 +49,14 @@ export interface StoredControl {
 /** Stages by number, removed ones included; `next` is the stage in which their items go on. */
 export type StoredStages = { no: number; name: string; next: number | null; isRemoved: boolean }[];
 
-/** `source`: of a pipeline that stands in a file, what the file said last. */
+/**
+ * `source`: of a pipeline that stands in a file, what the file said last. `hasRoutes`: whether any item's way may differ from the order of the
+ * stages; earlier versions did not say.
+ */
 export interface StoredDefinition {
   definition: PipelineDefinition;
   source: PipelineDefinition | null;
+  hasRoutes?: boolean;
 }
 
 export interface DurableSources {

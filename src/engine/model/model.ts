@@ -225,6 +225,8 @@ export interface QueueRest {
   push(item: Item): void;
   /** Puts an item back into its old place, at the start while nothing is in memory. */
   putBack(item: Item): void;
+  /** At the start: has an item in memory that is one of those in the store, already counted. */
+  keep(item: Item): void;
   /** Called when an item of this part has left the queue. */
   removed(item: Item): void;
   /** Makes sure that the queue's first item is in memory. */
