@@ -30,7 +30,7 @@ export interface Lives {
   begin: (options?: Partial<LocalHostOptions>, files?: readonly { id: string; stages: StageDefinitionInput[] }[]) => Promise<Life>;
 }
 
-const HOST = {
+export const HOST = {
   maxStages: 64,
   maxWorkersPerStage: 10_000,
   retentionMaxItems: 10_000,

@@ -28,6 +28,8 @@ export function redefineStages(
 ): { changes: StageChange[]; moved: MovedItems[]; hasRoutes: boolean } {
   const { scheduler, time, events } = core;
   time.tick();
+  // A stage that is added again after its last item has left is a new one.
+  core.forgetEmpty();
   const before = core.stages;
   const match = matchStages(
     core,
