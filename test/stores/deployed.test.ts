@@ -1,4 +1,4 @@
-/** A start with another definition: items that wait go on in it after the tasks that they have behind them, as they do after a PUT. */
+/** Another definition, by a start or without one: items that wait go on in it after the tasks that they have behind them. */
 import { describe, expect, it } from 'vitest';
 import type { PipelineRuntime, TaskContext } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
@@ -9,7 +9,13 @@ import { VirtualClock } from '../engine/virtual-clock.ts';
 import { livesOf, registryOf } from './durable-host.ts';
 
 const HOUR = 3600;
-const WAYS = (['crash', 'stop'] as const).flatMap((how) => (['put', 'file'] as const).map((by) => ({ how, by })));
+const WAYS = [
+  { how: 'nothing', by: 'put' },
+  { how: 'crash', by: 'put' },
+  { how: 'crash', by: 'file' },
+  { how: 'stop', by: 'put' },
+  { how: 'stop', by: 'file' },
+] as const;
 
 /** A pipeline `p` with tasks that note `task:item` of each execution; `slow` takes a second, and `broken` fails until it is mended. */
 async function world(stages: StageDefinitionInput[]) {
@@ -50,6 +56,11 @@ async function world(stages: StageDefinitionInput[]) {
     put: (next: StageDefinitionInput[]) => finish(life.host.put('p', { stages: next })),
     /** Ends a life and begins the next one with other stages. Tasks that a file no longer names are gone. */
     deploy: async ({ how, by }: (typeof WAYS)[number], next: StageDefinitionInput[]): Promise<void> => {
+      if (how === 'nothing') {
+        runs = [];
+        await of.put(next);
+        return;
+      }
       await of.end(how);
       expect(audit(lives.file()).faults).toEqual([]);
       if (by === 'put') {
@@ -140,6 +151,41 @@ describe.each(WAYS)('after a $how, with other stages by $by', (way) => {
     await w.finish(w.p.retryItem('x'));
     await w.deploy(way, [{ name: 'A', tasks: ['broken', 't3'] }]);
     expect(await w.rest()).toEqual(['broken:x', 't3:x']);
+  });
+
+  it('an item that is tried by whole stages from now on does not repeat what it has behind it', async () => {
+    const w = await world([{ name: 'A', tasks: ['t1', 'flaky'] }]);
+    await w.feed('x');
+    await w.deploy(way, [{ name: 'A', tasks: ['t1', 't2', 'flaky'], retry: 'per_stage' }]);
+    await w.clock.advance(HOUR * 1000);
+    expect(await w.finish(w.p.item('x'))).toMatchObject({ status: 'retrying' });
+    w.mend();
+    expect(await w.rest()).toEqual(['flaky:x', 'flaky:x', 't2:x', 't2:x']);
+  });
+
+  it('a failed item that was tried by whole stages begins at the first task, however it is tried from now on', async () => {
+    const w = await world([{ name: 'A', tasks: ['t1', 'broken'], retry: 'per_stage' }]);
+    await w.feed('x');
+    w.mend();
+    await w.deploy(way, [{ name: 'A', tasks: ['t1', 'broken'], retry: 'per_task' }]);
+    await w.finish(w.p.retryItem('x'));
+    expect(await w.rest()).toEqual(['broken:x', 't1:x']);
+  });
+
+  it('a failed item whose stage went and came again is retried there after what it has behind it', async () => {
+    const w = await world([
+      { name: 'A', tasks: ['t1', 'broken'] },
+      { name: 'B', tasks: ['t2'] },
+    ]);
+    await w.feed('x');
+    w.mend();
+    await w.put([{ name: 'B', tasks: ['t2'] }]);
+    await w.deploy(way, [
+      { name: 'A', tasks: ['broken', 't1', 't3'] },
+      { name: 'B', tasks: ['t2'] },
+    ]);
+    await w.finish(w.p.retryItem('x'));
+    expect(await w.rest()).toEqual(['t2:x', 't3:x']);
   });
 
   it('items that go through reordered stages on ways of their own meet the new stages on them, too', async () => {

@@ -28,8 +28,6 @@ export function redefineStages(
 ): { changes: StageChange[]; moved: MovedItems[]; hasRoutes: boolean } {
   const { scheduler, time, events } = core;
   time.tick();
-  // A stage that is added again after its last item has left is a new one.
-  core.forgetEmpty();
   const before = core.stages;
   const match = matchStages(
     core,
@@ -76,7 +74,8 @@ export function redefineStages(
 
 /** The stages that go on, by the place of their new definition: those of the same name, and those that were renamed. */
 function matchStages({ stages: before, leaving }: Core, definitions: readonly StageDefinition[]): (Stage | null)[] {
-  const byName = new Map([...leaving, ...before].map((stage) => [stage.name, stage]));
+  // One that is added again after its last item has left is a new one, as it is after a restart.
+  const byName = new Map([...leaving.filter((stage) => stage.isBusy), ...before].map((stage) => [stage.name, stage]));
   const match = definitions.map(({ name }) => byName.get(name) ?? null);
   const stays = new Set(match);
   const precedingOld = (stage: Stage): Stage | null => before.slice(0, stage.index).findLast((other) => stays.has(other)) ?? null;

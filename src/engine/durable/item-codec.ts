@@ -62,7 +62,7 @@ function fillNumbers(row: StoredItem, item: Item, time: EngineClock): void {
     const { runner } = holder;
     const { isPerStage } = runner;
     if (holder.blocked !== null) task = holder.blocked.as === 'completed' ? stage.spec.tasks.length : 0;
-    else task = isPerStage ? 0 : stage.runner.placeOf(task, runner);
+    else task = stage.runner.placeOf(isPerStage ? holder.first : task, runner);
     const hasBegun = holder.task !== null || holder.limitWait !== null || (holder.isBetween && isPerStage);
     if (holder.blocked === null && hasBegun) attempts--;
   }

@@ -96,7 +96,7 @@ function* rowsOf(shelf: Shelf, status: number): Generator<StoredItem> {
 }
 
 function restoreStages(durable: Durable, rows: StoredStages): void {
-  for (const { no, name, isRemoved } of rows) if (isRemoved) durable.formerStage(no, name);
+  for (const { no, name, isRemoved, tasks } of rows) if (isRemoved) durable.formerStage(no, name, tasks);
   for (const { no, next, isRemoved } of rows) if (isRemoved) durable.stageOf(no).next = next === null ? null : durable.stageOf(next);
 }
 

@@ -298,6 +298,11 @@ export class Stage {
     return this.spec.definition.pull;
   }
 
+  /** Whether any of its workers has an item, or a handler goes on. */
+  get isBusy(): boolean {
+    return this.inProgress > 0 || this.ignoringSignal > 0;
+  }
+
   /** How many items wait in its queue, in memory and in the store. */
   get waiting(): number {
     return this.beyond === null ? this.queue.size : this.queue.size + this.beyond.size;

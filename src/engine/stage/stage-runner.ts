@@ -57,7 +57,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     if (kind === 'aborted') {
       // An attempt that was not allowed to end does not count.
       if (slot.task !== null || slot.limitWait !== null || (slot.isBetween && this.isPerStage)) item.attempts--;
-      if (this.isPerStage) item.taskIndex = 0;
+      if (this.isPerStage) item.taskIndex = slot.first;
     }
     this.giveUp(slot, new AbortedError(kind === 'cancelled' ? 'the item was cancelled' : 'the pipeline was shut down by force'));
     if (kind === 'cancelled') return CANCELLED;

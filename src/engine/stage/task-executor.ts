@@ -130,8 +130,9 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     // Whoever shares the limiter would be told the same.
     if (retryAfterSeconds !== undefined || status === TOO_MANY_REQUESTS) slot.hold?.(waitMs / 1000);
     this.endAttempt(slot);
+    if (this.isPerStage) item.taskIndex = slot.first;
     if (isLast) return this.callbacks.finish(slot, item, { kind: 'fail', error }, thrown);
-    return { kind: 'retry', waitMs, taskIndex: this.isPerStage ? 0 : item.taskIndex, value: item.value, attempts, error };
+    return { kind: 'retry', waitMs, taskIndex: item.taskIndex, value: item.value, attempts, error };
   }
 
   private onTimeout(slot: S, timeoutMs: number): void {
