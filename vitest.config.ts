@@ -31,6 +31,7 @@ const LONG = [
   'readme',
   'server',
   'stores/crash-simulation',
+  'stores/redeployment',
   'stores/retention',
   'stores/trouble',
   'tasks/evaluators',

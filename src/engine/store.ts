@@ -147,6 +147,8 @@ export interface Shelf {
   page(query: ShelfQuery): StoredPage;
   /** The items that wait in a stage after a place in its order: by priority, then `ord`; ends as a page does. */
   queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage;
+  /** The queued items that have begun their stage or have a route, ascending by sequence id; ends as a page does, and costs nothing for the others. */
+  begun(after: number, limit: number, characters: number): StoredPage;
   queuedCounts(): { stage: number; place: number; count: number }[];
   /** The newest failures that are still kept, oldest first, without their values. */
   failures(limit: number): StoredItem[];

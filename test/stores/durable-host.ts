@@ -1,9 +1,17 @@
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { createLocalHost, createTaskRegistry, type LocalHost, type LocalHostOptions, type TaskHandler } from '../../src/engine/index.ts';
+import {
+  createLocalHost,
+  createTaskRegistry,
+  type LocalHost,
+  type LocalHostOptions,
+  type TaskHandler,
+  type TaskRegistry,
+} from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
 import type { Store } from '../../src/engine/store.ts';
+import type { StageDefinitionInput } from '../../src/schemas/definition.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { folderWith } from '../loader/folder.ts';
 
@@ -18,11 +26,11 @@ export interface Life {
 export interface Lives {
   /** Where what is kept is now. */
   file: () => string;
-  /** Another process on what the one before has left: it is taken up. */
-  begin: (options?: Partial<LocalHostOptions>) => Promise<Life>;
+  /** Another process on what the one before has left: it is taken up. `files`: the definitions that it loads before anything goes on. */
+  begin: (options?: Partial<LocalHostOptions>, files?: readonly { id: string; stages: StageDefinitionInput[] }[]) => Promise<Life>;
 }
 
-const HOST = {
+export const HOST = {
   maxStages: 64,
   maxWorkersPerStage: 10_000,
   retentionMaxItems: 10_000,
@@ -31,6 +39,20 @@ const HOST = {
   eventsKept: 50_000,
   hookTimeoutSeconds: 30,
 };
+
+/** The tasks by their names. */
+export function registryOf(tasks: Record<string, TaskHandler>): TaskRegistry {
+  return createTaskRegistry(
+    Object.entries(tasks).map(([name, run]) => ({
+      kind: 'task',
+      name,
+      description: name,
+      paramsSchema: null,
+      parseParams: (given) => given,
+      run,
+    })),
+  );
+}
 
 /**
  * Hosts that live one after the other on one store, all in this process. A crash copies the files as they are, as `kill -9` leaves
@@ -46,24 +68,16 @@ export function livesOf(
   const folder = folderWith();
   let number = 0;
   const file = (): string => join(folder, `life-${number}.db`);
-  const registry = createTaskRegistry(
-    Object.entries(tasks).map(([name, run]) => ({
-      kind: 'task',
-      name,
-      description: name,
-      paramsSchema: null,
-      parseParams: (given) => given,
-      run,
-    })),
-  );
+  const registry = registryOf(tasks);
   let current: Life | null = null;
   onTestFinished(() => current?.stop());
   return {
     file,
-    begin: async (options = {}) => {
+    begin: async (options = {}, files = []) => {
       const store = disk(await openSqliteStore({ file: file(), inProcess: true }));
       const host = createLocalHost({ ...HOST, registry, ports: systemPorts, store, ...defaults, ...options });
-      await finish(host.recover());
+      await finish(host.recover(new Set(files.map(({ id }) => id))));
+      for (const definition of files) await finish(host.load(definition));
       host.goOn();
       const end = async (mode: 'graceful' | 'force'): Promise<void> => {
         if (current === life) current = null;

@@ -81,6 +81,11 @@ describe('what a page is read with', () => {
       /USING INDEX by_turn \(pipeline=\? AND stage=\? AND priority=\? AND ord>\?\)/,
     ],
     [
+      'what has begun in the queues',
+      'SELECT * FROM items WHERE status = 0 AND (task > 0 OR route IS NOT NULL) AND pipeline = 1 AND key > 5 ORDER BY key LIMIT 5',
+      /USING INDEX begun \(pipeline=\? AND rowid>\?\)/,
+    ],
+    [
       'an id',
       "SELECT * FROM items WHERE pipeline = 1 AND id = 'x' AND id IS NOT NULL AND status <> 7",
       /USING INDEX by_id \(pipeline=\? AND id=\?\)/,

@@ -85,7 +85,8 @@ export class Operations {
     fresh.fed = old.fed;
     fresh.lastEvent = old.lastEvent;
     if (fromStage === undefined) fresh.route = old.route;
-    if (isSame) fresh.taskIndex = stage.spec.definition.retry === 'per_task' ? old.taskIndex : 0;
+    // Its stage may be another one of the same name.
+    if (isSame && stage.spec.definition.retry === 'per_task') fresh.taskIndex = stage.runner.placeOf(old.taskIndex, old.stage.runner);
     core.uncountFailure(old);
     core.index.replace(old, fresh);
     core.scheduler.enqueue(fresh, PLACE_NONE);

@@ -74,7 +74,8 @@ export function redefineStages(
 
 /** The stages that go on, by the place of their new definition: those of the same name, and those that were renamed. */
 function matchStages({ stages: before, leaving }: Core, definitions: readonly StageDefinition[]): (Stage | null)[] {
-  const byName = new Map([...leaving, ...before].map((stage) => [stage.name, stage]));
+  // One that is added again after its last item has left is a new one, as it is after a restart.
+  const byName = new Map([...leaving.filter((stage) => stage.isBusy), ...before].map((stage) => [stage.name, stage]));
   const match = definitions.map(({ name }) => byName.get(name) ?? null);
   const stays = new Set(match);
   const precedingOld = (stage: Stage): Stage | null => before.slice(0, stage.index).findLast((other) => stays.has(other)) ?? null;
@@ -130,11 +131,16 @@ function adopt(core: Core, stage: Stage | null, spec: StageSpec, index: number, 
   return stage;
 }
 
-/** Items that no worker runs go on after the tasks that they have behind them. Who runs is translated when its attempt has ended. */
+/**
+ * Items that no worker runs go on after the tasks that they have behind them. Who runs is translated when its attempt has ended; what is stored
+ * of it says already where it would go on after a crash.
+ */
 function translateWaiting(core: Core, stage: Stage, runner: Stage['runner']): void {
   for (const item of core.index.changeable()) {
-    if (item.stage !== stage || item.taskIndex === 0 || item.holder instanceof Worker) continue;
-    item.taskIndex = runner.placeOf(item.taskIndex, stage.runner);
+    if (item.stage !== stage) continue;
+    const isRunning = item.holder instanceof Worker;
+    if (item.taskIndex === 0 && !isRunning) continue;
+    if (!isRunning) item.taskIndex = runner.placeOf(item.taskIndex, stage.runner);
     core.keeper.touch(item);
   }
 }

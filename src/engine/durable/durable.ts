@@ -7,7 +7,7 @@
  * Refuses: I/O and SQL, which are behind the port in store.ts. It decides nothing about where an item goes.
  */
 
-import type { PipelineDefinition } from '../../schemas/definition.ts';
+import type { PipelineDefinition, TaskUse } from '../../schemas/definition.ts';
 import type { StageTuning } from '../../schemas/redefinition.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
@@ -46,13 +46,20 @@ export interface StoredControl {
   overrides: Record<string, StageTuning>;
 }
 
-/** Stages by number, removed ones included; `next` is the stage in which their items go on. */
-export type StoredStages = { no: number; name: string; next: number | null; isRemoved: boolean }[];
+/**
+ * Stages by number, removed ones included; `next` is the stage in which their items go on, `tasks` are those of a removed one. Earlier versions
+ * did not keep the latter.
+ */
+export type StoredStages = { no: number; name: string; next: number | null; isRemoved: boolean; tasks?: readonly TaskUse[] }[];
 
-/** `source`: of a pipeline that stands in a file, what the file said last. */
+/**
+ * `source`: of a pipeline that stands in a file, what the file said last. `hasRoutes`: whether any item's way may differ from the order of the
+ * stages; earlier versions did not say.
+ */
 export interface StoredDefinition {
   definition: PipelineDefinition;
   source: PipelineDefinition | null;
+  hasRoutes?: boolean;
 }
 
 export interface DurableSources {
@@ -147,10 +154,10 @@ export class Durable {
     return this.core.allStages.find((stage) => stage.no === no) ?? this.former.get(no) ?? this.formerStage(no, `stage ${no}`);
   }
 
-  /** Makes a stage that is known by its number only: its items show its name, and go on in the next one. */
-  formerStage(no: number, name: string): Stage {
+  /** Makes a stage that the definition no longer has: its items show its name, and go on in the next one. Its tasks are never called. */
+  formerStage(no: number, name: string, tasks: readonly TaskUse[] = []): Stage {
     const { core } = this;
-    const definition = { ...(core.stages[0] as Stage).spec.definition, name, tasks: [], workers: 0, pull: false };
+    const definition = { ...(core.stages[0] as Stage).spec.definition, name, tasks: [...tasks], workers: 0, pull: false };
     const spec: StageSpec = {
       definition,
       tasks: [],
@@ -223,11 +230,12 @@ export class Durable {
   private stageRows(): StoredStages {
     const { core } = this;
     const former = [...this.former.values()].filter((stage) => stage.isRemoved);
-    return [...core.stages, ...former].map(({ no, name, next, isRemoved }) => ({
+    return [...core.stages, ...former].map(({ no, name, next, isRemoved, spec }) => ({
       no,
       name,
       next: next?.no ?? null,
       isRemoved,
+      ...(isRemoved && { tasks: spec.definition.tasks }),
     }));
   }
 

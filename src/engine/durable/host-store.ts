@@ -1,4 +1,3 @@
-import type { PipelineDefinition } from '../../schemas/definition.ts';
 import type { Marks } from '../flow/ready-workers.ts';
 import type { Worker } from '../model/model.ts';
 import type { Ports } from '../ports.ts';
@@ -23,7 +22,7 @@ export class HostStore {
   }
 
   /** The pipelines in the store, in the order of their creation. */
-  pipelines(): { link: StoreLink; definition: PipelineDefinition; source: PipelineDefinition | null }[] {
+  pipelines(): ({ link: StoreLink } & StoredDefinition)[] {
     return this.store.pipelines().map(({ pipeline, facts }) => {
       this.lastPipeline = Math.max(this.lastPipeline, pipeline);
       const link = this.linkOf(pipeline, facts);

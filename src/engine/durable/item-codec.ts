@@ -57,10 +57,12 @@ function fillNumbers(row: StoredItem, item: Item, time: EngineClock): void {
   const { holder, stage } = item;
   let { taskIndex: task, attempts } = item;
   if (holder instanceof Worker) {
-    // As a crash would leave it: an unfinished attempt does not count, a finished stage need not run again.
-    const isPerStage = stage.spec.definition.retry === 'per_stage';
+    // As a crash would leave it: an unfinished attempt does not count, a finished stage need not run again. It runs by the definition of its
+    // worker, and would go on by that of its stage.
+    const { runner } = holder;
+    const { isPerStage } = runner;
     if (holder.blocked !== null) task = holder.blocked.as === 'completed' ? stage.spec.tasks.length : 0;
-    else if (isPerStage) task = 0;
+    else task = stage.runner.placeOf(isPerStage ? holder.first : task, runner);
     const hasBegun = holder.task !== null || holder.limitWait !== null || (holder.isBetween && isPerStage);
     if (holder.blocked === null && hasBegun) attempts--;
   }

@@ -64,6 +64,12 @@ export class Beyond implements QueueRest {
     this.addToTail(item);
   }
 
+  /** At the start: has an item in memory that is one of those in the store, already counted. */
+  keep(item: Item): void {
+    item.stored.isBeyond = true;
+    this.tail.push(item);
+  }
+
   removed(item: Item): void {
     item.stored.isBeyond = false;
     this.size--;
@@ -104,8 +110,7 @@ export class Beyond implements QueueRest {
   }
 
   private addToTail(item: Item): void {
-    item.stored.isBeyond = true;
-    this.tail.push(item);
+    this.keep(item);
     this.size++;
   }
 

@@ -2,6 +2,7 @@ import { FAILURES_LISTED } from '../flow/error-tally.ts';
 import { evacuate } from '../flow/evacuation.ts';
 import { type Item, PLACE_NONE, type Place } from '../model/model.ts';
 import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
+import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 import type { Durable, StoredStages } from './durable.ts';
 import type { StoredCounters } from './figures.ts';
 
@@ -19,7 +20,7 @@ const STEP = 1000;
 
 /**
  * Restores the state that the previous process has left, before anything else happens in the pipeline. Queued items stay in the store until
- * their turn comes, however many they are. Items that were running go back to their old places in their stages' queues, and items between two
+ * their turn comes, however many they are, but for those that have begun their stage or have a route. Items that were running go back to their old places in their stages' queues, and items between two
  * attempts keep their instants. None of them begins before the pipeline is started.
  */
 export function recover(durable: Durable): Recovered {
@@ -56,7 +57,24 @@ export function recover(durable: Durable): Recovered {
   }
   recoverRunning(durable, found);
   for (const stage of durable.formerStages) evacuate(core.scheduler, stage);
+  keepBegun(durable);
   return found;
+}
+
+/** Brings into memory what a new definition looks for there, see {@link Beyond.mayUnpin}: what is left of the queues need not be translated. */
+function keepBegun(durable: Durable): void {
+  const { shelf, items } = durable;
+  for (let after = 0; ; ) {
+    const { rows, isAll } = shelf.begun(after, STEP, BUFFER_CHARACTERS);
+    for (const row of rows) {
+      if (items.isLive(row.seq)) continue;
+      const item = durable.toItem(row);
+      items.pin(item);
+      item.stage.beyond?.keep(item);
+    }
+    if (isAll) return;
+    after = (rows.at(-1) as StoredItem).seq;
+  }
 }
 
 /** All rows of a status, without their texts, which might not fit into memory. */
@@ -78,7 +96,7 @@ function* rowsOf(shelf: Shelf, status: number): Generator<StoredItem> {
 }
 
 function restoreStages(durable: Durable, rows: StoredStages): void {
-  for (const { no, name, isRemoved } of rows) if (isRemoved) durable.formerStage(no, name);
+  for (const { no, name, isRemoved, tasks } of rows) if (isRemoved) durable.formerStage(no, name, tasks);
   for (const { no, next, isRemoved } of rows) if (isRemoved) durable.stageOf(no).next = next === null ? null : durable.stageOf(next);
 }
 

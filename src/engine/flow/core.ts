@@ -222,7 +222,7 @@ export class Core {
 
   /** Forgets removed stages in which nothing runs any more. */
   forgetEmpty(): void {
-    this.removed = this.removed.filter((stage) => stage.inProgress > 0 || stage.ignoringSignal > 0);
+    this.removed = this.removed.filter((stage) => stage.isBusy);
   }
 
   /** The number of items that workers have, in all stages. */

@@ -245,6 +245,7 @@ export class Scheduler implements Mover {
   private assign(worker: Worker, item: Item): void {
     worker.item = item;
     worker.runner = worker.stage.runner;
+    worker.first = item.taskIndex;
     worker.isAssigned = true;
     worker.isMarked = false;
     worker.processingSince = this.deps.time.now;

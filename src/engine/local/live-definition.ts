@@ -18,8 +18,8 @@ export class LiveDefinition {
   inFile: PipelineDefinition | null = null;
   /** True when the stored definition can no longer be used: the pipeline must get another one before it goes on. */
   isPlaceholder = false;
-  /** Whether any item's way differs from the order of the stages. */
-  private hasRoutes = false;
+  /** Whether any item's way may differ from the order of the stages. */
+  hasRoutes = false;
   private readonly core: Core;
   private readonly lifecycle: Lifecycle;
   private readonly operations: Operations;

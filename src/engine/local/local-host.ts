@@ -80,10 +80,11 @@ export class LocalHost implements PipelineHost {
     const startedAt = clock.monotonic();
     const found = stored.pipelines();
     this.room.expectStored(found.filter(({ definition }) => !replaced.has(definition.id)));
-    for (const { link, definition, source } of found) {
+    for (const { link, definition, source, hasRoutes = true } of found) {
       const began = clock.monotonic();
       const pipeline = this.builder.rebuild(definition, link, replaced.has(definition.id));
       pipeline.defined.inFile = source;
+      pipeline.defined.hasRoutes = hasRoutes;
       const counts = pipeline.asked.recover(pipeline.durable as Durable);
       this.pipelines.set(definition.id, pipeline);
       this.allEvents.add(definition.id, pipeline.events);

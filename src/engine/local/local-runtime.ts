@@ -73,7 +73,11 @@ export class LocalRuntime implements PipelineRuntime {
     const { clock } = options.ports;
     if (link !== undefined) {
       this.durable = new Durable(this.core, link, identity, {
-        definition: () => ({ definition: this.defined.current, source: this.defined.inFile }),
+        definition: () => ({
+          definition: this.defined.current,
+          source: this.defined.inFile,
+          hasRoutes: this.defined.hasRoutes,
+        }),
         control: () => this.asked.now,
         operated: () => {
           const { definition, workers, secrets } = this.live.describe();

@@ -225,6 +225,8 @@ export interface QueueRest {
   push(item: Item): void;
   /** Puts an item back into its old place, at the start while nothing is in memory. */
   putBack(item: Item): void;
+  /** At the start: has an item in memory that is one of those in the store, already counted. */
+  keep(item: Item): void;
   /** Called when an item of this part has left the queue. */
   removed(item: Item): void;
   /** Makes sure that the queue's first item is in memory. */
@@ -294,6 +296,11 @@ export class Stage {
 
   get isPull(): boolean {
     return this.spec.definition.pull;
+  }
+
+  /** Whether any of its workers has an item, or a handler goes on. */
+  get isBusy(): boolean {
+    return this.inProgress > 0 || this.ignoringSignal > 0;
   }
 
   /** How many items wait in its queue, in memory and in the store. */

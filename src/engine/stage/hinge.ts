@@ -83,6 +83,8 @@ export interface Runner<Item, Slot> {
   onValue(slot: Slot, value: unknown): void;
   onError(slot: Slot, error: unknown): void;
   onLate(slot: Slot): void;
+  /** Whether an attempt is one of the whole stage: cut short, it begins again where it began, at the slot's `first`. */
+  readonly isPerStage: boolean;
   /** The place in this runner's tasks of an item that was to go on at the task `index` of another definition of the stage. */
   placeOf(index: number, other: Runner<Item, Slot>): number;
 }

@@ -22,6 +22,8 @@ export class Slot<Item extends StageItem = StageItem, Place extends StagePlace =
   /** The context that the handler was given. */
   attempt: Attempt | null = null;
   startedAt = 0;
+  /** The task that an attempt of the whole stage begins with, set with the item: not the first one when the item has begun by another definition. */
+  first = 0;
   /** The value for the next task. */
   value: unknown = undefined;
   timeout: Due | null = null;

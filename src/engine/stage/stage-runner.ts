@@ -56,8 +56,8 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     }
     if (kind === 'aborted') {
       // An attempt that was not allowed to end does not count.
-      if (slot.task !== null || slot.limitWait !== null || (slot.isBetween && this.perStage)) item.attempts--;
-      if (this.perStage) item.taskIndex = 0;
+      if (slot.task !== null || slot.limitWait !== null || (slot.isBetween && this.isPerStage)) item.attempts--;
+      if (this.isPerStage) item.taskIndex = slot.first;
     }
     this.giveUp(slot, new AbortedError(kind === 'cancelled' ? 'the item was cancelled' : 'the pipeline was shut down by force'));
     if (kind === 'cancelled') return CANCELLED;
@@ -73,8 +73,16 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
   /** The place after the last of the tasks that the item has passed; 0 when this stage has none of them. */
   placeOf(index: number, other: Runner<I, S>): number {
     if (other === this || !(other instanceof StageRunner)) return index;
-    const done = other.spec.definition.tasks.slice(0, index);
-    return this.spec.definition.tasks.findLastIndex((use) => done.some((one) => isDeepStrictEqual(one, use))) + 1;
+    const left = other.spec.definition.tasks.slice(0, index);
+    let place = 0;
+    for (const [i, use] of this.spec.definition.tasks.entries()) {
+      const at = left.findIndex((one) => isDeepStrictEqual(one, use));
+      if (at < 0) continue;
+      // Of a task that is used twice, each use is passed by itself.
+      left.splice(at, 1);
+      place = i + 1;
+    }
+    return place;
   }
 
   blockedByLimit(): 'task-limit' | 'rate-limit' | null {
@@ -105,7 +113,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     item.updatedAt = time.now;
     events.status(item, 'in_progress', slot);
     slot.value = item.value;
-    if (this.perStage) item.attempts++;
+    if (this.isPerStage) item.attempts++;
     return this.goOn(slot);
   }
 
@@ -119,7 +127,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
       const task = this.spec.tasks[index];
       if (task === undefined) return this.callbacks.finish(slot, item, { kind: 'advance', value: slot.value });
       if (task.limiter !== undefined || this.gates.at(index) !== undefined) {
-        if (!this.perStage) item.attempts++;
+        if (!this.isPerStage) item.attempts++;
         this.waitForLimit(slot, item, task, index);
         return undefined;
       }
@@ -128,7 +136,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
         return undefined;
       }
       mayBegin = false;
-      if (!this.perStage) item.attempts++;
+      if (!this.isPerStage) item.attempts++;
       const outcome = this.execute(slot, item, task);
       if (outcome !== 'next') return outcome;
       // It answered at once, so it began in this turn.

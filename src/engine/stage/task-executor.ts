@@ -29,7 +29,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
   protected readonly spec: StageSpec;
   protected readonly environment: StageEnvironment<I, S>;
   protected readonly callbacks: Callbacks<I, S>;
-  protected readonly perStage: boolean;
+  readonly isPerStage: boolean;
   private readonly maxAttempts: number;
   private readonly timeoutsMs: (number | undefined)[];
   private readonly notes: LoopNotes | null;
@@ -45,8 +45,8 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     const names = spec.tasks.map(({ name }) => name);
     this.place = environment.notes?.place(environment.pipelineId, definition.name, names) ?? 0;
     this.callbacks = new Callbacks(spec, environment, this.place);
-    this.perStage = definition.retry === 'per_stage';
-    this.maxAttempts = this.perStage ? definition.stageAttempts : definition.taskAttempts;
+    this.isPerStage = definition.retry === 'per_stage';
+    this.maxAttempts = this.isPerStage ? definition.stageAttempts : definition.taskAttempts;
     this.timeoutsMs = spec.tasks.map((task) => {
       const seconds = definition.taskTimeoutSeconds ?? task.timeoutSeconds;
       return seconds === undefined ? undefined : seconds * 1000;
@@ -106,7 +106,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     this.endAttempt(slot);
     slot.value = value;
     item.taskIndex++;
-    if (this.perStage) return undefined;
+    if (this.isPerStage) return undefined;
     // The next task counts anew; after the last one the count stays to be seen until the item leaves the stage.
     if (item.taskIndex < this.spec.tasks.length) item.attempts = 0;
     // `per_task` goes on from here after a failure, so this is what a retry starts from.
@@ -130,8 +130,9 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     // Whoever shares the limiter would be told the same.
     if (retryAfterSeconds !== undefined || status === TOO_MANY_REQUESTS) slot.hold?.(waitMs / 1000);
     this.endAttempt(slot);
+    if (this.isPerStage) item.taskIndex = slot.first;
     if (isLast) return this.callbacks.finish(slot, item, { kind: 'fail', error }, thrown);
-    return { kind: 'retry', waitMs, taskIndex: this.perStage ? 0 : item.taskIndex, value: item.value, attempts, error };
+    return { kind: 'retry', waitMs, taskIndex: item.taskIndex, value: item.value, attempts, error };
   }
 
   private onTimeout(slot: S, timeoutMs: number): void {

@@ -73,6 +73,8 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // Whose key made it; nobody's, when it was made without one or by an older version.
   'ALTER TABLE feeds ADD COLUMN maker TEXT',
+  // What a start takes into memory of the queues: few rows, so it costs the others nothing.
+  'CREATE INDEX begun ON items (pipeline) WHERE status = 0 AND (task > 0 OR route IS NOT NULL)',
 ];
 
 const PIPELINE_UNIT = 2 ** 36;

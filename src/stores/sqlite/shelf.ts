@@ -81,6 +81,12 @@ export class SqliteShelf implements Shelf {
     return pageOf(rows(), { limit, characters });
   }
 
+  begun(after: number, limit: number, characters: number): StoredPage {
+    const of = `SELECT ${this.columns.all} FROM items WHERE status = ${QUEUED} AND (task > 0 OR route IS NOT NULL)`;
+    const rows = this.prepare(`${of} AND pipeline = ? AND key > ? ORDER BY key LIMIT ?`);
+    return pageOf(rows.iterate(this.pipeline, this.base + after, limitOf(limit)) as Iterable<Row>, { limit, characters });
+  }
+
   queuedCounts(): { stage: number; place: number; count: number }[] {
     const sql = `SELECT stage, place, count(*) AS count FROM items WHERE status = ${QUEUED} AND pipeline = ? GROUP BY stage, place`;
     return this.prepare(sql).all(this.pipeline) as { stage: number; place: number; count: number }[];

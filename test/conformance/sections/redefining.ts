@@ -223,6 +223,7 @@ export function redefining({ test, world }: Suite): void {
     await writer.push([1]);
     await host.put('p', { stages: [A, { ...C, name: 'Twice' }] });
     await writer.push([2]);
+    await ended(p, 2);
     await host.put('p', { stages: [A] });
     await writer.push([3]);
     await writer.end();
