@@ -17,6 +17,7 @@ import { pausing } from './sections/pausing.ts';
 import { redefining, tuning } from './sections/redefining.ts';
 import { removing } from './sections/removing.ts';
 import { repeating } from './sections/repeating.ts';
+import { retention } from './sections/retention.ts';
 import { retries } from './sections/retries.ts';
 import { runStreams, runWaits } from './sections/run-streams.ts';
 import { running } from './sections/running.ts';
@@ -45,6 +46,7 @@ const SECTIONS = {
   'repeated under a key': repeating,
   values,
   'the order of items': flow,
+  retention,
   retries,
   'skipping and hooks': hooks,
   limits,
