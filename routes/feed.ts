@@ -30,7 +30,8 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
           'metadata. Anything else is a payload and gets a generated id. An id that the pipeline already knows is not accepted again (see `onDuplicate`). ' +
           'A JSON body is accepted as a whole or not at all: without room the answer is a 429, whose `Retry-After` follows from the drain rate, or the request waits ' +
           'for room (`wait`). An NDJSON body may have any length: it is read only as fast as there is room. A bad line ' +
-          'ends the request; the items before that line stay accepted.',
+          'ends the request; the items before that line stay accepted. Under an `Idempotency-Key` a body that did not come to its end can be sent again ' +
+          'from its beginning: what was accepted of it is not accepted again.',
         querystring: feedQuerySchema,
         headers: idempotencyHeaders,
         params: pipelineParams,
@@ -50,6 +51,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
             'feed-exists',
             'feed-cancelled',
             'idempotency-key-reused',
+            'no-longer-kept',
             'queue-full',
           ),
         },

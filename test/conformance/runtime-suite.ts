@@ -17,6 +17,8 @@ import { pausing } from './sections/pausing.ts';
 import { redefining, tuning } from './sections/redefining.ts';
 import { removing } from './sections/removing.ts';
 import { repeating } from './sections/repeating.ts';
+import { resuming } from './sections/resuming.ts';
+import { retention } from './sections/retention.ts';
 import { retries } from './sections/retries.ts';
 import { runStreams, runWaits } from './sections/run-streams.ts';
 import { running } from './sections/running.ts';
@@ -43,8 +45,10 @@ const SECTIONS = {
   followFeed: following,
   waitForItems: itemWaits,
   'repeated under a key': repeating,
+  'gone on with under a key': resuming,
   values,
   'the order of items': flow,
+  retention,
   retries,
   'skipping and hooks': hooks,
   limits,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type KeptAnswer, RecentAnswers } from '../../src/engine/feeds/answers.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
-const kept = (feedId: string, answer: string | null = null): KeptAnswer => ({ request: 'r', body: 'b', feedId, answer });
+const kept = (feedId: string, answer: string | null = null): KeptAnswer => ({ request: 'r', body: 'b', feedId, answer, sent: null });
 
 describe('the answers that are kept in memory', () => {
   it('are the newest ten thousand', () => {

@@ -77,6 +77,26 @@ describe('retention on disk', () => {
     expect(await p.feed(named('a'), {})).toMatchObject({ accepted: 1 });
   });
 
+  it('keeps to its bound over crashes, however often items were run again', async () => {
+    const lives = livesOf({ pass }, { retentionMaxItems: 100 });
+    let life = await lives.begin();
+    await life.host.create(definition);
+    const ids = Array.from({ length: 100 }, (_, i) => `i${i}`);
+    for (let round = 0; round < 6; round++) {
+      await life.host.get('p').run(named(...ids), { onDuplicate: 'rerun' });
+      await life.crash();
+      life = await lives.begin();
+    }
+    const p = life.host.get('p');
+    expect(await p.results(EVERYTHING)).toMatchObject({ retired: 0 });
+    await p.run(
+      Array.from({ length: 300 }, (_, i) => i),
+      {},
+    );
+    const page = await p.results(EVERYTHING);
+    expect([page.rows.length, page.retired]).toEqual([100, 300]);
+  });
+
   it('takes feeds that are no longer listed with their last item', async () => {
     const lives = livesOf({ pass }, { eventsKept: 16, retentionMaxItems: 10 });
     const life = await lives.begin();

@@ -8,7 +8,9 @@ import type { ErrorSummary } from '../../schemas/stats.ts';
 /**
  * Makes a request safe to repeat. The first request of a key is carried out, and its answer kept; a later one of the same key and
  * the same content gets that answer, and while the first one still runs it waits for it. A first request that was refused is
- * forgotten: the next one of its key is the first again. Throws `idempotency-key-reused` when the content differs.
+ * forgotten: the next one of its key is the first again. One that sends in pushes and ended after some of its items were accepted, by a
+ * crash too, is gone on with: the next one of its key sends everything again, and those items are compared and not fed once more.
+ * Throws `idempotency-key-reused` when the content differs.
  *
  * It is part of a request's options and no layer above the runtime, so that a durable store can write the answer (of a feed) or
  * the feed that will be the answer (of a run) in the same flush as the items: after a crash neither is there without the other.
@@ -61,7 +63,7 @@ export interface FeedWriter {
    * a request with an idempotency key. The writer MUST be ended or aborted.
    */
   end(body?: string): Promise<FeedReceipt & Replayable>;
-  /** The request ends otherwise. What was accepted stays; a feed that accepted nothing is forgotten. Idempotent. */
+  /** The request ends otherwise. What was accepted stays, for a repeat of its key to go on with; a feed that accepted nothing is forgotten. Idempotent. */
   abort(): Promise<FeedReceipt>;
 }
 
@@ -78,6 +80,10 @@ export type RunStep =
 export interface RunStream extends FeedWriter {
   /** An earlier request of this key was answered: pushed items are only compared, and `end` comes before the first `read`. */
   readonly isReplay: boolean;
+  /**
+   * An earlier request of this key has sent a part: `end` comes before the first `read` here, too, and the results are of all items, in feed order.
+   */
+  readonly isResumed: boolean;
   /**
    * The next results in the order of completion, as soon as there are any; one that failed, was retried and ended again comes twice.
    * Throws `shutting-down` when the pipeline was stopped before every item has ended.

@@ -1,6 +1,6 @@
 import type { Retention } from '../flow/item-index.ts';
 import type { Item } from '../model/model.ts';
-import type { Shelf, StoredEnds } from '../store.ts';
+import { GONE, type Shelf, type StoredEnds } from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 
 export interface RetirementState {
@@ -171,6 +171,7 @@ export class Retirement {
   private isCurrent(end: End): boolean {
     if (this.stale === 0) return true;
     const row = this.shelf.bySequence(end.seq, 'none');
-    return row !== undefined && row.last_event === end.lastEvent && !this.taken.has(end.seq);
+    // The row of one whose id was fed again stays, emptied, while events name it.
+    return row !== undefined && row.status !== GONE && row.last_event === end.lastEvent && !this.taken.has(end.seq);
   }
 }

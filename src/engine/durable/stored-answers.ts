@@ -1,4 +1,4 @@
-import { ANSWERS_AGE_MS, type AnswerStore, type KeptAnswer } from '../feeds/answers.ts';
+import { ANSWERS_AGE_MS, type AnswerStore, type KeptAnswer, type Sent } from '../feeds/answers.ts';
 import type { Clock } from '../ports.ts';
 import type { Shelf } from '../store.ts';
 import type { Journal } from './journal.ts';
@@ -18,14 +18,25 @@ export class StoredAnswers implements AnswerStore {
   get(key: string): KeptAnswer | undefined {
     const row = this.journal.answer(key) ?? this.shelf.answer(key);
     if (row === undefined || row.request === null || row.at <= this.clock.now() - ANSWERS_AGE_MS) return undefined;
-    return { request: row.request, body: row.body, feedId: row.feed, answer: row.answer };
+    const sent = row.answer === null ? sentOf(row.body) : null;
+    return { request: row.request, body: sent === null ? row.body : '', feedId: row.feed, answer: row.answer, sent };
   }
 
-  set(key: string, { request, body, feedId, answer }: KeptAnswer): void {
-    this.journal.touchAnswer({ key, request, body, feed: feedId, answer, at: this.clock.now() });
+  set(key: string, { request, body, feedId, answer, sent }: KeptAnswer): void {
+    this.journal.touchAnswer({ key, request, body: sent === null ? body : textOf(sent), feed: feedId, answer, at: this.clock.now() });
   }
 
   delete(key: string): void {
     this.journal.touchAnswer({ key, request: null, body: '', feed: '', answer: null, at: 0 });
   }
+}
+
+/** Stands in the place of the body's fingerprint, which is not known before all of the body is. */
+function textOf({ ordinal, count, print }: Sent): string {
+  return `sent ${ordinal} ${count} ${print}`;
+}
+
+function sentOf(body: string): Sent | null {
+  const [, ordinal, count, print = ''] = /^sent (\d+) (\d+) (\S*)$/.exec(body) ?? [];
+  return ordinal === undefined ? null : { ordinal: Number(ordinal), count: Number(count), print };
 }

@@ -2,6 +2,15 @@ import { callerGone, SluiceError } from '../contract/errors.ts';
 import type { IdempotencyKey } from '../contract/requests.ts';
 import type { Clock } from '../ports.ts';
 
+/** How far a request has come that sends its items in pushes. */
+export interface Sent {
+  /** The feed's; an id can be given to another one. */
+  readonly ordinal: number;
+  /** How many items were sent with the last push, in all, and their fingerprint. The feed tells how many of them it has. */
+  readonly count: number;
+  readonly print: string;
+}
+
 /** The record of a key's first request. */
 export interface KeptAnswer {
   readonly request: string;
@@ -10,6 +19,8 @@ export interface KeptAnswer {
   readonly feedId: string;
   /** The answer as JSON; null while there is none, and when it was too long to be kept. */
   readonly answer: string | null;
+  /** How far the request has come, whose body is not known yet; null when all of it was sent. */
+  readonly sent: Sent | null;
 }
 
 /**
@@ -73,21 +84,38 @@ export class RecentAnswers implements AnswerStore {
  * The right to answer a key's request, until one of its methods settles it. Only the first one counts.
  *
  *     first ──accepted──▶ answer to come ──keep──▶ answered
- *       │                   │      └─leave: the next request makes the answer from the feed
- *       └──────release──────┴──▶ unknown again
+ *      │ │                  │      └─leave: the next request makes the answer from the feed
+ *      │ └─sending──▶ a part is sent ──accepted──▶ as above
+ *      │                    │      └─leave, or a crash: the next request goes on with it
+ *      └──release, forget───┴──▶ unknown again
  */
 export interface Ticket {
+  /** The feed that an earlier request of the key has begun and not sent to its end; null when there is none. */
+  readonly earlier: { readonly feedId: string; readonly sent: Sent } | null;
+  /** Called in the turn in which the feed is opened, and in that before the items of a push are accepted. */
+  sending(feedId: string, sent: Sent): void;
   /** Called in the turn in which the items are accepted. */
   accepted(feedId: string, body?: string): void;
   /** Keeps the answer as JSON, unless it takes more than `most` characters: then it is to be made again from the feed. */
   keep(answer: unknown, most?: number): void;
   /** Called when nobody waits for the answer any more, or it cannot be given yet. */
   leave(): void;
+  /** Called when the request is refused: the key is as it was before it. */
   release(): void;
+  /** Called when nothing is left of the request, nor of earlier ones. */
+  forget(): void;
 }
 
 /** A no-op ticket for requests without a key. */
-export const NO_TICKET: Ticket = { accepted: nothing, keep: nothing, leave: nothing, release: nothing };
+export const NO_TICKET: Ticket = {
+  earlier: null,
+  sending: nothing,
+  accepted: nothing,
+  keep: nothing,
+  leave: nothing,
+  release: nothing,
+  forget: nothing,
+};
 
 /** A first request that is being carried out. */
 interface Running {
@@ -106,15 +134,16 @@ export class Answers {
   }
 
   /**
-   * A ticket for the first request of a key, or its kept answer for a repeat; waits while the first request is under way. Throws
-   * `idempotency-key-reused`, and `request-timeout` when the caller has disconnected.
+   * A ticket for the first request of a key, and for a repeat of one that broke off; the kept answer for any other repeat. Waits while an earlier
+   * request is under way. Throws `idempotency-key-reused`, and `request-timeout` when the caller has disconnected.
    */
   async claim(asked: IdempotencyKey, signal?: AbortSignal): Promise<Ticket | KeptAnswer> {
     for (;;) {
       const running = this.running.get(asked.key);
       const known = running ?? this.store.get(asked.key);
-      if (known === undefined) return this.first(asked);
+      if (known === undefined) return this.first(asked, null);
       if (known.request !== asked.request) throw keyReused();
+      if ('sent' in known && known.sent !== null) return this.first(asked, { feedId: known.feedId, sent: known.sent });
       if (asked.body !== undefined && known.body !== undefined) expectSameBody(known.body, asked.body);
       if (running === undefined) return known as KeptAnswer;
       await unlessGone(running.settled, signal);
@@ -127,21 +156,25 @@ export class Answers {
     if (text.length <= most && this.store.get(key)?.feedId === kept.feedId) this.store.set(key, { ...kept, answer: text });
   }
 
-  private first({ key, request, body: givenBody }: IdempotencyKey): Ticket {
+  private first({ key, request, body: givenBody }: IdempotencyKey, earlier: Ticket['earlier']): Ticket {
     const { promise: settled, resolve } = Promise.withResolvers<void>();
     const running: Running = { request, body: givenBody, settled };
     this.running.set(key, running);
     let kept: KeptAnswer | undefined;
-    const settle = (last: () => void): void => {
+    const settle = (last: () => unknown): void => {
       if (this.running.get(key) !== running) return;
       last();
       this.running.delete(key);
       resolve();
     };
     return {
+      earlier,
+      sending: (feedId, sent) => {
+        if (this.running.get(key) === running) this.store.set(key, { request, body: '', feedId, answer: null, sent });
+      },
       accepted: (feedId, body = givenBody) => {
         if (this.running.get(key) !== running) return;
-        kept = { request, body: body ?? '', feedId, answer: null };
+        kept = { request, body: body ?? '', feedId, answer: null, sent: null };
         running.body = kept.body;
         this.store.set(key, kept);
       },
@@ -151,7 +184,8 @@ export class Answers {
           if (kept !== undefined && text.length <= most) this.store.set(key, { ...kept, answer: text });
         }),
       leave: () => settle(nothing),
-      release: () => settle(() => this.store.delete(key)),
+      release: () => settle(() => earlier === null && this.store.delete(key)),
+      forget: () => settle(() => this.store.delete(key)),
     };
   }
 }
@@ -165,7 +199,7 @@ export function expectSameBody(known: string, given: string | undefined): void {
   if (known !== given) throw keyReused();
 }
 
-function keyReused(): SluiceError {
+export function keyReused(): SluiceError {
   return new SluiceError('idempotency-key-reused', 'this Idempotency-Key was used for a different request');
 }
 

@@ -3,6 +3,7 @@ import type { FeedRequest, FeedWriter, IdempotencyKey, Replayable } from '../con
 import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
 import { type Answers, expectSameBody, isAnswered, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
+import { openFeed, openWholeFeed, Sending } from './sending.ts';
 
 type Receipt = FeedReceipt & Replayable;
 
@@ -32,12 +33,15 @@ export class Feeding {
     const { admission, feeds } = this.core;
     let feed: Feed | undefined;
     const refuse = (error: unknown): never => {
-      if (feed !== undefined) feeds.refuse(feed);
-      claim.release();
+      if (feed === undefined) claim.release();
+      else {
+        feeds.refuse(feed);
+        claim.forget();
+      }
       throw error;
     };
     try {
-      const opened = admission.openFeed(request);
+      const opened = openWholeFeed(this.core, request, claim);
       feed = opened;
       const admitted = admission.admitAll(items, opened, request, request, (ids) => {
         feeds.close(opened);
@@ -53,37 +57,29 @@ export class Feeding {
   }
 
   async open(request: FeedRequest): Promise<FeedWriter> {
-    const { admission, feeds } = this.core;
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
     if (isAnswered(claim)) return repeatedWriter(claim);
     let feed: Feed;
     try {
-      feed = admission.openFeed(request);
+      feed = openFeed(this.core, request, claim);
     } catch (error) {
       claim.release();
       throw error;
     }
+    const sending = new Sending(this.core, feed, request, claim);
     return {
       feedId: feed.id,
-      push: async (items) => {
-        admission.check(items, request.onDuplicate);
-        await admission.admitWhenRoom(items, feed, request, true);
-        await this.core.keeper.room();
-      },
+      push: (items) => sending.push(items),
       end: async (body) => {
         if (feed.isOpen) {
-          feeds.close(feed);
-          claim.accepted(feed.id, body);
+          sending.finish(body);
           claim.keep(feed.receipt());
         }
         return feed.receipt();
       },
       abort: async () => {
-        if (feed.isOpen) {
-          feeds.refuse(feed);
-          claim.release();
-        }
+        if (feed.isOpen) sending.breakOff();
         return feed.receipt();
       },
     };

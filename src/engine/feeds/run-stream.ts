@@ -11,6 +11,7 @@ import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 import { ANSWER_CHARACTERS, type Ticket } from './answers.ts';
 import { FeedResults } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
+import { Sending } from './sending.ts';
 
 /** The parts that a run works with. */
 export interface RunParts {
@@ -34,14 +35,16 @@ const UNREAD_MAX = 1000;
  *
  *     sending ──end──▶ sent ──every item has ended, all is read──▶ over
  *        │ abort        │ stopped, time is up, the caller has disconnected ──▶ over
- *        └──▶ sent, but its answer cannot be asked for again
+ *        └──▶ sent, as far as it goes; a repeat under its key goes on with it
  */
 export class LiveRun implements OpenedRun {
   readonly isReplay = false;
+  readonly isResumed = false;
   private readonly runs: RunParts;
   private readonly feed: Feed;
   private readonly request: RunRequest;
   private readonly ticket: Ticket;
+  private readonly sending: Sending;
   private readonly results: FeedResults;
   private readonly tally: ErrorTally;
   private late: Due | null = null;
@@ -58,6 +61,7 @@ export class LiveRun implements OpenedRun {
     this.feed = feed;
     this.request = request;
     this.ticket = ticket;
+    this.sending = new Sending(runs.core, feed, request, ticket);
     this.given = request.idempotency === undefined ? null : [];
     this.tally = runs.tally();
     const beyond = () => (runs.core.options.collectResults ? 'later' : 'lost') as 'later' | 'lost';
@@ -83,21 +87,17 @@ export class LiveRun implements OpenedRun {
   }
 
   async push(items: readonly unknown[]): Promise<void> {
-    const { admission } = this.runs.core;
     while ((this.results.size >= UNREAD_MAX || this.results.isFull) && !this.isOver) {
       await new Promise<void>((resolve) => {
         this.wakeWriter = resolve;
       });
     }
-    admission.check(items, this.request.onDuplicate);
-    await admission.admitWhenRoom(items, this.feed, this.request, true);
-    await this.runs.core.keeper.room();
+    await this.sending.push(items);
   }
 
   async end(body?: string): Promise<FeedReceipt> {
     if (this.feed.isOpen) {
-      this.ticket.accepted(this.feed.id, body);
-      this.runs.core.feeds.close(this.feed);
+      this.sending.finish(body);
       if (this.isOver) this.ticket.leave();
     }
     return this.feed.receipt();
@@ -105,8 +105,7 @@ export class LiveRun implements OpenedRun {
 
   async abort(): Promise<FeedReceipt> {
     if (this.feed.isOpen) {
-      this.ticket.release();
-      this.runs.core.feeds.refuse(this.feed);
+      this.sending.breakOff();
       // There is nothing to read, and nobody who would.
       if (this.feed.accepted === 0) this.stop();
     }
@@ -163,7 +162,7 @@ export class LiveRun implements OpenedRun {
       return;
     }
     this.stop();
-    this.ticket.release();
+    this.ticket.forget();
     // A feed that was refused meanwhile has nothing to cancel.
     if (this.runs.core.feeds.find(this.feed.id) === this.feed) void this.runs.feeds.cancel(this.feed.id);
   };

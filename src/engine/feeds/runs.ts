@@ -12,7 +12,9 @@ import { DOCUMENT_CHARACTERS } from '../values/sizes.ts';
 import { ANSWER_CHARACTERS, type Answers, expectSameBody, isAnswered, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
 import { FeedResults, inFeedOrder } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
+import { resumedRun } from './resumed-run.ts';
 import { LiveRun, type OpenedRun, type RunParts } from './run-stream.ts';
+import { hasItems, openFeed, openWholeFeed } from './sending.ts';
 
 /** The number of results read at a time. */
 const PAGE = 1000;
@@ -63,7 +65,12 @@ export class Runs implements RunParts {
     }
     try {
       this.startIfIdle(request);
-      const run = make(core.admission.openFeed(request));
+      const feed = openFeed(core, request, claim);
+      if (hasItems(feed)) {
+        const steps = this.again({ feedId: feed.id, answer: null }, request);
+        return resumedRun(this, feed, request, claim, steps);
+      }
+      const run = make(feed);
       run.begin();
       return run;
     } catch (error) {
@@ -108,7 +115,7 @@ export class Runs implements RunParts {
     let feed: Feed | undefined;
     let results: T | undefined;
     try {
-      feed = admission.openFeed(request);
+      feed = openWholeFeed(this.core, request, ticket);
       results = watch(feed);
       this.startIfIdle(request);
       const opened = feed;
@@ -119,8 +126,11 @@ export class Runs implements RunParts {
       return { feed, results };
     } catch (error) {
       results?.stop();
-      if (feed !== undefined) feeds.refuse(feed);
-      ticket.release();
+      if (feed === undefined) ticket.release();
+      else {
+        feeds.refuse(feed);
+        ticket.forget();
+      }
       throw error;
     }
   }
@@ -131,7 +141,7 @@ export class Runs implements RunParts {
     if (waited.is === 'gone') {
       if (request.cancelOnAbort) {
         await this.feeds.cancel(feed.id);
-        ticket.release();
+        ticket.forget();
       }
       throw callerGone();
     }
@@ -185,7 +195,7 @@ export class Runs implements RunParts {
   }
 
   /** Yields the kept answer, or the results as the feed has them now. */
-  private async *again(kept: KeptAnswer, request: RunRequest): AsyncGenerator<RunStep> {
+  private async *again(kept: Pick<KeptAnswer, 'feedId' | 'answer'>, request: RunRequest): AsyncGenerator<RunStep> {
     const { core } = this;
     const tally = this.tally();
     const results = (rows: PipelineResult[]): RunStep => {
@@ -226,6 +236,7 @@ export class Runs implements RunParts {
     return {
       feedId: kept.feedId,
       isReplay: true,
+      isResumed: false,
       // The repeated body is compared as a whole at its end.
       push: async () => undefined,
       end: async (body) => {

@@ -88,9 +88,20 @@ export class Admission {
     return this.deps.feeds.open(options.feedId, stage, this.deps.time.tick(), options.maker);
   }
 
-  /** Accepts nothing more for a feed, though its request may still be sending; fails its waits for room with `feed-cancelled`. */
+  /** Opens a feed again, for the rest of what its request began to send. Throws `feed-cancelled`, and what {@link Admission.openFeed} throws. */
+  reopenFeed(feed: Feed, options: FeedOptions): Feed {
+    this.refuseWhenClosed(feed);
+    checkPriority(options.priority);
+    feed.isOpen = true;
+    return feed;
+  }
+
+  /**
+   * Accepts nothing more for a feed, though its request may still be sending, or a repeat of it be about to; fails its waits for room with
+   * `feed-cancelled`.
+   */
   cancelFeed(feed: Feed): void {
-    if (!feed.isOpen) return;
+    this.deps.onFed(feed);
     feed.isCancelled = true;
     this.waiting.dismissFeed(feed, feedCancelled(feed));
   }
@@ -311,10 +322,7 @@ export class Admission {
 
   private stageFor({ targetStage, priority }: FeedOptions): Stage {
     const stages = this.deps.stages();
-    if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= PRIORITY_MAX)) {
-      const message = `must be a whole number from 0 to ${PRIORITY_MAX}`;
-      throw new SluiceError('invalid-input', `priority ${message}`, { errors: [{ path: '/priority', message }] });
-    }
+    checkPriority(priority);
     if (targetStage === undefined) return stages[0] as Stage;
     const stage = stages.find((candidate) => candidate.name === targetStage);
     if (stage !== undefined) return stage;
@@ -357,6 +365,12 @@ function shuttingDown(accepted: number): SluiceError {
     retryAfterSeconds: 5,
     details: { accepted },
   });
+}
+
+function checkPriority(priority: number | undefined): void {
+  if (priority === undefined || (Number.isInteger(priority) && priority >= 0 && priority <= PRIORITY_MAX)) return;
+  const message = `must be a whole number from 0 to ${PRIORITY_MAX}`;
+  throw new SluiceError('invalid-input', `priority ${message}`, { errors: [{ path: '/priority', message }] });
 }
 
 const priorityOf = ({ priority = PRIORITY_DEFAULT }: FeedOptions): number => priority;

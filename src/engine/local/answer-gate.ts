@@ -113,6 +113,7 @@ export class AnswerGate {
     return {
       ...writer,
       isReplay: stream.isReplay,
+      isResumed: stream.isResumed,
       push: async (items) => {
         await writer.push(items);
         if (!isKnown) await settleFed();

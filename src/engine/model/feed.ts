@@ -33,6 +33,7 @@ const STRETCH_MS = 5000;
  * The items of one feeding request. Each item refers to its feed; the feed refers to no item, it knows only the range of their sequence ids.
  *
  *     open ──close──▶ closed, and done as soon as no item is unfinished ──retry of a failed item──▶ not done
+ *       └──◀──the request broke off, and comes again under its key──┘
  */
 export class Feed {
   readonly id: string;
@@ -52,7 +53,7 @@ export class Feed {
   lastSequence: number | null = null;
   /** True while its request is still sending. */
   isOpen = true;
-  /** True when it was cancelled while its request was still sending: no more items are accepted. */
+  /** True when it was cancelled: no more items are accepted. */
   isCancelled = false;
   /** null while nobody watches, so that an item's end then costs one comparison. */
   watchers: Set<FeedWatcher> | null = null;

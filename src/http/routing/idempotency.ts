@@ -13,7 +13,9 @@ export const idempotencyHeaders = z.object({
     .meta({
       description:
         'Makes the request safe to repeat: a request with the same key gets the first answer again, and waits for it while the first request is still running. ' +
-        'A different request with the same key is refused. Each API key has its own set of keys. A refused request may be sent again under its key. Keys are kept for a day, ' +
+        'A different request with the same key is refused. Each API key has its own set of keys. A refused request may be sent again under its key. ' +
+        'If a streamed NDJSON body breaks off, or the service crashes meanwhile, send the body again from its beginning: the items that were accepted are compared and not fed ' +
+        'again, the rest is, and the answer is about all of them. Keys are kept for a day, ' +
         'the newest 10 000 of each pipeline.',
       examples: ['order-import-2026-11-23'],
     }),

@@ -15,14 +15,15 @@ export async function beginUpload(
   options: NdjsonFeedOptions,
 ): Promise<{ outcome: Promise<{ fault?: unknown }> }> {
   const { promise: accepted, resolve: onAccepted } = Promise.withResolvers<void>();
+  // The body of a repeat is compared as a whole first, and what an earlier request had begun is sent to its end.
+  const isRepeat = run.isReplay || run.isResumed;
   let hasAccepted = false;
   const writer = {
     feedId: run.feedId,
     push: async (items: readonly unknown[]) => {
       await run.push(items);
       hasAccepted = true;
-      // A repeat is compared as a whole first.
-      if (!run.isReplay) onAccepted();
+      if (!isRepeat) onAccepted();
     },
     end: (fingerprint?: string) => run.end(fingerprint),
     abort: () => run.abort(),
@@ -32,7 +33,7 @@ export async function beginUpload(
     (fault: unknown) => ({ fault }),
   );
   const first = await Promise.race([accepted.then(() => ({})), outcome]);
-  if ('fault' in first && (!hasAccepted || run.isReplay)) throw first.fault;
+  if ('fault' in first && (!hasAccepted || isRepeat)) throw first.fault;
   return { outcome };
 }
 
