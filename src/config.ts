@@ -297,11 +297,13 @@ function listOf(text = ''): string[] {
 /** Only the scheme is shown: the rest of a store's address can hold a password. */
 function storeFaults(url = 'memory:'): string[] {
   if (url === 'memory:') return [];
+  if (url !== url.trim()) return ['STORE_URL must not begin or end with white space'];
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
   if (scheme === undefined) return ['STORE_URL must be a URL, such as file:./data/sluice.db'];
   if (scheme === 'memory') return ['STORE_URL must be memory: and nothing after it'];
   if (scheme === 'file') {
     const path = storeFileOf(url);
+    if (path !== path?.trim()) return ['STORE_URL must not have white space before or after the path'];
     return path === undefined || path === '' || /[\0?#]/.test(path)
       ? ['STORE_URL must be file: and a path, such as file:./data/sluice.db']
       : [];

@@ -120,8 +120,8 @@ async function openStore() {
     return {};
   }
   // Its native part is loaded only where it is used.
-  const { blameOf, openSqliteStore, StoreFileError } = await import('./stores/sqlite/index.ts');
-  blamePath = blameOf(file);
+  const { blamePathOf, openSqliteStore, StoreFileError } = await import('./stores/sqlite/index.ts');
+  blamePath = blamePathOf(file);
   try {
     return { store: await openSqliteStore({ file }) };
   } catch (error) {

@@ -143,9 +143,12 @@ describe('STORE_URL', () => {
     expect(faultsOf({ STORE_URL: 'postgres://user:hunter2@db/x' }).join()).not.toContain('hunter2');
   });
 
-  it.each(['mongodb://x', 'memory', 'memory:x', 'file:', 'file://host/x', 'file:a?b'])('is refused as %s', (url) => {
-    expect(faultsOf({ STORE_URL: url })).toHaveLength(1);
-  });
+  it.each(['mongodb://x', 'memory', 'memory:x', 'file:', 'file://host/x', 'file:a?b', 'file:a.db ', 'file: a.db', ' memory:'])(
+    'is refused as %s',
+    (url) => {
+      expect(faultsOf({ STORE_URL: url })).toHaveLength(1);
+    },
+  );
 });
 
 describe('access', () => {

@@ -201,6 +201,11 @@ export interface Store {
   shelf(pipeline: number): Shelf;
   /** Atomic and durable when it resolves; nothing of it is kept when it rejects with {@link StoreTrouble}. Calls MUST NOT overlap. */
   write(writes: Writes): Promise<void>;
+  /**
+   * Calls `told` when the store finds out by itself, without a write, that it cannot write, and with `null` when that is over. To be called once;
+   * a store that looks at nothing by itself has none.
+   */
+  watch?(told: (trouble: StoreTrouble | null) => void): void;
   readonly marks: RunningMarks;
   /** The items that were running when the previous process ended without closing the store. */
   readonly marked: readonly { pipeline: number; seq: number; ord: number }[];

@@ -58,6 +58,11 @@ export class Flusher {
     this.store = store;
     this.clock = clock;
     this.logger = logger;
+    store.watch?.((trouble) => {
+      if (trouble !== null) this.setTrouble(trouble.reason, trouble);
+      // A write that is tried again finds out by itself.
+      else if (!this.isWriting) this.setTrouble(null);
+    });
   }
 
   add(journal: Changing): void {

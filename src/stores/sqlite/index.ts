@@ -8,21 +8,21 @@
  * It knows rows and nothing of pipelines' ways; what is written and when is the engine's business (src/engine/durable/flusher.ts). It refuses
  * to open a file that another process has, that is damaged, or that a newer version wrote, and leaves such a file as it was.
  */
-import { existsSync } from 'node:fs';
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { existsSync, statSync, truncateSync } from 'node:fs';
+import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { type Blame, type Shelf, type Store, type StoredPipeline, StoreTrouble, type Writes } from '../../engine/store.ts';
 import { blameOf, forgetBlame, readBlame, writeBlame } from './blame.ts';
-import { checkFile, FileLock, keepPrivate, marksOf, StoreFileError } from './file.ts';
+import { checkFile, keepPrivate, marksOf, ownPathOf, StoreFileError } from './file.ts';
+import { FileLock, inUse } from './lock.ts';
 import { MarksFile } from './marks.ts';
+import { own, ownerOf } from './owner.ts';
 import { migrate, PIPELINES_MAX } from './schema.ts';
 import { SqliteShelf } from './shelf.ts';
-import { troubleOf } from './trouble.ts';
+import { LocalSink, type Sink, ThreadSink } from './sinks.ts';
+import { diskTroubleOf } from './trouble.ts';
 import { Writer } from './writer.ts';
-import type { WriterMessage, WriterReply } from './writer-thread.ts';
 
-export { blameOf } from './blame.ts';
 export { StoreFileError } from './file.ts';
 
 export interface SqliteStoreOptions {
@@ -32,6 +32,8 @@ export interface SqliteStoreOptions {
   inProcess?: boolean;
 }
 
+/** The smallest page of a database. */
+const PAGE_BYTES_MIN = 512;
 const READ_CACHE_KIB = 16 * 1024;
 
 class SqliteStore implements Store {
@@ -80,6 +82,10 @@ class SqliteStore implements Store {
     return this.sink.write(writes);
   }
 
+  watch(told: (trouble: StoreTrouble | null) => void): void {
+    this.sink.watch(told);
+  }
+
   forgetMarked(): void {
     this.marks.clear();
     forgetBlame(this.blamePath);
@@ -92,127 +98,80 @@ class SqliteStore implements Store {
   async close(): Promise<void> {
     this.reader.close();
     await this.sink.close();
+    // A start that came to nothing leaves to the next one what it has not accounted for.
+    if (this.marks.isCleared) forgetBlame(this.blamePath);
     this.marks.close();
-    forgetBlame(this.blamePath);
     this.lock.release();
   }
 }
 
+/** Where it is noted who ended the process, see blame.ts. */
+export function blamePathOf(file: string): string {
+  return blameOf(ownPathOf(file));
+}
+
 /**
  * Opens the store of a file; makes it when it is not there. Throws {@link StoreFileError} when the file cannot be used, and changes
- * nothing then.
+ * nothing then; throws {@link StoreTrouble} when that is the disk's fault, and trying again makes sense.
  */
-export async function openSqliteStore({ file, inProcess = false }: SqliteStoreOptions): Promise<Store> {
+export async function openSqliteStore({ file: given, inProcess = false }: SqliteStoreOptions): Promise<Store> {
+  // SQLite would open another file than the one that is locked.
+  if (given !== given.trim()) throw new StoreFileError(`The path "${given}" of the store begins or ends with white space`);
+  const file = ownPathOf(given);
   const lock = new FileLock(file);
+  const opened: { close(): unknown }[] = [];
   try {
-    checkFile(file);
-    const writer = openWriter(file);
-    keepPrivate(marksOf(file));
-    const sink = inProcess ? new LocalSink(writer) : await threadSink(file, writer);
+    const is = checkFile(file);
+    expectAlone(file, is);
+    prepare(file, is);
+    const sink = inProcess ? new LocalSink(new Writer(file)) : await ThreadSink.open(file);
+    opened.push(sink);
     const reader = new Database(file, { readonly: true });
+    opened.push(reader);
     reader.pragma(`cache_size = -${READ_CACHE_KIB}`);
+    keepPrivate(marksOf(file));
     return new SqliteStore({ file, lock, reader, marks: new MarksFile(marksOf(file)), sink });
   } catch (error) {
+    for (const each of opened.reverse()) await each.close();
     lock.release();
-    throw error;
+    if (error instanceof StoreFileError) throw error;
+    throw diskTroubleOf(error, dirname(file)) ?? new StoreFileError(`${file} cannot be opened: ${(error as Error).message}`);
   }
 }
 
-/** The file with the newest format. */
-function openWriter(file: string): Writer {
+/** Whatever its lock says: no process works with the file, and it is found under one name only, since that is where its log is. */
+function expectAlone(file: string, is: 'new' | 'known'): void {
+  const { nlink = 1 } = statSync(file, { throwIfNoEntry: false }) ?? {};
+  if (nlink > 1) {
+    throw new StoreFileError(
+      `${file} has other names (hard links, ${nlink} in all). What is beside a store is found by its name: remove the others, and keep the one that the service ran with.`,
+    );
+  }
+  if (is === 'new') return;
+  const db = new Database(file, { readonly: true });
   try {
-    for (const path of [file, ...[`${file}-wal`, `${file}-shm`].filter((path) => existsSync(path))]) keepPrivate(path);
-    const db = new Database(file);
-    try {
-      db.pragma('journal_mode = WAL');
-      migrate(db);
-      // The header of the file itself says the version, not only the log.
-      db.pragma('wal_checkpoint(TRUNCATE)');
-    } finally {
-      db.close();
-    }
-    return new Writer(file);
-  } catch (error) {
-    throw new StoreFileError(`${file} cannot be opened: ${(error as Error).message}`);
+    const owner = ownerOf(db, file);
+    if (owner !== null) throw inUse(file, owner);
+  } finally {
+    db.close();
   }
 }
 
-/** Executes writes, in this process or in a thread. */
-interface Sink {
-  write(writes: Writes): Promise<void>;
-  close(): Promise<void>;
-}
-
-class LocalSink implements Sink {
-  private readonly writer: Writer;
-
-  constructor(writer: Writer) {
-    this.writer = writer;
+/** The file with the newest format, and with this process as the one that works with it. */
+function prepare(file: string, is: 'new' | 'known'): void {
+  for (const path of [file, ...[`${file}-wal`, `${file}-shm`].filter((path) => existsSync(path))]) keepPrivate(path);
+  // The beginning of a first page: SQLite would take it for a damaged one.
+  if (is === 'new' && statSync(file).size < PAGE_BYTES_MIN) truncateSync(file);
+  const db = new Database(file);
+  try {
+    // A new file gets its tables and its mark in one transaction; cut short, it is a new file still.
+    if (is === 'known') db.pragma('journal_mode = WAL');
+    migrate(db);
+    db.pragma('journal_mode = WAL');
+    own(db, file);
+    // The header of the file itself says the version, not only the log.
+    db.pragma('wal_checkpoint(TRUNCATE)');
+  } finally {
+    db.close();
   }
-
-  async write(writes: Writes): Promise<void> {
-    try {
-      this.writer.apply(writes);
-    } catch (error) {
-      const { code = '', message } = error as Error & { code?: string };
-      throw troubleOf(code, message);
-    }
-    while (this.writer.dropSome());
-  }
-
-  async close(): Promise<void> {
-    this.writer.close();
-  }
-}
-
-class ThreadSink implements Sink {
-  private readonly thread: Worker;
-  private settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
-  private dead: StoreTrouble | null = null;
-
-  constructor(thread: Worker) {
-    this.thread = thread;
-    thread.on('message', (reply: WriterReply) => {
-      const { settle } = this;
-      this.settle = null;
-      if (reply.is === 'failed') settle?.reject(troubleOf(reply.code, reply.message));
-      else settle?.resolve();
-    });
-    thread.on('error', (error) => this.die(error));
-    thread.on('exit', () => this.die(new Error('the writer thread has ended')));
-  }
-
-  write(writes: Writes): Promise<void> {
-    return this.send({ writes });
-  }
-
-  async close(): Promise<void> {
-    await this.send('close').catch(() => undefined);
-    await this.thread.terminate();
-  }
-
-  private send(message: WriterMessage): Promise<void> {
-    if (this.dead !== null) return Promise.reject(this.dead);
-    return new Promise((resolve, reject) => {
-      this.settle = { resolve, reject };
-      this.thread.postMessage(message);
-    });
-  }
-
-  private die(error: unknown): void {
-    this.dead ??= new StoreTrouble('its writer has ended', error);
-    this.settle?.reject(this.dead);
-    this.settle = null;
-  }
-}
-
-async function threadSink(file: string, writer: Writer): Promise<Sink> {
-  writer.close();
-  // The extension is this file's: .ts in the sources, .js in what is built from them.
-  const thread = new Worker(new URL(`./writer-thread${extname(import.meta.url)}`, import.meta.url), { workerData: { file } });
-  await new Promise((resolve, reject) => {
-    thread.once('online', resolve);
-    thread.once('error', reject);
-  });
-  return new ThreadSink(thread);
 }

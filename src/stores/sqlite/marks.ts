@@ -18,6 +18,8 @@ export class MarksFile implements RunningMarks {
   private cells = new Float64Array(CELLS * 64);
   private from = Number.POSITIVE_INFINITY;
   private to = 0;
+  /** True once the marks that were found are accounted for. */
+  isCleared = false;
 
   constructor(path: string) {
     this.fd = openSync(path, existsSync(path) ? 'r+' : 'w+');
@@ -51,6 +53,7 @@ export class MarksFile implements RunningMarks {
   clear(): void {
     ftruncateSync(this.fd, HEADER_BYTES);
     this.cells.fill(0);
+    this.isCleared = true;
   }
 
   set(slot: number, pipeline: number, seq: number, ord: number): void {
@@ -80,8 +83,9 @@ export class MarksFile implements RunningMarks {
     this.to = 0;
   }
 
+  /** Nothing runs any more. What was found stays, unless it is accounted for. */
   close(): void {
-    this.clear();
+    if (this.isCleared) this.clear();
     closeSync(this.fd);
   }
 }

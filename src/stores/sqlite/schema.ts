@@ -91,13 +91,13 @@ export function keyOf(pipeline: number, seq: number): number {
   return pipeline * PIPELINE_UNIT + seq;
 }
 
-/** Up to the version given, from whatever the file has; each step is a transaction of its own. */
+/** Brings a file to the version given, from nothing or from whatever it has. One transaction: cut short at any point, it has not begun. */
 export function migrate(db: Database, target = MIGRATIONS.length): void {
-  db.pragma(`application_id = ${APPLICATION_ID}`);
-  for (let version = db.pragma('user_version', { simple: true }) as number; version < target; version++) {
-    db.transaction(() => {
-      db.exec(MIGRATIONS[version] as string);
-      db.pragma(`user_version = ${version + 1}`);
-    })();
-  }
+  const found = db.pragma('user_version', { simple: true }) as number;
+  if (found >= target && db.pragma('application_id', { simple: true }) === APPLICATION_ID) return;
+  db.transaction(() => {
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    for (const step of MIGRATIONS.slice(found, target)) db.exec(step);
+    if (found < target) db.pragma(`user_version = ${target}`);
+  }).immediate();
 }

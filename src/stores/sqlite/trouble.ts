@@ -1,8 +1,12 @@
+import { statfsSync } from 'node:fs';
 import { StoreTrouble } from '../../engine/store.ts';
 
 /** By the beginning of SQLite's codes, in words that callers may read. */
 const REASONS: readonly [string, string][] = [
   ['SQLITE_FULL', 'the disk is full'],
+  ['ENOSPC', 'the disk is full'],
+  ['EDQUOT', 'the disk is full'],
+  ['EIO', 'the disk reports an error'],
   ['SQLITE_IOERR', 'the disk reports an error'],
   ['SQLITE_BUSY', 'another program has locked the file'],
   ['SQLITE_LOCKED', 'another program has locked the file'],
@@ -16,4 +20,26 @@ const REASONS: readonly [string, string][] = [
 export function troubleOf(code: string, message: string): StoreTrouble {
   const reason = REASONS.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'it reports an error';
   return new StoreTrouble(reason, Object.assign(new Error(message), { code }));
+}
+
+/** Codes of a disk that is full or reports errors. That passes, where any other fault of opening a file stays. */
+const PASSING = /^(SQLITE_FULL|SQLITE_IOERR|ENOSPC$|EDQUOT$|EIO$)/;
+
+/** Why a file in this folder cannot be opened now; null when the disk is not to blame. */
+export function diskTroubleOf(error: unknown, folder: string): StoreTrouble | null {
+  if (error instanceof StoreTrouble) return error;
+  const { code = '', message } = error as Error & { code?: string };
+  // SQLite does not say what kept it from making a file.
+  const isFull = code.startsWith('SQLITE_IOERR_SHM') || code.startsWith('SQLITE_CANTOPEN') ? hasNoRoom(folder) : false;
+  if (isFull) return troubleOf('SQLITE_FULL', message);
+  return PASSING.test(code) ? troubleOf(code, message) : null;
+}
+
+function hasNoRoom(folder: string): boolean {
+  try {
+    const { bavail, blocks } = statfsSync(folder);
+    return blocks > 0 && bavail === 0;
+  } catch {
+    return false;
+  }
 }

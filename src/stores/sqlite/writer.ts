@@ -3,6 +3,7 @@ import {
   GONE,
   type PackedItems,
   type PipelineWrites,
+  StoreTrouble,
   unpackItems,
   WRITE_ALL,
   WRITE_GONE,
@@ -12,6 +13,8 @@ import {
   type Writes,
 } from '../../engine/store.ts';
 import { encodeEvents, encodePairs } from './event-codec.ts';
+import { disown } from './owner.ts';
+import { Presence } from './presence.ts';
 import { keyOf } from './schema.ts';
 
 /** Rows of a dropped pipeline that go in one step. */
@@ -48,6 +51,7 @@ export class Writer {
   readonly db: Database.Database;
   private readonly statements;
   private readonly dropping: number[];
+  private readonly presence: Presence;
 
   constructor(file: string) {
     const db = new Database(file, { timeout: BUSY_MS });
@@ -82,11 +86,20 @@ export class Writer {
       removeEvents: db.prepare('DELETE FROM events WHERE pipeline = ? AND last <= ?'),
     };
     this.dropping = db.prepare('SELECT pipeline FROM pipelines WHERE is_dropped = 1').pluck().all() as number[];
+    // It was read, so its log is there.
+    this.presence = new Presence(file);
   }
 
-  /** Throws what SQLite throws; then nothing of it is kept. */
+  /** Why what is written would reach nobody; null when all is well. */
+  fault(): string | null {
+    return this.presence.fault();
+  }
+
+  /** Throws what SQLite throws, or a {@link StoreTrouble} when its files are not there any more; then nothing of it is kept. */
   apply(writes: Writes): void {
     const { statements, db } = this;
+    const fault = this.fault();
+    if (fault !== null) throw new StoreTrouble(fault);
     statements.begin.run();
     try {
       for (const { pipeline, id } of writes.created) statements.create.run(pipeline, id);
@@ -123,6 +136,11 @@ export class Writer {
   }
 
   close(): void {
+    try {
+      if (this.fault() === null) disown(this.db);
+    } catch {
+      // The record counts for nothing once this process has ended.
+    }
     this.db.close();
   }
 

@@ -1,0 +1,43 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import { keepPrivate, marksOf, StoreFileError } from './file.ts';
+import { MarksFile } from './marks.ts';
+import { diskTroubleOf } from './trouble.ts';
+
+const FOLDER_MODE = 0o700;
+
+export const lockOf = (file: string): string => `${file}-lock`;
+
+/** The refusal when two processes want one file. */
+export function inUse(file: string, other: number | null): StoreFileError {
+  return new StoreFileError(`${file} is in use by another process${other === null ? '' : ` (${other})`}. One file serves one Sluice.`);
+}
+
+/** For as long as it is open no other process gets one of the same file; the system lets go of it when this one ends, however it ends. */
+export class FileLock {
+  private readonly db: Database.Database;
+
+  /** Throws {@link StoreFileError} when another process has it, or the folder cannot be written, and a StoreTrouble when the disk is full. */
+  constructor(file: string) {
+    const cannotWrite = (error: unknown): Error =>
+      diskTroubleOf(error, dirname(file)) ?? new StoreFileError(`The folder of ${file} cannot be written: ${(error as Error).message}`);
+    try {
+      mkdirSync(dirname(file), { recursive: true, mode: FOLDER_MODE });
+      keepPrivate(lockOf(file));
+      this.db = new Database(lockOf(file), { timeout: 0 });
+    } catch (error) {
+      throw cannotWrite(error);
+    }
+    try {
+      this.db.exec('BEGIN EXCLUSIVE');
+    } catch (error) {
+      this.db.close();
+      throw (error as { code?: string }).code === 'SQLITE_BUSY' ? inUse(file, MarksFile.processOf(marksOf(file))) : cannotWrite(error);
+    }
+  }
+
+  release(): void {
+    this.db.close();
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Which process works with a file, written in the file itself: a lock is found by its name, and can be removed, or missed by a file that has
+ * moved. It counts only for the file that it was written to (a backup has the record of its original) and for as long as that process lives.
+ * Where the system does not tell when a process began (Linux does), there is only the lock.
+ */
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import type { Database } from 'better-sqlite3';
+
+interface Owner {
+  pid: number;
+  /** Numbers of processes are used again; together with these one means one process. */
+  machine: string;
+  startedAt: string;
+  dev: number;
+  ino: number;
+}
+
+/** Facts of no pipeline: pipelines are numbered from 1. */
+const PIPELINE = 0;
+const NAME = 'process';
+/** The fields of `/proc/…/stat` after the name, which can contain anything: when the process began, in ticks since the machine did. */
+const STARTED_AT = 19;
+
+function startedAtOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[STARTED_AT] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** The start of the machine, and the names under which it knows processes here. */
+function machine(): string | null {
+  try {
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return null;
+  }
+}
+
+/** The process that works with this file, if it says so and is alive. */
+export function ownerOf(db: Database, file: string): number | null {
+  const json = db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(PIPELINE, NAME) as string | undefined;
+  if (json === undefined) return null;
+  const owner = JSON.parse(json) as Owner;
+  const { dev, ino } = statSync(file);
+  const isAlive = owner.machine === machine() && owner.startedAt === startedAtOf(owner.pid);
+  return isAlive && owner.dev === dev && owner.ino === ino ? owner.pid : null;
+}
+
+/** From now on this process works with the file. */
+export function own(db: Database, file: string): void {
+  const [here, startedAt] = [machine(), startedAtOf(process.pid)];
+  if (here === null || startedAt === null) return;
+  const { dev, ino } = statSync(file);
+  const owner: Owner = { pid: process.pid, machine: here, startedAt, dev, ino };
+  db.prepare('INSERT OR REPLACE INTO facts (pipeline, name, json) VALUES (?, ?, ?)').run(PIPELINE, NAME, JSON.stringify(owner));
+}
+
+/** Before the file is closed. */
+export function disown(db: Database): void {
+  db.prepare('DELETE FROM facts WHERE pipeline = ? AND name = ?').run(PIPELINE, NAME);
+}
