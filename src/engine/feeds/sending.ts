@@ -52,7 +52,7 @@ export class Sending {
   private readonly hash: Hash | null;
   /** How many items have gone through the hash. */
   private count = 0;
-  /** What a repeat has to begin with; null for a first request, and when it has been compared. */
+  /** The beginning that a repeat must have; null for a first request, and when it has been compared. */
   private begun: Sent | null;
   /** How many of those are in the feed, and the others, as long as they are compared. */
   private readonly taken: number;
