@@ -206,7 +206,7 @@ describe('a body that is refused for what its request is', () => {
       expect(answer?.complete, route.path).toBe(true);
       if (answer?.status !== 401) expect(route.path).toMatch(/^\/(livez|readyz|docs.*|openapi\.json|%zz)$/);
     }
-    expect(keyed.clock.timers).toBe(0);
+    await eventually(() => keyed.clock.timers === 0);
     await service[Symbol.asyncDispose]();
   });
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /**
@@ -30,7 +31,27 @@ export function giveUpUnreadBodies(app: FastifyInstance): void {
 
 /** Lets the connection end with this answer if there is more to come of the body. For answers that no hook sees. */
 export function endWithUnreadBody({ raw }: FastifyRequest, reply: FastifyReply): void {
-  if (hasBody(raw) && !raw.complete) reply.header('connection', 'close');
+  if (!hasBody(raw) || raw.complete) return;
+  reply.header('connection', 'close');
+  lingerOn(raw.socket);
+}
+
+/** How long a client may go on sending after its answer. */
+const LINGER_MS = 2000;
+
+/**
+ * Ends the connection after the answer in two steps (RFC 9112 section 9.6): nothing more is sent, and what the client still sends is thrown away
+ * until it has closed its side. Closed at once, with bytes that nobody has read, the system resets it, and the client loses the answer too.
+ */
+function lingerOn(socket: Socket): void {
+  // What Node calls when the last answer of a connection is out; it has seen to it by then that the rest of the body is thrown away.
+  socket.destroySoon = () => {
+    if (socket.destroyed || socket.writableEnded) return;
+    socket.end();
+    const late = setTimeout(() => socket.destroy(), LINGER_MS);
+    late.unref();
+    socket.once('close', () => clearTimeout(late));
+  };
 }
 
 /** Whether it announces one (RFC 9112 section 6.3). Without one it counts as complete only once its handler has returned. */
