@@ -56,10 +56,11 @@ function tick(): void {
   if (silentTicks === 0) hasComplained = false;
   if (ticksLeft !== null) ticksLeft--;
   if (isEnding) return;
-  const isHeld = silentTicks >= ticksOf(HELD_SECONDS);
+  // With its report out, a process that exits has nothing left to lose and beats no more: it has its whole grace.
+  const isHeld = !hasReport && silentTicks >= ticksOf(HELD_SECONDS);
   const isLate = ticksLeft !== null && (ticksLeft <= -ticksOf(SHUTDOWN_GRACE_SECONDS) || (isHeld && ticksLeft <= -ticksOf(HELD_SECONDS)));
   const stallSeconds = isServing ? data.stallSeconds : Math.max(data.stallSeconds, START_SECONDS);
-  const isStalled = silentTicks >= ticksOf(stallSeconds);
+  const isStalled = !hasReport && silentTicks >= ticksOf(stallSeconds);
   if (!isLate && !isStalled) return;
   isEnding = true;
   void end(isStalled ? 'stall' : 'shutdown', isHeld || isStalled);

@@ -24,6 +24,7 @@ const ways = {
   'open file'(value) { promises.readFile(value.fifo).catch(() => {}); return new Promise(() => {}); },
   'a while'() { const end = performance.now() + 700; while (performance.now() < end); },
   big() { return 'x'.repeat(8e6); },
+  'a slow exit'() { process.on('exit', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000)); },
 };
 const run = (value, ctx) => { ctx.logger.info({ item: ctx.itemId }, 'begun'); return ways[value.how]?.(value); };
 export default { run };
@@ -99,6 +100,13 @@ describe.concurrent('SIGTERM', () => {
     await begin(started, 'p', 'a while');
     started.server.signal('SIGTERM');
     expect(await endsInTime(started.server, WELL)).toMatchObject({ mode: 'graceful', leftQueued: 0, timedOut: false });
+  });
+
+  it('ends the process with its code when the exit takes a while after the report', TIMEOUT, async ({ onTestFinished }) => {
+    const started = await start(onTestFinished);
+    await begin(started, 'p', 'a slow exit');
+    started.server.signal('SIGTERM');
+    expect(await endsInTime(started.server, WELL)).toMatchObject({ leftQueued: 0, timedOut: false });
   });
 
   it('ends the process in its time while a thread spins; its item is kept', TIMEOUT, async ({ onTestFinished }) => {
