@@ -81,7 +81,7 @@ export function createRequests({ document, operations, known, seed, limiters, is
     if (isRun && random.chance(0.1)) more.push(`cancelOnDisconnect=${random.chance(0.5)}`);
     const accept = isRun && random.chance(0.3) ? { accept: random.pick(['application/x-ndjson', 'text/event-stream']) } : {};
     // Lines wait for room for as long as it takes: what is asked meanwhile may keep it from ever coming.
-    const mayWait = headers['content-type'] === 'application/x-ndjson' || (isRun && 'accept' in accept);
+    const mayWait = headers['content-type'] !== 'application/json' || (isRun && 'accept' in accept);
     const text = [...query, ...more].filter((part) => part !== '').join('&');
     return {
       ...request,
