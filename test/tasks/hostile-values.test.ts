@@ -4,12 +4,18 @@ import { jsonSchema } from '../../tasks/json_schema.ts';
 import { jsonata } from '../../tasks/jsonata.ts';
 import { jsonataTrue } from '../../tasks/jsonata_true.ts';
 import { compileExpression } from '../../tasks/kit/expression.ts';
+import { machinePace } from '../machine-pace.ts';
 import { SEED } from '../seed.ts';
 import { use } from './running.ts';
 
 const RUNS = Number(process.env.VALUES_RUNS ?? 40);
 /** Of this thread alone, for one value of a megabyte: it is what the event loop waits at most. */
 const CPU_MS_MAX = 250;
+
+/** Who is over the bound may have met a machine that is slow just then. */
+function expectLittle(cpuMs: number, what: string): void {
+  if (cpuMs >= CPU_MS_MAX) expect(cpuMs, what).toBeLessThan(CPU_MS_MAX * machinePace());
+}
 
 /** What the event loop has to do for it, and how it ended. */
 async function loopCost(work: () => unknown): Promise<{ cpuMs: number; error: { permanent?: boolean; message: string } | undefined }> {
@@ -128,7 +134,7 @@ describe('a hostile value', () => {
         const run = use(jsonata, { expression, timeoutSeconds: 0.2 });
         const input = given();
         const { cpuMs, error } = await loopCost(() => run(input));
-        expect(cpuMs, expression).toBeLessThan(CPU_MS_MAX);
+        expectLittle(cpuMs, expression);
         expect(error === undefined || error.permanent, error?.message).toBe(true);
       }),
       { seed: SEED, numRuns: RUNS },
@@ -143,7 +149,7 @@ describe('a hostile value', () => {
         const evaluate = compileExpression(`(${expression})`, 0.2);
         const members = typeof input === 'object' && !Array.isArray(input) ? input : {};
         const template = await loopCost(() => evaluate({ ...members, value: input, metadata: {} }));
-        expect(Math.max(skip.cpuMs, template.cpuMs), expression).toBeLessThan(CPU_MS_MAX);
+        expectLittle(Math.max(skip.cpuMs, template.cpuMs), expression);
       }),
       { seed: SEED + 1, numRuns: RUNS / 2 },
     );
@@ -155,7 +161,7 @@ describe('a hostile value', () => {
         const run = use(jsonSchema, { schema });
         const input = given();
         const { cpuMs, error } = await loopCost(() => run(input));
-        expect(cpuMs, JSON.stringify(schema).slice(0, 200)).toBeLessThan(CPU_MS_MAX);
+        expectLittle(cpuMs, JSON.stringify(schema).slice(0, 200));
         expect(error === undefined || error.permanent, error?.message).toBe(true);
       }),
       { seed: SEED + 2, numRuns: RUNS },

@@ -96,7 +96,7 @@ export function createRequests({ document, operations, known, seed, limiters, is
 
   function ask(operation: Operation): FuzzRequest {
     if (operation.name === 'POST /pipelines' || operation.name === 'PUT /pipelines/{id}') return define(operation);
-    const pipeline = anyPipeline();
+    const pipeline = operation.path.endsWith('/retry') ? anyPipeline(({ failed }) => failed.length > 0) : anyPipeline();
     if (operation.name === 'DELETE /pipelines/{id}' && known.changing.has(pipeline?.id ?? '')) return ask(named('GET /pipelines'));
     const request = base(operation, pipeline);
     const hint = hintFor(pipeline);
@@ -167,8 +167,11 @@ export function createRequests({ document, operations, known, seed, limiters, is
     return [...ids].at(-random.int(1, Math.min(50, ids.size)));
   }
 
-  function anyPipeline(): KnownPipeline | null {
-    return known.pipelines.size === 0 ? null : random.pick([...known.pipelines.values()]);
+  /** One of those that are preferred, if there are any. */
+  function anyPipeline(isPreferred: (pipeline: KnownPipeline) => boolean = () => true): KnownPipeline | null {
+    const all = [...known.pipelines.values()];
+    const preferred = all.filter(isPreferred);
+    return all.length === 0 ? null : random.pick(preferred.length > 0 ? preferred : all);
   }
 
   function base(operation: Operation, pipeline: KnownPipeline | null): FuzzRequest {
