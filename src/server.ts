@@ -18,6 +18,8 @@ import type { ShutdownMode, ShutdownReport } from './schemas/control.ts';
 
 /** EX_CONFIG of sysexits.h: starting it again without a change is useless. */
 const EXIT_CONFIG = 78;
+/** A fault of this program or of its store. */
+const EXIT_FAULT = 1;
 const NODE_MIN = [22, 18] as const;
 /** Under npm a Ctrl-C comes twice: from the terminal to the whole group, and passed on by npm. That is one signal. */
 const SIGNAL_ECHO_MS = 100;
@@ -136,7 +138,14 @@ async function startHost(): Promise<LocalHost> {
   const host = createLocalHost({
     ...config,
     registry: createTaskRegistry([...builtIn, ...own]),
-    ports: { ...ports.systemPorts, logger, threads: createThreadRunner({ logger }), expressions: tasks.expressionLanguage, secrets, notes },
+    ports: {
+      ...ports.systemPorts,
+      ...{ logger, threads: createThreadRunner({ logger }), expressions: tasks.expressionLanguage, secrets, notes },
+      fail: (err) => {
+        logger.fatal({ err }, 'the store has a fault, and the process ends; what was answered is stored');
+        guarded.exit(EXIT_FAULT);
+      },
+    },
     hookTimeoutSeconds: HOOK_TIMEOUT_SECONDS,
     ...(await openStore()),
   });
@@ -282,5 +291,5 @@ try {
   // An error thrown while a task file loads may contain a secret.
   if (message !== undefined) fail(secrets.mask(message));
   logger.fatal({ err: error }, 'Sluice cannot start');
-  guarded.exit(1);
+  guarded.exit(EXIT_FAULT);
 }

@@ -131,6 +131,11 @@ export interface Ports {
   secrets: Secrets;
   /** Without it nothing is noted. */
   notes?: LoopNotes;
+  /**
+   * Told when the engine cannot go on: a store has a fault that no trying again mends. MUST end the process; what was answered is stored, and
+   * nothing is written after it. Without it, the error is thrown where nobody catches it.
+   */
+  fail?: (error: unknown) => void;
 }
 
 export const noSecrets: Secrets = { values: {}, mask: (text) => text };

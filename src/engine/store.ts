@@ -139,7 +139,10 @@ export interface ShelfQuery {
   texts: Texts;
 }
 
-/** The stored state of one pipeline, as of the last write. Every method answers at once; a page costs the same wherever it stands. */
+/**
+ * The stored state of one pipeline, as of the last write. Every method answers at once; a page costs the same wherever it stands. Each throws
+ * {@link StoreTrouble} when it cannot be read now; any other error is a fault, which ends the process.
+ */
 export interface Shelf {
   bySequence(seq: number, texts: Texts): StoredItem | undefined;
   byId(id: string, texts: Texts): StoredItem | undefined;
@@ -182,7 +185,7 @@ export interface Blame {
   sequenceId: number;
 }
 
-/** Why a store cannot write now. Trying again later makes sense. */
+/** Why a store cannot write, or read, now. Trying again later makes sense. */
 export class StoreTrouble extends Error {
   override name = 'StoreTrouble';
   readonly reason: string;
@@ -199,7 +202,10 @@ export interface Store {
   /** A number above this one that no pipeline has, also none that is being dropped. */
   nextPipeline(after: number): number;
   shelf(pipeline: number): Shelf;
-  /** Atomic and durable when it resolves; nothing of it is kept when it rejects with {@link StoreTrouble}. Calls MUST NOT overlap. */
+  /**
+   * Atomic and durable when it resolves. When it rejects with {@link StoreTrouble}, the same object MUST be written again before any other, and is
+   * carried out once; any other error is a fault, which ends the process. Calls MUST NOT overlap.
+   */
   write(writes: Writes): Promise<void>;
   /**
    * Calls `told` when the store finds out by itself, without a write, that it cannot write, and with `null` when that is over. To be called once;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { SluiceError } from '../../src/engine/index.ts';
 import { connect, createFakeSource, createManualClock, EVERYTHING, eventually, type Harness, startHarness } from './sse-harness.ts';
 
 let harness: Harness | undefined;
@@ -228,6 +229,31 @@ describe('pace', () => {
     await eventually(() => clock.timers === 2);
     client.destroy();
     await eventually(() => clock.timers === 0);
+  });
+});
+
+describe('a store that cannot be read', () => {
+  it.each([0, 3, 7])('delays what follows event %i, after a gap too, and nobody misses anything', async (at) => {
+    const clock = createManualClock();
+    const source = createFakeSource({ kept: 4 });
+    source.pushMany(10);
+    const { read } = source;
+    let isWell = false;
+    source.read = (after, scan, filter) => {
+      // Two at a time, so that some come before the one that fails.
+      if (isWell || after < at) return read(after, Math.min(scan, 2), filter);
+      throw new SluiceError('store-unavailable', 'the disk reports an error');
+    };
+    harness = await startHarness(source, { clock });
+    const client = await connect(harness.port, '/?after=0');
+    // The heartbeat, and the next try.
+    await eventually(() => clock.timers === 2);
+    isWell = true;
+    clock.advance(500);
+    await client.until(() => client.lastEventId === 'e1-10');
+    expect(client.ids).toEqual(range(7, 10));
+    expect(client.events.filter(({ event }) => event === 'gap')).toHaveLength(1);
+    expect(client.closed).toBe(false);
   });
 });
 

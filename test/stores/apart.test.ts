@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ItemPacker, WRITE_NEW } from '../../src/engine/contract/item-row.ts';
-import { type Store, type StoredItem, StoreTrouble } from '../../src/engine/store.ts';
+import type { Store, StoredItem } from '../../src/engine/store.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { folderWith } from '../loader/folder.ts';
 import { livesOf } from './durable-host.ts';
@@ -49,7 +49,7 @@ describe('a pipeline', () => {
   it('is refused a row that would be the next one’s', async () => {
     const store = await storeOfTwo();
     await store.write(noWrites(1, { items: packed(SEQUENCE_IDS - 1) }));
-    await expect(store.write(noWrites(1, { items: packed(SEQUENCE_IDS + 1) }))).rejects.toThrow(StoreTrouble);
+    await expect(store.write(noWrites(1, { items: packed(SEQUENCE_IDS + 1) }))).rejects.toThrow(RangeError);
     expect(store.shelf(1).bySequence(SEQUENCE_IDS - 1, 'all')).toMatchObject({ seq: SEQUENCE_IDS - 1 });
     expect(store.shelf(2).bySequence(1, 'all')).toBeUndefined();
   });

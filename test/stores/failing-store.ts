@@ -1,8 +1,12 @@
-import { type Store, StoreTrouble, type Writes } from '../../src/engine/store.ts';
+import { type Shelf, type Store, StoreTrouble, type Writes } from '../../src/engine/store.ts';
 
-/** A store whose disk fails as long as `fault` says so, and does not answer while it `hangs`. */
+/** A store whose disk fails as long as `fault` says so, and does not answer while it `hangs`; reads fail as `readFault` and `failsRead` say. */
 export class FailingStore {
   fault: string | null = null;
+  /** Why any read fails. */
+  readFault: string | null = null;
+  /** Whether the next read fails, whatever it is; asked for each. */
+  failsRead: () => boolean = () => false;
   /** Whole transactions that reached the file. */
   writes = 0;
   /** Called before each write. */
@@ -15,6 +19,8 @@ export class FailingStore {
     return new Proxy(store, {
       get: (target, name) => {
         if (name === 'write') return (writes: Writes) => this.write(writes, target);
+        if (name === 'shelf') return (pipeline: number) => this.shelf(target.shelf(pipeline));
+        if (name === 'nextPipeline') return (after: number) => this.read(() => target.nextPipeline(after));
         const value = Reflect.get(target, name);
         return typeof value === 'function' ? value.bind(target) : value;
       },
@@ -27,6 +33,29 @@ export class FailingStore {
       this.hanging?.resolve();
       this.hanging = null;
     }
+  }
+
+  /** From now on all is well. */
+  heal(): void {
+    this.fault = null;
+    this.readFault = null;
+    this.failsRead = () => false;
+    this.hangs = false;
+  }
+
+  private shelf(shelf: Shelf): Shelf {
+    return new Proxy(shelf, {
+      get: (target, name) => {
+        const value = Reflect.get(target, name);
+        return typeof value === 'function' ? (...args: unknown[]) => this.read(() => value.apply(target, args)) : value;
+      },
+    });
+  }
+
+  private read<T>(ask: () => T): T {
+    const fault = this.readFault ?? (this.failsRead() ? 'the disk reports an error' : null);
+    if (fault !== null) throw new StoreTrouble(fault);
+    return ask();
   }
 
   private async write(writes: Writes, store: Store): Promise<void> {

@@ -7,6 +7,35 @@ import { evacuate } from '../flow/evacuation.ts';
 import { type Item, type Stage, Worker } from '../model/model.ts';
 import { rerouted } from './route.ts';
 
+/** A new definition, and what has to be known to carry it out. */
+export interface Redefinition {
+  readonly specs: readonly StageSpec[];
+  /** The stages that go on, by the place of their new definition. */
+  readonly match: readonly (Stage | null)[];
+  readonly removed: readonly Stage[];
+  /** Whether items may get a way that differs from the order of the stages, or have one. */
+  readonly mayReroute: boolean;
+  /** The items that it may have to change. */
+  readonly changeable: readonly Item[];
+}
+
+/**
+ * Reads whatever carrying out a definition needs, so that nothing is read once something has changed. Throws `store-unavailable`.
+ * `hadRoutes`: the `hasRoutes` of the definition before, whether any item's way differs from the order of the stages.
+ */
+export function plannedStages(core: Core, specs: readonly StageSpec[], hadRoutes: boolean): Redefinition {
+  const before = core.stages;
+  const match = matchStages(
+    core,
+    specs.map((spec) => spec.definition),
+  );
+  const removed = before.filter((stage) => !match.includes(stage));
+  const mayReroute = hadRoutes || !keepsOrder(before, match);
+  for (const stage of mayReroute ? core.allStages : removed) stage.beyond?.bringAll();
+  const isLookedAt = mayReroute || match.some((stage, i) => changesTasks(stage, specs[i]));
+  return { specs, match, removed, mayReroute, changeable: isLookedAt ? [...core.index.changeable()] : [] };
+}
+
 /**
  * Gives a pipeline other stages while its items are in them. What becomes of the items:
  *
@@ -18,26 +47,19 @@ import { rerouted } from './route.ts';
  * - A stage that is added is met by who comes past its place. When stages change their order, an item goes through those it
  *   still had before it, in the new order, and through none twice.
  *
- * All of it happens in one turn of the event loop; nothing can be seen of a state in between. `hadRoutes`: the `hasRoutes` of the definition
- * before, whether any item's way differs from the order of the stages.
+ * All of it happens in one turn of the event loop; nothing can be seen of a state in between.
  */
 export function redefineStages(
   core: Core,
-  specs: readonly StageSpec[],
-  hadRoutes: boolean,
+  { specs, match, removed, mayReroute, changeable }: Redefinition,
 ): { changes: StageChange[]; moved: MovedItems[]; hasRoutes: boolean } {
   const { scheduler, time, events } = core;
   time.tick();
   const before = core.stages;
-  const match = matchStages(
-    core,
-    specs.map((spec) => spec.definition),
-  );
   const changes: StageChange[] = [];
   const oldNext = new Map(core.allStages.map((stage) => [stage, stage.next]));
-  const removed = before.filter((stage) => !match.includes(stage));
 
-  const after = specs.map((spec, i) => adopt(core, match[i] ?? null, spec, i, changes));
+  const after = specs.map((spec, i) => adopt(core, match[i] ?? null, spec, { index: i, changes, changeable }));
   for (const stage of removed) {
     changes.push({ stage: stage.name, change: 'removed' });
     stage.isRemoved = true;
@@ -47,7 +69,7 @@ export function redefineStages(
   core.rearrange(after, removed);
 
   const isKept = new Set(before.filter((stage) => !stage.isRemoved));
-  const hasRoutes = rerouted(core, { before, after, isKept, oldNext }, hadRoutes);
+  const hasRoutes = rerouted(core, { before, after, isKept, oldNext }, mayReroute ? changeable : null);
   events.pipeline('redefined', core.state, null);
 
   // All before any of them: one that leaves may let others in, to where they don't go any more.
@@ -103,8 +125,24 @@ export function renamedStages(core: Core, definitions: readonly StageDefinition[
   return new Map(pairs.filter(([name, before]) => name !== before));
 }
 
+/** Whether the stages that stay are in the order in which they were. `match`: as {@link matchStages} gives them. */
+function keepsOrder(before: readonly Stage[], match: readonly (Stage | null)[]): boolean {
+  const stays = match.filter((stage) => stage !== null && before.includes(stage));
+  return before.filter((stage) => stays.includes(stage)).every((stage, i) => stage === stays[i]);
+}
+
+function changesTasks(stage: Stage | null | undefined, spec: StageSpec | undefined): boolean {
+  return stage != null && spec !== undefined && changedFields(stage.spec.definition, spec.definition).includes('tasks');
+}
+
+interface Adopting {
+  index: number;
+  changes: StageChange[];
+  changeable: readonly Item[];
+}
+
 /** The stage with its new definition; a new one when there was none. */
-function adopt(core: Core, stage: Stage | null, spec: StageSpec, index: number, changes: StageChange[]): Stage {
+function adopt(core: Core, stage: Stage | null, spec: StageSpec, { index, changes, changeable }: Adopting): Stage {
   const { definition } = spec;
   if (stage === null) {
     changes.push({ stage: definition.name, change: 'added' });
@@ -122,7 +160,7 @@ function adopt(core: Core, stage: Stage | null, spec: StageSpec, index: number, 
   stage.index = index;
   if (fields.length > 0) {
     const runner = core.createRunner(spec, stage);
-    if (fields.includes('tasks')) translateWaiting(core, stage, runner);
+    if (fields.includes('tasks')) translateWaiting(core, stage, runner, changeable);
     stage.runner = runner;
   }
   stage.spec = spec;
@@ -135,8 +173,8 @@ function adopt(core: Core, stage: Stage | null, spec: StageSpec, index: number, 
  * Items that no worker runs go on after the tasks that they have behind them. Who runs is translated when its attempt has ended; what is stored
  * of it says already where it would go on after a crash.
  */
-function translateWaiting(core: Core, stage: Stage, runner: Stage['runner']): void {
-  for (const item of core.index.changeable()) {
+function translateWaiting(core: Core, stage: Stage, runner: Stage['runner'], changeable: readonly Item[]): void {
+  for (const item of changeable) {
     if (item.stage !== stage) continue;
     const isRunning = item.holder instanceof Worker;
     if (item.taskIndex === 0 && !isRunning) continue;

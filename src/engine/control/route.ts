@@ -15,21 +15,20 @@ const END: Route = { stage: null, rest: null };
 
 /**
  * Links the stages in their new order, those that are gone to the next one that remains, and gives the items a way of their own
- * that would else meet a stage twice or miss one that they still had before them. Returns whether there are such items.
+ * that would else meet a stage twice or miss one that they still had before them. Returns whether there are such items. `changeable`: the items that may
+ * be, all of which are in memory; null when the order of the stages is the same, and no item had a way of its own.
  */
-export function rerouted(core: Core, change: Rearrangement, hadRoutes: boolean): boolean {
+export function rerouted(core: Core, change: Rearrangement, changeable: readonly Item[] | null): boolean {
   const { after } = change;
   const place = new Map(after.map((stage, i) => [stage, i]));
   for (const [i, stage] of after.entries()) stage.next = after[i + 1] ?? null;
   const gone = core.leaving;
   for (const stage of gone) stage.next = newWay(change, place, stage, oldWay(change, stage, null))[0] ?? null;
 
-  if (!hadRoutes && keepsOrder(change)) return false;
+  if (changeable === null) return false;
   const known = new Map<Stage, Map<Route | null, Route | null>>();
   let hasRoutes = false;
-  // Those that get a way of their own have to be in memory.
-  for (const stage of core.allStages) if (routeOf({ stage, route: null }) !== null) stage.beyond?.bringAll();
-  for (const item of core.index.changeable()) {
+  for (const item of changeable) {
     const fresh = routeOf(item);
     hasRoutes ||= fresh !== null;
     if (fresh === item.route) continue;
@@ -51,11 +50,6 @@ export function rerouted(core: Core, change: Rearrangement, hadRoutes: boolean):
     }
     return fresh;
   }
-}
-
-function keepsOrder({ before, after, isKept }: Rearrangement): boolean {
-  const stays = after.filter((stage) => isKept.has(stage));
-  return before.filter((stage) => isKept.has(stage)).every((stage, i) => stage === stays[i]);
 }
 
 /** The stages that an item still had ahead of it. */

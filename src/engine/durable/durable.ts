@@ -19,6 +19,7 @@ import type { Shelf, Store, StoredFeed, StoredItem } from '../store.ts';
 import { BUFFER_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import { figuresOf, type Operated } from './figures.ts';
 import type { Flusher } from './flusher.ts';
+import { guardedShelf, unlessUnreadable } from './guarded-shelf.ts';
 import { type RowReferences, toItem } from './item-codec.ts';
 import { Journal } from './journal.ts';
 import { type KeyBounds, KeyRetirement } from './key-retirement.ts';
@@ -91,7 +92,7 @@ export class Durable {
   constructor(core: Core, link: StoreLink, identity: Identity, sources: DurableSources) {
     this.core = core;
     this.link = link;
-    this.shelf = link.store.shelf(link.pipeline);
+    this.shelf = guardedShelf(link.store.shelf(link.pipeline), link.flusher);
     const { time, events, options } = core;
     const { idPrefix } = identity;
     this.references = { time, idPrefix, feedOf: (ordinal) => this.feedOf(ordinal), stageOf: (no) => this.stageOf(no) };
@@ -143,6 +144,12 @@ export class Durable {
     journal.begin(link.facts === null);
     link.flusher.add(journal);
     core.keepWith(journal);
+  }
+
+  /** Undoes what was begun, when a start has to begin again. */
+  abandon(): void {
+    this.unwatch();
+    this.link.flusher.remove(this.journal);
   }
 
   /** The item of a row, as a new object. */
@@ -240,7 +247,8 @@ export class Durable {
   }
 
   private emptyFeeds(): number[] {
-    return this.core.feeds.forgotten === 0 ? [] : this.shelf.emptyFeeds(EMPTY_FEEDS);
+    // Those that are not found now are found when the next items are removed.
+    return this.core.feeds.forgotten === 0 ? [] : unlessUnreadable(() => this.shelf.emptyFeeds(EMPTY_FEEDS), []);
   }
 
   private onTrouble(): void {

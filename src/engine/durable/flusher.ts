@@ -1,5 +1,6 @@
+import { type SluiceError, storeUnavailable } from '../contract/errors.ts';
 import type { Waiting } from '../model/keeper.ts';
-import type { Clock, Logger } from '../ports.ts';
+import type { Clock, Logger, Ports } from '../ports.ts';
 import { type PipelineWrites, type Store, StoreTrouble, type Writes } from '../store.ts';
 
 /** Hands over changes to be written: the journal of a pipeline. */
@@ -10,12 +11,15 @@ export interface Changing {
   written(): void;
 }
 
-/** The time until a failed write is tried again. */
+/** The time until a failed write or read is tried again. */
 const AGAIN_MS = 500;
 /** After this long a reader no longer waits for a write, and is answered as of the previous one. */
 export const SLOW_MS = 1000;
 /** A write that has not ended after this long counts as trouble until it does. */
 export const HANGS_MS = 5000;
+
+/** Why nothing is written any more while the process ends. */
+const BROKEN = 'it has a fault, and the process ends';
 
 /** Levels of patience: a reader waits until a write is slow, a caller until there is trouble, others until the write is stored. */
 const READER = 0;
@@ -34,14 +38,18 @@ interface Waiter {
  *                                                         ├──failed──▶ trouble ──try again──▶ writing
  *                                                         └──a second──▶ slow ──four more──▶ trouble ──ended──▶ as above
  *
- * While there is trouble nothing is captured, {@link Flusher.trouble} says why, and no worker of any pipeline takes an item.
+ * While there is trouble, {@link Flusher.trouble} says why, and no worker of any pipeline takes an item. Nothing is captured while a write fails.
+ * A read that fails is trouble, too, until the same read succeeds; what has changed is written meanwhile.
  */
 export class Flusher {
   /** Why nothing can be written; null when all is well. */
-  trouble: string | null = null;
+  private cannotWrite: string | null = null;
+  /** Why something cannot be read, and the read that is tried again. */
+  private cannotRead: { reason: string; again: () => void } | null = null;
   private readonly store: Store;
   private readonly clock: Clock;
   private readonly logger: Logger;
+  private readonly fail: Ports['fail'];
   private readonly journals = new Set<Changing>();
   private readonly listeners = new Set<() => void>();
   private created: Writes['created'] = [];
@@ -52,12 +60,14 @@ export class Flusher {
   private waiting = new Set<Waiter>();
   private beingWritten = new Set<Waiter>();
   private timer: unknown;
+  private readTimer: unknown;
   private isClosed = false;
 
-  constructor(store: Store, clock: Clock, logger: Logger) {
+  constructor(store: Store, { clock, logger, fail }: Pick<Ports, 'clock' | 'logger' | 'fail'>) {
     this.store = store;
     this.clock = clock;
     this.logger = logger;
+    this.fail = fail;
     store.watch?.((trouble) => {
       if (trouble !== null) this.setTrouble(trouble.reason, trouble);
       // A write that is tried again finds out by itself.
@@ -65,8 +75,41 @@ export class Flusher {
     });
   }
 
+  /** Why the store cannot be used; null when all is well. */
+  get trouble(): string | null {
+    return this.cannotWrite ?? this.cannotRead?.reason ?? null;
+  }
+
+  /**
+   * To be told of a read that has failed; returns what to throw in its place. `again` is that read: it is tried until it succeeds. What is no
+   * {@link StoreTrouble} is a defect, which ends the process.
+   */
+  readFailed(error: unknown, again: () => void): SluiceError {
+    if (!(error instanceof StoreTrouble)) {
+      this.breakDown(error);
+      return storeUnavailable(BROKEN, 0);
+    }
+    const reason = `${error.reason} when it is read`;
+    if (this.cannotRead === null && !this.isClosed) {
+      const failed = { reason, again };
+      this.cannotRead = failed;
+      // Whoever reads is in the middle of something: nobody else acts on it in this turn.
+      this.clock.defer(() => {
+        if (this.isClosed) return;
+        this.tell(this.cannotWrite === null ? 'the store is not readable; feeding is refused until it is' : null, { err: error, reason });
+        this.readTimer = this.clock.setTimer(() => this.readAgain(failed), AGAIN_MS);
+      });
+    }
+    return storeUnavailable(reason, 0);
+  }
+
   add(journal: Changing): void {
     this.journals.add(journal);
+  }
+
+  /** Takes nothing of a journal any more. */
+  remove(journal: Changing): void {
+    this.journals.delete(journal);
   }
 
   /** Adds a pipeline to the store. */
@@ -94,12 +137,12 @@ export class Flusher {
    * it is stored already.
    */
   settled(): Promise<boolean> | undefined {
-    return this.trouble === null ? this.waitAs(CALLER) : Promise.resolve(false);
+    return this.cannotWrite === null ? this.waitAs(CALLER) : Promise.resolve(false);
   }
 
   /** The same for a read: resolves with false also when the store takes long. */
   settledSoon(): Promise<boolean> | undefined {
-    return this.trouble === null && !this.isSlow ? this.waitAs(READER) : Promise.resolve(false);
+    return this.cannotWrite === null && !this.isSlow ? this.waitAs(READER) : Promise.resolve(false);
   }
 
   /** The same for a caller that waits through all trouble: resolves with false only when nothing will ever be written again. */
@@ -128,6 +171,7 @@ export class Flusher {
   close(): void {
     this.isClosed = true;
     this.clock.clearTimer(this.timer);
+    this.clock.clearTimer(this.readTimer);
     this.giveUp(PATIENT);
   }
 
@@ -188,7 +232,7 @@ export class Flusher {
   }
 
   private write(writes: Writes, done: () => void): void {
-    if (this.trouble === null) this.timer = this.clock.setTimer(this.slow, SLOW_MS);
+    if (this.cannotWrite === null) this.timer = this.clock.setTimer(this.slow, SLOW_MS);
     this.store.write(writes).then(
       () => {
         this.clock.clearTimer(this.timer);
@@ -199,7 +243,11 @@ export class Flusher {
       (error: unknown) => {
         this.clock.clearTimer(this.timer);
         this.isSlow = false;
-        this.setTrouble(error instanceof StoreTrouble ? error.reason : String(error), error);
+        if (!(error instanceof StoreTrouble)) {
+          this.breakDown(error);
+          return;
+        }
+        this.setTrouble(error.reason, error);
         if (this.isClosed) return;
         this.timer = this.clock.setTimer(() => this.write(writes, done), AGAIN_MS);
       },
@@ -213,12 +261,54 @@ export class Flusher {
   };
 
   private setTrouble(reason: string | null, cause?: unknown): void {
-    if (this.trouble === reason) return;
-    const { logger } = this;
-    if (reason === null) logger.info({}, 'the store is writable again');
-    else logger.error({ err: cause, reason }, 'the store is not writable; feeding is refused until it is');
-    this.trouble = reason;
-    if (reason !== null) this.giveUp(CALLER);
+    if (this.cannotWrite === reason) return;
+    this.cannotWrite = reason;
+    if (reason === null) this.told('the store is writable again');
+    else {
+      this.giveUp(CALLER);
+      this.tell('the store is not writable; feeding is refused until it is', { err: cause, reason });
+    }
+  }
+
+  private readAgain(failed: { again: () => void }): void {
+    if (this.isClosed) return;
+    try {
+      failed.again();
+    } catch (error) {
+      if (error instanceof StoreTrouble) this.readTimer = this.clock.setTimer(() => this.readAgain(failed), AGAIN_MS);
+      else this.breakDown(error);
+      return;
+    }
+    this.cannotRead = null;
+    this.told('the store is readable again');
+  }
+
+  /** Trouble is over, or one of two. */
+  private told(message: string): void {
+    this.logger.info({}, message);
     for (const changed of this.listeners) changed();
+  }
+
+  private tell(message: string | null, fields: object): void {
+    if (message !== null) this.logger.error(fields, message);
+    for (const changed of this.listeners) changed();
+  }
+
+  /** The store and what is in memory do not agree, or the store has a fault: nothing more is written, and the process ends. */
+  private breakDown(error: unknown): void {
+    if (this.isClosed) return;
+    this.setTrouble(BROKEN, error);
+    this.close();
+    try {
+      // It is nobody's item that ends the process.
+      this.store.blame(null);
+    } catch (err) {
+      this.logger.error({ err }, 'it cannot be noted that no item is to blame');
+    }
+    if (this.fail !== undefined) this.fail(error);
+    else
+      queueMicrotask(() => {
+        throw error;
+      });
   }
 }

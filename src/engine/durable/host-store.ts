@@ -15,10 +15,10 @@ export class HostStore {
   private lastPipeline = 0;
   private slots = 0;
 
-  constructor(store: Store, { clock, logger }: Ports, bounds: Bounds) {
+  constructor(store: Store, ports: Ports, bounds: Bounds) {
     this.store = store;
     this.bounds = bounds;
-    this.flusher = new Flusher(store, clock, logger);
+    this.flusher = new Flusher(store, ports);
   }
 
   /** The pipelines in the store, in the order of their creation. */
@@ -32,7 +32,7 @@ export class HostStore {
 
   /** Links a new pipeline, which is in the store with the next flush. */
   create(id: string): StoreLink {
-    const pipeline = this.store.nextPipeline(this.lastPipeline);
+    const pipeline = this.read(() => this.store.nextPipeline(this.lastPipeline));
     this.lastPipeline = pipeline;
     this.flusher.create({ pipeline, id });
     return this.linkOf(pipeline, null);
@@ -80,6 +80,14 @@ export class HostStore {
     await this.flusher.settled();
     this.flusher.close();
     await this.store.close();
+  }
+
+  private read<T>(ask: () => T): T {
+    try {
+      return ask();
+    } catch (error) {
+      throw this.flusher.readFailed(error, ask);
+    }
   }
 
   private linkOf(pipeline: number, facts: StoreLink['facts']): StoreLink {

@@ -1,4 +1,5 @@
 import type { Shelf, StoredAnswer } from '../store.ts';
+import { unlessUnreadable } from './guarded-shelf.ts';
 
 /** Bounds of retention: the number of keys, the bytes of their answers as JSON, and their age. */
 export interface KeyBounds {
@@ -10,6 +11,11 @@ export interface KeyBounds {
 /** The least and the most of the oldest keys that one flush looks at. */
 const PAGE_LEAST = 16;
 const PAGE_MOST = 200;
+
+interface KeyChanges {
+  answers: StoredAnswer[];
+  removedAnswers: string[];
+}
 
 type KeyShelf = Pick<Shelf, 'answerTotals' | 'answerSize' | 'oldestAnswers'>;
 
@@ -33,7 +39,22 @@ export class KeyRetirement {
   }
 
   /** The changed keys to write, and the keys to remove: those without a request, and those that are too many, too large or too old. */
-  capture(changed: ReadonlyMap<string, StoredAnswer>): { answers: StoredAnswer[]; removedAnswers: string[] } {
+  capture(changed: ReadonlyMap<string, StoredAnswer>): KeyChanges {
+    return unlessUnreadable(() => this.captureNow(changed), null) ?? this.captureUnread(changed);
+  }
+
+  /** When the store cannot be read now: none goes because of the bounds, and all are counted anew the next time. */
+  private captureUnread(changed: ReadonlyMap<string, StoredAnswer>): KeyChanges {
+    this.totals = null;
+    this.oldest = Number.NEGATIVE_INFINITY;
+    const all = [...changed.values()];
+    return {
+      answers: all.filter(({ request }) => request !== null),
+      removedAnswers: all.filter(({ request }) => request === null).map(({ key }) => key),
+    };
+  }
+
+  private captureNow(changed: ReadonlyMap<string, StoredAnswer>): KeyChanges {
     const answers: StoredAnswer[] = [];
     const removedAnswers: string[] = [];
     if (changed.size === 0) return { answers, removedAnswers };

@@ -1,5 +1,6 @@
 import { PRIORITY_MAX } from '../../schemas/names.ts';
 import type { Item, QueueRest, Stage } from '../model/model.ts';
+import { unlessUnreadable } from './guarded-shelf.ts';
 
 /** A place in the order of a queue. */
 export interface QueuePlace {
@@ -76,12 +77,12 @@ export class Beyond implements QueueRest {
     this.tail = this.tail.filter((other) => other !== item);
   }
 
-  refill(): void {
+  refill(): boolean {
     for (;;) {
       // The last read may have shown that items are larger than assumed.
       const low = Math.min(LOW, this.deps.window());
-      if (this.size === 0 || this.stage.queue.size >= low) return;
-      this.bring(Math.min(CHUNK, low));
+      if (this.size === 0 || this.stage.queue.size >= low) return true;
+      if (!unlessUnreadable(() => this.bring(Math.min(CHUNK, low)), false)) return this.stage.queue.size > 0;
     }
   }
 
@@ -98,7 +99,8 @@ export class Beyond implements QueueRest {
     this.tail = this.tail.filter((item) => !items.has(item));
   }
 
-  private bring(limit: number): void {
+  /** Reads first: when that fails, nothing has changed. */
+  private bring(limit: number): true {
     const { items, end } = this.deps.read(this.stage, this.edge, limit);
     const edge = end ?? END;
     const come = this.tail.filter((item) => !isAfter(item, edge));
@@ -107,6 +109,7 @@ export class Beyond implements QueueRest {
     this.take([...items, ...come]);
     // An item that is counted but missing would be waited for without end.
     if (end === null) this.size = 0;
+    return true;
   }
 
   private addToTail(item: Item): void {

@@ -2,6 +2,7 @@ import type { ItemsQuery, Page, ResultsQuery } from '../contract/runtime.ts';
 import type { Items, Retention, SequenceRange } from '../flow/item-index.ts';
 import { generatedId, type Item, NO_METADATA, StoredState } from '../model/model.ts';
 import { type Shelf, type ShelfQuery, STATUS_CODES, type StoredItem, type Texts } from '../store.ts';
+import { unlessUnreadable } from './guarded-shelf.ts';
 import { rewritten } from './item-codec.ts';
 import { RecentItems } from './recent-items.ts';
 import type { Retirement } from './retirement.ts';
@@ -62,6 +63,13 @@ export class StoredItems implements Items {
     return this.find(id, 'none');
   }
 
+  inMemory(id: string): Item | undefined {
+    const given = this.liveByGivenId.get(id);
+    if (given !== undefined || !id.startsWith(this.prefix)) return given;
+    const item = this.live.get(this.sequenceIn(id) ?? -1);
+    return item?.isKept === true && item.givenId === null ? item : undefined;
+  }
+
   bySequence(sequenceId: number): Item | undefined {
     return this.read(sequenceId, 'all');
   }
@@ -74,8 +82,8 @@ export class StoredItems implements Items {
     const live = this.liveByGivenId.get(id);
     if (live !== undefined) return live;
     if (id.startsWith(this.prefix)) {
-      const sequenceId = Number(id.slice(this.prefix.length + 1));
-      if (Number.isSafeInteger(sequenceId) && id === generatedId(this.prefix, sequenceId)) {
+      const sequenceId = this.sequenceIn(id);
+      if (sequenceId !== undefined) {
         const item = this.read(sequenceId, texts);
         if (item?.isKept === true && item.givenId === null) return item;
       }
@@ -83,6 +91,12 @@ export class StoredItems implements Items {
     }
     const row = this.deps.shelf.byId(id, texts);
     return row === undefined ? undefined : this.retainedOf(row);
+  }
+
+  /** The sequence id in an id that was generated; undefined for any other one. */
+  private sequenceIn(id: string): number | undefined {
+    const sequenceId = Number(id.slice(this.prefix.length + 1));
+    return Number.isSafeInteger(sequenceId) && id === generatedId(this.prefix, sequenceId) ? sequenceId : undefined;
   }
 
   private read(sequenceId: number, texts: Texts): Item | undefined {
@@ -283,7 +297,12 @@ export class StoredItems implements Items {
     return item.isKept && item.givenId === row.id && !this.deps.retirement.hasTaken(row.seq) ? item : undefined;
   }
 
+  /** Removes what has to go; the rest another time, when the store cannot be read now. */
   private retire(most: number): void {
+    unlessUnreadable(() => this.retireNow(most), undefined);
+  }
+
+  private retireNow(most: number): void {
     for (const sequenceId of this.deps.retirement.due(most, (seq) => this.live.get(seq))) {
       const live = this.live.get(sequenceId);
       if (live !== undefined) this.letGo(live);

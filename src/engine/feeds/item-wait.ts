@@ -68,11 +68,10 @@ class ItemWait implements FeedWatcher, Follower {
     this.ended = promise;
     this.resolve = resolve;
     this.reject = reject;
+    // Their values may have to be read, which may fail: before anybody is watched.
+    for (const item of items) if (item.isFinal) this.onItem(item);
     core.followers.add(this);
-    for (const item of items) {
-      if (item.isFinal) this.onItem(item);
-      else item.feed.watch(this);
-    }
+    for (const item of items) if (!item.isFinal) item.feed.watch(this);
   }
 
   onItem(item: EndedItem): void {

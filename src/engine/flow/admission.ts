@@ -9,7 +9,7 @@ import type { EngineClock } from '../time/engine-clock.ts';
 import type { ValueRule } from '../values/json-fault.ts';
 import { LARGE } from '../values/sizes.ts';
 import type { FeedRegistry } from './feed-registry.ts';
-import { isNamed, readNamed } from './incoming.ts';
+import { idOf, isNamed, readNamed } from './incoming.ts';
 import { ItemCheck } from './item-check.ts';
 import type { Items } from './item-index.ts';
 import type { Ledger } from './ledger.ts';
@@ -215,8 +215,12 @@ export class Admission {
         alive: true,
         needs: () => items.length - at,
         admit: () => {
-          if (!admit()) return false;
-          resolve();
+          try {
+            if (!admit()) return false;
+            resolve();
+          } catch (error) {
+            waiter.fail(error as SluiceError);
+          }
           return true;
         },
         fail: (error) => {
@@ -265,6 +269,8 @@ export class Admission {
     const stage = feed.target as Stage;
     const priority = priorityOf(options);
     const ids: string[] = [];
+    // A store that cannot be read says so before anything has changed.
+    const found = lookUp(index, items, from, to);
     const now = time.tick();
     this.deps.onFed(feed);
     for (let i = from; i < to; i++) {
@@ -274,7 +280,8 @@ export class Admission {
       let metadata = NO_METADATA;
       if (isNamed(raw)) {
         ({ id, value, metadata } = readNamed(raw));
-        const known = index.peek(id);
+        // An earlier one of these may have the same id.
+        const known = index.inMemory(id) ?? found?.[i - from];
         if (known !== undefined) {
           if (options.onDuplicate !== 'rerun' || !known.isFinal) {
             feed.duplicates++;
@@ -377,4 +384,16 @@ const priorityOf = ({ priority = PRIORITY_DEFAULT }: FeedOptions): number => pri
 
 function feedCancelled(feed: Feed): SluiceError {
   return new SluiceError('feed-cancelled', `the feed "${feed.id}" was cancelled`, { details: { accepted: feed.accepted } });
+}
+
+/** The known items of these, by their places; null when none has an id of its caller's. */
+function lookUp(index: Items, items: readonly unknown[], from: number, to: number): (Item | undefined)[] | null {
+  let found: (Item | undefined)[] | null = null;
+  for (let i = from; i < to; i++) {
+    const raw = items[i];
+    if (!isNamed(raw)) continue;
+    found ??= [];
+    found[i - from] = index.peek(idOf(raw) as string);
+  }
+  return found;
 }

@@ -27,6 +27,8 @@ export interface Items {
   /** The number of finished items that retention has removed. */
   readonly retired: number;
   get(id: string): Item | undefined;
+  /** The item of an id if it is in memory; the store is not asked. */
+  inMemory(id: string): Item | undefined;
   /** The same without the contents: value and metadata of the returned item MAY be missing. Its cost does not depend on their size. */
   peek(id: string): Item | undefined;
   peekSequence(sequenceId: number): Item | undefined;
@@ -121,6 +123,10 @@ export class ItemIndex implements Items {
     if (!Number.isSafeInteger(sequenceId) || id !== generatedId(this.prefix, sequenceId)) return undefined;
     const item = this.bySequence(sequenceId);
     return item?.isKept === true && item.givenId === null ? item : undefined;
+  }
+
+  inMemory(id: string): Item | undefined {
+    return this.get(id);
   }
 
   peek(id: string): Item | undefined {

@@ -300,7 +300,8 @@ export class Scheduler implements Mover {
   private take(stage: Stage): Item | undefined {
     if (!stage.isOpen) return undefined;
     const { queue, blocked, beyond } = stage;
-    if (beyond !== null && beyond.size > 0) beyond.refill();
+    // Who is blocked comes after those that cannot be read now. They are tried again when the trouble is over.
+    if (beyond !== null && beyond.size > 0 && !beyond.refill()) return undefined;
     if (blocked.size > 0 && (queue.size === 0 || blocked.peekPriority() < queue.peekPriority())) {
       const entry = blocked.shift() as Blocked;
       const item = this.handOver.takeFrom(entry);

@@ -3,7 +3,7 @@ import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../sch
 import { SluiceError } from '../contract/errors.ts';
 import type { Lifecycle } from '../control/lifecycle.ts';
 import type { Operations } from '../control/operations.ts';
-import { redefineStages, renamedStages } from '../control/redefinition.ts';
+import { plannedStages, redefineStages, renamedStages } from '../control/redefinition.ts';
 import { wordsFor, workersClaimed } from '../control/worker-room.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
 import { settingsOf, Tuning } from '../definition/tuning.ts';
@@ -72,7 +72,7 @@ export class LiveDefinition {
 
   /**
    * Replaces the definition; see redefinition.ts for what becomes of the items. Tuning stays with the stages that stay. `specOf` turns a
-   * stage's definition into functions; it throws before anything is changed.
+   * stage's definition into functions; it throws before anything is changed, and so does a store that cannot be read (`store-unavailable`).
    */
   redefine(
     definition: PipelineDefinition,
@@ -83,12 +83,13 @@ export class LiveDefinition {
     if (this.lifecycle.isShuttingDown) throw new SluiceError('invalid-state', 'the pipeline is being shut down');
     const nameBefore = renamedStages(core, definition.stages);
     const specs = definition.stages.map((stage) => specOf(this.tuning.effective(stage, nameBefore.get(stage.name))));
+    const planned = plannedStages(core, specs, this.hasRoutes);
     this.current = definition;
     this.isPlaceholder = false;
     Object.assign(core.options, bounds);
     core.index.retain(bounds.retention);
     const before = core.stages;
-    const { hasRoutes, ...outcome } = redefineStages(core, specs, this.hasRoutes);
+    const { hasRoutes, ...outcome } = redefineStages(core, planned);
     this.hasRoutes = hasRoutes;
     for (const stage of before) if (stage.isRemoved) this.onRemoved(stage);
     this.tuning.follow(definition.stages, nameBefore);

@@ -229,9 +229,9 @@ export interface QueueRest {
   keep(item: Item): void;
   /** Called when an item of this part has left the queue. */
   removed(item: Item): void;
-  /** Makes sure that the queue's first item is in memory. */
-  refill(): void;
-  /** Brings every item into memory. */
+  /** Makes sure that the queue's first item is in memory; false when the store cannot be read now, and nothing of the queue is. */
+  refill(): boolean;
+  /** Brings every item into memory. Throws `store-unavailable`; then some may be. */
   bringAll(): void;
   /** Whether an item need not stay in memory now that the store has it. */
   mayUnpin(item: Item): boolean;

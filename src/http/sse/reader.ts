@@ -10,7 +10,7 @@
  * and one batch.
  */
 import type { ServerResponse } from 'node:http';
-import type { Batches, EventView } from './batches.ts';
+import type { Batch, Batches, EventView } from './batches.ts';
 import { controlFrame, type Payload, positionFrame, RETRY_FRAME, toPayload } from './frame.ts';
 import { openWire, type Wire, type WireEvents } from './wire.ts';
 
@@ -146,15 +146,26 @@ export class SseReader implements WireEvents {
     return controlFrame('gap', { missed: foreign ? null : oldest - 1 - cursor, oldest: `${epoch}-${oldest}` });
   }
 
+  /** Null when what it refers to cannot be read now, and there is something to send without it. */
+  private nextBatch(hasOthers: boolean): Batch | null {
+    try {
+      return this.world.batches.after(this.view, this.cursor);
+    } catch (error) {
+      if (hasOthers) return null;
+      throw error;
+    }
+  }
+
   /** The next events, as many as fit into one write. Usually this is the batch that every other reader gets, and nothing is copied. */
   private takeNext(): Payload | undefined {
-    const { view, world } = this;
+    const { view } = this;
     const gap = this.takeGap();
     const payloads: Payload[] = [];
     let bytes = 0;
     // The source changes only between two turns of the event loop: what is kept now is kept until the end of this function.
     while (bytes < STEP_BYTES && this.cursor < view.events.newest) {
-      const batch = world.batches.after(view, this.cursor);
+      const batch = this.nextBatch(gap !== undefined || payloads.length > 0);
+      if (batch === null) break;
       this.cursor = batch.to;
       if (batch.lastId > 0) this.position = batch.lastId;
       if (batch.payload === null) break;

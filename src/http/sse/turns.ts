@@ -1,4 +1,5 @@
-import type { Clock, Logger } from '../../engine/ports.ts';
+import { SluiceError } from '../../engine/index.ts';
+import { type Clock, type Logger, unref } from '../../engine/ports.ts';
 import type { SseReader } from './reader.ts';
 
 /** Schedules the writers: first come, first served, one step each, and never for so long that the rest of the process waits. */
@@ -13,6 +14,8 @@ export interface Turns {
 
 /** After so long the hub lets the rest of the process go on. */
 const TURN_MS = 5;
+/** How long a reader waits until the store is read again. */
+const AGAIN_MS = 500;
 
 export function createTurns({ clock, logger }: { clock: Clock; logger: Logger }): Turns {
   /** `queued` keeps each from being here twice. */
@@ -44,7 +47,8 @@ export function createTurns({ clock, logger }: { clock: Clock; logger: Logger })
       const reader = round[index] as SseReader;
       reader.queued = false;
       step(reader);
-      enqueue(reader);
+      // Not one that waits for the store.
+      if (!reader.queued) enqueue(reader);
     }
     if (index < round.length) waiting = round.slice(index).concat(waiting);
     plan();
@@ -54,9 +58,24 @@ export function createTurns({ clock, logger }: { clock: Clock; logger: Logger })
     try {
       reader.step();
     } catch (error) {
+      if (error instanceof SluiceError && error.code === 'store-unavailable') {
+        tryAgain(reader);
+        return;
+      }
       logger.error({ err: error }, 'an event stream failed');
       reader.destroy();
     }
+  }
+
+  /** Lets a reader wait whose next event refers to what cannot be read now; it has missed nothing. */
+  function tryAgain(reader: SseReader): void {
+    reader.queued = true;
+    const timer = clock.setTimer(() => {
+      reader.queued = false;
+      enqueue(reader);
+      plan();
+    }, AGAIN_MS);
+    unref(timer);
   }
 
   return {

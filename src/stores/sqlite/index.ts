@@ -17,9 +17,11 @@ import { checkFile, keepPrivate, marksOf, ownPathOf, StoreFileError } from './fi
 import { FileLock, inUse } from './lock.ts';
 import { MarksFile } from './marks.ts';
 import { own, ownerOf } from './owner.ts';
+import { reading } from './reading.ts';
 import { migrate, PIPELINES_MAX } from './schema.ts';
 import { SqliteShelf } from './shelf.ts';
-import { LocalSink, type Sink, ThreadSink } from './sinks.ts';
+import { LocalSink, type Sink } from './sinks.ts';
+import { ThreadSink } from './thread-sink.ts';
 import { diskTroubleOf } from './trouble.ts';
 import { Writer } from './writer.ts';
 
@@ -59,8 +61,8 @@ class SqliteStore implements Store {
   }
 
   pipelines(): StoredPipeline[] {
-    const rows = this.reader.prepare('SELECT pipeline, id FROM pipelines WHERE is_dropped = 0 ORDER BY pipeline').all();
-    const facts = this.reader.prepare('SELECT name, json FROM facts WHERE pipeline = ?');
+    const rows = reading(this.reader, 'SELECT pipeline, id FROM pipelines WHERE is_dropped = 0 ORDER BY pipeline').all();
+    const facts = reading(this.reader, 'SELECT name, json FROM facts WHERE pipeline = ?');
     return (rows as { pipeline: number; id: string }[]).map(({ pipeline, id }) => {
       const found = facts.all(pipeline) as { name: string; json: string }[];
       return { pipeline, id, facts: Object.fromEntries(found.map(({ name, json }) => [name, json])) };
@@ -68,8 +70,8 @@ class SqliteStore implements Store {
   }
 
   nextPipeline(after: number): number {
-    const taken = this.reader.prepare('SELECT pipeline FROM pipelines').pluck().all() as number[];
-    const highest = Math.max(after, ...taken);
+    const taken = reading(this.reader, 'SELECT pipeline FROM pipelines').all() as { pipeline: number }[];
+    const highest = Math.max(after, ...taken.map(({ pipeline }) => pipeline));
     if (highest < PIPELINES_MAX) return highest + 1;
     throw new StoreTrouble('the store has run out of pipeline numbers');
   }

@@ -1,4 +1,4 @@
-import type { Database, Statement } from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import {
   GONE,
   SHORT_FIELDS,
@@ -14,6 +14,7 @@ import {
   type Texts,
 } from '../../engine/store.ts';
 import { decodeEvents, decodePairs } from './event-codec.ts';
+import { type Reading, reading } from './reading.ts';
 import { hasKey, keyOf } from './schema.ts';
 
 const { queued: QUEUED, completed: COMPLETED, failed: FAILED, cancelled: CANCELLED } = STATUS_CODES;
@@ -32,7 +33,7 @@ export class SqliteShelf implements Shelf {
   private readonly pipeline: number;
   private readonly base: number;
   private readonly columns: Record<Texts, string>;
-  private readonly statements = new Map<string, Statement<unknown[]>>();
+  private readonly statements = new Map<string, Reading>();
 
   constructor(db: Database, pipeline: number) {
     this.db = db;
@@ -173,10 +174,10 @@ export class SqliteShelf implements Shelf {
     return this.prepare(sql).iterate(...values, limitOf(limit)) as Iterable<Row>;
   }
 
-  private prepare(sql: string): Statement<unknown[]> {
+  private prepare(sql: string): Reading {
     let statement = this.statements.get(sql);
     if (statement === undefined) {
-      statement = this.db.prepare<unknown[]>(sql);
+      statement = reading(this.db, sql);
       this.statements.set(sql, statement);
     }
     return statement;

@@ -1,34 +1,58 @@
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import { StoreTrouble, type Writes } from '../../engine/store.ts';
-import { troubleOf } from './trouble.ts';
+import type { StoreTrouble, Writes } from '../../engine/store.ts';
+import { toldOf } from './trouble.ts';
 import type { Writer } from './writer.ts';
-import type { WriterMessage, WriterReply } from './writer-thread.ts';
 
-type Told = (trouble: StoreTrouble | null) => void;
+export type Told = (trouble: StoreTrouble | null) => void;
 
 /** Executes writes, in this process or in a thread. */
 export interface Sink {
+  /** Rejects with a {@link StoreTrouble} when the same write may succeed later, and with any other error when it never will. */
   write(writes: Writes): Promise<void>;
   /** Calls `told` when the files are found to be missing, and when they are back. */
   watch(told: Told): void;
   close(): Promise<void>;
 }
 
+/** Numbers the writes of one store; a write that is tried again keeps its number, by which a {@link Writer} knows what it has already. */
+export class WriteNumbers {
+  private number: number;
+  private last: Writes | null = null;
+
+  /** `applied`: the number of the last write that the file has. */
+  constructor(applied: number) {
+    this.number = applied;
+  }
+
+  of(writes: Writes): number {
+    if (writes !== this.last) {
+      this.last = writes;
+      this.number++;
+    }
+    return this.number;
+  }
+
+  /** The last one is stored. */
+  done(): void {
+    this.last = null;
+  }
+}
+
 export class LocalSink implements Sink {
   private readonly writer: Writer;
+  private readonly numbers: WriteNumbers;
 
   constructor(writer: Writer) {
     this.writer = writer;
+    this.numbers = new WriteNumbers(writer.applied);
   }
 
   async write(writes: Writes): Promise<void> {
     try {
-      this.writer.apply(writes);
+      this.writer.apply(writes, this.numbers.of(writes));
     } catch (error) {
-      const { code = '', message } = error as Error & { code?: string };
-      throw error instanceof StoreTrouble ? error : troubleOf(code, message);
+      throw toldOf(error);
     }
+    this.numbers.done();
     while (this.writer.dropSome());
   }
 
@@ -37,74 +61,5 @@ export class LocalSink implements Sink {
 
   async close(): Promise<void> {
     this.writer.close();
-  }
-}
-
-export class ThreadSink implements Sink {
-  private readonly thread: Worker;
-  private settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
-  private dead: StoreTrouble | null = null;
-  private told: Told = () => undefined;
-
-  /** Resolves when the thread has the file open. */
-  static async open(file: string): Promise<ThreadSink> {
-    // The extension is this file's: .ts in the sources, .js in what is built from them.
-    const thread = new Worker(new URL(`./writer-thread${extname(import.meta.url)}`, import.meta.url), { workerData: { file } });
-    const sink = new ThreadSink(thread);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        sink.settle = { resolve, reject };
-      });
-    } catch (error) {
-      await thread.terminate();
-      throw error;
-    }
-    return sink;
-  }
-
-  private constructor(thread: Worker) {
-    this.thread = thread;
-    thread.on('message', (reply: WriterReply) => {
-      if (reply.is === 'present' || reply.is === 'missing') {
-        this.told(reply.is === 'present' ? null : new StoreTrouble(reply.reason));
-        return;
-      }
-      const { settle } = this;
-      this.settle = null;
-      if (reply.is === 'failed') settle?.reject(troubleOf(reply.code, reply.message));
-      else if (reply.is === 'lost') settle?.reject(new StoreTrouble(reply.reason));
-      else if (reply.is === 'unopened') settle?.reject(Object.assign(new Error(reply.message), { code: reply.code }));
-      else settle?.resolve();
-    });
-    thread.on('error', (error) => this.die(error));
-    thread.on('exit', () => this.die(new Error('the writer thread has ended')));
-  }
-
-  write(writes: Writes): Promise<void> {
-    return this.send({ writes });
-  }
-
-  watch(told: Told): void {
-    this.told = told;
-  }
-
-  async close(): Promise<void> {
-    this.told = () => undefined;
-    await this.send('close').catch(() => undefined);
-    await this.thread.terminate();
-  }
-
-  private send(message: WriterMessage): Promise<void> {
-    if (this.dead !== null) return Promise.reject(this.dead);
-    return new Promise((resolve, reject) => {
-      this.settle = { resolve, reject };
-      this.thread.postMessage(message);
-    });
-  }
-
-  private die(error: unknown): void {
-    this.dead ??= new StoreTrouble('its writer has ended', error);
-    this.settle?.reject(this.dead);
-    this.settle = null;
   }
 }

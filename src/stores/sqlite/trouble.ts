@@ -14,12 +14,28 @@ const REASONS: readonly [string, string][] = [
   ['SQLITE_CANTOPEN', 'the file cannot be opened any more'],
   ['SQLITE_CORRUPT', 'the file is damaged'],
   ['SQLITE_NOTADB', 'the file is damaged'],
+  ['SQLITE_PROTOCOL', 'another program has locked the file'],
+  ['SQLITE_NOMEM', 'the machine has no memory left'],
 ];
+/** Codes of the system: `EACCES`, not `ERR_INVALID_ARG_TYPE`. */
+const SYSTEM_CODE = /^E[A-Z0-9]+$/;
 
-/** Why a write failed; the cause says more, for the log. */
+/** Why the store cannot be used now, in words that callers may read; the cause says more, for the log. */
 export function troubleOf(code: string, message: string): StoreTrouble {
   const reason = REASONS.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'it reports an error';
   return new StoreTrouble(reason, Object.assign(new Error(message), { code }));
+}
+
+/**
+ * A {@link StoreTrouble} for what the disk or the system is to blame for, and may pass. Everything else, as a row that breaks a constraint, is a
+ * fault of ours that trying again does not mend: that error stays as it is.
+ */
+export function toldOf(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof StoreTrouble) return error;
+  const { code = '', message } = error as Error & { code?: unknown };
+  if (typeof code !== 'string') return error;
+  const mayPass = SYSTEM_CODE.test(code) || REASONS.some(([prefix]) => code.startsWith(prefix));
+  return mayPass ? troubleOf(code, message) : error;
 }
 
 /** Codes of a disk that is full or reports errors. That passes, where any other fault of opening a file stays. */

@@ -1,17 +1,19 @@
 /** The thread that writes: one message a transaction, answered when it is on disk. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { StoreTrouble, type Writes } from '../../engine/store.ts';
+import { toldOf } from './trouble.ts';
 import { Writer } from './writer.ts';
 
-export type WriterMessage = { writes: Writes } | 'close';
+export type WriterMessage = { writes: Writes; number: number } | 'close';
 export type WriterReply =
-  /** The file is open. */
-  | { is: 'open' }
+  /** The file is open; the last write that it has had this number. */
+  | { is: 'open'; applied: number }
   | { is: 'unopened'; message: string; code: string }
   | { is: 'done' }
-  | { is: 'failed'; message: string; code: string }
-  /** Not written: the files are not there any more. */
-  | { is: 'lost'; reason: string }
+  /** Not written; the same write may succeed later. */
+  | { is: 'failed'; reason: string; message: string; code: string }
+  /** Not written, and it never will be. */
+  | { is: 'broken'; message: string; code: string; stack: string | undefined }
   | { is: 'closed' }
   /** Unasked: the files are missing, or back. */
   | { is: 'missing'; reason: string }
@@ -29,7 +31,7 @@ let told: string | null = null;
 function open(): Writer | null {
   try {
     const writer = new Writer((workerData as { file: string }).file);
-    say({ is: 'open' });
+    say({ is: 'open', applied: writer.applied });
     return writer;
   } catch (error) {
     const { message, code = '' } = error as Error & { code?: string };
@@ -71,15 +73,20 @@ function serve(writer: Writer): void {
       return;
     }
     try {
-      writer.apply(message.writes);
+      writer.apply(message.writes, message.number);
       say({ is: 'done' });
       dropOn(writer);
     } catch (error) {
-      const { message: text, code = '' } = error as Error & { code?: string };
-      say(error instanceof StoreTrouble ? { is: 'lost', reason: error.reason } : { is: 'failed', message: text, code });
+      say(replyTo(toldOf(error)));
     }
   });
   dropOn(writer);
+}
+
+function replyTo(error: unknown): WriterReply {
+  const { cause = error, stack } = error as Error;
+  const { message, code = '' } = cause as Error & { code?: string };
+  return error instanceof StoreTrouble ? { is: 'failed', reason: error.reason, message, code } : { is: 'broken', message, code, stack };
 }
 
 const writer = open();

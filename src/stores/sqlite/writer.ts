@@ -23,6 +23,10 @@ const CACHE_KIB = 32 * 1024;
 /** Pages of the log after which it is copied into the file. */
 const CHECKPOINT_PAGES = 4000;
 const BUSY_MS = 2000;
+/** Facts of no pipeline: pipelines are numbered from 1. */
+const STORE = 0;
+/** The number of the last write. */
+const WRITTEN = 'written';
 
 const FEED_FIELDS = [
   'target',
@@ -52,6 +56,8 @@ export class Writer {
   private readonly statements;
   private readonly dropping: number[];
   private readonly presence: Presence;
+  /** The number of the last write that the file has; 0 before the first. */
+  applied: number;
 
   constructor(file: string) {
     const db = new Database(file, { timeout: BUSY_MS });
@@ -86,6 +92,7 @@ export class Writer {
       removeEvents: db.prepare('DELETE FROM events WHERE pipeline = ? AND last <= ?'),
     };
     this.dropping = db.prepare('SELECT pipeline FROM pipelines WHERE is_dropped = 1').pluck().all() as number[];
+    this.applied = Number(db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(STORE, WRITTEN) ?? 0);
     // It was read, so its log is there.
     this.presence = new Presence(file);
   }
@@ -95,8 +102,12 @@ export class Writer {
     return this.presence.fault();
   }
 
-  /** Throws what SQLite throws, or a {@link StoreTrouble} when its files are not there any more; then nothing of it is kept. */
-  apply(writes: Writes): void {
+  /**
+   * Throws what SQLite throws, or a {@link StoreTrouble} when its files are not there any more; then nothing of it is kept. Each write has the
+   * number after the one before; one that the file has already, because nobody was left to hear so, is not carried out again.
+   */
+  apply(writes: Writes, number: number): void {
+    if (number === this.applied) return;
     const { statements, db } = this;
     const fault = this.fault();
     if (fault !== null) throw new StoreTrouble(fault);
@@ -105,12 +116,14 @@ export class Writer {
       for (const { pipeline, id } of writes.created) statements.create.run(pipeline, id);
       for (const pipeline of writes.pipelines) this.applyPipeline(pipeline);
       for (const pipeline of writes.dropped) statements.drop.run(pipeline);
+      statements.fact.run(STORE, WRITTEN, String(number));
       statements.commit.run();
     } catch (error) {
       // A full disk ends the transaction by itself.
       if (db.inTransaction) statements.rollback.run();
       throw error;
     }
+    this.applied = number;
     this.dropping.push(...writes.dropped);
   }
 
