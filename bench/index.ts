@@ -20,6 +20,7 @@ const ALL = [
   'http',
   'durable',
   'backlog',
+  'edges',
   'upload',
   'sse',
   'fan-out',

@@ -15,7 +15,7 @@ import { audit } from '../../src/stores/sqlite/audit.ts';
 import { ALL, EVERYTHING } from '../conformance/world.ts';
 import { Random } from '../engine/simulation/random.ts';
 import { countedIds, VirtualClock } from '../engine/virtual-clock.ts';
-import { type Life, livesOf } from './durable-host.ts';
+import { type Life, livesOf, unstoredOf } from './durable-host.ts';
 import { FailingStore } from './failing-store.ts';
 import { Told } from './told.ts';
 
@@ -308,6 +308,8 @@ async function simulate(seed: number): Promise<void> {
       const way = ((value as { way?: string[] }).way ?? []).filter((stage) => stage !== 'X');
       expect(new Set(way).size, `${id} went ${way}`).toBe(way.length);
     }
+    // Nothing is counted that is not waited for any more.
+    expect(unstoredOf(world.life.host)).toMatchObject({ items: 0, characters: 0, isFull: false });
     await world.end('stop');
   } catch (error) {
     (error as Error).message = `seed ${seed}, after ${world.log.join(' ')}: ${(error as Error).message}`;

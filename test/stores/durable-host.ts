@@ -1,6 +1,8 @@
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { HostStore } from '../../src/engine/durable/host-store.ts';
+import type { Unstored } from '../../src/engine/durable/unstored.ts';
 import {
   createLocalHost,
   createTaskRegistry,
@@ -39,6 +41,11 @@ export const HOST = {
   eventsKept: 50_000,
   hookTimeoutSeconds: 30,
 };
+
+/** What of a host is not stored, as it counts it. */
+export function unstoredOf(host: LocalHost): Unstored | undefined {
+  return (host as unknown as { stored: HostStore | null }).stored?.flusher.unstored;
+}
 
 /** The tasks by their names. */
 export function registryOf(tasks: Record<string, TaskHandler>): TaskRegistry {

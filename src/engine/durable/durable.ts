@@ -131,10 +131,12 @@ export class Durable {
         }
       },
       emptyFeeds: () => this.emptyFeeds(),
-      onFull: (isFull) => core.suspend('full', isFull),
     });
     core.storeIn(this.items, (stage) => this.prepare(stage));
-    this.unwatch = link.flusher.watch(() => this.onTrouble());
+    const leave = [link.flusher.watch(() => this.onTrouble()), link.flusher.unstored.watch((isFull) => core.suspend('full', isFull))];
+    this.unwatch = () => {
+      for (const each of leave) each();
+    };
     this.onTrouble();
   }
 
@@ -149,6 +151,7 @@ export class Durable {
   /** Undoes what was begun, when a start has to begin again. */
   abandon(): void {
     this.unwatch();
+    this.journal.end();
     this.link.flusher.remove(this.journal);
   }
 

@@ -2,6 +2,7 @@ import { type SluiceError, storeUnavailable } from '../contract/errors.ts';
 import type { Waiting } from '../model/keeper.ts';
 import type { Clock, Logger, Ports } from '../ports.ts';
 import { type PipelineWrites, type Store, StoreTrouble, type Writes } from '../store.ts';
+import { Unstored } from './unstored.ts';
 
 /** Hands over changes to be written: the journal of a pipeline. */
 export interface Changing {
@@ -9,6 +10,10 @@ export interface Changing {
   capture(): PipelineWrites | null;
   /** Called when the last captured changes are stored. */
   written(): void;
+  /** Characters of the large values that were captured last. */
+  readonly capturedCharacters: number;
+  /** Called when nothing of it is captured any more. */
+  end(): void;
 }
 
 /** The time until a failed write or read is tried again. */
@@ -17,6 +22,10 @@ const AGAIN_MS = 500;
 export const SLOW_MS = 1000;
 /** A write that has not ended after this long counts as trouble until it does. */
 export const HANGS_MS = 5000;
+
+/** A transaction takes on no further pipeline once it has this much text, or gathering it has taken this long. */
+const CAPTURED_CHARACTERS = 4 * 1024 * 1024;
+const CAPTURE_MS = 10;
 
 /** Why nothing is written any more while the process ends. */
 const BROKEN = 'it has a fault, and the process ends';
@@ -32,7 +41,8 @@ interface Waiter {
 }
 
 /**
- * Writes the changes of all pipelines, one transaction at a time. Changes made during a write go into the next one.
+ * Writes the changes of all pipelines, one transaction at a time. Changes made during a write go into the next one. What is much for one is written in
+ * several, a round, whole pipelines each; whoever waits, waits for the end of the round.
  *
  *     quiet ──stir──▶ due (in a later turn) ──capture──▶ writing ──stored──▶ quiet, or due again
  *                                                         ├──failed──▶ trouble ──try again──▶ writing
@@ -42,6 +52,7 @@ interface Waiter {
  * A read that fails is trouble, too, until the same read succeeds; what has changed is written meanwhile.
  */
 export class Flusher {
+  readonly unstored = new Unstored();
   /** Why nothing can be written; null when all is well. */
   private cannotWrite: string | null = null;
   /** Why something cannot be read, and the read that is tried again. */
@@ -54,6 +65,8 @@ export class Flusher {
   private readonly listeners = new Set<() => void>();
   private created: Writes['created'] = [];
   private dropped: number[] = [];
+  /** The journals that this round still has to capture, the next one last. */
+  private round: Changing[] = [];
   private isDue = false;
   private isWriting = false;
   private isSlow = false;
@@ -121,6 +134,7 @@ export class Flusher {
   /** Deletes everything about a pipeline from the store. */
   drop(journal: Changing, pipeline: number): void {
     this.journals.delete(journal);
+    journal.end();
     this.dropped.push(pipeline);
     this.stir();
   }
@@ -187,32 +201,51 @@ export class Flusher {
 
   private readonly flush = (): void => {
     if (this.isClosed || this.isWriting) return;
-    this.isDue = false;
-    const captured: Changing[] = [];
-    const pipelines: PipelineWrites[] = [];
-    for (const journal of this.journals) {
-      const writes = journal.capture();
-      if (writes === null) continue;
-      captured.push(journal);
-      pipelines.push(writes);
+    if (this.round.length === 0) {
+      this.isDue = false;
+      this.round = [...this.journals].reverse();
+      this.beingWritten = this.waiting;
+      this.waiting = new Set();
     }
+    const { captured, pipelines, characters } = this.captureSome();
     const writes: Writes = { pipelines, created: this.created, dropped: this.dropped };
     this.created = [];
     this.dropped = [];
-    this.beingWritten = this.waiting;
-    this.waiting = new Set();
     if (pipelines.length + writes.created.length + writes.dropped.length === 0) {
       this.release();
+      // It was the rest of a round, and something has changed since it began.
+      if (this.isDue) this.flush();
       return;
     }
     this.isWriting = true;
     this.write(writes, () => {
       this.isWriting = false;
       for (const journal of captured) journal.written();
-      this.release();
-      if (this.isDue) this.flush();
+      if (this.round.length === 0) this.release();
+      if (this.isDue || this.round.length > 0) this.flush();
     });
+    // Workers go on while it is written.
+    this.unstored.remove(0, characters);
   };
+
+  /** The changes of one pipeline after the other, each as a whole, until that has taken long or much. */
+  private captureSome(): { captured: Changing[]; pipelines: PipelineWrites[]; characters: number } {
+    const captured: Changing[] = [];
+    const pipelines: PipelineWrites[] = [];
+    const since = this.clock.monotonic();
+    let characters = 0;
+    for (let journal = this.round.pop(); journal !== undefined; journal = this.round.pop()) {
+      const writes = this.journals.has(journal) ? journal.capture() : null;
+      if (writes !== null) {
+        captured.push(journal);
+        pipelines.push(writes);
+        characters += journal.capturedCharacters;
+      }
+      if (characters >= CAPTURED_CHARACTERS || this.clock.monotonic() - since > CAPTURE_MS) break;
+    }
+    // Nothing has changed in the rest of them, or there is nothing to write yet: go on in this turn.
+    return pipelines.length === 0 && this.round.length > 0 ? this.captureSome() : { captured, pipelines, characters };
+  }
 
   private release(): void {
     const waiters = this.beingWritten;

@@ -33,7 +33,7 @@ export function guardedShelf(shelf: Shelf, flusher: Flusher): Shelf {
   };
 }
 
-/** What `ask` gives, or `otherwise` when the store cannot be read now: for those who can wait for the next time. */
+/** Asks, and gives `otherwise` when the store cannot be read now: for those who can wait for the next time. */
 export function unlessUnreadable<T>(ask: () => T, otherwise: T): T {
   try {
     return ask();

@@ -27,8 +27,6 @@ export interface JournalDeps {
   fact: (name: FactName) => string;
   /** Forgotten feeds of which no item is left, a few at a time. */
   emptyFeeds: () => number[];
-  /** Called with true when workers must pause until the store catches up, with false when it has. */
-  onFull: (isFull: boolean) => void;
 }
 
 /** The numbers and the description of a pipeline, as of one flush. */
@@ -47,13 +45,6 @@ interface Captured {
   operated: Operated | null;
 }
 
-/** With this many changed items that are not stored, no worker takes another item; below half of it they go on. */
-const FULL = 3072;
-/** With this many of them, or this much text, feeding waits for the store. */
-const CROWDED = 1536;
-const CROWDED_CHARACTERS = 8 * 1024 * 1024;
-/** With this much text that is not stored, no worker takes another item either. */
-const FULL_CHARACTERS = 16 * 1024 * 1024;
 /** About how many characters the values of a queue's items may take in memory; the number of items is also bounded. */
 const WINDOW_CHARACTERS = 8 * 1024 * 1024;
 const WINDOW_MAX = 8192;
@@ -81,10 +72,11 @@ export class Journal implements Changing, Keeper {
   private captured: Captured | null = null;
   /** The figures and description as of the last stored flush; null before the first. */
   stored: Stored | null = null;
-  private isFull = false;
-  /** Characters of the large values made since the last capture, and of those that are being written. */
+  /** True when the pipeline is dropped: nothing of it is waited for. */
+  private isOver = false;
+  /** Characters of the large values made since the last capture, and before it. */
   private grown = 0;
-  private grownInFlight = 0;
+  private grownCaptured = 0;
   private meanCharacters = 64;
 
   constructor(deps: JournalDeps) {
@@ -112,13 +104,15 @@ export class Journal implements Changing, Keeper {
     item.stored.isDirty = true;
     this.dirty.push(item);
     this.deps.items.pin(item);
-    if (!this.isFull && this.unstored >= FULL) this.setFull(true);
+    if (!this.isOver) this.deps.flusher.unstored.add(1, 0);
     if (!this.isStirred) this.stir();
   }
 
   grow(characters: number): void {
-    this.grown += characters;
-    if (!this.isFull && this.grown + this.grownInFlight >= FULL_CHARACTERS) this.setFull(true);
+    if (!this.isOver) {
+      this.grown += characters;
+      this.deps.flusher.unstored.add(0, characters);
+    }
     this.stir();
   }
 
@@ -180,9 +174,20 @@ export class Journal implements Changing, Keeper {
   }
 
   room(): Promise<boolean> | undefined {
-    const characters = Math.max(this.grown + this.grownInFlight, this.unstored * this.meanCharacters);
-    const isCrowded = this.unstored >= CROWDED || characters >= CROWDED_CHARACTERS;
-    return isCrowded ? this.settled() : undefined;
+    return this.deps.flusher.unstored.isCrowded(this.meanCharacters) ? this.deps.flusher.settled() : undefined;
+  }
+
+  /** Called when the pipeline is dropped. */
+  end(): void {
+    this.isOver = true;
+    this.deps.flusher.unstored.remove(this.dirty.length, this.grown);
+    this.dirty = [];
+    this.grown = 0;
+  }
+
+  /** Characters of the large values that were captured last. */
+  get capturedCharacters(): number {
+    return this.grownCaptured;
   }
 
   /** Takes the sizes of items read from the store into account: larger ones shrink the {@link Journal.window}. */
@@ -205,7 +210,7 @@ export class Journal implements Changing, Keeper {
     const items = this.dirty;
     this.dirty = [];
     this.inFlight = items;
-    this.grownInFlight = this.grown;
+    this.grownCaptured = this.grown;
     this.grown = 0;
     for (const item of items) {
       // It was replaced by another object, which was touched too.
@@ -261,9 +266,9 @@ export class Journal implements Changing, Keeper {
     const { events, items, retirement } = this.deps;
     this.eventsStored = this.eventsCaptured;
     const { inFlight } = this;
+    this.deps.flusher.unstored.remove(inFlight.length, 0);
     const { ends, emptied, removed, figures, operated } = this.captured as Captured;
     this.inFlight = [];
-    this.grownInFlight = 0;
     this.captured = null;
     this.stored = { figures, operated: operated ?? (this.stored as Stored).operated };
     retirement.stored(ends, emptied, removed);
@@ -284,20 +289,10 @@ export class Journal implements Changing, Keeper {
     }
     for (const [stage, unpinned] of left) stage.beyond?.unpinned(unpinned);
     events.show(this.eventsStored);
-    if (this.isFull && this.unstored < FULL / 2 && this.grown < FULL_CHARACTERS / 2) this.setFull(false);
   }
 
   unstoredItems(): Set<Item> {
     return new Set([...this.dirty, ...this.inFlight]);
-  }
-
-  private get unstored(): number {
-    return this.dirty.length + this.inFlight.length;
-  }
-
-  private setFull(isFull: boolean): void {
-    this.isFull = isFull;
-    this.deps.onFull(isFull);
   }
 
   private rowOf(feed: Feed): StoredFeed {
