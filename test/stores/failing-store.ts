@@ -5,8 +5,8 @@ export class FailingStore {
   fault: string | null = null;
   /** Why any read fails. */
   readFault: string | null = null;
-  /** Whether the next read fails, whatever it is; asked for each. */
-  failsRead: () => boolean = () => false;
+  /** Whether the next read, a method of the shelf, fails; asked for each. */
+  failsRead: (name: string) => boolean = () => false;
   /** Whole transactions that reached the file. */
   writes = 0;
   /** Called before each write. */
@@ -20,7 +20,7 @@ export class FailingStore {
       get: (target, name) => {
         if (name === 'write') return (writes: Writes) => this.write(writes, target);
         if (name === 'shelf') return (pipeline: number) => this.shelf(target.shelf(pipeline));
-        if (name === 'nextPipeline') return (after: number) => this.read(() => target.nextPipeline(after));
+        if (name === 'nextPipeline') return (after: number) => this.read(name, () => target.nextPipeline(after));
         const value = Reflect.get(target, name);
         return typeof value === 'function' ? value.bind(target) : value;
       },
@@ -47,13 +47,13 @@ export class FailingStore {
     return new Proxy(shelf, {
       get: (target, name) => {
         const value = Reflect.get(target, name);
-        return typeof value === 'function' ? (...args: unknown[]) => this.read(() => value.apply(target, args)) : value;
+        return typeof value === 'function' ? (...args: unknown[]) => this.read(String(name), () => value.apply(target, args)) : value;
       },
     });
   }
 
-  private read<T>(ask: () => T): T {
-    const fault = this.readFault ?? (this.failsRead() ? 'the disk reports an error' : null);
+  private read<T>(name: string, ask: () => T): T {
+    const fault = this.readFault ?? (this.failsRead(name) ? 'the disk reports an error' : null);
     if (fault !== null) throw new StoreTrouble(fault);
     return ask();
   }

@@ -3,7 +3,6 @@ import type { StageDefinition } from '../../schemas/definition.ts';
 import type { MovedItems, StageChange } from '../../schemas/redefinition.ts';
 import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';
 import type { Core } from '../flow/core.ts';
-import { evacuate } from '../flow/evacuation.ts';
 import { type Item, type Stage, Worker } from '../model/model.ts';
 import { rerouted } from './route.ts';
 
@@ -31,7 +30,8 @@ export function plannedStages(core: Core, specs: readonly StageSpec[], hadRoutes
   );
   const removed = before.filter((stage) => !match.includes(stage));
   const mayReroute = hadRoutes || !keepsOrder(before, match);
-  for (const stage of mayReroute ? core.allStages : removed) stage.beyond?.bringAll();
+  if (mayReroute) for (const stage of core.allStages) stage.beyond?.bringAll();
+  else for (const stage of removed) stage.beyond?.loadFirst();
   const isLookedAt = mayReroute || match.some((stage, i) => changesTasks(stage, specs[i]));
   return { specs, match, removed, mayReroute, changeable: isLookedAt ? [...core.index.changeable()] : [] };
 }
@@ -47,7 +47,8 @@ export function plannedStages(core: Core, specs: readonly StageSpec[], hadRoutes
  * - A stage that is added is met by who comes past its place. When stages change their order, an item goes through those it
  *   still had before it, in the new order, and through none twice.
  *
- * All of it happens in one turn of the event loop; nothing can be seen of a state in between.
+ * All of it happens in one turn of the event loop; nothing can be seen of a state in between. Only of a removed stage's items in a store all but the
+ * first follow in later turns, see {@link Evacuation}.
  */
 export function redefineStages(
   core: Core,
@@ -75,7 +76,7 @@ export function redefineStages(
   // All before any of them: one that leaves may let others in, to where they don't go any more.
   const withdrawn = astray(core).map((worker) => ({ worker, as: scheduler.handOver.withdraw(worker) }));
   const moved = removed.map((stage): MovedItems => {
-    let items = evacuate(scheduler, stage);
+    let items = core.evacuation.begin(stage);
     for (const worker of [...stage.workers]) {
       if (worker.item === null || worker.blocked !== null || !(worker.isAssigned || worker.limitWait !== null)) continue;
       scheduler.takeBack(worker);

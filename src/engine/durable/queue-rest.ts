@@ -22,6 +22,8 @@ export interface BeyondDeps {
 
 /** The number of items read at a time, which takes about a millisecond. */
 const CHUNK = 256;
+/** The most items that are read at once before they are moved. */
+const LOADED_MOST = 2048;
 /** More items are read once fewer than this are in memory. */
 const LOW = 256;
 
@@ -82,12 +84,20 @@ export class Beyond implements QueueRest {
       // The last read may have shown that items are larger than assumed.
       const low = Math.min(LOW, this.deps.window());
       if (this.size === 0 || this.stage.queue.size >= low) return true;
-      if (!unlessUnreadable(() => this.bring(Math.min(CHUNK, low)), false)) return this.stage.queue.size > 0;
+      if (!this.bring(Math.min(CHUNK, low))) return this.stage.queue.size > 0;
     }
   }
 
+  bring(count: number): boolean {
+    return unlessUnreadable(() => this.read(count), false);
+  }
+
+  loadFirst(): void {
+    for (let left = Math.min(LOADED_MOST, this.deps.window()); left > 0 && this.size > 0; left -= CHUNK) this.read(Math.min(CHUNK, left));
+  }
+
   bringAll(): void {
-    while (this.size > 0) this.bring(Number.MAX_SAFE_INTEGER);
+    while (this.size > 0) this.read(Number.MAX_SAFE_INTEGER);
   }
 
   mayUnpin(item: Item): boolean {
@@ -100,7 +110,7 @@ export class Beyond implements QueueRest {
   }
 
   /** Reads first: when that fails, nothing has changed. */
-  private bring(limit: number): true {
+  private read(limit: number): true {
     const { items, end } = this.deps.read(this.stage, this.edge, limit);
     const edge = end ?? END;
     const come = this.tail.filter((item) => !isAfter(item, edge));

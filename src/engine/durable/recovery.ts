@@ -1,5 +1,4 @@
 import { FAILURES_LISTED } from '../flow/error-tally.ts';
-import { evacuate } from '../flow/evacuation.ts';
 import { type Item, PLACE_NONE, type Place } from '../model/model.ts';
 import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
 import { BUFFER_CHARACTERS } from '../values/sizes.ts';
@@ -56,7 +55,13 @@ export function recover(durable: Durable): Recovered {
     found.retrying++;
   }
   recoverRunning(durable, found);
-  for (const stage of durable.formerStages) evacuate(core.scheduler, stage);
+  for (const stage of durable.formerStages) stage.beyond?.loadFirst();
+  core.rearrange(
+    core.stages,
+    [...durable.formerStages].filter((stage) => stage.waiting > 0),
+  );
+  for (const stage of durable.formerStages) core.evacuation.begin(stage);
+  core.forgetEmpty();
   keepBegun(durable);
   return found;
 }

@@ -14,6 +14,7 @@ import { EngineClock } from '../time/engine-clock.ts';
 import type { ValueRule } from '../values/json-fault.ts';
 import { PAGE_CHARACTERS } from '../values/sizes.ts';
 import { Admission } from './admission.ts';
+import { Evacuation } from './evacuation.ts';
 import { FeedRegistry } from './feed-registry.ts';
 import { ItemIndex, type Items, type Retention } from './item-index.ts';
 import { Ledger } from './ledger.ts';
@@ -85,6 +86,7 @@ export class Core {
   readonly scheduler: Scheduler;
   readonly admission: Admission;
   readonly ledger: Ledger;
+  readonly evacuation: Evacuation;
   private defined: readonly Stage[];
   private removed: readonly Stage[] = [];
 
@@ -128,6 +130,12 @@ export class Core {
       onFinal: (item, status) => this.onFinal(item, status),
       onRoom: () => this.admission.onRoom(),
       onFree: hooks.onFree,
+    });
+    this.evacuation = new Evacuation({
+      scheduler: this.scheduler,
+      clock,
+      isHeld: () => this.suspensions.size > 0,
+      onEmpty: () => this.forgetEmpty(),
     });
     this.environment = {
       time: this.time,
@@ -202,7 +210,7 @@ export class Core {
     return this.defined;
   }
 
-  /** Stages that a new definition no longer has, while their workers still run. */
+  /** Stages that a new definition no longer has, while their workers still run or items wait there. */
   get leaving(): readonly Stage[] {
     return this.removed;
   }
@@ -213,16 +221,16 @@ export class Core {
     for (const stage of this.defined) stage.update(state);
   }
 
-  /** Replaces the stages by those of another definition; `removed` ones leave as soon as none of their workers runs. */
+  /** Replaces the stages by those of another definition; `removed` ones leave as soon as none of their workers runs and no item waits there. */
   rearrange(stages: readonly Stage[], removed: readonly Stage[]): void {
     this.defined = stages;
     this.removed = [...new Set([...this.removed, ...removed])].filter((stage) => stage.isRemoved);
     for (const stage of this.allStages) stage.update(this.stateNow);
   }
 
-  /** Forgets removed stages in which nothing runs any more. */
+  /** Forgets removed stages in which nothing runs or waits any more. */
   forgetEmpty(): void {
-    this.removed = this.removed.filter((stage) => stage.isBusy);
+    this.removed = this.removed.filter((stage) => stage.isBusy || this.evacuation.has(stage));
   }
 
   /** The number of items that workers have, in all stages. */
@@ -257,7 +265,9 @@ export class Core {
       stage.update(this.state);
     }
     this.time.tick();
-    if (!after) for (const stage of this.stages) this.scheduler.fill(stage);
+    if (after) return;
+    for (const stage of this.stages) this.scheduler.fill(stage);
+    this.evacuation.goOn();
   }
 
   /** Corrects the counts for a failed item that is in flight again. */

@@ -1,23 +1,105 @@
 import { PLACE_BACKLOG, PLACE_NONE, type Stage } from '../model/model.ts';
+import type { Clock } from '../ports.ts';
+import { turnQueue } from '../time/turn.ts';
 import type { Scheduler } from './scheduler.ts';
 
+/** So many items are read from the store in a step. */
+const STEP = 256;
+
+interface EvacuationDeps {
+  scheduler: Scheduler;
+  clock: Clock;
+  /** Whether nothing may move now, because the store has to catch up or is in trouble. */
+  isHeld: () => boolean;
+  /** Called when none of a removed stage's items waits there any more. */
+  onEmpty: () => void;
+}
+
 /**
- * Empties the queue and the retry waits of a removed stage by {@link Scheduler.passOn}. Returns the number of items. The caller calls
- * {@link Scheduler.run} afterwards.
+ * Empties the queues and the retry waits of removed stages by {@link Scheduler.passOn}. What is in memory goes at once; what is in the store follows in steps, in
+ * the order of the queue, however much it is. A start goes on with what the process before has left.
  */
-export function evacuate(scheduler: Scheduler, stage: Stage): number {
-  const { retries } = scheduler;
-  let count = 0;
-  for (const item of retries.ofStage(stage)) {
-    retries.release(item);
-    scheduler.passOn(item, PLACE_NONE);
-    count++;
+export class Evacuation {
+  private readonly deps: EvacuationDeps;
+  private readonly stages = new Set<Stage>();
+  private isPlanned = false;
+  private isStopped = false;
+  private waiting: (() => void)[] = [];
+
+  constructor(deps: EvacuationDeps) {
+    this.deps = deps;
   }
-  stage.beyond?.bringAll();
-  for (let item = stage.queue.shift(); item !== undefined; item = stage.queue.shift()) {
-    const isOfBacklog = scheduler.giveUpPlace(item) === PLACE_BACKLOG;
-    scheduler.passOn(item, isOfBacklog ? PLACE_BACKLOG : PLACE_NONE);
-    count++;
+
+  /** Whether items of the stage still wait there. */
+  has(stage: Stage): boolean {
+    return this.stages.has(stage);
   }
-  return count;
+
+  /** Begins to empty a stage; returns how many items it is about. The caller calls {@link Scheduler.run} afterwards. */
+  begin(stage: Stage): number {
+    const { scheduler } = this.deps;
+    const parked = scheduler.retries.ofStage(stage);
+    const count = parked.length + stage.waiting;
+    for (const item of parked) {
+      scheduler.retries.release(item);
+      scheduler.passOn(item, PLACE_NONE);
+    }
+    this.moveLoaded(stage);
+    if (stage.waiting > 0) {
+      this.stages.add(stage);
+      this.goOn();
+    }
+    return count;
+  }
+
+  /** Goes on after it was held. */
+  goOn(): void {
+    if (this.isPlanned || this.isStopped || this.stages.size === 0) return;
+    this.isPlanned = true;
+    turnQueue(this.deps.clock).add(() => this.step());
+  }
+
+  /** Moves nothing any more: the process ends, or the pipeline is removed. */
+  stop(): void {
+    this.isStopped = true;
+    this.release();
+  }
+
+  /** Resolves when all stages are empty; undefined when they are. */
+  ended(): Promise<void> | undefined {
+    return this.stages.size === 0 || this.isStopped ? undefined : new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  private step(): void {
+    this.isPlanned = false;
+    const { scheduler, isHeld, onEmpty } = this.deps;
+    const [stage] = this.stages;
+    if (stage === undefined || this.isStopped || isHeld()) return;
+    scheduler.beginTurn();
+    // What cannot be read now is held like all the rest, until it can.
+    if (stage.beyond?.bring(STEP) === false) return;
+    this.moveLoaded(stage);
+    scheduler.run();
+    if (stage.waiting === 0) {
+      this.stages.delete(stage);
+      onEmpty();
+    }
+    if (this.stages.size > 0) {
+      this.goOn();
+      return;
+    }
+    this.release();
+  }
+
+  private release(): void {
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
+  private moveLoaded(stage: Stage): void {
+    const { scheduler } = this.deps;
+    for (let item = stage.queue.shift(); item !== undefined; item = stage.queue.shift()) {
+      const isOfBacklog = scheduler.giveUpPlace(item) === PLACE_BACKLOG;
+      scheduler.passOn(item, isOfBacklog ? PLACE_BACKLOG : PLACE_NONE);
+    }
+  }
 }

@@ -120,6 +120,11 @@ export class Scheduler implements Mover {
     this.run();
   }
 
+  /** To be called where a turn begins that moves items. */
+  beginTurn(): void {
+    this.deps.time.tick();
+  }
+
   /** Runs all workers that have an item and have not begun it. */
   run(): void {
     this.ready.run();

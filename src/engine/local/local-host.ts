@@ -195,6 +195,9 @@ export class LocalHost implements PipelineHost {
     if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
     const definition = checkDefinition(withId(id, raw), this.builder.specs, this.options);
     if (this.isLeaving(id)) await this.hasLeft();
+    // The definition before may still have items to move: they go by that one.
+    for (let moving = this.movingIn(id); moving !== undefined; moving = this.movingIn(id)) await moving;
+    if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
     const pipeline = this.pipelines.get(id);
     if (pipeline === undefined) {
       return { isCreated: true, pipeline: await this.createWithin(definition, options, checksRoom), changes: [], moved: [] };
@@ -209,6 +212,10 @@ export class LocalHost implements PipelineHost {
       resolveStage(stage, this.builder.specs),
     );
     return { isCreated: false, pipeline: pipeline.describeNow(), ...outcome };
+  }
+
+  private movingIn(id: string): Promise<void> | undefined {
+    return this.pipelines.get(id)?.core.evacuation.ended();
   }
 
   get(id: string): LocalRuntime {
@@ -231,6 +238,7 @@ export class LocalHost implements PipelineHost {
     await pipeline.stop(mode ?? 'force');
     if (this.pipelines.get(id) !== pipeline || pipeline.gate.isLeaving) return;
     pipeline.gate.isLeaving = true;
+    pipeline.core.evacuation.stop();
     const gone = (): void => {
       this.pipelines.delete(id);
       this.allEvents.remove(id);
@@ -244,6 +252,7 @@ export class LocalHost implements PipelineHost {
     this.shuttingDown = true;
     for (const pipeline of this.pipelines.values()) {
       pipeline.asked.freeze();
+      pipeline.core.evacuation.stop();
       pipeline.core.admission.close();
     }
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds)));

@@ -231,6 +231,10 @@ export interface QueueRest {
   removed(item: Item): void;
   /** Makes sure that the queue's first item is in memory; false when the store cannot be read now, and nothing of the queue is. */
   refill(): boolean;
+  /** Brings so many items into memory, in order; false when the store cannot be read now. */
+  bring(count: number): boolean;
+  /** Brings the first items into memory, a window of them at most. Throws `store-unavailable`. */
+  loadFirst(): void;
   /** Brings every item into memory. Throws `store-unavailable`; then some may be. */
   bringAll(): void;
   /** Whether an item need not stay in memory now that the store has it. */
