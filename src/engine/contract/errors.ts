@@ -1,5 +1,5 @@
 import { ERROR_CODES, type ErrorCode, type Fault } from '../../schemas/problem.ts';
-import { sizeWithin } from '../values/json-fault.ts';
+import { sizeWithin } from '../values/json-size.ts';
 import { shownText } from '../values/shown-text.ts';
 
 export interface SluiceErrorOptions {

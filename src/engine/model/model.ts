@@ -12,7 +12,7 @@ import { PriorityQueue } from '../queues/priority-queue.ts';
 import type { Runner } from '../stage/hinge.ts';
 import { Slot } from '../stage/slot.ts';
 import type { Due } from '../time/due-queue.ts';
-import { sizeWithin } from '../values/json-fault.ts';
+import { sizeWithin } from '../values/json-size.ts';
 import type { Feed } from './feed.ts';
 
 /** The bounded place that a queued item occupies: in the pipeline's backlog, in its stage's hand-over buffer, or none (a retry). */
