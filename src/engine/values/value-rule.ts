@@ -96,7 +96,8 @@ function copied(value: unknown, limit: number, isParsed: boolean): unknown {
   for (const _ in Object.prototype) hasStrangers = true;
   try {
     const copy = copyOf(value, 0, '');
-    return size > most + over ? fault(TOO_LARGE) : copy;
+    // What says of its length that it is no number has none that could be allowed.
+    return size <= most + over ? copy : fault(TOO_LARGE);
   } catch (error) {
     return fault(`cannot be read: ${messageOf(error)}`);
   }
@@ -227,5 +228,10 @@ function at(place: string | number): typeof FAULTY {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'it threw';
+  try {
+    return error instanceof Error ? String(error.message) : 'it threw';
+  } catch {
+    // What it threw cannot be looked at either.
+    return 'it threw';
+  }
 }
