@@ -241,6 +241,8 @@ export class Core {
 
   createStage(spec: StageSpec, index: number, no = ++this.lastStage): Stage {
     const stage = new Stage(this.id, no, index, spec, this.createRunner(spec));
+    const { marks } = this.options;
+    if (marks !== undefined) stage.onLeft = (worker) => marks.left(worker);
     this.prepare?.(stage);
     return stage;
   }

@@ -274,6 +274,8 @@ export class Stage {
   isSuspended = false;
   /** The number by which events refer to it, assigned with its first event; 0 until then. */
   sourceId = 0;
+  /** Told of each worker that is gone. */
+  onLeft: ((worker: Worker) => void) | null = null;
 
   // Counters that stageStats shows.
   inProgress = 0;
@@ -340,6 +342,7 @@ export class Stage {
       this.idle.push(worker);
     }
     this.workers = [...kept.sort((a, b) => a.index - b.index), ...leaving];
+    if (this.onLeft !== null) for (const worker of this.idle) if (worker.retiring) this.onLeft(worker);
     // The last of the stack is taken first, so the lowest numbers work first.
     this.idle = this.idle.filter((worker) => !worker.retiring).sort((a, b) => b.index - a.index);
   }
@@ -356,5 +359,6 @@ export class Stage {
   /** Removes a retiring worker that no longer has an item. */
   remove(worker: Worker): void {
     this.workers = this.workers.filter((other) => other !== worker);
+    this.onLeft?.(worker);
   }
 }
