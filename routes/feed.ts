@@ -20,7 +20,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
   app.post(
     '/pipelines/:id/feed',
     {
-      config: { quiet: true, scope: 'feed', newWork: true },
+      config: { quiet: true, scope: 'feed' },
       schema: {
         tags: ['Feeding'],
         operationId: 'feedItems',

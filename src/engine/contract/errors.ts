@@ -47,6 +47,11 @@ export function callerGone(): SluiceError {
   return new SluiceError('request-timeout', 'the caller has disconnected');
 }
 
+/** The process ends, and changes nothing any more. */
+export function shuttingDown(): SluiceError {
+  return new SluiceError('shutting-down', 'the service is shutting down and changes nothing any more', { retryAfterSeconds: 5 });
+}
+
 /** `accepted`: how many items of the request are accepted nevertheless; they are stored as soon as that is possible. */
 export function storeUnavailable(reason: string, accepted: number): SluiceError {
   return new SluiceError('store-unavailable', `the store is not writable: ${reason}`, { retryAfterSeconds: 5, details: { accepted } });
