@@ -70,7 +70,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
     app.post(
       `/pipelines/:id/${name}`,
       {
-        config: { scope: 'operate', newWork: name !== 'pause' },
+        config: { scope: 'operate' },
         schema: {
           tags,
           operationId: `${name}Pipeline`,
@@ -136,7 +136,7 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         response: {
           200: reply(pipelineStatsSchema, 'Everything is finished.'),
           202: reply(pipelineStatsSchema, 'The time is up and the pipeline is still draining. The statistics so far.'),
-          ...problems('invalid-state', 'shutting-down'),
+          ...problems('invalid-state'),
         },
       },
     },

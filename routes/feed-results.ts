@@ -90,7 +90,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
   app.post(
     '/pipelines/:id/wait',
     {
-      config: { scope: 'read', own: 'items', newWork: true },
+      config: { scope: 'read', own: 'items' },
       schema: {
         tags: ['Feeds'],
         operationId: 'waitForItems',

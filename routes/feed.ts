@@ -20,7 +20,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
   app.post(
     '/pipelines/:id/feed',
     {
-      config: { quiet: true, scope: 'feed', newWork: true },
+      config: { quiet: true, scope: 'feed' },
       schema: {
         tags: ['Feeding'],
         operationId: 'feedItems',
@@ -63,18 +63,18 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
       const runtime = host.get(params.id);
       let receipt: FeedReceipt & Replayable;
       if (isNdjson(request)) {
-        const { maker } = feedingAs(request.caller, runtime.definition, options);
+        const access = feedingAs(request.caller, runtime.definition, options);
         const { idempotency, hash } = keyWithHash(request);
-        const writer = await runtime.openFeed({ ...options, maker, idempotency });
+        const writer = await runtime.openFeed({ ...options, ...access, idempotency });
         receipt = await feedNdjson(request.body as Readable, writer, { maxLineBytes: bodyLimitBytes, clock, hash });
       } else {
         const { items, ...others } = jsonFeedBody(request.body);
         const asked = { ...options, ...others };
-        const { maker } = feedingAs(request.caller, runtime.definition, asked);
+        const access = feedingAs(request.caller, runtime.definition, asked);
         const idempotency = keyWithBody(request, request.body);
         // Only a request that may wait can be abandoned meanwhile.
         const signal = wait === undefined && idempotency === undefined ? undefined : callerSignal(response);
-        receipt = await runtime.feed(items, { ...asked, maker, waitSeconds: wait, idempotency, signal });
+        receipt = await runtime.feed(items, { ...asked, ...access, waitSeconds: wait, idempotency, signal });
       }
       markReplay(response, receipt);
       // Not `return response.send(…)`: a reply that is returned is waited for as a promise, with listeners on its stream.

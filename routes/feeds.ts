@@ -90,7 +90,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/feeds/:feedId/wait',
     {
-      config: { scope: 'read', own: 'feed', newWork: true },
+      config: { scope: 'read', own: 'feed' },
       schema: {
         tags,
         operationId: 'waitForFeed',
@@ -115,7 +115,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/feeds/:feedId/retry',
     {
-      config: { scope: 'operate', newWork: true },
+      config: { scope: 'operate' },
       schema: {
         tags,
         operationId: 'retryFeed',

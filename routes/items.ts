@@ -62,7 +62,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/items/:itemId/retry',
     {
-      config: { scope: 'operate', newWork: true },
+      config: { scope: 'operate' },
       schema: {
         tags,
         operationId: 'retryItem',
@@ -83,7 +83,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   app.post(
     '/pipelines/:id/retry',
     {
-      config: { scope: 'operate', newWork: true },
+      config: { scope: 'operate' },
       schema: {
         tags,
         operationId: 'retryFailedItems',

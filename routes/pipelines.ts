@@ -75,7 +75,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
   app.post(
     '/pipelines',
     {
-      config: { scope: 'admin', limited: 'named', newWork: true },
+      config: { scope: 'admin', limited: 'named' },
       validatorCompiler: acceptAnyBody as never,
       schema: {
         tags,
@@ -102,7 +102,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
   app.put(
     '/pipelines/:id',
     {
-      config: { scope: 'admin', newWork: true },
+      config: { scope: 'admin' },
       validatorCompiler: acceptAnyBody as never,
       schema: {
         tags,

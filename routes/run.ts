@@ -56,7 +56,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
   app.post(
     '/pipelines/:id/run',
     {
-      config: { quiet: true, scope: 'feed', newWork: true },
+      config: { quiet: true, scope: 'feed' },
       schema: {
         tags: ['Feeding'],
         operationId: 'runItems',

@@ -9,7 +9,7 @@ import { endWithUnreadBody, giveUpUnreadBodies } from './http/bodies/unread-body
 import { answerUnknownRoutes } from './http/guards/allowed-methods.ts';
 import { guard } from './http/guards/auth.ts';
 import { answerClientError } from './http/guards/client-error.ts';
-import { closeGently, refuseNewWork } from './http/guards/closing.ts';
+import { closeGently, refuseChanges } from './http/guards/closing.ts';
 import { refuseCrossSite } from './http/guards/cross-site.ts';
 import { createHostGuard, refuseOtherHosts } from './http/guards/host-guard.ts';
 import { linkNextPages } from './http/guards/next-link.ts';
@@ -92,7 +92,7 @@ export async function buildApp(
   refuseCrossSite(app);
   guard(app, { keys: apiKeys, openPrefix: DOCS_PREFIX, host });
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
-  refuseNewWork(app, () => host.shuttingDown);
+  refuseChanges(app, () => host.shuttingDown);
   logRequests(app);
   acceptJsonBodies(app, clock);
   giveUpUnreadBodies(app);

@@ -40,7 +40,7 @@ const moduleFields = [
 
 const contextFields = [
   ['`params`', 'The validated parameters.'],
-  ['`itemId`, `sequenceId`, `metadata`', 'The item.'],
+  ['`itemId`, `sequenceId`, `metadata`', 'The item. The metadata is a copy: changes to it are not kept.'],
   ['`pipeline`, `stage`, `task`, `worker`', 'The place where the task runs.'],
   ['`attempt`', '1 for the first execution.'],
   ['`signal`', 'Aborts on timeout, cancellation and forced shutdown. It never aborts in a thread, which is terminated instead.'],
@@ -64,6 +64,7 @@ export function tasksPage(): string {
     'Tasks',
     'tasks/ and scripts/docs/tasks.ts',
     `A stage names tasks, \`tasks: [hash]\` or, with parameters, \`tasks: [{ task: hash, with: { field: digest } }]\`. Each task gets the value that the previous one returned. \`GET /tasks\` lists the tasks of a running service with the JSON Schema of their parameters. Parameters are checked when a definition is created, and all faults are reported.`,
+    `Values are plain JSON data. When a task has ended, its result becomes what JSON makes of it, with every store: a \`Date\` or \`URL\` is a string, an instance of a class an object with its own members, \`-0\` is 0, members that are \`undefined\` are left out, getters are read once, and \`toJSON\` is called. The next task gets a copy of its own, so it sees the same whether the process was killed in between or not. A result that JSON cannot express (\`NaN\`, a \`bigint\`, a \`Map\`, a cycle), or that throws when it is read, fails the item with \`ValueNotJsonError\`.`,
     '## Templates',
     `Strings in the parameters may contain \`{{ … }}\`: a [JSONata](https://docs.jsonata.org) expression over \`{ value, metadata, itemId, sequenceId, secrets }\`, compiled with the definition and evaluated for each attempt. A string that consists of one template becomes the result of the expression, with its type; otherwise the result is inserted into the text. An expression without a result, or with the result \`null\` inside a text, fails the item at once: a URL with a hole in it is worse than an error. The results of several templates of a task may total 32 MB per item; a single template has no such limit. Parameters in a language of their own, such as the \`expression\` of \`jsonata\`, cannot contain templates.`,
     codeBlock('yaml', templateExample),

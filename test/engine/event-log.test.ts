@@ -48,7 +48,7 @@ describe('reading events', () => {
       fc.asyncProperty(
         fc.constantFrom(16, 64, 1_000, 1 << 16),
         fc.integer({ min: 0, max: 50 }),
-        fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 6 }),
+        fc.array(fc.integer({ min: 1, max: 150 }), { minLength: 1, maxLength: 5 }),
         fc.integer({ min: 1, max: 3_000 }),
         async (eventsKept, maxItems, batches, scan) => {
           const clock = new VirtualClock();
@@ -82,7 +82,7 @@ describe('reading events', () => {
           await pipeline.shutdown('force');
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   });
 

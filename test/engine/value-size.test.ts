@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLocalHost, createTaskRegistry, type LocalHost, type TaskContext, type TaskHandler } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
-import { createValueRule, sizeWithin } from '../../src/engine/values/json-fault.ts';
+import { sizeWithin } from '../../src/engine/values/json-size.ts';
+import { createValueRule } from '../../src/engine/values/value-rule.ts';
 import { SEED } from '../seed.ts';
 import { livesOf } from '../stores/durable-host.ts';
 
@@ -26,8 +27,8 @@ describe('measuring a value', () => {
     fc.assert(
       fc.property(values, (value) => {
         const bytes = bytesOf(value);
-        expect(createValueRule(bytes).fault(value)).toBeNull();
-        expect(createValueRule(bytes - 1).fault(value)).toMatchObject({ is: 'too-large' });
+        expect(createValueRule(bytes).take(value)).toBeNull();
+        expect(createValueRule(bytes - 1).take(value)).toMatchObject({ is: 'too-large' });
       }),
       { seed: SEED, numRuns: 500 },
     );
@@ -42,8 +43,8 @@ describe('measuring a value', () => {
   ] as const) {
     it(`is exact of ${name}`, () => {
       const bytes = bytesOf(value);
-      expect(createValueRule(bytes).fault(value)).toBeNull();
-      expect(createValueRule(bytes - 1).fault(value)).toMatchObject({ is: 'too-large' });
+      expect(createValueRule(bytes).take(value)).toBeNull();
+      expect(createValueRule(bytes - 1).take(value)).toMatchObject({ is: 'too-large' });
     });
   }
 
@@ -57,7 +58,7 @@ describe('measuring a value', () => {
     it(`ends soon on a value ${name}`, () => {
       const value = make();
       const before = process.memoryUsage().heapUsed;
-      expect(createValueRule(1_000_000).fault(value)).toMatchObject({ is: 'too-large' });
+      expect(createValueRule(1_000_000).take(value)).toMatchObject({ is: 'too-large' });
       expect(process.memoryUsage().heapUsed - before).toBeLessThan(100_000_000);
       expect(sizeWithin(value, 1_000_000)).toBeGreaterThan(1_000_000);
     });

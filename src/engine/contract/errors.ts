@@ -1,5 +1,5 @@
 import { ERROR_CODES, type ErrorCode, type Fault } from '../../schemas/problem.ts';
-import { sizeWithin } from '../values/json-fault.ts';
+import { sizeWithin } from '../values/json-size.ts';
 import { shownText } from '../values/shown-text.ts';
 
 export interface SluiceErrorOptions {
@@ -45,6 +45,11 @@ export class StageValidationError extends PipelineError {
 /** The caller disconnected; everything waiting on its behalf is abandoned. */
 export function callerGone(): SluiceError {
   return new SluiceError('request-timeout', 'the caller has disconnected');
+}
+
+/** The process ends, and changes nothing any more. */
+export function shuttingDown(): SluiceError {
+  return new SluiceError('shutting-down', 'the service is shutting down and changes nothing any more', { retryAfterSeconds: 5 });
 }
 
 /** `accepted`: how many items of the request are accepted nevertheless; they are stored as soon as that is possible. */

@@ -34,6 +34,8 @@ export interface FeedRequest extends FeedOptions {
   /** How long to wait for room when there is none; without it the answer is `queue-full` at once. A writer waits as long as it takes. */
   waitSeconds?: number | undefined;
   idempotency?: IdempotencyKey | undefined;
+  /** The items were parsed from JSON for this request, and nobody else has them: they become the pipeline's own without a copy. */
+  isParsed?: boolean | undefined;
   /** Aborts when the caller has disconnected: whatever waits stops waiting, with `request-timeout`. Accepted items go on. */
   signal?: AbortSignal | undefined;
 }

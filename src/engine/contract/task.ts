@@ -13,6 +13,7 @@ export interface TaskContext<Params = unknown> {
   readonly worker: string;
   /** 1 for the first execution. */
   readonly attempt: number;
+  /** The task's own copy. */
   readonly metadata: Metadata;
   /** The parsed `with` of the definition. */
   readonly params: Params;

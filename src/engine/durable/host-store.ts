@@ -1,9 +1,9 @@
 import type { Marks } from '../flow/ready-workers.ts';
-import type { Worker } from '../model/model.ts';
 import type { Ports } from '../ports.ts';
 import type { Store } from '../store.ts';
 import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
 import { Flusher } from './flusher.ts';
+import { PipelineMarks, Slots } from './slots.ts';
 
 type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
 
@@ -13,7 +13,7 @@ export class HostStore {
   readonly flusher: Flusher;
   private readonly bounds: Bounds;
   private lastPipeline = 0;
-  private slots = 0;
+  private readonly slots = new Slots();
 
   constructor(store: Store, ports: Ports, bounds: Bounds) {
     this.store = store;
@@ -39,40 +39,18 @@ export class HostStore {
   }
 
   /** Deletes a pipeline from the store; calls `gone` when that is done. */
-  drop({ journal, link, unwatch }: Durable, gone: () => void): void {
+  drop({ core, journal, link, unwatch }: Durable, gone: () => void): void {
     unwatch();
     this.flusher.drop(journal, link.pipeline);
     void this.flusher.settledAtLast()?.isStored.then((isStored) => {
-      if (isStored) gone();
+      if (!isStored) return;
+      core.options.marks?.end();
+      gone();
     });
   }
 
   marksOf(pipeline: number): Marks {
-    const { marks } = this.store;
-    /** The highest sequence id that was begun, and the slot that says so. */
-    let highest = 0;
-    let highestAt = -1;
-    let spare = -1;
-    return {
-      note: (workers: Iterable<Worker>) => {
-        for (const worker of workers) {
-          const { item } = worker;
-          if (item === null) continue;
-          if (worker.slot < 0) worker.slot = this.slots++;
-          if (item.sequenceId >= highest) {
-            highest = item.sequenceId;
-            highestAt = worker.slot;
-          } else if (worker.slot === highestAt) {
-            if (spare < 0) spare = this.slots++;
-            highestAt = spare;
-            // Older than any place in a queue: it says of no item that it runs.
-            marks.set(spare, pipeline, highest, -1);
-          }
-          marks.set(worker.slot, pipeline, item.sequenceId, item.ord);
-        }
-        marks.write();
-      },
-    };
+    return new PipelineMarks(pipeline, this.store.marks, this.slots);
   }
 
   /** Writes what is left, if the store is writable, and closes it. */

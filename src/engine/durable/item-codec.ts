@@ -7,8 +7,8 @@ import type { EngineClock } from '../time/engine-clock.ts';
 /*
  * Turns items into rows of a store, and rows into items. The fields of a row are in contract/item-row.ts.
  *
- * Values are stored as JSON only, so anything that JSON cannot express is lost (`-0` becomes 0, members that are undefined are missing). The
- * exception is `undefined` itself, which an empty text stands for.
+ * Values are stored as JSON, which loses nothing of the plain data that they are (see values/value-rule.ts). For `undefined` itself an empty text
+ * stands.
  */
 
 /** Resolves the numbers in a row. */

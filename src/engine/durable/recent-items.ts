@@ -1,5 +1,5 @@
 import { type Item, NO_METADATA } from '../model/model.ts';
-import { sizeWithin } from '../values/json-fault.ts';
+import { sizeWithin } from '../values/json-size.ts';
 import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 
 /** The most finished items that stay in memory after they were stored. */

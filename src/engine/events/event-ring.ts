@@ -1,5 +1,5 @@
 import type { StoredEvents } from '../store.ts';
-import { sizeWithin } from '../values/json-fault.ts';
+import { sizeWithin } from '../values/json-size.ts';
 import { ATTEMPT_UNIT, EXTRA, FINAL } from './event-codes.ts';
 
 const INITIAL = 1024;

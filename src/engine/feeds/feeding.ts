@@ -18,8 +18,8 @@ export class Feeding {
   }
 
   /** The receipt, at once where there is room and no key: most feeds are of one item, and a promise costs much of what that does. */
-  feed(items: readonly unknown[], request: FeedRequest): Receipt | Promise<Receipt> {
-    this.core.admission.check(items, request.onDuplicate);
+  feed(given: readonly unknown[], request: FeedRequest): Receipt | Promise<Receipt> {
+    const items = this.core.admission.check(given, request);
     const { idempotency: key } = request;
     return key === undefined ? this.admit(items, request, NO_TICKET) : this.feedOnce(items, request, key);
   }

@@ -6,7 +6,7 @@ import type { Core } from '../flow/core.ts';
 import type { ErrorTally } from '../flow/error-tally.ts';
 import type { Feed } from '../model/feed.ts';
 import type { Due } from '../time/due-queue.ts';
-import { sizeWithin } from '../values/json-fault.ts';
+import { sizeWithin } from '../values/json-size.ts';
 import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 import { ANSWER_CHARACTERS, type Ticket } from './answers.ts';
 import { FeedResults } from './feed-results.ts';

@@ -33,8 +33,8 @@ export class Runs implements RunParts {
     this.answers = answers;
   }
 
-  async run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer> {
-    this.core.admission.check(items, request.onDuplicate);
+  async run(given: readonly unknown[], request: RunRequest): Promise<RunAnswer> {
+    const items = this.core.admission.check(given, request);
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
     if (isAnswered(claim)) return this.repeat(claim, request);
@@ -50,10 +50,10 @@ export class Runs implements RunParts {
     }
   }
 
-  /** Opens a run. With `items`, all of them are accepted when it resolves, or none; without, they are pushed. */
-  async open(request: RunRequest, items?: readonly unknown[]): Promise<OpenedRun> {
+  /** Opens a run. With items `given`, all of them are accepted when it resolves, or none; without, they are pushed. */
+  async open(request: RunRequest, given?: readonly unknown[]): Promise<OpenedRun> {
     const { core } = this;
-    if (items !== undefined) core.admission.check(items, request.onDuplicate);
+    const items = given === undefined ? undefined : core.admission.check(given, request);
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
     if (isAnswered(claim)) return this.replay(claim, request);

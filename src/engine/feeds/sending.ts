@@ -69,20 +69,15 @@ export class Sending {
   }
 
   async push(items: readonly unknown[]): Promise<void> {
-    const { core, feed, hash, ticket } = this;
-    const { onDuplicate } = this.request;
-    if (hash === null) {
-      core.admission.check(items, onDuplicate);
-      return this.admit(items);
-    }
-    let fresh = items;
+    const { core, feed, hash, ticket, request } = this;
+    if (hash === null) return this.admit(core.admission.check(items, request));
+    let rest = items;
     if (this.begun !== null) {
       // Their ids are known, of course.
-      core.admission.check(items, undefined);
-      fresh = await this.compare(items, this.begun);
-      if (fresh.length === 0) return;
+      rest = await this.compare(core.admission.check(items, { isParsed: request.isParsed }), this.begun);
+      if (rest.length === 0) return;
     }
-    core.admission.check(fresh, onDuplicate);
+    const fresh = core.admission.check(rest, request);
     this.note(fresh, hash);
     ticket.sending(feed.id, { ordinal: feed.ordinal, count: this.count, print: printOf(hash) });
     return this.admit(fresh);
@@ -117,8 +112,7 @@ export class Sending {
     const { held } = this;
     this.held = [];
     if (held.length > 0) {
-      this.core.admission.check(held, this.request.onDuplicate);
-      await this.admit(held);
+      await this.admit(this.core.admission.check(held, this.request));
     }
     return items.slice(known.length);
   }

@@ -6,11 +6,11 @@ import type { Feed } from '../model/feed.ts';
 import { Item, NO_METADATA, PLACE_BACKLOG, type Stage } from '../model/model.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
-import type { ValueRule } from '../values/json-fault.ts';
 import { LARGE } from '../values/sizes.ts';
+import type { ValueRule } from '../values/value-rule.ts';
 import type { FeedRegistry } from './feed-registry.ts';
 import { idOf, isNamed, readNamed } from './incoming.ts';
-import { ItemCheck } from './item-check.ts';
+import { type Checks, ItemCheck } from './item-check.ts';
 import type { Items } from './item-index.ts';
 import type { Ledger } from './ledger.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -107,8 +107,8 @@ export class Admission {
   }
 
   /** See {@link ItemCheck.check}. */
-  check(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): void {
-    this.looked.check(items, onDuplicate);
+  check(items: readonly unknown[], request: Checks): readonly unknown[] {
+    return this.looked.check(items, request);
   }
 
   /**
@@ -132,7 +132,7 @@ export class Admission {
         if (this.room < least) return false;
         try {
           this.refuseWhenClosed(feed);
-          if (options.onDuplicate === 'reject') this.check(items, options.onDuplicate);
+          if (options.onDuplicate === 'reject') this.check(items, options);
           least = this.countNew(items, options.onDuplicate);
           if (this.room < least) return false;
           this.takeAll(items, feed, options, (ids) => resolve(accepted(ids)));

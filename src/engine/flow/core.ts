@@ -11,8 +11,8 @@ import { StageRunner } from '../stage/stage-runner.ts';
 import { Drain } from '../time/drain.ts';
 import { DueQueue } from '../time/due-queue.ts';
 import { EngineClock } from '../time/engine-clock.ts';
-import type { ValueRule } from '../values/json-fault.ts';
 import { PAGE_CHARACTERS } from '../values/sizes.ts';
+import type { ValueRule } from '../values/value-rule.ts';
 import { Admission } from './admission.ts';
 import { Evacuation } from './evacuation.ts';
 import { FeedRegistry } from './feed-registry.ts';
@@ -249,6 +249,8 @@ export class Core {
 
   createStage(spec: StageSpec, index: number, no = ++this.lastStage): Stage {
     const stage = new Stage(this.id, no, index, spec, this.createRunner(spec));
+    const { marks } = this.options;
+    if (marks !== undefined) stage.onLeft = (worker) => marks.left(worker);
     this.prepare?.(stage);
     return stage;
   }

@@ -2,10 +2,14 @@ import type { OnDuplicate } from '../../schemas/control.ts';
 import { jsonPointer } from '../../schemas/faults.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import { SluiceError } from '../contract/errors.ts';
-import type { ValueFault, ValueRule } from '../values/json-fault.ts';
+import type { FeedRequest } from '../contract/requests.ts';
 import { LARGE } from '../values/sizes.ts';
+import type { ValueFault, ValueRule } from '../values/value-rule.ts';
 import { idFaults, idOf, isNamed } from './incoming.ts';
 import type { Items } from './item-index.ts';
+
+/** See {@link FeedRequest}. */
+export type Checks = Pick<FeedRequest, 'onDuplicate' | 'isParsed'>;
 
 /** Checks items before they are accepted: their ids, their values and their sizes. It accepts none. */
 export class ItemCheck {
@@ -22,12 +26,19 @@ export class ItemCheck {
     this.values = values;
   }
 
-  /** Checks ids and values. Throws `invalid-input` or `value-too-large` with every fault, or `duplicate-items` if they are to be rejected. */
-  check(items: readonly unknown[], onDuplicate: OnDuplicate | undefined): void {
-    const { count, faults } = idFaults(items);
+  /**
+   * Checks ids and values, and returns the items as plain data, as they are accepted from then on. Throws `invalid-input` or `value-too-large`
+   * with every fault, or `duplicate-items` if they are to be rejected.
+   */
+  check(given: readonly unknown[], { onDuplicate, isParsed }: Checks): readonly unknown[] {
+    const { count, faults } = idFaults(given);
     if (count > 0) throw new SluiceError('invalid-input', `${count} of the items have an invalid id`, { errors: faults });
-    this.checkValues(items);
-    if (onDuplicate !== 'reject') return;
+    const items = this.takeValues(given, isParsed);
+    if (onDuplicate === 'reject') this.expectNew(items);
+    return items;
+  }
+
+  private expectNew(items: readonly unknown[]): void {
     const seen = new Set<string>();
     const known: string[] = [];
     for (const raw of items) {
@@ -67,22 +78,24 @@ export class ItemCheck {
     };
   }
 
-  private checkValues(items: readonly unknown[]): void {
+  private takeValues(given: readonly unknown[], isParsed: boolean | undefined): readonly unknown[] {
     const { values } = this;
-    if (values === undefined) return;
+    if (values === undefined) return given;
+    const items = new Array<unknown>(given.length);
     let worst: ValueFault | null = null;
     const errors: Fault[] = [];
-    for (let i = 0; i < items.length; i++) {
-      const raw = items[i];
-      const fault = values.fault(raw);
+    for (let i = 0; i < given.length; i++) {
+      const fault = values.take(given[i], isParsed);
       if (fault === null) {
-        if (values.size > LARGE) this.noteLarge(raw, values.size);
+        items[i] = values.plain;
+        if (isParsed !== true) keepUndefined(given[i], values.plain);
+        if (values.size > LARGE) this.noteLarge(values.plain, values.size);
         continue;
       }
       if (worst === null || fault.is === 'no-json') worst = fault;
       errors.push({ path: jsonPointer(['items', i]), message: fault.message });
     }
-    if (worst === null) return;
+    if (worst === null) return items;
     const code = worst.is === 'no-json' ? 'invalid-input' : 'value-too-large';
     throw new SluiceError(code, `${errors.length} of the items cannot be accepted: ${errors[0]?.path} ${errors[0]?.message}`, { errors });
   }
@@ -91,4 +104,10 @@ export class ItemCheck {
     this.hasLarge = true;
     if (typeof raw === 'object' && raw !== null) this.large.set(raw, size);
   }
+}
+
+/** The value of a named item may be undefined, which plain data has no member for. */
+function keepUndefined(given: unknown, plain: unknown): void {
+  if (isNamed(given) && Object.hasOwn(given, 'value') && !Object.hasOwn(plain as object, 'value'))
+    Object.assign(plain as object, { value: undefined });
 }

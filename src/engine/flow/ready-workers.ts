@@ -8,6 +8,10 @@ import { TURN_MS, Turn } from '../time/turn.ts';
 export interface Marks {
   /** Records the items of all these workers at once. */
   note(workers: Iterable<Worker>): void;
+  /** A worker without an item is gone, and needs its place no more. */
+  left(worker: Worker): void;
+  /** The pipeline is gone, from the store too. */
+  end(): void;
 }
 
 interface ReadyWorkersDeps {

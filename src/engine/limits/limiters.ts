@@ -1,5 +1,5 @@
 import type { LimiterPatch, LimiterSettings, LimiterView } from '../../schemas/limiter.ts';
-import { SluiceError } from '../contract/errors.ts';
+import { SluiceError, shuttingDown } from '../contract/errors.ts';
 import type { LimiterCatalogue } from '../contract/runtime.ts';
 import type { Ports } from '../ports.ts';
 import { DueQueue } from '../time/due-queue.ts';
@@ -12,6 +12,7 @@ export class Limiters implements LimiterCatalogue {
   private readonly ports: Ports;
   private readonly time: EngineClock;
   private readonly dues: DueQueue;
+  private isClosed = false;
 
   constructor(ports: Ports) {
     this.ports = ports;
@@ -34,7 +35,13 @@ export class Limiters implements LimiterCatalogue {
     return [...this.byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1)).map((limiter) => this.viewOf(limiter));
   }
 
+  /** Refuses all changes from now on: the process ends. */
+  close(): void {
+    this.isClosed = true;
+  }
+
   async change(name: string, patch: LimiterPatch): Promise<LimiterView> {
+    if (this.isClosed) throw shuttingDown();
     const limiter = this.byName.get(name);
     if (limiter === undefined) throw new SluiceError('limiter-not-found', `no limiter "${name}"`);
     limiter.change(patch);

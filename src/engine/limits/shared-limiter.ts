@@ -3,7 +3,7 @@ import { PermanentError, SluiceError } from '../contract/errors.ts';
 import type { Expression, ExpressionLanguage, Ports } from '../ports.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import { cutText } from '../values/cut-text.ts';
-import { sizeWithin } from '../values/json-fault.ts';
+import { sizeWithin } from '../values/json-size.ts';
 import type { Claim, SharedGate, SharedPass, SharedWait } from './gate.ts';
 import { type BucketRules, type BucketWaiter, LimiterBucket } from './limiter-bucket.ts';
 

@@ -1,5 +1,5 @@
 import type { FeedReceipt } from '../../schemas/control.ts';
-import { callerGone, SluiceError, storeUnavailable } from '../contract/errors.ts';
+import { callerGone, SluiceError, shuttingDown, storeUnavailable } from '../contract/errors.ts';
 import type { FeedWriter, Replayable, RunStream } from '../contract/requests.ts';
 import type { OpenedRun } from '../feeds/run-stream.ts';
 import type { Core } from '../flow/core.ts';
@@ -33,6 +33,8 @@ export class AnswerGate {
   private readonly kept: StoredReads | null;
   /** True while the pipeline's removal waits to be stored: it can be looked at, but accepts nothing. */
   isLeaving = false;
+  /** True from the moment the process's shutdown begins: nothing is changed any more that its next start would not know. */
+  isEnding = false;
 
   /** `stored`: null without a store. */
   constructor(core: Core, live: Reads, stored: StoredReads | null) {
@@ -51,7 +53,7 @@ export class AnswerGate {
 
   /** Carries out a request, and answers when it is stored. `accepted`: the number of items that an answer accepts, stored or not. */
   promise<T>(carryOut: () => T | Promise<T>, accepted?: (answer: T) => number): Promise<T> {
-    return promised(this.core.keeper, () => this.unlessLeaving(carryOut), accepted);
+    return promised(this.core.keeper, () => this.unlessEnding(carryOut), accepted);
   }
 
   /**
@@ -145,11 +147,16 @@ export class AnswerGate {
 
   private expectStore(): void {
     expectStore(this.core.keeper);
-    this.unlessLeaving(() => undefined);
+    this.unlessEnding(() => undefined);
   }
 
   private settle(accepted: number): Promise<void> {
     return settle(this.core.keeper, accepted);
+  }
+
+  private unlessEnding<T>(carryOut: () => T): T {
+    if (this.isEnding) throw shuttingDown();
+    return this.unlessLeaving(carryOut);
   }
 
   private unlessLeaving<T>(carryOut: () => T): T {

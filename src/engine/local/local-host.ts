@@ -8,7 +8,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
-import { SluiceError } from '../contract/errors.ts';
+import { SluiceError, shuttingDown } from '../contract/errors.ts';
 import type { EventSource, PipelineDescription, PipelineHost, PutOutcome, StoreHealth, StoreRecovery } from '../contract/runtime.ts';
 import { MAX_WORKERS } from '../control/worker-room.ts';
 import { checkDefinition } from '../definition/definition.ts';
@@ -160,7 +160,7 @@ export class LocalHost implements PipelineHost {
   }
 
   private async createWithin(raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PipelineDescription> {
-    if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
+    if (this.shuttingDown) throw shuttingDown();
     const definition = checkDefinition(raw, this.builder.specs, this.options);
     if (this.isLeaving(definition.id)) await this.hasLeft();
     if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" already exists`);
@@ -192,12 +192,12 @@ export class LocalHost implements PipelineHost {
   }
 
   private async putWithin(id: string, raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PutOutcome> {
-    if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
+    if (this.shuttingDown) throw shuttingDown();
     const definition = checkDefinition(withId(id, raw), this.builder.specs, this.options);
     if (this.isLeaving(id)) await this.hasLeft();
     // The definition before may still have items to move: they go by that one.
     for (let moving = this.movingIn(id); moving !== undefined; moving = this.movingIn(id)) await moving;
-    if (this.shuttingDown) throw new SluiceError('shutting-down', undefined, { retryAfterSeconds: 5 });
+    if (this.shuttingDown) throw shuttingDown();
     const pipeline = this.pipelines.get(id);
     if (pipeline === undefined) {
       return { isCreated: true, pipeline: await this.createWithin(definition, options, checksRoom), changes: [], moved: [] };
@@ -229,6 +229,7 @@ export class LocalHost implements PipelineHost {
   }
 
   private async removeWithin(id: string, mode: 'drain' | 'force' | undefined): Promise<void> {
+    if (this.shuttingDown) throw shuttingDown();
     if (this.isLeaving(id)) await this.hasLeft();
     const pipeline = this.get(id);
     const inFlight = pipeline.core.ledger.inFlight;
@@ -250,11 +251,8 @@ export class LocalHost implements PipelineHost {
 
   async shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport> {
     this.shuttingDown = true;
-    for (const pipeline of this.pipelines.values()) {
-      pipeline.asked.freeze();
-      pipeline.core.evacuation.stop();
-      pipeline.core.admission.close();
-    }
+    this.limiters.close();
+    for (const pipeline of this.pipelines.values()) pipeline.close();
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds)));
     const report = sumOf(mode, reports);
     const { threads, clock } = this.options.ports;

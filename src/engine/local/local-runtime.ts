@@ -257,6 +257,14 @@ export class LocalRuntime implements PipelineRuntime {
     this.lifecycle.start();
   }
 
+  /** Refuses all changes from now on: the process ends. What was asked for until now is what the next start goes by. */
+  close(): void {
+    this.asked.freeze();
+    this.core.evacuation.stop();
+    this.core.admission.close();
+    this.gate.isEnding = true;
+  }
+
   /** Shuts the pipeline down, whether that can be stored or not. */
   stop(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
     return this.ending.shutdown(mode, timeoutSeconds);

@@ -117,8 +117,7 @@ export class Pipeline {
     const feed = admission.openFeed(options);
     try {
       for await (const batch of batches) {
-        admission.check(batch, options.onDuplicate);
-        await admission.admitWhenRoom(batch, feed, options, false);
+        await admission.admitWhenRoom(admission.check(batch, options), feed, options, false);
       }
       feeds.close(feed);
       return feed.receipt();
@@ -235,8 +234,7 @@ export class Pipeline {
       try {
         for await (const entry of items) {
           if (isStopped) break;
-          admission.check([entry], options.onDuplicate);
-          await admission.admitWhenRoom([entry], feed, options, false);
+          await admission.admitWhenRoom(admission.check([entry], options), feed, options, false);
         }
       } catch (error) {
         fault = { error };

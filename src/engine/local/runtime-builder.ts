@@ -6,7 +6,7 @@ import type { StoreLink } from '../durable/durable.ts';
 import type { HostStore } from '../durable/host-store.ts';
 import type { CoreOptions } from '../flow/core.ts';
 import type { Limiters } from '../limits/limiters.ts';
-import { createValueRule, type ValueRule } from '../values/json-fault.ts';
+import { createValueRule, type ValueRule } from '../values/value-rule.ts';
 import type { LocalHostOptions } from './host-options.ts';
 import type { HostRoom } from './host-room.ts';
 import { LocalRuntime } from './local-runtime.ts';

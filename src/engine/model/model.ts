@@ -12,7 +12,7 @@ import { PriorityQueue } from '../queues/priority-queue.ts';
 import type { Runner } from '../stage/hinge.ts';
 import { Slot } from '../stage/slot.ts';
 import type { Due } from '../time/due-queue.ts';
-import { sizeWithin } from '../values/json-fault.ts';
+import { sizeWithin } from '../values/json-size.ts';
 import type { Feed } from './feed.ts';
 
 /** The bounded place that a queued item occupies: in the pipeline's backlog, in its stage's hand-over buffer, or none (a retry). */
@@ -278,6 +278,8 @@ export class Stage {
   isSuspended = false;
   /** The number by which events refer to it, assigned with its first event; 0 until then. */
   sourceId = 0;
+  /** Told of each worker that is gone. */
+  onLeft: ((worker: Worker) => void) | null = null;
 
   // Counters that stageStats shows.
   inProgress = 0;
@@ -344,6 +346,7 @@ export class Stage {
       this.idle.push(worker);
     }
     this.workers = [...kept.sort((a, b) => a.index - b.index), ...leaving];
+    if (this.onLeft !== null) for (const worker of this.idle) if (worker.retiring) this.onLeft(worker);
     // The last of the stack is taken first, so the lowest numbers work first.
     this.idle = this.idle.filter((worker) => !worker.retiring).sort((a, b) => b.index - a.index);
   }
@@ -360,5 +363,6 @@ export class Stage {
   /** Removes a retiring worker that no longer has an item. */
   remove(worker: Worker): void {
     this.workers = this.workers.filter((other) => other !== worker);
+    this.onLeft?.(worker);
   }
 }

@@ -3,6 +3,7 @@ import { PermanentError, RetryAfterError } from '../contract/errors.ts';
 import type { TaskContext } from '../contract/task.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
 import type { Logger } from '../ports.ts';
+import { copyOf } from './copy-value.ts';
 import type { Attempt, StageItem } from './hinge.ts';
 import type { Slot } from './slot.ts';
 
@@ -24,6 +25,7 @@ export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements Task
   private readonly sink: AttemptSink<I, S>;
   private controller: AbortController | undefined;
   private listeners: ((reason: unknown) => void)[] | undefined;
+  private ownMetadata: Metadata | undefined;
   private isEnded = false;
 
   constructor(sink: AttemptSink<I, S>, holder: S, item: I, spec: TaskSpec) {
@@ -53,8 +55,10 @@ export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements Task
   get worker(): string {
     return this.holder.name;
   }
+  /** A copy: what a task does to it goes no further than this attempt. */
   get metadata(): Metadata {
-    return this.item.metadata;
+    this.ownMetadata ??= copyOf(this.item.metadata);
+    return this.ownMetadata;
   }
   get logger(): Logger {
     return this.sink.logger;

@@ -1,7 +1,7 @@
 import { describeThrown, TaskTimeoutError } from '../contract/errors.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
 import { CALL } from '../ports.ts';
-import { copyValue } from './copy-value.ts';
+import { copyOf, copyValue } from './copy-value.ts';
 import type { Outcome, StageEnvironment, StageItem } from './hinge.ts';
 import type { Slot } from './slot.ts';
 import { isThenable } from './thenable.ts';
@@ -38,7 +38,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
         feedId: item.feed.id,
         stage: item.stage.name,
         attempts: outcome.kind === 'fail' ? outcome.error.attempts : Math.max(1, item.attempts),
-        metadata: { ...item.metadata },
+        metadata: copyOf(item.metadata),
       };
       const value = outcome.kind === 'fail' ? copyValue(item.value) : told;
       return hook(item.id, told, info, { pipeline: item.stage.pipelineId, logger: this.environment.logger, value });

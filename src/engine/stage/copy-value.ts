@@ -6,6 +6,8 @@ const DEEPEST = 64;
 const MOST = 10_000;
 
 let left = 0;
+/** Somebody has given all objects members that a loop over an object's own meets. */
+let hasStrangers = false;
 
 /**
  * A deep copy of plain data (objects, arrays, what JSON can hold), so that a failing attempt cannot change what the next
@@ -15,8 +17,34 @@ let left = 0;
 export function copyValue(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   left = MOST;
+  hasStrangers = false;
+  for (const _ in Object.prototype) hasStrangers = true;
   const copy = copyTree(value, 0);
   return left > 0 ? copy : copyGraph(value);
+}
+
+/** The same of what a value rule has made of a value: a tree of plain data. */
+export function copyPlain(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const copy = value.slice();
+    for (let i = 0; i < copy.length; i++) {
+      const member: unknown = copy[i];
+      if (typeof member === 'object' && member !== null) copy[i] = copyPlain(member);
+    }
+    return copy;
+  }
+  const copy: Record<string, unknown> = { ...value };
+  for (const key in copy) {
+    const member = copy[key];
+    if (typeof member === 'object' && member !== null) copy[key] = copyPlain(member);
+  }
+  return copy;
+}
+
+/** The same of an object, which stays what it is. */
+export function copyOf<T extends object>(value: T): T {
+  return copyValue(value) as T;
 }
 
 /** Copies a small tree, the fast way. `left` is 0 afterwards when it gave up. */
@@ -26,18 +54,23 @@ function copyTree(value: object, depth: number): object {
     return value;
   }
   if (Array.isArray(value)) {
-    const copy = new Array<unknown>(value.length);
-    for (let i = 0; i < value.length; i++) {
-      const member: unknown = value[i];
-      copy[i] = typeof member === 'object' && member !== null && left > 0 ? copyTree(member, depth + 1) : member;
+    // A slice of an array of some class would be one of that class.
+    const copy: unknown[] = Object.getPrototypeOf(value) === Array.prototype ? value.slice() : Array.from(value);
+    for (let i = 0; i < copy.length; i++) {
+      const member = copy[i];
+      if (typeof member === 'object' && member !== null && left > 0) copy[i] = copyTree(member, depth + 1);
     }
     return copy;
   }
-  if (!isPlain(value)) return value;
-  const copy = emptyLike(value);
-  for (const key of Object.keys(value)) {
-    const member: unknown = value[key];
-    put(copy, key, typeof member === 'object' && member !== null && left > 0 ? copyTree(member, depth + 1) : member);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value;
+  // At once and with the same shape, for far less than member by member.
+  const copy: Record<string, unknown> = prototype === null ? Object.assign(emptyLike(value), value) : { ...value };
+  for (const key in copy) {
+    const member = copy[key];
+    if (typeof member !== 'object' || member === null || left <= 0) continue;
+    // Where somebody has given members to all objects, these are met, too.
+    if (!hasStrangers || Object.hasOwn(copy, key)) copy[key] = copyTree(member, depth + 1);
   }
   return copy;
 }

@@ -3,7 +3,7 @@ import type { TaskSpec } from '../definition/stage-spec.ts';
 import type { Gate, Limit } from '../limits/gate.ts';
 import type { Logger, LoopNotes } from '../ports.ts';
 import type { Due } from '../time/due-queue.ts';
-import type { ValueRule } from '../values/json-fault.ts';
+import type { ValueRule } from '../values/value-rule.ts';
 
 /*
  * The hinge between a runtime and the code that runs one item through one stage. Types only. A runtime brings items, slots, events, gates and

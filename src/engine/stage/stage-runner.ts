@@ -4,7 +4,7 @@ import type { StageSpec, TaskSpec } from '../definition/stage-spec.ts';
 import type { Gate, Passed, SharedWait } from '../limits/gate.ts';
 import { CALL } from '../ports.ts';
 import { CANCELLED, type Fault, isEnd } from './callbacks.ts';
-import { copyValue } from './copy-value.ts';
+import { copyOf, copyValue } from './copy-value.ts';
 import type { Outcome, Runner, StageEnvironment, StageItem, StageLimits } from './hinge.ts';
 import type { Slot } from './slot.ts';
 import { StageGates } from './stage-gates.ts';
@@ -41,7 +41,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     return this.callbacks.consult(
       slot,
       CALL.skipIf,
-      () => skipIf(copyValue(item.value), { itemId: item.id, sequenceId: item.sequenceId, metadata: { ...item.metadata } }),
+      () => skipIf(copyValue(item.value), { itemId: item.id, sequenceId: item.sequenceId, metadata: copyOf(item.metadata) }),
       (answer, fault) => this.afterPredicate(slot, item, Boolean(answer), fault),
     );
   }

@@ -2,12 +2,12 @@ import type { ItemError } from '../../schemas/item.ts';
 import { describeThrown, TaskTimeoutError, ValueNotJsonError, ValueTooLargeError } from '../contract/errors.ts';
 import type { StageSpec, TaskSpec } from '../definition/stage-spec.ts';
 import type { Logger, LoopNotes } from '../ports.ts';
-import type { ValueFault } from '../values/json-fault.ts';
 import { shownText } from '../values/shown-text.ts';
 import { LARGE } from '../values/sizes.ts';
+import type { ValueFault } from '../values/value-rule.ts';
 import { type AttemptSink, TaskAttempt } from './attempt.ts';
 import { Callbacks } from './callbacks.ts';
-import { copyValue } from './copy-value.ts';
+import { copyPlain, copyValue } from './copy-value.ts';
 import type { Outcome, StageEnvironment, StageItem } from './hinge.ts';
 import { retryWaitMs } from './retry.ts';
 import type { Slot } from './slot.ts';
@@ -32,6 +32,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
   readonly isPerStage: boolean;
   private readonly maxAttempts: number;
   private readonly timeoutsMs: (number | undefined)[];
+  private readonly copy: (value: unknown) => unknown;
   private readonly notes: LoopNotes | null;
   /** The number of this stage in the notes. */
   private readonly place: number;
@@ -40,6 +41,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     this.spec = spec;
     this.environment = environment;
     this.logger = environment.logger;
+    this.copy = environment.values === undefined ? copyValue : copyPlain;
     this.notes = environment.notes;
     const { definition } = spec;
     const names = spec.tasks.map(({ name }) => name);
@@ -69,7 +71,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     try {
       notes?.begin(slot, this.place + item.taskIndex);
       // A copy for the last attempt too: an operator's retry and an aborted attempt start from the value as it was.
-      const given = typeof value === 'object' ? copyValue(value) : value;
+      const given = typeof value === 'object' ? this.copy(value) : value;
       result = attempt === null ? task.call(given) : task.call(given, attempt);
       notes?.end();
       if (isThenable(result)) {
@@ -90,12 +92,14 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
   }
 
   /** Takes a task's result. Returns undefined when the item goes on with its next task. */
-  protected succeeded(slot: S, value: unknown): Outcome | undefined {
+  protected succeeded(slot: S, result: unknown): Outcome | undefined {
     const { time, events, values } = this.environment;
     const item = slot.item as I;
+    let value = result;
     if (values !== undefined) {
-      const fault = values.fault(value);
+      const fault = values.take(result);
       if (fault !== null) return this.failed(slot, errorOf(fault));
+      value = values.plain;
       item.size = values.size;
       if (item.size > LARGE) this.environment.onLarge(item.size);
     }

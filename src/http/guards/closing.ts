@@ -1,13 +1,6 @@
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import { SluiceError } from '../../engine/index.ts';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The route brings new work: it is refused as soon as a shutdown begins, before its body is read. */
-    newWork?: boolean;
-  }
-}
-
 /**
  * Lets `app.close()` end: by itself it waits for event streams and for keep-alive connections that were busy when it began.
  *
@@ -27,10 +20,19 @@ export function closeGently(app: FastifyInstance, deps: { isDraining: () => bool
   });
 }
 
-/** Refuses the routes that bring new work (`config.newWork`) while the service shuts down. Call it before they are registered. */
-export function refuseNewWork(app: FastifyInstance, isDraining: () => boolean): void {
+/**
+ * Whether requests to a route are refused from the moment a shutdown begins, before their body is read: all that change something, or wait for
+ * what would not come. What they did would be gone, or be done to pipelines that have stopped. Only a shutdown can become a harder one.
+ */
+export function isRefusedAtTheEnd(method: string | readonly string[], url: string): boolean {
+  const isSafe = [method].flat().every((name) => name === 'GET' || name === 'HEAD' || name === 'OPTIONS');
+  return !isSafe && url !== '/shutdown';
+}
+
+/** Refuses these requests while the service shuts down. Call it before the routes are registered. */
+export function refuseChanges(app: FastifyInstance, isDraining: () => boolean): void {
   const refuse: onRequestHookHandler = (_request, _reply, done) => done(isDraining() ? new SluiceError('shutting-down') : undefined);
   app.addHook('onRoute', (route) => {
-    if (route.config?.newWork) route.onRequest = [route.onRequest ?? [], refuse].flat();
+    if (isRefusedAtTheEnd(route.method, route.url)) route.onRequest = [route.onRequest ?? [], refuse].flat();
   });
 }
