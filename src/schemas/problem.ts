@@ -187,7 +187,7 @@ export const ERROR_CODES = {
   'invalid-event-id': {
     title: 'The event id does not belong to this stream',
     fix: 'Send an event id exactly as it was received, or none.',
-    example: { detail: 'The newest event of this pipeline is mf3k2x1a-4711.' },
+    example: { detail: 'An event id has the form <epoch>-<number>, as in the id line of an event.' },
   },
   'body-too-large': {
     title: 'The body exceeds the size limit',

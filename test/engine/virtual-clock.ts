@@ -20,7 +20,7 @@ interface Timer {
  */
 export class VirtualClock implements Clock {
   private time = 1_000;
-  private readonly epoch = Date.UTC(2026, 0, 1);
+  private epoch = Date.UTC(2026, 0, 1);
   private order = 0;
   private readonly timers = new Set<Timer>();
   private defers: (() => void)[] = [];
@@ -46,6 +46,11 @@ export class VirtualClock implements Clock {
 
   defer(fn: () => void): void {
     this.defers.push(fn);
+  }
+
+  /** Sets the wall clock: no time passes. */
+  setWallBy(ms: number): void {
+    this.epoch += ms;
   }
 
   /** How many timers and deferred calls are outstanding. */

@@ -82,6 +82,10 @@ describe('GET /events', () => {
     const client = await connect(port, `/events?after=${asOf}`);
     await client.until(() => client.named('gap').length === 1);
     expect(client.named('gap')).toMatchObject([{ missed: null }]);
+    const [epoch] = (client.named('gap') as [{ oldest: string }]).map(({ oldest }) => oldest.slice(0, oldest.lastIndexOf('-')));
+    const ahead = await connect(port, `/events?after=${epoch}-4711`);
+    await ahead.until(() => ahead.named('gap').length === 1);
+    expect(ahead.named('gap')).toMatchObject([{ missed: null }]);
     for (const after of ['x', 'h-12x', '-1']) {
       expect((await get(service, `/events?after=${after}`)).json().code).toBe('invalid-event-id');
     }

@@ -81,11 +81,13 @@ describe('GET /pipelines/:id/events', () => {
     await other.until(() => other.ids.length === 4);
   });
 
-  it('sends a gap first when the id is too old or of another epoch', async () => {
+  it('sends a gap first when the id is too old, of another epoch, or ahead of the newest', async () => {
     source.pushMany(25);
     for (const [id, missed] of [
       ['e1-5', 10],
       ['old-5', null],
+      ['e1-26', null],
+      ['e1-9007199254740991', null],
     ]) {
       const client = await connect(port, `/pipelines/p/events?after=${id}`);
       await client.until(() => client.ids.length === 10);
@@ -100,8 +102,16 @@ describe('GET /pipelines/:id/events', () => {
     expect(client.named('snapshot')).toEqual([{ asOf: 'e1-0' }]);
   });
 
-  it('answers a malformed or future id with 400 invalid-event-id', async () => {
-    for (const id of ['x', 'e1-01', 'e1-1']) {
+  it('goes on after the gap of an id that is ahead, where nothing has happened yet', async () => {
+    const client = await connect(port, '/pipelines/p/events', { headers: { 'last-event-id': 'e1-7' } });
+    await client.until(() => client.named('gap').length === 1);
+    source.pushMany(3);
+    await client.until(() => client.ids.length === 3);
+    expect(client.ids).toEqual([1, 2, 3]);
+  });
+
+  it('answers a malformed id with 400 invalid-event-id', async () => {
+    for (const id of ['x', 'e1-01', 'e1']) {
       expect(await query(`?after=${id}`)).toMatchObject({ status: 400, code: 'invalid-event-id' });
       expect(await query('', { 'last-event-id': id })).toMatchObject({ status: 400, code: 'invalid-event-id' });
     }

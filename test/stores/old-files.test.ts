@@ -29,6 +29,11 @@ async function seenIn(file: string): Promise<string[]> {
   return [...lines, ...answers];
 }
 
+/** Without the epochs of events, which a copy has of its own. */
+function withoutEpochs(lines: readonly string[]): string[] {
+  return lines.map((line) => line.replace(/"asOf":"[^"]*-(\d+)"/g, '"asOf":"-$1"'));
+}
+
 it.each(names)('%s is read as when it was written', async (name) => {
   const file = join(folderWith(), 'old.db');
   writeFileSync(file, gunzipSync(readFileSync(join(FIXTURES, `${name}.db.gz`))));
@@ -37,7 +42,9 @@ it.each(names)('%s is read as when it was written', async (name) => {
     .trimEnd()
     .split('\n');
   expect(expected.length).toBeGreaterThan(100);
-  const seen = await seenIn(file);
+  const isOfCopy = expected.some((line) => line.includes('"asOf":"-'));
+  const found = await seenIn(file);
+  const seen = isOfCopy ? withoutEpochs(found) : found;
   expect(seen).toHaveLength(expected.length);
   // A later version may say more of a thing.
   for (const [i, line] of expected.entries()) expect(JSON.parse(seen[i] as string)).toMatchObject(JSON.parse(line));
@@ -50,11 +57,13 @@ it('a file of this version is read as when it was written', async () => {
   backup(lives.file(), copy);
   const lines = await seenIn(lives.file());
   expect(lines.filter((line) => line.startsWith('["p","item"'))).toHaveLength(15);
-  expect(await seenIn(copy)).toEqual(lines);
-  expect(await seenIn(copy)).toEqual(lines);
+  const inCopy = await seenIn(copy);
+  expect(inCopy).not.toEqual(lines);
+  expect(withoutEpochs(inCopy)).toEqual(withoutEpochs(lines));
+  expect(await seenIn(copy)).toEqual(inCopy);
   if (made === undefined) return;
   const file = join(folderWith(), 'made.db');
   backup(lives.file(), file);
   writeFileSync(join(FIXTURES, `${made}.db.gz`), gzipSync(readFileSync(file), { level: 9 }));
-  writeFileSync(join(FIXTURES, `${made}.lines`), `${(await seenIn(file)).join('\n')}\n`);
+  writeFileSync(join(FIXTURES, `${made}.lines`), `${withoutEpochs(await seenIn(file)).join('\n')}\n`);
 });

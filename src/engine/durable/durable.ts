@@ -34,6 +34,8 @@ export interface StoreLink {
   pipeline: number;
   /** The facts that the store has about the pipeline; null when it is new. */
   facts: Readonly<Record<string, string>> | null;
+  /** The instant of the store's last write, as the process before told the time; null when that is not known. */
+  lastAt: number | null;
   /** An item that was running in this many crashes is not tried again. */
   maxDeliveries: number;
   /** How many items of a stage's queue to keep in memory; undefined: as many as their size allows. */

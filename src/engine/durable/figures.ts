@@ -11,6 +11,8 @@ export interface StoredCounters extends RetirementState, LedgerState {
   forgottenFeeds: number;
   lastEvent: number;
   hasLookalikes: boolean;
+  /** The instant of these numbers, in milliseconds since the Unix epoch. Earlier versions did not say. */
+  at?: number;
   /** For each stage its number, and how many items it has completed, failed, skipped and retried. */
   stages: [number, number, number, number, number][];
 }
@@ -45,6 +47,7 @@ export function figuresOf(core: Core, retirement: RetirementState, hasLookalikes
       forgottenFeeds: feeds.forgotten,
       lastEvent: events.last,
       hasLookalikes,
+      at: Math.round(core.time.wall(core.time.now)),
       stages: allStages.map((stage) => [stage.no, stage.completed, stage.failed, stage.skipped, stage.retried]),
     },
     loads: allStages.map(({ name, waiting, parked, inProgress }) => ({ name, waiting, parked, inProgress })),

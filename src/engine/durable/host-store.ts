@@ -1,7 +1,8 @@
 import type { Marks } from '../flow/ready-workers.ts';
 import type { Ports } from '../ports.ts';
-import type { Store } from '../store.ts';
+import type { Store, StoredPipeline } from '../store.ts';
 import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
+import type { StoredCounters } from './figures.ts';
 import { Flusher } from './flusher.ts';
 import { PipelineMarks, Slots } from './slots.ts';
 
@@ -23,9 +24,11 @@ export class HostStore {
 
   /** The pipelines in the store, in the order of their creation. */
   pipelines(): ({ link: StoreLink } & StoredDefinition)[] {
-    return this.store.pipelines().map(({ pipeline, facts }) => {
+    const found = this.store.pipelines();
+    const lastAt = lastAtOf(found);
+    return found.map(({ pipeline, facts }) => {
       this.lastPipeline = Math.max(this.lastPipeline, pipeline);
-      const link = this.linkOf(pipeline, facts);
+      const link = { ...this.linkOf(pipeline, facts), lastAt };
       return { link, ...(JSON.parse(facts.definition as string) as StoredDefinition) };
     });
   }
@@ -70,6 +73,12 @@ export class HostStore {
 
   private linkOf(pipeline: number, facts: StoreLink['facts']): StoreLink {
     const { store, flusher, bounds } = this;
-    return { store, flusher, pipeline, facts, ...bounds };
+    return { store, flusher, pipeline, facts, lastAt: null, ...bounds };
   }
+}
+
+/** The instant of the last write of any pipeline: one that idles writes nothing. */
+function lastAtOf(found: readonly StoredPipeline[]): number | null {
+  const instants = found.map(({ facts }) => (JSON.parse(facts.counters ?? '{}') as Partial<StoredCounters>).at ?? 0);
+  return Math.max(0, ...instants) || null;
 }

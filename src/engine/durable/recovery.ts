@@ -2,6 +2,7 @@ import { FAILURES_LISTED } from '../flow/error-tally.ts';
 import { type Item, PLACE_NONE, type Place } from '../model/model.ts';
 import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
 import { BUFFER_CHARACTERS } from '../values/sizes.ts';
+import { clockShift } from './clock-shift.ts';
 import type { Durable, StoredStages } from './durable.ts';
 import type { StoredCounters } from './figures.ts';
 
@@ -36,7 +37,8 @@ export function recover(durable: Durable): Recovered {
   );
   core.events.restore(shelf.events(), counters.lastEvent, JSON.parse(facts.names ?? '{"sources":[null],"tasks":[""]}'));
   const hollow = [...rowsOf(shelf, GONE)].map(({ seq, last_event: lastEvent }) => ({ seq, lastEvent }));
-  retirement.restore(counters, hollow);
+  const shift = clockShift(core.time.wall(core.time.now), link.lastAt);
+  retirement.restore(counters, hollow, shift);
   items.hasLookalikes = counters.hasLookalikes;
   for (const row of shelf.failures(FAILURES_LISTED)) core.ledger.list(durable.toItem(row));
 
@@ -51,7 +53,7 @@ export function recover(durable: Durable): Recovered {
   durable.begin();
   skipBegun(durable);
   for (const { seq } of rowsOf(shelf, STATUS_CODES.retrying)) {
-    park(durable, shelf.bySequence(seq, 'all') as StoredItem);
+    park(durable, shelf.bySequence(seq, 'all') as StoredItem, shift);
     found.retrying++;
   }
   recoverRunning(durable, found);
@@ -127,11 +129,20 @@ function skipBegun({ core, journal, link }: Durable): void {
   journal.stir();
 }
 
-function park(durable: Durable, row: StoredItem): void {
-  const { core, items } = durable;
+/** Parks an item for what is left of its wait, which is never more than all of it. `shift`: how far the clock seems to have been set. */
+function park(durable: Durable, row: StoredItem, shift: number): void {
+  const { core, items, journal } = durable;
+  const { time } = core;
   const item = durable.toItem(row);
   items.pin(item);
-  core.scheduler.retries.restore(item, core.time.monotonic(row.due ?? row.updated));
+  const due = row.due ?? row.updated;
+  const wait = Math.max(0, due - row.updated);
+  const at = Math.min(time.monotonic(due + shift), time.now + wait);
+  core.scheduler.retries.restore(item, at);
+  if (shift === 0) return;
+  // The row says it by the clock of now, for the start after this one.
+  item.updatedAt = at - wait;
+  journal.touch(item);
 }
 
 /**

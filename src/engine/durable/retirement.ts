@@ -10,6 +10,8 @@ export interface RetirementState {
   /** How many ends after `reached` no longer count, because the item was retried or its id was fed again. */
   stale: number;
   retired: number;
+  /** By how many milliseconds the clock was set between two processes, and the number of the last end before that, each time. */
+  shifts?: [ended: number, ms: number][];
 }
 
 interface End {
@@ -37,6 +39,7 @@ export class Retirement {
   /** The number and the instant of the oldest end of a kept item. */
   private head = { number: 0, at: 0 };
   private chunk: StoredEnds | undefined;
+  private shifts: [ended: number, ms: number][] = [];
   private taken = new Set<number>();
   private emptied: number[] = [];
   private removed: number[] = [];
@@ -52,10 +55,13 @@ export class Retirement {
 
   get state(): RetirementState {
     const { lastEnd, reached, stale, retired } = this;
-    return { ended: lastEnd, reached, stale, retired };
+    const shifts = this.shifts.filter(([ended]) => ended > reached);
+    return { ended: lastEnd, reached, stale, retired, ...(shifts.length > 0 && { shifts }) };
   }
 
-  restore({ ended, reached, stale, retired }: RetirementState, hollow: Iterable<End>): void {
+  /** `shift`: how far the clock has been set since; see clock-shift.ts. */
+  restore({ ended, reached, stale, retired, shifts = [] }: RetirementState, hollow: Iterable<End>, shift: number): void {
+    this.shifts = shift === 0 ? shifts : [...shifts, [ended, shift]];
     this.lastEnd = ended;
     this.freshFirst = ended + 1;
     this.reached = reached;
@@ -91,7 +97,7 @@ export class Retirement {
       const item = live(end.seq);
       const isCurrent = item === undefined ? this.isCurrent(end) : item.isKept && item.isFinal && item.lastEvent === end.lastEvent;
       if (isCurrent && !isOver) {
-        this.head = { number: this.reached + 1, at: this.instantOf(end, item) };
+        this.head = { number: this.reached + 1, at: this.instantOf(end, item) + this.shiftOf(this.reached + 1) };
         if (this.head.at > limit) return;
       }
       this.reached++;
@@ -166,6 +172,13 @@ export class Retirement {
 
   private instantOf({ seq }: End, item: Item | undefined): number {
     return item === undefined ? this.time.monotonic(this.shelf.bySequence(seq, 'none')?.updated ?? 0) : item.updatedAt;
+  }
+
+  /** How much later an end was by the clock of now than its item says. */
+  private shiftOf(number: number): number {
+    let sum = 0;
+    for (const [ended, ms] of this.shifts) if (number <= ended) sum += ms;
+    return sum;
   }
 
   private isCurrent(end: End): boolean {

@@ -86,7 +86,7 @@ function idAndParts(value: string): string[] {
 export interface EventPosition {
   /** The seq after which to read. */
   after: number;
-  /** True when the id is of another epoch: what was missed since cannot be counted. */
+  /** True when the id is of another epoch, or ahead of the newest event: what was missed since cannot be counted. */
   gap: boolean;
 }
 
@@ -94,15 +94,14 @@ export interface EventPosition {
  * Where a reader begins: after the id that its client saw last. `Last-Event-ID` takes precedence over the query, because a browser that
  * connects again sends the header with the address it first connected to. Without an id: from now on.
  * An empty header is none (the HTML standard: a client without a last id has the empty string for it).
- * Throws `invalid-event-id` for what was never given out: other text, and a seq that this epoch has not reached.
+ * Throws `invalid-event-id` for other text. A seq that is ahead of the newest was given out by a store that was replaced by an older one.
  */
 export function eventPosition(events: EventSource, header: string | undefined, query: string | undefined): EventPosition {
   const id = header === undefined || header === '' ? query : header;
   if (id === undefined) return { after: events.newest, gap: false };
   const { epoch, seq } = parseEventId(id);
-  if (epoch !== events.epoch) return { after: events.oldest - 1, gap: true };
-  if (seq > events.newest) throw new SluiceError('invalid-event-id', `The newest event is ${epoch}-${events.newest}.`);
-  return { after: seq, gap: false };
+  const isKnown = epoch === events.epoch && seq <= events.newest;
+  return isKnown ? { after: seq, gap: false } : { after: events.oldest - 1, gap: true };
 }
 
 /** `<epoch>-<seq>`, to the letter: an id that is almost one is a mistake of the client that had better come to light. */

@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { checkFile, keepPrivate, StoreFileError } from './file.ts';
+import { markCopy } from './lineage.ts';
 
 /**
  * Writes a copy of a store to a file that is not there yet, while the service works with it or not: what was committed when it began.
@@ -14,6 +15,7 @@ export function backup(file: string, target: string): number {
     // SQLite writes into a file that is empty as into one that is not there.
     keepPrivate(target);
     db.prepare('VACUUM INTO ?').run(target);
+    asCopy(target);
   } catch (error) {
     rmSync(target, { force: true });
     throw new StoreFileError(`${target} cannot be written: ${(error as Error).message}`);
@@ -21,6 +23,16 @@ export function backup(file: string, target: string): number {
     db.close();
   }
   return checkedSize(target);
+}
+
+/** Has a start on the copy know that it is another file than its original. */
+function asCopy(target: string): void {
+  const db = new Database(target);
+  try {
+    markCopy(db);
+  } finally {
+    db.close();
+  }
 }
 
 function checkedSize(target: string): number {

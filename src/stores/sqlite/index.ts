@@ -14,6 +14,7 @@ import Database from 'better-sqlite3';
 import { type Blame, type Shelf, type Store, type StoredPipeline, StoreTrouble, type Writes } from '../../engine/store.ts';
 import { blameOf, forgetBlame, readBlame, writeBlame } from './blame.ts';
 import { checkFile, keepPrivate, marksOf, ownPathOf, StoreFileError } from './file.ts';
+import { beginLife } from './lineage.ts';
 import { FileLock, inUse } from './lock.ts';
 import { MarksFile } from './marks.ts';
 import { own, ownerOf } from './owner.ts';
@@ -125,14 +126,14 @@ export async function openSqliteStore({ file: given, inProcess = false }: Sqlite
   try {
     const is = checkFile(file);
     expectAlone(file, is);
-    prepare(file, is);
+    const life = prepare(file, is);
     const sink = inProcess ? new LocalSink(new Writer(file)) : await ThreadSink.open(file);
     opened.push(sink);
     const reader = new Database(file, { readonly: true });
     opened.push(reader);
     reader.pragma(`cache_size = -${READ_CACHE_KIB}`);
     keepPrivate(marksOf(file));
-    return new SqliteStore({ file, lock, reader, marks: new MarksFile(marksOf(file)), sink });
+    return new SqliteStore({ file, lock, reader, marks: new MarksFile(marksOf(file), life), sink });
   } catch (error) {
     for (const each of opened.reverse()) await each.close();
     lock.release();
@@ -159,8 +160,8 @@ function expectAlone(file: string, is: 'new' | 'known'): void {
   }
 }
 
-/** The file with the newest format, and with this process as the one that works with it. */
-function prepare(file: string, is: 'new' | 'known'): void {
+/** The file with the newest format, and with this process as the one that works with it; returns the number of its life. */
+function prepare(file: string, is: 'new' | 'known'): number {
   for (const path of [file, ...[`${file}-wal`, `${file}-shm`].filter((path) => existsSync(path))]) keepPrivate(path);
   // The beginning of a first page: SQLite would take it for a damaged one.
   if (is === 'new' && statSync(file).size < PAGE_BYTES_MIN) truncateSync(file);
@@ -171,8 +172,10 @@ function prepare(file: string, is: 'new' | 'known'): void {
     migrate(db);
     db.pragma('journal_mode = WAL');
     own(db, file);
+    const life = beginLife(db, MarksFile.lifeOf(marksOf(file)));
     // The header of the file itself says the version, not only the log.
     db.pragma('wal_checkpoint(TRUNCATE)');
+    return life;
   } finally {
     db.close();
   }

@@ -4,8 +4,11 @@ import type { RunningMarks } from '../../engine/store.ts';
 /** Numbers of a mark: pipeline, sequence id, `ord`. */
 const CELLS = 3;
 const BYTES = CELLS * 8;
-/** Before the marks: the process that made them. */
+/** Before the marks, as one number: the process that made them, and above its id the number of its life (see lineage.ts). */
 const HEADER_BYTES = 8;
+const PIDS = 2 ** 22;
+/** Numbers of lives are below this. */
+export const LIVES = 2 ** 30;
 
 /**
  * A small file beside the database that says what each worker has begun last: a write to it outlives the process (not the machine),
@@ -21,7 +24,7 @@ export class MarksFile implements RunningMarks {
   /** True once the marks that were found are accounted for. */
   isCleared = false;
 
-  constructor(path: string) {
+  constructor(path: string, life: number) {
     this.fd = openSync(path, existsSync(path) ? 'r+' : 'w+');
     const bytes = new Uint8Array(fstatSync(this.fd).size);
     readSync(this.fd, bytes, 0, bytes.length, 0);
@@ -33,19 +36,28 @@ export class MarksFile implements RunningMarks {
       if (pipeline > 0) found.push({ pipeline, seq: cells[i + 1] as number, ord: cells[i + 2] as number });
     }
     this.found = found;
-    writeSync(this.fd, new Uint8Array(Float64Array.of(process.pid).buffer), 0, HEADER_BYTES, 0);
+    writeSync(this.fd, new Uint8Array(Float64Array.of(life * PIDS + process.pid).buffer), 0, HEADER_BYTES, 0);
   }
 
   /** The process that has written there last. */
   static processOf(path: string): number | null {
+    return MarksFile.headerOf(path) % PIDS || null;
+  }
+
+  /** The number of the life of that process; 0 when it had none, or nobody has written there. */
+  static lifeOf(path: string): number {
+    return Math.floor(MarksFile.headerOf(path) / PIDS);
+  }
+
+  private static headerOf(path: string): number {
     try {
       const fd = openSync(path, 'r');
       const header = new Float64Array(1);
       readSync(fd, new Uint8Array(header.buffer), 0, HEADER_BYTES, 0);
       closeSync(fd);
-      return header[0] || null;
+      return header[0] as number;
     } catch {
-      return null;
+      return 0;
     }
   }
 

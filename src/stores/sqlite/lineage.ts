@@ -1,0 +1,57 @@
+/**
+ * Whether a file is the one with which the process before this one worked here. A backup that was put in its place is not: it lacks what came after
+ * it, of which readers were told, and the numbers of those events are given again, to others. So the events of all its pipelines get a new epoch, and
+ * a reader with an id of the old one is told of a gap.
+ *
+ * Each start gives itself a number, in the file and in the one beside it that says what runs. They agree as long as both are of the same life; of a
+ * copy made by `backup` no number is right.
+ */
+import { randomBytes, randomInt } from 'node:crypto';
+import type { Database } from 'better-sqlite3';
+import { LIVES } from './marks.ts';
+
+interface Lineage {
+  life: number;
+  /** The number that was beside the file when this life began: it still is, when the start was cut short. 0: none. */
+  before: number;
+}
+
+/** Facts of no pipeline: pipelines are numbered from 1. */
+const PIPELINE = 0;
+const NAME = 'life';
+const COPY: Lineage = { life: -1, before: -1 };
+
+/** Begins a life, in one transaction with what follows from the one before. `beside`: the number beside the file; 0 when there is none. */
+export function beginLife(db: Database, beside: number): number {
+  const life = randomInt(1, LIVES);
+  db.transaction(() => {
+    const known = lineageOf(db);
+    // A version that knew no lives has left the file.
+    const isSame = known === null || (beside !== 0 && (known.life === beside || known.before === beside));
+    if (!isSame) renewEpochs(db);
+    set(db, { life, before: beside });
+  }).immediate();
+  return life;
+}
+
+/** Has the file taken for a copy when it is started with, wherever that is. */
+export function markCopy(db: Database): void {
+  set(db, COPY);
+}
+
+function lineageOf(db: Database): Lineage | null {
+  const json = db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(PIPELINE, NAME) as string | undefined;
+  return json === undefined ? null : JSON.parse(json);
+}
+
+function set(db: Database, lineage: Lineage): void {
+  db.prepare('INSERT OR REPLACE INTO facts (pipeline, name, json) VALUES (?, ?, ?)').run(PIPELINE, NAME, JSON.stringify(lineage));
+}
+
+function renewEpochs(db: Database): void {
+  const rows = db.prepare("SELECT pipeline, json FROM facts WHERE pipeline > 0 AND name = 'identity'").all();
+  const update = db.prepare("UPDATE facts SET json = ? WHERE pipeline = ? AND name = 'identity'");
+  for (const { pipeline, json } of rows as { pipeline: number; json: string }[]) {
+    update.run(JSON.stringify({ ...JSON.parse(json), epoch: randomBytes(6).toString('hex') }), pipeline);
+  }
+}
