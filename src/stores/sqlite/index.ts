@@ -58,6 +58,10 @@ class SqliteStore implements Store {
     return this.marks.found;
   }
 
+  get markedBy() {
+    return this.marks.foundOf;
+  }
+
   pipelines(): StoredPipeline[] {
     const rows = this.reader.prepare('SELECT pipeline, id FROM pipelines WHERE is_dropped = 0 ORDER BY pipeline').all();
     const facts = this.reader.prepare('SELECT name, json FROM facts WHERE pipeline = ?');
@@ -87,8 +91,9 @@ class SqliteStore implements Store {
   }
 
   forgetMarked(): void {
-    this.marks.clear();
+    // In this order: cut short in between, the marks still say whose they are, so that they are not counted again.
     forgetBlame(this.blamePath);
+    this.marks.clear();
   }
 
   blame(blame: Blame | null): void {

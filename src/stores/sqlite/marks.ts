@@ -1,11 +1,16 @@
+import { randomInt } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import type { RunningMarks } from '../../engine/store.ts';
 
 /** Numbers of a mark: pipeline, sequence id, `ord`. */
 const CELLS = 3;
 const BYTES = CELLS * 8;
-/** Before the marks: the process that made them. */
+/** Before the marks: the process that has the file open. */
 const HEADER_BYTES = 8;
+/** The first mark is of no pipeline, but says whose the others are; earlier versions pass over it. */
+const NO_PIPELINE = 0;
+/** An id has two of these, drawn anew by each process. */
+const ID_HALF = 2 ** 48 - 1;
 
 /**
  * A small file beside the database that says what each worker has begun last: a write to it outlives the process (not the machine),
@@ -14,6 +19,8 @@ const HEADER_BYTES = 8;
 export class MarksFile implements RunningMarks {
   /** The marks left by the previous process. */
   readonly found: readonly { pipeline: number; seq: number; ord: number }[];
+  /** That process, by an id that no other has; null when it left no marks, or was of a version that had none. */
+  readonly foundOf: string | null;
   private readonly fd: number;
   private cells = new Float64Array(CELLS * 64);
   private from = Number.POSITIVE_INFINITY;
@@ -28,11 +35,13 @@ export class MarksFile implements RunningMarks {
     const count = Math.max(0, Math.floor((bytes.length - HEADER_BYTES) / BYTES));
     const cells = new Float64Array(bytes.slice(HEADER_BYTES, HEADER_BYTES + count * BYTES).buffer);
     const found: { pipeline: number; seq: number; ord: number }[] = [];
+    this.foundOf = cells.length > 0 && cells[0] === NO_PIPELINE ? `${cells[1]}-${cells[2]}` : null;
     for (let i = 0; i < cells.length; i += CELLS) {
       const pipeline = cells[i] as number;
       if (pipeline > 0) found.push({ pipeline, seq: cells[i + 1] as number, ord: cells[i + 2] as number });
     }
     this.found = found;
+    this.sign();
     writeSync(this.fd, new Uint8Array(Float64Array.of(process.pid).buffer), 0, HEADER_BYTES, 0);
   }
 
@@ -53,11 +62,21 @@ export class MarksFile implements RunningMarks {
   clear(): void {
     ftruncateSync(this.fd, HEADER_BYTES);
     this.cells.fill(0);
+    this.sign();
     this.isCleared = true;
   }
 
   set(slot: number, pipeline: number, seq: number, ord: number): void {
-    const at = slot * CELLS;
+    this.put(1 + slot, pipeline, seq, ord);
+  }
+
+  /** Says whose marks these are, with the next of them that are written. */
+  private sign(): void {
+    this.put(0, NO_PIPELINE, randomInt(1, ID_HALF), randomInt(ID_HALF));
+  }
+
+  private put(place: number, pipeline: number, seq: number, ord: number): void {
+    const at = place * CELLS;
     while (at >= this.cells.length) {
       const bigger = new Float64Array(this.cells.length * 2);
       bigger.set(this.cells);
