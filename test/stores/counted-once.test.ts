@@ -14,7 +14,8 @@ import { FailingStore } from './failing-store.ts';
 const SUFFIXES = ['', '-wal', '-running', '-blamed'];
 let isHeld = true;
 const held = (value: unknown): unknown => (isHeld ? new Promise(() => undefined) : value);
-const definition = (id: string) => ({ id, stages: [{ name: 'A', workers: 2, tasks: ['held'] }] });
+const definition = (id: 'p' | 'q') => ({ id, stages: [{ name: 'A', workers: 2, tasks: [`held by ${id}`] }] });
+const TASKS = { 'held by p': held, 'held by q': held };
 
 interface Trial {
   host: LocalHost;
@@ -29,7 +30,7 @@ interface Trial {
 let number = 0;
 
 /** A host on a file that has not begun to recover. */
-async function open(file: string, tasks: Record<string, typeof held> = { held }): Promise<Trial> {
+async function open(file: string, tasks: Record<string, typeof held> = TASKS): Promise<Trial> {
   const disk = new FailingStore();
   const store = disk.of(await openSqliteStore({ file, inProcess: true }));
   const host = createLocalHost({ ...HOST, registry: registryOf(tasks), ports: systemPorts, store, maxDeliveries: 3 });
@@ -54,7 +55,7 @@ async function afterCrash(): Promise<string> {
   const { host, killed } = await open(join(folderWith(), 'first.db'));
   await host.recover();
   host.goOn();
-  for (const id of ['p', 'q']) {
+  for (const id of ['p', 'q'] as const) {
     await host.create(definition(id));
     await host.get(id).feed(named('a', 'b', 'c', 'd'), {});
     await reaches(host.get(id), 'b', 'in_progress');
@@ -80,7 +81,7 @@ async function expectGoodStart(file: string): Promise<void> {
   await host.recover();
   expect(deliveries(file)).toEqual(ONCE);
   host.goOn();
-  for (const id of ['p', 'q']) {
+  for (const id of ['p', 'q'] as const) {
     await ended(host.get(id), 4);
     expect((await host.get(id).stats()).statusCounts).toMatchObject({ completed: 4, failed: 0 });
   }
@@ -128,11 +129,11 @@ describe('a crash counts once, when the starts after it', () => {
     await expectGoodStart(file);
   });
 
-  it('cannot use a definition of the store any more: nothing of it is touched', async () => {
+  it('cannot use one of the definitions of the store any more: nothing is touched', async () => {
     const file = await afterCrash();
     for (let start = 0; start < 6; start++) {
-      const { host, cutShort } = await open(file, {});
-      await expect(host.recover()).rejects.toMatchObject({ code: 'unknown-task', details: { pipelineId: 'p' } });
+      const { host, cutShort } = await open(file, { 'held by p': held });
+      await expect(host.recover()).rejects.toMatchObject({ code: 'unknown-task', details: { pipelineId: 'q' } });
       await cutShort();
       expect(deliveries(file)).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
     }
