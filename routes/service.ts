@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
 import { may } from '../src/http/guards/caller.ts';
+import { notReady, troubleOf } from '../src/http/guards/starting.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
@@ -49,13 +50,13 @@ const tags = ['Service'];
 const shutdownBody = shutdownBodySchema.optional();
 
 /** Health and shutdown of the process. */
-const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdownTimeoutSeconds, requestShutdown }) => {
+const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, start, shutdownTimeoutSeconds, requestShutdown }) => {
   const app = instance.withTypeProvider<ZodTypes>();
 
   app.post(
     '/shutdown',
     {
-      config: { scope: 'admin' },
+      config: { scope: 'admin', whileStarting: true },
       schema: {
         tags,
         operationId: 'shutdownService',
@@ -82,12 +83,12 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
   app.get(
     '/livez',
     {
-      config: { quiet: true, scope: 'public' },
+      config: { quiet: true, scope: 'public', whileStarting: true },
       schema: {
         tags,
         operationId: 'isAlive',
         summary: 'Is the process alive?',
-        description: 'Stays 200 while the service shuts down.',
+        description: '200 from the moment the service listens; stays 200 while it starts and shuts down.',
         querystring: noQuery,
         response: { 200: reply(statusSchema, 'The process is alive.', { status: 'ok' }) },
       },
@@ -98,25 +99,27 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, shutdown
   app.get(
     '/readyz',
     {
-      config: { quiet: true, scope: 'public' },
+      config: { quiet: true, scope: 'public', whileStarting: true },
       schema: {
         tags,
         operationId: 'isReady',
         summary: 'Is the service ready for work?',
         description:
-          '503 from the moment a shutdown begins, and while the store is not writable; `detail` gives the reason. ' +
+          '503 until the pipelines go on after a start, from the moment a shutdown begins, and while the store is not writable; `detail` gives the reason. ' +
           'While the store is not writable, reads answer with what is stored, and requests that change something get 503.',
         querystring: readyQuerySchema,
         response: {
           200: reply(readySchema, 'The service accepts work.', { status: 'ok' }),
-          ...problems('shutting-down', 'store-unavailable'),
+          ...problems('starting', 'shutting-down', 'store-unavailable'),
         },
       },
     },
     async ({ query, caller }) => {
       if (host.shuttingDown) throw new SluiceError('shutting-down');
-      const { kind, trouble, recovered } = host.storeHealth;
+      const { kind, recovered } = host.storeHealth;
+      const trouble = troubleOf(start, host);
       if (trouble !== null) throw new SluiceError('store-unavailable', `the store is not writable: ${trouble}`, { retryAfterSeconds: 5 });
+      if (!start.isOver) throw notReady(start, host);
       // The contents of the store are for callers that may read all of it.
       const isAsked = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';
       const isVerbose = isAsked && may(caller, 'read') && caller.pipelines === null;

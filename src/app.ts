@@ -16,6 +16,7 @@ import { linkNextPages } from './http/guards/next-link.ts';
 import { requestIdOf } from './http/guards/request-identity.ts';
 import { logRequests } from './http/guards/request-log.ts';
 import { requestLogger } from './http/guards/request-logger.ts';
+import { holdWhileStarting, Start } from './http/guards/starting.ts';
 import { cutUnreadReplies } from './http/guards/unread-replies.ts';
 import { sendProblem } from './http/problems/problem.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
@@ -31,6 +32,8 @@ export interface AppDeps {
   logger?: FastifyBaseLogger;
   /** Called after the reply of `POST /shutdown` is sent. Without it the route only answers. */
   requestShutdown?: RouteDeps['requestShutdown'];
+  /** The start of the service; it is over when absent. */
+  start?: Start;
   /** For every deadline of the HTTP side; the machine's when absent. */
   clock?: Clock;
 }
@@ -48,7 +51,7 @@ export async function buildApp(
     Partial<Pick<Config, 'apiKeys' | 'host' | 'allowedHosts'>>,
   deps: AppDeps,
 ): Promise<FastifyInstance> {
-  const { host, logger, clock = systemClock } = deps;
+  const { host, logger, clock = systemClock, start = started() } = deps;
   const { apiKeys = [], allowedHosts = [] } = config;
   const hostFault = createHostGuard({ host: config.host ?? '127.0.0.1', allowedHosts, hasKeys: apiKeys.length > 0 });
   const app: FastifyInstance = Fastify({
@@ -78,7 +81,8 @@ export async function buildApp(
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.addHook('onListen', async () => {
-    compileWhenIdle().catch((err: unknown) => app.log.error({ err }, 'the schema of a route cannot be compiled'));
+    const compiled = start.ended.then(() => (start.isOver ? compileWhenIdle() : undefined));
+    compiled.catch((err: unknown) => app.log.error({ err }, 'the schema of a route cannot be compiled'));
   });
   app.decorateRequest('problemCode', null);
   app.addHook('onRequest', (request, reply, done) => {
@@ -98,6 +102,7 @@ export async function buildApp(
   giveUpUnreadBodies(app);
   cutUnreadReplies(app, clock);
   answerUnknownRoutes(app);
+  holdWhileStarting(app, start, { host, clock });
   linkNextPages(app);
   await describeApi(app, VERSION);
 
@@ -105,6 +110,7 @@ export async function buildApp(
     host,
     hub,
     clock,
+    start,
     bodyLimitBytes: config.bodyLimitBytes,
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,
     sseHeartbeatSeconds: config.sseHeartbeatSeconds,
@@ -119,4 +125,10 @@ export async function buildApp(
     uiConfig: { url: '/openapi.json', layout: 'BaseLayout' } as never,
   });
   return app;
+}
+
+function started(): Start {
+  const start = new Start();
+  start.finish();
+  return start;
 }

@@ -1,18 +1,26 @@
 /**
- * The process: configuration, listening, signals. How it is watched and how it ends is in src/process. Everything else is imported after the check of Node's version,
- * because an older one already fails at loading it, with a message that helps nobody.
+ * The process: configuration, listening, signals. How it is watched and how it ends is in src/process. Everything but the handlers of signals is imported
+ * after the check of Node's version, because an older one already fails at loading it, with a message that helps nobody.
  *
- *     starting ──▶ serving ──signal, POST /shutdown──▶ stopping ──▶ exit 0
- *         └─ wrong configuration, port in use ─▶ exit 78      └─ second signal: by force
+ *     configuration ──▶ store open ──▶ listening, not ready ──▶ recovered ──▶ serving ──signal, POST /shutdown──▶ stopping ──▶ exit 0
+ *           │             ├─ disk full ─▶ listening, and again    │               └─ second signal: by force        ▲
+ *           │             │                                       └──────────────signal─────────────────────────────┘
+ *           └─────────────┴─ wrong configuration, port in use ─▶ exit 78
+ *
+ * Until it serves no item runs, and nothing is counted against one: a start that comes to nothing leaves to the next one all that it has found.
  */
+
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { enableCompileCache } from 'node:module';
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { LocalHost } from './engine/index.ts';
 import type { Work } from './engine/ports.ts';
+import type { Store } from './engine/store.ts';
 import type { Guard } from './process/guard.ts';
+import { handleSignals } from './process/signals.ts';
 import type { Watchdog } from './process/watchdog.ts';
 import type { ShutdownMode, ShutdownReport } from './schemas/control.ts';
 
@@ -21,8 +29,6 @@ const EXIT_CONFIG = 78;
 /** A fault of this program or of its store. */
 const EXIT_FAULT = 1;
 const NODE_MIN = [22, 18] as const;
-/** Under npm a Ctrl-C comes twice: from the terminal to the whole group, and passed on by npm. That is one signal. */
-const SIGNAL_ECHO_MS = 100;
 /** A hook that takes longer is left behind; it holds up its worker, not the pipeline's fate. */
 const HOOK_TIMEOUT_SECONDS = 30;
 
@@ -47,20 +53,23 @@ const [
   { pino },
   { buildApp },
   { ConfigError, loadConfig, secretsIn, storeFileOf },
-  { createLocalHost, createTaskRegistry, STRENGTH, SluiceError },
+  { Start },
+  { createLocalHost, createTaskRegistry, STRENGTH },
   ports,
   loader,
   tasks,
-  [{ endProcess }, { guardProcess }, { SharedLoopNotes }, { startWatchdog }],
+  [{ closeService, endProcess }, { guardProcess }, { listenFault }, { SharedLoopNotes }, { StoreOpening }, { startWatchdog }],
 ] = await Promise.all([
   import('pino'),
   import('./app.ts'),
   import('./config.ts'),
+  import('./http/guards/starting.ts'),
   import('./engine/index.ts'),
   import('./engine/ports.ts'),
   Promise.all([
     import('./loader/definitions.ts'),
     import('./loader/secrets.ts'),
+    import('./loader/started-pipelines.ts'),
     import('./loader/threads.ts'),
     import('./loader/user-tasks.ts'),
   ]),
@@ -68,11 +77,13 @@ const [
   Promise.all([
     import('./process/ending.ts'),
     import('./process/guard.ts'),
+    import('./process/listen-fault.ts'),
     import('./process/loop-notes.ts'),
+    import('./process/store-opening.ts'),
     import('./process/watchdog.ts'),
   ]),
 ]);
-const [{ readDefinitions }, { createSecrets }, { createThreadRunner }, { loadUserTasks }] = loader;
+const [{ readDefinitions }, { createSecrets }, { checkPipelines, startPipelines }, { createThreadRunner }, { loadUserTasks }] = loader;
 
 // Before anything is said of what is wrong: a secret may have got into the wrong variable.
 const secrets = createSecrets(secretsIn(process.env));
@@ -103,10 +114,10 @@ const asWork = (call: () => unknown): unknown => {
   return work === null ? call() : begunBy.run(work, () => notes.naming(work, call));
 };
 
+const start = new Start();
 let host: LocalHost | undefined;
 let app: FastifyInstance | undefined;
 let watchdog: Watchdog | undefined;
-let blamePath: string | null = null;
 let stopping: Promise<void> | undefined;
 
 const guarded = guardProcess({ logger, workNow, isStopping: () => stopping !== undefined });
@@ -115,27 +126,11 @@ guarded.blame = ({ pipeline, sequenceId }) => {
   if (pipeline !== null && sequenceId !== null) host?.blame({ pipeline, sequenceId });
 };
 
-async function openStore() {
-  const file = storeFileOf(config.storeUrl);
-  if (file === undefined) {
-    logger.warn({ storeUrl: config.storeUrl }, 'items are kept in memory and end with the process');
-    return {};
-  }
-  // Its native part is loaded only where it is used.
-  const { blamePathOf, openSqliteStore, StoreFileError } = await import('./stores/sqlite/index.ts');
-  blamePath = blamePathOf(file);
-  try {
-    return { store: await openSqliteStore({ file }) };
-  } catch (error) {
-    throw error instanceof StoreFileError ? new ConfigError('The store cannot be used', [error.message]) : error;
-  }
-}
-
-async function startHost(): Promise<LocalHost> {
+async function createHost(): Promise<LocalHost> {
   const builtIn = tasks.builtInTasks({ outputDir: config.outputDir, httpAllowHosts: config.httpAllowHosts, maskSecrets: secrets.mask });
   const taken = builtIn.map((task) => task.name);
   const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken, asWork);
-  const host = createLocalHost({
+  return createLocalHost({
     ...config,
     registry: createTaskRegistry([...builtIn, ...own]),
     ports: {
@@ -147,67 +142,71 @@ async function startHost(): Promise<LocalHost> {
       },
     },
     hookTimeoutSeconds: HOOK_TIMEOUT_SECONDS,
-    ...(await openStore()),
   });
-  return host;
 }
 
-/** Every definition is tried, so that all faults are listed at once. */
-async function loadPipelines(host: LocalHost): Promise<void> {
-  const { definitions, limiters } = await readDefinitions(config.pipelines, { mayBeMissing: !config.pipelinesGiven });
-  const faults: string[] = [];
-  const note = (source: string, error: unknown): void => {
-    if (!(error instanceof SluiceError)) throw error;
-    faults.push(
-      ...(error.errors ?? [{ path: '', message: error.message }]).map(
-        ({ path, message }) => `${source}: ${path === '' ? '' : `${path} `}${message}`,
-      ),
-    );
+/** null for a service that keeps nothing. */
+async function storeOpening(): Promise<{ opening: InstanceType<typeof StoreOpening>; blamePath: string } | null> {
+  const file = storeFileOf(config.storeUrl);
+  if (file === undefined) {
+    logger.warn({ storeUrl: config.storeUrl }, 'items are kept in memory and end with the process');
+    return null;
+  }
+  // Its native part is loaded only where it is used.
+  const { blamePathOf, openSqliteStore, StoreFileError } = await import('./stores/sqlite/index.ts');
+  const open = async (): Promise<Store> => {
+    try {
+      return await openSqliteStore({ file });
+    } catch (error) {
+      throw error instanceof StoreFileError ? new ConfigError('The store cannot be used', [error.message]) : error;
+    }
   };
-  for (const { name, settings, source } of limiters) {
-    try {
-      host.limiters.define(name, settings);
-    } catch (error) {
-      note(source, error);
-    }
-  }
-  if (faults.length > 0) throw new ConfigError('The pipeline definitions cannot be used', faults);
-  try {
-    await host.recover(new Set(definitions.map(({ definition }) => definition.id)));
-  } catch (error) {
-    const { pipelineId } = error instanceof SluiceError ? error.details : {};
-    if (error instanceof SluiceError)
-      note(pipelineId === undefined ? 'the store' : `the pipeline "${String(pipelineId)}" of the store`, error);
-    else throw error;
-  }
-  for (const { definition, source } of definitions) {
-    try {
-      const { is } = await host.load(definition);
-      logger.info({ pipeline: definition.id, source, is }, 'pipeline started');
-    } catch (error) {
-      note(source, error);
-    }
-  }
-  try {
-    if (faults.length === 0) host.expectRoom();
-  } catch (error) {
-    note('the workers', error);
-  }
-  if (faults.length > 0) throw new ConfigError('The pipeline definitions cannot be used', faults);
-  // From here on items run.
-  watchdog = await startWatchdog({
+  const tell = (trouble: string | null): void => {
+    start.trouble = trouble;
+  };
+  return { opening: new StoreOpening({ open, logger, tell }), blamePath: blamePathOf(file) };
+}
+
+async function startService(): Promise<void> {
+  const loaded = await readDefinitions(config.pipelines, { mayBeMissing: !config.pipelinesGiven });
+  const made = await createHost();
+  host = made;
+  await checkPipelines(made, loaded);
+  const kept = await storeOpening();
+  const watching = startWatchdog({
     notes,
     workNow,
     stallSeconds: config.loopStallSeconds,
     shutdownSeconds: config.shutdownTimeoutSeconds,
     secrets: config.secrets,
     isSilent: config.logLevel === 'silent',
-    blamePath,
+    blamePath: kept?.blamePath ?? null,
     logger,
   });
-  host.goOn();
-  const { recovered } = host.storeHealth;
+  const requestShutdown = (asked: ShutdownMode, timeoutSeconds: number): void => stop(asked, timeoutSeconds, 'POST /shutdown');
+  const [opened, built] = await Promise.all([kept?.opening.attempt(), buildApp(config, { host: made, start, logger, requestShutdown })]);
+  if (opened) made.keepIn(opened);
+  app = built;
+  await built.listen({
+    host: config.host,
+    port: config.port,
+    // Fastify logs what this returns, once an address; an object makes it a record with fields.
+    listenTextResolver: (url) => ({ msg: 'listening', url, pid: process.pid, node: process.versions.node }) as never,
+  });
+  if (kept && !opened) made.keepIn(await kept.opening.open());
+  await startPipelines(made, loaded, logger);
+  watchdog = await watching;
+  // A signal that has come by now is heard before anything runs: it is read between two of these.
+  await setImmediate();
+  await setImmediate();
+  if (stopping !== undefined) return;
+  // From here on items run.
+  watchdog.serving();
+  made.goOn();
+  start.finish();
+  const { recovered } = made.storeHealth;
   if (recovered !== null) logger.info(recovered, 'recovered');
+  logger.info({ pipelines: loaded.definitions.length, seconds: process.uptime() }, 'ready');
 }
 
 const NOTHING_BEGUN: ShutdownReport = {
@@ -228,8 +227,7 @@ function stop(asked: ShutdownMode, timeoutSeconds: number, reason: string): void
     mode = asked;
     watchdog?.expectEnd(asked === 'force' ? 0 : timeoutSeconds);
   }
-  // Before its first item has begun there is nothing to wait for.
-  const ended = watchdog === undefined || host === undefined ? Promise.resolve(NOTHING_BEGUN) : host.shutdown(asked, timeoutSeconds);
+  const ended = start.isOver && host !== undefined ? host.shutdown(asked, timeoutSeconds) : cutShort();
   stopping ??= ended.then((report) => endProcess(report, { app, host, guard: guarded, logger, watchdog }));
   stopping.catch((err: unknown) => {
     logger.fatal({ err }, 'the shutdown failed');
@@ -237,57 +235,27 @@ function stop(asked: ShutdownMode, timeoutSeconds: number, reason: string): void
   });
 }
 
-// Own handlers, not close-with-grace: at a second signal that one exits at once with code 1, where here the pipelines are
-// aborted in order, the report is logged and the code is 0. They come first: the watchdog hears signals too, and ends nothing by itself.
-let firstSignalAt: number | undefined;
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    const now = performance.now();
-    const isEcho = firstSignalAt !== undefined && now - firstSignalAt < SIGNAL_ECHO_MS;
-    if (isEcho) return;
-    const asked = firstSignalAt === undefined ? 'graceful' : 'force';
-    firstSignalAt ??= now;
-    stop(asked, config.shutdownTimeoutSeconds, signal);
-  });
+/** Before its first item has begun there is nothing to wait for; what the start still does is refused. */
+async function cutShort(): Promise<ShutdownReport> {
+  if (host !== undefined) host.shuttingDown = true;
+  start.cutShort();
+  return NOTHING_BEGUN;
 }
-// Sent when a terminal goes away; by default it kills.
-process.on('SIGHUP', () => logger.info({ signal: 'SIGHUP' }, 'the signal is ignored; SIGTERM ends the service'));
 
-/** Explains a failed listen to the operator. */
-function listenFault(error: NodeJS.ErrnoException): string | undefined {
-  const address = `${config.host}:${config.port}`;
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return `Sluice cannot listen on ${address}: the port is in use. Set PORT to another one, or to 0 for any that is free.`;
-    case 'EACCES':
-      return `Sluice cannot listen on ${address}: this user may not. Set PORT to one above 1023.`;
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return `Sluice cannot listen on ${address}: this machine has no such address. Set HOST to one that it has.`;
-    default:
-      return undefined;
-  }
-}
+handleSignals({
+  end: (asked, signal) => stop(asked, config.shutdownTimeoutSeconds, signal),
+  ignored: (signal) => logger.info({ signal }, 'the signal is ignored; SIGTERM ends the service'),
+});
 
 try {
-  host = await startHost();
-  await loadPipelines(host);
-  app = await buildApp(config, {
-    host,
-    logger,
-    requestShutdown: (asked, timeoutSeconds) => stop(asked, timeoutSeconds, 'POST /shutdown'),
-  });
-  await app.listen({
-    host: config.host,
-    port: config.port,
-    // Fastify logs what this returns, once an address; an object makes it a record with fields.
-    listenTextResolver: (url) => ({ msg: 'listening', url, pid: process.pid, node: process.versions.node }) as never,
-  });
-  watchdog?.serving();
+  if (stopping === undefined) await startService();
 } catch (error) {
   // Asked to stop while it started, it refuses what the start still does.
   if (stopping !== undefined) await stopping;
-  const message = error instanceof ConfigError ? error.message : listenFault(error as NodeJS.ErrnoException);
+  await cutShort();
+  await closeService({ app, host, logger });
+  const message =
+    error instanceof ConfigError ? error.message : listenFault(error as NodeJS.ErrnoException, `${config.host}:${config.port}`);
   // An error thrown while a task file loads may contain a secret.
   if (message !== undefined) fail(secrets.mask(message));
   logger.fatal({ err: error }, 'Sluice cannot start');

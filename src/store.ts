@@ -8,6 +8,7 @@
  * Exit code 0 when all is well, 1 when something is wrong with the file, 78 when it cannot be used at all.
  */
 import { ConfigError, loadConfig, storeFileOf } from './config.ts';
+import { StoreTrouble } from './engine/store.ts';
 import { audit } from './stores/sqlite/audit.ts';
 import { backup } from './stores/sqlite/backup.ts';
 import { StoreFileError } from './stores/sqlite/file.ts';
@@ -49,7 +50,7 @@ try {
     process.exitCode = EXIT_USAGE;
   }
 } catch (error) {
-  if (!(error instanceof StoreFileError || error instanceof ConfigError)) throw error;
+  if (!(error instanceof StoreFileError || error instanceof StoreTrouble || error instanceof ConfigError)) throw error;
   complain(error.message);
   process.exitCode = EXIT_CONFIG;
 }

@@ -93,6 +93,7 @@ describe('the process', () => {
     const service = start();
     const url = await service.url();
     expect(url).toMatch(/^http:\/\/127[.]0[.]0[.]1:\d+$/);
+    await service.record('ready');
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
     service.child.kill('SIGTERM');
     expect(await service.exited).toBe(0);

@@ -215,11 +215,13 @@ export interface Store {
   readonly marks: RunningMarks;
   /** The items that were running when the previous process ended without closing the store. */
   readonly marked: readonly { pipeline: number; seq: number; ord: number }[];
+  /** The process that left them, by an id that no other has; null when that is not known, as of an earlier version. */
+  readonly markedBy: string | null;
   /** The item that ended the previous process, `null` for none of its items; undefined if that is not known. */
   readonly blamed: Blame | null | undefined;
   /** Before this process ends: who ends it. Synchronous. */
   blame(blame: Blame | null): void;
-  /** The marks of the process before are accounted for, and who was blamed. */
+  /** The marks of the process before are accounted for, and who was blamed: what they count is stored. */
   forgetMarked(): void;
   /** After the last write. Nothing counts as running any more. */
   close(): Promise<void>;

@@ -27,6 +27,16 @@ export interface EndingDeps {
 
 /** Logs the report whatever happens on the way, and ends the process: with 0 when the store has everything that it promised. */
 export async function endProcess(report: ShutdownReport, { app, host, guard, logger, watchdog }: EndingDeps): Promise<void> {
+  const isStoreHeld = await closeService({ app, host, logger });
+  const notStored = host?.notStored() ?? { count: 0, ids: [] };
+  const whole = notStored.count === 0 ? report : { ...report, notKept: notStored.count, notKeptIds: notStored.ids };
+  logger[notStored.count === 0 ? 'info' : 'error'](whole, 'shutdown report');
+  watchdog?.reported();
+  leave(notStored.count === 0 ? 0 : EXIT_NOT_STORED, { isHeld: isStoreHeld || host?.hasThreadsLeft === true, guard });
+}
+
+/** Closes the HTTP side and the store, each within its time; true when the store cannot be closed. */
+export async function closeService({ app, host, logger }: Pick<EndingDeps, 'app' | 'host' | 'logger'>): Promise<boolean> {
   if (app !== undefined) {
     const late = setTimeout(() => app.server.closeAllConnections(), LAST_REPLIES_MS);
     const closed = await within(LAST_REPLIES_MS + CUT_MS, app.close());
@@ -35,11 +45,7 @@ export async function endProcess(report: ShutdownReport, { app, host, guard, log
   }
   const closed = host === undefined ? 'done' : await within(STORE_MS, host.close());
   if (closed !== 'done') logger.error({ err: errorOf(closed) }, 'the store does not close; it is left behind');
-  const notStored = host?.notStored() ?? { count: 0, ids: [] };
-  const whole = notStored.count === 0 ? report : { ...report, notKept: notStored.count, notKeptIds: notStored.ids };
-  logger[notStored.count === 0 ? 'info' : 'error'](whole, 'shutdown report');
-  watchdog?.reported();
-  leave(notStored.count === 0 ? 0 : EXIT_NOT_STORED, { isHeld: closed !== 'done' || host?.hasThreadsLeft === true, guard });
+  return closed !== 'done';
 }
 
 /** Handles that Node waits for when it exits, however long a system call takes: files, DNS, and jobs of its thread pool. */

@@ -15,7 +15,7 @@ export interface WatchdogData {
 
 export type WatchdogMessage =
   | { is: 'place'; place: Place }
-  /** The start is over: from now on the loop has only requests and items. */
+  /** The start is over: from now on the loop has only requests and items, and must not stand. */
   | { is: 'serving' }
   /** A shutdown has begun, or a harder one; it has so long. */
   | { is: 'shutdown'; seconds: number }

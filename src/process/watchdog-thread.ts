@@ -1,8 +1,11 @@
 /**
  * The thread that looks after the event loop. It ends the process when
  *
- * - the loop has not beaten for `stallSeconds`: what holds it is logged, and blamed beside the store;
+ * - the loop has not beaten for `stallSeconds` since the service serves: what holds it is logged, and blamed beside the store;
  * - a shutdown has not ended in its time, whether the loop knows of it or not: a report says what is known.
+ *
+ * A start may take as long as it takes: what holds the loop there is work of its own. Nothing that it does is anybody's fault, so it blames nobody:
+ * whoever ended the process before stays blamed.
  *
  * It counts its own ticks and never looks at a clock: when the machine or the process sleeps, both threads sleep, and nobody is late.
  */
@@ -23,8 +26,6 @@ const SHUTDOWN_GRACE_SECONDS = 10;
 const HELD_SECONDS = 2;
 /** npm passes a signal on that the terminal has sent already. */
 const ECHO_SECONDS = 0.1;
-/** A start builds what serves, which holds the loop for a moment; items run already. */
-const START_SECONDS = 10;
 const ASK_MS = 1000;
 const WRITE_MS = 1000;
 
@@ -59,8 +60,7 @@ function tick(): void {
   // With its report out, a process that exits has nothing left to lose and beats no more: it has its whole grace.
   const isHeld = !hasReport && silentTicks >= ticksOf(HELD_SECONDS);
   const isLate = ticksLeft !== null && (ticksLeft <= -ticksOf(SHUTDOWN_GRACE_SECONDS) || (isHeld && ticksLeft <= -ticksOf(HELD_SECONDS)));
-  const stallSeconds = isServing ? data.stallSeconds : Math.max(data.stallSeconds, START_SECONDS);
-  const isStalled = !hasReport && silentTicks >= ticksOf(stallSeconds);
+  const isStalled = isServing && !hasReport && silentTicks >= ticksOf(data.stallSeconds);
   if (!isLate && !isStalled) return;
   isEnding = true;
   void end(isStalled ? 'stall' : 'shutdown', isHeld || isStalled);
@@ -80,7 +80,7 @@ async function end(why: 'stall' | 'shutdown', isHeld: boolean): Promise<void> {
   const holder = { ...work, stack: asked?.stack ?? null };
   if (why === 'stall') await say({ ...holder, standsForSeconds: seconds }, 'the event loop stands; the process ends');
   if (ticksLeft !== null && !hasReport) await say({ ...UNKNOWN_REPORT, ...(isHeld ? { heldBy: holder } : {}) }, 'shutdown report');
-  if (data.blamePath !== null) {
+  if (data.blamePath !== null && isServing) {
     try {
       // If the culprit is unknown, all running items are counted: one of them is at fault.
       if (work?.pipeline && work.sequenceId !== null) {
@@ -184,8 +184,11 @@ function hearSignals(): void {
 
 port.on('message', (message: WatchdogMessage) => {
   if (message.is === 'place') places.set(message.place.place, message.place);
-  else if (message.is === 'serving') isServing = true;
-  else if (message.is === 'reported') hasReport = true;
+  else if (message.is === 'serving') {
+    isServing = true;
+    // What the start has held is over.
+    silentTicks = 0;
+  } else if (message.is === 'reported') hasReport = true;
   else {
     isAcknowledged = true;
     ticksLeft = ticksOf(message.seconds);

@@ -19,7 +19,7 @@ export interface WatchdogOptions {
 }
 
 export interface Watchdog {
-  /** The start is over. */
+  /** The start is over: from now on the loop must not stand. */
   serving(): void;
   /** A shutdown has begun, or a harder one; the process has to end within this and a grace. */
   expectEnd(seconds: number): void;
@@ -30,7 +30,7 @@ export interface Watchdog {
 const TICK_MS = { min: 20, max: 500 };
 const TICKS_A_LIMIT = 20;
 
-/** Starts the thread that ends this process when its event loop stands, or its shutdown does not end; resolves when it watches. */
+/** Starts the thread that ends this process when its event loop stands once it serves, or its shutdown does not end; resolves when it watches. */
 export async function startWatchdog(options: WatchdogOptions): Promise<Watchdog> {
   const { notes, workNow, shutdownSeconds, secrets, isSilent, blamePath, logger } = options;
   const stallSeconds = options.stallSeconds || Number.POSITIVE_INFINITY;

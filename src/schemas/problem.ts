@@ -222,6 +222,11 @@ export const ERROR_CODES = {
     fix: 'Send the whole request without long pauses.',
     example: { detail: 'The body did not arrive within 60 s.' },
   },
+  starting: {
+    title: 'The service is starting',
+    fix: 'Send again after Retry-After seconds. GET /readyz tells when the service is ready.',
+    example: { detail: 'the service is starting' },
+  },
   'shutting-down': {
     title: 'The service is shutting down',
     fix: 'Send again after Retry-After seconds.',

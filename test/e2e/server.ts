@@ -184,10 +184,10 @@ export class ServerProcess {
   }
 }
 
-/** Starts the service and waits until it listens. */
+/** Starts the service and waits until it is ready. */
 export async function startServer(env: Environment = {}, options: StartOptions = {}): Promise<ServerProcess> {
   const server = new ServerProcess(env, options);
-  await server.logged('listening');
+  await server.logged('ready');
   return server;
 }
 

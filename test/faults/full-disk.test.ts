@@ -3,9 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { audit } from '../../src/stores/sqlite/audit.ts';
-import { type Answer, type ServerProcess, startServer } from '../e2e/server.ts';
+import { createGate, GATE_TASK } from '../e2e/gate.ts';
+import { type Answer, ServerProcess, startServer } from '../e2e/server.ts';
 import { folderWith } from '../loader/folder.ts';
 
 const HELD = `
@@ -37,10 +39,17 @@ async function until(ask: () => Promise<Answer>, fits: (answer: Answer) => boole
   }
 }
 
-describe('a full disk', () => {
-  const canMount = process.getuid?.() === 0;
-  if (!canMount) process.stderr.write('SKIPPED: only root can mount the small disk that this test fills\n');
+/** Takes what is left of a disk; returns what gives it back. */
+function fill(folder: string): () => void {
+  const ballast = join(folder, 'ballast');
+  spawnSync('sh', ['-c', `cat /dev/zero > '${ballast}' 2>/dev/null; sync`]);
+  return () => rmSync(ballast);
+}
 
+const canMount = process.getuid?.() === 0;
+if (!canMount) process.stderr.write('SKIPPED: only root can mount the small disk that this test fills\n');
+
+describe('a full disk', () => {
   it.skipIf(!canMount && process.env.CI !== 'true')(
     'refuses feeds, keeps the work in flight, and is over when there is room again',
     { timeout: 60_000 },
@@ -62,8 +71,7 @@ describe('a full disk', () => {
       });
 
       // The ballast takes what is left; the next write of the store fails.
-      const ballast = join(folder, 'ballast');
-      spawnSync('sh', ['-c', `cat /dev/zero > '${ballast}' 2>/dev/null; sync`]);
+      const empty = fill(folder);
       const acknowledged = ['first', 'second', 'third'];
       let n = 0;
       const refused = await until(
@@ -91,7 +99,7 @@ describe('a full disk', () => {
       );
       expect((await server.post('/pipelines/p/run', { items: [1] })).status).toBe(503);
 
-      rmSync(ballast);
+      empty();
       await until(
         () => server.get('/readyz'),
         ({ status }) => status === 200,
@@ -112,4 +120,91 @@ describe('a full disk', () => {
       expect(audit(join(folder, 'sluice.db')).faults).toEqual([]);
     },
   );
+});
+
+const WAITS = 'the store cannot be opened; the start waits until it can';
+
+describe.skipIf(!canMount && process.env.CI !== 'true')('a start on a full disk', { timeout: 60_000 }, () => {
+  /** Listens, is alive, says why it is not ready, and refuses work. */
+  async function expectWaiting(server: ServerProcess): Promise<void> {
+    await server.logged(WAITS, ({ reason }) => reason === 'the disk is full');
+    await server.logged('listening');
+    expect((await server.get('/livez')).status).toBe(200);
+    const ready = await server.get('/readyz');
+    expect(ready).toMatchObject({
+      status: 503,
+      body: { code: 'store-unavailable', detail: 'the store is not writable: the disk is full' },
+    });
+    const refused = await server.get('/pipelines');
+    expect(refused).toMatchObject({ status: 503, body: { code: 'starting', detail: expect.stringContaining('the disk is full') } });
+    expect(refused.headers.get('retry-after')).toBe('5');
+  }
+
+  it('waits for room, says so once, and is the first start as soon as there is some', async () => {
+    const disk = smallDisk();
+    expect(disk, 'a tmpfs can be mounted').not.toBeNull();
+    const folder = disk as string;
+    const env = { STORE_URL: `file:${join(folder, 'data/sluice.db')}`, PIPELINES: folderWith() };
+    const empty = fill(folder);
+
+    const stopped = new ServerProcess(env, {});
+    await expectWaiting(stopped);
+    stopped.signal('SIGTERM');
+    expect(await stopped.exited).toEqual({ code: 0, signal: null });
+    expect(stopped.log.at(-1)).toMatchObject({ msg: 'shutdown report', notKept: 0 });
+
+    const server = new ServerProcess(env, {});
+    await expectWaiting(server);
+    // Several attempts later it has said nothing more.
+    const until = performance.now() + 1500;
+    while (performance.now() < until) expect((await server.get('/readyz')).status).toBe(503);
+    expect(server.log.filter(({ level }) => level >= 40)).toHaveLength(1);
+    empty();
+    await server.logged('ready');
+    expect(server.records('the store is open; the start goes on')).toHaveLength(1);
+    await server.post('/pipelines', { id: 'p', stages: [{ name: 'A', tasks: ['hash'] }] });
+    expect((await server.post('/pipelines/p/run', { items: ['x'] })).status).toBe(200);
+    server.signal('SIGTERM');
+    expect((await server.exited).code).toBe(0);
+    expect(audit(join(folder, 'data/sluice.db')).faults).toEqual([]);
+  });
+
+  it('after a crash goes on with the items by itself when there is room, and counts the crash once', async () => {
+    const disk = smallDisk();
+    expect(disk, 'a tmpfs can be mounted').not.toBeNull();
+    const folder = disk as string;
+    const gate = await createGate();
+    const env = {
+      STORE_URL: `file:${join(folder, 'sluice.db')}`,
+      PIPELINES: folderWith({ 'p.json': JSON.stringify({ id: 'p', stages: [{ name: 'A', tasks: ['gate'] }] }) }),
+      TASKS_DIR: folderWith({ 'gate.mjs': GATE_TASK }),
+      MAX_DELIVERIES: '2',
+    };
+    const first = await startServer(env);
+    await first.post('/pipelines/p/feed', { items: ['a', 'b'].map((id) => ({ id, value: { gate: gate.url } })) });
+    await gate.arrived(1);
+    first.signal('SIGKILL');
+    await first.exited;
+    // The log goes into the file now: a start that did it would make room for itself.
+    const db = new Database(join(folder, 'sluice.db'));
+    db.pragma('wal_checkpoint(TRUNCATE)');
+    db.close();
+    const empty = fill(folder);
+    for (const end of ['SIGTERM', 'SIGKILL', 'SIGTERM'] as const) {
+      const waiting = new ServerProcess(env, {});
+      await expectWaiting(waiting);
+      waiting.signal(end);
+      expect(await waiting.exited).toEqual(end === 'SIGTERM' ? { code: 0, signal: null } : { code: null, signal: end });
+    }
+    const server = new ServerProcess(env, {});
+    await expectWaiting(server);
+    empty();
+    await server.logged('ready');
+    await gate.arrived(2);
+    gate.open();
+    await server.post('/pipelines/p/wait', { itemIds: ['a', 'b'] });
+    for (const id of ['a', 'b']) expect((await server.get(`/pipelines/p/items/${id}`)).body).toMatchObject({ id, status: 'completed' });
+    server.signal('SIGTERM');
+    expect((await server.exited).code).toBe(0);
+  });
 });

@@ -11,6 +11,7 @@ import {
 } from '../../src/engine/index.ts';
 import { type Clock, systemPorts } from '../../src/engine/ports.ts';
 import type { Store } from '../../src/engine/store.ts';
+import type { Start } from '../../src/http/guards/starting.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
 import { expressionLanguage } from '../../tasks/index.ts';
@@ -47,6 +48,8 @@ export interface ServiceOptions {
   bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters' | 'maxWorkers' | 'maxPipelines'>;
   /** Where the host keeps what it has; without one, in memory. */
   store?: Store;
+  /** By default it is over. */
+  start?: Start;
   /** Beside the ones to pull strings with. */
   tasks?: readonly TaskDeclaration[];
 }
@@ -91,6 +94,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       logger,
       requestShutdown: (mode, timeoutSeconds) => void shutdowns.push({ mode, timeoutSeconds }),
       ...(options.clock && { clock: options.clock }),
+      ...(options.start && { start: options.start }),
     },
   );
   await app.ready();

@@ -205,3 +205,26 @@ describe('a store with a fault that trying again does not mend', () => {
     expect(blamed).toEqual([null]);
   });
 });
+
+describe('a start', () => {
+  it.each(Array.from({ length: 12 }, (_, i) => i + 1))(
+    'waits for a store that cannot be read, from the %ith read on, and finds what was there',
+    async (nth) => {
+      const { clock, p, ids, ran, disk, life, lives } = await world();
+      await clock.finish(p.pauseStage('A'));
+      await clock.finish(p.feed(ids(30), {}));
+      await life.crash();
+      let left = nth;
+      disk.failsRead = () => --left <= 0;
+      clock.setTimer(() => disk.heal(), 1700);
+      const { host } = await lives.begin();
+      const again = host.get('p');
+      await clock.advance(2500);
+      expect(await clock.finish(again.stats())).toMatchObject({ itemsFed: 30, itemsInFlight: 30, queueSizes: { A: 30, B: 0 } });
+      await clock.finish(again.resumeStage('A'));
+      expect(await clock.finish(again.join())).toMatchObject({ done: true });
+      expect(ran).toHaveLength(60);
+      expect(new Set(ran).size).toBe(60);
+    },
+  );
+});

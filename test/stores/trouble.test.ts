@@ -7,7 +7,7 @@ import { systemPorts } from '../../src/engine/ports.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { named, until } from '../conformance/world.ts';
 import { createGate as createPassingGate, GATE_TASK } from '../e2e/gate.ts';
-import { startServer } from '../e2e/server.ts';
+import { ServerProcess, startServer } from '../e2e/server.ts';
 import { collectingLogger, createGate, type LogLine } from '../engine/harness.ts';
 import { folderWith } from '../loader/folder.ts';
 import { FailingStore } from './failing-store.ts';
@@ -117,6 +117,29 @@ describe('a file that another program has locked', () => {
     expect((await server.post('/pipelines/p/feed', { items: [{ id: 'x', value: 1 }] })).body).toMatchObject({ accepted: 0, duplicates: 1 });
     await server.post('/pipelines/p/join', {});
     expect((await server.get('/pipelines/p/items/x')).body).toMatchObject({ status: 'completed' });
+    server.signal('SIGTERM');
+    expect((await server.exited).code).toBe(0);
+  });
+});
+
+describe('a start on a file that another program has locked', () => {
+  it('waits, says why, and goes on when it lets go', { timeout: 60_000 }, async () => {
+    const file = join(folderWith(), 'sluice.db');
+    const env = { STORE_URL: `file:${file}`, PIPELINES: folderWith() };
+    await (await startServer(env)).stop();
+    const other = new Database(file);
+    other.exec('BEGIN IMMEDIATE');
+    const server = new ServerProcess(env, {});
+    await server.logged('the store cannot be opened; the start waits until it can');
+    await server.logged('listening');
+    expect((await server.get('/livez')).status).toBe(200);
+    expect(await server.get('/readyz')).toMatchObject({
+      status: 503,
+      body: { code: 'store-unavailable', detail: 'the store is not writable: another program has locked the file' },
+    });
+    other.exec('ROLLBACK');
+    other.close();
+    await server.logged('ready');
     server.signal('SIGTERM');
     expect((await server.exited).code).toBe(0);
   });

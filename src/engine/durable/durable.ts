@@ -130,6 +130,8 @@ export class Durable {
             return JSON.stringify(sources.control());
           case 'stages':
             return JSON.stringify(this.stageRows());
+          case 'counted':
+            return JSON.stringify(link.store.markedBy);
         }
       },
       emptyFeeds: () => this.emptyFeeds(),

@@ -43,6 +43,7 @@ export function unlessUnreadable<T>(ask: () => T, otherwise: T): T {
   }
 }
 
-function isUnreadable(error: unknown): boolean {
+/** Whether it says that the store cannot be read now. */
+export function isUnreadable(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'store-unavailable';
 }

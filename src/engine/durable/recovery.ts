@@ -147,27 +147,30 @@ function park(durable: Durable, row: StoredItem, shift: number): void {
 
 /**
  * Queues the items that were running, or fails them: those whose rows say so, and those that had begun since their rows were written. The crash
- * counts against all items with a mark, or only against the blamed one when the watchdog has named it.
+ * counts against all items with a mark, or only against the blamed one when the watchdog has named it; once, however many starts come to nothing
+ * before the marks are forgotten.
  */
 function recoverRunning(durable: Durable, found: Recovered): void {
-  const { core, shelf, link, items } = durable;
+  const { core, shelf, link, items, journal } = durable;
   const wasRunning = new Map<number, StoredItem>();
   for (const row of rowsOf(shelf, STATUS_CODES.in_progress)) wasRunning.set(row.seq, row);
   const crashed = new Set<number>();
-  for (const { pipeline, seq, ord } of link.store.marked) {
-    if (pipeline !== link.pipeline) continue;
+  const { marked, markedBy, blamed } = link.store;
+  const isCounted = markedBy !== null && link.facts?.counted === JSON.stringify(markedBy);
+  for (const { pipeline, seq, ord } of marked) {
+    if (isCounted || pipeline !== link.pipeline) continue;
     const row = shelf.bySequence(seq, 'none');
     if (row === undefined || ord < row.ord) continue;
     if (row.status !== STATUS_CODES.queued && row.status !== STATUS_CODES.in_progress) continue;
     crashed.add(seq);
     if (row.status === STATUS_CODES.queued) wasRunning.set(seq, row);
   }
-  const { blamed } = link.store;
   if (blamed !== undefined) {
     // The item that ended the process is known: those that merely ran beside it are not to blame.
     crashed.clear();
-    if (blamed?.pipeline === core.id) crashed.add(blamed.sequenceId);
+    if (blamed?.pipeline === core.id && !isCounted) crashed.add(blamed.sequenceId);
   }
+  if (wasRunning.size > 0 && markedBy !== null) journal.touchFact('counted');
   for (const row of wasRunning.values()) {
     const item = durable.toItem(shelf.bySequence(row.seq, 'all') as StoredItem);
     const isQueued = row.status === STATUS_CODES.queued;

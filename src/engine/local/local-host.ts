@@ -8,21 +8,22 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
+import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
 import type { EventSource, PipelineDescription, PipelineHost, PutOutcome, StoreHealth, StoreRecovery } from '../contract/runtime.ts';
 import { MAX_WORKERS } from '../control/worker-room.ts';
 import { checkDefinition } from '../definition/definition.ts';
 import { resolveStage } from '../definition/stage-spec.ts';
 import type { TaskRegistry } from '../definition/task-registry.ts';
-import type { Durable } from '../durable/durable.ts';
 import { HostStore } from '../durable/host-store.ts';
 import { HostEvents } from '../events/host-events.ts';
 import { Limiters } from '../limits/limiters.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
-import type { Blame } from '../store.ts';
+import type { Blame, Store } from '../store.ts';
 import { promised } from './answer-gate.ts';
 import type { LocalHostOptions } from './host-options.ts';
 import { settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
+import { recoverPipelines } from './host-recovery.ts';
 import { HostRoom } from './host-room.ts';
 import type { LocalRuntime } from './local-runtime.ts';
 import { RuntimeBuilder } from './runtime-builder.ts';
@@ -44,22 +45,29 @@ export class LocalHost implements PipelineHost {
   private readonly options: LocalHostOptions;
   private readonly pipelines = new Map<string, LocalRuntime>();
   private readonly allEvents: HostEvents;
-  private readonly stored: HostStore | null;
+  private stored: HostStore | null = null;
   private readonly room: HostRoom;
   private readonly builder: RuntimeBuilder;
   /** The ids of the pipelines that were loaded from files. */
   private readonly loaded = new Set<string>();
   private recovered: StoreRecovery | null = null;
+  /** True from {@link LocalHost.recover} to {@link LocalHost.goOn}: whatever is not stored by then is made anew by the next start. */
+  private isRecovering = false;
 
   constructor(options: LocalHostOptions) {
     this.options = options;
     this.tasks = options.registry;
     this.limiters = new Limiters(options.ports);
     this.allEvents = new HostEvents(options.ports.uniqueId());
-    const { store, ports, maxDeliveries = MAX_DELIVERIES, queueWindow } = options;
-    this.stored = store === undefined ? null : new HostStore(store, ports, { maxDeliveries, queueWindow });
     this.room = new HostRoom(this.pipelines, options.maxWorkers ?? MAX_WORKERS);
-    this.builder = new RuntimeBuilder(options, this.limiters, this.room, this.stored);
+    this.builder = new RuntimeBuilder(options, this.limiters, this.room, () => this.stored);
+    if (options.store !== undefined) this.keepIn(options.store);
+  }
+
+  /** Gives the host its store, if that was not open when the host was made. To be called once, before anything else. */
+  keepIn(store: Store): void {
+    const { ports, maxDeliveries = MAX_DELIVERIES, queueWindow } = this.options;
+    this.stored = new HostStore(store, ports, { maxDeliveries, queueWindow });
   }
 
   get storeHealth(): StoreHealth {
@@ -68,34 +76,30 @@ export class LocalHost implements PipelineHost {
   }
 
   /**
-   * Restores the pipelines of the store; to be called once, before anything else. None of them runs before {@link LocalHost.goOn}. When a
-   * definition can no longer be used, it throws what `create` throws, with `details.pipelineId`, unless that id is in `replaced`: the pipeline
-   * is about to be loaded anew.
+   * Restores the pipelines of the store, and resolves when what it counted is stored; to be called once, before anything else. None of them
+   * runs before {@link LocalHost.goOn}. When a definition can no longer be used, it throws what `create` throws, with `details.pipelineId`,
+   * unless that id is in `replaced`: the pipeline is about to be loaded anew. Then nothing is restored, and nothing in the store has changed.
+   * Throws `shutting-down` when a shutdown begins meanwhile; then the next start does what is left.
    */
   async recover(replaced: ReadonlySet<string> = new Set()): Promise<StoreRecovery> {
     const { stored } = this;
     const total: StoreRecovery = { pipelines: 0, queued: 0, running: 0, retrying: 0, poisoned: 0, seconds: 0 };
     if (stored === null) return total;
+    this.isRecovering = true;
+    const { room, builder } = this;
     const { clock, logger } = this.options.ports;
     const startedAt = clock.monotonic();
-    const found = stored.pipelines();
-    this.room.expectStored(found.filter(({ definition }) => !replaced.has(definition.id)));
-    for (const { link, definition, source, hasRoutes = true } of found) {
-      const began = clock.monotonic();
-      const pipeline = this.builder.rebuild(definition, link, replaced.has(definition.id));
-      pipeline.defined.inFile = source;
-      pipeline.defined.hasRoutes = hasRoutes;
-      const counts = pipeline.asked.recover(pipeline.durable as Durable);
-      this.pipelines.set(definition.id, pipeline);
-      this.allEvents.add(definition.id, pipeline.events);
-      const seconds = (clock.monotonic() - began) / 1000;
-      logger.info({ pipeline: definition.id, ...counts, seconds }, 'pipeline recovered');
+    for await (const { pipeline, counts } of recoverPipelines({ stored, room, builder, clock, logger }, replaced)) {
+      this.expectNoShutdown();
+      this.pipelines.set(pipeline.core.id, pipeline);
+      this.allEvents.add(pipeline.core.id, pipeline.events);
       total.pipelines++;
       for (const kind of ['queued', 'running', 'retrying', 'poisoned'] as const) total[kind] += counts[kind];
     }
-    // How often an item was running in a crash is stored before it can run again.
-    await stored.flusher.settled();
-    stored.store.forgetMarked();
+    this.expectNoShutdown();
+    // How often an item was running in a crash is stored before it can run again, however long that takes.
+    await stored.flusher.settledAtLast()?.isStored;
+    this.expectNoShutdown();
     total.seconds = (clock.monotonic() - startedAt) / 1000;
     this.recovered = total;
     return total;
@@ -106,21 +110,29 @@ export class LocalHost implements PipelineHost {
     this.room.expectAll();
   }
 
-  /** Lets the recovered pipelines go on. */
+  /** Lets the recovered pipelines go on. From here on, what runs is this process's, and what the one before has left is accounted for. */
   goOn(): void {
+    this.isRecovering = false;
+    this.stored?.store.forgetMarked();
     for (const pipeline of this.pipelines.values()) pipeline.asked.goOn();
+  }
+
+  /** A definition that can be loaded, as far as it alone can tell. Throws what `create` throws but `pipeline-exists`; changes nothing. */
+  check(raw: unknown): PipelineDefinition {
+    return checkDefinition(raw, this.builder.specs, this.options);
   }
 
   /** Puts a definition from a file. If the file has not changed since it was last loaded, changes made by other means stay. */
   async load(raw: unknown): Promise<{ pipeline: PipelineDescription; is: 'created' | 'changed' | 'kept' }> {
-    const definition = checkDefinition(raw, this.builder.specs, this.options);
+    this.expectNoShutdown();
+    const definition = this.check(raw);
     const known = this.pipelines.get(definition.id);
     if (known?.defined.inFile && !known.defined.isPlaceholder && isDeepStrictEqual(known.defined.inFile, definition))
       return { pipeline: known.describeNow(), is: 'kept' };
     // Those that come after it may still make room: all of them are looked at in the end.
     const workers = known?.defined.workersClaimed(definition) ?? workersOf(definition);
     this.room.expect(workers, definition.id, this.loaded);
-    const { isCreated, changes } = await this.putWithin(definition.id, raw, {}, false);
+    const { isCreated, changes } = await this.putWithin(definition, {}, false);
     this.loaded.add(definition.id);
     const pipeline = this.get(definition.id);
     pipeline.defined.inFile = definition;
@@ -151,7 +163,10 @@ export class LocalHost implements PipelineHost {
   }
 
   create(raw: unknown, options: { start?: boolean } = {}): Promise<PipelineDescription> {
-    return promised(this.keeper, () => this.createWithin(raw, options, true));
+    return promised(this.keeper, () => {
+      this.expectNoShutdown();
+      return this.createWithin(this.check(raw), options, true);
+    });
   }
 
   /** The keeper of the host's own changes: which pipelines there are. */
@@ -159,9 +174,15 @@ export class LocalHost implements PipelineHost {
     return this.stored?.flusher ?? KEEPS_NOTHING;
   }
 
-  private async createWithin(raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PipelineDescription> {
+  private expectNoShutdown(): void {
     if (this.shuttingDown) throw shuttingDown();
-    const definition = checkDefinition(raw, this.builder.specs, this.options);
+  }
+
+  private async createWithin(
+    definition: PipelineDefinition,
+    options: { start?: boolean },
+    checksRoom: boolean,
+  ): Promise<PipelineDescription> {
     if (this.isLeaving(definition.id)) await this.hasLeft();
     if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" already exists`);
     const { maxPipelines = MAX_PIPELINES } = this.options;
@@ -188,12 +209,14 @@ export class LocalHost implements PipelineHost {
   }
 
   put(id: string, raw: unknown, options: { start?: boolean } = {}): Promise<PutOutcome> {
-    return promised(this.keeper, () => this.putWithin(id, raw, options, true));
+    return promised(this.keeper, () => {
+      this.expectNoShutdown();
+      return this.putWithin(this.check(withId(id, raw)), options, true);
+    });
   }
 
-  private async putWithin(id: string, raw: unknown, options: { start?: boolean }, checksRoom: boolean): Promise<PutOutcome> {
-    if (this.shuttingDown) throw shuttingDown();
-    const definition = checkDefinition(withId(id, raw), this.builder.specs, this.options);
+  private async putWithin(definition: PipelineDefinition, options: { start?: boolean }, checksRoom: boolean): Promise<PutOutcome> {
+    const { id } = definition;
     if (this.isLeaving(id)) await this.hasLeft();
     // The definition before may still have items to move: they go by that one.
     for (let moving = this.movingIn(id); moving !== undefined; moving = this.movingIn(id)) await moving;
@@ -269,7 +292,7 @@ export class LocalHost implements PipelineHost {
   notStored(): { count: number; ids: string[] } {
     const ids = new Set<string>();
     let count = 0;
-    if (this.stored?.flusher.isBehind !== true) return { count, ids: [] };
+    if (this.stored?.flusher.isBehind !== true || this.isRecovering) return { count, ids: [] };
     for (const { core } of this.pipelines.values()) {
       count += core.ledger.inFlight;
       for (const item of core.keeper.unstoredItems()) {

@@ -18,10 +18,10 @@ export class RuntimeBuilder {
   private readonly options: LocalHostOptions;
   private readonly limiters: Limiters;
   private readonly room: HostRoom;
-  private readonly stored: HostStore | null;
+  private readonly stored: () => HostStore | null;
   private readonly values: ValueRule;
 
-  constructor(options: LocalHostOptions, limiters: Limiters, room: HostRoom, stored: HostStore | null) {
+  constructor(options: LocalHostOptions, limiters: Limiters, room: HostRoom, stored: () => HostStore | null) {
     this.options = options;
     this.limiters = limiters;
     this.room = room;
@@ -79,7 +79,8 @@ export class RuntimeBuilder {
       documentCharacters: options.documentCharacters,
       ports: options.ports,
     };
-    if (link !== undefined && this.stored !== null) core.marks = this.stored.marksOf(link.pipeline);
+    const stored = this.stored();
+    if (link !== undefined && stored !== null) core.marks = stored.marksOf(link.pipeline);
     return new LocalRuntime(definition, core, link);
   }
 }

@@ -8,6 +8,7 @@
 import type { PipelineHost } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';
+import type { Start } from '../guards/starting.ts';
 import type { SseHub } from '../sse/hub.ts';
 
 /** The dependencies of every route plugin. */
@@ -15,6 +16,7 @@ export interface RouteDeps {
   host: PipelineHost;
   hub: SseHub;
   clock: Clock;
+  start: Start;
   bodyLimitBytes: number;
   shutdownTimeoutSeconds: number;
   sseHeartbeatSeconds: number;

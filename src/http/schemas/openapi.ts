@@ -36,7 +36,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
     convertConstToEnum: false,
     transform: ({ schema, url, route: { method, config = {} } }) => {
       if (!schema) return { schema: { hide: true }, url };
-      const access = config as RouteAccess;
+      const access = config as RouteAccess & { whileStarting?: boolean };
       const inherent = inherentProblems({ ...access, method, url, takesBody: schema.body !== undefined });
       return { schema: withAccess(components.convert(withProblems(schema, inherent)), access), url };
     },

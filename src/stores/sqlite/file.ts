@@ -18,6 +18,8 @@ const APPLICATION_ID_AT = 68;
 /** Files up to this size are read through before they are used: a tenth of a second or two. */
 const CHECKED_BYTES = 64 * 1024 * 1024;
 const LINKS_MAX = 40;
+/** How long a start waits at a time, in the event loop, for a file that another program has locked. */
+export const OPENING_BUSY_MS = 250;
 
 /** Values, metadata and results are nobody else's to read. */
 const FILE_MODE = 0o600;
@@ -118,7 +120,7 @@ function readHeader(file: string): Header | null {
     fd = openSync(file, 'r');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new StoreFileError(`${file} cannot be read: ${(error as Error).message}`);
+    throw diskTroubleOf(error, dirname(file)) ?? new StoreFileError(`${file} cannot be read: ${(error as Error).message}`);
   }
   try {
     const stats = fstatSync(fd);
@@ -134,7 +136,7 @@ function readHeader(file: string): Header | null {
 /** Lets SQLite take back what a process had begun to write when it was ended. */
 function rollBack(file: string): void {
   try {
-    const db = new Database(file);
+    const db = new Database(file, { timeout: OPENING_BUSY_MS });
     try {
       db.pragma('user_version');
     } finally {
@@ -156,7 +158,7 @@ interface Look {
 function look(file: string): Look {
   const found: Look = { isBlank: false, applicationId: APPLICATION_ID, version: 0, faults: [] };
   try {
-    const db = new Database(file, { readonly: true, fileMustExist: true });
+    const db = new Database(file, { readonly: true, fileMustExist: true, timeout: OPENING_BUSY_MS });
     try {
       const numberOf = (name: string): number => db.pragma(name, { simple: true }) as number;
       found.applicationId = numberOf('application_id');

@@ -13,7 +13,7 @@ import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { type Blame, type Shelf, type Store, type StoredPipeline, StoreTrouble, type Writes } from '../../engine/store.ts';
 import { blameOf, forgetBlame, readBlame, writeBlame } from './blame.ts';
-import { checkFile, keepPrivate, marksOf, ownPathOf, StoreFileError } from './file.ts';
+import { checkFile, keepPrivate, marksOf, OPENING_BUSY_MS, ownPathOf, StoreFileError } from './file.ts';
 import { beginLife } from './lineage.ts';
 import { FileLock, inUse } from './lock.ts';
 import { MarksFile } from './marks.ts';
@@ -61,6 +61,10 @@ class SqliteStore implements Store {
     return this.marks.found;
   }
 
+  get markedBy() {
+    return this.marks.foundOf;
+  }
+
   pipelines(): StoredPipeline[] {
     const rows = reading(this.reader, 'SELECT pipeline, id FROM pipelines WHERE is_dropped = 0 ORDER BY pipeline').all();
     const facts = reading(this.reader, 'SELECT name, json FROM facts WHERE pipeline = ?');
@@ -90,8 +94,9 @@ class SqliteStore implements Store {
   }
 
   forgetMarked(): void {
-    this.marks.clear();
+    // In this order: cut short in between, the marks still say whose they are, so that they are not counted again.
     forgetBlame(this.blamePath);
+    this.marks.clear();
   }
 
   blame(blame: Blame | null): void {
@@ -151,7 +156,7 @@ function expectAlone(file: string, is: 'new' | 'known'): void {
     );
   }
   if (is === 'new') return;
-  const db = new Database(file, { readonly: true });
+  const db = new Database(file, { readonly: true, timeout: OPENING_BUSY_MS });
   try {
     const owner = ownerOf(db, file);
     if (owner !== null) throw inUse(file, owner);
@@ -165,7 +170,7 @@ function prepare(file: string, is: 'new' | 'known'): number {
   for (const path of [file, ...[`${file}-wal`, `${file}-shm`].filter((path) => existsSync(path))]) keepPrivate(path);
   // The beginning of a first page: SQLite would take it for a damaged one.
   if (is === 'new' && statSync(file).size < PAGE_BYTES_MIN) truncateSync(file);
-  const db = new Database(file);
+  const db = new Database(file, { timeout: OPENING_BUSY_MS });
   try {
     // A new file gets its tables and its mark in one transaction; cut short, it is a new file still.
     if (is === 'known') db.pragma('journal_mode = WAL');

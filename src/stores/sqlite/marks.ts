@@ -1,14 +1,19 @@
+import { randomInt } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import type { RunningMarks } from '../../engine/store.ts';
 
 /** Numbers of a mark: pipeline, sequence id, `ord`. */
 const CELLS = 3;
 const BYTES = CELLS * 8;
-/** Before the marks, as one number: the process that made them, and above its id the number of its life (see lineage.ts). */
+/** Before the marks, as one number: the process that has the file open, and above its id the number of its life (see lineage.ts). */
 const HEADER_BYTES = 8;
 const PIDS = 2 ** 22;
 /** Numbers of lives are below this. */
 export const LIVES = 2 ** 30;
+/** The first mark is of no pipeline, but says whose the others are; earlier versions pass over it. */
+const NO_PIPELINE = 0;
+/** An id has two of these, drawn anew by each process. */
+const ID_HALF = 2 ** 48 - 1;
 
 /**
  * A small file beside the database that says what each worker has begun last: a write to it outlives the process (not the machine),
@@ -17,6 +22,8 @@ export const LIVES = 2 ** 30;
 export class MarksFile implements RunningMarks {
   /** The marks left by the previous process. */
   readonly found: readonly { pipeline: number; seq: number; ord: number }[];
+  /** That process, by an id that no other has; null when it left no marks, or was of a version that had none. */
+  readonly foundOf: string | null;
   private readonly fd: number;
   private cells = new Float64Array(CELLS * 64);
   private from = Number.POSITIVE_INFINITY;
@@ -31,11 +38,13 @@ export class MarksFile implements RunningMarks {
     const count = Math.max(0, Math.floor((bytes.length - HEADER_BYTES) / BYTES));
     const cells = new Float64Array(bytes.slice(HEADER_BYTES, HEADER_BYTES + count * BYTES).buffer);
     const found: { pipeline: number; seq: number; ord: number }[] = [];
+    this.foundOf = cells.length > 0 && cells[0] === NO_PIPELINE ? `${cells[1]}-${cells[2]}` : null;
     for (let i = 0; i < cells.length; i += CELLS) {
       const pipeline = cells[i] as number;
       if (pipeline > 0) found.push({ pipeline, seq: cells[i + 1] as number, ord: cells[i + 2] as number });
     }
     this.found = found;
+    this.sign();
     writeSync(this.fd, new Uint8Array(Float64Array.of(life * PIDS + process.pid).buffer), 0, HEADER_BYTES, 0);
   }
 
@@ -65,11 +74,21 @@ export class MarksFile implements RunningMarks {
   clear(): void {
     ftruncateSync(this.fd, HEADER_BYTES);
     this.cells.fill(0);
+    this.sign();
     this.isCleared = true;
   }
 
   set(slot: number, pipeline: number, seq: number, ord: number): void {
-    const at = slot * CELLS;
+    this.put(1 + slot, pipeline, seq, ord);
+  }
+
+  /** Says whose marks these are, with the next of them that are written. */
+  private sign(): void {
+    this.put(0, NO_PIPELINE, randomInt(1, ID_HALF), randomInt(ID_HALF));
+  }
+
+  private put(place: number, pipeline: number, seq: number, ord: number): void {
+    const at = place * CELLS;
     while (at >= this.cells.length) {
       const bigger = new Float64Array(this.cells.length * 2);
       bigger.set(this.cells);

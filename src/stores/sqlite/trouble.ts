@@ -38,8 +38,8 @@ export function toldOf(error: unknown): unknown {
   return mayPass ? troubleOf(code, message) : error;
 }
 
-/** Codes of a disk that is full or reports errors. That passes, where any other fault of opening a file stays. */
-const PASSING = /^(SQLITE_FULL|SQLITE_IOERR|ENOSPC$|EDQUOT$|EIO$)/;
+/** Codes of a disk that is full or reports errors, or of a file that is locked. That passes, where any other fault of opening a file stays. */
+const PASSING = /^(SQLITE_FULL|SQLITE_IOERR|SQLITE_BUSY|SQLITE_LOCKED|ENOSPC$|EDQUOT$|EIO$)/;
 
 /** Why a file in this folder cannot be opened now; null when the disk is not to blame. */
 export function diskTroubleOf(error: unknown, folder: string): StoreTrouble | null {

@@ -1,0 +1,67 @@
+import type { Durable } from '../durable/durable.ts';
+import { isUnreadable } from '../durable/guarded-shelf.ts';
+import type { HostStore } from '../durable/host-store.ts';
+import type { Recovered } from '../durable/recovery.ts';
+import type { Clock, Logger } from '../ports.ts';
+import type { HostRoom } from './host-room.ts';
+import type { LocalRuntime } from './local-runtime.ts';
+import type { RuntimeBuilder } from './runtime-builder.ts';
+
+const AGAIN_MS = 500;
+
+export interface HostRecoveryDeps {
+  stored: HostStore;
+  room: HostRoom;
+  builder: RuntimeBuilder;
+  clock: Clock;
+  logger: Logger;
+}
+
+/**
+ * The pipelines of a store, each restored when it is asked for. Those of `replaced` are about to be loaded anew. Throws `invalid-pipeline` and what
+ * {@link RuntimeBuilder.rebuild} throws before anything is restored: nothing in the store has changed then.
+ */
+export async function* recoverPipelines(
+  { stored, room, builder, clock, logger }: HostRecoveryDeps,
+  replaced: ReadonlySet<string>,
+): AsyncGenerator<{ pipeline: LocalRuntime; counts: Recovered }> {
+  const found = await untilReadable(clock, () => stored.pipelines());
+  room.expectStored(found.filter(({ definition }) => !replaced.has(definition.id)));
+  const rebuild = ({ definition, link, source, hasRoutes = true }: (typeof found)[number]): LocalRuntime => {
+    const pipeline = builder.rebuild(definition, link, replaced.has(definition.id));
+    pipeline.defined.inFile = source;
+    pipeline.defined.hasRoutes = hasRoutes;
+    return pipeline;
+  };
+  const rebuilt = found.map(rebuild);
+  for (const [i, first] of rebuilt.entries()) {
+    const began = clock.monotonic();
+    let pipeline = first;
+    const counts = await untilReadable(
+      clock,
+      () => pipeline.asked.recover(pipeline.durable as Durable),
+      () => {
+        // Half of it is restored; nothing of that is stored.
+        pipeline.durable?.abandon();
+        pipeline = rebuild(found[i] as (typeof found)[number]);
+      },
+    );
+    logger.info({ pipeline: pipeline.core.id, ...counts, seconds: (clock.monotonic() - began) / 1000 }, 'pipeline recovered');
+    yield { pipeline, counts };
+    // One at a time, so that probes are answered and signals are heard in between.
+    await new Promise<void>((resolve) => clock.defer(resolve));
+  }
+}
+
+/** Tries again what the store could not read, after half a second each time; `undo` comes before that. */
+async function untilReadable<T>(clock: Clock, ask: () => T, undo: () => void = () => undefined): Promise<T> {
+  for (;;) {
+    try {
+      return ask();
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+    }
+    undo();
+    await new Promise<void>((resolve) => clock.setTimer(resolve, AGAIN_MS));
+  }
+}

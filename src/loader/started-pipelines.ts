@@ -1,0 +1,71 @@
+import { ConfigError } from '../config.ts';
+import { type LocalHost, SluiceError } from '../engine/index.ts';
+import type { Logger } from '../engine/ports.ts';
+import type { Loaded } from './definitions.ts';
+
+/** Everything that is wrong with the definitions of a start. */
+class Faults {
+  private readonly found: string[] = [];
+
+  /** Tries something; what it throws counts as a fault of `source`, unless nobody's definition is to blame. */
+  async in(source: (error: SluiceError) => string, attempt: () => unknown): Promise<void> {
+    try {
+      await attempt();
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.code === 'shutting-down') throw error;
+      const { errors = [{ path: '', message: error.message }] } = error;
+      this.found.push(...errors.map(({ path, message }) => `${source(error)}: ${path === '' ? '' : `${path} `}${message}`));
+    }
+  }
+
+  /** Throws {@link ConfigError} when there are any. */
+  expectNone(): void {
+    if (this.found.length > 0) throw new ConfigError('The pipeline definitions cannot be used', this.found);
+  }
+}
+
+/**
+ * Defines the limiters of a start, and tries its definitions without making anything of them, so that all faults are listed at once, and a start with
+ * one touches no store. Throws {@link ConfigError}.
+ */
+export async function checkPipelines(host: LocalHost, { definitions, limiters }: Loaded): Promise<void> {
+  const limits = new Faults();
+  for (const { name, settings, source } of limiters)
+    await limits.in(
+      () => source,
+      () => host.limiters.define(name, settings),
+    );
+  limits.expectNone();
+  const faults = new Faults();
+  for (const { definition, source } of definitions)
+    await faults.in(
+      () => source,
+      () => host.check(definition),
+    );
+  faults.expectNone();
+}
+
+/** Restores the pipelines of the store and gives them the definitions of the files. None of them runs yet. Throws {@link ConfigError}. */
+export async function startPipelines(host: LocalHost, { definitions }: Loaded, logger: Logger): Promise<void> {
+  const stored = new Faults();
+  const nameOf = ({ details: { pipelineId } }: SluiceError): string =>
+    pipelineId === undefined ? 'the store' : `the pipeline "${String(pipelineId)}" of the store`;
+  await stored.in(nameOf, () => host.recover(new Set(definitions.map(({ definition }) => definition.id))));
+  stored.expectNone();
+  const faults = new Faults();
+  for (const { definition, source } of definitions) {
+    await faults.in(
+      () => source,
+      async () => {
+        const { is } = await host.load(definition);
+        logger.info({ pipeline: definition.id, source, is }, 'pipeline started');
+      },
+    );
+  }
+  faults.expectNone();
+  await faults.in(
+    () => 'the workers',
+    () => host.expectRoom(),
+  );
+  faults.expectNone();
+}

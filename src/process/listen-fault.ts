@@ -1,0 +1,14 @@
+/** Explains a failed listen to the operator; undefined when it was something else that failed. */
+export function listenFault({ code }: NodeJS.ErrnoException, address: string): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Sluice cannot listen on ${address}: the port is in use. Set PORT to another one, or to 0 for any that is free.`;
+    case 'EACCES':
+      return `Sluice cannot listen on ${address}: this user may not. Set PORT to one above 1023.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `Sluice cannot listen on ${address}: this machine has no such address. Set HOST to one that it has.`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,54 @@
+import { setTimeout as after } from 'node:timers/promises';
+import type { Logger } from '../engine/ports.ts';
+import { type Store, StoreTrouble } from '../engine/store.ts';
+
+export interface StoreOpeningDeps {
+  open: () => Promise<Store>;
+  logger: Logger;
+  /** Told why the store cannot be opened now, and null when it is open. */
+  tell: (trouble: string | null) => void;
+}
+
+/** The time until it is tried again, as for a write that has failed. */
+const AGAIN_MS = 500;
+
+/** Opens a store as soon as its disk lets it: a full one is emptied some time, and the start goes on by itself. What stays wrong is thrown. */
+export class StoreOpening {
+  private readonly deps: StoreOpeningDeps;
+  private trouble: string | null = null;
+
+  constructor(deps: StoreOpeningDeps) {
+    this.deps = deps;
+  }
+
+  /** Tries once; null when the disk does not let it. */
+  async attempt(): Promise<Store | null> {
+    try {
+      const store = await this.deps.open();
+      this.note(null);
+      return store;
+    } catch (error) {
+      if (!(error instanceof StoreTrouble)) throw error;
+      this.note(error.reason, error);
+      return null;
+    }
+  }
+
+  /** Tries until it is open. */
+  async open(): Promise<Store> {
+    for (;;) {
+      await after(AGAIN_MS);
+      const store = await this.attempt();
+      if (store !== null) return store;
+    }
+  }
+
+  private note(trouble: string | null, err?: StoreTrouble): void {
+    if (trouble === this.trouble) return;
+    const { logger, tell } = this.deps;
+    this.trouble = trouble;
+    if (trouble === null) logger.info({}, 'the store is open; the start goes on');
+    else logger.error({ err, reason: trouble }, 'the store cannot be opened; the start waits until it can');
+    tell(trouble);
+  }
+}
