@@ -164,7 +164,7 @@ async function storeOpening(): Promise<{ opening: InstanceType<typeof StoreOpeni
   const tell = (trouble: string | null): void => {
     start.trouble = trouble;
   };
-  return { opening: new StoreOpening({ open, logger, tell }), blamePath: blamePathOf(file) };
+  return { opening: new StoreOpening({ open, clock: ports.systemClock, logger, tell }), blamePath: blamePathOf(file) };
 }
 
 async function startService(): Promise<void> {

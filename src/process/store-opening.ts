@@ -1,9 +1,9 @@
-import { setTimeout as after } from 'node:timers/promises';
-import type { Logger } from '../engine/ports.ts';
+import type { Clock, Logger } from '../engine/ports.ts';
 import { type Store, StoreTrouble } from '../engine/store.ts';
 
 export interface StoreOpeningDeps {
   open: () => Promise<Store>;
+  clock: Clock;
   logger: Logger;
   /** Told why the store cannot be opened now, and null when it is open. */
   tell: (trouble: string | null) => void;
@@ -37,7 +37,7 @@ export class StoreOpening {
   /** Tries until it is open. */
   async open(): Promise<Store> {
     for (;;) {
-      await after(AGAIN_MS);
+      await new Promise<void>((resolve) => this.deps.clock.setTimer(resolve, AGAIN_MS));
       const store = await this.attempt();
       if (store !== null) return store;
     }

@@ -10,7 +10,7 @@ import { createGate, GATE_TASK, type Gate } from './gate.ts';
 import { at, type Moment } from './moments.ts';
 import { type ServerProcess, startInVain, startServer } from './server.ts';
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 300_000 };
 /** With one crash counted, the next one would be the last. */
 const ENV = { STORE_URL: 'file:./sluice.db', TASKS_DIR: './tasks', MAX_DELIVERIES: '2' };
 const STARTS = 6;
@@ -147,7 +147,7 @@ describe('a start', () => {
 
   it('may hold the event loop for longer than the service may', TIMEOUT, async () => {
     // A version that gave a start ten seconds ended it here.
-    const env = { LOOP_STALL_SECONDS: '0.5', ...at({ logged: '"listening"' }, { heldMs: 11_000 }) };
+    const env = { LOOP_STALL_SECONDS: '5', ...at({ logged: '"listening"' }, { heldMs: 11_000 }) };
     const server = await startServer(env, { cwd: folderWith() });
     expect((await server.get('/readyz')).status).toBe(200);
     await server.stop();
