@@ -87,7 +87,7 @@ export class ItemCheck {
     for (let i = 0; i < given.length; i++) {
       const fault = values.take(given[i], isParsed);
       if (fault === null) {
-        items[i] = values.plain;
+        items[i] = keepBlank(given[i], values.plain);
         if (values.size > LARGE) this.noteLarge(values.plain, values.size);
         continue;
       }
@@ -103,4 +103,11 @@ export class ItemCheck {
     this.hasLarge = true;
     if (typeof raw === 'object' && raw !== null) this.large.set(raw, size);
   }
+}
+
+/** A payload that is undefined is one, though JSON leaves it out. */
+function keepBlank(given: unknown, plain: unknown): unknown {
+  if (isNamed(plain) && !Object.hasOwn(plain, 'value') && isNamed(given) && Object.hasOwn(given, 'value'))
+    return { ...plain, value: undefined };
+  return plain;
 }
