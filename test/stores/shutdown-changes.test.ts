@@ -30,11 +30,8 @@ const changes: Record<string, Change> = {
   openFeed: (_, p) => p.openFeed({}),
   run: (_, p) => p.run(named('new'), {}),
   openRun: (_, p) => p.openRun({}, named('new')),
-  cancelItem: (_, p) => p.cancelItem('c'),
-  'cancel of one that runs': (_, p) => p.cancelItem('a'),
   retryItem: (_, p) => p.retryItem('bad'),
   retryFailed: (_, p) => p.retryFailed({}),
-  cancelFeed: (_, p) => p.cancelFeed('f'),
   retryFeed: (_, p) => p.retryFeed('f'),
 };
 
@@ -80,4 +77,31 @@ describe.each(['graceful', 'drain'] as const)('during a %s shutdown', (mode) => 
     expect((await life.host.list()).map(({ definition }) => definition.id)).toEqual(['p', 'idle']);
     held.resolve(null);
   });
+});
+
+it('what is cancelled during a shutdown stays cancelled after it', async () => {
+  const held = Promise.withResolvers<unknown>();
+  const begun = Promise.withResolvers<unknown>();
+  const lives = livesOf({
+    hold: (value: unknown) => {
+      begun.resolve(value);
+      return held.promise;
+    },
+  });
+  let life = await lives.begin();
+  await life.host.create({ id: 'p', stages });
+  const p = life.host.get('p');
+  await p.feed(named('a', 'b'), {});
+  await p.feed(named('c', 'd'), { feedId: 'f' });
+  await begun.promise;
+  const ending = life.host.shutdown('graceful', 30);
+  expect(await p.cancelItem('b')).toMatchObject({ status: 'cancelled' });
+  expect(await p.cancelFeed('f')).toBe(2);
+  expect(await p.cancelItem('a')).toMatchObject({ status: 'cancelled' });
+  await ending;
+  await life.stop();
+  life = await lives.begin();
+  const { rows } = await life.host.get('p').items({ after: 0, limit: 10 });
+  expect(rows.map(({ id, status }) => [id, status])).toEqual(['a', 'b', 'c', 'd'].map((id) => [id, 'cancelled']));
+  held.resolve(null);
 });

@@ -49,7 +49,7 @@ export function callerGone(): SluiceError {
 
 /** The process ends, and changes nothing any more. */
 export function shuttingDown(): SluiceError {
-  return new SluiceError('shutting-down', 'the service is shutting down and changes nothing any more', { retryAfterSeconds: 5 });
+  return new SluiceError('shutting-down', 'the service is shutting down and accepts no more changes', { retryAfterSeconds: 5 });
 }
 
 /** `accepted`: how many items of the request are accepted nevertheless; they are stored as soon as that is possible. */

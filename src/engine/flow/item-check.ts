@@ -87,8 +87,7 @@ export class ItemCheck {
     for (let i = 0; i < given.length; i++) {
       const fault = values.take(given[i], isParsed);
       if (fault === null) {
-        items[i] = values.plain;
-        if (isParsed !== true) keepUndefined(given[i], values.plain);
+        items[i] = keepBlank(given[i], values.plain);
         if (values.size > LARGE) this.noteLarge(values.plain, values.size);
         continue;
       }
@@ -106,8 +105,9 @@ export class ItemCheck {
   }
 }
 
-/** The value of a named item may be undefined, which plain data has no member for. */
-function keepUndefined(given: unknown, plain: unknown): void {
-  if (isNamed(given) && Object.hasOwn(given, 'value') && !Object.hasOwn(plain as object, 'value'))
-    Object.assign(plain as object, { value: undefined });
+/** A payload that is undefined is one, though JSON leaves it out. */
+function keepBlank(given: unknown, plain: unknown): unknown {
+  if (isNamed(plain) && !Object.hasOwn(plain, 'value') && isNamed(given) && Object.hasOwn(given, 'value'))
+    return { ...plain, value: undefined };
+  return plain;
 }

@@ -56,6 +56,11 @@ export class AnswerGate {
     return promised(this.core.keeper, () => this.unlessEnding(carryOut), accepted);
   }
 
+  /** The same for what ends work, which goes on while the process ends: a store has it then. */
+  ending<T>(carryOut: () => T | Promise<T>): Promise<T> {
+    return promised(this.core.keeper, () => this.unlessLeaving(carryOut));
+  }
+
   /**
    * Answers with the outcome of `work` when it is stored, or with `instead`, as of the last flush, when the time is up first. Throws
    * `request-timeout` when the caller has gone.

@@ -166,7 +166,7 @@ export class LocalRuntime implements PipelineRuntime {
     );
   }
   cancelFeed(feedId: string): Promise<number> {
-    return this.gate.promise(() => this.feedsOf.cancel(feedId));
+    return this.gate.ending(() => this.feedsOf.cancel(feedId));
   }
   retryFeed(feedId: string): Promise<number> {
     return this.gate.promise(() => this.feedsOf.retry(feedId));
@@ -241,7 +241,7 @@ export class LocalRuntime implements PipelineRuntime {
     return this.gate.read((reads) => reads.item(itemId));
   }
   cancelItem(itemId: string): Promise<ItemSummary> {
-    return this.gate.promise(() => this.views.summary(this.operations.cancel(itemId)));
+    return this.gate.ending(() => this.views.summary(this.operations.cancel(itemId)));
   }
   retryItem(itemId: string, fromStage?: string): Promise<ItemSummary> {
     return this.gate.promise(() => this.views.summary(this.operations.retry(itemId, fromStage)));

@@ -20,13 +20,16 @@ export function closeGently(app: FastifyInstance, deps: { isDraining: () => bool
   });
 }
 
+/** The requests that end work, and go on to the end: cancelling, and a shutdown that becomes a harder one. */
+const ENDS_WORK: readonly string[] = ['POST /shutdown', 'DELETE /pipelines/:id/items/:itemId', 'DELETE /pipelines/:id/feeds/:feedId'];
+
 /**
  * Whether requests to a route are refused from the moment a shutdown begins, before their body is read: all that change something, or wait for
- * what would not come. What they did would be gone, or be done to pipelines that have stopped. Only a shutdown can become a harder one.
+ * what would not come. What they did would be gone after it, or be done to pipelines that have stopped.
  */
 export function isRefusedAtTheEnd(method: string | readonly string[], url: string): boolean {
   const isSafe = [method].flat().every((name) => name === 'GET' || name === 'HEAD' || name === 'OPTIONS');
-  return !isSafe && url !== '/shutdown';
+  return !isSafe && !ENDS_WORK.includes(`${method} ${url}`);
 }
 
 /** Refuses these requests while the service shuts down. Call it before the routes are registered. */
