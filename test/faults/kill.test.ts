@@ -29,7 +29,7 @@ async function play(number: number, before: Promise<unknown> | undefined): Promi
 describe.concurrent('dying in any way, at any moment', () => {
   it.each(rounds)(
     'loses nothing that was acknowledged and repeats nothing that was over, round %i',
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async (number) => {
       expect(canMount || process.env.CI !== 'true', 'disks can be filled in CI').toBe(true);
       const turn = play(number, played.at(-LANES));

@@ -33,7 +33,7 @@ export interface RoundReport {
 const FEEDERS_OF_ROUND = 5;
 const OPERATORS_OF_ROUND = 3;
 const LIFE_MS = 800;
-const PATIENCE_MS = 150_000;
+const PATIENCE_MS = 240_000;
 
 /** A service, and what becomes of it in one round. */
 class Round implements Mortal {
