@@ -31,6 +31,8 @@ export interface Answer {
 export interface StartOptions {
   /** Where the process runs: definitions and data are looked for there. By default, the project. */
   cwd?: string;
+  /** A command, with its arguments, that runs the service's command as its own process. */
+  under?: readonly string[];
 }
 
 type Environment = Record<string, string>;
@@ -54,10 +56,11 @@ export class ServerProcess {
   private readonly watchers = new Set<() => void>();
   private exit: Exit | undefined;
 
-  constructor(env: Environment, { cwd }: StartOptions) {
+  constructor(env: Environment, { cwd, under = [] }: StartOptions) {
     const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
     // Nothing else of this environment: a PORT or TASKS_DIR of the caller is not the test's.
-    this.child = spawn(process.execPath, [ENTRY], {
+    const [command = '', ...args] = [...under, process.execPath, ENTRY];
+    this.child = spawn(command, args, {
       cwd: cwd ?? fileURLToPath(new URL('../..', import.meta.url)),
       env: {
         PATH,

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { keepPrivate, marksOf, StoreFileError } from './file.ts';
@@ -8,6 +8,29 @@ import { diskTroubleOf } from './trouble.ts';
 const FOLDER_MODE = 0o700;
 
 export const lockOf = (file: string): string => `${file}-lock`;
+
+/** Codes of systems that do not sync folders, or not this one for us. */
+const UNSYNCED = ['EACCES', 'EINVAL', 'EISDIR', 'ENOTSUP', 'EPERM'];
+
+/** A new folder is certain to be there after a power cut once the folder that lists it is synced. SQLite does that for the files in it. */
+function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
+}
+
+function syncFolder(folder: string): void {
+  try {
+    const fd = openSync(folder, 'r');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (!UNSYNCED.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
 
 /** The refusal when two processes want one file. */
 export function inUse(file: string, other: number | null): StoreFileError {
@@ -23,7 +46,7 @@ export class FileLock {
     const cannotWrite = (error: unknown): Error =>
       diskTroubleOf(error, dirname(file)) ?? new StoreFileError(`The folder of ${file} cannot be written: ${(error as Error).message}`);
     try {
-      mkdirSync(dirname(file), { recursive: true, mode: FOLDER_MODE });
+      makeFolder(dirname(file));
       keepPrivate(lockOf(file));
       this.db = new Database(lockOf(file), { timeout: 0 });
     } catch (error) {

@@ -1,0 +1,126 @@
+/** What was promised to the clients of a service that is killed again and again, and how they ask until they get an answer. */
+import { setTimeout as after } from 'node:timers/promises';
+import type { PipelineResult } from '../../src/schemas/item.ts';
+
+/** Everything in it has to be found in the end. */
+export class Ledger {
+  /** Ids that an answer has named as accepted. */
+  readonly acknowledged = new Set<string>();
+  /** Feeds whose answer names no ids, by how many items they have; their values are `{ n }`, from 0 on. */
+  readonly uploads = new Map<string, number>();
+  /** What a client has of an item's end, and how many kills had been over when it had that: it came from that life at the latest. */
+  readonly results = new Map<string, { result: PipelineResult; life: number }>();
+  /** The values, as JSON, of items that come out as they went in. */
+  readonly values = new Map<string, string>();
+  /** Items that do not begin in the first stage, with the one that they begin in. */
+  readonly targets = new Map<string, string>();
+  /** The last time that each of these ids was accepted again. */
+  readonly again = new Map<string, number>();
+  readonly cancelled = new Map<string, { life: number }>();
+  /** Events as a follower has seen them, by their number. */
+  readonly events: string[] = [];
+  /** Requests that were repeated after an answer was lost. */
+  repeated = 0;
+  /** Answers that no client should get. */
+  readonly surprises: string[] = [];
+  /** How many times a process has ended. It goes up between the end of one and the start of the next. */
+  life = 0;
+
+  told(result: PipelineResult): void {
+    this.acknowledged.add(result.id);
+    this.results.set(result.id, { result, life: this.life });
+  }
+}
+
+export interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: what a body holds is for the client to say
+  body: any;
+  /** How often it was asked for before. */
+  attempt: number;
+  /** The service had not been asked to end before it was here. What an operator is told during a stop does not outlive it yet. */
+  isSure: boolean;
+}
+
+export interface Asking {
+  method?: string;
+  headers?: Record<string, string>;
+  /** Sent as JSON, unless it is a text. */
+  body?: unknown;
+  /** Reads the answer line by line, as it comes. */
+  onLine?: (line: string) => void;
+}
+
+const PATIENCE_MS = 20_000;
+const ATTEMPTS_MAX = 3000;
+
+/** Clients of a service that comes and goes. `url` is null while there is none. */
+export class Clients {
+  readonly ledger: Ledger;
+  url: string | null = null;
+  isOver = false;
+  /** What is being asked now. */
+  readonly asking = new Set<string>();
+
+  constructor(ledger: Ledger) {
+    this.ledger = ledger;
+  }
+
+  /** Asks until there is an answer that says yes or no, as clients do. */
+  async ask(path: string, asking: Asking): Promise<Answer> {
+    const what = `${asking.method ?? 'POST'} ${path} ${JSON.stringify(asking.body)?.slice(0, 100)}`;
+    this.asking.add(what);
+    try {
+      return await this.askAgain(path, asking);
+    } finally {
+      this.asking.delete(what);
+    }
+  }
+
+  private async askAgain(path: string, { method = 'POST', headers = {}, body, onLine }: Asking): Promise<Answer> {
+    const sent =
+      typeof body === 'string' || body === undefined ? { headers } : { headers: { 'content-type': 'application/json', ...headers } };
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const { url } = this;
+        if (url === null) throw new Error('there is no service to connect to');
+        const text = typeof body === 'string' ? body : JSON.stringify(body);
+        const response = await fetch(url + path, {
+          method,
+          ...sent,
+          ...(text === undefined ? {} : { body: text }),
+          signal: AbortSignal.timeout(PATIENCE_MS),
+        });
+        if (response.status === 200 && onLine !== undefined) {
+          await readLines(response, onLine);
+          return { status: 200, body: null, attempt, isSure: this.url === url };
+        }
+        const answer = await response.text();
+        if (response.status !== 503 && response.status !== 429) {
+          return { status: response.status, body: answer === '' ? null : JSON.parse(answer), attempt, isSure: this.url === url };
+        }
+      } catch (error) {
+        // The service died under it, or has not come back yet.
+        if (attempt > ATTEMPTS_MAX) throw error;
+      }
+      if (attempt === 0) this.ledger.repeated++;
+      await after(10);
+    }
+  }
+
+  /** Notes an answer that is none of these. */
+  expect(what: string, { status, body }: Pick<Answer, 'status' | 'body'>, ...expected: number[]): boolean {
+    if (expected.includes(status)) return true;
+    this.ledger.surprises.push(`${what}: ${status} ${JSON.stringify(body).slice(0, 300)}`);
+    return false;
+  }
+}
+
+async function readLines(response: Response, onLine: (line: string) => void): Promise<void> {
+  let rest = '';
+  for await (const text of (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() as string;
+    for (const line of lines) onLine(line);
+  }
+}

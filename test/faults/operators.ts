@@ -1,0 +1,133 @@
+/** Who works with the pipeline itself while its service is killed: what an operator was answered holds too. */
+import { setTimeout as after } from 'node:timers/promises';
+import type { Random } from '../engine/simulation/random.ts';
+import { connect, type Received } from '../http/sse-harness.ts';
+import type { Clients } from './ledger.ts';
+import { shapeOf } from './work.ts';
+
+/** Works until it is over, and leaves the pipeline running. */
+type Operator = (clients: Clients, random: Random) => Promise<void>;
+
+const WORK = '/pipelines/work';
+export const EVENTS = `${WORK}/events?types=status,task,result,pipeline`;
+
+export const OPERATORS: Record<string, Operator> = {
+  async pauses(clients, random) {
+    while (!clients.isOver) {
+      const at = random.pick([WORK, `${WORK}/stages/One`, `${WORK}/stages/Two`]);
+      for (const [action, state] of [
+        ['pause', 'paused'],
+        ['resume', 'running'],
+      ] as const) {
+        // A repeat of what was done before the answer was lost is a 409.
+        const { isSure, ...answer } = await clients.ask(`${at}/${action}`, {});
+        clients.expect(`${action} of ${at}`, answer, 200, 409);
+        await after(random.int(0, 80));
+        const { body } = await clients.ask(WORK, { method: 'GET' });
+        if (at === WORK && isSure && body.state !== state) clients.ledger.surprises.push(`after ${action} the pipeline is ${body.state}`);
+      }
+      await after(random.int(100, 400));
+    }
+  },
+
+  async tunes(clients, random) {
+    while (!clients.isOver) {
+      const stage = `${WORK}/stages/${random.pick(['One', 'Two'])}`;
+      const workers = random.int(1, 6);
+      const queueCapacity = random.int(5, 50);
+      const { isSure, ...answer } = await clients.ask(stage, { method: 'PATCH', body: { workers, queueCapacity } });
+      clients.expect('tuning', answer, 200);
+      await after(random.int(0, 200));
+      const { body } = await clients.ask(stage, { method: 'PATCH', body: {} });
+      if (isSure && (body.effective?.workers !== workers || body.effective?.queueCapacity !== queueCapacity)) {
+        clients.ledger.surprises.push(`${workers} workers were tuned and ${queueCapacity} places, it is ${JSON.stringify(body)}`);
+      }
+      if (random.chance(0.3)) clients.expect('untuning', await clients.ask(stage, { method: 'DELETE' }), 200);
+    }
+  },
+
+  async cancels(clients, random) {
+    while (!clients.isOver) {
+      await after(random.int(5, 60));
+      const { acknowledged, cancelled } = clients.ledger;
+      // One of the last: the others have ended.
+      const id = [...acknowledged].at(-random.int(1, 60));
+      if (id === undefined || id.startsWith('again-')) continue;
+      const answer = await clients.ask(`${WORK}/items/${encodeURIComponent(id)}`, { method: 'DELETE' });
+      if (!clients.expect(`cancelling ${id}`, answer, 200, 409)) continue;
+      if (answer.status === 200) cancelled.set(id, { life: clients.ledger.life });
+    }
+  },
+
+  async retries(clients, random) {
+    while (!clients.isOver) {
+      await after(random.int(50, 300));
+      clients.expect('retrying all that failed', await clients.ask(`${WORK}/retry`, { body: {} }), 200);
+    }
+  },
+
+  /** Stages come, go and change places, with items in all of them. */
+  async redefinitions(clients, random) {
+    while (!clients.isOver) {
+      const shape = shapeOf(random.int(0, 100));
+      clients.expect('a new definition', await clients.ask(WORK, { method: 'PUT', body: shape }), 200);
+      await after(random.int(0, 300));
+      const { body } = await clients.ask(WORK, { method: 'GET' });
+      const stages = JSON.stringify(body.definition?.stages?.map(({ name }: { name: string }) => name));
+      const asked = JSON.stringify(shape.stages.map(({ name }) => name));
+      if (stages !== asked) clients.ledger.surprises.push(`${asked} was put, it is ${stages}`);
+    }
+  },
+
+  /** Pipelines that come and go beside the other. */
+  async creations(clients, random) {
+    for (let n = 0; !clients.isOver; n++) {
+      const id = `passing-${n}`;
+      const definition = { id, stages: [{ name: 'S', workers: 2, tasks: ['noted'] }] };
+      const created = await clients.ask('/pipelines', { body: definition });
+      clients.expect('creating a pipeline', created, ...(created.attempt === 0 ? [201] : [201, 409]));
+      const items = Array.from({ length: random.int(1, 20) }, (_, i) => ({ id: `${id}-${i}`, value: { n: i } }));
+      clients.expect('feeding it', await clients.ask(`/pipelines/${id}/feed`, { body: { items } }), 202);
+      const { body } = await clients.ask(`/pipelines/${id}/items?limit=1000`, { method: 'GET' });
+      if (body.items?.length !== items.length) clients.ledger.surprises.push(`${id} has ${body.items?.length} items of ${items.length}`);
+      const mode = random.pick(['drain', 'force']);
+      const removed = await clients.ask(`/pipelines/${id}?mode=${mode}`, { method: 'DELETE' });
+      clients.expect('removing it', removed, ...(removed.attempt === 0 ? [204] : [204, 404]));
+      clients.expect('looking for it', await clients.ask(`/pipelines/${id}`, { method: 'GET' }), 404);
+      await after(random.int(20, 200));
+    }
+  },
+
+  /** Reads events across all restarts, from the last one it has on. */
+  async follows(clients) {
+    const { events, surprises } = clients.ledger;
+    let epoch = '';
+    const take = ({ event, data, id = '' }: Received): void => {
+      if (event === 'gap') surprises.push(`events are missing after ${events.length}: ${data}`);
+      const dash = id.lastIndexOf('-');
+      if (dash === -1) return;
+      if (epoch !== '' && epoch !== id.slice(0, dash)) surprises.push(`the epoch of events was ${epoch} and is ${id.slice(0, dash)}`);
+      epoch = id.slice(0, dash);
+      if (Number(id.slice(dash + 1)) !== events.length + 1) surprises.push(`event ${id} comes after ${events.length}`);
+      else events.push(essenceOf(event, JSON.parse(data)));
+    };
+    while (!clients.isOver) {
+      const headers: Record<string, string> = { 'last-event-id': epoch === '' ? '0' : `${epoch}-${events.length}` };
+      const stream = clients.url === null ? null : await connect(Number(new URL(clients.url).port), EVENTS, { headers }).catch(() => null);
+      while (stream !== null && !stream.closed && !clients.isOver) {
+        await after(20);
+        for (const received of stream.events.splice(0)) take(received);
+      }
+      stream?.destroy();
+      await after(10);
+    }
+  },
+};
+
+/** Results and durations may be told otherwise later; what happened to whom may not. */
+export function essenceOf(type: string, data: Record<string, unknown>): string {
+  if (type === 'result') return `result ${data.id}`;
+  if (type === 'task') return `${data.itemId} ${data.stage} ${data.taskName} ${data.eventType} ${data.attempt}`;
+  if (type === 'status') return `${data.itemId} ${data.stage} ${data.status} ${data.final} ${data.timestamp}`;
+  return `${data.change} ${data.state} ${data.stage}`;
+}
