@@ -38,7 +38,7 @@ export interface Answer {
   body: any;
   /** How often it was asked for before. */
   attempt: number;
-  /** The service had not been asked to end before it was here. What an operator is told during a stop does not outlive it yet. */
+  /** The service had not been asked to end before it was here: one that stops shows its pipelines as stopped. */
   isSure: boolean;
 }
 

@@ -9,7 +9,8 @@ import { Random } from '../engine/simulation/random.ts';
 import { livesOf } from './durable-host.ts';
 
 const BYTES = 24;
-const HEADER = 8;
+/** With the mark that says whose the others are. */
+const HEADER = 8 + BYTES;
 
 /** The file, as far as it matters: what each slot says. */
 class Sheet implements RunningMarks {
