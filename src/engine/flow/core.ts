@@ -129,6 +129,7 @@ export class Core {
       marks: options.marks ?? null,
       onFinal: (item, status) => this.onFinal(item, status),
       onRoom: () => this.admission.onRoom(),
+      isHeld: () => this.suspensions.size > 0,
       onFree: hooks.onFree,
     });
     this.evacuation = new Evacuation({

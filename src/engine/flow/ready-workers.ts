@@ -18,6 +18,8 @@ interface ReadyWorkersDeps {
   time: EngineClock;
   /** null without a store. */
   marks: Marks | null;
+  /** Whether nothing may begin now, because the store has to catch up or is in trouble. Whoever ends that calls {@link ReadyWorkers.run}. */
+  isHeld: () => boolean;
   /** Carries out an outcome that came at once. */
   apply: (worker: Worker, outcome: Outcome) => void;
 }
@@ -56,7 +58,7 @@ export class ReadyWorkers {
     const since = time.fresh();
     try {
       for (;;) {
-        if (this.ready.length === 0) break;
+        if (this.ready.length === 0 || this.deps.isHeld()) break;
         // Checked after every sixteenth item, and at once after a slow one: sixteen of those would take long.
         if (((++this.sinceCheck & 15) === 0 || this.turn.wasAsked || time.fresh() - since > TURN_MS) && this.turn.isOver(since)) {
           this.isYielding = true;

@@ -28,6 +28,8 @@ export interface SchedulerDeps {
   onFinal: (item: Item, status: 'completed' | 'failed' | 'cancelled') => void;
   /** Called when a place in the backlog becomes free. */
   onRoom: () => void;
+  /** See {@link ReadyWorkers}. */
+  isHeld: () => boolean;
   /** The file of marks; null without a store. */
   marks: Marks | null;
   /** Called when a worker no longer has its item, whatever the outcome, or begins to wait for room in the next stage. */
@@ -55,7 +57,12 @@ export class Scheduler implements Mover {
 
   constructor(deps: SchedulerDeps) {
     this.deps = deps;
-    this.ready = new ReadyWorkers({ time: deps.time, marks: deps.marks, apply: (worker, outcome) => this.apply(worker, outcome) });
+    this.ready = new ReadyWorkers({
+      time: deps.time,
+      marks: deps.marks,
+      isHeld: deps.isHeld,
+      apply: (worker, outcome) => this.apply(worker, outcome),
+    });
     this.handOver = new HandOver(this, deps.events, deps.onFree);
     this.retries = new RetryWaits({
       time: deps.time,
