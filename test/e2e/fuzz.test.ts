@@ -79,7 +79,7 @@ describe('a service that is asked for anything', () => {
     await campaign.end();
     await server.stop();
     tellOf(report, readings);
-    expect(report.faults, `SEED=${SEED}`).toEqual([]);
+    expect(report.faults, [`SEED=${SEED}`, ...report.faults.slice(0, 5)].join('\n')).toEqual([]);
     expect(report.feeds.accepted / report.feeds.asked).toBeGreaterThan(0.6);
     expect(Math.max(...readings.map(({ peakRssBytes }) => peakRssBytes))).toBeLessThan(PEAK_BYTES_MAX);
     const [first, last] = [readings[0] as ProbeReading, readings.at(-1) as ProbeReading];

@@ -37,7 +37,7 @@ describe('any request', () => {
       await campaign.round(Math.ceil(RUNS / ROUNDS));
       if (i > 0) await campaign.end();
     }
-    expect(report.faults, `SEED=${SEED}`).toEqual([]);
+    expect(report.faults, [`SEED=${SEED}`, ...report.faults.slice(0, 5)].join('\n')).toEqual([]);
     expect(report.feeds.accepted / report.feeds.asked).toBeGreaterThan(0.6);
     const isTaken = (name: string): boolean =>
       [...(report.statuses.get(name)?.keys() ?? [])].some((status) => status >= 200 && status < 300);
