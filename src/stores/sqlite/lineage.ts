@@ -9,6 +9,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import { LIVES } from './marks.ts';
+import { OF_STORE } from './schema.ts';
 
 interface Lineage {
   life: number;
@@ -16,8 +17,6 @@ interface Lineage {
   before: number;
 }
 
-/** Facts of no pipeline: pipelines are numbered from 1. */
-const PIPELINE = 0;
 const NAME = 'life';
 const COPY: Lineage = { life: -1, before: -1 };
 
@@ -40,12 +39,12 @@ export function markCopy(db: Database): void {
 }
 
 function lineageOf(db: Database): Lineage | null {
-  const json = db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(PIPELINE, NAME) as string | undefined;
+  const json = db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(OF_STORE, NAME) as string | undefined;
   return json === undefined ? null : JSON.parse(json);
 }
 
 function set(db: Database, lineage: Lineage): void {
-  db.prepare('INSERT OR REPLACE INTO facts (pipeline, name, json) VALUES (?, ?, ?)').run(PIPELINE, NAME, JSON.stringify(lineage));
+  db.prepare('INSERT OR REPLACE INTO facts (pipeline, name, json) VALUES (?, ?, ?)').run(OF_STORE, NAME, JSON.stringify(lineage));
 }
 
 function renewEpochs(db: Database): void {

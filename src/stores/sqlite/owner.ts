@@ -5,6 +5,7 @@
  */
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
+import { OF_STORE } from './schema.ts';
 
 interface Owner {
   pid: number;
@@ -15,8 +16,6 @@ interface Owner {
   ino: number;
 }
 
-/** Facts of no pipeline: pipelines are numbered from 1. */
-const PIPELINE = 0;
 const NAME = 'process';
 /** The fields of `/proc/…/stat` after the name, which can contain anything: when the process began, in ticks since the machine did. */
 const STARTED_AT = 19;
@@ -41,7 +40,7 @@ function machine(): string | null {
 
 /** The process that works with this file, if it says so and is alive. */
 export function ownerOf(db: Database, file: string): number | null {
-  const json = db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(PIPELINE, NAME) as string | undefined;
+  const json = db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(OF_STORE, NAME) as string | undefined;
   if (json === undefined) return null;
   const owner = JSON.parse(json) as Owner;
   const { dev, ino } = statSync(file);
@@ -55,10 +54,10 @@ export function own(db: Database, file: string): void {
   if (here === null || startedAt === null) return;
   const { dev, ino } = statSync(file);
   const owner: Owner = { pid: process.pid, machine: here, startedAt, dev, ino };
-  db.prepare('INSERT OR REPLACE INTO facts (pipeline, name, json) VALUES (?, ?, ?)').run(PIPELINE, NAME, JSON.stringify(owner));
+  db.prepare('INSERT OR REPLACE INTO facts (pipeline, name, json) VALUES (?, ?, ?)').run(OF_STORE, NAME, JSON.stringify(owner));
 }
 
 /** Before the file is closed. */
 export function disown(db: Database): void {
-  db.prepare('DELETE FROM facts WHERE pipeline = ? AND name = ?').run(PIPELINE, NAME);
+  db.prepare('DELETE FROM facts WHERE pipeline = ? AND name = ?').run(OF_STORE, NAME);
 }

@@ -15,7 +15,7 @@ import {
 import { encodeEvents, encodePairs } from './event-codec.ts';
 import { disown } from './owner.ts';
 import { Presence } from './presence.ts';
-import { keyOf } from './schema.ts';
+import { keyOf, OF_STORE } from './schema.ts';
 
 /** Rows of a dropped pipeline that go in one step. */
 const DROP_STEP = 2000;
@@ -23,8 +23,6 @@ const CACHE_KIB = 32 * 1024;
 /** Pages of the log after which it is copied into the file. */
 const CHECKPOINT_PAGES = 4000;
 const BUSY_MS = 2000;
-/** Facts of no pipeline: pipelines are numbered from 1. */
-const STORE = 0;
 /** The number of the last write. */
 const WRITTEN = 'written';
 
@@ -92,7 +90,7 @@ export class Writer {
       removeEvents: db.prepare('DELETE FROM events WHERE pipeline = ? AND last <= ?'),
     };
     this.dropping = db.prepare('SELECT pipeline FROM pipelines WHERE is_dropped = 1').pluck().all() as number[];
-    this.applied = Number(db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(STORE, WRITTEN) ?? 0);
+    this.applied = Number(db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(OF_STORE, WRITTEN) ?? 0);
     // It was read, so its log is there.
     this.presence = new Presence(file);
   }
@@ -116,7 +114,7 @@ export class Writer {
       for (const { pipeline, id } of writes.created) statements.create.run(pipeline, id);
       for (const pipeline of writes.pipelines) this.applyPipeline(pipeline);
       for (const pipeline of writes.dropped) statements.drop.run(pipeline);
-      statements.fact.run(STORE, WRITTEN, String(number));
+      statements.fact.run(OF_STORE, WRITTEN, String(number));
       statements.commit.run();
     } catch (error) {
       // A full disk ends the transaction by itself.
