@@ -80,10 +80,6 @@ export async function buildApp(
   const hub = createSseHub({ logger: logger ?? silentLogger, clock, heartbeatMs: config.sseHeartbeatSeconds * 1000 });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  app.addHook('onListen', async () => {
-    const compiled = start.ended.then(() => (start.isOver ? compileWhenIdle() : undefined));
-    compiled.catch((err: unknown) => app.log.error({ err }, 'the schema of a route cannot be compiled'));
-  });
   app.decorateRequest('problemCode', null);
   app.addHook('onRequest', (request, reply, done) => {
     setCommonHeaders(request, reply);
@@ -104,7 +100,11 @@ export async function buildApp(
   answerUnknownRoutes(app);
   holdWhileStarting(app, start, { host, clock });
   linkNextPages(app);
-  await describeApi(app, VERSION);
+  const describeWhenIdle = await describeApi(app, VERSION);
+  app.addHook('onListen', async () => {
+    const prepared = start.ended.then(() => (start.isOver ? compileWhenIdle().then(describeWhenIdle) : undefined));
+    prepared.catch((err: unknown) => app.log.error({ err }, 'the schema of a route cannot be compiled'));
+  });
 
   await app.register(registerRoutes, {
     host,

@@ -5,8 +5,25 @@ export type Io = 'input' | 'output';
 
 const isObject = (value: unknown): value is JsonSchema => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The JSON Schema (2020-12) of a zod schema. Schemas with an id stand in `$defs`, the given one too. */
-export function toJsonSchema(schema: z.ZodType, io: Io): { root: JsonSchema; defs: Record<string, JsonSchema> } {
+interface Converted {
+  root: JsonSchema;
+  defs: Record<string, JsonSchema>;
+}
+
+/** Many routes share a schema, and it is asked for by the compilers and by the document. */
+const converted: Record<Io, WeakMap<z.ZodType, Converted>> = { input: new WeakMap(), output: new WeakMap() };
+
+/** The JSON Schema (2020-12) of a zod schema, not to be changed. Schemas with an id stand in `$defs`, the given one too. */
+export function toJsonSchema(schema: z.ZodType, io: Io): Converted {
+  let known = converted[io].get(schema);
+  if (known === undefined) {
+    known = convert(schema, io);
+    converted[io].set(schema, known);
+  }
+  return known;
+}
+
+function convert(schema: z.ZodType, io: Io): Converted {
   // A wrapper, because zod writes the schema that it is given inline even when it has an id.
   const wrapped = z.toJSONSchema(z.object({ root: schema }), { io, unrepresentable: 'any', override: tidy }) as JsonSchema;
   return {

@@ -1,5 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
 import fastifySwagger from '@fastify/swagger';
-import type { FastifyInstance, FastifySchema } from 'fastify';
+import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
 import { z } from 'zod';
 import type { ErrorCode } from '../../schemas/problem.ts';
 import type { RouteAccess } from '../guards/auth.ts';
@@ -8,9 +9,17 @@ import { type Io, type JsonSchema, mapRefs, toJsonSchema } from './json-schema.t
 import { inherentProblems } from './route-problems.ts';
 import { problems, type Reply } from './route-schemas.ts';
 
-/** Serves the description of the API, made from the routes and their schemas. Call it before the routes are registered. */
-export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
+/**
+ * Serves the description of the API, made from the routes and their schemas. Call it before the routes are registered.
+ *
+ * All of it at once would hold the event loop for a quarter of a second at the first `GET /openapi.json`.
+ *
+ * @returns Describes what nobody has asked for by then, one route a turn of the event loop.
+ */
+export async function describeApi(app: FastifyInstance, version: string): Promise<() => Promise<void>> {
   const components = new Components();
+  const operations = new Operations(components);
+  app.addHook('onRoute', (route) => operations.add(route));
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.1',
@@ -34,11 +43,9 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
       ],
     },
     convertConstToEnum: false,
-    transform: ({ schema, url, route: { method, config = {} } }) => {
-      if (!schema) return { schema: { hide: true }, url };
-      const access = config as RouteAccess & { whileStarting?: boolean };
-      const inherent = inherentProblems({ ...access, method, url, takesBody: schema.body !== undefined });
-      return { schema: withAccess(components.convert(withProblems(schema, inherent)), access), url };
+    transform: ({ schema, url, route }) => {
+      const described = schema && operations.of(route as RouteOptions);
+      return { schema: described ?? { hide: true }, url };
     },
     transformObject: (document) => {
       const { openapiObject } = document as unknown as { openapiObject: Document };
@@ -57,6 +64,48 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
       } as never;
     },
   });
+  return () => operations.describe();
+}
+
+/** Each route is described once, when the document is made or before. */
+class Operations {
+  private readonly described = new Map<FastifySchema, Map<string, FastifySchema>>();
+  private readonly left: RouteOptions[] = [];
+  private readonly components: Components;
+
+  constructor(components: Components) {
+    this.components = components;
+  }
+
+  add(route: RouteOptions): void {
+    this.left.push(route);
+  }
+
+  async describe(): Promise<void> {
+    for (let route = this.left.pop(); route !== undefined; route = this.left.pop()) {
+      this.of(route);
+      await setImmediate();
+    }
+  }
+
+  /** undefined: it has no schema. */
+  of({ schema, url, method, config = {} }: RouteOptions): FastifySchema | undefined {
+    if (schema === undefined) return undefined;
+    let bySchema = this.described.get(schema);
+    if (bySchema === undefined) {
+      bySchema = new Map();
+      this.described.set(schema, bySchema);
+    }
+    const operation = `${String(method)} ${url}`;
+    let described = bySchema.get(operation);
+    if (described === undefined) {
+      const access = config as RouteAccess & { whileStarting?: boolean };
+      const inherent = inherentProblems({ ...access, method, url, takesBody: schema.body !== undefined });
+      described = withAccess(this.components.convert(withProblems(schema, inherent)), access);
+      bySchema.set(operation, described);
+    }
+    return described;
+  }
 }
 
 const OWN = {

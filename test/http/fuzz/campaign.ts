@@ -41,7 +41,8 @@ const FAULTS_MAX = 50;
 /** Any requests over all operations, in rounds; after each the invariants are looked at from outside, and everything is removed. */
 export function createCampaign({ client: given, document, seed, isHostile, limiters, concurrency }: CampaignOptions) {
   const underWay = new Set<string>();
-  const client = watched(given, underWay);
+  const sent: Sent[] = [];
+  const client = watched(given, underWay, sent);
   const operations = operationsOf(document);
   const known: Known = { pipelines: new Map(), changing: new Set() };
   const next = createRequests({ document, operations, known, seed, limiters, isHostile });
@@ -49,7 +50,6 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
   const reading = createReading(client);
   const followers = new Map<KnownPipeline, Promise<Follower>>();
   const report: CampaignReport = { requests: 0, statuses: new Map(), feeds: { asked: 0, accepted: 0 }, attacks: new Set(), faults: [] };
-  const sent: Sent[] = [];
   /** Shutdowns and removals of pipelines, by id: when each was asked for and answered. */
   const endings: { id: string; from: number; to: number }[] = [];
 
@@ -118,8 +118,6 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
     } finally {
       if (changed !== undefined) known.changing.delete(changed);
       if (ending !== null) ending.to = performance.now();
-      sent.push({ from: performance.timeOrigin + from, to: Date.now(), what: briefly(request) });
-      if (sent.length > 2000) sent.splice(0, 1000);
     }
     count(request, reply);
     if (reply === null) return;
@@ -194,7 +192,7 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
 }
 
 /** What is not answered yet stands in `underWay`, for who looks when nothing goes on. */
-function watched(client: Client, underWay: Set<string>): Client {
+function watched(client: Client, underWay: Set<string>, sent: Sent[]): Client {
   return {
     get port() {
       return client.port;
@@ -202,16 +200,20 @@ function watched(client: Client, underWay: Set<string>): Client {
     async ask(request) {
       const what = `${request.method} ${request.url} ${request.body?.subarray(0, 200) ?? ''}`;
       underWay.add(what);
+      const from = Date.now();
       try {
         return await client.ask(request);
       } finally {
         underWay.delete(what);
+        sent.push({ from, to: Date.now(), what: briefly(request) });
+        if (sent.length > 2000) sent.splice(0, 1000);
       }
     },
   };
 }
 
-function briefly({ aim, method, url }: FuzzRequest): string {
+function briefly({ method, url, ...request }: Parameters<Client['ask']>[0]): string {
+  const aim = 'aim' in request ? (request as FuzzRequest).aim : 'plausible';
   const what = aim === 'plausible' || aim === 'broken' ? '' : ` [${aim}]`;
   return `${method} ${pathOf(url).slice(0, 60)}${what}`;
 }
