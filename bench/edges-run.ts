@@ -27,8 +27,9 @@ const tasks: Record<string, TaskHandler> = {
   small: (value) => value,
   // No two are the same text, or one would stand for all of them.
   large: (value) => `${String(value)} ${large}`,
-  fails: () => {
-    throw new Error('not yet');
+  once: (value, { attempt }) => {
+    if (attempt === 1) throw new Error('not yet');
+    return value;
   },
 };
 
@@ -93,10 +94,11 @@ const scenarios: Record<string, () => Promise<number>> = {
     await host.close();
     return Number(count);
   },
-  /** Failed attempts that wait an hour, and a start after them. */
+  /** Items that have failed once and wait, a start after that, and how they come back. */
   async parked() {
     const host = await begin();
-    await host.create({ id: 'p', stages: [{ name: 'A', tasks: ['fails'], workers: 64, taskWaitSeconds: 300, taskAttempts: 3 }] });
+    const waits = { taskWaitSeconds: Number(process.argv[5]), taskAttempts: 2 };
+    await host.create({ id: 'p', stages: [{ name: 'A', tasks: ['once'], workers: 64, ...waits }] });
     delay.enable();
     await fill(host, 'p', Number(count), (i) => ({ i, kilobyte }));
     for (;;) {
@@ -111,6 +113,7 @@ const scenarios: Record<string, () => Promise<number>> = {
     again.goOn();
     const { statusCounts } = await again.get('p').stats();
     if (statusCounts.retrying !== Number(count)) throw new Error(`${statusCounts.retrying} wait after the start`);
+    await again.get('p').join();
     delay.disable();
     await again.shutdown('graceful', 30);
     await again.close();

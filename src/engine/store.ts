@@ -108,6 +108,11 @@ export interface PipelineWrites {
   events: StoredEvents | null;
   /** Events up to this one are needed no more. */
   eventsBefore: number;
+  /**
+   * So many milliseconds are added to `due` and `updated` of all items that are parked in the store, before `items`; 0: they stay. The clock was
+   * set between two processes.
+   */
+  parkedShift: number;
   /** JSON by name. */
   facts: [string, string][];
 }
@@ -150,7 +155,10 @@ export interface Shelf {
   page(query: ShelfQuery): StoredPage;
   /** The items that wait in a stage after a place in its order: by priority, then `ord`; ends as a page does. */
   queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage;
-  /** The queued items that have begun their stage or have a route, ascending by sequence id; ends as a page does, and costs nothing for the others. */
+  /** The items that are parked in a stage after a place in their order: by `due`, then sequence id; ends as a page does. */
+  parked(stage: number, due: number, seq: number, limit: number, characters: number): StoredPage;
+  parkedCounts(): { stage: number; count: number }[];
+  /** The queued and the parked items that have begun their stage or have a route, ascending by sequence id; ends as a page does, and costs nothing for the others. */
   begun(after: number, limit: number, characters: number): StoredPage;
   queuedCounts(): { stage: number; place: number; count: number }[];
   /** The newest failures that are still kept, oldest first, without their values. */

@@ -81,8 +81,18 @@ describe('what a page is read with', () => {
       /USING INDEX by_turn \(pipeline=\? AND stage=\? AND priority=\? AND ord>\?\)/,
     ],
     [
-      'what has begun in the queues',
-      'SELECT * FROM items WHERE status = 0 AND (task > 0 OR route IS NOT NULL) AND pipeline = 1 AND key > 5 ORDER BY key LIMIT 5',
+      'what comes back at one instant',
+      'SELECT * FROM items WHERE status = 4 AND pipeline = 1 AND stage = 1 AND due = 9 AND key > 5 ORDER BY key LIMIT 5',
+      /USING INDEX by_due \(pipeline=\? AND stage=\? AND due=\? AND rowid>\?\)/,
+    ],
+    [
+      'what comes back later',
+      'SELECT * FROM items WHERE status = 4 AND pipeline = 1 AND stage = 1 AND due > 9 ORDER BY due, key LIMIT 5',
+      /USING INDEX by_due \(pipeline=\? AND stage=\? AND due>\?\)/,
+    ],
+    [
+      'what has begun',
+      'SELECT * FROM items WHERE status IN (0, 4) AND (task > 0 OR route IS NOT NULL) AND pipeline = 1 AND key > 5 ORDER BY key LIMIT 5',
       /USING INDEX begun \(pipeline=\? AND rowid>\?\)/,
     ],
     [

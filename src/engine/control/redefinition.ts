@@ -30,8 +30,10 @@ export function plannedStages(core: Core, specs: readonly StageSpec[], hadRoutes
   );
   const removed = before.filter((stage) => !match.includes(stage));
   const mayReroute = hadRoutes || !keepsOrder(before, match);
-  if (mayReroute) for (const stage of core.allStages) stage.beyond?.bringAll();
-  else for (const stage of removed) stage.beyond?.loadFirst();
+  if (mayReroute) {
+    for (const stage of core.allStages) stage.beyond?.bringAll();
+    core.scheduler.retries.bringAll();
+  } else for (const stage of removed) stage.beyond?.loadFirst();
   const isLookedAt = mayReroute || match.some((stage, i) => changesTasks(stage, specs[i]));
   return { specs, match, removed, mayReroute, changeable: isLookedAt ? [...core.index.changeable()] : [] };
 }

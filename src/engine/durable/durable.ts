@@ -15,7 +15,7 @@ import { ANSWERS_AGE_MS, ANSWERS_CHARACTERS, ANSWERS_MAX } from '../feeds/answer
 import type { Core, Identity } from '../flow/core.ts';
 import { Feed } from '../model/feed.ts';
 import { type Item, Stage } from '../model/model.ts';
-import type { Shelf, Store, StoredFeed, StoredItem } from '../store.ts';
+import type { Shelf, Store, StoredFeed, StoredItem, StoredPage } from '../store.ts';
 import { BUFFER_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import { figuresOf, type Operated } from './figures.ts';
 import type { Flusher } from './flusher.ts';
@@ -23,6 +23,7 @@ import { guardedShelf, unlessUnreadable } from './guarded-shelf.ts';
 import { type RowReferences, toItem } from './item-codec.ts';
 import { Journal } from './journal.ts';
 import { type KeyBounds, KeyRetirement } from './key-retirement.ts';
+import { ParkedRest } from './parked-rest.ts';
 import { Beyond } from './queue-rest.ts';
 import { Retirement } from './retirement.ts';
 import { StoredItems } from './stored-items.ts';
@@ -228,17 +229,35 @@ export class Durable {
       window: () => link.queueWindow ?? journal.window,
       unpin: (item) => items.unpin(item),
       read: (of, after, limit) => {
-        // All of them are asked for only when the stage is to be emptied.
-        const characters = limit === Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : BUFFER_CHARACTERS;
-        const { rows, isAll } = shelf.queued(of.no, after.priority, after.ord, limit, characters);
-        journal.noteSizes(rows);
-        const found = rows.filter((row) => !items.isLive(row.seq)).map((row) => this.toItem(row));
-        for (const item of found) items.pin(item);
+        const { rows, isAll } = this.read(limit, (characters) => shelf.queued(of.no, after.priority, after.ord, limit, characters));
         const last = isAll ? undefined : rows.at(-1);
-        return { items: found, end: last === undefined ? null : { priority: last.priority, ord: last.ord } };
+        return { items: this.load(rows), end: last === undefined ? null : { priority: last.priority, ord: last.ord } };
+      },
+    });
+    stage.parkedRest = new ParkedRest(stage, {
+      window: () => link.queueWindow ?? journal.window,
+      unpin: (item) => items.unpin(item),
+      read: (of, after, limit) => {
+        const { rows, isAll } = this.read(limit, (characters) => shelf.parked(of.no, after.due, after.seq, limit, characters));
+        const last = isAll ? undefined : rows.at(-1);
+        return { items: this.load(rows), end: last === undefined ? null : { due: last.due ?? last.updated, seq: last.seq } };
       },
     });
     if (core.keeper === journal) journal.touchFact('stages');
+  }
+
+  /** A page of rows that are to come into memory. All of them are asked for only when a definition may give each item another way. */
+  private read(limit: number, read: (characters: number) => StoredPage): StoredPage {
+    const page = read(limit === Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : BUFFER_CHARACTERS);
+    this.journal.noteSizes(page.rows);
+    return page;
+  }
+
+  /** Brings the items of rows into memory, but for those that are there. */
+  private load(rows: readonly StoredItem[]): Item[] {
+    const found = rows.filter((row) => !this.items.isLive(row.seq)).map((row) => this.toItem(row));
+    for (const item of found) this.items.pin(item);
+    return found;
   }
 
   private stageRows(): StoredStages {

@@ -18,6 +18,8 @@ export function guardedShelf(shelf: Shelf, flusher: Flusher): Shelf {
     byId: (id, texts) => read(() => shelf.byId(id, texts)),
     page: (query) => read(() => shelf.page(query)),
     queued: (stage, priority, ord, limit, characters) => read(() => shelf.queued(stage, priority, ord, limit, characters)),
+    parked: (stage, due, seq, limit, characters) => read(() => shelf.parked(stage, due, seq, limit, characters)),
+    parkedCounts: () => read(() => shelf.parkedCounts()),
     begun: (after, limit, characters) => read(() => shelf.begun(after, limit, characters)),
     queuedCounts: () => read(() => shelf.queuedCounts()),
     failures: (limit) => read(() => shelf.failures(limit)),

@@ -1,6 +1,6 @@
 import type { ItemError } from '../../schemas/item.ts';
 import type { Feed } from '../model/feed.ts';
-import { Item, NO_METADATA, type Place, type Route, type Stage, StoredState, Worker } from '../model/model.ts';
+import { Item, NO_METADATA, type Parking, type Place, type Route, type Stage, StoredState, Worker } from '../model/model.ts';
 import { GONE, STATUS_CODES, type StoredItem, WRITE_ALL, WRITE_GONE, WRITE_NEW, WRITE_STATE, type WriteKind } from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 
@@ -78,8 +78,9 @@ function fillNumbers(row: StoredItem, item: Item, time: EngineClock): void {
   row.attempts = attempts;
   row.deliveries = item.stored.deliveries;
   row.accepted = Math.floor(time.wall(item.acceptedAt));
-  row.updated = Math.floor(time.wall(item.updatedAt));
-  row.due = isParked ? Math.round(time.wall(holder.at)) : null;
+  // By the same scale as the instant to come back at: what lies between them is the wait.
+  row.updated = Math.floor(isParked ? time.lasting(item.updatedAt) : time.wall(item.updatedAt));
+  row.due = isParked ? holder.due : null;
   row.last_event = item.lastEvent;
 }
 
@@ -114,17 +115,24 @@ export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf }: Row
   item.ord = row.ord;
   item.taskIndex = row.task;
   item.attempts = row.attempts;
-  item.updatedAt = time.monotonic(row.updated);
+  item.updatedAt = status === 'retrying' ? time.fromLasting(row.updated) : time.monotonic(row.updated);
   item.lastEvent = row.last_event;
   item.error = row.error === null ? null : parsed<ItemError>(row, 'error', row.error);
   item.route = row.route === null ? null : routeOf(parsed<number[]>(row, 'route', row.route), stageOf);
   if (status === 'completed' || status === 'cancelled') item.fed = undefined;
   else item.fed = row.fed === null ? value : fed;
   item.stored = new StoredState();
-  item.stored.isBeyond = status === 'queued';
+  item.stored.isBeyond = status === 'queued' || status === 'retrying';
+  if (status === 'retrying') item.holder = parkingOf(row, time);
   item.stored.deliveries = row.deliveries;
   item.stored.written = { value, fed: row.fed === null ? NOTHING : fed, error: item.error, route: item.route };
   return item;
+}
+
+/** The rest of an item's wait, which is never more than all of it. Its owner says what happens then. */
+function parkingOf({ due, updated }: StoredItem, time: EngineClock): Parking {
+  const at = due ?? updated;
+  return { at: Math.min(time.fromLasting(at), time.now + Math.max(0, at - updated)), due: at, place: -1, run: () => undefined };
 }
 
 function textOf(value: unknown): string {

@@ -1,7 +1,7 @@
 import type { EventLog } from '../events/event-log.ts';
 import type { Feed } from '../model/feed.ts';
 import type { FactName, Keeper, Waiting } from '../model/keeper.ts';
-import { type Item, NOT_STORED, StoredState } from '../model/model.ts';
+import { type Item, NOT_STORED, type QueueRest, type RetryRest, StoredState } from '../model/model.ts';
 import type { PipelineWrites, StoredAnswer, StoredEnds, StoredFeed } from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import type { Figures, Operated } from './figures.ts';
@@ -76,6 +76,10 @@ export class Journal implements Changing, Keeper {
   private isOver = false;
   /** Characters of the large values made since the last capture, and before it. */
   private grown = 0;
+  /** How far the instants of what is parked in the store have still to be set; 0 once they are. */
+  private shift = 0;
+  private shiftCaptured = 0;
+  private whenShifted = (): void => undefined;
   private grownCaptured = 0;
   private meanCharacters = 64;
 
@@ -113,6 +117,13 @@ export class Journal implements Changing, Keeper {
       this.grown += characters;
       this.deps.flusher.unstored.add(0, characters);
     }
+    this.stir();
+  }
+
+  /** Has the store set the instants of all that is parked there; `done` is called when it has. */
+  shiftParked(milliseconds: number, done: () => void): void {
+    this.shift = milliseconds;
+    this.whenShifted = done;
     this.stir();
   }
 
@@ -245,6 +256,9 @@ export class Journal implements Changing, Keeper {
     const { answers, removedAnswers } = deps.keys.capture(this.answers);
     this.answers = new Map();
     this.eventsCaptured = events.last;
+    const parkedShift = this.shift;
+    this.shift = 0;
+    this.shiftCaptured = parkedShift;
     return {
       pipeline: deps.pipeline,
       items: writes.take(),
@@ -258,6 +272,7 @@ export class Journal implements Changing, Keeper {
       removed,
       events: events.copyAfter(this.eventsStored),
       eventsBefore: events.oldest - 1,
+      parkedShift,
       facts,
     };
   }
@@ -272,23 +287,28 @@ export class Journal implements Changing, Keeper {
     this.captured = null;
     this.stored = { figures, operated: operated ?? (this.stored as Stored).operated };
     retirement.stored(ends, emptied, removed);
-    const left = new Map<Item['stage'], Set<Item>>();
+    const left = new Map<QueueRest | RetryRest, Set<Item>>();
     for (const item of inFlight) {
       if (item.stored.isDirty) continue;
       if (!item.isKept && items.isPinned(item)) retirement.note(item);
       if (item.isFinal || !item.isKept) items.unpin(item);
-      else if (item.stored.isBeyond && item.stage.beyond?.mayUnpin(item)) {
+      else if (item.stored.isBeyond) {
+        const rest = item.status === 'retrying' ? item.stage.parkedRest : item.stage.beyond;
+        if (rest?.mayUnpin(item) !== true) continue;
         items.unpin(item);
-        let ofStage = left.get(item.stage);
-        if (ofStage === undefined) {
-          ofStage = new Set();
-          left.set(item.stage, ofStage);
+        let ofRest = left.get(rest);
+        if (ofRest === undefined) {
+          ofRest = new Set();
+          left.set(rest, ofRest);
         }
-        ofStage.add(item);
+        ofRest.add(item);
       }
     }
-    for (const [stage, unpinned] of left) stage.beyond?.unpinned(unpinned);
+    for (const [rest, unpinned] of left) rest.unpinned(unpinned);
     events.show(this.eventsStored);
+    if (this.shiftCaptured === 0) return;
+    this.shiftCaptured = 0;
+    this.whenShifted();
   }
 
   unstoredItems(): Set<Item> {

@@ -1,5 +1,5 @@
 import { FAILURES_LISTED } from '../flow/error-tally.ts';
-import { type Item, PLACE_NONE, type Place } from '../model/model.ts';
+import { type Item, type Parking, PLACE_NONE, type Place } from '../model/model.ts';
 import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
 import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 import { clockShift } from './clock-shift.ts';
@@ -26,7 +26,7 @@ const STEP = 1000;
 export function recover(durable: Durable): Recovered {
   const { core, shelf, link, items, retirement } = durable;
   const facts = link.facts as Record<string, string>;
-  core.time.sync();
+  core.time.begin();
   restoreStages(durable, JSON.parse(facts.stages ?? '[]') as StoredStages);
   const counters = JSON.parse(facts.counters as string) as StoredCounters;
   restoreCounters(durable, counters);
@@ -48,28 +48,32 @@ export function recover(durable: Durable): Recovered {
     core.scheduler.countStored(stage, place as Place, count);
     found.queued += count;
   }
+  for (const { stage: no, count } of shelf.parkedCounts()) {
+    core.scheduler.retries.countStored(durable.stageOf(no), count);
+    found.retrying += count;
+  }
   if (core.scheduler.backlog > 0) core.drain.setNeeded(true, core.time.now);
   // From here on, changes are recorded.
   durable.begin();
   skipBegun(durable);
-  for (const { seq } of rowsOf(shelf, STATUS_CODES.retrying)) {
-    park(durable, shelf.bySequence(seq, 'all') as StoredItem, shift);
-    found.retrying++;
-  }
+  if (shift !== 0 && found.retrying > 0) shiftParked(durable, shift);
   recoverRunning(durable, found);
   for (const stage of durable.formerStages) stage.beyond?.loadFirst();
   core.rearrange(
     core.stages,
-    [...durable.formerStages].filter((stage) => stage.waiting > 0),
+    [...durable.formerStages].filter((stage) => stage.waiting > 0 || stage.parked > 0),
   );
   for (const stage of durable.formerStages) core.evacuation.begin(stage);
   core.forgetEmpty();
-  keepBegun(durable);
+  keepBegun(durable, shift);
   return found;
 }
 
-/** Brings into memory what a new definition looks for there, see {@link Beyond.mayUnpin}: what is left of the queues need not be translated. */
-function keepBegun(durable: Durable): void {
+/**
+ * Brings into memory what a new definition looks for there, see {@link Beyond.mayUnpin} and {@link ParkedRest.mayUnpin}: what is left in the store need
+ * not be translated.
+ */
+function keepBegun(durable: Durable, shift: number): void {
   const { shelf, items } = durable;
   for (let after = 0; ; ) {
     const { rows, isAll } = shelf.begun(after, STEP, BUFFER_CHARACTERS);
@@ -77,7 +81,8 @@ function keepBegun(durable: Durable): void {
       if (items.isLive(row.seq)) continue;
       const item = durable.toItem(row);
       items.pin(item);
-      item.stage.beyond?.keep(item);
+      if (item.status === 'retrying') keepParked(durable, item, shift);
+      else item.stage.beyond?.keep(item);
     }
     if (isAll) return;
     after = (rows.at(-1) as StoredItem).seq;
@@ -129,20 +134,25 @@ function skipBegun({ core, journal, link }: Durable): void {
   journal.stir();
 }
 
-/** Parks an item for what is left of its wait, which is never more than all of it. `shift`: how far the clock seems to have been set. */
-function park(durable: Durable, row: StoredItem, shift: number): void {
-  const { core, items, journal } = durable;
+/** Keeps an item in memory that is parked in the store. `shift`: how far the clock seems to have been set. */
+function keepParked({ core, journal }: Durable, item: Item, shift: number): void {
   const { time } = core;
-  const item = durable.toItem(row);
-  items.pin(item);
-  const due = row.due ?? row.updated;
-  const wait = Math.max(0, due - row.updated);
-  const at = Math.min(time.monotonic(due + shift), time.now + wait);
-  core.scheduler.retries.restore(item, at);
-  if (shift === 0) return;
-  // The row says it by the clock of now, for the start after this one.
-  item.updatedAt = at - wait;
-  journal.touch(item);
+  const parking = item.holder as Parking;
+  if (shift !== 0) {
+    const wait = Math.max(0, parking.due - time.lasting(item.updatedAt));
+    parking.at = Math.min(time.fromLasting(parking.due + shift), time.now + wait);
+    parking.due = Math.round(time.lasting(parking.at));
+    // The row says it by the clock of now, for the start after this one.
+    item.updatedAt = parking.at - wait;
+    journal.touch(item);
+  }
+  item.stage.parkedRest?.keep(item);
+}
+
+/** Sets the instants of what is parked in the store by the clock of now. Until the store has done so, nothing is read of it. */
+function shiftParked({ core, journal }: Durable, shift: number): void {
+  core.suspend('clock', true);
+  journal.shiftParked(shift, () => core.suspend('clock', false));
 }
 
 /**

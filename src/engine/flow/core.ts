@@ -129,6 +129,7 @@ export class Core {
       marks: options.marks ?? null,
       onFinal: (item, status) => this.onFinal(item, status),
       onRoom: () => this.admission.onRoom(),
+      stages: () => this.allStages,
       isHeld: () => this.suspensions.size > 0,
       onFree: hooks.onFree,
     });
@@ -270,6 +271,7 @@ export class Core {
     this.time.tick();
     if (after) return;
     for (const stage of this.stages) this.scheduler.fill(stage);
+    this.scheduler.retries.goOn();
     this.evacuation.goOn();
   }
 

@@ -16,8 +16,8 @@ interface EvacuationDeps {
 }
 
 /**
- * Empties the queues and the retry waits of removed stages by {@link Scheduler.passOn}. What is in memory goes at once; what is in the store follows in steps, in
- * the order of the queue, however much it is. A start goes on with what the process before has left.
+ * Empties the queues and the retry waits of removed stages by {@link Scheduler.passOn}. What is in memory goes at once; what is in the store follows in steps, the
+ * queue in its order, then the retries in theirs, however much it is. A start goes on with what the process before has left.
  */
 export class Evacuation {
   private readonly deps: EvacuationDeps;
@@ -37,15 +37,9 @@ export class Evacuation {
 
   /** Begins to empty a stage; returns how many items it is about. The caller calls {@link Scheduler.run} afterwards. */
   begin(stage: Stage): number {
-    const { scheduler } = this.deps;
-    const parked = scheduler.retries.ofStage(stage);
-    const count = parked.length + stage.waiting;
-    for (const item of parked) {
-      scheduler.retries.release(item);
-      scheduler.passOn(item, PLACE_NONE);
-    }
+    const count = leftIn(stage);
     this.moveLoaded(stage);
-    if (stage.waiting > 0) {
+    if (leftIn(stage) > 0) {
       this.stages.add(stage);
       this.goOn();
     }
@@ -77,10 +71,10 @@ export class Evacuation {
     if (stage === undefined || this.isStopped || isHeld()) return;
     scheduler.beginTurn();
     // What cannot be read now is held like all the rest, until it can.
-    if (stage.beyond?.bring(STEP) === false) return;
+    if (stage.waiting > 0 ? stage.beyond?.bring(STEP) === false : !scheduler.retries.bring(stage, STEP)) return;
     this.moveLoaded(stage);
     scheduler.run();
-    if (stage.waiting === 0) {
+    if (leftIn(stage) === 0) {
       this.stages.delete(stage);
       onEmpty();
     }
@@ -97,9 +91,16 @@ export class Evacuation {
 
   private moveLoaded(stage: Stage): void {
     const { scheduler } = this.deps;
+    for (const item of scheduler.retries.loaded(stage)) {
+      scheduler.retries.release(item);
+      scheduler.passOn(item, PLACE_NONE);
+    }
     for (let item = stage.queue.shift(); item !== undefined; item = stage.queue.shift()) {
       const isOfBacklog = scheduler.giveUpPlace(item) === PLACE_BACKLOG;
       scheduler.passOn(item, isOfBacklog ? PLACE_BACKLOG : PLACE_NONE);
     }
   }
 }
+
+/** How many items wait in a stage, in its queue or for a retry. */
+const leftIn = (stage: Stage): number => stage.waiting + stage.parked;

@@ -1,13 +1,17 @@
 import type { EventLog } from '../events/event-log.ts';
-import type { Item, Stage, Worker } from '../model/model.ts';
+import type { Item, Parking, Stage, Worker } from '../model/model.ts';
 import type { Outcome } from '../stage/hinge.ts';
-import type { Due, DueQueue } from '../time/due-queue.ts';
+import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 
 interface RetryWaitsDeps {
   time: EngineClock;
   dues: DueQueue;
   events: EventLog;
+  /** The stages of the definition, and those that are leaving. */
+  stages: () => readonly Stage[];
+  /** Whether nothing more may come into memory now, because the store has to catch up or is in trouble. */
+  isHeld: () => boolean;
   /** Called when an item's wait is over and it is no longer parked. */
   onOver: (item: Item) => void;
 }
@@ -18,24 +22,24 @@ interface RetryWaitsDeps {
  *     retry ──park──▶ parked ──wait over──▶ onOver
  *                        └──release──▶ goes elsewhere, or ends
  *
- * Items are parked, and `stage.parked` is changed, here and nowhere else.
+ * Those of a stage that come back first have timers. With a store, the later ones wait there, see {@link RetryRest}, and come into memory when few are
+ * left before them. Items are parked, and `stage.parked` is changed, here and nowhere else.
  */
 export class RetryWaits {
   private readonly deps: RetryWaitsDeps;
-  private readonly parked = new Set<Item>();
+  /** The ones with timers, by stage. */
+  private readonly timed = new Map<Stage, Set<Item>>();
+  /** Whether timers run; while the pipeline is stopped, nothing comes back. */
+  private isRunning = false;
 
   constructor(deps: RetryWaitsDeps) {
     this.deps = deps;
   }
 
-  get items(): ReadonlySet<Item> {
-    return this.parked;
-  }
-
   /** Parks a worker's item after a failed attempt, until the next one. */
   park(worker: Worker, item: Item, outcome: Extract<Outcome, { kind: 'retry' }>): void {
-    const { time, events, dues } = this.deps;
-    const stage = item.stage;
+    const { time, events } = this.deps;
+    const { stage } = item;
     const { message, type } = outcome.error;
     item.value = outcome.value;
     item.taskIndex = outcome.taskIndex;
@@ -44,39 +48,97 @@ export class RetryWaits {
     item.updatedAt = time.now;
     stage.retried++;
     stage.parked++;
-    this.parked.add(item);
     const at = time.now + outcome.waitMs;
     const extra = { attempt: outcome.attempts + 1, retry: true, error: message, errorType: type, waitSeconds: outcome.waitMs / 1000 };
     events.status(item, 'retrying', worker, false, extra);
-    item.holder = dues.add(at, () => this.comeBack(item));
+    item.holder = { at, place: -1, due: Math.round(time.lasting(at)), run: () => this.comeBack(item) };
+    if (stage.parkedRest?.takes(item)) return;
+    this.hold(item);
+    const held = this.of(stage);
+    for (const later of stage.parkedRest?.surplus(held) ?? []) {
+      this.deps.dues.cancel(later.holder as Parking);
+      held.delete(later);
+    }
   }
 
-  /** At a start: parks an item until an instant, which may have passed; its timer starts with {@link RetryWaits.startTimers}. */
-  restore(item: Item, at: number): void {
-    item.stage.parked++;
-    this.parked.add(item);
-    item.holder = { at, place: -1, run: () => this.comeBack(item) };
+  /** At a start: counts the items of a stage that the store has. */
+  countStored(stage: Stage, count: number): void {
+    stage.parked += count;
+    stage.parkedRest?.begin(count);
   }
 
   /** Ends the wait of an item that goes elsewhere. */
   release(item: Item): void {
-    this.deps.dues.cancel(item.holder as Due);
+    const { stage } = item;
+    stage.parked--;
+    if (item.stored.isBeyond) stage.parkedRest?.removed(item);
+    else {
+      this.deps.dues.cancel(item.holder as Parking);
+      this.of(stage).delete(item);
+    }
     item.holder = null;
-    item.stage.parked--;
-    this.parked.delete(item);
+    // A removed stage is not to be remembered for this.
+    if (stage.isRemoved && stage.parked === 0) this.timed.delete(stage);
+    this.refill(stage);
   }
 
-  ofStage(stage: Stage): Item[] {
-    return [...this.parked].filter((item) => item.stage === stage);
+  /** The items of a stage that are in memory, in no order. */
+  loaded(stage: Stage): Item[] {
+    return [...this.of(stage)];
   }
 
-  /** Starts the timers again, for the instants at which the items were due before. */
+  /** Brings so many more of a stage into memory; false when the store cannot be read now. */
+  bring(stage: Stage, count: number): boolean {
+    const items = stage.parkedRest?.bring(count) ?? null;
+    for (const item of items ?? []) this.hold(item);
+    return items !== null;
+  }
+
+  /** Brings every item into memory. Throws `store-unavailable`; then some may be. */
+  bringAll(): void {
+    for (const stage of this.deps.stages()) for (const item of stage.parkedRest?.bringAll() ?? []) this.hold(item);
+  }
+
+  /** Goes on after it was held. */
+  goOn(): void {
+    for (const stage of this.deps.stages()) this.refill(stage);
+  }
+
+  /** Starts the timers, also for instants that have passed meanwhile. */
   startTimers(): void {
-    for (const item of this.parked) item.holder = this.deps.dues.add((item.holder as Due).at, () => this.comeBack(item));
+    this.isRunning = true;
+    for (const items of this.timed.values()) for (const item of items) this.deps.dues.arm(item.holder as Parking);
+    this.goOn();
   }
 
   stopTimers(): void {
-    for (const item of this.parked) this.deps.dues.cancel(item.holder as Due);
+    this.isRunning = false;
+    for (const items of this.timed.values()) for (const item of items) this.deps.dues.cancel(item.holder as Parking);
+  }
+
+  private of(stage: Stage): Set<Item> {
+    let items = this.timed.get(stage);
+    if (items === undefined) {
+      items = new Set();
+      this.timed.set(stage, items);
+    }
+    return items;
+  }
+
+  private hold(item: Item): void {
+    const parking = item.holder as Parking;
+    parking.run = () => this.comeBack(item);
+    this.of(item.stage).add(item);
+    if (this.isRunning) this.deps.dues.arm(parking);
+  }
+
+  /** Sees to it that those who come back next have timers. What is passed on from a removed stage comes in steps of its own. */
+  private refill(stage: Stage): void {
+    const { parkedRest: rest } = stage;
+    if (rest === null || stage.isRemoved) return;
+    while (rest.size > 0 && this.of(stage).size < rest.low && !this.deps.isHeld()) {
+      if (!this.bring(stage, rest.low)) return;
+    }
   }
 
   private comeBack(item: Item): void {

@@ -28,6 +28,8 @@ export interface SchedulerDeps {
   onFinal: (item: Item, status: 'completed' | 'failed' | 'cancelled') => void;
   /** Called when a place in the backlog becomes free. */
   onRoom: () => void;
+  /** The stages of the definition, and those that are leaving. */
+  stages: () => readonly Stage[];
   /** See {@link ReadyWorkers}. */
   isHeld: () => boolean;
   /** The file of marks; null without a store. */
@@ -68,6 +70,8 @@ export class Scheduler implements Mover {
       time: deps.time,
       dues: deps.dues,
       events: deps.events,
+      stages: deps.stages,
+      isHeld: deps.isHeld,
       onOver: (item) => {
         this.enqueue(item, PLACE_NONE);
         this.run();

@@ -32,10 +32,16 @@ export class StoredState {
   deliveries = 0;
   /** True when it has changed since it was written. */
   isDirty = false;
-  /** True while it waits beyond the part of its stage's queue that is in memory. */
+  /** True while it waits beyond the part of its stage's queue, or of its retries, that is in memory. */
   isBeyond = false;
   /** The parts that were last handed to the store; null: nothing yet. See item-codec.ts. */
   written: { value: unknown; fed: unknown; error: ItemError | null; route: Route | null } | null = null;
+}
+
+/** The wait of an item between two attempts. */
+export interface Parking extends Due {
+  /** The instant as it is stored, in whole milliseconds of {@link EngineClock.lasting}. */
+  due: number;
 }
 
 /** One shared object for all items that are not in a store, so that they cost no extra memory. */
@@ -69,7 +75,7 @@ export class Item {
   /** Set when a new definition reordered the stages on this item's way; otherwise it follows `stage.next`. */
   route: Route | null = null;
   /** The worker that runs it, or the wait between two attempts. */
-  holder: Worker | Due | null = null;
+  holder: Worker | Parking | null = null;
   readonly acceptedAt: number;
   updatedAt: number;
   error: ItemError | null = null;
@@ -243,6 +249,32 @@ export interface QueueRest {
   unpinned(items: ReadonlySet<Item>): void;
 }
 
+/** The retries of a stage that come back later than those in memory, see durable/parked-rest.ts. */
+export interface RetryRest {
+  /** The number of items in it. */
+  readonly size: number;
+  /** More are to be brought once fewer than so many have timers. */
+  readonly low: number;
+  /** Sets, at the start, how many items are parked in the store. */
+  begin(count: number): void;
+  /** At the start: has an item in memory that is one of those in the store, already counted. */
+  keep(item: Item): void;
+  /** Takes an item that was just parked if others in it come back before. */
+  takes(item: Item): boolean;
+  /** Takes the last of those with timers when there are too many of them; returns which. */
+  surplus(timed: ReadonlySet<Item>): Item[];
+  /** Called when an item of this part is no longer parked. */
+  removed(item: Item): void;
+  /** Gives away so many items, those that come back first; null when the store cannot be read now. */
+  bring(count: number): Item[] | null;
+  /** Gives away every item. Throws `store-unavailable`. */
+  bringAll(): Item[];
+  /** Whether an item need not stay in memory now that the store has it. */
+  mayUnpin(item: Item): boolean;
+  /** Forgets the items that are no longer in memory. */
+  unpinned(items: ReadonlySet<Item>): void;
+}
+
 /** A stage at run time. `workers` are all workers that exist; the idle ones among them form a stack, so that the same few stay warm. */
 export class Stage {
   name: string;
@@ -260,6 +292,8 @@ export class Stage {
   readonly blocked = new PriorityQueue<Blocked>((entry) => !entry.alive);
   /** Items in a durable store that wait behind all of `queue`; null without a store. */
   beyond: QueueRest | null = null;
+  /** Parked items in a durable store that come back later than those in memory; null without a store. */
+  parkedRest: RetryRest | null = null;
   workers: Worker[] = [];
   idle: Worker[] = [];
   /** How many workers may run. After the stage was made smaller, more exist for a while; those that still run count against this number. */

@@ -35,11 +35,18 @@ export class DueQueue {
 
   /** Runs `run` once, at `at` or as soon after it as the event loop allows, never within this call. */
   add(at: number, run: () => void): Due {
-    const due: Due = { at, place: this.heap.length, run };
+    const due: Due = { at, place: -1, run };
+    this.arm(due);
+    return due;
+  }
+
+  /** The same for one that its owner has made, with a `place` of -1. Idempotent. */
+  arm(due: Due): void {
+    if (due.place >= 0) return;
+    due.place = this.heap.length;
     this.heap.push(due);
     this.up(due.place);
-    if (at < this.armedFor) this.arm();
-    return due;
+    if (due.at < this.armedFor) this.setTimer();
   }
 
   /** Idempotent. The timer stays armed for an earlier instant than needed: cheaper than to arm it anew each time. */
@@ -67,10 +74,10 @@ export class DueQueue {
       this.cancel(first);
       first.run();
     }
-    if (this.heap.length > 0 && this.armedFor === Number.POSITIVE_INFINITY) this.arm();
+    if (this.heap.length > 0 && this.armedFor === Number.POSITIVE_INFINITY) this.setTimer();
   }
 
-  private arm(): void {
+  private setTimer(): void {
     this.disarm();
     const first = this.heap[0] as Due;
     this.armedFor = first.at;

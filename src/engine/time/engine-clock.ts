@@ -19,11 +19,14 @@ export class EngineClock {
   /** Set after each call of foreign code, and wherever a turn ends. */
   isStale = false;
   private offset: number;
+  /** The offset of this process: the scale of the instants that it stores to come back to. */
+  private anchor: number;
 
   constructor(clock: Clock) {
     this.clock = clock;
     this.now = clock.monotonic();
     this.offset = clock.now() - this.now;
+    this.anchor = this.offset;
   }
 
   tick(): number {
@@ -40,6 +43,22 @@ export class EngineClock {
   /** Compares with the wall clock again: it may have been set, or have slept. */
   sync(): void {
     this.offset = this.clock.now() - this.tick();
+  }
+
+  /** At a start, before anything is stored or read: the scale of {@link EngineClock.lasting} is that of now. */
+  begin(): void {
+    this.sync();
+    this.anchor = this.offset;
+  }
+
+  /** Milliseconds since the Unix epoch, on a scale that stays when the wall clock is set: instants that are ordered in a store. */
+  lasting(monotonic: number): number {
+    return monotonic + this.anchor;
+  }
+
+  /** The monotonic instant of a {@link EngineClock.lasting} one. */
+  fromLasting(lasting: number): number {
+    return lasting - this.anchor;
   }
 
   /** Milliseconds since the Unix epoch of a monotonic instant. */

@@ -75,6 +75,13 @@ export const MIGRATIONS: readonly string[] = [
   'ALTER TABLE feeds ADD COLUMN maker TEXT',
   // What a start takes into memory of the queues: few rows, so it costs the others nothing.
   'CREATE INDEX begun ON items (pipeline) WHERE status = 0 AND (task > 0 OR route IS NOT NULL)',
+  // Retries are read by the instant at which they come back. The first versions left out that of one that was due at once.
+  `
+  UPDATE items SET due = updated WHERE status = 4 AND due IS NULL;
+  CREATE INDEX by_due ON items (pipeline, stage, due) WHERE status = 4;
+  DROP INDEX begun;
+  CREATE INDEX begun ON items (pipeline) WHERE status IN (0, 4) AND (task > 0 OR route IS NOT NULL);
+  `,
 ];
 
 /** Stands for the store itself where facts name their pipeline, which are numbered from 1. */

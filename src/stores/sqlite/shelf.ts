@@ -17,7 +17,7 @@ import { decodeEvents, decodePairs } from './event-codec.ts';
 import { type Reading, reading } from './reading.ts';
 import { hasKey, keyOf } from './schema.ts';
 
-const { queued: QUEUED, completed: COMPLETED, failed: FAILED, cancelled: CANCELLED } = STATUS_CODES;
+const { queued: QUEUED, completed: COMPLETED, failed: FAILED, retrying: RETRYING, cancelled: CANCELLED } = STATUS_CODES;
 
 /** `passed`: characters of the texts that stand before its error. */
 type Row = StoredItem & { passed: number };
@@ -82,8 +82,26 @@ export class SqliteShelf implements Shelf {
     return pageOf(rows(), { limit, characters });
   }
 
+  parked(stage: number, due: number, seq: number, limit: number, characters: number): StoredPage {
+    const of = `SELECT ${this.columns.all} FROM items WHERE status = ${RETRYING} AND pipeline = ? AND stage = ?`;
+    const same = this.prepare(`${of} AND due = ? AND key > ? ORDER BY key LIMIT ?`);
+    const later = this.prepare(`${of} AND due > ? ORDER BY due, key LIMIT ?`);
+    const { pipeline, base } = this;
+    const most = limitOf(limit);
+    function* rows(): Generator<Row> {
+      yield* same.iterate(pipeline, stage, due, base + seq, most) as Iterable<Row>;
+      yield* later.iterate(pipeline, stage, due, most) as Iterable<Row>;
+    }
+    return pageOf(rows(), { limit, characters });
+  }
+
+  parkedCounts(): { stage: number; count: number }[] {
+    const sql = `SELECT stage, count(*) AS count FROM items WHERE status = ${RETRYING} AND pipeline = ? GROUP BY stage`;
+    return this.prepare(sql).all(this.pipeline) as { stage: number; count: number }[];
+  }
+
   begun(after: number, limit: number, characters: number): StoredPage {
-    const of = `SELECT ${this.columns.all} FROM items WHERE status = ${QUEUED} AND (task > 0 OR route IS NOT NULL)`;
+    const of = `SELECT ${this.columns.all} FROM items WHERE status IN (${QUEUED}, ${RETRYING}) AND (task > 0 OR route IS NOT NULL)`;
     const rows = this.prepare(`${of} AND pipeline = ? AND key > ? ORDER BY key LIMIT ?`);
     return pageOf(rows.iterate(this.pipeline, this.base + after, limitOf(limit)) as Iterable<Row>, { limit, characters });
   }

@@ -3,6 +3,7 @@ import {
   GONE,
   type PackedItems,
   type PipelineWrites,
+  STATUS_CODES,
   StoreTrouble,
   unpackItems,
   WRITE_ALL,
@@ -76,6 +77,7 @@ export class Writer {
       all: db.prepare(`UPDATE items SET ${set(WRITTEN_FIELDS[WRITE_ALL])} WHERE key = ?`),
       gone: db.prepare(`UPDATE items SET ${set(WRITTEN_FIELDS[WRITE_GONE])} WHERE key = ?`),
       empty: db.prepare(`UPDATE items SET status = ${GONE}, value = NULL, fed = NULL, metadata = NULL, error = NULL WHERE key = ?`),
+      shift: db.prepare(`UPDATE items SET due = due + ?, updated = updated + ? WHERE status = ${STATUS_CODES.retrying} AND pipeline = ?`),
       remove: db.prepare('DELETE FROM items WHERE key = ?'),
       feed: db.prepare(
         `INSERT INTO feeds (key, pipeline, id, ${FEED_FIELDS.join(', ')}) VALUES (?, ?, ?, ${placeholders(FEED_FIELDS)})
@@ -165,6 +167,7 @@ export class Writer {
     // Before the items: an id of one that goes may be a new one's already.
     for (const seq of writes.emptied) statements.empty.run(keyOf(pipeline, seq));
     for (const seq of writes.removed) statements.remove.run(keyOf(pipeline, seq));
+    if (writes.parkedShift !== 0) statements.shift.run(writes.parkedShift, writes.parkedShift, pipeline);
     if (items !== null) this.applyItems(pipeline, items);
     for (const ordinal of writes.removedFeeds) statements.removeFeed.run(keyOf(pipeline, ordinal));
     if (ends !== null) {

@@ -35,7 +35,7 @@ function checkPlaces(world: World): void {
     for (const item of world.waiting(stage)) find(item.id, `queued in ${stage.name}`);
     for (const { item, name } of stage.workers) if (item !== null) find(item.id, `held by ${name}`);
   }
-  for (const item of world.pipeline.runtime.core.scheduler.retries.items) find(item.id, 'between two attempts');
+  for (const item of world.parked()) find(item.id, 'between two attempts');
   for (const life of world.ledger.lives.values()) {
     if (!life.isFinal && !found.has(life.id)) world.report(1, `${life.id} was ${life.status}, and is nowhere`);
     if (life.status === 'retrying' && found.get(life.id) !== 'between two attempts') {

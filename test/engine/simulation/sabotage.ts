@@ -1,3 +1,4 @@
+import type { Parking } from '../../../src/engine/model/model.ts';
 import { type Item, PLACE_HANDED } from '../../../src/engine/model/model.ts';
 import type { Due } from '../../../src/engine/time/due-queue.ts';
 import type { World } from './world.ts';
@@ -46,9 +47,9 @@ export const SABOTAGE: Record<string, { invariant: number; commit: (world: World
   'a retry does not wait': {
     invariant: 6,
     commit: ({ pipeline, clock }) => {
-      const { scheduler, dues } = pipeline.runtime.core;
-      const add = dues.add.bind(dues);
-      dues.add = (at, run): Due => add(scheduler.retries.items.size > 0 ? clock.monotonic() : at, run);
+      const { dues } = pipeline.runtime.core;
+      const arm = dues.arm.bind(dues);
+      dues.arm = (wait: Due | Parking) => arm('due' in wait ? Object.assign(wait, { at: clock.monotonic() }) : wait);
     },
   },
   'join returns at once': {

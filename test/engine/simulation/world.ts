@@ -84,6 +84,12 @@ export class World {
     return this.pipeline.runtime.core.index.items(everything).rows.filter((item) => !(item.holder instanceof Worker));
   }
 
+  parked(): Item[] {
+    const { core, durable } = this.pipeline.runtime;
+    if (durable === null) return core.allStages.flatMap((stage) => core.scheduler.retries.loaded(stage));
+    return core.index.items({ after: 0, limit: Number.POSITIVE_INFINITY, status: ['retrying'] }).rows;
+  }
+
   read(): void {
     // What is not stored yet is looked at, too.
     const { durable, core } = this.pipeline.runtime;
