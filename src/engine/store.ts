@@ -158,8 +158,8 @@ export interface Shelf {
   /** The items that are parked in a stage after a place in their order: by `due`, then sequence id; ends as a page does. */
   parked(stage: number, due: number, seq: number, limit: number, characters: number): StoredPage;
   parkedCounts(): { stage: number; count: number }[];
-  /** The queued and the parked items that have begun their stage or have a route, ascending by sequence id; ends as a page does, and costs nothing for the others. */
-  begun(after: number, limit: number, characters: number): StoredPage;
+  /** The lowest `task` of all items that have not ended well or been cancelled; 0 when there are none. It looks at each of them. */
+  lowestTask(): number;
   queuedCounts(): { stage: number; place: number; count: number }[];
   /** The newest failures that are still kept, oldest first, without their values. */
   failures(limit: number): StoredItem[];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { stageSpecOf } from '../../src/engine/definition/stage-spec.ts';
+import { History } from '../../src/engine/durable/history.ts';
 import { type RowReferences, rewritten, toItem } from '../../src/engine/durable/item-codec.ts';
 import { ItemWrites } from '../../src/engine/durable/item-writes.ts';
 import { Feed } from '../../src/engine/model/feed.ts';
@@ -26,7 +27,9 @@ const stages = Array.from({ length: 5 }, (_, no) => {
 });
 const stageOf = (no: number): Stage => stages[no - 1] as Stage;
 const feeds = Array.from({ length: 4 }, (_, ordinal) => new Feed(`f${ordinal}`, ordinal, stageOf(1), 0));
-const references: RowReferences = { time, idPrefix: PREFIX, feedOf: (ordinal) => feeds[ordinal] as Feed, stageOf };
+const history = new History(() => 0);
+history.restore({ version: 7, steps: [] }, () => 0);
+const references: RowReferences = { time, idPrefix: PREFIX, feedOf: (ordinal) => feeds[ordinal] as Feed, stageOf, history };
 
 const whole = (max: number): fc.Arbitrary<number> => fc.oneof(fc.integer({ min: 0, max }), fc.constantFrom(0, max));
 /** Any text, half pairs of surrogates and control characters too. */
@@ -167,11 +170,11 @@ async function expectSame(
 ) {
   const writes = new ItemWrites();
   let item = first;
-  writes.add(item, time);
+  writes.add(item, time, history.current);
   await write(writes.take() as PackedItems);
   for (const step of steps) {
     item = carryOut(item, step);
-    writes.add(item, time);
+    writes.add(item, time, history.current);
     await write(writes.take() as PackedItems);
   }
   const row = read() as StoredItem;
@@ -240,6 +243,7 @@ describe('an item that is written change by change', () => {
         at: 0,
       }),
       time,
+      history.current,
     );
     applyItems(rows, writes.take() as PackedItems);
     const { value, metadata } = toItem(rows.get(1) as StoredItem, references);
@@ -252,7 +256,7 @@ describe('a row that nobody has written so', () => {
   const row = (): StoredItem => {
     const rows = new Map<number, StoredItem>();
     const writes = new ItemWrites();
-    writes.add(create(7, { id: 'a', feed: 0, priority: 1, value: { n: 1 }, metadata: null, stage: 1, at: 0 }), time);
+    writes.add(create(7, { id: 'a', feed: 0, priority: 1, value: { n: 1 }, metadata: null, stage: 1, at: 0 }), time, history.current);
     applyItems(rows, writes.take() as PackedItems);
     return rows.get(7) as StoredItem;
   };

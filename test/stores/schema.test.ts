@@ -91,11 +91,6 @@ describe('what a page is read with', () => {
       /USING INDEX by_due \(pipeline=\? AND stage=\? AND due>\?\)/,
     ],
     [
-      'what has begun',
-      'SELECT * FROM items WHERE status IN (0, 4) AND (task > 0 OR route IS NOT NULL) AND pipeline = 1 AND key > 5 ORDER BY key LIMIT 5',
-      /USING INDEX begun \(pipeline=\? AND rowid>\?\)/,
-    ],
-    [
       'an id',
       "SELECT * FROM items WHERE pipeline = 1 AND id = 'x' AND id IS NOT NULL AND status <> 7",
       /USING INDEX by_id \(pipeline=\? AND id=\?\)/,

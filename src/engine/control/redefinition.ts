@@ -3,6 +3,7 @@ import type { StageDefinition } from '../../schemas/definition.ts';
 import type { MovedItems, StageChange } from '../../schemas/redefinition.ts';
 import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';
 import type { Core } from '../flow/core.ts';
+import type { DefinitionStep } from '../flow/ways.ts';
 import { type Item, type Stage, Worker } from '../model/model.ts';
 import { rerouted } from './route.ts';
 
@@ -14,7 +15,7 @@ export interface Redefinition {
   readonly removed: readonly Stage[];
   /** Whether items may get a way that differs from the order of the stages, or have one. */
   readonly mayReroute: boolean;
-  /** The items that it may have to change. */
+  /** The items in memory that it may have to change. */
   readonly changeable: readonly Item[];
 }
 
@@ -29,11 +30,9 @@ export function plannedStages(core: Core, specs: readonly StageSpec[], hadRoutes
     specs.map((spec) => spec.definition),
   );
   const removed = before.filter((stage) => !match.includes(stage));
-  const mayReroute = hadRoutes || !keepsOrder(before, match);
-  if (mayReroute) {
-    for (const stage of core.allStages) stage.beyond?.bringAll();
-    core.scheduler.retries.bringAll();
-  } else for (const stage of removed) stage.beyond?.loadFirst();
+  const isEmpty = core.ledger.inFlight === 0 && core.ledger.failed === 0;
+  const mayReroute = !isEmpty && (hadRoutes || !keepsOrder(before, match));
+  for (const stage of removed) stage.beyond?.loadFirst();
   const isLookedAt = mayReroute || match.some((stage, i) => changesTasks(stage, specs[i]));
   return { specs, match, removed, mayReroute, changeable: isLookedAt ? [...core.index.changeable()] : [] };
 }
@@ -62,7 +61,8 @@ export function redefineStages(
   const changes: StageChange[] = [];
   const oldNext = new Map(core.allStages.map((stage) => [stage, stage.next]));
 
-  const after = specs.map((spec, i) => adopt(core, match[i] ?? null, spec, { index: i, changes, changeable }));
+  const tasks: DefinitionStep['tasks'] = [];
+  const after = specs.map((spec, i) => adopt(core, match[i] ?? null, spec, { index: i, changes, changeable, tasks }));
   for (const stage of removed) {
     changes.push({ stage: stage.name, change: 'removed' });
     stage.isRemoved = true;
@@ -72,7 +72,8 @@ export function redefineStages(
   core.rearrange(after, removed);
 
   const isKept = new Set(before.filter((stage) => !stage.isRemoved));
-  const hasRoutes = rerouted(core, { before, after, isKept, oldNext }, mayReroute ? changeable : null);
+  const { ways, hasRoutes: inMemory } = rerouted(core, { before, after, isKept, oldNext }, mayReroute ? changeable : null);
+  const hasRoutes = core.index.redefined({ tasks, ways }) || inMemory;
   events.pipeline('redefined', core.state, null);
 
   // All before any of them: one that leaves may let others in, to where they don't go any more.
@@ -142,10 +143,12 @@ interface Adopting {
   index: number;
   changes: StageChange[];
   changeable: readonly Item[];
+  /** Gets what the tasks of items in the store become. */
+  tasks: DefinitionStep['tasks'];
 }
 
 /** The stage with its new definition; a new one when there was none. */
-function adopt(core: Core, stage: Stage | null, spec: StageSpec, { index, changes, changeable }: Adopting): Stage {
+function adopt(core: Core, stage: Stage | null, spec: StageSpec, { index, changes, changeable, tasks }: Adopting): Stage {
   const { definition } = spec;
   if (stage === null) {
     changes.push({ stage: definition.name, change: 'added' });
@@ -163,7 +166,11 @@ function adopt(core: Core, stage: Stage | null, spec: StageSpec, { index, change
   stage.index = index;
   if (fields.length > 0) {
     const runner = core.createRunner(spec, stage);
-    if (fields.includes('tasks')) translateWaiting(core, stage, runner, changeable);
+    if (fields.includes('tasks')) {
+      translateWaiting(core, stage, runner, changeable);
+      const { runner: before } = stage;
+      tasks.push([stage.no, Array.from({ length: old.tasks.length + 1 }, (_, passed) => runner.placeOf(passed, before))]);
+    }
     stage.runner = runner;
   }
   stage.spec = spec;

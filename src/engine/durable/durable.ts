@@ -15,11 +15,12 @@ import { ANSWERS_AGE_MS, ANSWERS_CHARACTERS, ANSWERS_MAX } from '../feeds/answer
 import type { Core, Identity } from '../flow/core.ts';
 import { Feed } from '../model/feed.ts';
 import { type Item, Stage } from '../model/model.ts';
-import type { Shelf, Store, StoredFeed, StoredItem, StoredPage } from '../store.ts';
+import type { Shelf, Store, StoredFeed, StoredItem } from '../store.ts';
 import { BUFFER_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import { figuresOf, type Operated } from './figures.ts';
 import type { Flusher } from './flusher.ts';
 import { guardedShelf, unlessUnreadable } from './guarded-shelf.ts';
+import { History } from './history.ts';
 import { type RowReferences, toItem } from './item-codec.ts';
 import { Journal } from './journal.ts';
 import { type KeyBounds, KeyRetirement } from './key-retirement.ts';
@@ -85,6 +86,7 @@ export class Durable {
   readonly items: StoredItems;
   readonly retirement: Retirement;
   readonly journal: Journal;
+  readonly history: History;
   private readonly references: RowReferences;
   /** Stages that the definition no longer has, by number. */
   private readonly former = new Map<number, Stage>();
@@ -98,7 +100,9 @@ export class Durable {
     this.shelf = guardedShelf(link.store.shelf(link.pipeline), link.flusher);
     const { time, events, options } = core;
     const { idPrefix } = identity;
-    this.references = { time, idPrefix, feedOf: (ordinal) => this.feedOf(ordinal), stageOf: (no) => this.stageOf(no) };
+    this.history = new History((no) => this.stageOf(no).next?.no ?? 0);
+    const { history } = this;
+    this.references = { time, idPrefix, feedOf: (ordinal) => this.feedOf(ordinal), stageOf: (no) => this.stageOf(no), history };
     this.retirement = new Retirement(options.retention, time, this.shelf, () => events.oldest);
     this.items = new StoredItems({
       prefix: idPrefix,
@@ -109,6 +113,11 @@ export class Durable {
       feedOrdinal: (id) => core.feeds.find(id)?.ordinal,
       onGone: (sequenceId) => core.ledger.forget(sequenceId),
       touch: (item) => this.journal.touch(item),
+      redefined: (step) => {
+        const { inFlight, failed } = core.ledger;
+        history.add(step, inFlight === 0 && failed === 0);
+        this.journal.touchFact('history');
+      },
       pageCharacters: options.pageCharacters ?? PAGE_CHARACTERS,
     });
     this.journal = new Journal({
@@ -131,10 +140,13 @@ export class Durable {
             return JSON.stringify(sources.control());
           case 'stages':
             return JSON.stringify(this.stageRows());
+          case 'history':
+            return JSON.stringify(history.stored);
           case 'counted':
             return JSON.stringify(link.store.markedBy);
         }
       },
+      version: () => history.current,
       emptyFeeds: () => this.emptyFeeds(),
     });
     core.storeIn(this.items, (stage) => this.prepare(stage));
@@ -229,7 +241,7 @@ export class Durable {
       window: () => link.queueWindow ?? journal.window,
       unpin: (item) => items.unpin(item),
       read: (of, after, limit) => {
-        const { rows, isAll } = this.read(limit, (characters) => shelf.queued(of.no, after.priority, after.ord, limit, characters));
+        const { rows, isAll } = shelf.queued(of.no, after.priority, after.ord, limit, BUFFER_CHARACTERS);
         const last = isAll ? undefined : rows.at(-1);
         return { items: this.load(rows), end: last === undefined ? null : { priority: last.priority, ord: last.ord } };
       },
@@ -238,7 +250,7 @@ export class Durable {
       window: () => link.queueWindow ?? journal.window,
       unpin: (item) => items.unpin(item),
       read: (of, after, limit) => {
-        const { rows, isAll } = this.read(limit, (characters) => shelf.parked(of.no, after.due, after.seq, limit, characters));
+        const { rows, isAll } = shelf.parked(of.no, after.due, after.seq, limit, BUFFER_CHARACTERS);
         const last = isAll ? undefined : rows.at(-1);
         return { items: this.load(rows), end: last === undefined ? null : { due: last.due ?? last.updated, seq: last.seq } };
       },
@@ -246,15 +258,9 @@ export class Durable {
     if (core.keeper === journal) journal.touchFact('stages');
   }
 
-  /** A page of rows that are to come into memory. All of them are asked for only when a definition may give each item another way. */
-  private read(limit: number, read: (characters: number) => StoredPage): StoredPage {
-    const page = read(limit === Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : BUFFER_CHARACTERS);
-    this.journal.noteSizes(page.rows);
-    return page;
-  }
-
   /** Brings the items of rows into memory, but for those that are there. */
   private load(rows: readonly StoredItem[]): Item[] {
+    this.journal.noteSizes(rows);
     const found = rows.filter((row) => !this.items.isLive(row.seq)).map((row) => this.toItem(row));
     for (const item of found) this.items.pin(item);
     return found;

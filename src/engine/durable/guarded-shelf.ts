@@ -20,7 +20,7 @@ export function guardedShelf(shelf: Shelf, flusher: Flusher): Shelf {
     queued: (stage, priority, ord, limit, characters) => read(() => shelf.queued(stage, priority, ord, limit, characters)),
     parked: (stage, due, seq, limit, characters) => read(() => shelf.parked(stage, due, seq, limit, characters)),
     parkedCounts: () => read(() => shelf.parkedCounts()),
-    begun: (after, limit, characters) => read(() => shelf.begun(after, limit, characters)),
+    lowestTask: () => read(() => shelf.lowestTask()),
     queuedCounts: () => read(() => shelf.queuedCounts()),
     failures: (limit) => read(() => shelf.failures(limit)),
     feeds: () => read(() => shelf.feeds()),

@@ -1,8 +1,21 @@
 import type { ItemError } from '../../schemas/item.ts';
+import type { RouteNumbers } from '../flow/ways.ts';
 import type { Feed } from '../model/feed.ts';
-import { Item, NO_METADATA, type Parking, type Place, type Route, type Stage, StoredState, Worker } from '../model/model.ts';
+import {
+  Item,
+  NO_METADATA,
+  type Parking,
+  type Place,
+  type Route,
+  routeOf,
+  type Stage,
+  StoredState,
+  toNumbers,
+  Worker,
+} from '../model/model.ts';
 import { GONE, STATUS_CODES, type StoredItem, WRITE_ALL, WRITE_GONE, WRITE_NEW, WRITE_STATE, type WriteKind } from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
+import { type History, taskCell } from './history.ts';
 
 /*
  * Turns items into rows of a store, and rows into items. The fields of a row are in contract/item-row.ts.
@@ -18,10 +31,13 @@ export interface RowReferences {
   readonly idPrefix: string;
   feedOf(ordinal: number): Feed;
   stageOf(no: number): Stage;
+  readonly history: History;
 }
 
 /** Stands for a fed value that the store does not have. Equals no value. */
 const NOTHING = Symbol('not stored');
+/** Stands for a route that has to be written again. Equals no route. */
+const OTHER: Route = Object.freeze({ stage: null, rest: null });
 /** Stands for a value that has to be written again. Equals no value. */
 const STALE = Symbol('stale');
 
@@ -42,9 +58,15 @@ export function rewritten(written: StoredState['written']): StoredState['written
   return written === null ? null : { ...written, value: STALE };
 }
 
+interface Written {
+  time: EngineClock;
+  /** The version of the definition, see {@link History}. */
+  version: number;
+}
+
 /** Fills the fields of `row` that this kind of write sets, and notes on the item which values its texts were made of. */
-export function fillRow(row: StoredItem, item: Item, kind: WriteKind, time: EngineClock): void {
-  fillNumbers(row, item, time);
+export function fillRow(row: StoredItem, item: Item, kind: WriteKind, by: Written): void {
+  fillNumbers(row, item, by);
   if (kind === WRITE_STATE || kind === WRITE_GONE) return;
   if (kind === WRITE_NEW) {
     row.id = item.givenId;
@@ -53,7 +75,7 @@ export function fillRow(row: StoredItem, item: Item, kind: WriteKind, time: Engi
   fillTexts(row, item);
 }
 
-function fillNumbers(row: StoredItem, item: Item, time: EngineClock): void {
+function fillNumbers(row: StoredItem, item: Item, { time, version }: Written): void {
   const { holder, stage } = item;
   let { taskIndex: task, attempts } = item;
   if (holder instanceof Worker) {
@@ -74,7 +96,7 @@ function fillNumbers(row: StoredItem, item: Item, time: EngineClock): void {
   row.status = item.isKept ? STATUS_CODES[item.status] : GONE;
   row.place = item.place;
   row.ord = item.ord;
-  row.task = task;
+  row.task = taskCell(task, version);
   row.attempts = attempts;
   row.deliveries = item.stored.deliveries;
   row.accepted = Math.floor(time.wall(item.acceptedAt));
@@ -89,7 +111,7 @@ function fillTexts(row: StoredItem, item: Item): void {
   row.value = null;
   row.fed = null;
   row.error = isKept && error !== null ? JSON.stringify(error) : null;
-  row.route = route === null ? null : textOfRoute(route);
+  row.route = route === null ? null : JSON.stringify(toNumbers(route));
   if (isKept) {
     if (value !== fed) row.value = textOf(value);
     // The fed value may be undefined; it is left out only when nothing can be retried from it.
@@ -100,7 +122,7 @@ function fillTexts(row: StoredItem, item: Item): void {
 }
 
 /** The item of a row, as a new object, with the texts that were read. Throws when a field cannot be read, since the store is damaged. */
-export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf }: RowReferences): Item {
+export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf, history }: RowReferences): Item {
   const status = row.status === GONE ? 'completed' : STATUSES[row.status];
   if (status === undefined) throw damaged(row, 'status');
   const fed = row.fed === null ? undefined : valueIn(row, 'fed', row.fed);
@@ -113,19 +135,25 @@ export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf }: Row
   item.isKept = row.status !== GONE;
   item.place = row.place as Place;
   item.ord = row.ord;
-  item.taskIndex = row.task;
+  const { task, route } = placeIn(row, history);
+  item.taskIndex = task;
   item.attempts = row.attempts;
   item.updatedAt = status === 'retrying' ? time.fromLasting(row.updated) : time.monotonic(row.updated);
   item.lastEvent = row.last_event;
   item.error = row.error === null ? null : parsed<ItemError>(row, 'error', row.error);
-  item.route = row.route === null ? null : routeOf(parsed<number[]>(row, 'route', row.route), stageOf);
+  item.route = route === null ? null : routeOf(route, stageOf);
   if (status === 'completed' || status === 'cancelled') item.fed = undefined;
   else item.fed = row.fed === null ? value : fed;
   item.stored = new StoredState();
   item.stored.isBeyond = status === 'queued' || status === 'retrying';
   if (status === 'retrying') item.holder = parkingOf(row, time);
   item.stored.deliveries = row.deliveries;
-  item.stored.written = { value, fed: row.fed === null ? NOTHING : fed, error: item.error, route: item.route };
+  item.stored.written = {
+    value,
+    fed: row.fed === null ? NOTHING : fed,
+    error: item.error,
+    route: isAsWritten(row, route) ? item.route : OTHER,
+  };
   return item;
 }
 
@@ -134,6 +162,17 @@ function parkingOf({ due, updated }: StoredItem, time: EngineClock): Parking {
   const at = due ?? updated;
   return { at: Math.min(time.fromLasting(at), time.now + Math.max(0, at - updated)), due: at, place: -1, run: () => undefined };
 }
+
+function placeIn(row: StoredItem, history: History): ReturnType<History['placeOf']> {
+  try {
+    return history.placeOf(row);
+  } catch (cause) {
+    throw damaged(row, 'route', cause);
+  }
+}
+
+const isAsWritten = ({ route: text }: StoredItem, route: RouteNumbers | null): boolean =>
+  (text === null && route === null) || (route !== null && JSON.stringify(route) === text);
 
 function textOf(value: unknown): string {
   return JSON.stringify(value) ?? '';
@@ -153,20 +192,4 @@ function parsed<T>(row: StoredItem, field: keyof StoredItem, text: string): T {
 
 function damaged({ seq }: StoredItem, field: keyof StoredItem, cause?: unknown): Error {
   return new Error(`The store is damaged: the ${field} of the item with the sequence id ${seq} cannot be read`, { cause });
-}
-
-/** A route as a JSON array of its stages' numbers, with a final 0 when the way ends there. */
-function textOfRoute(route: Route): string {
-  const numbers: number[] = [];
-  for (let rest: Route | null = route; rest !== null; rest = rest.rest) numbers.push(rest.stage?.no ?? 0);
-  return JSON.stringify(numbers);
-}
-
-function routeOf(numbers: readonly number[], stageOf: (no: number) => Stage): Route | null {
-  let route: Route | null = null;
-  for (let i = numbers.length - 1; i >= 0; i--) {
-    const no = numbers[i] as number;
-    route = { stage: no === 0 ? null : stageOf(no), rest: route };
-  }
-  return route;
 }

@@ -12,10 +12,11 @@ export class ItemWrites {
   characters = 0;
   withTexts = 0;
 
-  add(item: Item, time: EngineClock): void {
+  /** `version`: that of the definition, see {@link History}. */
+  add(item: Item, time: EngineClock, version: number): void {
     const { row } = this;
     const kind = writeKind(item);
-    fillRow(row, item, kind, time);
+    fillRow(row, item, kind, { time, version });
     this.packer.add(kind, row);
     if (kind === WRITE_STATE || kind === WRITE_GONE) return;
     this.characters += (row.value?.length ?? 0) + (row.fed?.length ?? 0);

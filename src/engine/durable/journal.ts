@@ -25,6 +25,8 @@ export interface JournalDeps {
   operated: () => Operated;
   /** A seldom changing part of the pipeline, as JSON. */
   fact: (name: FactName) => string;
+  /** The version of the definition, see {@link History}. */
+  version: () => number;
   /** Forgotten feeds of which no item is left, a few at a time. */
   emptyFeeds: () => number[];
 }
@@ -227,7 +229,7 @@ export class Journal implements Changing, Keeper {
       // It was replaced by another object, which was touched too.
       if (!item.stored.isDirty) continue;
       item.stored.isDirty = false;
-      writes.add(item, time);
+      writes.add(item, time, deps.version());
     }
     if (writes.withTexts > 0) {
       const mean = writes.characters / writes.withTexts;
@@ -294,7 +296,7 @@ export class Journal implements Changing, Keeper {
       if (item.isFinal || !item.isKept) items.unpin(item);
       else if (item.stored.isBeyond) {
         const rest = item.status === 'retrying' ? item.stage.parkedRest : item.stage.beyond;
-        if (rest?.mayUnpin(item) !== true) continue;
+        if (rest === null) continue;
         items.unpin(item);
         let ofRest = left.get(rest);
         if (ofRest === undefined) {

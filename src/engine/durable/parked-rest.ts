@@ -30,7 +30,7 @@ const END: RetryPlace = { due: Number.POSITIVE_INFINITY, seq: 0 };
  *
  *     timers: in memory, up to twice the window ──edge──▶ beyond: in the store, or in `tail`
  *
- * The tail has the items that are not to be read from the store: those that it has not got yet, and those that {@link ParkedRest.mayUnpin} refuses.
+ * The tail has the items that are not to be read from the store: those that it has not got yet.
  */
 export class ParkedRest implements RetryRest {
   /** The number of items beyond. */
@@ -53,14 +53,10 @@ export class ParkedRest implements RetryRest {
     this.size += count;
   }
 
-  keep(item: Item): void {
-    item.stored.isBeyond = true;
-    this.tail.add(item);
-  }
-
   takes(item: Item): boolean {
     if (this.size === 0 || !isAfter(item, this.edge)) return false;
-    this.keep(item);
+    item.stored.isBeyond = true;
+    this.tail.add(item);
     this.size++;
     return true;
   }
@@ -86,17 +82,6 @@ export class ParkedRest implements RetryRest {
     return unlessUnreadable(() => this.read(count), null);
   }
 
-  bringAll(): Item[] {
-    const all: Item[] = [];
-    while (this.size > 0) for (const item of this.read(Number.MAX_SAFE_INTEGER)) all.push(item);
-    return all;
-  }
-
-  mayUnpin(item: Item): boolean {
-    // A new definition expects items that have begun their stage, or have a route of their own, to be in memory.
-    return item.stored.isBeyond && item.taskIndex === 0 && item.route === null;
-  }
-
   unpinned(items: ReadonlySet<Item>): void {
     for (const item of items) this.tail.delete(item);
   }
@@ -119,8 +104,8 @@ export class ParkedRest implements RetryRest {
   private leave(item: Item): void {
     item.stored.isBeyond = true;
     this.size++;
-    if (!item.stored.isDirty && this.mayUnpin(item)) this.deps.unpin(item);
-    else this.tail.add(item);
+    if (item.stored.isDirty) this.tail.add(item);
+    else this.deps.unpin(item);
   }
 }
 

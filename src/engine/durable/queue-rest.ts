@@ -33,7 +33,7 @@ const LOW = 256;
  *
  *     stage.queue: in memory, up to twice the window ──edge──▶ beyond: in the store, or in `tail`
  *
- * The tail has the items that are not to be read from the store: those that it has not got yet, and the few that {@link Beyond.mayUnpin} refuses.
+ * The tail has the items that are not to be read from the store: those that it has not got yet.
  */
 export class Beyond implements QueueRest {
   /** The number of items beyond. */
@@ -67,12 +67,6 @@ export class Beyond implements QueueRest {
     this.addToTail(item);
   }
 
-  /** At the start: has an item in memory that is one of those in the store, already counted. */
-  keep(item: Item): void {
-    item.stored.isBeyond = true;
-    this.tail.push(item);
-  }
-
   removed(item: Item): void {
     item.stored.isBeyond = false;
     this.size--;
@@ -96,15 +90,6 @@ export class Beyond implements QueueRest {
     for (let left = Math.min(LOADED_MOST, this.deps.window()); left > 0 && this.size > 0; left -= CHUNK) this.read(Math.min(CHUNK, left));
   }
 
-  bringAll(): void {
-    while (this.size > 0) this.read(Number.MAX_SAFE_INTEGER);
-  }
-
-  mayUnpin(item: Item): boolean {
-    // A new definition expects items that have begun their stage, or have a route of their own, to be in memory.
-    return item.stored.isBeyond && item.taskIndex === 0 && item.route === null;
-  }
-
   unpinned(items: ReadonlySet<Item>): void {
     this.tail = this.tail.filter((item) => !items.has(item));
   }
@@ -123,15 +108,15 @@ export class Beyond implements QueueRest {
   }
 
   private addToTail(item: Item): void {
-    this.keep(item);
+    item.stored.isBeyond = true;
+    this.tail.push(item);
     this.size++;
   }
 
   private leave(item: Item): void {
     item.stored.isBeyond = true;
     this.size++;
-    if (this.mayUnpin(item)) this.deps.unpin(item);
-    else this.tail.push(item);
+    this.deps.unpin(item);
   }
 
   private take(items: Item[]): void {

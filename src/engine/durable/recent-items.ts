@@ -41,6 +41,12 @@ export class RecentItems {
     }
   }
 
+  clear(): void {
+    this.items.clear();
+    this.characters = 0;
+    this.faces.clear();
+  }
+
   delete(sequenceId: number): void {
     this.faces.delete(sequenceId);
     const known = this.items.get(sequenceId);

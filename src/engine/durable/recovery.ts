@@ -1,10 +1,10 @@
 import { FAILURES_LISTED } from '../flow/error-tally.ts';
-import { type Item, type Parking, PLACE_NONE, type Place } from '../model/model.ts';
+import { type Item, PLACE_NONE, type Place } from '../model/model.ts';
 import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
-import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 import { clockShift } from './clock-shift.ts';
 import type { Durable, StoredStages } from './durable.ts';
 import type { StoredCounters } from './figures.ts';
+import { type StoredHistory, versionIn } from './history.ts';
 
 /** Counts of the items that a start has found. */
 export interface Recovered {
@@ -19,8 +19,8 @@ export interface Recovered {
 const STEP = 1000;
 
 /**
- * Restores the state that the previous process has left, before anything else happens in the pipeline. Queued items stay in the store until
- * their turn comes, however many they are, but for those that have begun their stage or have a route. Items that were running go back to their old places in their stages' queues, and items between two
+ * Restores the state that the previous process has left, before anything else happens in the pipeline. Queued and parked items stay in the store until
+ * their turn comes, however many they are. Items that were running go back to their old places in their stages' queues, and items between two
  * attempts keep their instants. None of them begins before the pipeline is started.
  */
 export function recover(durable: Durable): Recovered {
@@ -28,6 +28,7 @@ export function recover(durable: Durable): Recovered {
   const facts = link.facts as Record<string, string>;
   core.time.begin();
   restoreStages(durable, JSON.parse(facts.stages ?? '[]') as StoredStages);
+  if (facts.history !== undefined) durable.history.restore(JSON.parse(facts.history) as StoredHistory, () => versionIn(shelf.lowestTask()));
   const counters = JSON.parse(facts.counters as string) as StoredCounters;
   restoreCounters(durable, counters);
   core.feeds.restore(
@@ -65,28 +66,7 @@ export function recover(durable: Durable): Recovered {
   );
   for (const stage of durable.formerStages) core.evacuation.begin(stage);
   core.forgetEmpty();
-  keepBegun(durable, shift);
   return found;
-}
-
-/**
- * Brings into memory what a new definition looks for there, see {@link Beyond.mayUnpin} and {@link ParkedRest.mayUnpin}: what is left in the store need
- * not be translated.
- */
-function keepBegun(durable: Durable, shift: number): void {
-  const { shelf, items } = durable;
-  for (let after = 0; ; ) {
-    const { rows, isAll } = shelf.begun(after, STEP, BUFFER_CHARACTERS);
-    for (const row of rows) {
-      if (items.isLive(row.seq)) continue;
-      const item = durable.toItem(row);
-      items.pin(item);
-      if (item.status === 'retrying') keepParked(durable, item, shift);
-      else item.stage.beyond?.keep(item);
-    }
-    if (isAll) return;
-    after = (rows.at(-1) as StoredItem).seq;
-  }
 }
 
 /** All rows of a status, without their texts, which might not fit into memory. */
@@ -132,21 +112,6 @@ function skipBegun({ core, journal, link }: Durable): void {
   if (last === core.admission.lastSequence) return;
   core.admission.restore(last);
   journal.stir();
-}
-
-/** Keeps an item in memory that is parked in the store. `shift`: how far the clock seems to have been set. */
-function keepParked({ core, journal }: Durable, item: Item, shift: number): void {
-  const { time } = core;
-  const parking = item.holder as Parking;
-  if (shift !== 0) {
-    const wait = Math.max(0, parking.due - time.lasting(item.updatedAt));
-    parking.at = Math.min(time.fromLasting(parking.due + shift), time.now + wait);
-    parking.due = Math.round(time.lasting(parking.at));
-    // The row says it by the clock of now, for the start after this one.
-    item.updatedAt = parking.at - wait;
-    journal.touch(item);
-  }
-  item.stage.parkedRest?.keep(item);
 }
 
 /** Sets the instants of what is parked in the store by the clock of now. Until the store has done so, nothing is read of it. */

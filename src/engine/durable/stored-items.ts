@@ -1,5 +1,6 @@
 import type { ItemsQuery, Page, ResultsQuery } from '../contract/runtime.ts';
 import type { Items, Retention, SequenceRange } from '../flow/item-index.ts';
+import type { DefinitionStep } from '../flow/ways.ts';
 import { generatedId, type Item, NO_METADATA, StoredState } from '../model/model.ts';
 import { type Shelf, type ShelfQuery, STATUS_CODES, type StoredItem, type Texts } from '../store.ts';
 import { unlessUnreadable } from './guarded-shelf.ts';
@@ -21,6 +22,8 @@ export interface StoredItemsDeps {
   onGone: (sequenceId: number) => void;
   /** Called when it has to be stored that an item is gone. */
   touch: (item: Item) => void;
+  /** Called with what a new definition changes for the items that are not in memory. */
+  redefined: (step: DefinitionStep) => void;
   /** The most characters of a page, see sizes.ts. */
   pageCharacters: number;
 }
@@ -210,8 +213,14 @@ export class StoredItems implements Items {
   }
 
   *changeable(): Generator<Item> {
-    for (const item of [...this.live.values()]) if (item.isKept && !item.isFinal) yield item;
-    yield* this.failed();
+    for (const item of this.live.values()) if (item.isKept && (!item.isFinal || item.status === 'failed')) yield item;
+  }
+
+  redefined(step: DefinitionStep): boolean {
+    // They were read by the definition before.
+    this.recent.clear();
+    this.deps.redefined(step);
+    return step.ways !== null;
   }
 
   *failed(): Generator<Item> {

@@ -1,6 +1,7 @@
 import type { ItemsQuery, Page, ResultsQuery } from '../contract/runtime.ts';
 import { generatedId, type Item, NO_METADATA } from '../model/model.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
+import type { DefinitionStep } from './ways.ts';
 
 type Texts = 'results' | 'none';
 
@@ -58,8 +59,10 @@ export interface Items {
    * to which everything was visited, `last` when that is all. `visit` MUST NOT end or remove items. `texts`: whether it needs results or no texts.
    */
   scan(after: number, last: number, most: number, texts: Texts, visit: (item: Item) => boolean): number;
-  /** The items that a new definition may have to change: the failed ones, and the unfinished ones, except those that may stay in the store alone. */
+  /** The items in memory that a new definition may have to change: the failed ones, and the unfinished ones. */
   changeable(): Iterable<Item>;
+  /** To be told what a new definition changes for items that are not in memory; returns whether any of them may have a way of its own. */
+  redefined(step: DefinitionStep): boolean;
   /** The failed items, in feed order. Each MAY be retried as soon as it is yielded. */
   failed(): Iterable<Item>;
   /** All kept items that are in memory, in feed order. */
@@ -214,6 +217,10 @@ export class ItemIndex implements Items {
 
   *changeable(): Generator<Item> {
     for (const item of this) if (item.status !== 'completed' && item.status !== 'cancelled') yield item;
+  }
+
+  redefined(): boolean {
+    return false;
   }
 
   *failed(): Generator<Item> {

@@ -94,11 +94,6 @@ export class RetryWaits {
     return items !== null;
   }
 
-  /** Brings every item into memory. Throws `store-unavailable`; then some may be. */
-  bringAll(): void {
-    for (const stage of this.deps.stages()) for (const item of stage.parkedRest?.bringAll() ?? []) this.hold(item);
-  }
-
   /** Goes on after it was held. */
   goOn(): void {
     for (const stage of this.deps.stages()) this.refill(stage);

@@ -2,7 +2,7 @@ import type { Feed } from './feed.ts';
 import type { Item } from './model.ts';
 
 /** The parts of a pipeline that seldom change, each stored as one text. */
-export type FactName = 'identity' | 'definition' | 'control' | 'stages' | 'counted';
+export type FactName = 'identity' | 'definition' | 'control' | 'stages' | 'history' | 'counted';
 
 /** A wait for the store; a caller that stops waiting MUST leave it. */
 export interface Waiting {

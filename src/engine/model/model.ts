@@ -172,6 +172,22 @@ export interface Route {
   readonly rest: Route | null;
 }
 
+/** A route as the numbers of its stages, with a final 0 when the way ends there. */
+export function toNumbers(route: Route): number[] {
+  const numbers: number[] = [];
+  for (let rest: Route | null = route; rest !== null; rest = rest.rest) numbers.push(rest.stage?.no ?? 0);
+  return numbers;
+}
+
+export function routeOf(numbers: readonly number[], stageOf: (no: number) => Stage): Route | null {
+  let route: Route | null = null;
+  for (let i = numbers.length - 1; i >= 0; i--) {
+    const no = numbers[i] as number;
+    route = { stage: no === 0 ? null : stageOf(no), rest: route };
+  }
+  return route;
+}
+
 /** Makes the id `<prefix>-<sequence id>`. It is never stored, so a queued item costs no string and no entry in an index by id. */
 export function generatedId(prefix: string, sequenceId: number): string {
   return `${prefix}-${sequenceId}`;
@@ -231,8 +247,6 @@ export interface QueueRest {
   push(item: Item): void;
   /** Puts an item back into its old place, at the start while nothing is in memory. */
   putBack(item: Item): void;
-  /** At the start: has an item in memory that is one of those in the store, already counted. */
-  keep(item: Item): void;
   /** Called when an item of this part has left the queue. */
   removed(item: Item): void;
   /** Makes sure that the queue's first item is in memory; false when the store cannot be read now, and nothing of the queue is. */
@@ -241,10 +255,6 @@ export interface QueueRest {
   bring(count: number): boolean;
   /** Brings the first items into memory, a window of them at most. Throws `store-unavailable`. */
   loadFirst(): void;
-  /** Brings every item into memory. Throws `store-unavailable`; then some may be. */
-  bringAll(): void;
-  /** Whether an item need not stay in memory now that the store has it. */
-  mayUnpin(item: Item): boolean;
   /** Forgets the items that are no longer in memory. */
   unpinned(items: ReadonlySet<Item>): void;
 }
@@ -257,8 +267,6 @@ export interface RetryRest {
   readonly low: number;
   /** Sets, at the start, how many items are parked in the store. */
   begin(count: number): void;
-  /** At the start: has an item in memory that is one of those in the store, already counted. */
-  keep(item: Item): void;
   /** Takes an item that was just parked if others in it come back before. */
   takes(item: Item): boolean;
   /** Takes the last of those with timers when there are too many of them; returns which. */
@@ -267,10 +275,6 @@ export interface RetryRest {
   removed(item: Item): void;
   /** Gives away so many items, those that come back first; null when the store cannot be read now. */
   bring(count: number): Item[] | null;
-  /** Gives away every item. Throws `store-unavailable`. */
-  bringAll(): Item[];
-  /** Whether an item need not stay in memory now that the store has it. */
-  mayUnpin(item: Item): boolean;
   /** Forgets the items that are no longer in memory. */
   unpinned(items: ReadonlySet<Item>): void;
 }

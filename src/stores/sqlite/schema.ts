@@ -80,7 +80,6 @@ export const MIGRATIONS: readonly string[] = [
   UPDATE items SET due = updated WHERE status = 4 AND due IS NULL;
   CREATE INDEX by_due ON items (pipeline, stage, due) WHERE status = 4;
   DROP INDEX begun;
-  CREATE INDEX begun ON items (pipeline) WHERE status IN (0, 4) AND (task > 0 OR route IS NOT NULL);
   `,
 ];
 

@@ -17,7 +17,14 @@ import { decodeEvents, decodePairs } from './event-codec.ts';
 import { type Reading, reading } from './reading.ts';
 import { hasKey, keyOf } from './schema.ts';
 
-const { queued: QUEUED, completed: COMPLETED, failed: FAILED, retrying: RETRYING, cancelled: CANCELLED } = STATUS_CODES;
+const {
+  queued: QUEUED,
+  in_progress: IN_PROGRESS,
+  completed: COMPLETED,
+  failed: FAILED,
+  retrying: RETRYING,
+  cancelled: CANCELLED,
+} = STATUS_CODES;
 
 /** `passed`: characters of the texts that stand before its error. */
 type Row = StoredItem & { passed: number };
@@ -100,10 +107,10 @@ export class SqliteShelf implements Shelf {
     return this.prepare(sql).all(this.pipeline) as { stage: number; count: number }[];
   }
 
-  begun(after: number, limit: number, characters: number): StoredPage {
-    const of = `SELECT ${this.columns.all} FROM items WHERE status IN (${QUEUED}, ${RETRYING}) AND (task > 0 OR route IS NOT NULL)`;
-    const rows = this.prepare(`${of} AND pipeline = ? AND key > ? ORDER BY key LIMIT ?`);
-    return pageOf(rows.iterate(this.pipeline, this.base + after, limitOf(limit)) as Iterable<Row>, { limit, characters });
+  lowestTask(): number {
+    const statuses = [QUEUED, IN_PROGRESS, FAILED, RETRYING].join(', ');
+    const sql = `SELECT min(task) AS task FROM items WHERE status IN (${statuses}) AND key > ? AND key < ?`;
+    return (this.prepare(sql).get(this.base, keyOf(this.pipeline + 1, 0)) as { task: number | null }).task ?? 0;
   }
 
   queuedCounts(): { stage: number; place: number; count: number }[] {
