@@ -119,14 +119,14 @@ const scenarios: Record<string, () => Promise<number>> = {
     await again.close();
     return Number(count);
   },
-  /** A stage with a backlog is removed, and a start after that. */
-  async removed() {
+  /** A stage with a backlog is removed, or changes places with the next one. */
+  async redefined() {
     const host = await begin();
     const stage = (name: string) => ({ name, tasks: ['small'], workers: 8 });
     await host.create({ id: 'p', stages: [stage('A'), stage('B')] }, { start: false });
     delay.enable();
     await fill(host, 'p', Number(count), (i) => ({ i, kilobyte }));
-    await host.put('p', { stages: [stage('B')] });
+    await host.put('p', { stages: process.argv[5] === 'moved' ? [stage('B'), stage('A')] : [stage('B')] });
     await host.get('p').start();
     await host.get('p').join();
     delay.disable();

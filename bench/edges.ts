@@ -50,5 +50,6 @@ report([
   ...rows('20 pipelines of 64 workers, results of 300 kB', await run('results', 3000, 20, 'large'), 2000),
   ...rows('100 pipelines of 64 workers, small results', await run('results', 200_000, 100, 'small'), 500),
   ...loop('1 000 000 retries of 1 kB wait, through a start, and come back', await run('parked', 1_000_000, 1, 300)),
-  ...loop('a stage is removed over 1 000 000 items of 1 kB', await run('removed', 1_000_000)),
+  ...loop('a stage is removed over 1 000 000 items of 1 kB', await run('redefined', 1_000_000, 1, 'removed')),
+  ...loop('stages change places over 1 000 000 items of 1 kB', await run('redefined', 1_000_000, 1, 'moved')),
 ]);
