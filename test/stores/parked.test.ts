@@ -189,6 +189,32 @@ describe('a clock that was set', () => {
   });
 
   it.each([
+    ['fifty minutes slow', -50 * 60],
+    ['fifty minutes fast', 50 * 60],
+    ['a day slow', -DAY],
+  ])('right after a start with one that is %s moves none of them, neither then nor at the next start', async (_, seconds) => {
+    const { clock, lives, life, waits, again } = await parked();
+    await life.crash();
+    clock.setWallBy(seconds * 1000);
+    const slow = await lives.begin();
+    await clock.advance(60_000);
+    clock.setWallBy(-seconds * 1000);
+    await clock.finish(slow.host.get('p').feed([{ id: 'late', value: FIRST_SECONDS }], {}));
+    await clock.advance(60_000);
+    await slow.crash();
+    await lives.begin();
+    await clock.advance(everyone * 1000);
+    // A clock that is fast by less than an hour can't be told from a stop of that time.
+    const early = seconds > 0 ? seconds : 2;
+    for (const [id, wait] of waits) {
+      const at = again.get(id) as number;
+      expect(at, id).toBeLessThan(wait + 2);
+      expect(at, id).toBeGreaterThan(wait - early);
+    }
+    expect(Math.abs((again.get('late') as number) - FIRST_SECONDS - 60)).toBeLessThan(2);
+  });
+
+  it.each([
     ['back', -2 * HOUR],
     ['ahead', 8 * DAY],
   ])('%s while the service runs moves none of them', async (_, seconds) => {

@@ -38,6 +38,10 @@ export interface StoreLink {
   facts: Readonly<Record<string, string>> | null;
   /** The instant of the store's last write, as the process before told the time; null when that is not known. */
   lastAt: number | null;
+  /** How far the clock was set while that process ran, in milliseconds: what it parked goes by the clock before that. */
+  drift: number;
+  /** See {@link EngineClock.anchorAt}. */
+  anchor: number;
   /** An item that was running in this many crashes is not tried again. */
   maxDeliveries: number;
   /** How many items of a stage's queue to keep in memory; undefined: as many as their size allows. */
@@ -100,6 +104,7 @@ export class Durable {
     this.shelf = guardedShelf(link.store.shelf(link.pipeline), link.flusher);
     const { time, events, options } = core;
     const { idPrefix } = identity;
+    time.anchorAt(link.anchor);
     this.history = new History((no) => this.stageOf(no).next?.no ?? 0);
     const { history } = this;
     this.references = { time, idPrefix, feedOf: (ordinal) => this.feedOf(ordinal), stageOf: (no) => this.stageOf(no), history };

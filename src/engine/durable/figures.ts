@@ -13,6 +13,8 @@ export interface StoredCounters extends RetirementState, LedgerState {
   hasLookalikes: boolean;
   /** The instant of these numbers, in milliseconds since the Unix epoch. Earlier versions did not say. */
   at?: number;
+  /** How far the clock was set while the process ran by then, in milliseconds; left out when it was not. */
+  drift?: number;
   /** For each stage its number, and how many items it has completed, failed, skipped and retried. */
   stages: [number, number, number, number, number][];
 }
@@ -32,11 +34,16 @@ export interface Figures {
   readonly loads: readonly StageLoad[];
 }
 
+/** A clock that goes wrong by less was not set. */
+const SET_MS = 1000;
+
 /** The part of a pipeline's description that its definition and its operators determine. */
 export type Operated = Pick<PipelineDescription, 'definition' | 'state' | 'workers' | 'pausedStages' | 'overrides' | 'secrets'>;
 
 export function figuresOf(core: Core, retirement: RetirementState, hasLookalikes: boolean): Figures {
   const { ledger, feeds, admission, scheduler, events, allStages } = core;
+  // Clocks are never quite the same; what an operator sets is seconds and more.
+  const drift = Math.abs(core.time.drift) < SET_MS ? 0 : Math.round(core.time.drift);
   return {
     counters: {
       ...retirement,
@@ -48,6 +55,7 @@ export function figuresOf(core: Core, retirement: RetirementState, hasLookalikes
       lastEvent: events.last,
       hasLookalikes,
       at: Math.round(core.time.wall(core.time.now)),
+      ...(drift !== 0 && { drift }),
       stages: allStages.map((stage) => [stage.no, stage.completed, stage.failed, stage.skipped, stage.retried]),
     },
     loads: allStages.map(({ name, waiting, parked, inProgress }) => ({ name, waiting, parked, inProgress })),

@@ -15,20 +15,22 @@ export class HostStore {
   private readonly bounds: Bounds;
   private lastPipeline = 0;
   private readonly slots = new Slots();
+  private readonly anchor: number;
 
   constructor(store: Store, ports: Ports, bounds: Bounds) {
     this.store = store;
     this.bounds = bounds;
     this.flusher = new Flusher(store, ports);
+    this.anchor = ports.clock.now() - ports.clock.monotonic();
   }
 
   /** The pipelines in the store, in the order of their creation. */
   pipelines(): ({ link: StoreLink } & StoredDefinition)[] {
     const found = this.store.pipelines();
-    const lastAt = lastAtOf(found);
+    const last = lastWrite(found);
     return found.map(({ pipeline, facts }) => {
       this.lastPipeline = Math.max(this.lastPipeline, pipeline);
-      const link = { ...this.linkOf(pipeline, facts), lastAt };
+      const link = { ...this.linkOf(pipeline, facts), ...last };
       return { link, ...(JSON.parse(facts.definition as string) as StoredDefinition) };
     });
   }
@@ -73,12 +75,16 @@ export class HostStore {
 
   private linkOf(pipeline: number, facts: StoreLink['facts']): StoreLink {
     const { store, flusher, bounds } = this;
-    return { store, flusher, pipeline, facts, lastAt: null, ...bounds };
+    return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, ...bounds };
   }
 }
 
-/** The instant of the last write of any pipeline: one that idles writes nothing. */
-function lastAtOf(found: readonly StoredPipeline[]): number | null {
-  const instants = found.map(({ facts }) => (JSON.parse(facts.counters ?? '{}') as Partial<StoredCounters>).at ?? 0);
-  return Math.max(0, ...instants) || null;
+/** The instant of the last write of any pipeline, since one that idles writes nothing, and how far the clock was set by then. */
+function lastWrite(found: readonly StoredPipeline[]): { lastAt: number | null; drift: number } {
+  let [lastAt, drift] = [0, 0];
+  for (const { facts } of found) {
+    const counters = JSON.parse(facts.counters ?? '{}') as Partial<StoredCounters>;
+    if ((counters.at ?? 0) > lastAt) [lastAt, drift] = [counters.at ?? 0, counters.drift ?? 0];
+  }
+  return { lastAt: lastAt || null, drift };
 }

@@ -26,7 +26,7 @@ const STEP = 1000;
 export function recover(durable: Durable): Recovered {
   const { core, shelf, link, items, retirement } = durable;
   const facts = link.facts as Record<string, string>;
-  core.time.begin();
+  core.time.sync();
   restoreStages(durable, JSON.parse(facts.stages ?? '[]') as StoredStages);
   if (facts.history !== undefined) durable.history.restore(JSON.parse(facts.history) as StoredHistory, () => versionIn(shelf.lowestTask()));
   const counters = JSON.parse(facts.counters as string) as StoredCounters;
@@ -57,7 +57,8 @@ export function recover(durable: Durable): Recovered {
   // From here on, changes are recorded.
   durable.begin();
   skipBegun(durable);
-  if (shift !== 0 && found.retrying > 0) shiftParked(durable, shift);
+  const parkedShift = shift + link.drift;
+  if (parkedShift !== 0 && found.retrying > 0) shiftParked(durable, parkedShift);
   recoverRunning(durable, found);
   for (const stage of durable.formerStages) stage.beyond?.loadFirst();
   core.rearrange(

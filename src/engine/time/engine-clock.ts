@@ -19,7 +19,6 @@ export class EngineClock {
   /** Set after each call of foreign code, and wherever a turn ends. */
   isStale = false;
   private offset: number;
-  /** The offset of this process: the scale of the instants that it stores to come back to. */
   private anchor: number;
 
   constructor(clock: Clock) {
@@ -45,10 +44,14 @@ export class EngineClock {
     this.offset = this.clock.now() - this.tick();
   }
 
-  /** At a start, before anything is stored or read: the scale of {@link EngineClock.lasting} is that of now. */
-  begin(): void {
-    this.sync();
-    this.anchor = this.offset;
+  /** Sets the scale of {@link EngineClock.lasting}, all of a process have the same: what has to be added to a monotonic instant. */
+  anchorAt(anchor: number): void {
+    this.anchor = anchor;
+  }
+
+  /** How far the wall clock has been set since the scale of {@link EngineClock.lasting} was that of it. */
+  get drift(): number {
+    return this.offset - this.anchor;
   }
 
   /** Milliseconds since the Unix epoch, on a scale that stays when the wall clock is set: instants that are ordered in a store. */
