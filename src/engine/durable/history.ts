@@ -35,7 +35,7 @@ interface Place {
 }
 
 /**
- * What the definitions that a pipeline has had mean for items that only the store has. Each row says by which version it was written; who reads it goes
+ * The meaning of the definitions that a pipeline has had for items that only the store has. Each row says by which version it was written; who reads it goes
  * through the steps since then, so that a new definition need not look at any row.
  */
 export class History {

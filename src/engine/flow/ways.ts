@@ -1,6 +1,6 @@
-/** What a new definition changes for items that wait, by the numbers of stages. */
+/** The changes that a new definition makes to items that wait, by the numbers of stages. */
 export interface DefinitionStep {
-  /** Of each stage with other tasks: for each number of tasks that an item has behind it, how many of the new ones those are. */
+  /** The stages with other tasks: for each number of tasks that an item has behind it, how many of the new ones those are. */
   tasks: [stage: number, places: number[]][];
   /** null: no item's way changes. */
   ways: Ways | null;
