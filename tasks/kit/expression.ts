@@ -1,4 +1,5 @@
-import compile from 'jsonata';
+import { createRequire } from 'node:module';
+import type compile from 'jsonata';
 import type { Expression, ExpressionLanguage } from '../../src/engine/ports.ts';
 import type { Work } from './evaluation.ts';
 import { createEvaluatorPool, EvaluatorUnavailableError } from './evaluators.ts';
@@ -51,6 +52,10 @@ function look(source: string): Names {
   return found;
 }
 
+/** Loaded for the first expression that is no path: many definitions have none. */
+let jsonata: typeof compile | undefined;
+const require = createRequire(import.meta.url);
+
 function lookAnew(source: string): Names | Error {
   const path = plainPath(source);
   if (path !== null) return namesOfPath(path);
@@ -58,7 +63,8 @@ function lookAnew(source: string): Names | Error {
   if (source.split('%').length > PERCENTS_MAX) return new Error(`contains "%" more than ${PERCENTS_MAX} times`);
   let found: Names | Error;
   try {
-    found = namesIn(compile(source).ast());
+    jsonata ??= require('jsonata') as typeof compile;
+    found = namesIn(jsonata(source).ast());
   } catch (error) {
     found = new Error(describeJsonataError(error));
   }

@@ -104,6 +104,7 @@ describe('after a crash, items are as they were when the starts that follow', ()
   it('are asked to stop, at every moment of theirs', TIMEOUT, async () => {
     const crashed = await afterCrash();
     const moments: Moment[] = [
+      { loading: 'src/config.ts' },
       { loading: 'src/app.ts' },
       { loading: 'tasks/index.ts' },
       { loading: 'tasks/gate.mjs' },
@@ -140,7 +141,7 @@ describe('after a crash, items are as they were when the starts that follow', ()
 
 describe('a start', () => {
   it('ignores SIGHUP from its first moment', TIMEOUT, async () => {
-    const server: ServerProcess = await startServer(at({ loading: 'src/app.ts' }, { signal: 'SIGHUP' }), { cwd: folderWith() });
+    const server: ServerProcess = await startServer(at({ loading: 'src/config.ts' }, { signal: 'SIGHUP' }), { cwd: folderWith() });
     expect(server.records('the signal is ignored; SIGTERM ends the service')).toHaveLength(1);
     await server.stop();
   });

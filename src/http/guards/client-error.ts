@@ -1,4 +1,4 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { SluiceError } from '../../engine/index.ts';
 import type { Logger } from '../../engine/ports.ts';
@@ -12,6 +12,9 @@ const CODE_OF_NODE: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'headers-too-large',
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body-too-large',
 };
+
+// Not imported: to name all that the module exports, Node would load its WebSocket, and with it its whole client of HTTP, at every start.
+const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 /**
  * Answers what Node's parser could not read as a request, so that this too is a problem document. The connection ends with it.

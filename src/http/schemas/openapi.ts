@@ -167,6 +167,7 @@ const isZod = (value: unknown): value is z.ZodType => value instanceof z.ZodType
 /** Schemas with an id, each once. What is read differently than it is written (defaults) has a second one, `<Id>Input`. */
 class Components {
   private readonly schemas = new Map<string, JsonSchema>();
+  private readonly readDifferently = new Map<string, boolean>();
   /** Operation ids of the requests that may come without a body; @fastify/swagger calls every body required. */
   readonly optionalBodies = new Set<string>();
 
@@ -206,11 +207,23 @@ class Components {
   private part(schema: unknown, io: Io): unknown {
     if (!isZod(schema)) return schema;
     const { root, defs } = toJsonSchema(schema, io);
-    const other = io === 'input' ? toJsonSchema(schema, 'output').defs : defs;
-    const nameOf = (id: string): string => (differs(id, defs, other) ? `${id}Input` : id);
+    const nameOf = (id: string): string => (io === 'input' && this.isReadDifferently(id, schema) ? `${id}Input` : id);
     const ref = (id: string): unknown => ({ $ref: `#/components/schemas/${nameOf(id)}` });
-    for (const [id, definition] of Object.entries(defs)) this.schemas.set(nameOf(id), mapRefs(definition, ref) as JsonSchema);
+    for (const [id, definition] of Object.entries(defs)) {
+      const name = nameOf(id);
+      if (!this.schemas.has(name)) this.schemas.set(name, mapRefs(definition, ref) as JsonSchema);
+    }
     return mapRefs(root, ref);
+  }
+
+  /** `holder` is any schema that holds the one with this id. */
+  private isReadDifferently(id: string, holder: z.ZodType): boolean {
+    let found = this.readDifferently.get(id);
+    if (found === undefined) {
+      found = differs(id, toJsonSchema(holder, 'input').defs, toJsonSchema(holder, 'output').defs);
+      this.readDifferently.set(id, found);
+    }
+    return found;
   }
 }
 
