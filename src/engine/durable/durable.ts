@@ -22,6 +22,7 @@ import type { Flusher } from './flusher.ts';
 import { guardedShelf, unlessUnreadable } from './guarded-shelf.ts';
 import { type RowReferences, toItem } from './item-codec.ts';
 import { Journal } from './journal.ts';
+import { KeyClock } from './key-clock.ts';
 import { type KeyBounds, KeyRetirement } from './key-retirement.ts';
 import { Beyond } from './queue-rest.ts';
 import { Retirement } from './retirement.ts';
@@ -84,6 +85,7 @@ export class Durable {
   readonly items: StoredItems;
   readonly retirement: Retirement;
   readonly journal: Journal;
+  readonly keyClock: KeyClock;
   private readonly references: RowReferences;
   /** Stages that the definition no longer has, by number. */
   private readonly former = new Map<number, Stage>();
@@ -110,6 +112,7 @@ export class Durable {
       touch: (item) => this.journal.touch(item),
       pageCharacters: options.pageCharacters ?? PAGE_CHARACTERS,
     });
+    this.keyClock = new KeyClock(time.clock);
     this.journal = new Journal({
       pipeline: link.pipeline,
       flusher: link.flusher,
@@ -117,8 +120,8 @@ export class Durable {
       events,
       items: this.items,
       retirement: this.retirement,
-      keys: new KeyRetirement(this.shelf, () => time.clock.now(), KEY_BOUNDS),
-      figures: () => figuresOf(core, this.retirement.state, this.items.hasLookalikes),
+      keys: new KeyRetirement(this.shelf, () => this.keyClock.now(), KEY_BOUNDS),
+      figures: () => figuresOf(core, this.retirement.state, { hasLookalikes: this.items.hasLookalikes, keysLag: this.keyClock.lag }),
       operated: sources.operated,
       fact: (name) => {
         switch (name) {

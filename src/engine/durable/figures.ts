@@ -13,6 +13,8 @@ export interface StoredCounters extends RetirementState, LedgerState {
   hasLookalikes: boolean;
   /** The instant of these numbers, in milliseconds since the Unix epoch. Earlier versions did not say. */
   at?: number;
+  /** By how much the wall clock is ahead of the time by which idempotency keys age, see key-clock.ts; absent when it was never set. */
+  keysLag?: number;
   /** For each stage its number, and how many items it has completed, failed, skipped and retried. */
   stages: [number, number, number, number, number][];
 }
@@ -35,7 +37,11 @@ export interface Figures {
 /** The part of a pipeline's description that its definition and its operators determine. */
 export type Operated = Pick<PipelineDescription, 'definition' | 'state' | 'workers' | 'pausedStages' | 'overrides' | 'secrets'>;
 
-export function figuresOf(core: Core, retirement: RetirementState, hasLookalikes: boolean): Figures {
+export function figuresOf(
+  core: Core,
+  retirement: RetirementState,
+  { hasLookalikes, keysLag }: { hasLookalikes: boolean; keysLag: number },
+): Figures {
   const { ledger, feeds, admission, scheduler, events, allStages } = core;
   return {
     counters: {
@@ -48,6 +54,7 @@ export function figuresOf(core: Core, retirement: RetirementState, hasLookalikes
       lastEvent: events.last,
       hasLookalikes,
       at: Math.round(core.time.wall(core.time.now)),
+      ...(keysLag !== 0 && { keysLag }),
       stages: allStages.map((stage) => [stage.no, stage.completed, stage.failed, stage.skipped, stage.retried]),
     },
     loads: allStages.map(({ name, waiting, parked, inProgress }) => ({ name, waiting, parked, inProgress })),
