@@ -47,6 +47,13 @@ function peakMib({ child }: Start): number {
   return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
+/** Milliseconds of processor time that a process has used; NaN where that cannot be told. */
+function cpuMs({ child }: Start): number {
+  if (process.platform !== 'linux') return Number.NaN;
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 async function post(url: string, body?: string | Readable): Promise<void> {
   const json = { method: 'POST', headers: { 'content-type': 'application/json' }, body: body ?? '{}' };
   const lines = { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, duplex: 'half' };
@@ -91,21 +98,28 @@ export async function storedRows(count: number): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   let port = 3500;
   let emptyMs = 0;
+  let emptyCpu = 0;
   for (const kind of [null, ...(Object.keys(kinds) as (keyof typeof kinds)[])]) {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
     try {
       await fill(folder, kind, count, port++);
       const times: number[] = [];
+      const cpu: number[] = [];
       let peak = 0;
       for (let round = 0; round < ROUNDS; round++) {
         const service = await start(folder, port++);
         times.push(service.readyMs);
+        cpu.push(cpuMs(service));
         peak = Math.max(peak, peakMib(service));
         await stop(service);
       }
       const ms = median(times);
-      if (kind === null) emptyMs = ms;
-      const figure = `${((ms - emptyMs) / 1000).toFixed(2)} s more than the ${(emptyMs / 1000).toFixed(2)} s of an empty one, ${peak.toFixed(0)} MiB at most`;
+      const ofCpu = median(cpu);
+      if (kind === null) {
+        emptyMs = ms;
+        emptyCpu = ofCpu;
+      }
+      const figure = `${((ms - emptyMs) / 1000).toFixed(2)} s more than the ${(emptyMs / 1000).toFixed(2)} s of an empty one, ${(ofCpu / emptyCpu).toFixed(2)} of its processor time, ${peak.toFixed(0)} MiB at most`;
       rows.push({
         claim: `a start over a store with ${kind === null ? 'no' : `${count} ${kind}`} items`,
         bar: '< 10 s more',
