@@ -33,7 +33,7 @@ const tasks: Record<string, TaskHandler> = {
   },
 };
 
-async function begin(): Promise<LocalHost> {
+async function begin(backlogCapacity = 2_000_000): Promise<LocalHost> {
   const store = await openSqliteStore({ file: join(folder, 'sluice.db') });
   const registry = createTaskRegistry(
     Object.entries(tasks).map(([name, run]) => ({
@@ -43,7 +43,7 @@ async function begin(): Promise<LocalHost> {
   );
   return createLocalHost({
     ...{ registry, store, ports: systemPorts, maxStages: 64, maxWorkersPerStage: 1000, retentionMaxItems: 100_000 },
-    ...{ retentionMaxAgeSeconds: 604_800, backlogCapacity: 2_000_000, eventsKept: 16_384, hookTimeoutSeconds: 30 },
+    ...{ retentionMaxAgeSeconds: 604_800, backlogCapacity, eventsKept: 16_384, hookTimeoutSeconds: 30 },
   });
 }
 
@@ -67,17 +67,23 @@ function watch(host: LocalHost, id: string): () => void {
   });
 }
 
-async function fill(host: LocalHost, id: string, total: number, value: (i: number) => unknown): Promise<void> {
+/** Feeds so many items, or until `seconds` are over. */
+async function fill(host: LocalHost, id: string, total: number, value: (i: number) => unknown, seconds = 0): Promise<void> {
   const writer = await host.get(id).openFeed({});
-  for (let i = 0; i < total; i += 500) await writer.push(Array.from({ length: Math.min(500, total - i) }, (_, k) => value(i + k)));
+  const end = performance.now() + seconds * 1000;
+  for (let i = 0; i < total && (seconds === 0 || performance.now() < end); i += 500)
+    await writer.push(Array.from({ length: Math.min(500, total - i) }, (_, k) => value(i + k)));
   await writer.end();
 }
 
 const kilobyte = 'k'.repeat(1000);
 const scenarios: Record<string, () => Promise<number>> = {
-  /** Results of 300 kB from 64 workers, or small ones, over some pipelines. */
+  /** Results of 300 kB from 64 workers, or small ones, over some pipelines: so many, or for some seconds. */
   async results() {
-    const host = await begin();
+    const seconds = Number(process.argv[6] ?? 0);
+    const total = seconds > 0 ? Number.MAX_SAFE_INTEGER : Number(count);
+    // Fed for a time, they must not wait in number: what is queued then has to be run, too.
+    const host = await begin(seconds > 0 ? (process.argv[5] === 'small' ? 500 : 64) : undefined);
     const ids = Array.from({ length: Number(pipelines) }, (_, i) => `p${i}`);
     const leave: (() => void)[] = [];
     const task = process.argv[5] === 'small' ? 'small' : 'large';
@@ -86,13 +92,14 @@ const scenarios: Record<string, () => Promise<number>> = {
       leave.push(watch(host, id));
     }
     delay.enable();
-    await Promise.all(ids.map((id) => fill(host, id, Number(count) / ids.length, (i) => i)));
+    await Promise.all(ids.map((id) => fill(host, id, total / ids.length, (i) => i, seconds)));
     for (const id of ids) await host.get(id).join();
     delay.disable();
     for (const each of leave) each();
+    const done = await Promise.all(ids.map(async (id) => (await host.get(id).stats()).itemsProcessed));
     await host.shutdown('graceful', 30);
     await host.close();
-    return Number(count);
+    return done.reduce((sum, one) => sum + one, 0);
   },
   /** Items that have failed once and wait, a start after that, and how they come back. */
   async parked() {

@@ -118,6 +118,34 @@ describe('a store that cannot be read', () => {
     expect(await clock.finish(p.feed(ids(20, 5), {}))).toMatchObject({ accepted: answer instanceof SluiceError ? 15 : 0 });
   });
 
+  it.each([1, 2, 3, 5, 8, 9, 10])(
+    'accepts all items without ids or none, where callers made up ids like theirs, when its %ith read fails',
+    async (nth) => {
+      const { clock, p, failAt, disk } = await world();
+      const { ids: [generated = ''] = [] } = await clock.finish(Promise.resolve(p.feed([0], {})));
+      const like = (sequenceId: number) => generated.replace(/1$/, `${sequenceId}`);
+      const lookalikes = [4, 6, 7].map((sequenceId) => ({ id: like(sequenceId), value: 'made up' }));
+      await clock.finish(Promise.resolve(p.feed(lookalikes, {})));
+      await clock.advance(1000);
+      // Another one comes with the items.
+      const given = [{ id: like(9), value: 'made up' }, 1, 2, 3, 4, 5];
+      failAt(nth);
+      const answer = await clock.finish(Promise.resolve(p.feed(given, {})).catch((error: SluiceError) => error));
+      disk.heal();
+      await clock.advance(1000);
+      const { itemsFed, itemsInFlight } = await clock.finish(p.stats());
+      expect(itemsInFlight).toBe(0);
+      expect(itemsFed).toBe(answer instanceof SluiceError ? 4 : 10);
+      const receipt = answer instanceof SluiceError ? await clock.finish(Promise.resolve(p.feed(given, {}))) : answer;
+      if (answer instanceof SluiceError) expect(answer).toMatchObject({ ...UNAVAILABLE, details: { accepted: 0 } });
+      // The lookalikes were items 2, 3 and 5, and the one that comes with these is item 8.
+      expect(receipt).toMatchObject({ accepted: 6, ids: [9, 10, 11, 12, 13, 14].map(like) });
+      await clock.advance(1000);
+      const { rows } = await clock.finish(p.results({ ...EVERYTHING, status: 'all' }));
+      expect(new Set(rows.map(({ id }) => id)).size).toBe(10);
+    },
+  );
+
   it.each([1, 2, 3, 4, 6, 9, 12])('leaves a definition as it was, or replaces it whole, when the %ith read fails', async (nth) => {
     const { clock, p, ids, ran, failAt, disk, life } = await world([stage('A'), stage('B'), stage('C')]);
     const before = await clock.finish(p.describe());

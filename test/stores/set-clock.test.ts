@@ -4,7 +4,7 @@ import type { LocalHostOptions, TaskContext } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
 import { audit } from '../../src/stores/sqlite/audit.ts';
 import { countedIds, seededRandom, VirtualClock } from '../engine/virtual-clock.ts';
-import { livesOf } from './durable-host.ts';
+import { type Life, livesOf } from './durable-host.ts';
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
@@ -112,6 +112,75 @@ describe.each(settings)('a clock that is set by %s at a start', (_, ms) => {
     await clock.advance(2 * DAY);
     await feed('g');
     expect(await kept()).toEqual(['e', 'f', 'g']);
+  });
+});
+
+const ended = { id: 'p', stages: [{ name: 'A', tasks: ['flaky'] }] };
+
+function keyed() {
+  const { clock, lives } = world();
+  let life: Life | undefined;
+  /** Ends the life before, if there is one; the clock is set by so much until the next one. */
+  const begin = async (how: 'stop' | 'crash', ms: number): Promise<void> => {
+    const isFirst = life === undefined;
+    await life?.[how]();
+    clock.setWallBy(ms);
+    life = await lives.begin();
+    if (isFirst) await clock.finish(life.host.create(ended));
+  };
+  /** Whether a request under this key is answered as one that came before. */
+  const isKnown = async (key: string): Promise<boolean> => {
+    const idempotency = { key, request: 'feed', body: 'one item' };
+    const receipt = await clock.finish(Promise.resolve((life as Life).host.get('p').feed([key], { idempotency })));
+    await clock.settle();
+    return receipt.replayed === true;
+  };
+  return { clock, begin, isKnown };
+}
+
+describe.each(settings)('an idempotency key, when a clock is set by %s', (_, ms) => {
+  it.each(['stop', 'crash'] as const)('between two processes, is forgotten when it is a day old, and not before (%s)', async (how) => {
+    const { clock, begin, isKnown } = keyed();
+    await begin(how, 0);
+    expect(await isKnown('first')).toBe(false);
+    await clock.advance(10 * HOUR);
+    expect(await isKnown('second')).toBe(false);
+    // Back and forth, and once more.
+    for (const by of [ms, -ms, ms]) {
+      await begin(how, by);
+      // Whoever is too old goes when another one comes.
+      await isKnown(`with ${by}`);
+      expect(await isKnown('first')).toBe(true);
+      expect(await isKnown('second')).toBe(true);
+    }
+    await clock.advance(13 * HOUR);
+    expect(await isKnown('another')).toBe(false);
+    expect(await isKnown('first')).toBe(true);
+    await clock.advance(2 * HOUR);
+    expect(await isKnown('first')).toBe(false);
+    expect(await isKnown('second')).toBe(true);
+    await clock.advance(8 * HOUR);
+    await isKnown('the last');
+    await begin(how, 0);
+    expect(await isKnown('second')).toBe(true);
+    await clock.advance(2 * HOUR);
+    expect(await isKnown('second')).toBe(false);
+  });
+
+  it('while the service runs, is forgotten when it is a day old, and not before', async () => {
+    const { clock, begin, isKnown } = keyed();
+    await begin('stop', 0);
+    expect(await isKnown('first')).toBe(false);
+    clock.setWallBy(ms);
+    expect(await isKnown('another')).toBe(false);
+    expect(await isKnown('first')).toBe(true);
+    await clock.advance(23 * HOUR);
+    expect(await isKnown('a third')).toBe(false);
+    await begin('stop', 0);
+    expect(await isKnown('first')).toBe(true);
+    await clock.advance(2 * HOUR);
+    expect(await isKnown('first')).toBe(false);
+    expect(await isKnown('a third')).toBe(true);
   });
 });
 

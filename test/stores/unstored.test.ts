@@ -1,8 +1,10 @@
 /** What waits for the disk is bounded for all pipelines of a host together, and each of them has its turn. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Unstored } from '../../src/engine/durable/unstored.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
 import { countedIds, VirtualClock } from '../engine/virtual-clock.ts';
+import { SEED as seed } from '../seed.ts';
 import { livesOf, unstoredOf } from './durable-host.ts';
 import { FailingStore } from './failing-store.ts';
 
@@ -100,9 +102,16 @@ describe('results of 300 kB of ten pipelines', () => {
   });
 });
 
+interface Watching {
+  /** When it was told to pause; null while it may go on. */
+  heldSince: number | null;
+  leave: () => void;
+}
+
 describe('what is not stored', () => {
-  it('lets on in turn those who fill it again', () => {
-    const unstored = new Unstored();
+  it('lets on in turn those who fill it again', async () => {
+    const clock = new VirtualClock();
+    const unstored = new Unstored(clock);
     const order: number[] = [];
     for (let i = 0; i < 5; i++) {
       unstored.watch((isFull) => {
@@ -112,7 +121,94 @@ describe('what is not stored', () => {
       });
     }
     unstored.add(4000, 0);
-    for (let i = 0; i < 7; i++) unstored.remove(4000, 0);
+    for (let i = 0; i < 7; i++) {
+      unstored.remove(4000, 0);
+      await clock.settle();
+    }
     expect(order).toEqual([0, 1, 2, 3, 4, 0, 1]);
+  });
+
+  it('lets on as many in a turn as fit', () => {
+    const defers: (() => void)[] = [];
+    const clock = new VirtualClock();
+    clock.defer = (fn) => void defers.push(fn);
+    const unstored = new Unstored(clock);
+    let told = 0;
+    for (let i = 0; i < 10; i++) {
+      unstored.watch((isFull) => {
+        if (isFull) return;
+        told++;
+        clock.block(2);
+      });
+    }
+    unstored.add(4000, 0);
+    unstored.remove(4000, 0);
+    const inTurns: number[] = [];
+    for (let turn = defers.shift(); turn !== undefined; turn = defers.shift()) {
+      const before = told;
+      turn();
+      inTurns.push(told - before);
+    }
+    // Six milliseconds are the first that are more than five.
+    expect(inTurns.filter((count) => count > 0)).toEqual([3, 3, 3, 1]);
+  });
+
+  it('forgets nobody, whoever comes and goes and whatever fills it meanwhile', async () => {
+    const step = fc.oneof(
+      fc.record({
+        is: fc.constant('add' as const),
+        items: fc.integer({ min: 0, max: 4000 }),
+        characters: fc.integer({ min: 0, max: 4_000_000 }),
+      }),
+      fc.record({ is: fc.constant('remove' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+      // Who comes may take on so many as soon as it is let on, and take so long over it.
+      fc.record({ is: fc.constant('watch' as const), fills: fc.integer({ min: 0, max: 2000 }), ms: fc.integer({ min: 0, max: 8 }) }),
+      fc.record({ is: fc.constant('leave' as const), which: fc.nat() }),
+      fc.record({ is: fc.constant('turn' as const) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const clock = new VirtualClock();
+        const unstored = new Unstored(clock);
+        const watching: Watching[] = [];
+        let calls = 0;
+        let isOver = false;
+        const watch = (fills: number, ms: number): void => {
+          const one: Watching = { heldSince: null, leave: () => undefined };
+          watching.push(one);
+          one.leave = unstored.watch((isFull) => {
+            expect(watching).toContain(one);
+            expect(isFull).toBe(one.heldSince === null);
+            if (isFull) {
+              one.heldSince = ++calls;
+              return;
+            }
+            // None goes on before another one that has paused for longer.
+            expect(one.heldSince).toBe(Math.min(...watching.map(({ heldSince }) => heldSince ?? Number.POSITIVE_INFINITY)));
+            one.heldSince = null;
+            clock.block(ms);
+            if (!isOver) unstored.add(fills, 0);
+          });
+        };
+        const removeShare = (share: number): void =>
+          unstored.remove(Math.ceil(unstored.items * share), Math.ceil(unstored.characters * share));
+        const expectHeld = (): void => {
+          if (unstored.isFull) for (const { heldSince } of watching) expect(heldSince).not.toBeNull();
+        };
+        for (const given of steps) {
+          if (given.is === 'add') unstored.add(given.items, given.characters);
+          else if (given.is === 'remove') removeShare(given.share);
+          else if (given.is === 'watch') watch(given.fills, given.ms);
+          else if (given.is === 'leave') watching.splice(given.which % (watching.length + 1), 1)[0]?.leave();
+          else await clock.settle();
+          expectHeld();
+        }
+        isOver = true;
+        removeShare(1);
+        await clock.settle();
+        expect(watching.filter(({ heldSince }) => heldSince !== null)).toEqual([]);
+      }),
+      { seed, numRuns: 500 },
+    );
   });
 });

@@ -1,7 +1,7 @@
 /** A stop that seems longer than this may be a clock that was set. */
 const LONGEST_STOP_MS = 3_600_000;
 /** A clock that is set by this little goes right. */
-const SET_RIGHT_MS = 1000;
+export const SET_RIGHT_MS = 1000;
 
 /**
  * How far the wall clock seems to have been set between the last write and a start, in milliseconds; 0 when what lies between can be a stop.

@@ -23,6 +23,7 @@ import { guardedShelf, unlessUnreadable } from './guarded-shelf.ts';
 import { History } from './history.ts';
 import { type RowReferences, toItem } from './item-codec.ts';
 import { Journal } from './journal.ts';
+import { KeyClock } from './key-clock.ts';
 import { type KeyBounds, KeyRetirement } from './key-retirement.ts';
 import { ParkedRest } from './parked-rest.ts';
 import { Beyond } from './queue-rest.ts';
@@ -91,6 +92,7 @@ export class Durable {
   readonly retirement: Retirement;
   readonly journal: Journal;
   readonly history: History;
+  readonly keyClock: KeyClock;
   private readonly references: RowReferences;
   /** Stages that the definition no longer has, by number. */
   private readonly former = new Map<number, Stage>();
@@ -125,6 +127,7 @@ export class Durable {
       },
       pageCharacters: options.pageCharacters ?? PAGE_CHARACTERS,
     });
+    this.keyClock = new KeyClock(time.clock);
     this.journal = new Journal({
       pipeline: link.pipeline,
       flusher: link.flusher,
@@ -132,8 +135,8 @@ export class Durable {
       events,
       items: this.items,
       retirement: this.retirement,
-      keys: new KeyRetirement(this.shelf, () => time.clock.now(), KEY_BOUNDS),
-      figures: () => figuresOf(core, this.retirement.state, this.items.hasLookalikes),
+      keys: new KeyRetirement(this.shelf, () => this.keyClock.now(), KEY_BOUNDS),
+      figures: () => figuresOf(core, this.retirement.state, { hasLookalikes: this.items.hasLookalikes, keysLag: this.keyClock.lag }),
       operated: sources.operated,
       fact: (name) => {
         switch (name) {

@@ -1,6 +1,7 @@
 import type { PipelineDescription } from '../contract/runtime.ts';
 import type { Core } from '../flow/core.ts';
 import type { LedgerState } from '../flow/ledger.ts';
+import { SET_RIGHT_MS } from './clock-shift.ts';
 import type { RetirementState } from './retirement.ts';
 
 /** The counters of a pipeline, as they are stored. */
@@ -15,6 +16,8 @@ export interface StoredCounters extends RetirementState, LedgerState {
   at?: number;
   /** How far the clock was set while the process ran by then, in milliseconds; left out when it was not. */
   drift?: number;
+  /** By how much the wall clock is ahead of the time by which idempotency keys age, see key-clock.ts; absent when it was never set. */
+  keysLag?: number;
   /** For each stage its number, and how many items it has completed, failed, skipped and retried. */
   stages: [number, number, number, number, number][];
 }
@@ -34,16 +37,17 @@ export interface Figures {
   readonly loads: readonly StageLoad[];
 }
 
-/** A clock that goes wrong by less was not set. */
-const SET_MS = 1000;
-
 /** The part of a pipeline's description that its definition and its operators determine. */
 export type Operated = Pick<PipelineDescription, 'definition' | 'state' | 'workers' | 'pausedStages' | 'overrides' | 'secrets'>;
 
-export function figuresOf(core: Core, retirement: RetirementState, hasLookalikes: boolean): Figures {
+export function figuresOf(
+  core: Core,
+  retirement: RetirementState,
+  { hasLookalikes, keysLag }: { hasLookalikes: boolean; keysLag: number },
+): Figures {
   const { ledger, feeds, admission, scheduler, events, allStages } = core;
   // Clocks are never quite the same; what an operator sets is seconds and more.
-  const drift = Math.abs(core.time.drift) < SET_MS ? 0 : Math.round(core.time.drift);
+  const drift = Math.abs(core.time.drift) < SET_RIGHT_MS ? 0 : Math.round(core.time.drift);
   return {
     counters: {
       ...retirement,
@@ -56,6 +60,7 @@ export function figuresOf(core: Core, retirement: RetirementState, hasLookalikes
       hasLookalikes,
       at: Math.round(core.time.wall(core.time.now)),
       ...(drift !== 0 && { drift }),
+      ...(keysLag !== 0 && { keysLag }),
       stages: allStages.map((stage) => [stage.no, stage.completed, stage.failed, stage.skipped, stage.retried]),
     },
     loads: allStages.map(({ name, waiting, parked, inProgress }) => ({ name, waiting, parked, inProgress })),

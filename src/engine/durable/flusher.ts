@@ -25,7 +25,7 @@ export const HANGS_MS = 5000;
 
 /** A transaction takes on no further pipeline once it has this much text, or gathering it has taken this long. */
 const CAPTURED_CHARACTERS = 4 * 1024 * 1024;
-const CAPTURE_MS = 10;
+const CAPTURE_MS = 5;
 
 /** Why nothing is written any more while the process ends. */
 const BROKEN = 'it has a fault, and the process ends';
@@ -52,7 +52,7 @@ interface Waiter {
  * A read that fails is trouble, too, until the same read succeeds; what has changed is written meanwhile.
  */
 export class Flusher {
-  readonly unstored = new Unstored();
+  readonly unstored: Unstored;
   /** Why nothing can be written; null when all is well. */
   private cannotWrite: string | null = null;
   /** Why something cannot be read, and the read that is tried again. */
@@ -79,6 +79,7 @@ export class Flusher {
   constructor(store: Store, { clock, logger, fail }: Pick<Ports, 'clock' | 'logger' | 'fail'>) {
     this.store = store;
     this.clock = clock;
+    this.unstored = new Unstored(clock);
     this.logger = logger;
     this.fail = fail;
     store.watch?.((trouble) => {

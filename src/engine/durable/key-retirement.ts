@@ -31,7 +31,7 @@ export class KeyRetirement {
   /** No stored key is older than this. */
   private oldest = Number.NEGATIVE_INFINITY;
 
-  /** `now`: milliseconds since the Unix epoch. */
+  /** `now`: the time by which keys age, in milliseconds; see key-clock.ts. */
   constructor(shelf: KeyShelf, now: () => number, bounds: KeyBounds) {
     this.shelf = shelf;
     this.now = now;

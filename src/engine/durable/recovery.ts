@@ -40,6 +40,7 @@ export function recover(durable: Durable): Recovered {
   const hollow = [...rowsOf(shelf, GONE)].map(({ seq, last_event: lastEvent }) => ({ seq, lastEvent }));
   const shift = clockShift(core.time.wall(core.time.now), link.lastAt);
   retirement.restore(counters, hollow, shift);
+  durable.keyClock.restore(counters.keysLag ?? 0, shift);
   items.hasLookalikes = counters.hasLookalikes;
   for (const row of shelf.failures(FAILURES_LISTED)) core.ledger.list(durable.toItem(row));
 

@@ -1,15 +1,15 @@
 import { ANSWERS_AGE_MS, type AnswerStore, type KeptAnswer, type Sent } from '../feeds/answers.ts';
-import type { Clock } from '../ports.ts';
 import type { Shelf } from '../store.ts';
 import type { Journal } from './journal.ts';
+import type { KeyClock } from './key-clock.ts';
 
 /** Stores the answers of idempotency keys beside the items. */
 export class StoredAnswers implements AnswerStore {
   private readonly journal: Journal;
   private readonly shelf: Shelf;
-  private readonly clock: Clock;
+  private readonly clock: KeyClock;
 
-  constructor(journal: Journal, shelf: Shelf, clock: Clock) {
+  constructor(journal: Journal, shelf: Shelf, clock: KeyClock) {
     this.journal = journal;
     this.shelf = shelf;
     this.clock = clock;

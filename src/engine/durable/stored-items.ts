@@ -122,9 +122,18 @@ export class StoredItems implements Items {
   }
 
   isTaken(sequenceId: number): boolean {
-    if (!this.hasLookalikes) return false;
-    const id = generatedId(this.prefix, sequenceId);
-    return this.liveByGivenId.has(id) || this.deps.shelf.byId(id, 'none') !== undefined;
+    return this.hasLookalikes && this.liveByGivenId.has(generatedId(this.prefix, sequenceId));
+  }
+
+  takenAfter(sequenceId: number, free: number): ReadonlySet<number> {
+    const taken = new Set<number>();
+    if (!this.hasLookalikes) return taken;
+    for (let at = sequenceId + 1, left = free; left > 0; at++) {
+      if (this.isTaken(at)) continue;
+      if (this.deps.shelf.byId(generatedId(this.prefix, at), 'none') === undefined) left--;
+      else taken.add(at);
+    }
+    return taken;
   }
 
   add(item: Item): void {

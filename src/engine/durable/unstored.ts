@@ -1,3 +1,6 @@
+import type { Clock } from '../ports.ts';
+import { type TurnQueue, turnQueue } from '../time/turn.ts';
+
 /** With this many changed items that are not stored, no worker takes another item; below half of it they go on. */
 const FULL = 3072;
 /** With this many of them, or this much text, feeding waits for the store. */
@@ -9,9 +12,12 @@ const CROWDED_CHARACTERS = 2 * 1024 * 1024;
  */
 const FULL_CHARACTERS = 3 * 1024 * 1024;
 
+type Told = (isFull: boolean) => void;
+
 /**
  * How much of all pipelines of a host is not stored yet: however many there are, they share one store and one memory. When it is much, no pipeline takes
- * on more, until the store has caught up.
+ * on more, until the store has caught up. All are told at once that it is full, but one after the other that they may go on, since each of them begins to
+ * work at once: as many in a turn as fit. Those who are not told before it is full again go first the next time.
  */
 export class Unstored {
   /** Changed items. */
@@ -19,27 +25,36 @@ export class Unstored {
   /** Characters of their large values, without those that are being written. */
   characters = 0;
   isFull = false;
-  private listeners: ((isFull: boolean) => void)[] = [];
+  private readonly turns: TurnQueue;
+  /** Whoever may take on more, and whoever must not, each in the order in which they were told. */
+  private readonly free = new Set<Told>();
+  private readonly held = new Set<Told>();
 
-  /** Calls `changed` when workers must pause until the store catches up, with false when it has. Returns the function that unsubscribes. */
-  watch(changed: (isFull: boolean) => void): () => void {
-    this.listeners.push(changed);
-    if (this.isFull) changed(true);
-    return () => {
-      this.listeners = this.listeners.filter((other) => other !== changed);
-    };
+  constructor(clock: Clock) {
+    this.turns = turnQueue(clock);
+  }
+
+  /** Calls `told` when workers must pause until the store catches up, with false when they may go on. Returns the function that unsubscribes. */
+  watch(told: Told): () => void {
+    if (this.isFull) this.hold(told);
+    else this.free.add(told);
+    return () => void (this.free.delete(told) || this.held.delete(told));
   }
 
   add(items: number, characters: number): void {
     this.items += items;
     this.characters += characters;
-    if (!this.isFull && (this.items >= FULL || this.characters >= FULL_CHARACTERS)) this.set(true);
+    if (this.isFull || (this.items < FULL && this.characters < FULL_CHARACTERS)) return;
+    this.isFull = true;
+    for (const told of this.free) this.hold(told);
   }
 
   remove(items: number, characters: number): void {
     this.items -= items;
     this.characters -= characters;
-    if (this.isFull && this.items < FULL / 2 && this.characters < FULL_CHARACTERS / 2) this.set(false);
+    if (!this.isFull || this.items >= FULL / 2 || this.characters >= FULL_CHARACTERS / 2) return;
+    this.isFull = false;
+    this.turns.add(this.letNextOn);
   }
 
   /** Whether feeding is to wait; `meanCharacters` is the average size of an item, as far as it is known. */
@@ -47,16 +62,19 @@ export class Unstored {
     return this.items >= CROWDED || Math.max(this.characters, this.items * meanCharacters) >= CROWDED_CHARACTERS;
   }
 
-  private set(isFull: boolean): void {
-    this.isFull = isFull;
-    const served = new Set<(isFull: boolean) => void>();
-    for (const changed of this.listeners) {
-      served.add(changed);
-      changed(isFull);
-      // Those who go on first may have filled it again.
-      if (this.isFull !== isFull) break;
-    }
-    // The others go on before them the next time.
-    this.listeners = [...this.listeners.filter((each) => !served.has(each)), ...this.listeners.filter((each) => served.has(each))];
+  private hold(told: Told): void {
+    this.free.delete(told);
+    this.held.add(told);
+    told(true);
   }
+
+  private readonly letNextOn = (): void => {
+    const [told] = this.held;
+    if (this.isFull || told === undefined) return;
+    this.held.delete(told);
+    this.free.add(told);
+    // What fits into this turn follows in it.
+    this.turns.add(this.letNextOn);
+    told(false);
+  };
 }

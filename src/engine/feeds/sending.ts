@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
-import { SluiceError } from '../contract/errors.ts';
+import { callerGone, SluiceError } from '../contract/errors.ts';
 import type { FeedRequest } from '../contract/requests.ts';
 import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
+import { turnGate } from '../time/turn.ts';
 import { keyReused, NO_TICKET, type Sent, type Ticket } from './answers.ts';
 
 /** Opens the feed of a request, or once more the one that an earlier request of its key has begun. Throws `no-longer-kept` when that was forgotten. */
@@ -70,6 +71,12 @@ export class Sending {
 
   async push(items: readonly unknown[]): Promise<void> {
     const { core, feed, hash, ticket, request } = this;
+    // Many are woken at once when the store has caught up or there is room again.
+    const turn = turnGate(core.time.clock).enter();
+    if (turn !== undefined) {
+      await turn;
+      if (!feed.isOpen) throw callerGone();
+    }
     if (hash === null) return this.admit(core.admission.check(items, request));
     let rest = items;
     if (this.begun !== null) {

@@ -271,6 +271,8 @@ export class Admission {
     const ids: string[] = [];
     // A store that cannot be read says so before anything has changed.
     const found = lookUp(index, items, from, to);
+    // Each of the items needs a number, and those with an id may take that of another one.
+    const taken = index.takenAfter(this.sequence, to - from + (found?.length ?? 0));
     const now = time.tick();
     this.deps.onFed(feed);
     for (let i = from; i < to; i++) {
@@ -291,7 +293,7 @@ export class Admission {
           index.remove(known);
         }
       }
-      const item = new Item(id, idPrefix, this.nextSequence(), feed, priority, value, metadata, stage, now);
+      const item = new Item(id, idPrefix, this.nextSequence(index, taken), feed, priority, value, metadata, stage, now);
       item.size = this.looked.sizeOf(raw);
       if (item.size > LARGE) onLarge(item.size);
       if (wantsIds) ids.push(item.id);
@@ -359,10 +361,10 @@ export class Admission {
     return new SluiceError('queue-full', text, { retryAfterSeconds });
   }
 
-  /** The next sequence id whose generated id no caller has given to an item of its own. */
-  private nextSequence(): number {
+  /** The next sequence id whose generated id no caller has given to an item of its own. `taken`: those of the store. */
+  private nextSequence(index: Items, taken: ReadonlySet<number>): number {
     do this.sequence++;
-    while (this.deps.index().isTaken(this.sequence));
+    while (taken.has(this.sequence) || index.isTaken(this.sequence));
     return this.sequence;
   }
 }

@@ -37,8 +37,10 @@ export interface Items {
   bySequence(sequenceId: number): Item | undefined;
   /** The object that represents the item now; undefined when it is no longer kept. */
   current(item: Item): Item | undefined;
-  /** Whether a caller has used the id that would be generated for this sequence id. */
+  /** Whether a caller has used the id that would be generated for this sequence id, for an item that is in memory; the store is not asked. */
   isTaken(sequenceId: number): boolean;
+  /** The others of which a caller has used the ids, after `sequenceId` and before so many that are free. */
+  takenAfter(sequenceId: number, free: number): ReadonlySet<number>;
   /** Adds an item. Sequence ids MUST ascend from call to call. */
   add(item: Item): void;
   /** Notes that an item has ended; removes the oldest ended ones beyond the bounds. */
@@ -68,6 +70,8 @@ export interface Items {
   /** All kept items that are in memory, in feed order. */
   [Symbol.iterator](): Iterator<Item>;
 }
+
+const NONE: ReadonlySet<number> = new Set();
 
 /**
  * The items of a pipeline without a store, all in memory.
@@ -147,6 +151,10 @@ export class ItemIndex implements Items {
 
   isTaken(sequenceId: number): boolean {
     return this.hasLookalikes && this.byGivenId.has(generatedId(this.prefix, sequenceId));
+  }
+
+  takenAfter(): ReadonlySet<number> {
+    return NONE;
   }
 
   add(item: Item): void {

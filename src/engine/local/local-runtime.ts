@@ -86,7 +86,9 @@ export class LocalRuntime implements PipelineRuntime {
       });
     }
     const { durable } = this;
-    const answers = new Answers(durable === null ? new RecentAnswers(clock) : new StoredAnswers(durable.journal, durable.shelf, clock));
+    const answers = new Answers(
+      durable === null ? new RecentAnswers(clock) : new StoredAnswers(durable.journal, durable.shelf, durable.keyClock),
+    );
     this.feedsOf = new Feeds(this.core, this.operations);
     this.feeding = new Feeding(this.core, answers);
     this.runs = new Runs(this.core, this.lifecycle, this.feedsOf, answers);

@@ -34,13 +34,16 @@ export class Turn {
     if (!this.wasAsked) {
       this.wasAsked = true;
       this.startedAt = since ?? now;
-      clock.defer(() => {
-        this.wasAsked = false;
-        this.onNext();
-      });
+      // All pipelines go on in turn, so that together they do not hold the rest of the process either.
+      this.queue.add(this.next);
     }
     return now - this.startedAt > TURN_MS;
   }
+
+  private readonly next = (): void => {
+    this.wasAsked = false;
+    this.onNext();
+  };
 
   /** To be called when work begins. */
   sync(): void {
@@ -96,6 +99,63 @@ function createTurnQueue(clock: Clock): TurnQueue {
     add(work) {
       waiting.add(work);
       plan();
+    },
+  };
+}
+
+/** Lets work of all pipelines on that nobody holds: it has its turn in the order in which it came. */
+export interface TurnGate {
+  /** Resolves in a turn that has time left; undefined when this one has. What follows in microtasks counts as part of the turn. */
+  enter(): Promise<void> | undefined;
+}
+
+const gates = new WeakMap<Clock, TurnGate>();
+
+/** One for all who share a clock. */
+export function turnGate(clock: Clock): TurnGate {
+  let gate = gates.get(clock);
+  if (gate === undefined) {
+    gate = createTurnGate(clock);
+    gates.set(clock, gate);
+  }
+  return gate;
+}
+
+function createTurnGate(clock: Clock): TurnGate {
+  const waiting = new Set<() => void>();
+  let isCounting = false;
+  let startedAt = 0;
+
+  function isOver(): boolean {
+    const now = clock.monotonic();
+    if (!isCounting) {
+      isCounting = true;
+      startedAt = now;
+      clock.defer(() => {
+        isCounting = false;
+      });
+    }
+    return now - startedAt > TURN_MS;
+  }
+
+  /** Lets the next one in. It is called once for each, so that whoever is let in has done its work before the one after it has its chance. */
+  function letIn(): void {
+    if (isOver()) {
+      clock.defer(letIn);
+      return;
+    }
+    const next = waiting.values().next().value as () => void;
+    waiting.delete(next);
+    next();
+  }
+
+  return {
+    enter() {
+      if (waiting.size === 0 && !isOver()) return undefined;
+      return new Promise((resolve) => {
+        waiting.add(resolve);
+        clock.defer(letIn);
+      });
     },
   };
 }
