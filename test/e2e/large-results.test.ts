@@ -5,16 +5,16 @@ import { folderWith } from '../loader/folder.ts';
 import { type ServerProcess, startServer } from './server.ts';
 
 /*
- * Results of 6 MB, more of them than the heap of the process can hold. What is looked at is how many come, and that the process lives;
+ * Results of 4 MB, more of them than the heap of the process can hold. What is looked at is how many come, and that the process lives;
  * their content is looked at in test/engine/page-sizes.test.ts and test/routes/large-results.test.ts. `RESULTS=100` makes it more.
  */
 
 const COUNT = Number(process.env.RESULTS ?? 36);
-const SIZE = 6_000_000;
-const HEAP_MIB = 192;
+const SIZE = 4_000_000;
+const HEAP_MIB = 128;
 
 const TASK = `export default {
-  description: 'makes a text of 6 MB',
+  description: 'makes a text of 4 MB',
   run: (value, ctx) => {
     if (value?.fails) throw ctx.permanent('it was told to');
     return String(value).padEnd(${SIZE}, 'x');
@@ -76,7 +76,7 @@ async function walk(server: ServerProcess, path: string, list: string): Promise<
   return rows;
 }
 
-it('many results of 6 MB are listed, streamed, run and replayed in a small heap', { timeout: 400_000 }, async () => {
+it('many results of 4 MB are listed, streamed, run and replayed in a small heap', { timeout: 400_000 }, async () => {
   const environment = {
     NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB} --disable-warning=ExperimentalWarning`,
     STORE_URL: `file:${join(folderWith(), 'sluice.db')}`,
