@@ -3,6 +3,7 @@
 /** A line of that file. `life` is the number of kills before the process that wrote it. */
 export interface Execution {
   what: 'begin' | 'end' | 'fail';
+  pipeline: string;
   id: string;
   stage: string;
   worker: string;
@@ -20,8 +21,9 @@ interface Noted extends Execution {
  *
  * - Within one life, nothing that has ended runs again.
  * - What a kill met running runs again.
- * - What had ended, but not yet on disk, runs again too. Everything that changed until a flush goes to disk together: when an item that ended
- *   later in the same life is on disk, everything that its worker had handed over before (the worker took the next item) has to be there too.
+ * - What had ended, but not yet on disk, runs again too. Everything of a pipeline that changed until a flush goes to disk together: when an item of it
+ *   that ended later in the same life is on disk, everything that its worker had handed over before (the worker took the next item) has to be there
+ *   too. Of another pipeline that says nothing: when there is much to write, each is written in its turn.
  * - What a client was told does not run again in a later life.
  *
  * @param known ids of the items that are there in the end: what was lost before anyone was told of it proves nothing about the others
@@ -37,11 +39,11 @@ export function executionFaults(text: string, known: ReadonlySet<string>, told: 
     if (execution.what === 'begin') append(byWorker, workerOf(execution), execution);
   }
 
-  /** For each life, the line of the last end that is on disk. */
-  const lastStored = new Map<number, number>();
+  /** For each life of a pipeline, the line of the last end that is on disk. */
+  const lastStored = new Map<string, number>();
   for (const way of ways.values()) {
     const last = way.at(-1) as Noted;
-    if (last.what === 'end' && known.has(last.id)) lastStored.set(last.life, Math.max(last.at, lastStored.get(last.life) ?? -1));
+    if (last.what === 'end' && known.has(last.id)) lastStored.set(lifeOf(last), Math.max(last.at, lastStored.get(lifeOf(last)) ?? -1));
   }
 
   const faults: string[] = [];
@@ -56,14 +58,15 @@ export function executionFaults(text: string, known: ReadonlySet<string>, told: 
       if (execution.life === before.life) blame('in the same life');
       else if (before.what === 'end') {
         const next = byWorker.get(workerOf(before))?.find(({ at }) => at > before.at);
-        if (next !== undefined && next.at < (lastStored.get(before.life) ?? -1)) blame('although a later end is on disk');
+        if (next !== undefined && next.at < (lastStored.get(lifeOf(before)) ?? -1)) blame('although a later end is on disk');
       }
     }
   }
   return faults;
 }
 
-const workerOf = ({ life, worker }: Execution): string => `${worker} of life ${life}`;
+const lifeOf = ({ life, pipeline }: Execution): string => `life ${life} of ${pipeline}`;
+const workerOf = (execution: Execution): string => `${execution.worker} in ${lifeOf(execution)}`;
 
 function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
   const list = lists.get(key);
