@@ -148,6 +148,11 @@ describe('a status', () => {
     expect(await thrownBy({ url: server.origin, retryStatuses: [404] })).toMatchObject({ permanent: false });
   });
 
+  it.each([404, 418, 429, 500])('%i is in the error as a number', async (status) => {
+    const server = await serve((_request, reply) => reply.writeHead(status).end());
+    expect(await thrownBy({ url: server.origin })).toMatchObject({ name: 'HttpStatus', status });
+  });
+
   it.each([
     [{ 'retry-after': '17' }, 17],
     [{ 'retry-after': 'Wed, 21 Oct 2026 07:28:30 GMT', date: 'Wed, 21 Oct 2026 07:28:00 GMT' }, 30],
