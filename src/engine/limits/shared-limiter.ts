@@ -196,7 +196,7 @@ function compiled(which: string, source: string | undefined, expressions: Expres
   }
 }
 
-/** What a patch sets: `null` is nothing, and what it does not name stays. */
+/** The settings that a patch names; `null` sets nothing. */
 function setBy(patch: Omit<LimiterPatch, 'heldUntil'>): Undefinable<LimiterSettings> {
   const named = Object.entries(patch).filter(([, value]) => value !== undefined);
   return Object.fromEntries(named.map(([name, value]) => [name, value ?? undefined]));
