@@ -4,7 +4,7 @@ import { given } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { itemParams, noBody, noQuery, pipelineParams, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
-import { itemDetailSchema, itemSummarySchema } from '../src/schemas/item.ts';
+import { errorFilterShape, itemDetailSchema, itemSummarySchema } from '../src/schemas/item.ts';
 import { knownNameSchema, knownStageNameSchema } from '../src/schemas/names.ts';
 
 const retryQuery = z.strictObject({
@@ -13,10 +13,16 @@ const retryQuery = z.strictObject({
 const retryBody = z
   .strictObject({
     stage: knownStageNameSchema.optional(),
-    errorType: z.string().min(1).max(200).optional(),
+    ...errorFilterShape,
     feedId: knownNameSchema.optional(),
   })
-  .meta({ id: 'RetryBody', examples: [{ stage: 'Check', errorType: 'PermanentError' }] })
+  .meta({
+    id: 'RetryBody',
+    examples: [
+      { stage: 'Check', errorType: 'PermanentError' },
+      { errorType: 'HttpStatus', errorStatus: 429 },
+    ],
+  })
   .optional();
 const retriedSchema = z.object({ retried: z.int() });
 const tags = ['Looking'];

@@ -56,7 +56,8 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'changeLimiter',
         summary: 'Change a shared limiter',
-        description: 'Takes effect at once, also for waiting executions, and lasts until the service ends. `null` removes a limit.',
+        description:
+          'Takes effect at once, also for waiting executions, and lasts until the service ends. `null` removes a limit, or sets what is none to its default; `heldUntil: null` ends a hold, and whoever waits goes on.',
         querystring: noQuery,
         params: limiterParams,
         body: limiterPatchSchema,

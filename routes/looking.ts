@@ -16,7 +16,14 @@ import {
   retiredSchema,
 } from '../src/http/schemas/route-schemas.ts';
 import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
-import { itemStatusSchema, itemSummaryExample, itemSummarySchema, resultExample, resultSchema } from '../src/schemas/item.ts';
+import {
+  errorFilterShape,
+  itemStatusSchema,
+  itemSummaryExample,
+  itemSummarySchema,
+  resultExample,
+  resultSchema,
+} from '../src/schemas/item.ts';
 import { knownNameSchema, knownStageNameSchema } from '../src/schemas/names.ts';
 import {
   errorSummarySchema,
@@ -112,6 +119,7 @@ const itemsQuery = z.strictObject({
     .meta({ description: 'Repeatable or comma-separated.', examples: [['queued', 'in_progress']] }),
   stage: knownStageNameSchema.optional().meta({ description: 'Only items in this stage.' }),
   feedId: knownNameSchema.optional().meta({ description: 'Only items of this feed.' }),
+  ...errorFilterShape,
   after: afterSchema,
 });
 const itemsSchema = z.object({ items: z.array(itemSummarySchema), nextCursor: nextCursorSchema, retired: retiredSchema });
@@ -185,7 +193,8 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'listItems',
         summary: 'Items',
-        description: 'Where each item is, in feed order.',
+        description:
+          'Where each item is, in feed order. With `errorType` or `errorStatus`, a page may have fewer items than `limit`, or none; the list goes on as long as there is a `nextCursor`.',
         querystring: itemsQuery,
         params: pipelineParams,
         response: {

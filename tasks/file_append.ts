@@ -29,7 +29,7 @@ export function fileAppend({ outputDir }: { outputDir: string }): TaskDeclaratio
           await writer.append(file, line);
         } catch (error) {
           if (error instanceof FileNotWrittenError) {
-            logger.warn({ task: 'file_append', stage, item: itemId, cause: (error.cause as Error).message }, error.message);
+            logger.warn({ task: 'file_append', stage, item: itemId, cause: error.forLog }, error.message);
           }
           throw error;
         }

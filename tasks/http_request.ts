@@ -5,6 +5,8 @@ import type { HttpClient } from './kit/http-client.ts';
 import type { HttpResponse } from './kit/http-message.ts';
 import { encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } from './kit/http-params.ts';
 import { bodyOf, printable, responseSchema } from './kit/http-response.ts';
+import { urlFaults } from './kit/http-url.ts';
+import { retryAfterSeconds } from './kit/retry-after.ts';
 
 const statusesSchema = z.array(z.int().min(100).max(599)).max(500);
 
@@ -63,6 +65,11 @@ class HttpStatusError extends Error {
 }
 class HttpStatusPermanentError extends PermanentError {
   override name = 'HttpStatus';
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
 }
 class HttpRetryAfterError extends RetryAfterError {
   override name = 'HttpStatus';
@@ -78,10 +85,11 @@ export function httpRequest(client: HttpClient, mask: (text: string) => string =
   return declareTask({
     name: 'http_request',
     description:
-      'Sends an HTTP request and returns `{ status, headers, body, url }`. Statuses in `retryStatuses` and broken connections are retried, after the server’s `Retry-After` if it sends one; other errors fail the item at once. Addresses of private networks, loopback and metadata services are refused unless `HTTP_ALLOW_HOSTS` lists them; the same goes for redirects. A redirect to another origin carries `accept`, `accept-encoding`, `accept-language`, `cache-control` and `user-agent`, no other header; it is not followed when that would need a body or another method than GET, HEAD or OPTIONS, when the parameters name a secret, or from `https:` to `http:`.',
+      'Sends an HTTP request and returns `{ status, headers, body, url }`. Statuses in `retryStatuses` and broken connections are retried, after the server’s `Retry-After` if it sends one that can be read (seconds, also with a fraction, or an HTTP-date), else after the stage’s own wait; other errors fail the item at once. The error of an answer that is no success has the type `HttpStatus` and the status as `status`. Addresses of private networks, loopback and metadata services are refused unless `HTTP_ALLOW_HOSTS` lists them; the same goes for redirects. A redirect to another origin carries `accept`, `accept-encoding`, `accept-language`, `cache-control` and `user-agent`, no other header; it is not followed when that would need a body or another method than GET, HEAD or OPTIONS, when the parameters name a secret, or from `https:` to `http:`.',
     params: paramsSchema,
     check: ({ method, body }) =>
       body !== undefined && (method === 'GET' || method === 'HEAD') ? [{ path: '/body', message: `cannot be sent with ${method}` }] : [],
+    checkGiven: urlFaults,
     prepare:
       (params, { hasSecrets }) =>
       async (value, context) => {
@@ -108,16 +116,7 @@ function failureOf(answer: HttpResponse, retryStatuses: readonly number[], mask:
   const { status, headers, body } = answer;
   const text = printable(body, mask);
   const message = `the server answered ${status}${text === '' ? '' : `: ${text}`}`;
-  if (!retryStatuses.includes(status)) return new HttpStatusPermanentError(message);
-  const seconds = retryAfterSeconds(headers['retry-after'], headers.date);
+  if (!retryStatuses.includes(status)) return new HttpStatusPermanentError(status, message);
+  const seconds = retryAfterSeconds(headers['retry-after'], headers.date, Date.now());
   return seconds === undefined ? new HttpStatusError(status, message) : new HttpRetryAfterError(status, seconds, message);
-}
-
-/** RFC 9110 10.2.3: seconds, or an instant; that one is compared with the server's own clock where it tells it. */
-function retryAfterSeconds(header: string | undefined, date: string | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  if (/^\d+$/.test(header.trim())) return Number(header);
-  const at = Date.parse(header);
-  const now = date === undefined || Number.isNaN(Date.parse(date)) ? Date.now() : Date.parse(date);
-  return Number.isNaN(at) ? undefined : Math.max(0, (at - now) / 1000);
 }

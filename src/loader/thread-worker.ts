@@ -41,7 +41,13 @@ export interface ThreadError {
   permanent: boolean;
   retryAfterSeconds: number | undefined;
   stack: string | undefined;
+  /** Members that an error is told by beside its text: see the engine's `describeThrown`. */
+  told: { status?: unknown; code?: unknown; cause?: unknown; errors?: unknown };
 }
+
+/** How deep reasons go along, and how many of one error: the engine tells fewer. */
+const REASONS_DEPTH = 6;
+const REASONS_MAX = 100;
 
 /** The job whose code is running, in callbacks too. */
 const jobs = new AsyncLocalStorage<ThreadTask>();
@@ -121,7 +127,7 @@ function loggerOf(post: (message: ThreadMessage) => void): Logger {
 
 function plainError(thrown: unknown): ThreadError {
   if (typeof thrown !== 'object' || thrown === null) {
-    return { name: 'NonError', message: String(thrown), permanent: false, retryAfterSeconds: undefined, stack: undefined };
+    return { name: 'NonError', message: String(thrown), permanent: false, retryAfterSeconds: undefined, stack: undefined, told: {} };
   }
   const { name, message, permanent, retryAfterSeconds, stack } = thrown as Partial<ThreadError>;
   const unclonable = name === 'DataCloneError';
@@ -135,5 +141,33 @@ function plainError(thrown: unknown): ThreadError {
     permanent: unclonable || permanent === true,
     retryAfterSeconds: typeof retryAfterSeconds === 'number' ? retryAfterSeconds : undefined,
     stack: typeof stack === 'string' ? stack : undefined,
+    told: toldSafely(thrown),
   };
+}
+
+/** A getter that throws must not hide the error that it is a member of. */
+function toldSafely(thrown: object): ThreadError['told'] {
+  try {
+    return toldOf(thrown, 0);
+  } catch {
+    return {};
+  }
+}
+
+function toldOf({ status, code, cause, errors }: ThreadError['told'], depth: number): ThreadError['told'] {
+  return {
+    ...(typeof status === 'number' && { status }),
+    ...(typeof code === 'string' && { code }),
+    ...(depth < REASONS_DEPTH && cause !== undefined && { cause: plainReason(cause, depth + 1) }),
+    ...(depth < REASONS_DEPTH &&
+      Array.isArray(errors) && { errors: errors.slice(0, REASONS_MAX).map((error) => plainReason(error, depth + 1)) }),
+  };
+}
+
+/** An error as an object with its members; else what it is, as a text. */
+function plainReason(reason: unknown, depth: number): unknown {
+  if (typeof reason !== 'object' || reason === null) return String(reason);
+  const { name, message } = reason as Partial<ThreadError>;
+  if (typeof message !== 'string') return {};
+  return { name: String(name), message, ...toldOf(reason, depth) };
 }

@@ -193,7 +193,7 @@ function named(name: string, message: string): Error {
 }
 
 /** The structured clone of an error loses its own properties, and with them how a task steers; so it came as plain data. */
-function revive({ name, message, permanent, retryAfterSeconds, stack }: ThreadError): Error {
+function revive({ name, message, permanent, retryAfterSeconds, stack, told }: ThreadError): Error {
   const error =
     retryAfterSeconds !== undefined
       ? new RetryAfterError(retryAfterSeconds, message)
@@ -202,5 +202,5 @@ function revive({ name, message, permanent, retryAfterSeconds, stack }: ThreadEr
         : new Error(message);
   error.name = name;
   if (stack !== undefined) error.stack = stack;
-  return error;
+  return Object.assign(error, told);
 }

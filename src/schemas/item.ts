@@ -16,9 +16,29 @@ const itemErrorExample = {
 };
 
 export const itemErrorSchema = z
-  .object({ type: z.string(), message: z.string(), stage: z.string(), attempts: z.int() })
+  .object({
+    type: z.string(),
+    message: z.string(),
+    status: z.int().optional().meta({ description: 'The HTTP status that the error carries, as those of `http_request` do.' }),
+    stage: z.string(),
+    attempts: z.int(),
+  })
   .meta({ id: 'ItemError', examples: [itemErrorExample] });
 export type ItemError = z.infer<typeof itemErrorSchema>;
+
+/** Filters of items by how they failed, of `GET items` and `POST retry`. */
+export const errorFilterShape = {
+  errorType: z.string().min(1).max(200).optional().meta({ description: 'Only items that failed with this type of error.' }),
+  errorStatus: z
+    .int()
+    .min(100)
+    .max(599)
+    .optional()
+    .meta({
+      description: 'Only items whose error carries this HTTP status.',
+      examples: [429],
+    }),
+};
 
 export const resultExample = {
   id: 'order-4711',

@@ -10,6 +10,19 @@ const limitSchema = z
 const perSecondsSchema = z.number().min(0.001).max(86_400);
 const expressionSchema = z.string().min(1).max(65_536);
 
+export const MAX_HOLD_SECONDS = 300;
+const maxHoldSecondsSchema = z
+  .number()
+  .min(0)
+  .max(31_536_000)
+  .meta({
+    description: `Longest time in seconds for which an answer of a server holds the limiter; ${MAX_HOLD_SECONDS} by default. The item that was answered waits as long as the server says.`,
+  });
+const onRetryAfterSchema = z.enum(['hold', 'item']).meta({
+  description:
+    'Who waits when a server answers 429, or asks for a pause by `Retry-After`: with `hold`, the default, everyone who uses the limiter (and its key); with `item` only the item that was answered.',
+});
+
 /** A limiter of the section `limits` of a definitions file. */
 export const limiterSettingsSchema = z
   .strictObject({
@@ -23,6 +36,8 @@ export const limiterSettingsSchema = z
     weight: expressionSchema.optional().meta({
       description: 'An expression over `{ value, metadata }` for how much of `limit` an execution uses, such as its tokens; 1 by default.',
     }),
+    maxHoldSeconds: maxHoldSecondsSchema.optional(),
+    onRetryAfter: onRetryAfterSchema.optional(),
   })
   .refine(({ limit, perSeconds }) => (limit === undefined) === (perSeconds === undefined), {
     message: 'needs both "limit" and "perSeconds", or neither',
@@ -40,14 +55,17 @@ export const limiterSettingsSchema = z
   });
 export type LimiterSettings = z.infer<typeof limiterSettingsSchema>;
 
-/** A live change of a limiter; `null` removes a limit. */
+/** A live change of a limiter; `null` removes a limit, and sets the rest to its default. */
 export const limiterPatchSchema = z
   .strictObject({
     concurrency: concurrencySchema.nullable().optional(),
     limit: limitSchema.nullable().optional(),
     perSeconds: perSecondsSchema.nullable().optional(),
+    maxHoldSeconds: maxHoldSecondsSchema.nullable().optional(),
+    onRetryAfter: onRetryAfterSchema.nullable().optional(),
+    heldUntil: z.null().optional().meta({ description: '`null` ends a hold, for all keys: whoever waits goes on at once.' }),
   })
-  .meta({ id: 'LimiterPatch', examples: [{ concurrency: 4 }, { limit: 100, perSeconds: 60 }] });
+  .meta({ id: 'LimiterPatch', examples: [{ concurrency: 4 }, { limit: 100, perSeconds: 60 }, { heldUntil: null }] });
 export type LimiterPatch = z.infer<typeof limiterPatchSchema>;
 
 const usageShape = {
@@ -61,7 +79,7 @@ export const limiterViewExample = {
   inUse: 10,
   waiting: 37,
   heldUntil: '2026-11-23T17:44:00.123Z',
-  settings: { concurrency: 10, limit: 500, perSeconds: 60, key: 'metadata.customer' },
+  settings: { concurrency: 10, limit: 500, perSeconds: 60, key: 'metadata.customer', maxHoldSeconds: 300, onRetryAfter: 'hold' },
   keys: [{ key: 'acme', inUse: 10, waiting: 37, heldUntil: '2026-11-23T17:44:00.123Z' }],
 };
 
@@ -76,6 +94,8 @@ export const limiterViewSchema = z
         perSeconds: z.number().optional(),
         key: z.string().optional(),
         weight: z.string().optional(),
+        maxHoldSeconds: z.number(),
+        onRetryAfter: z.enum(['hold', 'item']),
       })
       .meta({ description: 'The limits in effect.' }),
     keys: z

@@ -1,16 +1,20 @@
 import type { Transform } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import { BrokenResponseError, RefusedResponseError, tooLarge } from './http-trouble.ts';
 
 const CHUNK = { chunkSize: 65_536 };
 
 /** By the name that a server gives, which may be that of any object's member. */
-const DECODERS: ReadonlyMap<string, () => Transform> = new Map([
+const DECODERS: ReadonlyMap<string, (body: Buffer) => Transform> = new Map<string, (body: Buffer) => Transform>([
   ['gzip', () => createGunzip(CHUNK)],
   ['x-gzip', () => createGunzip(CHUNK)],
-  ['deflate', () => createInflate(CHUNK)],
+  // RFC 9110 8.4.1.2: some servers send it without the wrapping of zlib.
+  ['deflate', (body) => (isZlib(body) ? createInflate(CHUNK) : createInflateRaw(CHUNK))],
   ['br', () => createBrotliDecompress(CHUNK)],
 ]);
+
+/** Names under which nothing is encoded. The others are charsets and transfer encodings that some servers put there. */
+const PLAIN: ReadonlySet<string> = new Set(['', 'identity', 'none', 'utf-8', 'utf8', 'us-ascii', 'iso-8859-1', '8bit', 'binary']);
 
 /** Unpacks one body, outside the event loop. Destroying it ends that. */
 export interface Decoding {
@@ -27,15 +31,20 @@ export function decodingOf(body: Buffer, header: string | undefined, maxBytes: n
     .toLowerCase()
     .split(',', 10)
     .map((coding) => coding.trim());
-  const [coding, more] = codings.filter((each) => each !== '' && each !== 'identity');
+  const [coding, more] = codings.filter((each) => !PLAIN.has(each));
   if (coding === undefined || body.length === 0) return undefined;
   const create = more === undefined ? DECODERS.get(coding) : undefined;
   if (create === undefined) {
     const shown = `"${(header ?? '').slice(0, 40)}"`;
     throw new RefusedResponseError(`the response has the content encoding ${shown}, which was not asked for`);
   }
-  const stream = create();
+  const stream = create(body);
   return { decoded: decode(stream, body, coding, maxBytes), destroy: () => void stream.destroy() };
+}
+
+/** RFC 1950 2.2: the method in the first byte is deflate, and both together are a multiple of 31. */
+function isZlib(body: Buffer): boolean {
+  return body.length >= 2 && ((body[0] as number) & 15) === 8 && body.readUInt16BE(0) % 31 === 0;
 }
 
 async function decode(stream: Transform, body: Buffer, coding: string, maxBytes: number): Promise<Buffer> {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Agent, Dispatcher } from 'undici';
 import { PermanentError } from '../../src/engine/index.ts';
+import { VERSION } from '../../src/version.ts';
 import { type Decoding, decodingOf } from './content-coding.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 import {
@@ -65,7 +66,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     this.agent = agent;
     this.attempt(() => {
       const { url, method, headers, body } = this.given;
-      this.dispatch({ url: checkedUrl(url), method, headers, body });
+      this.dispatch({ url: checkedUrl(url), method, headers: withUserAgent(headers), body });
     });
   }
 
@@ -193,6 +194,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       this.fail(error);
     }
   }
+}
+
+/** Many servers refuse a request that does not say what sends it. */
+function withUserAgent(headers: Record<string, string>): Record<string, string> {
+  const isGiven = Object.keys(headers).some((name) => name.toLowerCase() === 'user-agent');
+  return isGiven ? headers : { ...headers, 'user-agent': `sluice/${VERSION}` };
 }
 
 function flatten(headers: IncomingHttpHeaders): Record<string, string> {

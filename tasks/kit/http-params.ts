@@ -8,12 +8,17 @@ export const headersSchema = z
   .record(
     z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$/, 'must be the name of a header'),
     z
-      .string()
-      .max(16_384)
-      .regex(/^[^\p{Cc}]*$/u, 'must have no control character'),
+      .union([z.string(), z.number(), z.boolean()])
+      .transform(String)
+      .pipe(
+        z
+          .string()
+          .max(16_384)
+          .regex(/^[^\p{Cc}]*$/u, 'must have no control character'),
+      ),
   )
   .default({})
-  .meta({ description: 'Headers of the request.' });
+  .meta({ description: 'Headers of the request. Without a `user-agent`, it is `sluice/` and the version.' });
 
 export const timeoutSchema = z.number().min(0.001).max(86_400);
 

@@ -58,13 +58,13 @@ export class RefusedResponseError extends PermanentError {
   override name = 'RefusedResponse';
 }
 
-/** The connection did not come about, or broke. */
+/** The connection did not come about, or broke. It has no `cause`: that is shown with an error, and would name addresses. */
 class HttpConnectionError extends Error {
   override name = 'HttpConnection';
   readonly code: string;
   readonly forLog: ForLog;
   constructor(host: string | undefined, code: string, cause: Error) {
-    super(`the request to ${host === undefined ? 'the host of a redirect' : `"${host}"`} failed: ${wordsFor(code)} (${code})`, { cause });
+    super(`the request to ${host === undefined ? 'the host of a redirect' : `"${host}"`} failed: ${wordsFor(code)} (${code})`);
     this.code = code;
     this.forLog = { level: 'debug', fields: { cause: textsOf(cause) } };
   }

@@ -83,6 +83,14 @@ function textLimit(): object {
   return { message: `the result would be a text of more than ${EVALUATION_LIMITS.textCharacters} characters (text limit)` };
 }
 
+/** The function, for numbers and booleans too: of their text, as `$string` makes it. */
+function ofText({ implementation }: Native): Native {
+  function textFirst(this: Focus, part: unknown): unknown {
+    return implementation.call(this, (part === undefined ? part : textOf(part)) as never);
+  }
+  return { _jsonata_function: true, implementation: textFirst };
+}
+
 /** Where JSONata takes a time that grows with the square of a picture's length. */
 function withShortPicture(name: string, { implementation, signature }: Native): Native {
   // Names of the parameters are read by partial application.
@@ -125,6 +133,12 @@ replace('max', extreme(Math.max));
 replace('min', extreme(Math.min));
 replace(CONCATENATE, concatenate);
 replace(ORDER_BY, orderBy);
+// An id is often a number. JSONata takes nothing but a text for a part of a URL.
+const { signature: textual } = compile('function($part)<(snb)-:s>{$part}').ast() as { signature?: object };
+for (const name of ['encodeUrlComponent', 'encodeUrl']) {
+  const native = natives.get(name);
+  if (native !== undefined && textual !== undefined) natives.set(name, { ...ofText(native), signature: textual });
+}
 for (const name of ['formatNumber', 'formatInteger', 'parseInteger', 'fromMillis', 'toMillis']) {
   const native = natives.get(name);
   if (native !== undefined) natives.set(name, withShortPicture(name, native));

@@ -72,14 +72,16 @@ export function createLineWriter(folder: string): LineWriter {
 
 /**
  * The file could not be written. Its text stands in results and events: it names the file as the definition or the item does, and not the
- * folder that it is in. That is in the cause, for the log.
+ * folder that it is in. That is in `forLog`; a `cause` would be shown.
  */
 export class FileNotWrittenError extends Error {
   override name = 'FileNotWritten';
   readonly code: string;
+  readonly forLog: string;
   constructor(file: string, code: string, cause: Error) {
-    super(`the file "${file}" cannot be written: ${WORDS.get(code) ?? 'the system refuses it'} (${code})`, { cause });
+    super(`the file "${file}" cannot be written: ${WORDS.get(code) ?? 'the system refuses it'} (${code})`);
     this.code = code;
+    this.forLog = cause.message;
   }
 }
 

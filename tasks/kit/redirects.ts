@@ -38,7 +38,7 @@ export function redirected(request: Outgoing, status: number, location: string |
     new RedirectRefusedError(`the redirect (${status}) is not followed: ${why}`, { from: request.url.origin, status, location });
   // RFC 9110 15.4 knows one; of two, each client would take another.
   if (typeof location !== 'string') throw refuse('it has several Location headers');
-  const url = checkedUrl(location, request.url, refuse);
+  const url = checkedUrl(asBytes(location), request.url, refuse);
   const next = { ...request, url };
   // RFC 9110 15.4: what a 303 points to is read; 301 and 302 are treated so for a POST, as every client does.
   if (status === 303 || (request.method === 'POST' && status <= 302)) {
@@ -60,6 +60,14 @@ export function redirected(request: Outgoing, status: number, location: string |
  */
 export function isSameOrigin(a: URL, b: URL): boolean {
   return a.origin === b.origin;
+}
+
+/**
+ * A header arrives with a character for each byte. One beyond ASCII is not part of a URL, and servers mean the byte: of an address in UTF-8 this is
+ * what any client makes of it.
+ */
+function asBytes(location: string): string {
+  return location.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 function headersOf({ headers }: Outgoing, isKept: (name: string) => boolean): Record<string, string> {

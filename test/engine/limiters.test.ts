@@ -124,6 +124,28 @@ describe('a shared limiter', () => {
     expect(await host.limiters.list()).toMatchObject([{ inUse: 0, heldUntil }]);
   });
 
+  it('lets all others go on after `maxHoldSeconds`, while the item waits as long as the server says', async () => {
+    const year = 31_536_000;
+    const { clock, host, pipeline, starts } = world({ api: { concurrency: 10 } }, (_value, { attempt, itemId }) => {
+      if (itemId === 'a' && attempt === 1) throw Object.assign(new Error('closed'), { status: 503, retryAfterSeconds: year });
+      return 'fine';
+    });
+    const one = await pipeline('one', 'api', { taskAttempts: 2 }, 'call');
+    const two = await pipeline('two', 'api', {}, 'call');
+    await one.feed(ids('a'), {});
+    await clock.settle();
+    await two.feed(ids('x'), {});
+    await clock.settle();
+    const [{ heldUntil } = { heldUntil: null }] = await host.limiters.list();
+    expect(Date.parse(heldUntil as string) - clock.now()).toBe(300_000);
+    await clock.advance(310_000);
+    expect(starts.map(([id]) => id)).toEqual(['a', 'x']);
+    await clock.advance((year - 311) * 1000);
+    expect(starts).toHaveLength(2);
+    await clock.advance(2000);
+    expect(starts.at(-1)).toEqual(['a', year]);
+  });
+
   it('keeps its window and the stage’s, when both have a rate', async () => {
     const { clock, pipeline, starts } = world({ api: { limit: 3, perSeconds: 10 } }, () => 'done');
     // The stage's own window runs on real time (p-queue); one start a minute of it is more than this test lasts.

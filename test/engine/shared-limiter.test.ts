@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SharedPass } from '../../src/engine/limits/gate.ts';
 import { SharedLimiter } from '../../src/engine/limits/shared-limiter.ts';
+import { silentLogger } from '../../src/engine/ports.ts';
 import { DueQueue } from '../../src/engine/time/due-queue.ts';
 import type { LimiterSettings } from '../../src/schemas/limiter.ts';
 import { expressionLanguage } from '../../tasks/index.ts';
@@ -16,9 +17,11 @@ interface Let {
 
 function world(settings: LimiterSettings) {
   const clock = new VirtualClock();
+  const logged: object[] = [];
   const limiter = new SharedLimiter('l', settings, {
     clock,
     random: seededRandom(3),
+    logger: { ...silentLogger, warn: (fields: object) => void logged.push(fields) },
     dues: new DueQueue(clock),
     expressions: clock.awaiting(expressionLanguage),
   });
@@ -31,7 +34,7 @@ function world(settings: LimiterSettings) {
     });
   const release = (id: string) => passes.get(id)?.release();
   const view = () => limiter.view((at) => `${(at - 1000) / 1000}`);
-  return { clock, limiter, gone, claim, release, passes, view, ids: () => gone.map(({ id }) => id) };
+  return { clock, limiter, gone, claim, release, passes, view, logged, ids: () => gone.map(({ id }) => id) };
 }
 
 describe('a concurrency', () => {
@@ -230,6 +233,107 @@ describe('a hold', () => {
   });
 });
 
+describe('a hold that a server asks for', () => {
+  const YEAR = 31_536_000;
+
+  it.each([
+    [{}, YEAR, 300],
+    [{}, 300.5, 300],
+    [{}, 299.5, 299.5],
+    [{ maxHoldSeconds: 20 }, YEAR, 20],
+    [{ maxHoldSeconds: YEAR }, YEAR, YEAR],
+    [{ maxHoldSeconds: 0 }, YEAR, 0],
+  ])('of a limiter with %j for %d s lasts %d s', async (settings, asked, seconds) => {
+    const { clock, claim, passes, gone } = world({ concurrency: 9, ...settings });
+    void claim('a');
+    await clock.settle();
+    passes.get('a')?.hold(asked);
+    void claim('b');
+    await clock.advance(seconds * 1000 - 1);
+    expect(gone).toHaveLength(1);
+    await clock.advance(6000);
+    expect(gone[1]?.at).toBeGreaterThanOrEqual(seconds);
+  });
+
+  it('is none with `onRetryAfter: item`', async () => {
+    const { clock, claim, passes, ids, view, logged, limiter } = world({ concurrency: 9, onRetryAfter: 'item' });
+    void claim('a');
+    await clock.settle();
+    passes.get('a')?.hold(60);
+    void claim('b');
+    await clock.settle();
+    expect(ids()).toEqual(['a', 'b']);
+    expect(view().heldUntil).toBeNull();
+    expect(logged).toEqual([]);
+    limiter.change({ onRetryAfter: 'hold' });
+    passes.get('b')?.hold(60);
+    expect(view().heldUntil).toBe('60');
+  });
+
+  it('is lifted by a change, and whoever waits goes on at once, as far as the limits allow it', async () => {
+    const { clock, claim, passes, ids, limiter, view } = world({ concurrency: 5, key: 'value.key' });
+    for (const key of ['x', 'y']) void claim(key, { key });
+    await clock.settle();
+    for (const key of ['x', 'y']) passes.get(key)?.hold(200);
+    for (let i = 0; i < 9; i++) void claim(`x${i}`, { key: 'x' });
+    void claim('y0', { key: 'y' });
+    await clock.settle();
+    expect(ids()).toEqual(['x', 'y']);
+    limiter.change({ heldUntil: null });
+    await clock.settle();
+    expect(ids()).toEqual(['x', 'y', 'x0', 'x1', 'x2', 'x3', 'y0']);
+    expect(view()).toMatchObject({ heldUntil: null, waiting: 5 });
+    // What runs may be told to wait again.
+    passes.get('x0')?.hold(30);
+    expect(view().heldUntil).toBe('30');
+  });
+
+  it('leaves no timer when it is lifted, nor in the ramp after it', async () => {
+    const { clock, claim, passes, ids, limiter } = world({ concurrency: 9 });
+    void claim('a');
+    await clock.settle();
+    passes.get('a')?.hold(100);
+    for (const id of ['b', 'c', 'd']) void claim(id);
+    await clock.advance(100_000);
+    limiter.change({ heldUntil: null });
+    await clock.settle();
+    expect(ids()).toEqual(['a', 'b', 'c', 'd']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('is shortened when `maxHoldSeconds` is', async () => {
+    const { clock, claim, passes, limiter, view } = world({ concurrency: 9 });
+    void claim('a');
+    await clock.settle();
+    passes.get('a')?.hold(YEAR);
+    expect(view().heldUntil).toBe('300');
+    limiter.change({ maxHoldSeconds: 50 });
+    expect(view()).toMatchObject({ heldUntil: '50', settings: { maxHoldSeconds: 50 } });
+    limiter.change({ maxHoldSeconds: null });
+    expect(view()).toMatchObject({ heldUntil: '50', settings: { maxHoldSeconds: 300 } });
+  });
+
+  it('is logged once if it is over 10 s, and again when it is prolonged by as much', async () => {
+    const { clock, claim, passes, logged } = world({ concurrency: 9, key: 'value.key' });
+    void claim('a', { key: 'k' });
+    await clock.settle();
+    const hold = (seconds: number) => passes.get('a')?.hold(seconds);
+    hold(10);
+    expect(logged).toEqual([]);
+    hold(YEAR);
+    expect(logged).toEqual([{ limiter: 'l', key: 'k', seconds: 300, askedSeconds: YEAR }]);
+    await clock.advance(5000);
+    hold(YEAR);
+    expect(logged).toHaveLength(1);
+    await clock.advance(5001);
+    hold(300);
+    expect(logged).toHaveLength(2);
+    await clock.advance(300_000);
+    hold(11);
+    expect(logged.at(-1)).toEqual({ limiter: 'l', key: 'k', seconds: 11, askedSeconds: 11 });
+  });
+});
+
 describe('a change', () => {
   it('takes effect at once for those who wait', async () => {
     const { clock, claim, limiter, ids } = world({ concurrency: 1 });
@@ -247,7 +351,7 @@ describe('a change', () => {
     const { limiter, view } = world({ concurrency: 1 });
     expect(() => limiter.change({ concurrency: null })).toThrow('needs "concurrency"');
     expect(() => limiter.change({ limit: 1 })).toThrow('needs both');
-    expect(view().settings).toEqual({ concurrency: 1 });
+    expect(view().settings).toEqual({ concurrency: 1, maxHoldSeconds: 300, onRetryAfter: 'hold' });
   });
 });
 

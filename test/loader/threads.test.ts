@@ -47,6 +47,21 @@ function job(body: string, args: unknown[] = [], overrides: Partial<ThreadJob> =
 const thrownBy = (run: Promise<unknown>): Promise<ReturnType<typeof describeThrown>> =>
   run.then((value) => expect.fail(`the result is ${JSON.stringify(value)}`), describeThrown);
 
+it('the error of a job says what it would say outside a thread', async () => {
+  const body = `
+    const reason = Object.assign(new AggregateError([Object.assign(new Error('at ::1'), { code: 'ECONNREFUSED' }), 'at 127.0.0.1'], ''), { code: 'ECONNREFUSED' });
+    throw Object.assign(new TypeError('fetch failed', { cause: reason }), { status: 503, extra: () => 1 });`;
+  expect(await thrownBy(runnerOf().run(job(body), never))).toEqual({
+    type: 'ECONNREFUSED',
+    message: 'fetch failed: ECONNREFUSED: at ::1; at 127.0.0.1',
+    permanent: false,
+    retryAfterSeconds: undefined,
+    status: 503,
+  });
+  const endless = 'const error = new Error("a"); error.cause = error; throw error;';
+  expect(await thrownBy(runnerOf().run(job(endless), never))).toMatchObject({ type: 'Error', message: 'a' });
+});
+
 describe('a job', () => {
   it('runs in another thread and answers with its result', async () => {
     const run = 'const { isMainThread } = await import("node:worker_threads"); return [isMainThread, args, this.own];';

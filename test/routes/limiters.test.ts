@@ -25,13 +25,20 @@ describe('GET /limiters', () => {
     expect(reply.statusCode).toBe(200);
     expect(reply.json()).toEqual({
       limiters: [
-        { name: 'also', inUse: 0, waiting: 0, heldUntil: null, settings: { limit: 5, perSeconds: 60 }, keys: [] },
+        {
+          name: 'also',
+          inUse: 0,
+          waiting: 0,
+          heldUntil: null,
+          settings: { limit: 5, perSeconds: 60, maxHoldSeconds: 300, onRetryAfter: 'hold' },
+          keys: [],
+        },
         {
           name: 'api',
           inUse: 2,
           waiting: 1,
           heldUntil: null,
-          settings: { concurrency: 1, key: 'metadata.customer' },
+          settings: { concurrency: 1, key: 'metadata.customer', maxHoldSeconds: 300, onRetryAfter: 'hold' },
           keys: [
             { key: 'x', inUse: 1, waiting: 1, heldUntil: null },
             { key: 'y', inUse: 1, waiting: 0, heldUntil: null },
@@ -59,7 +66,23 @@ describe('PATCH /limiters/:name', () => {
     await service.held(3);
   });
 
+  it('lifts a hold by `heldUntil: null`', async () => {
+    const until = async () => (await get(service, '/limiters')).json().limiters[1].heldUntil;
+    const signal = new AbortController().signal;
+    const claim = { value: null, metadata: {}, priority: 100 };
+    const pass = await service.host.limiters.find('api')?.claim(claim, signal).pass;
+    pass?.hold(200);
+    expect(await until()).toEqual(expect.any(String));
+    const reply = await patch('api', { heldUntil: null, maxHoldSeconds: 60, onRetryAfter: 'item' });
+    expect(reply.json()).toMatchObject({ heldUntil: null, settings: { maxHoldSeconds: 60, onRetryAfter: 'item' } });
+    expect(await until()).toBeNull();
+    pass?.release();
+  });
+
   it.each([
+    ['api', { heldUntil: '2026-11-26T00:00:00.000Z' }, 400, 'invalid-input'],
+    ['api', { maxHoldSeconds: -1 }, 400, 'invalid-input'],
+    ['api', { onRetryAfter: 'all' }, 400, 'invalid-input'],
     ['api', { concurrency: 0 }, 400, 'invalid-input'],
     ['api', { concurrency: null }, 400, 'invalid-input'],
     ['api', { limit: 5 }, 400, 'invalid-input'],

@@ -104,6 +104,18 @@ describe('items', () => {
     expect((await get(service, '/pipelines/p/items?status=done')).json().errors[0].path).toBe('/status/0');
   });
 
+  it('filters failed ones by type and status of their error, and so does retry', async () => {
+    const { type } = (await get(service, '/pipelines/p/items/b')).json().error;
+    expect(ids((await get(service, `/pipelines/p/items?errorType=${type}`)).json().items)).toEqual(['b']);
+    expect((await get(service, '/pipelines/p/items?errorStatus=429')).json()).toMatchObject({ items: [], nextCursor: null });
+    const retry = async (payload: object) => (await service.app.inject({ method: 'POST', url: '/pipelines/p/retry', payload })).json();
+    expect(await retry({ errorStatus: 429 })).toEqual({ retried: 0 });
+    for (const errorStatus of [99, 600, 404.5, '429']) {
+      expect((await retry({ errorStatus })).errors[0].path).toBe('/errorStatus');
+      if (errorStatus !== '429') expect((await get(service, `/pipelines/p/items?errorStatus=${errorStatus}`)).statusCode).toBe(400);
+    }
+  });
+
   it('shows one with its value and history', async () => {
     expect((await get(service, '/pipelines/p/items/a')).json()).toMatchObject({
       id: 'a',

@@ -1,6 +1,6 @@
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { describeThrown } from '../../src/engine/index.ts';
 import { httpRequest } from '../../tasks/http_request.ts';
@@ -63,6 +63,10 @@ describe('a content encoding', () => {
     [' GZIP ', gzipSync('abc')],
     ['identity, gzip', gzipSync('abc')],
     ['deflate', deflateSync('abc')],
+    ['deflate', deflateRawSync('abc')],
+    ['', Buffer.from('abc')],
+    ['utf-8', Buffer.from('abc')],
+    ['UTF-8, gzip', gzipSync('abc')],
     ['br', brotliCompressSync('abc')],
     ['x-gzip', Buffer.concat([gzipSync('a'), gzipSync('bc')])],
   ])('is unpacked: %s', async (coding, body) => {
@@ -83,6 +87,7 @@ describe('a content encoding', () => {
   it.each([
     ['gzip', gzipSync],
     ['deflate', deflateSync],
+    ['deflate', deflateRawSync],
     ['br', brotliCompressSync],
   ])('is unpacked up to maxBytes: %s', async (coding, pack) => {
     const bomb = pack(Buffer.alloc(50_000_000));

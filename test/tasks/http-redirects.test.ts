@@ -45,6 +45,20 @@ async function thrownBy(given: unknown) {
   );
 }
 
+it.each([
+  ['/für/€?q=ß', '/f%C3%BCr/%E2%82%AC?q=%C3%9F', 'utf8'],
+  ['/für', '/f%FCr', 'latin1'],
+  ['/f%C3%BCr', '/f%C3%BCr', 'latin1'],
+] as const)('a redirect to %s goes to %s, byte by byte as the server says', async (location, path, encoding) => {
+  const server = await serve((request, reply) => {
+    if (request.url !== '/') return reply.end('there');
+    // Node writes the characters of a header as bytes.
+    return reply.writeHead(302, { location: Buffer.from(location, encoding).toString('latin1') }).end();
+  });
+  expect(await use(task, { url: server.origin })(null)).toMatchObject({ status: 200, url: `${server.origin}${path}` });
+  expect(server.seen[1]?.url).toBe(path);
+});
+
 describe('a redirect to another origin', () => {
   it.each([301, 302, 303, 307, 308])('with %i takes only harmless headers along', async (status) => {
     const { first, other } = await twoServers(status);

@@ -4,9 +4,11 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { describeThrown } from '../../src/engine/index.ts';
 import { silentLogger } from '../../src/engine/ports.ts';
 import { createSecrets } from '../../src/loader/secrets.ts';
+import { VERSION } from '../../src/version.ts';
 import { httpNotify } from '../../tasks/http_notify.ts';
 import { httpRequest } from '../../tasks/http_request.ts';
 import { createHttpClient } from '../../tasks/kit/http-client.ts';
+import { runDefined } from './defined.ts';
 import { serve } from './http-server.ts';
 import { faultsIn, use } from './running.ts';
 
@@ -50,6 +52,49 @@ describe('a request', () => {
     const server = await serve((_request, response) => response.end());
     await use(task, { url: server.origin, method: 'PUT', body: 'a=1', headers: { 'Content-Type': 'text/x' } })(null);
     expect(server.seen[0]).toMatchObject({ body: 'a=1', headers: { 'content-type': 'text/x' } });
+  });
+
+  it('says what sends it, unless its definition does', async () => {
+    const server = await serve((_request, response) => response.end());
+    await use(task, { url: server.origin })(null);
+    await use(task, { url: server.origin, headers: { 'User-Agent': 'mine/1' } })(null);
+    expect(server.seen.map(({ headers }) => headers['user-agent'])).toEqual([`sluice/${VERSION}`, 'mine/1']);
+  });
+
+  it('takes a number and a boolean for a header’s text', async () => {
+    const server = await serve((_request, response) => response.end());
+    await use(task, { url: server.origin, headers: { 'x-id': 4711, 'x-part': 0.5, 'x-dry': false } })(null);
+    expect(server.seen[0]?.headers).toMatchObject({ 'x-id': '4711', 'x-part': '0.5', 'x-dry': 'false' });
+    expect(faultsIn(task, { url: server.origin, headers: { 'x-id': null } })).toMatchObject([{ path: '/headers/x-id' }]);
+    expect(faultsIn(task, { url: server.origin, headers: { 'x-id': 'a\nb' } })).toMatchObject([{ path: '/headers/x-id' }]);
+  });
+
+  it('takes an id that is a number, a text or a boolean in a template for a part of the address, and for a header', async () => {
+    const server = await serve((_request, response) => response.end());
+    const url = `${server.origin}/{{ $encodeUrlComponent(value.id) }}?{{ $encodeUrl(value.id) }}`;
+    const ids = [7, 0.1 + 0.2, true, 'a/ü'];
+    const stage = { tasks: [{ task: 'http_request', with: { url, headers: { 'x-id': '{{ $string(value.id) = "7" ? value.id : 1 }}' } } }] };
+    const { results } = await runDefined(
+      stage,
+      ids.map((id, i) => ({ id: `item-${i}`, value: { id } })),
+    );
+    expect(results.map(({ error }) => error)).toEqual([null, null, null, null]);
+    expect(server.seen.map((seen) => seen.url).toSorted()).toEqual(['/0.3?0.3', '/7?7', '/a%2F%C3%BC?a/%C3%BC', '/true?true']);
+    expect(server.seen.find((seen) => seen.url === '/7?7')?.headers['x-id']).toBe('7');
+  });
+
+  it.each([
+    ['nowhere', 'is not a valid URL'],
+    ['/orders', 'is not a valid URL'],
+    ['http://', 'is not a valid URL'],
+    ['http://a.example:99999/', 'is not a valid URL'],
+    ['ftp://a.example/', 'can never be fetched: only http: and https: are fetched, not ftp:'],
+    ['a.example:80/x', 'can never be fetched: only http: and https: are fetched, not a.example:'],
+    ['https://me:pw@a.example/', 'can never be fetched: a URL must not hold a user name or a password'],
+  ])('to %s is refused with its definition, as a hook too', (url, message) => {
+    expect(faultsIn(task, { url })).toEqual([{ path: '/url', message }]);
+    expect(faultsIn(httpNotify(open), { url })).toEqual([{ path: '/url', message }]);
+    expect(faultsIn(task, { url: '{{ value.url }}' })).toEqual([]);
   });
 
   it('goes over a connection that is there already', async () => {
@@ -146,6 +191,11 @@ describe('a status', () => {
     const server = await serve((_request, reply) => reply.writeHead(404).end());
     expect(await use(task, { url: server.origin, successStatuses: [404] })(null)).toMatchObject({ status: 404 });
     expect(await thrownBy({ url: server.origin, retryStatuses: [404] })).toMatchObject({ permanent: false });
+  });
+
+  it.each([404, 418, 429, 500])('%i is in the error as a number', async (status) => {
+    const server = await serve((_request, reply) => reply.writeHead(status).end());
+    expect(await thrownBy({ url: server.origin })).toMatchObject({ name: 'HttpStatus', status });
   });
 
   it.each([
@@ -302,7 +352,8 @@ describe('an address that is not public', () => {
   });
 
   it.each(['ftp://x.example/', 'nonsense', 'http://user:secret@x.example/'])('is not what %s is; that is refused too', async (url) => {
-    expect(await thrownBy({ url })).toMatchObject({ permanent: true });
+    const { results } = await runDefined({ tasks: [{ task: 'http_request', with: { url: '{{ value }}' } }], taskAttempts: 3 }, [url]);
+    expect(results[0]?.error).toMatchObject({ type: 'PermanentError', attempts: 1 });
   });
 });
 

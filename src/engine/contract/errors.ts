@@ -1,6 +1,7 @@
 import { ERROR_CODES, type ErrorCode, type Fault } from '../../schemas/problem.ts';
 import { sizeWithin } from '../values/json-size.ts';
 import { shownText } from '../values/shown-text.ts';
+import { type ErrorLike, messageOf, typeOf } from './reasons.ts';
 
 export interface SluiceErrorOptions {
   cause?: unknown;
@@ -93,7 +94,7 @@ export class AbortedError extends Error {
   override name = 'AbortedError';
 }
 
-/** The description of a thrown value: its type, its text, and how to go on. */
+/** The description of a thrown value: its type, its text with the reasons that it carries, and how to go on. */
 export interface Thrown {
   type: string;
   message: string;
@@ -108,18 +109,18 @@ export function describeThrown(thrown: unknown, mask: (text: string) => string =
   const shown = (text: string, length: number): string => shownText(text, length, mask);
   try {
     if (typeof thrown === 'object' && thrown !== null) {
-      const carrier = thrown as { name?: unknown; message?: unknown; permanent?: unknown; retryAfterSeconds?: unknown; status?: unknown };
+      const carrier = thrown as ErrorLike & { permanent?: unknown; retryAfterSeconds?: unknown; status?: unknown };
       const after = carrier.retryAfterSeconds;
       const isError = thrown instanceof Error || typeof carrier.message === 'string';
-      const message = isError ? String(carrier.message) : textOf(thrown);
-      const type = isError && typeof carrier.name === 'string' && carrier.name !== '' ? carrier.name : isError ? 'Error' : 'NonError';
+      const message = isError ? messageOf(carrier, MESSAGE_MAX, shown) : shown(textOf(thrown), MESSAGE_MAX);
+      const type = isError ? typeOf(carrier) : 'NonError';
       return {
         type: shown(type, TYPE_MAX),
-        message: shown(message, MESSAGE_MAX),
+        message,
         permanent: carrier.permanent === true,
         retryAfterSeconds:
           typeof after === 'number' && Number.isFinite(after) && after >= 0 ? Math.min(after, LONGEST_WAIT_SECONDS) : undefined,
-        status: typeof carrier.status === 'number' ? carrier.status : undefined,
+        status: isStatus(carrier.status) ? carrier.status : undefined,
       };
     }
     return {
@@ -139,6 +140,10 @@ export function describeThrown(thrown: unknown, mask: (text: string) => string =
       status: undefined,
     };
   }
+}
+
+function isStatus(status: unknown): status is number {
+  return Number.isInteger(status) && (status as number) >= 100 && (status as number) <= 599;
 }
 
 /** A thrown object that is no error, as JSON, unless that would be long, or without end. */

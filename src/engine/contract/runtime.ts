@@ -128,7 +128,7 @@ export interface PipelineRuntime {
   /** Puts a failed item back at the stage where it failed, or at another. Throws `item-not-found`, `item-not-final`, `unknown-stage`. */
   retryItem(itemId: string, fromStage?: string): Promise<ItemSummary>;
   /** Every failed item that fits; how many. Throws `unknown-stage`, `draining`. */
-  retryFailed(query: { stage?: string; errorType?: string; feedId?: string }): Promise<number>;
+  retryFailed(query: RetryQuery): Promise<number>;
 
   readonly events: EventSource;
 }
@@ -173,7 +173,20 @@ export interface ResultsQuery {
   feedId?: string;
 }
 
-export interface ItemsQuery {
+/** How items failed. An item that did not fail matches no such filter. */
+export interface ErrorFilter {
+  errorType?: string;
+  errorStatus?: number;
+}
+
+/** Failed items: those that match everything that is given. */
+export interface RetryQuery extends ErrorFilter {
+  stage?: string;
+  feedId?: string;
+}
+
+/** With an {@link ErrorFilter}, a page may have fewer rows than `limit`, or none, and still not be the last. */
+export interface ItemsQuery extends ErrorFilter {
   status?: ItemStatus[];
   stage?: string;
   feedId?: string;

@@ -1,7 +1,9 @@
 import type { StageDefinition } from '../../schemas/definition.ts';
 import { PipelineError } from '../contract/errors.ts';
+import type { RetryQuery } from '../contract/runtime.ts';
 import { queueCapacityOf } from '../definition/stage-spec.ts';
 import type { Core } from '../flow/core.ts';
+import { isFailedBy } from '../flow/error-tally.ts';
 import { Item, PLACE_NONE, type Stage, Worker } from '../model/model.ts';
 
 /** How many items are looked at before others get a turn. */
@@ -95,7 +97,7 @@ export class Operations {
   }
 
   /** Every failed item that matches, in feed order, in steps that do not hold the event loop; returns how many. Throws `unknown-stage`. */
-  async retryFailed(query: { stage?: string | undefined; errorType?: string | undefined; feedId?: string | undefined }): Promise<number> {
+  async retryFailed(query: RetryQuery): Promise<number> {
     const { core } = this;
     if (query.stage !== undefined) this.stage(query.stage);
     let retried = 0;
@@ -105,7 +107,7 @@ export class Operations {
       const { error } = core.index.current(item) ?? {};
       if (error == null || item.status !== 'failed') continue;
       if (query.stage !== undefined && error.stage !== query.stage) continue;
-      if (query.errorType !== undefined && error.type !== query.errorType) continue;
+      if (!isFailedBy(error, query)) continue;
       if (query.feedId !== undefined && item.feed.id !== query.feedId) continue;
       this.retry(item.id);
       retried++;

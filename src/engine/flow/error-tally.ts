@@ -1,5 +1,6 @@
 import type { ItemError, PipelineResult } from '../../schemas/item.ts';
 import type { ErrorSummary, FailedItem } from '../../schemas/stats.ts';
+import type { ErrorFilter } from '../contract/runtime.ts';
 import { SUMMARY_CHARACTERS } from '../values/sizes.ts';
 
 /** How many of the newest failures an error summary lists. */
@@ -18,6 +19,12 @@ export function newestFailures(failures: readonly FailedItem[]): FailedItem[] {
     return isOver;
   });
   return failures.slice(first + 1);
+}
+
+/** Whether an item has failed as a filter says. */
+export function isFailedBy(error: ItemError | null, { errorType, errorStatus }: ErrorFilter): boolean {
+  if (error === null) return false;
+  return (errorType === undefined || error.type === errorType) && (errorStatus === undefined || error.status === errorStatus);
 }
 
 /** Counts failures by type and by stage, in bounded memory. */

@@ -37,12 +37,16 @@ const ROUNDING = 1e-9;
  * The limits of one key: at most `concurrency` at a time, at most `limit` of weight in any window of `perSeconds`, nobody while it is held.
  *
  *     open ──hold(seconds)──▶ held ──time is up──▶ ramp: those who waited go one by one, a random while between them ──▶ open
+ *      ▲                       │                    │
+ *      └────────lift()─────────┴────────────────────┘
  *
  * A weight above the limit goes when the window is empty: it could never fit, and it is the operator's limit, not the caller's fault.
  */
 export class LimiterBucket {
   inUse = 0;
   heldUntil = Number.NEGATIVE_INFINITY;
+  /** The end of a hold that the log was told last. */
+  toldUntil = Number.NEGATIVE_INFINITY;
   private readonly rules: BucketRules;
   private readonly waiting = new PriorityQueue<BucketWaiter>((waiter) => waiter.isOver);
   /** The starts in the last window, oldest first. */
@@ -105,6 +109,22 @@ export class LimiterBucket {
     this.rampMs = 1000 * Math.min(RAMP_MAX_SECONDS, Math.max(RAMP_MIN_SECONDS, seconds * RAMP_SHARE));
     // Whoever fails with it comes back at the same instant.
     this.returning = this.inUse;
+    this.letGo();
+  }
+
+  /** Ends a hold, and what is left of a ramp: whoever waits goes on now, as far as the limits let him. */
+  lift(): void {
+    this.heldUntil = Number.NEGATIVE_INFINITY;
+    this.toldUntil = Number.NEGATIVE_INFINITY;
+    this.rampMs = 0;
+    this.ramp = 0;
+    this.letGo();
+  }
+
+  /** No hold lasts longer than so many seconds from now. */
+  shorten(seconds: number): void {
+    this.heldUntil = Math.min(this.heldUntil, this.rules.clock.monotonic() + seconds * 1000);
+    this.toldUntil = Math.min(this.toldUntil, this.heldUntil);
     this.letGo();
   }
 

@@ -23,8 +23,8 @@ export class Limiters implements LimiterCatalogue {
   /** Throws `invalid-pipeline` when the name is taken, `invalid-params` when one of its expressions is none. */
   define(name: string, settings: LimiterSettings): void {
     if (this.byName.has(name)) throw new SluiceError('invalid-pipeline', `two limiters have the name "${name}"`);
-    const { clock, random, expressions } = this.ports;
-    this.byName.set(name, new SharedLimiter(name, settings, { clock, random, expressions, dues: this.dues }));
+    const { clock, random, logger, expressions } = this.ports;
+    this.byName.set(name, new SharedLimiter(name, settings, { clock, random, logger, expressions, dues: this.dues }));
   }
 
   find(name: string): SharedLimiter | undefined {

@@ -1,6 +1,6 @@
-import type { LimiterPatch, LimiterSettings, LimiterView } from '../../schemas/limiter.ts';
+import { type LimiterPatch, type LimiterSettings, type LimiterView, MAX_HOLD_SECONDS } from '../../schemas/limiter.ts';
 import { PermanentError, SluiceError } from '../contract/errors.ts';
-import type { Expression, ExpressionLanguage, Ports } from '../ports.ts';
+import type { Expression, ExpressionLanguage, Logger, Ports } from '../ports.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import { cutText } from '../values/cut-text.ts';
 import { sizeWithin } from '../values/json-size.ts';
@@ -26,14 +26,17 @@ const KEYS_MAX = 100_000;
 const OTHERS = '(others)';
 /** While there are so many, no more often than this it is looked for some that nobody needs. */
 const SWEEP_MS = 1000;
+/** A hold, or an extension of one, that is longer than this is logged. */
+const HOLD_LOGGED_SECONDS = 10;
 
-type Environment = Pick<Ports, 'clock' | 'random'> & { dues: DueQueue; expressions: ExpressionLanguage | undefined };
+type Environment = Pick<Ports, 'clock' | 'random' | 'logger'> & { dues: DueQueue; expressions: ExpressionLanguage | undefined };
 
 /** A named limit that tasks of any stage and pipeline share, for each key on its own; see {@link LimiterBucket}. */
 export class SharedLimiter implements SharedGate {
   readonly name: string;
   readonly rules: BucketRules & { limits: LimiterSettings };
   private settings: LimiterSettings;
+  private readonly logger: Logger;
   private readonly key: Expression | null;
   private readonly weight: Expression | null;
   private readonly buckets = new Map<string, LimiterBucket>();
@@ -42,8 +45,9 @@ export class SharedLimiter implements SharedGate {
 
   /** Throws `invalid-params` when an expression is none. */
   constructor(name: string, settings: LimiterSettings, environment: Environment) {
-    const { clock, random, dues, expressions } = environment;
+    const { clock, random, logger, dues, expressions } = environment;
     this.name = name;
+    this.logger = logger;
     this.settings = settings;
     this.rules = { limits: settings, clock, random, dues };
     this.key = compiled('key', settings.key, expressions);
@@ -57,26 +61,24 @@ export class SharedLimiter implements SharedGate {
       const weight = await this.weightOf(claim);
       const key = await this.keyOf(claim);
       signal.throwIfAborted();
-      bucket = this.bucketOf(key);
-      return await placeIn(bucket, weight, claim.priority, signal);
+      const own = this.bucketOf(key);
+      bucket = own;
+      return await placeIn(own, weight, claim.priority, signal, (seconds) => this.hold(own, key, seconds));
     })();
     return { pass, blockedBy: () => bucket?.blockedBy() ?? null };
   }
 
   /** Takes effect at once, for those who wait too. Throws `invalid-input` when nothing would be limited any more. */
-  change({ concurrency, limit, perSeconds }: LimiterPatch): void {
-    const { key, weight } = this.settings;
-    const now = this.settings;
-    const next = {
-      concurrency: concurrency === undefined ? now.concurrency : (concurrency ?? undefined),
-      limit: limit === undefined ? now.limit : (limit ?? undefined),
-      perSeconds: perSeconds === undefined ? now.perSeconds : (perSeconds ?? undefined),
-    };
+  change({ heldUntil, ...patch }: LimiterPatch): void {
+    const next = { ...this.settings, ...setBy(patch) };
     const fault = faultOf(next);
     if (fault !== undefined) throw new SluiceError('invalid-input', `/ ${fault}`, { errors: [{ path: '', message: fault }] });
-    this.settings = present({ ...next, key, weight });
+    this.settings = present(next);
     (this.rules as { limits: LimiterSettings }).limits = this.settings;
-    for (const bucket of this.buckets.values()) bucket.letGo();
+    for (const bucket of this.buckets.values()) {
+      if (heldUntil === null) bucket.lift();
+      else bucket.shorten(this.maxHoldSeconds);
+    }
   }
 
   view(instant: (monotonic: number) => string): LimiterView {
@@ -90,9 +92,25 @@ export class SharedLimiter implements SharedGate {
       inUse: all.reduce((sum, { inUse }) => sum + inUse, 0),
       waiting: all.reduce((sum, { waiting }) => sum + waiting, 0),
       heldUntil: held(all.reduce((latest, { heldUntil }) => Math.max(latest, heldUntil), Number.NEGATIVE_INFINITY)),
-      settings: { ...this.settings },
+      settings: { ...this.settings, maxHoldSeconds: this.maxHoldSeconds, onRetryAfter: this.settings.onRetryAfter ?? 'hold' },
       keys: this.key === null ? [] : busy.slice(0, KEYS_SHOWN).map((row) => ({ ...row, heldUntil: held(row.heldUntil) })),
     };
+  }
+
+  private get maxHoldSeconds(): number {
+    return this.settings.maxHoldSeconds ?? MAX_HOLD_SECONDS;
+  }
+
+  /** A server asks for a pause. How long all others wait for that is bounded: it may have asked for a year. */
+  private hold(bucket: LimiterBucket, key: string, askedSeconds: number): void {
+    if (this.settings.onRetryAfter === 'item') return;
+    const seconds = Math.min(askedSeconds, this.maxHoldSeconds);
+    bucket.hold(seconds);
+    // Those who ran beside it are told the same moments later; that is no other hold.
+    if (seconds <= HOLD_LOGGED_SECONDS || bucket.heldUntil - bucket.toldUntil <= HOLD_LOGGED_SECONDS * 1000) return;
+    bucket.toldUntil = bucket.heldUntil;
+    const fields = { limiter: this.name, ...(this.key !== null && { key }), seconds, askedSeconds };
+    this.logger.warn(fields, 'a server asks for a pause: the limiter is held');
   }
 
   private bucketOf(key: string): LimiterBucket {
@@ -141,7 +159,13 @@ export class SharedLimiter implements SharedGate {
   }
 }
 
-function placeIn(bucket: LimiterBucket, weight: number, priority: number, signal: AbortSignal): Promise<SharedPass> {
+function placeIn(
+  bucket: LimiterBucket,
+  weight: number,
+  priority: number,
+  signal: AbortSignal,
+  hold: SharedPass['hold'],
+): Promise<SharedPass> {
   return new Promise((resolve, reject) => {
     const giveUp = (): void => {
       waiter.isOver = true;
@@ -153,7 +177,7 @@ function placeIn(bucket: LimiterBucket, weight: number, priority: number, signal
       isOver: false,
       go(start) {
         signal.removeEventListener('abort', giveUp);
-        resolve({ restart: () => bucket.restart(start), hold: (seconds) => bucket.hold(seconds), release: () => bucket.ended() });
+        resolve({ restart: () => bucket.restart(start), hold, release: () => bucket.ended() });
       },
     };
     signal.addEventListener('abort', giveUp, { once: true });
@@ -172,11 +196,19 @@ function compiled(which: string, source: string | undefined, expressions: Expres
   }
 }
 
-function faultOf({ concurrency, limit, perSeconds }: { [Limit in keyof LimiterPatch]: number | undefined }): string | undefined {
+/** The settings that a patch names; `null` sets nothing. */
+function setBy(patch: Omit<LimiterPatch, 'heldUntil'>): Undefinable<LimiterSettings> {
+  const named = Object.entries(patch).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(named.map(([name, value]) => [name, value ?? undefined]));
+}
+
+type Undefinable<T> = { [Name in keyof T]: T[Name] | undefined };
+
+function faultOf({ concurrency, limit, perSeconds }: Undefinable<LimiterSettings>): string | undefined {
   if ((limit === undefined) !== (perSeconds === undefined)) return 'needs both "limit" and "perSeconds", or neither';
   return concurrency === undefined && limit === undefined ? 'needs "concurrency", or "limit" and "perSeconds"' : undefined;
 }
 
-function present(settings: { [Name in keyof LimiterSettings]: LimiterSettings[Name] | undefined }): LimiterSettings {
+function present(settings: Undefinable<LimiterSettings>): LimiterSettings {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as LimiterSettings;
 }

@@ -17,7 +17,7 @@ import type {
   RunRequest,
   RunStream,
 } from '../contract/requests.ts';
-import type { EventSource, ItemsQuery, Page, PipelineDescription, PipelineRuntime, ResultsQuery } from '../contract/runtime.ts';
+import type { EventSource, ItemsQuery, Page, PipelineDescription, PipelineRuntime, ResultsQuery, RetryQuery } from '../contract/runtime.ts';
 import { Lifecycle } from '../control/lifecycle.ts';
 import { Operations } from '../control/operations.ts';
 import { Shutdown } from '../control/shutdown.ts';
@@ -248,7 +248,7 @@ export class LocalRuntime implements PipelineRuntime {
   retryItem(itemId: string, fromStage?: string): Promise<ItemSummary> {
     return this.gate.promise(() => this.views.summary(this.operations.retry(itemId, fromStage)));
   }
-  retryFailed(query: { stage?: string; errorType?: string; feedId?: string }): Promise<number> {
+  retryFailed(query: RetryQuery): Promise<number> {
     return this.gate.promise(() => this.operations.retryFailed(query));
   }
 

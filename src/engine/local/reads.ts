@@ -6,6 +6,7 @@ import type { ItemsQuery, Page, PipelineDescription, ResultsQuery } from '../con
 import type { Operations } from '../control/operations.ts';
 import type { Feeds } from '../feeds/feeds.ts';
 import type { Core } from '../flow/core.ts';
+import { pageFailedBy } from './failed-by.ts';
 import type { Views } from './views.ts';
 
 /**
@@ -91,7 +92,8 @@ export class LiveReads implements Reads {
 
   items(query: ItemsQuery): Page<ItemSummary> {
     this.retireAged();
-    const page = this.core.index.items(query, this.rangeOf(query.feedId));
+    const within = this.rangeOf(query.feedId);
+    const page = pageFailedBy(query, (part) => this.core.index.items(part, within));
     return { ...page, rows: page.rows.map((item) => this.views.summary(item)) };
   }
 

@@ -11,6 +11,7 @@ import { FAILURES_LISTED, newestFailures } from '../flow/error-tally.ts';
 import { generatedId } from '../model/model.ts';
 import { GONE, STATUS_CODES, type StoredFeed, type StoredItem, type StoredPage, type Texts } from '../store.ts';
 import { DOCUMENT_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
+import { pageFailedBy } from './failed-by.ts';
 import type { Reads } from './reads.ts';
 import { errorOf, instantOf, metadataOf, StoredRows, storedOf, valueIn } from './stored-rows.ts';
 import { statsOf } from './stored-stats.ts';
@@ -108,9 +109,11 @@ export class StoredReads implements Reads {
     return this.page({ statuses, stage: undefined, feedId, after, limit, texts: 'results' }, (row) => this.rows.result(row));
   }
 
-  items({ status, stage, feedId, after, limit }: ItemsQuery): Page<ItemSummary> {
-    const statuses = status === undefined ? null : status.map((name) => STATUS_CODES[name]);
-    return this.page({ statuses, stage, feedId, after, limit, texts: 'none' }, (row) => this.rows.summary(row));
+  items(query: ItemsQuery): Page<ItemSummary> {
+    return pageFailedBy(query, ({ status, stage, feedId, after, limit }) => {
+      const statuses = status === undefined ? null : status.map((name) => STATUS_CODES[name]);
+      return this.page({ statuses, stage, feedId, after, limit, texts: 'none' }, (row) => this.rows.summary(row));
+    });
   }
 
   item(id: string): ItemDetail {

@@ -127,7 +127,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     slot.busyMs += now - slot.startedAt;
     const { type, message, permanent, retryAfterSeconds, status } = describeThrown(thrown, this.environment.maskSecrets);
     const attempts = item.attempts;
-    const error: ItemError = { type, message, stage: item.stage.name, attempts };
+    const error: ItemError = { type, message, ...(status !== undefined && { status }), stage: item.stage.name, attempts };
     const isLast = permanent || attempts >= this.maxAttempts;
     events.task(isLast ? 'fail' : 'retry', slot, item, task, attempts, { error: { type, message } });
     const waitMs = retryAfterSeconds === undefined ? retryWaitMs(this.spec.definition, attempts, random) : retryAfterSeconds * 1000;

@@ -141,6 +141,51 @@ export function operations({ test, world }: Suite): void {
     await expect(p.retryFailed({ stage: 'B' })).rejects.toMatchObject({ code: 'unknown-stage' });
   });
 
+  test('items and retryFailed are filtered by the type of the error and the status that it carries, also with other filters', async () => {
+    const runs: string[] = [];
+    const answers: Record<string, object> = {
+      a: { name: 'HttpStatus', status: 400, permanent: true },
+      b: { name: 'HttpStatus', status: 429 },
+      c: { name: 'HttpStatus', status: 500 },
+      d: { name: 'Other', status: 429 },
+      e: { name: 'HttpStatus', status: 'no number' },
+    };
+    const answered = (value: unknown, { itemId }: TaskContext) => {
+      runs.push(itemId);
+      if (answers[itemId] === undefined) return value;
+      throw Object.assign(new Error('no'), answers[itemId]);
+    };
+    const { pipeline } = await world({ tasks: { answered } });
+    const p = await pipeline([{ name: 'A', tasks: ['answered'], taskAttempts: 1 }]);
+    await p.run(named('fine', 'a', 'b', 'c'), { feedId: 'one' });
+    await p.run(named('d', 'e'), { feedId: 'two' });
+    await p.pause();
+    await p.feed(named('cancelled', 'waiting'), {});
+    await p.cancelItem('cancelled');
+    const list = async (query: object) => (await p.items({ after: 0, limit: 100, ...query })).rows.map(({ id }) => id);
+    expect((await p.item('b')).error).toEqual({ type: 'HttpStatus', message: 'no', status: 429, stage: 'A', attempts: 1 });
+    expect((await p.item('e')).error).toEqual({ type: 'HttpStatus', message: 'no', stage: 'A', attempts: 1 });
+    expect(await list({ errorType: 'HttpStatus' })).toEqual(['a', 'b', 'c', 'e']);
+    expect(await list({ errorStatus: 429 })).toEqual(['b', 'd']);
+    expect(await list({ errorType: 'HttpStatus', errorStatus: 429 })).toEqual(['b']);
+    expect(await list({ errorStatus: 429, feedId: 'two', stage: 'A', status: ['failed', 'queued'] })).toEqual(['d']);
+    expect(await list({ errorType: 'Cancelled' })).toEqual(['cancelled']);
+    expect(await list({ errorType: 'Cancelled', status: ['failed'] })).toEqual([]);
+    expect(await list({ errorType: 'HttpStatus', status: ['completed'] })).toEqual([]);
+    expect(await list({ errorStatus: 404 })).toEqual([]);
+    const first = await p.items({ after: 0, limit: 2, errorType: 'HttpStatus' });
+    expect(first.rows.map(({ id }) => id)).toEqual(['a', 'b']);
+    const second = await p.items({ after: first.next as number, limit: 2, errorType: 'HttpStatus' });
+    expect([second.rows.map(({ id }) => id), second.next]).toEqual([['c', 'e'], null]);
+    await p.resume();
+    await reaches(p, 'waiting', 'completed');
+    runs.length = 0;
+    expect(await p.retryFailed({ errorStatus: 429, errorType: 'HttpStatus' })).toBe(1);
+    expect(await p.retryFailed({ errorStatus: 404 })).toBe(0);
+    await reaches(p, 'b', 'failed');
+    expect(runs).toEqual(['b']);
+  });
+
   test('retryFailed takes those of a stage, an error type, a feed, or all, and says how many', async () => {
     const { pipeline, runs } = await world();
     const p = await pipeline([
