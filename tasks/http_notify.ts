@@ -3,7 +3,6 @@ import { describeThrown, type TaskDeclaration } from '../src/engine/index.ts';
 import { declareHook } from './kit/declaration.ts';
 import type { HttpClient } from './kit/http-client.ts';
 import { encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } from './kit/http-params.ts';
-import { urlFaults } from './kit/http-url.ts';
 
 /** An answer is looked at for its status alone. */
 const ANSWER_MAX_BYTES = 1_048_576;
@@ -27,7 +26,6 @@ export function httpNotify(client: HttpClient, mask: (text: string) => string = 
         timeoutSeconds: timeoutSchema.default(10).meta({ description: 'Time after which the hook gives up.' }),
       })
       .meta({ examples: [{ url: 'https://hooks.example.com/orders', headers: { authorization: 'Bearer {{ secrets.HOOKS }}' } }] }),
-    checkGiven: urlFaults,
     prepare:
       ({ url, method, headers, body, timeoutSeconds }, { hasSecrets }) =>
       async (itemId, told, info, { pipeline, logger }) => {

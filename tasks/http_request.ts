@@ -5,7 +5,6 @@ import type { HttpClient } from './kit/http-client.ts';
 import type { HttpResponse } from './kit/http-message.ts';
 import { encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } from './kit/http-params.ts';
 import { bodyOf, printable, responseSchema } from './kit/http-response.ts';
-import { urlFaults } from './kit/http-url.ts';
 import { retryAfterSeconds } from './kit/retry-after.ts';
 
 const statusesSchema = z.array(z.int().min(100).max(599)).max(500);
@@ -89,7 +88,6 @@ export function httpRequest(client: HttpClient, mask: (text: string) => string =
     params: paramsSchema,
     check: ({ method, body }) =>
       body !== undefined && (method === 'GET' || method === 'HEAD') ? [{ path: '/body', message: `cannot be sent with ${method}` }] : [],
-    checkGiven: urlFaults,
     prepare:
       (params, { hasSecrets }) =>
       async (value, context) => {

@@ -24,8 +24,6 @@ interface Spec<Schema extends z.ZodType, Handler> {
   costOf?: (given: unknown) => number;
   /** Checks what the schema cannot express, such as whether an expression compiles. Returns every fault. */
   check?: (params: z.output<Schema>) => Fault[];
-  /** Checks what stands in a definition as it is: of an item's own parameters the task itself finds it. A text with `{{` is to be passed over. */
-  checkGiven?: (params: z.output<Schema>) => Fault[];
   /** Called once for each use in a definition, and for each item when its parameters hold templates. */
   prepare: (params: z.output<Schema>, traits: UseTraits) => Handler;
 }
@@ -61,9 +59,7 @@ function declare<Schema extends z.ZodType>(kind: TaskKind, spec: Spec<Schema, Ta
     ...(spec.costOf !== undefined && { costOf: spec.costOf }),
     parseParams(given) {
       const parsed = spec.params.safeParse(given ?? {}, { reportInput: true });
-      const faults = parsed.success
-        ? [...(spec.check?.(parsed.data) ?? []), ...(spec.checkGiven?.(parsed.data) ?? [])]
-        : faultsOf(parsed.error);
+      const faults = parsed.success ? (spec.check?.(parsed.data) ?? []) : faultsOf(parsed.error);
       if (!parsed.success || faults.length > 0) throw invalidParams(spec.name, faults);
       return parsed.data;
     },

@@ -1,5 +1,4 @@
 import { PermanentError } from '../../src/engine/index.ts';
-import type { Fault } from '../../src/schemas/problem.ts';
 
 /** Parses a URL that may be requested. `refuse` creates the error; by default it shows the text, which comes from the definition or the item. */
 export function checkedUrl(text: string, base?: URL, refuse?: (why: string) => Error): URL {
@@ -8,14 +7,6 @@ export function checkedUrl(text: string, base?: URL, refuse?: (why: string) => E
   const why = faultOf(url);
   if (why !== undefined) throw refuse?.(why) ?? new PermanentError(why);
   return url;
-}
-
-/** A URL in a definition that no configuration lets a task fetch, whatever the item. One with templates is looked at with each item. */
-export function urlFaults({ url: text }: { url: string }): Fault[] {
-  if (text.includes('{{')) return [];
-  const url = URL.parse(text);
-  const message = url === null ? 'is not a valid URL' : faultOf(url);
-  return message === undefined ? [] : [{ path: '/url', message: url === null ? message : `can never be fetched: ${message}` }];
 }
 
 function faultOf(url: URL): string | undefined {

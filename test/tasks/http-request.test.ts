@@ -83,20 +83,6 @@ describe('a request', () => {
     expect(server.seen.find((seen) => seen.url === '/7?7')?.headers['x-id']).toBe('7');
   });
 
-  it.each([
-    ['nowhere', 'is not a valid URL'],
-    ['/orders', 'is not a valid URL'],
-    ['http://', 'is not a valid URL'],
-    ['http://a.example:99999/', 'is not a valid URL'],
-    ['ftp://a.example/', 'can never be fetched: only http: and https: are fetched, not ftp:'],
-    ['a.example:80/x', 'can never be fetched: only http: and https: are fetched, not a.example:'],
-    ['https://me:pw@a.example/', 'can never be fetched: a URL must not hold a user name or a password'],
-  ])('to %s is refused with its definition, as a hook too', (url, message) => {
-    expect(faultsIn(task, { url })).toEqual([{ path: '/url', message }]);
-    expect(faultsIn(httpNotify(open), { url })).toEqual([{ path: '/url', message }]);
-    expect(faultsIn(task, { url: '{{ value.url }}' })).toEqual([]);
-  });
-
   it('goes over a connection that is there already', async () => {
     const server = await serve((_request, response) => response.end('x'));
     const run = use(task, { url: server.origin });
