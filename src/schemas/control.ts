@@ -73,16 +73,24 @@ export const feedReceiptSchema = z
   });
 export type FeedReceipt = z.infer<typeof feedReceiptSchema>;
 
-export const runReplySchema = z.object({ feedId: z.string(), results: z.array(resultSchema), errorSummary: errorSummarySchema }).meta({
-  id: 'RunReply',
-  examples: [
-    {
-      feedId: 'feed-mwty2h4k7f3a-1',
-      results: [resultExample, failedResultExample],
-      errorSummary: errorSummaryExample,
-    },
-  ],
-});
+export const runReplySchema = z
+  .object({
+    feedId: z.string(),
+    duplicates: z.int().meta({ description: 'Items not accepted because their id was already known; their results are among the others.' }),
+    results: z.array(resultSchema),
+    errorSummary: errorSummarySchema,
+  })
+  .meta({
+    id: 'RunReply',
+    examples: [
+      {
+        feedId: 'feed-mwty2h4k7f3a-1',
+        duplicates: 0,
+        results: [resultExample, failedResultExample],
+        errorSummary: errorSummaryExample,
+      },
+    ],
+  });
 export type RunReply = z.infer<typeof runReplySchema>;
 
 export const shutdownModeSchema = z.enum(['graceful', 'drain', 'force']);

@@ -9,6 +9,7 @@ import { flow } from './sections/flow.ts';
 import { hooks } from './sections/hooks.ts';
 import { itemWaits } from './sections/item-waits.ts';
 import { joining } from './sections/joining.ts';
+import { known } from './sections/known.ts';
 import { limits } from './sections/limits.ts';
 import { looking } from './sections/looking.ts';
 import { operations } from './sections/operations.ts';
@@ -41,6 +42,7 @@ const SECTIONS = {
   run: running,
   'run with limits': runWaits,
   openRun: runStreams,
+  'run with known ids': known,
   feeds,
   followFeed: following,
   waitForItems: itemWaits,

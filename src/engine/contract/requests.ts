@@ -72,7 +72,7 @@ export interface FeedWriter {
 /** The next step of {@link RunStream.read}. Nothing follows `done` and `pending`. */
 export type RunStep =
   | { kind: 'results'; results: readonly PipelineResult[] }
-  | { kind: 'done'; feedId: string; errorSummary: ErrorSummary }
+  | { kind: 'done'; feedId: string; duplicates: number; errorSummary: ErrorSummary }
   | { kind: 'pending'; feed: FeedView };
 
 /**

@@ -286,7 +286,7 @@ export class Admission {
         const known = index.inMemory(id) ?? found?.[i - from];
         if (known !== undefined) {
           if (options.onDuplicate !== 'rerun' || !known.isFinal) {
-            feed.duplicates++;
+            feed.meet(known);
             if (wantsIds) ids.push(id);
             continue;
           }

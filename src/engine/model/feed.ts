@@ -12,12 +12,21 @@ export interface EndedItem {
   toResult(): PipelineResult;
 }
 
+/** An item that one feed has brought, when another names its id. */
+export interface KnownItem extends EndedItem {
+  readonly isFinal: boolean;
+  readonly isKept: boolean;
+  readonly feed: Feed;
+}
+
 /** A listener for the items of a feed. Its methods MUST NOT throw. */
 export interface FeedWatcher {
   /** Called when an item has ended and the feed has counted it. */
   onItem(item: EndedItem): void;
   /** Called when the feed takes no more items. */
   onClose(): void;
+  /** Called when an id of the feed's request is known. Value and metadata of the item MAY be missing, and MUST NOT be read here. */
+  onKnown?(item: KnownItem): void;
 }
 
 /** The stage that a feed's items enter; it may be renamed. */
@@ -76,6 +85,12 @@ export class Feed {
 
   get isDone(): boolean {
     return !this.isOpen && this.unfinished === 0;
+  }
+
+  /** Counts an id that is known. */
+  meet(item: KnownItem): void {
+    this.duplicates++;
+    if (this.watchers !== null) for (const watcher of this.watchers) watcher.onKnown?.(item);
   }
 
   close(): void {
