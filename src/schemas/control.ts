@@ -40,7 +40,18 @@ const feedQueryShape = {
     examples: [10],
   }),
 };
-export const feedQuerySchema = z.strictObject(feedQueryShape);
+export const feedQuerySchema = z.strictObject({
+  ...feedQueryShape,
+  append: z
+    .boolean()
+    .optional()
+    .meta({
+      description:
+        'Continues the feed of `feedId` after a break, or opens it if there is none. Items with ids may be sent again from the beginning: those that the feed has are not ' +
+        'accepted again, and count neither as its duplicates. Of items without ids, send those after the first `total` + `duplicates` of the feed. The answer is about this request. ' +
+        'Not with an `Idempotency-Key`.',
+    }),
+});
 export const runQuerySchema = z.strictObject({
   ...feedQueryShape,
   timeoutSeconds: waitSecondsSchema.optional().meta({

@@ -1,4 +1,5 @@
 import { describe, it } from 'vitest';
+import { appending } from './sections/appending.ts';
 import { creating } from './sections/creating.ts';
 import { ending } from './sections/ending.ts';
 import { errors } from './sections/errors.ts';
@@ -16,6 +17,7 @@ import { operations } from './sections/operations.ts';
 import { pages } from './sections/pages.ts';
 import { pausing } from './sections/pausing.ts';
 import { redefining, tuning } from './sections/redefining.ts';
+import { rejects } from './sections/rejects.ts';
 import { removing } from './sections/removing.ts';
 import { repeating } from './sections/repeating.ts';
 import { resuming } from './sections/resuming.ts';
@@ -48,6 +50,7 @@ const SECTIONS = {
   waitForItems: itemWaits,
   'repeated under a key': repeating,
   'gone on with under a key': resuming,
+  'appended to': appending,
   values,
   'the order of items': flow,
   retention,
@@ -59,6 +62,7 @@ const SECTIONS = {
   shutdown: ending,
   'stats and workers': looking,
   'results and items': pages,
+  rejects,
   'errors and history': errors,
   waitingFor: waiting,
   'cancel and retry': operations,

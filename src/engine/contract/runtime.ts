@@ -177,6 +177,8 @@ export interface ItemsQuery {
   status?: ItemStatus[];
   stage?: string;
   feedId?: string;
+  /** `input`: with the value that was fed, of items that have not completed. */
+  include?: 'input';
   after: number;
   limit: number;
 }

@@ -60,7 +60,7 @@ export class NamedItems {
     }
   }
 
-  /** Those that have ended, one by one. */
+  /** The ones that have ended, one by one. */
   *pages(): Generator<Item[]> {
     for (const sequenceId of this.sequenceIds) {
       const item = this.core.index.bySequence(sequenceId);

@@ -239,7 +239,7 @@ export class Pipeline {
       } catch (error) {
         fault = { error };
       } finally {
-        feeds.close(feed);
+        feeds.close(feed, fault === undefined);
         wake();
       }
     })();

@@ -92,7 +92,7 @@ export class LiveReads implements Reads {
   items(query: ItemsQuery): Page<ItemSummary> {
     this.retireAged();
     const page = this.core.index.items(query, this.rangeOf(query.feedId));
-    return { ...page, rows: page.rows.map((item) => this.views.summary(item)) };
+    return { ...page, rows: page.rows.map((item) => this.views.listed(item, query.include)) };
   }
 
   item(id: string): ItemDetail {

@@ -9,10 +9,10 @@ import type { Stored } from '../durable/journal.ts';
 import { itemsNotFound } from '../feeds/item-wait.ts';
 import { FAILURES_LISTED, newestFailures } from '../flow/error-tally.ts';
 import { generatedId } from '../model/model.ts';
-import { GONE, STATUS_CODES, type StoredFeed, type StoredItem, type StoredPage, type Texts } from '../store.ts';
+import { GONE, STATUS_CODES, type StoredFeed, type StoredItem, type StoredPage, type Texts, UPLOAD_INCOMPLETE } from '../store.ts';
 import { DOCUMENT_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { Reads } from './reads.ts';
-import { errorOf, instantOf, metadataOf, StoredRows, storedOf, valueIn } from './stored-rows.ts';
+import { errorOf, inputIn, instantOf, metadataOf, StoredRows, storedOf, valueIn } from './stored-rows.ts';
 import { statsOf } from './stored-stats.ts';
 import type { Views } from './views.ts';
 
@@ -108,9 +108,10 @@ export class StoredReads implements Reads {
     return this.page({ statuses, stage: undefined, feedId, after, limit, texts: 'results' }, (row) => this.rows.result(row));
   }
 
-  items({ status, stage, feedId, after, limit }: ItemsQuery): Page<ItemSummary> {
+  items({ status, stage, feedId, include, after, limit }: ItemsQuery): Page<ItemSummary> {
     const statuses = status === undefined ? null : status.map((name) => STATUS_CODES[name]);
-    return this.page({ statuses, stage, feedId, after, limit, texts: 'none' }, (row) => this.rows.summary(row));
+    const texts = include === 'input' ? 'inputs' : 'none';
+    return this.page({ statuses, stage, feedId, after, limit, texts }, (row) => ({ ...this.rows.summary(row), ...inputIn(row) }));
   }
 
   item(id: string): ItemDetail {
@@ -171,8 +172,9 @@ export class StoredReads implements Reads {
       if (!FINAL.some((status) => status === row.status)) pending.push(id);
       else if (left <= 0) omitted.push(id);
       else {
-        done.push(this.rows.result(this.rowOf(id, 'all') as StoredItem));
-        left -= row.size;
+        const whole = this.rowOf(id, 'results') as StoredItem;
+        done.push(this.rows.result(whole));
+        left -= (whole.value?.length ?? 0) + (whole.fed?.length ?? 0);
       }
     }
     return { done, pending, ...(omitted.length === 0 ? {} : { omitted }) };
@@ -255,6 +257,7 @@ export class StoredReads implements Reads {
       cancelled,
       duplicates,
       done,
+      uploadComplete: (row.is_cancelled & UPLOAD_INCOMPLETE) === 0,
       throughputPerSecond: rate,
       etaSeconds: done ? 0 : unfinished === 0 || rate === 0 ? null : unfinished / rate,
     };
