@@ -120,6 +120,7 @@ const itemsQuery = z.strictObject({
   stage: knownStageNameSchema.optional().meta({ description: 'Only items in this stage.' }),
   feedId: knownNameSchema.optional().meta({ description: 'Only items of this feed.' }),
   ...errorFilterShape,
+  include: z.literal('input').optional().meta({ description: 'Also the value that was fed, of items that have not completed.' }),
   after: afterSchema,
 });
 const itemsSchema = z.object({ items: z.array(itemSummarySchema), nextCursor: nextCursorSchema, retired: retiredSchema });
@@ -157,7 +158,8 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'listResults',
         summary: 'Results',
-        description: 'In feed order, regardless of the order of completion.',
+        description:
+          'In feed order, regardless of the order of completion. Failed and cancelled items have their `input`: as NDJSON, they can be fed again as they are.',
         querystring: resultsQuery,
         params: pipelineParams,
         response: {

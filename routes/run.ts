@@ -26,6 +26,10 @@ cancelled ones with their \`error\`. Starts a pipeline that is not running, unle
 \`not-running\`. A client that disconnects does not cancel the items, unless \`cancelOnDisconnect\` is true. If the answer is one document,
 an NDJSON body may hold up to 64 MiB and a million items, and is refused as soon as it exceeds the room in the backlog.
 
+An item whose id the pipeline already knows is not run again (see \`onDuplicate\`), but is among the results: with the result that it has, or, if it
+has not ended, with the one that is waited for. Its \`feedId\` names the feed that it came with, and \`duplicates\` counts such items; one that is
+named twice has one result. An id is known as long as its item is kept: one that retention took runs again.
+
 One document holds up to 32 MiB of results. If there are more, the answer is 202, as if the time were up, with the feed (whose \`done\` is true)
 and its path in \`Location\`: nothing is lost, and \`GET …/feeds/:feedId/results\` returns the results in pages. A stream has no such limit.
 
@@ -36,7 +40,8 @@ read while you send, because the body is not read further while a thousand resul
 Such an answer starts when the first items are accepted. A later error (a bad line, a shutdown) is reported in the last line,
 \`{"problem": {…}}\`, or the last event, \`problem\`, after the results of all items accepted before it. When the time is up
 (\`timeoutSeconds\`), the last line is \`{"pending": {…}}\`, or the last event \`pending\`, with the current state of the feed. A successful event
-stream ends with the event \`summary\`, \`{ feedId, errorSummary }\`; successful NDJSON just ends.
+stream ends with the event \`summary\`, \`{ feedId, duplicates, errorSummary }\`; successful NDJSON just ends, unless there were duplicates: then its last line is
+\`{"summary": {…}}\` with the same fields.
 `.trim();
 
 const STREAM_EXAMPLE = `
@@ -44,7 +49,7 @@ event: result
 data: ${JSON.stringify(resultExample)}
 
 event: summary
-data: {"feedId":"${resultExample.feedId}","errorSummary":{"totalFailed":0,"errorsByType":{},"errorsByStage":{},"failedItems":[]}}
+data: {"feedId":"${resultExample.feedId}","duplicates":0,"errorSummary":{"totalFailed":0,"errorsByType":{},"errorsByStage":{},"failedItems":[]}}
 
 `.trimStart();
 

@@ -49,15 +49,20 @@ export interface Task<Value = unknown, Params = unknown, Result = unknown> exten
 }
 
 /** A predicate for a stage's `skipIf`: true lets the item skip the stage. */
-export interface Predicate<Value = unknown> extends Named {
+export interface Predicate<Value = unknown, Params = unknown> extends Named {
   kind: 'predicate';
-  run(value: Value, info: PredicateInfo & { params: unknown }): boolean | Promise<boolean>;
+  /** The schema of `with` in a definition; without it a predicate takes no parameters. */
+  params?: StandardSchema<Params> | JsonSchema;
+  run(value: Value, info: PredicateInfo & { params: Params }): boolean | Promise<boolean>;
 }
 
 /** A hook for a stage's `onSuccess`, `onFailure` or `onSkip`: it is told of an item and changes nothing about it. */
-export interface Hook extends Named {
+export interface Hook<Params = unknown> extends Named {
   kind: 'hook';
-  run(itemId: string, valueOrError: unknown, info: HookInfo, use: HookUse): unknown;
+  /** The schema of `with` in a definition; without it a hook takes no parameters. */
+  params?: StandardSchema<Params> | JsonSchema;
+  /** `info.value` and `info.input` are there in `onFailure`: what came into the stage, and what was fed. */
+  run(itemId: string, valueOrError: unknown, info: HookInfo, use: Omit<HookUse, 'params'> & { params: Params }): unknown;
 }
 
 /** The object itself. `ctx.params` has the output of a zod schema in `params`; beside a JSON Schema its type is named: `defineTask<Value, Params>`. */
@@ -67,10 +72,12 @@ export function defineTask<Value = unknown, Params = unknown, Result = unknown>(
   return task;
 }
 
-export function definePredicate<Value = unknown>(predicate: Omit<Predicate<Value>, 'kind'>): Predicate<Value> {
+export function definePredicate<Value = unknown, Params = unknown>(
+  predicate: Omit<Predicate<Value, Params>, 'kind'>,
+): Predicate<Value, Params> {
   return { ...predicate, kind: 'predicate' };
 }
 
-export function defineHook(hook: Omit<Hook, 'kind'>): Hook {
+export function defineHook<Params = unknown>(hook: Omit<Hook<Params>, 'kind'>): Hook<Params> {
   return { ...hook, kind: 'hook' };
 }

@@ -18,7 +18,7 @@ const moduleFields = [
   [
     '`run`',
     'required',
-    'The function, synchronous or asynchronous. For a task, `run(value, ctx)` returns the next value; for a predicate, `run(value, { itemId, sequenceId, metadata, params })` returns whether to skip; for a hook, `run(itemId, valueOrError, { sequenceId, feedId, stage, attempts, metadata }, { pipeline, params, logger })` returns nothing.',
+    'The function, synchronous or asynchronous. For a task, `run(value, ctx)` returns the next value; for a predicate, `run(value, { itemId, sequenceId, metadata, params })` returns whether to skip; for a hook, `run(itemId, valueOrError, { sequenceId, feedId, stage, attempts, metadata }, { pipeline, params, logger })` returns nothing. In `onFailure` the third argument also has `value`, which came into the stage or the task that failed, and `input`, the value as it was fed.',
   ],
   ['`name`', 'the file’s', 'The name used in definitions. Names of built-in tasks are taken.'],
   ['`kind`', '`"task"`', '`"task"`, `"predicate"` or `"hook"`.'],
@@ -26,7 +26,7 @@ const moduleFields = [
   [
     '`params`',
     'no parameters',
-    'A JSON Schema (draft 2020-12, `default`s are filled in) or a zod schema for `with`; the validated parameters are `ctx.params`.',
+    'A JSON Schema (draft 2020-12, `default`s are filled in) or a zod schema for `with`, also of predicates and hooks; the validated parameters are `params` of the argument that has them.',
   ],
   ['`concurrency`', 'no limit', 'Maximum number of concurrent executions in a stage, unless the stage sets its own limit.'],
   ['`rateLimit`', 'no limit', '`{ limit, perSeconds }`: at most `limit` starts in any window of `perSeconds`.'],

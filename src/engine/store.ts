@@ -31,16 +31,21 @@ export {
 } from './contract/item-row.ts';
 
 /**
- * Which texts of items are read: `all`; `results`, what a result shows: the values of completed items, metadata and errors; `none`, errors only. The
- * others are null. A value can be 16 MiB, so nobody reads it for nothing.
+ * Which texts of items are read: `all`; `results`, what a result shows: the values of completed items, the fed values of failed and cancelled ones,
+ * metadata and errors; `inputs`, the fed values of all that have not completed, and errors; `none`, errors only. The others are null. A value can be 16 MiB, so nobody reads it for nothing.
  */
-export type Texts = 'all' | 'results' | 'none';
+export type Texts = 'all' | 'results' | 'inputs' | 'none';
 
 /** Rows in their order; `isAll`: no more fit the query. */
 export interface StoredPage {
   rows: StoredItem[];
   isAll: boolean;
 }
+
+/** Cancelled while its request still sent. */
+export const FEED_CANCELLED = 1;
+/** The body of its last request has not come to its end. */
+export const UPLOAD_INCOMPLETE = 2;
 
 export interface StoredFeed {
   ordinal: number;
@@ -55,7 +60,7 @@ export interface StoredFeed {
   cancelled: number;
   first: number | null;
   last: number | null;
-  /** 1: cancelled while its request still sent. */
+  /** Two flags: {@link FEED_CANCELLED} and {@link UPLOAD_INCOMPLETE}. A version that knows the first one alone reads it as before. */
   is_cancelled: number;
   /** 1: no longer listed; kept as long as its items are. */
   is_forgotten: number;

@@ -14,7 +14,7 @@ import { readUserParams, type UserParams } from './user-params.ts';
 
 /**
  * The default export of a file in TASKS_DIR: a plain object, so that the file does not need to import Sluice.
- * Fields that only tasks have (parameters, limits, thread) are refused on predicates and hooks, where nothing would read them.
+ * Fields that only tasks have (limits, thread) are refused on predicates and hooks, where nothing would read them.
  */
 const moduleSchema = z
   .strictObject({
@@ -30,7 +30,7 @@ const moduleSchema = z
   })
   .superRefine((module, issues) => {
     if (module.kind === 'task') return;
-    for (const field of ['params', 'concurrency', 'rateLimit', 'timeoutSeconds'] as const) {
+    for (const field of ['concurrency', 'rateLimit', 'timeoutSeconds'] as const) {
       if (module[field] !== undefined) issues.addIssue({ code: 'custom', path: [field], message: `is not allowed for a ${module.kind}` });
     }
     if (module.thread) issues.addIssue({ code: 'custom', path: ['thread'], message: `is not allowed for a ${module.kind}` });

@@ -40,7 +40,18 @@ const feedQueryShape = {
     examples: [10],
   }),
 };
-export const feedQuerySchema = z.strictObject(feedQueryShape);
+export const feedQuerySchema = z.strictObject({
+  ...feedQueryShape,
+  append: z
+    .boolean()
+    .optional()
+    .meta({
+      description:
+        'Continues the feed of `feedId` after a break, or opens it if there is none. Items with ids may be sent again from the beginning: those that the feed has are not ' +
+        'accepted again, and count neither as its duplicates. Of items without ids, send those after the first `total` + `duplicates` of the feed. The answer is about this request. ' +
+        'Not with an `Idempotency-Key`.',
+    }),
+});
 export const runQuerySchema = z.strictObject({
   ...feedQueryShape,
   timeoutSeconds: waitSecondsSchema.optional().meta({
@@ -73,16 +84,24 @@ export const feedReceiptSchema = z
   });
 export type FeedReceipt = z.infer<typeof feedReceiptSchema>;
 
-export const runReplySchema = z.object({ feedId: z.string(), results: z.array(resultSchema), errorSummary: errorSummarySchema }).meta({
-  id: 'RunReply',
-  examples: [
-    {
-      feedId: 'feed-mwty2h4k7f3a-1',
-      results: [resultExample, failedResultExample],
-      errorSummary: errorSummaryExample,
-    },
-  ],
-});
+export const runReplySchema = z
+  .object({
+    feedId: z.string(),
+    duplicates: z.int().meta({ description: 'Items not accepted because their id was already known; their results are among the others.' }),
+    results: z.array(resultSchema),
+    errorSummary: errorSummarySchema,
+  })
+  .meta({
+    id: 'RunReply',
+    examples: [
+      {
+        feedId: 'feed-mwty2h4k7f3a-1',
+        duplicates: 0,
+        results: [resultExample, failedResultExample],
+        errorSummary: errorSummaryExample,
+      },
+    ],
+  });
 export type RunReply = z.infer<typeof runReplySchema>;
 
 export const shutdownModeSchema = z.enum(['graceful', 'drain', 'force']);

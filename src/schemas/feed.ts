@@ -13,6 +13,7 @@ export const feedExample = {
   cancelled: 0,
   duplicates: 0,
   done: false,
+  uploadComplete: true,
   throughputPerSecond: 10,
   etaSeconds: 6,
 };
@@ -28,7 +29,15 @@ export const feedViewSchema = z
     failed: z.int(),
     cancelled: z.int(),
     duplicates: z.int().meta({ description: 'Items not accepted because their id was already known.' }),
-    done: z.boolean().meta({ description: 'True when the whole body has arrived and every item has ended.' }),
+    done: z.boolean().meta({
+      description:
+        'True when no request is sending items for it and every item has ended. Whether all items were sent, `uploadComplete` says.',
+    }),
+    uploadComplete: z.boolean().meta({
+      description:
+        'True when the body of the last request that sent items for it has arrived whole; false while it is being sent, and after it broke off: ' +
+        'send the rest, or all of it, with `?append=true`.',
+    }),
     throughputPerSecond: z
       .number()
       .meta({ description: 'Items completed or failed per second: the recent rate while the feed runs, the average when it is done.' }),

@@ -55,6 +55,7 @@ export const failedResultExample = {
   metadata: { sku: 'B2' },
   error: itemErrorExample,
   feedId: 'feed-mwty2h4k7f3a-1',
+  input: { id: 'order-4712', sku: 'B2' },
 };
 
 export const resultSchema = z
@@ -65,6 +66,7 @@ export const resultSchema = z
     metadata: metadataSchema,
     error: itemErrorSchema.nullable(),
     feedId: z.string(),
+    input: z.unknown().optional().meta({ description: 'The value as it was fed; only for failed and cancelled items.' }),
   })
   .meta({ id: 'Result', examples: [resultExample, failedResultExample] });
 /** The end of one item: its value, or the error that ended it. */
@@ -177,6 +179,10 @@ export const itemSummarySchema = z
     attempts: z.int(),
     updatedAt: instantSchema,
     error: itemErrorSchema.nullable(),
+    input: z
+      .unknown()
+      .optional()
+      .meta({ description: 'The value as it was fed, if `include=input` asks for it; not for completed items.' }),
   })
   .meta({ id: 'ItemSummary', examples: [itemSummaryExample] });
 export type ItemSummary = z.infer<typeof itemSummarySchema>;

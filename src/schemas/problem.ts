@@ -121,7 +121,7 @@ export const ERROR_CODES = {
   },
   'feed-exists': {
     title: 'A feed with this id already exists',
-    fix: 'Use another feedId, or leave it out.',
+    fix: 'Use another feedId, leave it out, or continue the feed with ?append=true when no other request is sending.',
     example: { detail: 'the feed "my-batch-7" already exists' },
   },
   'feed-cancelled': {

@@ -1,4 +1,5 @@
 import { describe, it } from 'vitest';
+import { appending } from './sections/appending.ts';
 import { creating } from './sections/creating.ts';
 import { ending } from './sections/ending.ts';
 import { errors } from './sections/errors.ts';
@@ -9,12 +10,14 @@ import { flow } from './sections/flow.ts';
 import { hooks } from './sections/hooks.ts';
 import { itemWaits } from './sections/item-waits.ts';
 import { joining } from './sections/joining.ts';
+import { known } from './sections/known.ts';
 import { limits } from './sections/limits.ts';
 import { looking } from './sections/looking.ts';
 import { operations } from './sections/operations.ts';
 import { pages } from './sections/pages.ts';
 import { pausing } from './sections/pausing.ts';
 import { redefining, tuning } from './sections/redefining.ts';
+import { rejects } from './sections/rejects.ts';
 import { removing } from './sections/removing.ts';
 import { repeating } from './sections/repeating.ts';
 import { resuming } from './sections/resuming.ts';
@@ -41,11 +44,13 @@ const SECTIONS = {
   run: running,
   'run with limits': runWaits,
   openRun: runStreams,
+  'run with known ids': known,
   feeds,
   followFeed: following,
   waitForItems: itemWaits,
   'repeated under a key': repeating,
   'gone on with under a key': resuming,
+  'appended to': appending,
   values,
   'the order of items': flow,
   retention,
@@ -57,6 +62,7 @@ const SECTIONS = {
   shutdown: ending,
   'stats and workers': looking,
   'results and items': pages,
+  rejects,
   'errors and history': errors,
   waitingFor: waiting,
   'cancel and retry': operations,

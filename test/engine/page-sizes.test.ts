@@ -64,6 +64,7 @@ const itemsOf = fc.array(
     length: fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: 2 * PAGE })),
     fails: fc.boolean(),
     note: fc.integer({ min: 0, max: 2000 }),
+    fed: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 2 * PAGE })),
   }),
   { minLength: 1, maxLength: 40 },
 );
@@ -78,7 +79,11 @@ for (const [store, begin] of Object.entries(STORES)) {
           const id = `p${number++}`;
           await host.create({ id, stages: [{ name: 'A', workers: 4, tasks: ['make'] }] });
           const p = host.get(id);
-          const items = rows.map(({ length, fails, note }, i) => ({ id: `i${i}`, value: { length, fails }, note: 'n'.repeat(note) }));
+          const items = rows.map(({ length, fails, note, fed }, i) => ({
+            id: `i${i}`,
+            value: { length, fails, fed: 'i'.repeat(fed) },
+            note: 'n'.repeat(note),
+          }));
           // Two feeds whose items lie between each other.
           const [even, odd] = [await p.openFeed({ feedId: 'even' }), await p.openFeed({ feedId: 'odd' })];
           for (const [i, item] of items.entries()) await (i % 2 === 0 ? even : odd).push([item]);
@@ -90,6 +95,7 @@ for (const [store, begin] of Object.entries(STORES)) {
             id: name,
             metadata: { note },
             value: value.fails ? null : 'v'.repeat(value.length),
+            ...(value.fails && { input: value }),
           }));
           const ofFeed = (remainder: number) => expected.filter((_, i) => i % 2 === remainder);
           const completed = expected.filter((_, i) => rows[i]?.fails === false);
@@ -100,8 +106,8 @@ for (const [store, begin] of Object.entries(STORES)) {
             [(after, most) => p.feedResults('even', { status: 'all', after, limit: most }), ofFeed(0)],
             [(after, most) => p.items({ after, limit: most }), expected.map(({ id: name }) => ({ id: name }))],
             [
-              (after, most) => p.items({ status: ['failed', 'completed'], after, limit: most }),
-              expected.map(({ id: name }) => ({ id: name })),
+              (after, most) => p.items({ status: ['failed', 'completed'], include: 'input', after, limit: most }),
+              expected.map(({ id: name, input }) => ({ id: name, ...(input && { input }) })),
             ],
           ];
           for (const [read, whole] of lists) {
@@ -113,7 +119,7 @@ for (const [store, begin] of Object.entries(STORES)) {
           await followed(p, ofFeed(0));
           await host.remove(id, 'force');
         }),
-        { seed: SEED, numRuns: 40 },
+        { seed: SEED, numRuns: 30 },
       );
     });
 

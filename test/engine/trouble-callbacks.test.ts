@@ -64,7 +64,11 @@ describe('a hook', () => {
     );
     expect(seen).toEqual([
       ['x', 'good', { sequenceId: 1, feedId: 'f', stage: 'A', attempts: 1, metadata: { colour: 'red' } }],
-      ['y', new RangeError('bad'), { sequenceId: 2, feedId: 'f', stage: 'A', attempts: 2, metadata: {} }],
+      [
+        'y',
+        new RangeError('bad'),
+        { sequenceId: 2, feedId: 'f', stage: 'A', attempts: 2, metadata: {}, value: { bad: true }, input: { bad: true } },
+      ],
     ]);
   });
 

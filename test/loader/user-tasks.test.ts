@@ -92,6 +92,25 @@ describe('loading', () => {
     ]);
   });
 
+  it('checks the parameters of predicates and hooks, too, and gives them what was checked', async () => {
+    const schema =
+      '{ type: "object", additionalProperties: false, required: ["to"], properties: { to: { type: "string" }, n: { type: "integer", default: 3 } } }';
+    const files = {
+      'small.mjs': `export default { kind: "predicate", params: ${schema}, run: (value, { params }) => value < params.n }`,
+      'note.mjs': `export default { kind: "hook", params: ${schema}, run: (id, told, info, { params }) => params.to + params.n }`,
+      'plain.mjs': 'export default { kind: "hook", run() {} }',
+    };
+    const [note, plain, small] = (await loadUserTasks(folderWith(files), [])) as [TaskDeclaration, TaskDeclaration, TaskDeclaration];
+    const params = small.parseParams({ to: 'x' });
+    expect([small.run(2, { params }), small.run(3, { params })]).toEqual([true, false]);
+    expect(note.run('i', null, {}, { params: note.parseParams({ to: 'me', n: 4 }) })).toBe('me4');
+    for (const declaration of [small, note]) {
+      expect(declaration.paramsSchema).toMatchObject({ required: ['to'] });
+      for (const bad of [undefined, { to: 1 }, { to: 'x', cc: 'y' }]) expect(() => declaration.parseParams(bad)).toThrow(/./);
+    }
+    expect(() => plain.parseParams({ to: 'x' })).toThrow(/./);
+  });
+
   it('leaves other files and subfolders alone', async () => {
     const files = {
       'a.mjs': 'import { one } from "./shared/one.mjs"; export default { run: () => one }',
@@ -121,11 +140,6 @@ describe('a bad file', () => {
     ['a bad timeout', 'export default { timeoutSeconds: 0, run() {} }', /^bad.mjs: timeoutSeconds /],
     ['params that are no schema', 'export default { params: "text", run() {} }', /^bad.mjs: params must be a zod schema or a JSON Schema$/],
     ['a broken JSON Schema', 'export default { params: { type: "objekt" }, run() {} }', /^bad.mjs: params is not a usable JSON Schema: /],
-    [
-      'params on a predicate',
-      'export default { kind: "predicate", params: {}, run() {} }',
-      /^bad.mjs: params is not allowed for a predicate$/,
-    ],
     ['a thread for a hook', 'export default { kind: "hook", thread: true, run() {} }', /^bad.mjs: thread is not allowed for a hook$/],
   ])('is named with %s', async (_, text, expected) => {
     expect(await faultsIn({ 'bad.mjs': text })).toEqual([expect.stringMatching(expected)]);

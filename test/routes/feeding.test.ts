@@ -12,6 +12,28 @@ afterEach(() => service[Symbol.asyncDispose]());
 const sendLines = (url: string, payload: string, type = 'application/x-ndjson') =>
   service.app.inject({ method: 'POST', url, payload, headers: { 'content-type': type } });
 
+describe('the rejects of a pipeline', () => {
+  it('as NDJSON are what one feeds again, there and elsewhere', async () => {
+    await create(service, definition('strict', 'fail', { taskAttempts: 1 }));
+    await run(service, 'strict', [
+      { id: 'a', value: { n: [1, null] }, customer: 7 },
+      { id: 'b', text: 'whole' },
+    ]);
+    const rejects = await service.app.inject({
+      url: '/pipelines/strict/results?status=failed',
+      headers: { accept: 'application/x-ndjson' },
+    });
+    expect((await sendLines('/pipelines/p/run', rejects.body)).json().results).toMatchObject([
+      { id: 'a', value: { n: [1, null] }, metadata: { customer: 7 }, error: null },
+      { id: 'b', value: { id: 'b', text: 'whole' }, metadata: { text: 'whole' }, error: null },
+    ]);
+    expect((await sendLines('/pipelines/strict/feed?onDuplicate=rerun', rejects.body)).json()).toMatchObject({ accepted: 2 });
+    const items = await get(service, '/pipelines/strict/items?status=failed,queued,in_progress&include=input&limit=1');
+    expect(items.json().items).toMatchObject([{ id: 'a', input: { n: [1, null] } }]);
+    expect((await get(service, '/pipelines/strict/items?include=value')).statusCode).toBe(400);
+  });
+});
+
 describe('POST feed, JSON', () => {
   it('accepts items and says which ids they have', async () => {
     const response = await feed(service, 'p', [{ id: 'a', value: 1 }, { id: 7 }, 'plain'], { feedId: 'batch' });

@@ -29,6 +29,27 @@ async function hangUpAfter(path: string, lines: string, items: number, more = {}
   cut.hangUp();
 }
 
+describe('a feed that is continued', () => {
+  it('after its client hung up, with the same lines again', async () => {
+    const lines = '{"id":"a"}\n{"id":"b"}\n{"id":"c"}\n';
+    const cut = new Duplex(`${address}/pipelines/fast/feed?feedId=f`, { headers: { 'content-type': NDJSON } });
+    cut.send(lines.slice(0, 24));
+    await inTime(async () => (await fed()) === 2);
+    const view = async () => (await get(service, '/pipelines/fast/feeds/f')).json();
+    expect(await view()).toMatchObject({ uploadComplete: false, done: false });
+    cut.hangUp();
+    await inTime(async () => (await view()).done);
+    expect(await view()).toMatchObject({ total: 2, uploadComplete: false });
+    const append = (payload: string, query = 'feedId=f&append=true') =>
+      service.app.inject({ method: 'POST', url: `/pipelines/fast/feed?${query}`, payload, headers: { 'content-type': NDJSON } });
+    const reply = await append(lines);
+    expect([reply.statusCode, reply.json()]).toMatchObject([202, { feedId: 'f', accepted: 1, duplicates: 2 }]);
+    expect(await view()).toMatchObject({ total: 3, duplicates: 0, uploadComplete: true });
+    expect((await append(lines, 'append=true')).json()).toMatchObject({ code: 'invalid-input', errors: [{ path: '/append' }] });
+    expect((await append(lines, 'feedId=f')).json()).toMatchObject({ code: 'feed-exists' });
+  });
+});
+
 describe('feed', () => {
   it('goes on where the client hung up, and counts everything', async () => {
     await hangUpAfter('feed', '1\n2\n{"id":"a"}\n{"half', 3);

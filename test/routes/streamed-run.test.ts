@@ -55,6 +55,40 @@ describe('POST run, NDJSON in and out over one connection', () => {
     expect((await get(service, '/pipelines/p/items/a')).json()).toMatchObject({ priority: 3 });
   });
 
+  it('has the results of known ids, too, and ends with their number', async () => {
+    await feed(service, 'p', [{ id: 'a', value: 1 }], { feedId: 'f' });
+    await service.held(1);
+    const run = open('?feedId=g');
+    run.send(line('a', 'b', 'a'));
+    run.finish();
+    await service.held(2);
+    service.gate.open('b');
+    await run.until(() => run.lines.length === 1);
+    service.gate.open('a');
+    await run.whole();
+    expect(run.lines.slice(0, 2).map(({ id, feedId }) => [id, feedId])).toEqual([
+      ['b', 'g'],
+      ['a', 'f'],
+    ]);
+    expect(run.lines[2]).toMatchObject({ summary: { feedId: 'g', duplicates: 2, errorSummary: { totalFailed: 0 } } });
+    const sse = open('', { ...SSE, ...JSON_BODY });
+    sse.finish(asJson('a', 'b'));
+    await sse.whole();
+    expect(sse.events).toMatchObject([
+      ['result', { id: 'a' }],
+      ['result', { id: 'b' }],
+      ['summary', { duplicates: 2 }],
+    ]);
+    const whole = await post(service, '/pipelines/p/run', { items: [{ id: 'b' }, { id: 'a' }] });
+    expect(whole.json()).toMatchObject({
+      duplicates: 2,
+      results: [
+        { id: 'b', value: 'b' },
+        { id: 'a', value: 1 },
+      ],
+    });
+  });
+
   it('takes a body of any length through a small backlog', async () => {
     await create(service, { ...definition('fast'), backlogCapacity: 10 });
     const run = open('', { id: 'fast' });

@@ -191,6 +191,38 @@ describe.each(['crash', 'stop'] as const)('after a %s', (how) => {
     await expect(p.waitForItems({ ...wait, maker: 'cd' })).rejects.toMatchObject({ code: 'item-not-found', details: { ids: ['a'] } });
   });
 
+  it('a feed whose upload was cut says so and can be continued, and rejects and known ids are as they were', async () => {
+    const lives = livesOf({ pass, broken });
+    const life = await lives.begin();
+    await life.host.create({ id: 'p', stages: [{ name: 'A', tasks: ['pass', 'broken'], taskAttempts: 1 }] });
+    const before = life.host.get('p');
+    await before.feed(named('whole'), { feedId: 'w' });
+    const cut = await before.openFeed({ feedId: 'f' });
+    await cut.push([{ id: 'a', value: { n: 1 } }]);
+    const open = await before.openFeed({ feedId: 'g' });
+    await open.push(named('b'));
+    await cut.abort();
+    await ended(before, 3);
+    const { p } = await restart(life, lives);
+    const views = (await p.feeds({ after: 0, limit: 10 })).rows.map(({ feedId, uploadComplete, done }) => [feedId, uploadComplete, done]);
+    expect(views).toEqual([
+      ['w', true, true],
+      ['f', false, true],
+      ['g', false, true],
+    ]);
+    expect(await p.feed(named('a', 'c'), { feedId: 'f', append: true })).toMatchObject({ accepted: 1, duplicates: 1 });
+    expect(await p.feedView('f')).toMatchObject({ total: 2, duplicates: 0, uploadComplete: true });
+    await ended(p, 4);
+    const { results, duplicates } = await p.run([{ id: 'c' }, { id: 'a' }], {});
+    expect([duplicates, results.map(({ id, input }) => [id, input])]).toEqual([
+      2,
+      [
+        ['c', 'c'],
+        ['a', { n: 1 }],
+      ],
+    ]);
+  });
+
   it('the same ids again are duplicates, and a stage that was renamed or removed keeps what belongs to it', async () => {
     const lives = livesOf({ pass, broken });
     const life = await lives.begin();

@@ -59,6 +59,20 @@ definePredicate({ run: () => 'yes' });
 // @ts-expect-error a predicate has no limit
 definePredicate({ concurrency: 1, run: () => true });
 
+definePredicate({
+  params: z.object({ most: z.number() }),
+  run: (_value, { params }) => {
+    expectTypeOf(params).toEqualTypeOf<{ most: number }>();
+    return params.most > 1;
+  },
+});
+defineHook({
+  params: z.object({ to: z.string() }),
+  run(_itemId, _told, info, { params }) {
+    expectTypeOf(params).toEqualTypeOf<{ to: string }>();
+    expectTypeOf(info.input).toBeUnknown();
+  },
+});
 defineHook({
   run(itemId, valueOrError, info, use) {
     expectTypeOf(itemId).toEqualTypeOf<string>();

@@ -31,6 +31,13 @@ export interface Replayable {
 export interface FeedRequest extends FeedOptions {
   /** The name of the key that it comes with: what it may look at later. */
   maker?: string | undefined;
+  /** True: only feeds that were made under `maker` may be appended to. */
+  isOwnOnly?: boolean | undefined;
+  /**
+   * Continues the feed of `feedId`, or opens it. Ids that it has already are not accepted again, and the receipt is about this request alone.
+   * Goes with a `feedId` and without a key.
+   */
+  append?: boolean | undefined;
   /** How long to wait for room when there is none; without it the answer is `queue-full` at once. A writer waits as long as it takes. */
   waitSeconds?: number | undefined;
   idempotency?: IdempotencyKey | undefined;
@@ -72,7 +79,7 @@ export interface FeedWriter {
 /** The next step of {@link RunStream.read}. Nothing follows `done` and `pending`. */
 export type RunStep =
   | { kind: 'results'; results: readonly PipelineResult[] }
-  | { kind: 'done'; feedId: string; errorSummary: ErrorSummary }
+  | { kind: 'done'; feedId: string; duplicates: number; errorSummary: ErrorSummary }
   | { kind: 'pending'; feed: FeedView };
 
 /**

@@ -190,6 +190,8 @@ export interface ItemsQuery extends ErrorFilter {
   status?: ItemStatus[];
   stage?: string;
   feedId?: string;
+  /** `input`: with the value that was fed, of items that have not completed. */
+  include?: 'input';
   after: number;
   limit: number;
 }

@@ -15,7 +15,7 @@ import { ANSWERS_AGE_MS, ANSWERS_CHARACTERS, ANSWERS_MAX } from '../feeds/answer
 import type { Core, Identity } from '../flow/core.ts';
 import { Feed } from '../model/feed.ts';
 import { type Item, Stage } from '../model/model.ts';
-import type { Shelf, Store, StoredFeed, StoredItem } from '../store.ts';
+import { FEED_CANCELLED, type Shelf, type Store, type StoredFeed, type StoredItem, UPLOAD_INCOMPLETE } from '../store.ts';
 import { BUFFER_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import { figuresOf, type Operated } from './figures.ts';
 import type { Flusher } from './flusher.ts';
@@ -227,7 +227,8 @@ export class Durable {
     feed.cancelled = row.cancelled;
     feed.firstSequence = row.first;
     feed.lastSequence = row.last;
-    feed.isCancelled = row.is_cancelled === 1;
+    feed.isCancelled = (row.is_cancelled & FEED_CANCELLED) !== 0;
+    feed.isComplete = (row.is_cancelled & UPLOAD_INCOMPLETE) === 0;
     // Its request ended with the process.
     feed.isOpen = false;
     return feed;

@@ -114,9 +114,8 @@ function fillTexts(row: StoredItem, item: Item): void {
   row.route = route === null ? null : JSON.stringify(toNumbers(route));
   if (isKept) {
     if (value !== fed) row.value = textOf(value);
-    // The fed value may be undefined; it is left out only when nothing can be retried from it.
-    const isNeeded = item.status !== 'completed' && item.status !== 'cancelled';
-    if (value === fed || isNeeded) row.fed = textOf(fed);
+    // The fed value may be undefined; it is left out only when nobody will ask for it.
+    if (value === fed || item.status !== 'completed') row.fed = textOf(fed);
   }
   item.stored.written = { value, fed: row.fed === null ? NOTHING : fed, error, route };
 }
@@ -130,7 +129,8 @@ export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf, histo
   const metadata = row.metadata === null ? NO_METADATA : parsed<Item['metadata']>(row, 'metadata', row.metadata);
   const accepted = time.monotonic(row.accepted);
   const item = new Item(row.id, idPrefix, row.seq, feedOf(row.feed), row.priority, value, metadata, stageOf(row.stage), accepted);
-  item.size = row.size;
+  // The size in the row is that of the newest value, which may not have been read.
+  item.size = row.value === null && row.fed !== null ? row.fed.length : row.size;
   item.status = status;
   item.isKept = row.status !== GONE;
   item.place = row.place as Place;
@@ -142,7 +142,8 @@ export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf, histo
   item.lastEvent = row.last_event;
   item.error = row.error === null ? null : parsed<ItemError>(row, 'error', row.error);
   item.route = route === null ? null : routeOf(route, stageOf);
-  if (status === 'completed' || status === 'cancelled') item.fed = undefined;
+  // A cancelled item of an earlier version has only its newest value.
+  if (status === 'completed' || (status === 'cancelled' && row.fed === null)) item.fed = undefined;
   else item.fed = row.fed === null ? value : fed;
   item.stored = new StoredState();
   item.stored.isBeyond = status === 'queued' || status === 'retrying';

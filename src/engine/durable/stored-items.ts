@@ -206,7 +206,7 @@ export class StoredItems implements Items {
   items(query: ItemsQuery, within?: SequenceRange): Page<Item> {
     const statuses = query.status === undefined ? null : query.status.map((status) => STATUS_CODES[status]);
     const stages = query.stage === undefined ? null : this.deps.stageNumbers(query.stage);
-    return this.page({ ...query, statuses, stages, texts: 'none' }, within);
+    return this.page({ ...query, statuses, stages, texts: query.include === 'input' ? 'inputs' : 'none' }, within);
   }
 
   scan(after: number, last: number, most: number, texts: 'results' | 'none', visit: (item: Item) => boolean): number {
@@ -291,7 +291,7 @@ export class StoredItems implements Items {
         // The page is full, and there is more.
         if (rows.length >= limit || (left <= 0 && rows.length > 0)) return { rows, next: rows.at(-1)?.sequenceId ?? query.after };
         rows.push(item);
-        left -= texts === 'none' ? item.listedSize : item.resultSize;
+        left -= texts === 'results' || texts === 'all' ? item.resultSize : item.listedSize + (texts === 'inputs' ? item.fedSize : 0);
       }
       if (stored.isAll) return { rows, next: null };
       from = to;

@@ -1,7 +1,8 @@
 import type { PipelineResult } from '../../schemas/item.ts';
 import type { PipelineError } from '../contract/errors.ts';
 import type { Follower } from '../flow/core.ts';
-import type { EndedItem, Feed, FeedWatcher } from '../model/feed.ts';
+import type { EndedItem, Feed, FeedWatcher, KnownItem } from '../model/feed.ts';
+import { KnownItems } from './known-items.ts';
 
 /** How many of a feed's results are buffered until they are read. */
 interface Buffering {
@@ -12,10 +13,13 @@ interface Buffering {
    * collected and nothing can be looked up. `none`: an incomplete answer is useless, so nothing is buffered any more.
    */
   beyond: (sequenceId: number) => 'later' | 'lost' | 'none';
+  /** Whether the results are wanted in the order of the request, and all at once. */
+  isOrdered?: boolean;
 }
 
 /**
- * Waits for the items of one feed, and buffers their results. MUST be made before the feed's first item is accepted, and stopped in the end.
+ * Waits for the items of one feed, and for those that other feeds have brought and its request names once more, and buffers their results. MUST be
+ * made before the feed's first item is accepted, and stopped in the end.
  * It is one of its pipeline's `followers`, so that a shutdown can tell it that nothing more will come.
  *
  *     buffering ──full──▶ further results are noted by sequence id, or counted as lost ──all of them read──▶ buffering
@@ -30,6 +34,9 @@ export class FeedResults implements FeedWatcher, Follower {
   private readonly followers: Set<Follower>;
   private readonly buffering: Buffering;
   private readonly changed: (() => void) | undefined;
+  private readonly known: KnownItems;
+  /** For each known item, the sequence id of the feed's own item before it in the request; only where the order counts. */
+  private readonly places: Map<number, number> | null;
   private wake: (() => void) | null = null;
   /** Set when the pipeline was stopped before every item had ended. */
   fault: PipelineError | null = null;
@@ -44,6 +51,8 @@ export class FeedResults implements FeedWatcher, Follower {
     this.followers = followers;
     this.buffering = buffering;
     this.changed = changed;
+    this.places = buffering.isOrdered === true ? new Map() : null;
+    this.known = new KnownItems((item) => this.onItem(item));
     followers.add(this);
     feed.watch(this);
   }
@@ -55,12 +64,22 @@ export class FeedResults implements FeedWatcher, Follower {
 
   onClose(): void {
     this.changed?.();
-    if (this.feed.isDone) this.wake?.();
+    if (this.isDone) this.wake?.();
+  }
+
+  onKnown(item: KnownItem): void {
+    if (item.feed === this.feed || !this.known.meet(item)) return;
+    this.places?.set(item.sequenceId, this.feed.lastSequence ?? 0);
+  }
+
+  /** Whether every item has ended, and no known one has to be looked up. */
+  get isDone(): boolean {
+    return this.feed.isDone && this.known.isDone;
   }
 
   /** The number of unread results. */
   get size(): number {
-    return this.rows.length + this.later.length - this.laterAt;
+    return this.rows.length + this.later.length - this.laterAt + this.known.left;
   }
 
   /** Whether the buffer is full, so that further results are not buffered. */
@@ -70,7 +89,7 @@ export class FeedResults implements FeedWatcher, Follower {
 
   /** Called when the pipeline has stopped: its items end after the next start, if ever. */
   cutShort(error: PipelineError): void {
-    if (this.feed.isDone) return;
+    if (this.isDone) return;
     this.fault = error;
     this.changed?.();
     this.wake?.();
@@ -81,14 +100,34 @@ export class FeedResults implements FeedWatcher, Follower {
    * Rejects when the pipeline is stopped first.
    */
   async all(): Promise<PipelineResult[] | null> {
-    if (!this.feed.isDone && this.fault === null) {
+    if (!this.isDone && this.fault === null) {
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });
     }
     this.stop();
     if (this.fault !== null) throw this.fault;
-    return this.isGivenUp ? null : inFeedOrder(this.rows);
+    return this.isGivenUp ? null : this.inOrder(this.rows);
+  }
+
+  /**
+   * Looks up known items that had ended when they were named: all of them when the answer has to be complete, else as many as there is room for.
+   * `look` may throw.
+   */
+  recall(look: (sequenceId: number) => KnownItem | undefined): void {
+    const { known } = this;
+    while (known.left > 0 && !this.isGivenUp && (this.places !== null || !this.isFull)) {
+      known.recall(
+        look,
+        (item) => this.note(item),
+        () => this.lost++,
+      );
+    }
+  }
+
+  /** The results in the order of the request. */
+  inOrder(rows: readonly PipelineResult[]): PipelineResult[] {
+    return inFeedOrder(rows, this.places ?? NOWHERE);
   }
 
   /** The buffered results since the last call, in order of completion. */
@@ -112,6 +151,7 @@ export class FeedResults implements FeedWatcher, Follower {
   stop(): void {
     this.feed.unwatch(this);
     this.followers.delete(this);
+    this.known.stop();
   }
 
   private note(item: EndedItem): void {
@@ -134,8 +174,22 @@ export class FeedResults implements FeedWatcher, Follower {
 
 export const BUFFER_ALL: Buffering = { characters: Number.POSITIVE_INFINITY, beyond: () => 'later' };
 
-/** Sorts results by sequence id, with one row for each item: if one failed, was retried and ended again, its last end counts. */
-export function inFeedOrder(rows: readonly PipelineResult[]): PipelineResult[] {
+const NOWHERE: ReadonlyMap<number, number> = new Map();
+
+/**
+ * Sorts results by sequence id, with one row for each item: if one failed, was retried and ended again, its last end counts. `places`: known items of
+ * other feeds, in their order, each with the sequence id that it comes after.
+ */
+export function inFeedOrder(rows: readonly PipelineResult[], places = NOWHERE): PipelineResult[] {
   const last = new Map(rows.map((row) => [row.sequenceId, row]));
-  return [...last.values()].sort((a, b) => a.sequenceId - b.sequenceId);
+  const own = [...last.values()].filter((row) => !places.has(row.sequenceId)).sort((a, b) => a.sequenceId - b.sequenceId);
+  if (places.size === 0) return own;
+  const ordered: PipelineResult[] = [];
+  let at = 0;
+  for (const [sequenceId, after] of places) {
+    while (at < own.length && (own[at] as PipelineResult).sequenceId <= after) ordered.push(own[at++] as PipelineResult);
+    const known = last.get(sequenceId);
+    if (known !== undefined) ordered.push(known);
+  }
+  return ordered.concat(own.slice(at));
 }

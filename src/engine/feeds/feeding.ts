@@ -3,7 +3,7 @@ import type { FeedRequest, FeedWriter, IdempotencyKey, Replayable } from '../con
 import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
 import { type Answers, expectSameBody, isAnswered, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
-import { openFeed, openWholeFeed, Sending } from './sending.ts';
+import { appendedFeed, openFeed, openWholeFeed, Sending } from './sending.ts';
 
 type Receipt = FeedReceipt & Replayable;
 
@@ -41,7 +41,7 @@ export class Feeding {
       throw error;
     };
     try {
-      const opened = openWholeFeed(this.core, request, claim);
+      const opened = request.append === true ? appendedFeed(this.core, request) : openWholeFeed(this.core, request, claim);
       feed = opened;
       const admitted = admission.admitAll(items, opened, request, request, (ids) => {
         feeds.close(opened);
@@ -62,7 +62,7 @@ export class Feeding {
     if (isAnswered(claim)) return repeatedWriter(claim);
     let feed: Feed;
     try {
-      feed = openFeed(this.core, request, claim);
+      feed = request.append === true ? appendedFeed(this.core, request) : openFeed(this.core, request, claim);
     } catch (error) {
       claim.release();
       throw error;

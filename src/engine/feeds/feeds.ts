@@ -219,6 +219,7 @@ export class Feeds {
       cancelled: feed.cancelled,
       duplicates: feed.duplicates,
       done: isDone,
+      uploadComplete: feed.isComplete,
       throughputPerSecond: rate,
       etaSeconds: isDone ? 0 : unfinished === 0 || rate === 0 ? null : unfinished / rate,
     };

@@ -1,6 +1,7 @@
 import type { RunRequest, RunStep } from '../contract/requests.ts';
 import type { Feed } from '../model/feed.ts';
 import type { Ticket } from './answers.ts';
+import type { NamedItems } from './named-items.ts';
 import type { OpenedRun, RunParts } from './run-stream.ts';
 import { Sending } from './sending.ts';
 
@@ -13,6 +14,7 @@ export function resumedRun(
   feed: Feed,
   request: RunRequest,
   ticket: Ticket,
+  named: NamedItems,
   steps: AsyncGenerator<RunStep>,
 ): OpenedRun {
   const sending = new Sending(core, feed, request, ticket);
@@ -33,7 +35,10 @@ export function resumedRun(
     feedId: feed.id,
     isReplay: false,
     isResumed: true,
-    push: (items) => sending.push(items),
+    push: async (items) => {
+      await sending.push(items);
+      named.add(items);
+    },
     end: async (body) => {
       if (feed.isOpen) sending.finish(body);
       return feed.receipt();

@@ -130,7 +130,7 @@ export class LiveRun implements OpenedRun {
         this.ticket.leave();
         throw fault;
       }
-      if (this.feed.isDone) return this.finish();
+      if (this.results.isDone) return this.finish();
       if (this.isLate) {
         this.stop();
         this.ticket.leave();
@@ -170,6 +170,7 @@ export class LiveRun implements OpenedRun {
   private take(): Extract<RunStep, { kind: 'results' }> {
     const results = this.results.take();
     if (results.length === 0) this.lookUp(results);
+    if (results.length === 0) results.push(...this.recalled());
     this.wakeWriter();
     for (const result of results) {
       this.tally.add(result);
@@ -191,6 +192,12 @@ export class LiveRun implements OpenedRun {
     });
   }
 
+  /** The results of known items that had ended when they were named. */
+  private recalled(): PipelineResult[] {
+    this.results.recall((sequenceId) => this.runs.core.index.bySequence(sequenceId));
+    return this.results.take();
+  }
+
   private note(result: PipelineResult): void {
     if (this.given === null) return;
     this.given.push(result);
@@ -206,9 +213,10 @@ export class LiveRun implements OpenedRun {
       const text = `${lost} results of the feed "${this.feed.id}" are no longer kept: they were not read in time`;
       throw new SluiceError('no-longer-kept', text, { details: { feedId: this.feed.id, missing: lost } });
     }
+    const { duplicates } = this.feed;
     const errorSummary = this.tally.summary();
     if (this.given === null) this.ticket.leave();
-    else this.ticket.keep({ feedId: this.feed.id, results: this.given, errorSummary }, ANSWER_CHARACTERS);
-    return { kind: 'done', feedId: this.feed.id, errorSummary };
+    else this.ticket.keep({ feedId: this.feed.id, duplicates, results: this.given, errorSummary }, ANSWER_CHARACTERS);
+    return { kind: 'done', feedId: this.feed.id, duplicates, errorSummary };
   }
 }

@@ -10,8 +10,9 @@ import type { Item } from '../model/model.ts';
 import { waitWithin } from '../time/waited.ts';
 import { DOCUMENT_CHARACTERS } from '../values/sizes.ts';
 import { ANSWER_CHARACTERS, type Answers, expectSameBody, isAnswered, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
-import { FeedResults, inFeedOrder } from './feed-results.ts';
+import { FeedResults } from './feed-results.ts';
 import type { Feeds } from './feeds.ts';
+import { inOrderOf, NamedItems } from './named-items.ts';
 import { resumedRun } from './resumed-run.ts';
 import { LiveRun, type OpenedRun, type RunParts } from './run-stream.ts';
 import { hasItems, openFeed, openWholeFeed } from './sending.ts';
@@ -37,9 +38,11 @@ export class Runs implements RunParts {
     const items = this.core.admission.check(given, request);
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
-    if (isAnswered(claim)) return this.repeat(claim, request);
+    if (isAnswered(claim)) return this.repeat(claim, items, request);
     const { feed, results } = await this.accept(items, request, claim, (made) => this.collect(made));
     try {
+      // Before retention can take them.
+      results.recall((sequenceId) => this.core.index.bySequence(sequenceId));
       return await this.finish(feed, results, request, claim);
     } catch (error) {
       // The items are accepted: a repeat gets the answer that the feed has then.
@@ -56,7 +59,7 @@ export class Runs implements RunParts {
     const items = given === undefined ? undefined : core.admission.check(given, request);
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
-    if (isAnswered(claim)) return this.replay(claim, request);
+    if (isAnswered(claim)) return this.replay(claim, request, items);
     const make = (feed: Feed): LiveRun => new LiveRun(this, feed, request, claim);
     if (items !== undefined) {
       const { results: run } = await this.accept(items, request, claim, make);
@@ -67,8 +70,9 @@ export class Runs implements RunParts {
       this.startIfIdle(request);
       const feed = openFeed(core, request, claim);
       if (hasItems(feed)) {
-        const steps = this.again({ feedId: feed.id, answer: null }, request);
-        return resumedRun(this, feed, request, claim, steps);
+        const named = new NamedItems(core, feed.id);
+        const steps = this.again({ feedId: feed.id, answer: null }, request, named);
+        return resumedRun(this, feed, request, claim, named, steps);
       }
       const run = make(feed);
       run.begin();
@@ -93,7 +97,7 @@ export class Runs implements RunParts {
     const { followers, options } = this.core;
     // A user of the library gets them all, however large.
     const characters = options.values === undefined ? Number.POSITIVE_INFINITY : (options.documentCharacters ?? DOCUMENT_CHARACTERS);
-    return new FeedResults(feed, followers, { characters, beyond: () => 'none' });
+    return new FeedResults(feed, followers, { characters, beyond: () => 'none', isOrdered: true });
   }
 
   /** Starts the pipeline if it does not run. Throws `not-running` when the caller may not start it. */
@@ -145,7 +149,8 @@ export class Runs implements RunParts {
       }
       throw callerGone();
     }
-    const rows = waited.is === 'done' ? waited.value : inFeedOrder(results.take());
+    const rows = waited.is === 'done' ? waited.value : results.inOrder(results.take());
+    if (results.lost > 0) throw noLongerKept(feed.id);
     const answer: RunAnswer = this.answer(feed, rows ?? []);
     if (waited.is === 'late' || rows === null) answer.pending = this.feeds.view(feed.id);
     // A repeat of a run whose results were too large is told again where they are.
@@ -157,20 +162,31 @@ export class Runs implements RunParts {
   private answer(feed: Feed, rows: readonly PipelineResult[]): RunAnswer {
     const tally = this.tally();
     for (const row of rows) tally.add(row);
-    return { feedId: feed.id, results: this.core.options.collectResults ? [...rows] : [], errorSummary: tally.summary() };
+    return {
+      feedId: feed.id,
+      duplicates: feed.duplicates,
+      results: this.core.options.collectResults ? [...rows] : [],
+      errorSummary: tally.summary(),
+    };
   }
 
-  /** The first answer; if it was not kept (too long, or its caller had gone), one made from the feed's present results. */
-  private async repeat(kept: KeptAnswer, request: RunRequest): Promise<RunAnswer> {
-    if (kept.answer !== null) return { ...(JSON.parse(kept.answer) as RunAnswer), replayed: true };
+  /** The first answer; if it was not kept (too long, or its caller had gone), one made from what the feed and the known items are now. */
+  private async repeat(kept: KeptAnswer, items: readonly unknown[], request: RunRequest): Promise<RunAnswer> {
     const { core } = this;
     const feed = core.feeds.find(kept.feedId);
+    if (kept.answer !== null) {
+      const answer = JSON.parse(kept.answer) as RunAnswer;
+      // An earlier version did not keep the number.
+      return { ...answer, duplicates: answer.duplicates ?? feed?.duplicates ?? 0, replayed: true };
+    }
     if (feed === undefined) throw noLongerKept(kept.feedId);
-    const isDone = await this.feeds.until(feed, request);
+    const named = new NamedItems(core, feed.id);
+    named.add(items);
+    const isDone = (await this.feeds.until(feed, request)) && (await named.ended(request));
     const rows: PipelineResult[] = [];
     let left = core.options.documentCharacters ?? DOCUMENT_CHARACTERS;
     let isTooMuch = false;
-    for (const page of this.pagesOf(feed)) {
+    for (const page of chain(this.pagesOf(feed), named.pages())) {
       for (const item of page) {
         rows.push(item.toResult());
         left -= item.resultSize;
@@ -178,9 +194,9 @@ export class Runs implements RunParts {
       isTooMuch = left <= 0 && core.options.collectResults;
       if (isTooMuch) break;
     }
-    const answer = this.answer(feed, isTooMuch ? [] : rows);
+    const answer = this.answer(feed, isTooMuch ? [] : inOrderOf(items, rows, feed.id));
     if (!isDone || isTooMuch) return { ...answer, pending: this.feeds.view(feed.id), replayed: true };
-    if (rows.length < feed.accepted) throw noLongerKept(feed.id);
+    if (rows.length < feed.accepted + named.size) throw noLongerKept(feed.id);
     this.answers.keepLate((request.idempotency as { key: string }).key, kept, answer, ANSWER_CHARACTERS);
     return { ...answer, replayed: true };
   }
@@ -195,7 +211,7 @@ export class Runs implements RunParts {
   }
 
   /** Yields the kept answer, or the results as the feed has them now. */
-  private async *again(kept: Pick<KeptAnswer, 'feedId' | 'answer'>, request: RunRequest): AsyncGenerator<RunStep> {
+  private async *again(kept: Pick<KeptAnswer, 'feedId' | 'answer'>, request: RunRequest, named: NamedItems): AsyncGenerator<RunStep> {
     const { core } = this;
     const tally = this.tally();
     const results = (rows: PipelineResult[]): RunStep => {
@@ -205,25 +221,28 @@ export class Runs implements RunParts {
     if (kept.answer !== null) {
       const answer = JSON.parse(kept.answer) as RunAnswer;
       if (answer.results.length > 0) yield results(answer.results);
-      yield { kind: 'done', feedId: kept.feedId, errorSummary: answer.errorSummary };
+      const duplicates = answer.duplicates ?? core.feeds.find(kept.feedId)?.duplicates ?? 0;
+      yield { kind: 'done', feedId: kept.feedId, duplicates, errorSummary: answer.errorSummary };
       return;
     }
     const feed = core.feeds.find(kept.feedId);
     if (feed === undefined) throw noLongerKept(kept.feedId);
-    const isDone = await this.feeds.until(feed, request);
+    const isDone = (await this.feeds.until(feed, request)) && (await named.ended(request));
     let count = 0;
-    for (const page of this.pagesOf(feed)) {
+    for (const page of chain(this.pagesOf(feed), named.pages())) {
       count += page.length;
       if (core.options.collectResults) yield results(page.map((item) => item.toResult()));
       else for (const item of page) tally.add(item.toResult());
     }
     if (!isDone) yield { kind: 'pending', feed: this.feeds.view(feed.id) };
-    else if (count < feed.accepted) throw noLongerKept(feed.id);
-    else yield { kind: 'done', feedId: feed.id, errorSummary: tally.summary() };
+    else if (count < feed.accepted + named.size) throw noLongerKept(feed.id);
+    else yield { kind: 'done', feedId: feed.id, duplicates: feed.duplicates, errorSummary: tally.summary() };
   }
 
-  private replay(kept: KeptAnswer, request: RunRequest): OpenedRun {
+  private replay(kept: KeptAnswer, request: RunRequest, items: readonly unknown[] = []): OpenedRun {
     const { core } = this;
+    const named = new NamedItems(core, kept.feedId);
+    named.add(items);
     const receipt = () =>
       core.feeds.find(kept.feedId)?.receipt() ?? {
         feedId: kept.feedId,
@@ -232,13 +251,13 @@ export class Runs implements RunParts {
         firstSequence: null,
         lastSequence: null,
       };
-    const steps = this.again(kept, request);
+    const steps = this.again(kept, request, named);
     return {
       feedId: kept.feedId,
       isReplay: true,
       isResumed: false,
       // The repeated body is compared as a whole at its end.
-      push: async () => undefined,
+      push: async (more) => named.add(more),
       end: async (body) => {
         expectSameBody(kept.body, body ?? request.idempotency?.body);
         return { ...receipt(), replayed: true };
@@ -249,6 +268,10 @@ export class Runs implements RunParts {
       leave: () => undefined,
     };
   }
+}
+
+function* chain<T>(...parts: Iterable<T>[]): Generator<T> {
+  for (const part of parts) yield* part;
 }
 
 function noLongerKept(feedId: string): SluiceError {

@@ -23,11 +23,23 @@ export function openFeed({ admission, feeds }: Core, request: FeedRequest, ticke
   return feed;
 }
 
+/** The feed that a request appends to. Throws `invalid-input` when it names none, or comes with a key, and what `Admission.appendTo` throws. */
+export function appendedFeed({ admission }: Core, request: FeedRequest): Feed {
+  const message =
+    request.feedId === undefined
+      ? 'needs the feedId of the feed to continue'
+      : request.idempotency === undefined
+        ? null
+        : 'does not go with an Idempotency-Key, which continues a request by itself';
+  if (message !== null) throw new SluiceError('invalid-input', `append ${message}`, { errors: [{ path: '/append', message }] });
+  return admission.appendTo(request);
+}
+
 /** The same for items that are accepted together. Throws `idempotency-key-reused` when some of the feed's were accepted before. */
 export function openWholeFeed(core: Core, request: FeedRequest, ticket: Ticket): Feed {
   const feed = openFeed(core, request, ticket);
   if (!hasItems(feed)) return feed;
-  core.feeds.close(feed);
+  core.feeds.close(feed, false);
   throw keyReused();
 }
 

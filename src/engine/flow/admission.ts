@@ -2,6 +2,7 @@ import type { FeedOptions, OnDuplicate } from '../../schemas/control.ts';
 import { PRIORITY_DEFAULT, PRIORITY_MAX } from '../../schemas/names.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import { callerGone, SluiceError, storeUnavailable } from '../contract/errors.ts';
+import type { FeedRequest } from '../contract/requests.ts';
 import type { Feed } from '../model/feed.ts';
 import { Item, NO_METADATA, PLACE_BACKLOG, type Stage } from '../model/model.ts';
 import type { DueQueue } from '../time/due-queue.ts';
@@ -93,6 +94,26 @@ export class Admission {
     this.refuseWhenClosed(feed);
     checkPriority(options.priority);
     feed.isOpen = true;
+    feed.part = null;
+    return feed;
+  }
+
+  /**
+   * Opens the feed of this id once more, for a request that appends to it; a new one if there is none. Throws `feed-exists` when it is still being
+   * sent or was made under another name, `invalid-input` for another stage, and what {@link Admission.openFeed} throws.
+   */
+  appendTo(request: FeedRequest): Feed {
+    const feed = this.deps.feeds.find(request.feedId as string);
+    if (feed === undefined) return this.openFeed(request);
+    this.refuseWhenClosed(feed);
+    checkPriority(request.priority);
+    if (request.isOwnOnly === true && feed.maker !== request.maker) throw feedExists(feed, 'already exists');
+    if (feed.isOpen) throw feedExists(feed, 'is still being sent by another request');
+    if (request.targetStage !== undefined && request.targetStage !== feed.target.name) {
+      const message = `must be that of the feed, "${feed.target.name}", or absent`;
+      throw new SluiceError('invalid-input', `targetStage ${message}`, { errors: [{ path: '/targetStage', message }] });
+    }
+    feed.append();
     return feed;
   }
 
@@ -286,7 +307,7 @@ export class Admission {
         const known = index.inMemory(id) ?? found?.[i - from];
         if (known !== undefined) {
           if (options.onDuplicate !== 'rerun' || !known.isFinal) {
-            feed.duplicates++;
+            feed.meet(known);
             if (wantsIds) ids.push(id);
             continue;
           }
@@ -297,9 +318,7 @@ export class Admission {
       item.size = this.looked.sizeOf(raw);
       if (item.size > LARGE) onLarge(item.size);
       if (wantsIds) ids.push(item.id);
-      feed.accepted++;
-      feed.firstSequence ??= item.sequenceId;
-      feed.lastSequence = item.sequenceId;
+      feed.take(item.sequenceId);
       index.add(item);
       ledger.accept();
       scheduler.enqueue(item, PLACE_BACKLOG);
@@ -383,6 +402,10 @@ function checkPriority(priority: number | undefined): void {
 }
 
 const priorityOf = ({ priority = PRIORITY_DEFAULT }: FeedOptions): number => priority;
+
+function feedExists(feed: Feed, why: string): SluiceError {
+  return new SluiceError('feed-exists', `the feed "${feed.id}" ${why}`);
+}
 
 function feedCancelled(feed: Feed): SluiceError {
   return new SluiceError('feed-cancelled', `the feed "${feed.id}" was cancelled`, { details: { accepted: feed.accepted } });

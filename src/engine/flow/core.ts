@@ -294,7 +294,6 @@ export class Core {
       feed.failed++;
     } else {
       feed.cancelled++;
-      item.fed = undefined;
     }
     if (status !== 'cancelled') feed.measure(this.time.now, feed.pace === null ? this.events.begunAt(item) : 0);
     this.ledger.end(item, status);

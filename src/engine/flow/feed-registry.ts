@@ -90,10 +90,10 @@ export class FeedRegistry {
     this.order.push(feed);
   }
 
-  /** Closes a feed to further items, and forgets the oldest done feeds beyond a bound. Idempotent. */
-  close(feed: Feed): void {
+  /** Closes a feed to further items, whose body has come to its end unless `isComplete` is false, and forgets the oldest done feeds beyond a bound. Idempotent. */
+  close(feed: Feed, isComplete = true): void {
     if (!feed.isOpen) return;
-    feed.close();
+    feed.close(isComplete);
     this.keeper.touchFeed(feed);
     if (this.feeds.size <= FEEDS_KEPT) return;
     for (let looked = 0; this.feeds.size > FEEDS_KEPT && looked < FEEDS_LOOKED_AT; looked++) {
@@ -117,7 +117,7 @@ export class FeedRegistry {
 
   /** Closes the feed of a request that was refused; when nothing was accepted, its id is free again. */
   refuse(feed: Feed): void {
-    this.close(feed);
+    this.close(feed, false);
     if (feed.accepted === 0 && feed.duplicates === 0 && this.feeds.get(feed.id) === feed) this.delete(feed);
   }
 

@@ -22,8 +22,33 @@ export function idOf(raw: { id: unknown }): string | null {
   return typeof id === 'string' && isItemId(id) ? id : null;
 }
 
-/** Takes apart an item in which {@link idFaults} has found nothing wrong. */
+/** A failed or cancelled result, as answers show it: `input` is the value that was fed. */
+interface Reject {
+  input: unknown;
+  metadata: Metadata;
+}
+
+const REJECT_FIELDS = ['value', 'sequenceId', 'feedId'] as const;
+
+/** So particular a shape that no payload has it by chance. */
+function isReject(raw: object): raw is Reject {
+  const { error, metadata } = raw as { error?: unknown; metadata?: unknown };
+  if (typeof error !== 'object' || error === null || !Object.hasOwn(raw, 'input')) return false;
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return false;
+  if (!REJECT_FIELDS.every((field) => Object.hasOwn(raw, field))) return false;
+  return ['type', 'message', 'stage', 'attempts'].every((field) => Object.hasOwn(error, field));
+}
+
+/** Takes apart an item in which {@link idFaults} has found nothing wrong. A failed result becomes the item that it was. */
 export function readNamed(raw: { id: unknown }): Named {
+  if (isReject(raw)) {
+    const { input, metadata } = raw;
+    return {
+      id: idOf(raw as { id: unknown }) as string,
+      value: input,
+      metadata: Object.keys(metadata).length === 0 ? NO_METADATA : metadata,
+    };
+  }
   const { id: _, value, ...rest } = raw as Record<string, unknown>;
   let metadata = NO_METADATA;
   for (const _key in rest) {

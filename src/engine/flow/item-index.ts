@@ -211,7 +211,7 @@ export class ItemIndex implements Items {
   }
 
   items(query: ItemsQuery, within?: SequenceRange): Page<Item> {
-    const size = (item: Item): number => item.listedSize;
+    const size = (item: Item): number => item.listedSize + (query.include === 'input' ? item.fedSize : 0);
     return this.page(query, within, size, (item) => {
       if (query.status !== undefined && !query.status.includes(item.shownStatus)) return false;
       if (query.stage !== undefined && item.stage.name !== query.stage) return false;

@@ -223,12 +223,12 @@ export class Pipeline {
     options: PipelineFeedOptions,
     start: boolean,
   ): AsyncGenerator<PipelineResult> {
-    const { admission, feeds } = this.runtime.core;
+    const { admission, feeds, followers, index } = this.runtime.core;
     if (start) await this.start();
     const feed = admission.openFeed(options);
     let wake: () => void = () => undefined;
     let fault: { error: unknown } | undefined;
-    const waiting = new FeedResults(feed, this.runtime.core.followers, BUFFER_ALL, () => wake());
+    const waiting = new FeedResults(feed, followers, BUFFER_ALL, () => wake());
     let isStopped = false;
     const feeding = (async () => {
       try {
@@ -239,7 +239,7 @@ export class Pipeline {
       } catch (error) {
         fault = { error };
       } finally {
-        feeds.close(feed);
+        feeds.close(feed, fault === undefined);
         wake();
       }
     })();
@@ -249,10 +249,11 @@ export class Pipeline {
         const woken = new Promise<void>((resolve) => {
           wake = resolve;
         });
+        waiting.recall((sequenceId) => index.bySequence(sequenceId));
         yield* waiting.take();
         if (fault !== undefined) throw fault.error;
         if (waiting.fault !== null) throw waiting.fault;
-        if (feed.isDone && waiting.size === 0) break;
+        if (waiting.isDone && waiting.size === 0) break;
         if (waiting.size === 0) await woken;
       }
       await feeding;

@@ -94,7 +94,7 @@ export class LiveReads implements Reads {
     this.retireAged();
     const within = this.rangeOf(query.feedId);
     const page = pageFailedBy(query, (part) => this.core.index.items(part, within));
-    return { ...page, rows: page.rows.map((item) => this.views.summary(item)) };
+    return { ...page, rows: page.rows.map((item) => this.views.listed(item, query.include)) };
   }
 
   item(id: string): ItemDetail {

@@ -9,11 +9,11 @@ import type { Stored } from '../durable/journal.ts';
 import { itemsNotFound } from '../feeds/item-wait.ts';
 import { FAILURES_LISTED, newestFailures } from '../flow/error-tally.ts';
 import { generatedId } from '../model/model.ts';
-import { GONE, STATUS_CODES, type StoredFeed, type StoredItem, type StoredPage, type Texts } from '../store.ts';
+import { GONE, STATUS_CODES, type StoredFeed, type StoredItem, type StoredPage, type Texts, UPLOAD_INCOMPLETE } from '../store.ts';
 import { DOCUMENT_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import { pageFailedBy } from './failed-by.ts';
 import type { Reads } from './reads.ts';
-import { errorOf, instantOf, metadataOf, StoredRows, storedOf, valueIn } from './stored-rows.ts';
+import { errorOf, inputIn, instantOf, metadataOf, StoredRows, storedOf, valueIn } from './stored-rows.ts';
 import { statsOf } from './stored-stats.ts';
 import type { Views } from './views.ts';
 
@@ -110,9 +110,10 @@ export class StoredReads implements Reads {
   }
 
   items(query: ItemsQuery): Page<ItemSummary> {
+    const texts = query.include === 'input' ? 'inputs' : 'none';
     return pageFailedBy(query, ({ status, stage, feedId, after, limit }) => {
       const statuses = status === undefined ? null : status.map((name) => STATUS_CODES[name]);
-      return this.page({ statuses, stage, feedId, after, limit, texts: 'none' }, (row) => this.rows.summary(row));
+      return this.page({ statuses, stage, feedId, after, limit, texts }, (row) => ({ ...this.rows.summary(row), ...inputIn(row) }));
     });
   }
 
@@ -174,8 +175,9 @@ export class StoredReads implements Reads {
       if (!FINAL.some((status) => status === row.status)) pending.push(id);
       else if (left <= 0) omitted.push(id);
       else {
-        done.push(this.rows.result(this.rowOf(id, 'all') as StoredItem));
-        left -= row.size;
+        const whole = this.rowOf(id, 'results') as StoredItem;
+        done.push(this.rows.result(whole));
+        left -= (whole.value?.length ?? 0) + (whole.fed?.length ?? 0);
       }
     }
     return { done, pending, ...(omitted.length === 0 ? {} : { omitted }) };
@@ -258,6 +260,7 @@ export class StoredReads implements Reads {
       cancelled,
       duplicates,
       done,
+      uploadComplete: (row.is_cancelled & UPLOAD_INCOMPLETE) === 0,
       throughputPerSecond: rate,
       etaSeconds: done ? 0 : unfinished === 0 || rate === 0 ? null : unfinished / rate,
     };

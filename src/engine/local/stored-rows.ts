@@ -39,6 +39,7 @@ export class StoredRows {
       metadata: metadataOf(row),
       error,
       feedId: this.feedIdOf(row),
+      ...(error === null ? {} : inputIn(row)),
     };
   }
 
@@ -82,6 +83,11 @@ export class StoredRows {
 export function valueIn({ value, fed }: StoredItem): unknown {
   const text = value ?? fed;
   return text === null || text === '' ? undefined : JSON.parse(text);
+}
+
+/** The value as it was fed, if the row has it. */
+export function inputIn({ fed }: StoredItem): { input?: unknown } {
+  return fed === null || fed === '' ? {} : { input: JSON.parse(fed) };
 }
 
 export function metadataOf({ metadata }: StoredItem): Metadata {

@@ -1,5 +1,6 @@
 import type { ItemDetail, ItemSummary, WaitingFor } from '../../schemas/item.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
+import type { ItemsQuery } from '../contract/runtime.ts';
 import type { PipelineFace, StageFace, WorkerFace } from '../flow/face.ts';
 import { type Item, Worker } from '../model/model.ts';
 
@@ -121,6 +122,12 @@ export class Views {
       updatedAt: this.core.time.instant(item.updatedAt),
       error: item.error,
     };
+  }
+
+  /** An item in a list. */
+  listed(item: Item, include: ItemsQuery['include']): ItemSummary {
+    const summary = this.summary(item);
+    return include === 'input' && item.fed !== undefined ? { ...summary, input: item.fed } : summary;
   }
 
   detail(item: Item): ItemDetail {

@@ -12,12 +12,21 @@ export interface EndedItem {
   toResult(): PipelineResult;
 }
 
+/** An item that one feed has brought, when another names its id. */
+export interface KnownItem extends EndedItem {
+  readonly isFinal: boolean;
+  readonly isKept: boolean;
+  readonly feed: Feed;
+}
+
 /** A listener for the items of a feed. Its methods MUST NOT throw. */
 export interface FeedWatcher {
   /** Called when an item has ended and the feed has counted it. */
   onItem(item: EndedItem): void;
   /** Called when the feed takes no more items. */
   onClose(): void;
+  /** Called when an id of the feed's request is known. Value and metadata of the item MAY be missing, and MUST NOT be read here. */
+  onKnown?(item: KnownItem): void;
 }
 
 /** The stage that a feed's items enter; it may be renamed. */
@@ -33,7 +42,7 @@ const STRETCH_MS = 5000;
  * The items of one feeding request. Each item refers to its feed; the feed refers to no item, it knows only the range of their sequence ids.
  *
  *     open ──close──▶ closed, and done as soon as no item is unfinished ──retry of a failed item──▶ not done
- *       └──◀──the request broke off, and comes again under its key──┘
+ *       └──◀──the request broke off, and comes again under its key, or another one appends──┘
  */
 export class Feed {
   readonly id: string;
@@ -53,6 +62,10 @@ export class Feed {
   lastSequence: number | null = null;
   /** True while its request is still sending. */
   isOpen = true;
+  /** True when the body of the last request that sent items for it has come to its end. */
+  isComplete = false;
+  /** Counts of the request that appends, or has appended last; null for the one that opened the feed. */
+  part: { accepted: number; duplicates: number; firstSequence: number | null; wasComplete: boolean } | null = null;
   /** True when it was cancelled: no more items are accepted. */
   isCancelled = false;
   /** null while nobody watches, so that an item's end then costs one comparison. */
@@ -78,7 +91,34 @@ export class Feed {
     return !this.isOpen && this.unfinished === 0;
   }
 
-  close(): void {
+  /** Counts an item that was accepted. */
+  take(sequenceId: number): void {
+    this.accepted++;
+    this.firstSequence ??= sequenceId;
+    this.lastSequence = sequenceId;
+    if (this.part === null) return;
+    this.part.accepted++;
+    this.part.firstSequence ??= sequenceId;
+  }
+
+  /** Counts an id that is known. Those that the feed has already are no duplicates when a request appends: it may begin with them again. */
+  meet(item: KnownItem): void {
+    if (this.part !== null) this.part.duplicates++;
+    if (this.part === null || item.feed !== this) this.duplicates++;
+    if (this.watchers !== null) for (const watcher of this.watchers) watcher.onKnown?.(item);
+  }
+
+  /** Opens it again for a request that appends. */
+  append(): void {
+    this.part = { accepted: 0, duplicates: 0, firstSequence: null, wasComplete: this.isComplete };
+    this.isComplete = false;
+    this.isOpen = true;
+  }
+
+  /** `isComplete`: whether the request's body has come to its end. One that brought nothing changes nothing. */
+  close(isComplete: boolean): void {
+    const { part } = this;
+    this.isComplete = isComplete || (part?.wasComplete === true && part.accepted + part.duplicates === 0);
     this.isOpen = false;
     if (this.watchers !== null) for (const watcher of this.watchers) watcher.onClose();
   }
@@ -117,7 +157,8 @@ export class Feed {
   }
 
   receipt(ids?: string[]): FeedReceipt {
-    const { id, accepted, duplicates, firstSequence, lastSequence } = this;
-    return { feedId: id, accepted, duplicates, firstSequence, lastSequence, ...(ids === undefined ? {} : { ids }) };
+    const { accepted, duplicates, firstSequence } = this.part ?? this;
+    const lastSequence = accepted === 0 ? null : this.lastSequence;
+    return { feedId: this.id, accepted, duplicates, firstSequence, lastSequence, ...(ids === undefined ? {} : { ids }) };
   }
 }

@@ -23,6 +23,8 @@ export type Place = typeof PLACE_NONE | typeof PLACE_BACKLOG | typeof PLACE_HAND
 
 /** Characters of a row as JSON without its fields of unbounded length. */
 const ROW_SIZE = 200;
+/** The same of an error, and of the name of the input beside it. */
+const ERROR_SIZE = 100;
 
 export const NO_METADATA: Metadata = Object.freeze({});
 
@@ -62,7 +64,7 @@ export class Item {
   value: unknown;
   /** About how many characters the value takes as JSON; 0 where it was not measured. */
   size = 0;
-  /** The value as it was fed, for a retry from the stage that it was fed into; cleared when it has completed. */
+  /** The value as it was fed, for a retry from the stage that it was fed into, and for who looks at what failed; cleared when it has completed. */
   fed: unknown;
   metadata: Metadata;
   status: ItemStatus = 'queued';
@@ -150,7 +152,12 @@ export class Item {
   /** About how many characters its result is as JSON. */
   get resultSize(): number {
     const metadata = this.metadata === NO_METADATA ? 0 : sizeWithin(this.metadata, Number.MAX_SAFE_INTEGER);
-    return ROW_SIZE + metadata + (this.error === null ? this.size : this.error.message.length);
+    return ROW_SIZE + metadata + (this.error === null ? this.size : ERROR_SIZE + this.error.message.length + this.fedSize);
+  }
+
+  /** About how many characters the value as it was fed takes as JSON. */
+  get fedSize(): number {
+    return this.fed === this.value ? this.size : sizeWithin(this.fed, Number.MAX_SAFE_INTEGER);
   }
 
   /** About how many characters its row in a list of items is as JSON, which has no value. */
@@ -159,8 +166,9 @@ export class Item {
   }
 
   toResult(): PipelineResult {
-    const { id, sequenceId, metadata, error, feed } = this;
-    return { id, value: error === null ? this.value : null, sequenceId, metadata, error, feedId: feed.id };
+    const { id, sequenceId, metadata, error, feed, fed } = this;
+    const result = { id, value: error === null ? this.value : null, sequenceId, metadata, error, feedId: feed.id };
+    return error === null || fed === undefined ? result : { ...result, input: fed };
   }
 }
 

@@ -33,14 +33,16 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     const which = outcome.kind === 'advance' ? CALL.onSuccess : outcome.kind === 'skip' ? CALL.onSkip : CALL.onFailure;
     const call = (): unknown => {
       const told = whatHookGets(item, outcome, error);
+      const value = outcome.kind === 'fail' ? copyValue(item.value) : told;
+      const given = outcome.kind === 'fail' ? { value, input: item.fed === item.value ? value : copyValue(item.fed) } : {};
       const info = {
         sequenceId: item.sequenceId,
         feedId: item.feed.id,
         stage: item.stage.name,
         attempts: outcome.kind === 'fail' ? outcome.error.attempts : Math.max(1, item.attempts),
         metadata: copyOf(item.metadata),
+        ...given,
       };
-      const value = outcome.kind === 'fail' ? copyValue(item.value) : told;
       return hook(item.id, told, info, { pipeline: item.stage.pipelineId, logger: this.environment.logger, value });
     };
     return this.consult(slot, which, call, (_answer, fault) => this.afterHook(slot, item, outcome, fault));

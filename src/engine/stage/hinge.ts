@@ -34,6 +34,8 @@ export interface StageItem {
   updatedAt: number;
   /** The value to go on from: what came into the stage, or into the task that is next. */
   value: unknown;
+  /** The value as it was fed. */
+  readonly fed: unknown;
   /** The approximate size of the value in characters of JSON; 0 when it was not measured. */
   size: number;
   /** The task to go on with, within the stage. */

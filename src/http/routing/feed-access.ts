@@ -12,7 +12,7 @@ export function feedingAs(
   caller: Caller,
   { feedOptions = {} }: PipelineDefinition,
   { targetStage, onDuplicate, priority = PRIORITY_DEFAULT }: Pick<FeedOptions, 'targetStage' | 'onDuplicate' | 'priority'>,
-): { maker: string | undefined; mayStart: boolean; isParsed: true } {
+): { maker: string | undefined; mayStart: boolean; isOwnOnly: boolean; isParsed: true } {
   const mayStart = may(caller, 'operate');
   const { priorityMin = PRIORITY_DEFAULT } = feedOptions;
   if (!mayStart) {
@@ -32,5 +32,5 @@ export function feedingAs(
       );
     }
   }
-  return { maker: makerOf(caller), mayStart, isParsed: true };
+  return { maker: makerOf(caller), mayStart, isOwnOnly: !mayStart, isParsed: true };
 }

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type PipelineResult, resultSchema } from '../../schemas/item.ts';
+import type { ErrorSummary } from '../../schemas/stats.ts';
 import { pathOf, toProblem, toSluiceError } from '../problems/problem.ts';
 import { NDJSON } from '../schemas/route-schemas.ts';
 import { compileWriter } from '../schemas/schema-compiler.ts';
@@ -13,8 +14,8 @@ export type RowForm = 'ndjson' | 'sse';
 /** A step of a stream of results; one of the other kinds may follow the last results. */
 export type RowStep =
   | { results: readonly PipelineResult[] }
-  /** The end of all went well. Only an event stream tells of it: lines of NDJSON are results, unless something is wrong. */
-  | { summary: unknown }
+  /** The end of all went well. Lines of NDJSON are results; they tell of the end only if there were duplicates. */
+  | { summary: { feedId: string; duplicates: number; errorSummary: ErrorSummary } }
   /** The time was up; how the feed was then. */
   | { pending: unknown };
 
@@ -52,7 +53,7 @@ export function sendRows(
       for await (const step of steps) {
         if ('results' in step) yield* chunked(step.results, (result) => write('result', writeResult(result)));
         else if ('pending' in step) yield write('pending', JSON.stringify(step.pending));
-        else if (form === 'sse') yield write('summary', JSON.stringify(step.summary));
+        else if (form === 'sse' || step.summary.duplicates > 0) yield write('summary', JSON.stringify(step.summary));
       }
     } catch (thrown) {
       if (signal.aborted) return;

@@ -54,7 +54,7 @@ export async function* stepsOf(run: RunStream, outcome: Promise<{ fault?: unknow
     }
     const { fault } = await outcome;
     if (fault !== undefined) throw fault;
-    yield { summary: { feedId: step.feedId, errorSummary: step.errorSummary } };
+    yield { summary: { feedId: step.feedId, duplicates: step.duplicates, errorSummary: step.errorSummary } };
     return;
   }
 }

@@ -53,7 +53,8 @@ export class SqliteShelf implements Shelf {
     const error = `CASE WHEN status IN (${FAILED}, ${CANCELLED}) THEN error END AS error`;
     this.columns = {
       all: `${short}, ${sizes}, value, fed, metadata, error, route`,
-      results: `${short}, ${sizes}, CASE WHEN status = ${COMPLETED} THEN value END AS value, CASE WHEN status = ${COMPLETED} THEN fed END AS fed, metadata, ${error}, NULL AS route`,
+      results: `${short}, ${sizes}, CASE WHEN status = ${COMPLETED} THEN value END AS value, CASE WHEN status IN (${COMPLETED}, ${FAILED}, ${CANCELLED}) THEN fed END AS fed, metadata, ${error}, NULL AS route`,
+      inputs: `${short}, ${sizes}, NULL AS value, CASE WHEN status <> ${COMPLETED} THEN fed END AS fed, NULL AS metadata, ${error}, NULL AS route`,
       none: `${short}, ${sizes}, NULL AS value, NULL AS fed, NULL AS metadata, ${error}, NULL AS route`,
     };
   }

@@ -54,6 +54,7 @@ export function feeds(suite: Suite): void {
       failed: 1,
       cancelled: 0,
       duplicates: 1,
+      uploadComplete: true,
       done: false,
       throughputPerSecond: expect.any(Number),
       etaSeconds: expect.any(Number),

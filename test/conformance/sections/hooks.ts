@@ -75,7 +75,7 @@ export function hooks({ test, world }: Suite): void {
     await p.run([{ id: 'x', value: 'good', tag: 1 }, ...named('bad', 'skip')], { feedId: 'f' });
     const info = { feedId: 'f', stage: 'A', metadata: {} };
     expect(told.toSorted()).toEqual([
-      ['failure', 'bad', 'no bad', { ...info, sequenceId: 2, attempts: 2 }],
+      ['failure', 'bad', 'no bad', { ...info, sequenceId: 2, attempts: 2, value: 'bad', input: 'bad' }],
       ['skip', 'skip', 'skip', { ...info, sequenceId: 3, attempts: 1 }],
       ['success', 'x', 'good done', { ...info, sequenceId: 1, attempts: 2, metadata: { tag: 1 } }],
     ]);

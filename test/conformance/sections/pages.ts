@@ -67,9 +67,10 @@ export function pages(suite: Suite): void {
       metadata: {},
       error: { type: 'PermanentError', message: 'useless', stage: 'B', attempts: 1 },
       feedId: 'one',
+      input: 'f1',
     });
     expect(rows[1]).toEqual({ id: 'c1', value: 'c1', sequenceId: 2, metadata: {}, error: null, feedId: 'last' });
-    expect(rows[5]).toMatchObject({ id: 'x', value: null, error: { type: 'Cancelled', stage: 'C' } });
+    expect(rows[5]).toMatchObject({ id: 'x', value: null, error: { type: 'Cancelled', stage: 'C' }, input: 'x' });
   });
 
   test('results of one feed are its own', async () => {
