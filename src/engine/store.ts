@@ -157,6 +157,8 @@ export interface Shelf {
   queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage;
   /** The items that are parked in a stage after a place in their order: by `due`, then sequence id; ends as a page does. */
   parked(stage: number, due: number, seq: number, limit: number, characters: number): StoredPage;
+  /** The queued items with `deliveries`, by sequence id. */
+  suspects(): StoredItem[];
   parkedCounts(): { stage: number; count: number }[];
   /** The lowest `task` of all items that have not ended well or been cancelled; 0 when there are none. It looks at each of them. */
   lowestTask(): number;

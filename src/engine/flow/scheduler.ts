@@ -16,6 +16,7 @@ import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import type { Turn } from '../time/turn.ts';
 import { HandOver, type LeftAs, type Mover } from './hand-over.ts';
+import type { Filler, Quarantine } from './quarantine.ts';
 import { type Marks, ReadyWorkers } from './ready-workers.ts';
 import { RetryWaits } from './retry-waits.ts';
 
@@ -34,6 +35,8 @@ export interface SchedulerDeps {
   isHeld: () => boolean;
   /** The file of marks; null without a store. */
   marks: Marks | null;
+  /** Where suspects of crashes wait; null without a store. */
+  quarantine: Quarantine | null;
   /** Called when a worker no longer has its item, whatever the outcome, or begins to wait for room in the next stage. */
   onFree: () => void;
 }
@@ -47,7 +50,7 @@ export interface SchedulerDeps {
  * It never recurses into a task: workers that were given an item wait among the {@link ReadyWorkers}.
  * `inProgress`, `handed` and the backlog are changed here and nowhere else, and only here workers are given items and freed.
  */
-export class Scheduler implements Mover {
+export class Scheduler implements Mover, Filler {
   private backlogCount = 0;
   private ord = 0;
   private readonly deps: SchedulerDeps;
@@ -105,7 +108,8 @@ export class Scheduler implements Mover {
     item.updatedAt = time.now;
     item.ord = ++this.ord;
     events.status(item, 'queued', null);
-    if (stage.hasIdle) {
+    const { quarantine } = this.deps;
+    if (stage.hasIdle && quarantine?.isExclusive !== true && item.stored.deliveries === 0) {
       item.place = PLACE_NONE;
       stage.inProgress++;
       this.assign(stage.idle.pop() as Worker, item);
@@ -114,14 +118,17 @@ export class Scheduler implements Mover {
     item.place = place;
     if (place === PLACE_HANDED) stage.handed++;
     else if (place === PLACE_BACKLOG && this.backlogCount++ === 0) this.deps.drain.setNeeded(true, time.now);
-    if (stage.beyond === null) stage.queue.push(item.priority, item);
+    if (quarantine !== null && item.stored.deliveries > 0) {
+      quarantine.add(item, this);
+      this.occupy(stage);
+    } else if (stage.beyond === null) stage.queue.push(item.priority, item);
     else stage.beyond.push(item);
   }
 
   /** Takes a queued item out of its stage's queue; its place is free again. */
   dequeue(item: Item): void {
     if (item.stored.isBeyond) item.stage.beyond?.removed(item);
-    else item.stage.queue.removed();
+    else if (this.deps.quarantine?.remove(item) !== true) item.stage.queue.removed();
     this.leavePlace(item);
   }
 
@@ -129,6 +136,11 @@ export class Scheduler implements Mover {
   fill(stage: Stage): void {
     this.occupy(stage);
     this.run();
+  }
+
+  fillNow(stage: Stage): void {
+    this.beginTurn();
+    this.fill(stage);
   }
 
   /** To be called where a turn begins that moves items. */
@@ -143,6 +155,20 @@ export class Scheduler implements Mover {
 
   /** Carries out the outcome of a worker's item, and gives the worker the next one. */
   apply(worker: Worker, outcome: Outcome): void {
+    const { stored } = worker.item as Item;
+    if (stored.deliveries === 0) {
+      this.carryOut(worker, outcome);
+      return;
+    }
+    const item = worker.item as Item;
+    // Otherwise it has been through a run.
+    if (outcome.kind !== 'aborted') stored.deliveries = 0;
+    this.deps.quarantine?.leaves(item);
+    this.carryOut(worker, outcome);
+    this.deps.quarantine?.left();
+  }
+
+  private carryOut(worker: Worker, outcome: Outcome): void {
     const item = worker.item as Item;
     if (worker.runner !== item.stage.runner) this.translate(worker, item, outcome);
     switch (outcome.kind) {
@@ -201,14 +227,21 @@ export class Scheduler implements Mover {
     this.end(item, 'failed', null, { error: error.message, errorType: error.type, attempts: error.attempts });
   }
 
-  /** At a start: puts an item that was running back into its old place in its stage's queue. */
+  /** At a start: puts an item that was running back into its old place in its stage's queue, or beside it. */
   putBack(item: Item): void {
     const { time, events } = this.deps;
     item.status = 'queued';
     item.updatedAt = time.now;
     item.place = PLACE_NONE;
     events.status(item, 'queued', null);
-    item.stage.beyond?.putBack(item);
+    if (item.stored.deliveries > 0) this.setAside(item);
+    else item.stage.beyond?.putBack(item);
+  }
+
+  /** At a start: has a queued item wait beside the queue, in the place that it has. */
+  setAside(item: Item): void {
+    item.stored.isBeyond = false;
+    this.deps.quarantine?.add(item, this);
   }
 
   /** At a start: sets how many times an item was queued. */
@@ -241,6 +274,11 @@ export class Scheduler implements Mover {
     item.attempts = 0;
     item.arrive(next);
     this.enqueue(item, place);
+  }
+
+  /** Takes an item away from beside a queue; its place is still its own. */
+  leaveAside(item: Item): void {
+    this.deps.quarantine?.remove(item);
   }
 
   /** Frees an item's place in a removed stage without letting anybody in. Returns which place it was. */
@@ -315,6 +353,19 @@ export class Scheduler implements Mover {
    */
   private take(stage: Stage): Item | undefined {
     if (!stage.isOpen) return undefined;
+    const { quarantine } = this.deps;
+    if (quarantine === null) return this.next(stage);
+    const suspect = quarantine.take(stage);
+    if (suspect !== undefined || quarantine.isExclusive || quarantine.keepsWorker(stage)) return suspect;
+    for (let item = this.next(stage); item !== undefined; item = this.next(stage)) {
+      if (item.stored.deliveries === 0) return item;
+      quarantine.add(item, this);
+    }
+    // One of those may run at once.
+    return quarantine.take(stage);
+  }
+
+  private next(stage: Stage): Item | undefined {
     const { queue, blocked, beyond } = stage;
     // Who is blocked comes after those that cannot be read now. They are tried again when the trouble is over.
     if (beyond !== null && beyond.size > 0 && !beyond.refill()) return undefined;

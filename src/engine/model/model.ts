@@ -28,7 +28,7 @@ export const NO_METADATA: Metadata = Object.freeze({});
 
 /** An item's state in a durable store. */
 export class StoredState {
-  /** The number of crashes in which it was running. */
+  /** The number of crashes in which it was running, since it last was in a run that ended. With any, it is a suspect: see flow/quarantine.ts. */
   deliveries = 0;
   /** True when it has changed since it was written. */
   isDirty = false;
@@ -296,6 +296,8 @@ export class Stage {
   readonly blocked = new PriorityQueue<Blocked>((entry) => !entry.alive);
   /** Items in a durable store that wait behind all of `queue`; null without a store. */
   beyond: QueueRest | null = null;
+  /** Items that wait apart from `queue`, since they ran in a crash; see flow/quarantine.ts. */
+  readonly aside = new Set<Item>();
   /** Parked items in a durable store that come back later than those in memory; null without a store. */
   parkedRest: RetryRest | null = null;
   workers: Worker[] = [];
@@ -347,14 +349,18 @@ export class Stage {
     return this.inProgress > 0 || this.ignoringSignal > 0;
   }
 
-  /** How many items wait in its queue, in memory and in the store. */
+  /** How many items wait in its queue, in memory and in the store, and beside it. */
   get waiting(): number {
+    return this.queued + this.aside.size;
+  }
+
+  private get queued(): number {
     return this.beyond === null ? this.queue.size : this.queue.size + this.beyond.size;
   }
 
-  /** Whether an item that arrives now can begin at once: a worker is idle and no other item waits. */
+  /** Whether an item that arrives now can begin at once: a worker is idle and no other item waits in the queue. */
   get hasIdle(): boolean {
-    return this.idle.length > 0 && this.isOpen && this.inProgress < this.size && this.waiting === 0 && this.blocked.size === 0;
+    return this.idle.length > 0 && this.isOpen && this.inProgress < this.size && this.queued === 0 && this.blocked.size === 0;
   }
 
   /** Recomputes `isOpen`. To be called whenever the pipeline's state, the stage's pause or its suspension has changed. */
