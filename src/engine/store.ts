@@ -181,9 +181,12 @@ export interface Shelf {
   events(): StoredEvents[];
 }
 
+/** The `ord` in a mark of an item that does not run any more, but whose id was given to tasks. No item has it. */
+export const ENDED = -1;
+
 /** Which item each worker has begun last, noted before its task is called: it outlives the process, not the machine. */
 export interface RunningMarks {
-  /** `ord` says which stay of the item in a queue led to this; -1: it does not run any more, but its id was given to tasks. */
+  /** `ord` says which stay of the item in a queue led to this, or {@link ENDED}. */
   set(slot: number, pipeline: number, seq: number, ord: number): void;
   /** Returns when what was set is out of this process. */
   write(): void;

@@ -1,4 +1,5 @@
-import { type Shelf, STATUS_CODES, type Store, type StoredItem } from '../store.ts';
+import { momentOf } from '../model/model.ts';
+import { ENDED, type Shelf, STATUS_CODES, type Store, type StoredItem } from '../store.ts';
 import type { StoredCounters } from './figures.ts';
 
 /** The end of the process before, as the marks tell it, over all pipelines. */
@@ -24,14 +25,14 @@ export function crashOf(store: Store, shelfOf: (pipeline: number) => Shelf): Cra
   const shelves = new Map([...last.keys()].map((pipeline) => [pipeline, shelfOf(pipeline)]));
   for (const { pipeline, seq, ord } of store.marked) {
     const shelf = shelves.get(pipeline);
-    if (shelf === undefined || ord < 0) continue;
+    if (shelf === undefined || ord === ENDED) continue;
     const row = shelf.bySequence(seq, 'none');
     if (row === undefined) {
       // Its row was not written, or is gone since it had ended.
       if (seq > (last.get(pipeline) as number)) ran++;
       continue;
     }
-    if (ord < row.ord || (row.status !== STATUS_CODES.queued && row.status !== STATUS_CODES.in_progress)) continue;
+    if (momentOf(ord) < momentOf(row.ord) || (row.status !== STATUS_CODES.queued && row.status !== STATUS_CODES.in_progress)) continue;
     const rows = found.get(pipeline) ?? [];
     if (rows.some((other) => other.seq === seq)) continue;
     rows.push(row);

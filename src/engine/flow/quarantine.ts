@@ -36,7 +36,7 @@ const ALONE_MS = 60_000;
 export class Quarantine {
   private readonly deps: QuarantineDeps;
   private readonly aside = new Map<Item, Filler>();
-  /** Those that run, with the number of their crashes. */
+  /** The ones that run, with the number of their crashes. */
   private readonly onTrial = new Map<Item, number>();
   /** How many there were at the start, by the number of their crashes. */
   private readonly found = new Map<number, number>();

@@ -9,7 +9,18 @@
 
 import type { ItemError, Metadata } from '../../schemas/item.ts';
 import type { EventLog } from '../events/event-log.ts';
-import { type Blocked, type Item, PLACE_BACKLOG, PLACE_HANDED, PLACE_NONE, type Place, type Stage, type Worker } from '../model/model.ts';
+import {
+  type Blocked,
+  type Item,
+  momentOf,
+  ordAt,
+  PLACE_BACKLOG,
+  PLACE_HANDED,
+  PLACE_NONE,
+  type Place,
+  type Stage,
+  type Worker,
+} from '../model/model.ts';
 import type { Outcome } from '../stage/hinge.ts';
 import type { Drain } from '../time/drain.ts';
 import type { DueQueue } from '../time/due-queue.ts';
@@ -76,7 +87,7 @@ export class Scheduler implements Mover, Filler {
       stages: deps.stages,
       isHeld: deps.isHeld,
       onOver: (item) => {
-        this.enqueue(item, PLACE_NONE);
+        this.enqueue(item, PLACE_NONE, true);
         this.run();
       },
     });
@@ -96,8 +107,11 @@ export class Scheduler implements Mover, Filler {
     return this.ord;
   }
 
-  /** Queues an item at its stage, or hands it to an idle worker there. The caller runs {@link Scheduler.run} afterwards. */
-  enqueue(item: Item, place: Place): void {
+  /**
+   * Queues an item at its stage, or hands it to an idle worker there. One that `hasBegun` there goes before those of its priority that have not.
+   * The caller runs {@link Scheduler.run} afterwards.
+   */
+  enqueue(item: Item, place: Place, hasBegun = false): void {
     const { time, events } = this.deps;
     const stage = item.stage;
     if (stage.isRemoved) {
@@ -106,7 +120,7 @@ export class Scheduler implements Mover, Filler {
     }
     item.status = 'queued';
     item.updatedAt = time.now;
-    item.ord = ++this.ord;
+    item.ord = ordAt(++this.ord, hasBegun);
     events.status(item, 'queued', null);
     const { quarantine } = this.deps;
     if (stage.hasIdle && quarantine?.isExclusive !== true && item.stored.deliveries === 0) {
@@ -121,7 +135,7 @@ export class Scheduler implements Mover, Filler {
     if (quarantine !== null && item.stored.deliveries > 0) {
       quarantine.add(item, this);
       this.occupy(stage);
-    } else if (stage.beyond === null) stage.queue.push(item.priority, item);
+    } else if (stage.beyond === null) stage.queue.push(item.turn, item);
     else stage.beyond.push(item);
   }
 
@@ -203,7 +217,7 @@ export class Scheduler implements Mover, Filler {
       case 'aborted':
         item.holder = null;
         this.free(worker);
-        this.enqueue(item, PLACE_NONE);
+        this.enqueue(item, PLACE_NONE, true);
         return;
     }
     this.free(worker);
@@ -227,9 +241,10 @@ export class Scheduler implements Mover, Filler {
     this.end(item, 'failed', null, { error: error.message, errorType: error.type, attempts: error.attempts });
   }
 
-  /** At a start: puts an item that was running back into its old place in its stage's queue, or beside it. */
+  /** At a start: puts an item that was running back into its stage's queue, before those that have not begun there, or beside it. */
   putBack(item: Item): void {
     const { time, events } = this.deps;
+    item.ord = ordAt(momentOf(item.ord), true);
     item.status = 'queued';
     item.updatedAt = time.now;
     item.place = PLACE_NONE;

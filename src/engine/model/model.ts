@@ -24,6 +24,19 @@ export type Place = typeof PLACE_NONE | typeof PLACE_BACKLOG | typeof PLACE_HAND
 /** Characters of a row as JSON without its fields of unbounded length. */
 const ROW_SIZE = 200;
 
+/** The distance by which the `ord` of an item that has begun in its stage lies below its moment: it is negative, and any other is not. */
+const BEGUN = 2 ** 51;
+
+/** The `ord` of an item that is queued at a moment, a number from 1: within a priority, those that have begun in their stage go first. */
+export function ordAt(moment: number, hasBegun: boolean): number {
+  return hasBegun ? moment - BEGUN : moment;
+}
+
+/** The moment in an `ord`. */
+export function momentOf(ord: number): number {
+  return ord < 0 ? ord + BEGUN : ord;
+}
+
 export const NO_METADATA: Metadata = Object.freeze({});
 
 /** An item's state in a durable store. */
@@ -83,7 +96,7 @@ export class Item {
   lastEvent = 0;
   /** False when retention has removed it, or it goes on as another object: then only events that are still kept refer to it. */
   isKept = true;
-  /** When it was last queued, as a number in the order of all such moments of its pipeline. */
+  /** Its place in its queue within its priority; see {@link ordAt}. The moments of a pipeline have one order. */
   ord = 0;
   /** Its state in a durable store; an object of its own from the first change that is recorded, see journal.ts. */
   stored: StoredState = NOT_STORED;
@@ -124,6 +137,11 @@ export class Item {
   /** The stage it enters next; null when it ends with this one. */
   get nextStage(): Stage | null {
     return this.route === null ? this.stage.next : this.route.stage;
+  }
+
+  /** Its priority in its stage's queue: half a step before its own once it has begun there. */
+  get turn(): number {
+    return this.ord < 0 ? this.priority - 0.5 : this.priority;
   }
 
   /** Moves it into the stage that was its next one. */
@@ -243,7 +261,7 @@ export interface QueueRest {
   readonly size: number;
   /** Sets, at the start, how many items wait in the store. */
   begin(count: number): void;
-  /** Queues an item whose `ord` is the highest, here or in memory. */
+  /** Queues an item whose `ord` is the highest of those that have begun in the stage, or of those that have not, here or in memory. */
   push(item: Item): void;
   /** Puts an item back into its old place, at the start while nothing is in memory. */
   putBack(item: Item): void;
