@@ -158,7 +158,7 @@ export const variables = z.object({
     1,
     1000,
     5,
-    'An item that was running in this many processes that ended without a shutdown fails (`PoisonItem`) and is not retried.',
+    'An item that was running in this many processes that ended without a shutdown, and was all that ran in the last one, fails (`PoisonItem`) and is not retried.',
   ),
   MAX_STAGES: integer(1, 10_000, 64, 'Maximum number of stages in a definition.'),
   MAX_WORKERS_PER_STAGE: integer(1, 1_000_000, 10_000, 'Maximum number of workers of a stage.'),

@@ -162,6 +162,8 @@ export interface Shelf {
   queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage;
   /** The items that are parked in a stage after a place in their order: by `due`, then sequence id; ends as a page does. */
   parked(stage: number, due: number, seq: number, limit: number, characters: number): StoredPage;
+  /** The queued items with `deliveries`, by sequence id. */
+  suspects(): StoredItem[];
   parkedCounts(): { stage: number; count: number }[];
   /** The lowest `task` of all items that have not ended well or been cancelled; 0 when there are none. It looks at each of them. */
   lowestTask(): number;
@@ -184,9 +186,12 @@ export interface Shelf {
   events(): StoredEvents[];
 }
 
+/** The `ord` in a mark of an item that does not run any more, but whose id was given to tasks. No item has it. */
+export const ENDED = -1;
+
 /** Which item each worker has begun last, noted before its task is called: it outlives the process, not the machine. */
 export interface RunningMarks {
-  /** `ord` says which stay of the item in a queue led to this; -1: it does not run any more, but its id was given to tasks. */
+  /** `ord` says which stay of the item in a queue led to this, or {@link ENDED}. */
   set(slot: number, pipeline: number, seq: number, ord: number): void;
   /** Returns when what was set is out of this process. */
   write(): void;

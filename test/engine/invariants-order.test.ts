@@ -42,6 +42,52 @@ describe('invariant 3: order', () => {
     );
   });
 
+  it.each(['per_task', 'per_stage'] as const)(
+    'invariant 3: a retry that is due goes before what has not begun there, %s',
+    async (retry) => {
+      const ends = new Map<number, number>();
+      const order: string[] = [];
+      const task = async (value: number, { attempt }: TaskContext): Promise<void> => {
+        order.push(`${value}.${attempt}`);
+        await new Promise<void>((resolve) => clock.setTimer(resolve, 100));
+        if (attempt === 1) throw new Error('once');
+        ends.set(value, clock.seconds);
+      };
+      const { pipeline, clock } = virtualPipeline([
+        { name: 'A', tasks: [passOn] },
+        { name: 'B', workers: 1, tasks: [task], retry, taskAttempts: 2, stageAttempts: 2, taskWaitSeconds: 0.2, queueCapacity: 100 },
+      ]);
+      await pipeline.start();
+      await pipeline.feed(numbers(60));
+      await clock.finish(pipeline.join());
+      // Two others begin while the first one waits.
+      expect(order.slice(0, 8)).toEqual(['0.1', '1.1', '2.1', '0.2', '1.2', '2.2', '3.1', '4.1']);
+      expect(ends.get(0)).toBeCloseTo(0.4);
+      for (const n of numbers(57)) expect(ends.get(n)).toBeLessThan(ends.get(n + 3) as number);
+    },
+  );
+
+  it('invariant 3: a retry goes before its own priority only, and due ones go first come, first served', async () => {
+    const order: string[] = [];
+    const task = (value: string, { attempt, retryAfter }: TaskContext): void => {
+      order.push(`${value}${attempt}`);
+      if (attempt === 1) throw retryAfter(value === 'a' ? 3 : 1);
+    };
+    const { pipeline, clock } = virtualPipeline([{ name: 'A', workers: 1, tasks: [task], taskAttempts: 2 }]);
+    await pipeline.start();
+    await pipeline.feed(['a', 'b', 'c']);
+    await clock.settle();
+    await pipeline.pause();
+    await pipeline.feed(['later'], { priority: 200 });
+    await pipeline.feed(['d']);
+    await pipeline.feed(['urgent'], { priority: 1 });
+    await clock.advance(5_000);
+    await pipeline.resume();
+    await clock.finish(pipeline.join());
+    expect(order.slice(0, 8)).toEqual(['a1', 'b1', 'c1', 'urgent1', 'b2', 'c2', 'a2', 'd1']);
+    expect(order.slice(8, 9)).toEqual(['later1']);
+  });
+
   it('invariant 3: a priority is kept through all stages, and through retries', async () => {
     const order: string[] = [];
     const { pipeline, clock } = virtualPipeline([

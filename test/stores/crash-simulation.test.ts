@@ -147,7 +147,7 @@ class World {
 
   private eventsNow(): SluiceEvent[] | null {
     try {
-      return this.p.events.read(0, Number.MAX_SAFE_INTEGER, ALL).events;
+      return this.p.events.read(0, Number.MAX_SAFE_INTEGER, ALL, { characters: Number.MAX_SAFE_INTEGER }).events;
     } catch (error) {
       if (error instanceof SluiceError && TROUBLE.includes(error.code) && this.isIll) return null;
       throw error;

@@ -17,6 +17,7 @@ import { Feed } from '../model/feed.ts';
 import { type Item, Stage } from '../model/model.ts';
 import { FEED_CANCELLED, type Shelf, type Store, type StoredFeed, type StoredItem, UPLOAD_INCOMPLETE } from '../store.ts';
 import { BUFFER_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
+import type { Crash } from './crash.ts';
 import { figuresOf, type Operated } from './figures.ts';
 import type { Flusher } from './flusher.ts';
 import { guardedShelf, unlessUnreadable } from './guarded-shelf.ts';
@@ -43,7 +44,9 @@ export interface StoreLink {
   drift: number;
   /** See {@link EngineClock.anchorAt}. */
   anchor: number;
-  /** An item that was running in this many crashes is not tried again. */
+  /** The end of the process before. Throws `store-unavailable`. */
+  crash: () => Crash;
+  /** An item that is to blame for this many crashes is not tried again. */
   maxDeliveries: number;
   /** How many items of a stage's queue to keep in memory; undefined: as many as their size allows. */
   queueWindow: number | undefined;
@@ -178,6 +181,7 @@ export class Durable {
     this.unwatch();
     this.journal.end();
     this.link.flusher.remove(this.journal);
+    this.core.options.quarantine?.forget(this.core.scheduler);
   }
 
   /** The item of a row, as a new object. */

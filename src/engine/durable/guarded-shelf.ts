@@ -19,6 +19,7 @@ export function guardedShelf(shelf: Shelf, flusher: Flusher): Shelf {
     page: (query) => read(() => shelf.page(query)),
     queued: (stage, priority, ord, limit, characters) => read(() => shelf.queued(stage, priority, ord, limit, characters)),
     parked: (stage, due, seq, limit, characters) => read(() => shelf.parked(stage, due, seq, limit, characters)),
+    suspects: () => read(() => shelf.suspects()),
     parkedCounts: () => read(() => shelf.parkedCounts()),
     lowestTask: () => read(() => shelf.lowestTask()),
     queuedCounts: () => read(() => shelf.queuedCounts()),

@@ -1,9 +1,12 @@
+import { Quarantine } from '../flow/quarantine.ts';
 import type { Marks } from '../flow/ready-workers.ts';
 import type { Ports } from '../ports.ts';
 import type { Store, StoredPipeline } from '../store.ts';
+import { type Crash, crashOf } from './crash.ts';
 import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
 import type { StoredCounters } from './figures.ts';
 import { Flusher } from './flusher.ts';
+import { guardedShelf } from './guarded-shelf.ts';
 import { PipelineMarks, Slots } from './slots.ts';
 
 type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
@@ -12,15 +15,19 @@ type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
 export class HostStore {
   readonly store: Store;
   readonly flusher: Flusher;
+  readonly quarantine: Quarantine;
   private readonly bounds: Bounds;
   private lastPipeline = 0;
   private readonly slots = new Slots();
   private readonly anchor: number;
+  private lastCrash: Crash | null = null;
 
   constructor(store: Store, ports: Ports, bounds: Bounds) {
     this.store = store;
     this.bounds = bounds;
     this.flusher = new Flusher(store, ports);
+    const { maxDeliveries } = bounds;
+    this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled: () => this.flusher.settledAtLast()?.isStored });
     this.anchor = ports.clock.now() - ports.clock.monotonic();
   }
 
@@ -46,6 +53,7 @@ export class HostStore {
   /** Deletes a pipeline from the store; calls `gone` when that is done. */
   drop({ core, journal, link, unwatch }: Durable, gone: () => void): void {
     unwatch();
+    this.quarantine.forget(core.scheduler);
     this.flusher.drop(journal, link.pipeline);
     void this.flusher.settledAtLast()?.isStored.then((isStored) => {
       if (!isStored) return;
@@ -60,6 +68,7 @@ export class HostStore {
 
   /** Writes what is left, if the store is writable, and closes it. */
   async close(): Promise<void> {
+    this.quarantine.stop();
     await this.flusher.settled();
     this.flusher.close();
     await this.store.close();
@@ -75,7 +84,11 @@ export class HostStore {
 
   private linkOf(pipeline: number, facts: StoreLink['facts']): StoreLink {
     const { store, flusher, bounds } = this;
-    return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, ...bounds };
+    const crash = (): Crash => {
+      this.lastCrash ??= crashOf(store, (of) => guardedShelf(store.shelf(of), flusher));
+      return this.lastCrash;
+    };
+    return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, crash, ...bounds };
   }
 }
 

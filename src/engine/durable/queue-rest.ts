@@ -28,7 +28,8 @@ const LOADED_MOST = 2048;
 const LOW = 256;
 
 /**
- * The part of a stage's queue that is not in memory. The whole queue has one order, by priority, then `ord`. `edge` is a place in it: items in
+ * The part of a stage's queue that is not in memory. The whole queue has one order, by priority, then `ord`, which is negative for those that have begun
+ * in the stage. `edge` is a place in it: items in
  * memory come before it, items beyond come after it.
  *
  *     stage.queue: in memory, up to twice the window ──edge──▶ beyond: in the store, or in `tail`
@@ -58,7 +59,7 @@ export class Beyond implements QueueRest {
       this.addToTail(item);
       return;
     }
-    queue.push(item.priority, item);
+    queue.push(item.turn, item);
     const window = this.deps.window();
     if (queue.size > 2 * window) this.evict(window);
   }
@@ -123,7 +124,7 @@ export class Beyond implements QueueRest {
     items.sort((a, b) => a.priority - b.priority || a.ord - b.ord);
     for (const item of items) {
       item.stored.isBeyond = false;
-      this.stage.queue.push(item.priority, item);
+      this.stage.queue.push(item.turn, item);
     }
     this.size -= items.length;
   }
@@ -133,7 +134,7 @@ export class Beyond implements QueueRest {
     const all: Item[] = [];
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) all.push(item);
     for (const [i, item] of all.entries()) {
-      if (i < window) queue.push(item.priority, item);
+      if (i < window) queue.push(item.turn, item);
       else if (!item.stored.isDirty) this.leave(item);
       else this.addToTail(item);
     }

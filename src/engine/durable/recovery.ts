@@ -125,48 +125,65 @@ function shiftParked({ core, journal }: Durable, shift: number): void {
 /**
  * Queues the items that were running, or fails them: those whose rows say so, and those that had begun since their rows were written. The crash
  * counts against all items with a mark, or only against the blamed one when the watchdog has named it; once, however many starts come to nothing
- * before the marks are forgotten.
+ * before the marks are forgotten. Whoever was in a crash waits beside the queue of its stage, and runs apart: see flow/quarantine.ts.
  */
 function recoverRunning(durable: Durable, found: Recovered): void {
   const { core, shelf, link, items, journal } = durable;
+  const { markedBy, blamed } = link.store;
+  const isCounted = markedBy !== null && link.facts?.counted === JSON.stringify(markedBy);
+  const crash = link.crash();
   const wasRunning = new Map<number, StoredItem>();
   for (const row of rowsOf(shelf, STATUS_CODES.in_progress)) wasRunning.set(row.seq, row);
-  const crashed = new Set<number>();
-  const { marked, markedBy, blamed } = link.store;
-  const isCounted = markedBy !== null && link.facts?.counted === JSON.stringify(markedBy);
-  for (const { pipeline, seq, ord } of marked) {
-    if (isCounted || pipeline !== link.pipeline) continue;
-    const row = shelf.bySequence(seq, 'none');
-    if (row === undefined || ord < row.ord) continue;
-    if (row.status !== STATUS_CODES.queued && row.status !== STATUS_CODES.in_progress) continue;
-    crashed.add(seq);
-    if (row.status === STATUS_CODES.queued) wasRunning.set(seq, row);
-  }
-  if (blamed !== undefined) {
-    // The item that ended the process is known: those that merely ran beside it are not to blame.
-    crashed.clear();
-    if (blamed?.pipeline === core.id && !isCounted) crashed.add(blamed.sequenceId);
+  if (!isCounted) for (const row of crash.ranIn(link.pipeline)) wasRunning.set(row.seq, row);
+  const counted = new Set<number>();
+  if (!isCounted) {
+    // When the item that ended the process is known, those that merely ran beside it are not to blame.
+    if (blamed === undefined) for (const { seq } of crash.ranIn(link.pipeline)) counted.add(seq);
+    else if (blamed?.pipeline === core.id) counted.add(blamed.sequenceId);
   }
   if (wasRunning.size > 0 && markedBy !== null) journal.touchFact('counted');
   for (const row of wasRunning.values()) {
     const item = durable.toItem(shelf.bySequence(row.seq, 'all') as StoredItem);
-    const isQueued = row.status === STATUS_CODES.queued;
+    const wasSuspect = item.stored.deliveries > 0;
     items.pin(item);
-    if (crashed.has(row.seq)) item.stored.deliveries++;
     found.running++;
-    if (isQueued) takeOut(durable, item, found);
-    if (item.stored.deliveries >= link.maxDeliveries) {
-      found.poisoned++;
-      core.scheduler.failDisplaced(item, {
-        type: 'PoisonItem',
-        message: `the item was running in ${item.stored.deliveries} processes that crashed`,
-        stage: item.stage.name,
-        attempts: Math.max(1, item.attempts),
-      });
-    } else {
-      core.scheduler.putBack(item);
+    if (row.status === STATUS_CODES.queued) takeOut(durable, item, found);
+    if (counted.has(row.seq)) {
+      item.stored.deliveries++;
+      if (isCondemned(item.stored.deliveries, wasSuspect, durable)) {
+        found.poisoned++;
+        condemn(durable, item);
+        continue;
+      }
     }
+    core.scheduler.putBack(item);
   }
+  for (const row of shelf.suspects()) {
+    if (items.isLive(row.seq)) continue;
+    const item = durable.toItem(row);
+    items.pin(item);
+    core.scheduler.countStored(item.stage, PLACE_NONE, -1);
+    core.scheduler.setAside(item);
+  }
+}
+
+/**
+ * Whether an item that was in so many crashes is to blame for the last one: it was the only one that ran, or the watchdog has named it. One that takes so
+ * long to end the process that others have begun beside it is the only suspect, time and again.
+ */
+function isCondemned(deliveries: number, wasSuspect: boolean, { link }: Durable): boolean {
+  const { ran, suspects } = link.crash();
+  if (link.store.blamed !== undefined || ran <= 1) return deliveries >= link.maxDeliveries;
+  return wasSuspect && suspects === 1 && deliveries >= 2 * link.maxDeliveries;
+}
+
+function condemn({ core }: Durable, item: Item): void {
+  core.scheduler.failDisplaced(item, {
+    type: 'PoisonItem',
+    message: `the item was running in ${item.stored.deliveries} processes that crashed`,
+    stage: item.stage.name,
+    attempts: Math.max(1, item.attempts),
+  });
 }
 
 /** Takes an item out of the queued part of its stage, to be put back as one that was running. */

@@ -1,6 +1,6 @@
 import type { Marks } from '../flow/ready-workers.ts';
 import type { Worker } from '../model/model.ts';
-import type { RunningMarks } from '../store.ts';
+import { ENDED, type RunningMarks } from '../store.ts';
 
 /**
  * The places in the file of marks, for the workers of all pipelines. A free one is given again, the lowest first: what is written at once is all
@@ -86,8 +86,7 @@ export class PipelineMarks implements Marks {
 
   private keepHighest(slot: number): void {
     this.highestAt = slot;
-    // Older than any place in a queue: it says of no item that it runs.
-    this.marks.set(slot, this.pipeline, this.highest, -1);
+    this.marks.set(slot, this.pipeline, this.highest, ENDED);
   }
 
   private take(): number {

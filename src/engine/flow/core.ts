@@ -18,6 +18,7 @@ import { Evacuation } from './evacuation.ts';
 import { FeedRegistry } from './feed-registry.ts';
 import { ItemIndex, type Items, type Retention } from './item-index.ts';
 import { Ledger } from './ledger.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { Marks } from './ready-workers.ts';
 import { Scheduler } from './scheduler.ts';
 
@@ -39,6 +40,7 @@ export interface CoreOptions {
   pageCharacters?: number | undefined;
   documentCharacters?: number | undefined;
   marks?: Marks;
+  quarantine?: Quarantine;
   /** The identity that a store has kept; without one, a new identity is made. */
   identity?: Identity;
   ports: Ports;
@@ -127,6 +129,7 @@ export class Core {
       events: this.events,
       drain: this.drain,
       marks: options.marks ?? null,
+      quarantine: options.quarantine ?? null,
       onFinal: (item, status) => this.onFinal(item, status),
       onRoom: () => this.admission.onRoom(),
       stages: () => this.allStages,

@@ -95,7 +95,11 @@ export class Evacuation {
       scheduler.retries.release(item);
       scheduler.passOn(item, PLACE_NONE);
     }
-    for (let item = stage.queue.shift(); item !== undefined; item = stage.queue.shift()) {
+    // Beside the queue are those that ran in a crash: they began before the others.
+    const waiting = [...stage.aside];
+    for (const item of waiting) scheduler.leaveAside(item);
+    for (let item = stage.queue.shift(); item !== undefined; item = stage.queue.shift()) waiting.push(item);
+    for (const item of waiting) {
       const isOfBacklog = scheduler.giveUpPlace(item) === PLACE_BACKLOG;
       scheduler.passOn(item, isOfBacklog ? PLACE_BACKLOG : PLACE_NONE);
     }

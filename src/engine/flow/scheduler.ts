@@ -9,13 +9,25 @@
 
 import type { ItemError, Metadata } from '../../schemas/item.ts';
 import type { EventLog } from '../events/event-log.ts';
-import { type Blocked, type Item, PLACE_BACKLOG, PLACE_HANDED, PLACE_NONE, type Place, type Stage, type Worker } from '../model/model.ts';
+import {
+  type Blocked,
+  type Item,
+  momentOf,
+  ordAt,
+  PLACE_BACKLOG,
+  PLACE_HANDED,
+  PLACE_NONE,
+  type Place,
+  type Stage,
+  type Worker,
+} from '../model/model.ts';
 import type { Outcome } from '../stage/hinge.ts';
 import type { Drain } from '../time/drain.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import type { Turn } from '../time/turn.ts';
 import { HandOver, type LeftAs, type Mover } from './hand-over.ts';
+import type { Filler, Quarantine } from './quarantine.ts';
 import { type Marks, ReadyWorkers } from './ready-workers.ts';
 import { RetryWaits } from './retry-waits.ts';
 
@@ -34,6 +46,8 @@ export interface SchedulerDeps {
   isHeld: () => boolean;
   /** The file of marks; null without a store. */
   marks: Marks | null;
+  /** Where suspects of crashes wait; null without a store. */
+  quarantine: Quarantine | null;
   /** Called when a worker no longer has its item, whatever the outcome, or begins to wait for room in the next stage. */
   onFree: () => void;
 }
@@ -47,7 +61,7 @@ export interface SchedulerDeps {
  * It never recurses into a task: workers that were given an item wait among the {@link ReadyWorkers}.
  * `inProgress`, `handed` and the backlog are changed here and nowhere else, and only here workers are given items and freed.
  */
-export class Scheduler implements Mover {
+export class Scheduler implements Mover, Filler {
   private backlogCount = 0;
   private ord = 0;
   private readonly deps: SchedulerDeps;
@@ -73,7 +87,7 @@ export class Scheduler implements Mover {
       stages: deps.stages,
       isHeld: deps.isHeld,
       onOver: (item) => {
-        this.enqueue(item, PLACE_NONE);
+        this.enqueue(item, PLACE_NONE, true);
         this.run();
       },
     });
@@ -93,8 +107,11 @@ export class Scheduler implements Mover {
     return this.ord;
   }
 
-  /** Queues an item at its stage, or hands it to an idle worker there. The caller runs {@link Scheduler.run} afterwards. */
-  enqueue(item: Item, place: Place): void {
+  /**
+   * Queues an item at its stage, or hands it to an idle worker there. One that `hasBegun` there goes before those of its priority that have not.
+   * The caller runs {@link Scheduler.run} afterwards.
+   */
+  enqueue(item: Item, place: Place, hasBegun = false): void {
     const { time, events } = this.deps;
     const stage = item.stage;
     if (stage.isRemoved) {
@@ -103,9 +120,10 @@ export class Scheduler implements Mover {
     }
     item.status = 'queued';
     item.updatedAt = time.now;
-    item.ord = ++this.ord;
+    item.ord = ordAt(++this.ord, hasBegun);
     events.status(item, 'queued', null);
-    if (stage.hasIdle) {
+    const { quarantine } = this.deps;
+    if (stage.hasIdle && quarantine?.isExclusive !== true && item.stored.deliveries === 0) {
       item.place = PLACE_NONE;
       stage.inProgress++;
       this.assign(stage.idle.pop() as Worker, item);
@@ -114,14 +132,17 @@ export class Scheduler implements Mover {
     item.place = place;
     if (place === PLACE_HANDED) stage.handed++;
     else if (place === PLACE_BACKLOG && this.backlogCount++ === 0) this.deps.drain.setNeeded(true, time.now);
-    if (stage.beyond === null) stage.queue.push(item.priority, item);
+    if (quarantine !== null && item.stored.deliveries > 0) {
+      quarantine.add(item, this);
+      this.occupy(stage);
+    } else if (stage.beyond === null) stage.queue.push(item.turn, item);
     else stage.beyond.push(item);
   }
 
   /** Takes a queued item out of its stage's queue; its place is free again. */
   dequeue(item: Item): void {
     if (item.stored.isBeyond) item.stage.beyond?.removed(item);
-    else item.stage.queue.removed();
+    else if (this.deps.quarantine?.remove(item) !== true) item.stage.queue.removed();
     this.leavePlace(item);
   }
 
@@ -129,6 +150,11 @@ export class Scheduler implements Mover {
   fill(stage: Stage): void {
     this.occupy(stage);
     this.run();
+  }
+
+  fillNow(stage: Stage): void {
+    this.beginTurn();
+    this.fill(stage);
   }
 
   /** To be called where a turn begins that moves items. */
@@ -143,6 +169,20 @@ export class Scheduler implements Mover {
 
   /** Carries out the outcome of a worker's item, and gives the worker the next one. */
   apply(worker: Worker, outcome: Outcome): void {
+    const { stored } = worker.item as Item;
+    if (stored.deliveries === 0) {
+      this.carryOut(worker, outcome);
+      return;
+    }
+    const item = worker.item as Item;
+    // Otherwise it has been through a run.
+    if (outcome.kind !== 'aborted') stored.deliveries = 0;
+    this.deps.quarantine?.leaves(item);
+    this.carryOut(worker, outcome);
+    this.deps.quarantine?.left();
+  }
+
+  private carryOut(worker: Worker, outcome: Outcome): void {
     const item = worker.item as Item;
     if (worker.runner !== item.stage.runner) this.translate(worker, item, outcome);
     switch (outcome.kind) {
@@ -177,7 +217,7 @@ export class Scheduler implements Mover {
       case 'aborted':
         item.holder = null;
         this.free(worker);
-        this.enqueue(item, PLACE_NONE);
+        this.enqueue(item, PLACE_NONE, true);
         return;
     }
     this.free(worker);
@@ -201,14 +241,22 @@ export class Scheduler implements Mover {
     this.end(item, 'failed', null, { error: error.message, errorType: error.type, attempts: error.attempts });
   }
 
-  /** At a start: puts an item that was running back into its old place in its stage's queue. */
+  /** At a start: puts an item that was running back into its stage's queue, before those that have not begun there, or beside it. */
   putBack(item: Item): void {
     const { time, events } = this.deps;
+    item.ord = ordAt(momentOf(item.ord), true);
     item.status = 'queued';
     item.updatedAt = time.now;
     item.place = PLACE_NONE;
     events.status(item, 'queued', null);
-    item.stage.beyond?.putBack(item);
+    if (item.stored.deliveries > 0) this.setAside(item);
+    else item.stage.beyond?.putBack(item);
+  }
+
+  /** At a start: has a queued item wait beside the queue, in the place that it has. */
+  setAside(item: Item): void {
+    item.stored.isBeyond = false;
+    this.deps.quarantine?.add(item, this);
   }
 
   /** At a start: sets how many times an item was queued. */
@@ -241,6 +289,11 @@ export class Scheduler implements Mover {
     item.attempts = 0;
     item.arrive(next);
     this.enqueue(item, place);
+  }
+
+  /** Takes an item away from beside a queue; its place is still its own. */
+  leaveAside(item: Item): void {
+    this.deps.quarantine?.remove(item);
   }
 
   /** Frees an item's place in a removed stage without letting anybody in. Returns which place it was. */
@@ -315,6 +368,19 @@ export class Scheduler implements Mover {
    */
   private take(stage: Stage): Item | undefined {
     if (!stage.isOpen) return undefined;
+    const { quarantine } = this.deps;
+    if (quarantine === null) return this.next(stage);
+    const suspect = quarantine.take(stage);
+    if (suspect !== undefined || quarantine.isExclusive || quarantine.keepsWorker(stage)) return suspect;
+    for (let item = this.next(stage); item !== undefined; item = this.next(stage)) {
+      if (item.stored.deliveries === 0) return item;
+      quarantine.add(item, this);
+    }
+    // One of those may run at once.
+    return quarantine.take(stage);
+  }
+
+  private next(stage: Stage): Item | undefined {
     const { queue, blocked, beyond } = stage;
     // Who is blocked comes after those that cannot be read now. They are tried again when the trouble is over.
     if (beyond !== null && beyond.size > 0 && !beyond.refill()) return undefined;

@@ -113,8 +113,22 @@ export class LocalHost implements PipelineHost {
   /** Lets the recovered pipelines go on. From here on, what runs is this process's, and what the one before has left is accounted for. */
   goOn(): void {
     this.isRecovering = false;
-    this.stored?.store.forgetMarked();
+    const { stored } = this;
+    stored?.store.forgetMarked();
+    stored?.quarantine.begin(() => this.fillAll());
+    if (stored !== null && stored.quarantine.size > 0) {
+      const { size: suspects, isExclusive } = stored.quarantine;
+      this.options.ports.logger.warn(
+        { suspects, isExclusive },
+        'items that ran in a crash run apart from each other until one run of theirs has ended',
+      );
+    }
     for (const pipeline of this.pipelines.values()) pipeline.asked.goOn();
+    stored?.quarantine.opened();
+  }
+
+  private fillAll(): void {
+    for (const { core } of this.pipelines.values()) for (const stage of core.stages) core.scheduler.fillNow(stage);
   }
 
   /** A definition that can be loaded, as far as it alone can tell. Throws what `create` throws but `pipeline-exists`; changes nothing. */

@@ -80,7 +80,10 @@ export class RuntimeBuilder {
       ports: options.ports,
     };
     const stored = this.stored();
-    if (link !== undefined && stored !== null) core.marks = stored.marksOf(link.pipeline);
+    if (link !== undefined && stored !== null) {
+      core.marks = stored.marksOf(link.pipeline);
+      core.quarantine = stored.quarantine;
+    }
     return new LocalRuntime(definition, core, link);
   }
 }

@@ -26,11 +26,24 @@ const ROW_SIZE = 200;
 /** The same of an error, and of the name of the input beside it. */
 const ERROR_SIZE = 100;
 
+/** The distance by which the `ord` of an item that has begun in its stage lies below its moment: it is negative, and any other is not. */
+const BEGUN = 2 ** 51;
+
+/** The `ord` of an item that is queued at a moment, a number from 1: within a priority, those that have begun in their stage go first. */
+export function ordAt(moment: number, hasBegun: boolean): number {
+  return hasBegun ? moment - BEGUN : moment;
+}
+
+/** The moment in an `ord`. */
+export function momentOf(ord: number): number {
+  return ord < 0 ? ord + BEGUN : ord;
+}
+
 export const NO_METADATA: Metadata = Object.freeze({});
 
 /** An item's state in a durable store. */
 export class StoredState {
-  /** The number of crashes in which it was running. */
+  /** The number of crashes in which it was running, since it last was in a run that ended. With any, it is a suspect: see flow/quarantine.ts. */
   deliveries = 0;
   /** True when it has changed since it was written. */
   isDirty = false;
@@ -85,7 +98,7 @@ export class Item {
   lastEvent = 0;
   /** False when retention has removed it, or it goes on as another object: then only events that are still kept refer to it. */
   isKept = true;
-  /** When it was last queued, as a number in the order of all such moments of its pipeline. */
+  /** Its place in its queue within its priority; see {@link ordAt}. The moments of a pipeline have one order. */
   ord = 0;
   /** Its state in a durable store; an object of its own from the first change that is recorded, see journal.ts. */
   stored: StoredState = NOT_STORED;
@@ -126,6 +139,11 @@ export class Item {
   /** The stage it enters next; null when it ends with this one. */
   get nextStage(): Stage | null {
     return this.route === null ? this.stage.next : this.route.stage;
+  }
+
+  /** Its priority in its stage's queue: half a step before its own once it has begun there. */
+  get turn(): number {
+    return this.ord < 0 ? this.priority - 0.5 : this.priority;
   }
 
   /** Moves it into the stage that was its next one. */
@@ -251,7 +269,7 @@ export interface QueueRest {
   readonly size: number;
   /** Sets, at the start, how many items wait in the store. */
   begin(count: number): void;
-  /** Queues an item whose `ord` is the highest, here or in memory. */
+  /** Queues an item whose `ord` is the highest of those that have begun in the stage, or of those that have not, here or in memory. */
   push(item: Item): void;
   /** Puts an item back into its old place, at the start while nothing is in memory. */
   putBack(item: Item): void;
@@ -304,6 +322,8 @@ export class Stage {
   readonly blocked = new PriorityQueue<Blocked>((entry) => !entry.alive);
   /** Items in a durable store that wait behind all of `queue`; null without a store. */
   beyond: QueueRest | null = null;
+  /** Items that wait apart from `queue`, since they ran in a crash; see flow/quarantine.ts. */
+  readonly aside = new Set<Item>();
   /** Parked items in a durable store that come back later than those in memory; null without a store. */
   parkedRest: RetryRest | null = null;
   workers: Worker[] = [];
@@ -355,14 +375,18 @@ export class Stage {
     return this.inProgress > 0 || this.ignoringSignal > 0;
   }
 
-  /** How many items wait in its queue, in memory and in the store. */
+  /** How many items wait in its queue, in memory and in the store, and beside it. */
   get waiting(): number {
+    return this.queued + this.aside.size;
+  }
+
+  private get queued(): number {
     return this.beyond === null ? this.queue.size : this.queue.size + this.beyond.size;
   }
 
-  /** Whether an item that arrives now can begin at once: a worker is idle and no other item waits. */
+  /** Whether an item that arrives now can begin at once: a worker is idle and no other item waits in the queue. */
   get hasIdle(): boolean {
-    return this.idle.length > 0 && this.isOpen && this.inProgress < this.size && this.waiting === 0 && this.blocked.size === 0;
+    return this.idle.length > 0 && this.isOpen && this.inProgress < this.size && this.queued === 0 && this.blocked.size === 0;
   }
 
   /** Recomputes `isOpen`. To be called whenever the pipeline's state, the stage's pause or its suspension has changed. */

@@ -103,6 +103,11 @@ export class SqliteShelf implements Shelf {
     return pageOf(rows(), { limit, characters });
   }
 
+  suspects(): StoredItem[] {
+    const sql = `SELECT ${this.columns.all} FROM items WHERE status = ${QUEUED} AND deliveries > 0 AND pipeline = ? ORDER BY key`;
+    return this.prepare(sql).all(this.pipeline) as StoredItem[];
+  }
+
   parkedCounts(): { stage: number; count: number }[] {
     const sql = `SELECT stage, count(*) AS count FROM items WHERE status = ${RETRYING} AND pipeline = ? GROUP BY stage`;
     return this.prepare(sql).all(this.pipeline) as { stage: number; count: number }[];

@@ -165,6 +165,8 @@ export class Ledger {
   }
 
   private onQueued(life: Life, event: StatusEvent, seq: number): void {
+    // Back from a retry, or given back by a shutdown.
+    life.isBack = !life.isFinal && !life.hasLeft && life.path.length > 1;
     if (life.isFinal) this.revive(life, event);
     else if (life.hasLeft) {
       life.stage++;

@@ -48,6 +48,8 @@ export interface Life {
   queuedSeq: number;
   /** Milliseconds since the Unix epoch. */
   queuedAt: number;
+  /** Whether it had begun in its stage before it was queued there last. */
+  isBack: boolean;
   /** What came into the stage, and into the task that is next, as text. */
   stageValue: string;
   taskValue: string;
@@ -81,6 +83,7 @@ export function createLife(id: string, feed: FeedPlan, raw: Raw): Life {
     place: 'backlog',
     queuedSeq: 0,
     queuedAt: 0,
+    isBack: false,
     stageValue: raw.shown,
     taskValue: raw.shown,
     task: 0,

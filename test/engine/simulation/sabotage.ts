@@ -11,9 +11,9 @@ export const SABOTAGE: Record<string, { invariant: number; commit: (world: World
       const { scheduler } = pipeline.runtime.core;
       const enqueue = scheduler.enqueue.bind(scheduler);
       let handed = 0;
-      scheduler.enqueue = (item, place) => {
+      scheduler.enqueue = (item, place, hasBegun) => {
         if (place === PLACE_HANDED && ++handed === 3) return;
-        enqueue(item, place);
+        enqueue(item, place, hasBegun);
       };
     },
   },
@@ -26,10 +26,18 @@ export const SABOTAGE: Record<string, { invariant: number; commit: (world: World
           const all: Item[] = [];
           for (let item = shift(); item !== undefined; item = shift()) all.push(item);
           const last = all.pop();
-          for (const item of all) queue.push(item.priority, item);
+          for (const item of all) queue.push(item.turn, item);
           return last;
         };
       }
+    },
+  },
+  'a retry goes to the back of its queue': {
+    invariant: 3,
+    commit: ({ pipeline }) => {
+      const { scheduler } = pipeline.runtime.core;
+      const enqueue = scheduler.enqueue.bind(scheduler);
+      scheduler.enqueue = (item, place) => enqueue(item, place);
     },
   },
   'a stage has a worker too many': {

@@ -118,8 +118,12 @@ export class Watch {
     for (const { id } of engineStage.queue) {
       const other = lives.get(id);
       if (other === undefined || other.feed.priority > life.feed.priority) continue;
+      const isSame = other.feed.priority === life.feed.priority;
+      // Within a priority, what has begun there goes first.
+      if (isSame && life.isBack && !other.isBack) continue;
+      const isAhead = !isSame || (other.isBack && !life.isBack);
       const cameBefore = other.queuedSeq < life.queuedSeq;
-      const wasPassedOver = other.feed.priority < life.feed.priority && other.queuedAt + 1 < taken;
+      const wasPassedOver = isAhead && other.queuedAt + 1 < taken;
       if (!cameBefore && !wasPassedOver) continue;
       const [a, b] = [other.feed.priority, life.feed.priority];
       world.report(3, `${life.id} (priority ${b}) begins in ${engineStage.name} before ${id} (priority ${a}), which came earlier`);

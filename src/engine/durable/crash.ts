@@ -1,0 +1,44 @@
+import { momentOf } from '../model/model.ts';
+import { ENDED, type Shelf, STATUS_CODES, type Store, type StoredItem } from '../store.ts';
+import type { StoredCounters } from './figures.ts';
+
+/** The end of the process before, as the marks tell it, over all pipelines. */
+export interface Crash {
+  /** The items of a pipeline that ran, by sequence id. */
+  ranIn(pipeline: number): readonly StoredItem[];
+  /** How many items ran, in all pipelines: also those that are not stored, and died with the process. */
+  readonly ran: number;
+  /** How many of them had been in a crash before. */
+  readonly suspects: number;
+}
+
+/** `shelfOf`: throws `store-unavailable`. To be called before anything is written. */
+export function crashOf(store: Store, shelfOf: (pipeline: number) => Shelf): Crash {
+  const found = new Map<number, StoredItem[]>();
+  const last = new Map<number, number>();
+  let [ran, suspects] = [0, 0];
+  if (store.marked.length > 0) {
+    for (const { pipeline, facts } of store.pipelines()) {
+      last.set(pipeline, (JSON.parse(facts.counters ?? '{}') as Partial<StoredCounters>).lastSequence ?? 0);
+    }
+  }
+  const shelves = new Map([...last.keys()].map((pipeline) => [pipeline, shelfOf(pipeline)]));
+  for (const { pipeline, seq, ord } of store.marked) {
+    const shelf = shelves.get(pipeline);
+    if (shelf === undefined || ord === ENDED) continue;
+    const row = shelf.bySequence(seq, 'none');
+    if (row === undefined) {
+      // Its row was not written, or is gone since it had ended.
+      if (seq > (last.get(pipeline) as number)) ran++;
+      continue;
+    }
+    if (momentOf(ord) < momentOf(row.ord) || (row.status !== STATUS_CODES.queued && row.status !== STATUS_CODES.in_progress)) continue;
+    const rows = found.get(pipeline) ?? [];
+    if (rows.some((other) => other.seq === seq)) continue;
+    rows.push(row);
+    found.set(pipeline, rows);
+    ran++;
+    if (row.deliveries > 0) suspects++;
+  }
+  return { ranIn: (pipeline) => found.get(pipeline) ?? [], ran, suspects };
+}
