@@ -119,7 +119,7 @@ for (const [store, begin] of Object.entries(STORES)) {
           await followed(p, ofFeed(0));
           await host.remove(id, 'force');
         }),
-        { seed: SEED, numRuns: 30 },
+        { seed: SEED, numRuns: 40 },
       );
     });
 

@@ -175,7 +175,7 @@ export class Item {
 
   /** About how many characters the value as it was fed takes as JSON. */
   get fedSize(): number {
-    return this.fed === this.value ? this.size : sizeWithin(this.fed, Number.MAX_SAFE_INTEGER);
+    return this.fed === this.value && this.size > 0 ? this.size : sizeWithin(this.fed, Number.MAX_SAFE_INTEGER);
   }
 
   /** About how many characters its row in a list of items is as JSON, which has no value. */
