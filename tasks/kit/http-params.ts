@@ -7,15 +7,14 @@ export const urlSchema = z.string().min(1).max(16_384).meta({ description: 'The 
 export const headersSchema = z
   .record(
     z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$/, 'must be the name of a header'),
-    z
-      .union([z.string(), z.number(), z.boolean()])
-      .transform(String)
-      .pipe(
-        z
-          .string()
-          .max(16_384)
-          .regex(/^[^\p{Cc}]*$/u, 'must have no control character'),
-      ),
+    z.union([
+      z
+        .string()
+        .max(16_384)
+        .regex(/^[^\p{Cc}]*$/u, 'must have no control character'),
+      z.number(),
+      z.boolean(),
+    ]),
   )
   .default({})
   .meta({ description: 'Headers of the request. Without a `user-agent`, it is `sluice/` and the version.' });
@@ -23,7 +22,11 @@ export const headersSchema = z
 export const timeoutSchema = z.number().min(0.001).max(86_400);
 
 /** A text is sent as it is, anything else as JSON. */
-export function encodeBody(body: unknown, headers: Record<string, string>): { body: string | undefined; headers: Record<string, string> } {
+export function encodeBody(
+  body: unknown,
+  given: Record<string, string | number | boolean>,
+): { body: string | undefined; headers: Record<string, string> } {
+  const headers = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]));
   if (body === undefined) return { body: undefined, headers };
   if (typeof body === 'string') return { body, headers };
   const hasType = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');

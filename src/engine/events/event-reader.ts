@@ -116,8 +116,10 @@ export class EventReader {
   private formResult(seq: number): PipelineResult {
     const extra = this.ring.extraOf(seq) as Pick<PipelineResult, 'error'> | undefined;
     const item = this.items.whole(this.ring.sequenceIdOf(seq));
+    // What was fed is not repeated here: who wants it looks at the results.
+    const { input: _, ...result } = item.toResult();
     // The result as it was then. Events of an older version contain all of it.
-    return extra === undefined && item.isKept ? item.toResult() : { ...item.toResult(), value: null, ...extra };
+    return extra === undefined && item.isKept ? result : { ...result, value: null, ...extra };
   }
 
   private formTask(seq: number, code: number, timestamp: string): TaskEvent {

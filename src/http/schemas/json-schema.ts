@@ -68,12 +68,13 @@ export function inlineJsonSchema(schema: z.ZodType, io: Io): JsonSchema {
 
 /**
  * The same schema as fast-json-stringify serves it best: `X or null` as a nullable X (a union is validated branch by branch at
- * each reply), nothing required (a missing field must not turn a reply into an error), unknown values null when they are undefined.
+ * each reply), nothing required (a missing field must not turn a reply into an error), unknown values that have to be there null when they are undefined.
  */
 export function forSerializer(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(forSerializer);
   if (!isObject(node)) return node;
-  const { required: _, examples: __, description: ___, anyOf, properties, ...rest } = node;
+  const { required = [], examples: _, description: __, anyOf, properties, ...rest } = node;
+  const orNull = (name: string): JsonSchema => ((required as string[]).includes(name) ? { default: null } : {});
   const out = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, forSerializer(value)]));
   if (Array.isArray(anyOf)) {
     const branches = anyOf.filter((branch) => !(isObject(branch) && branch.type === 'null')).map(forSerializer);
@@ -83,7 +84,7 @@ export function forSerializer(node: unknown): unknown {
   }
   if (isObject(properties)) {
     out.properties = Object.fromEntries(
-      Object.entries(properties).map(([name, value]) => [name, isUnknown(value) ? { default: null } : forSerializer(value)]),
+      Object.entries(properties).map(([name, value]) => [name, isUnknown(value) ? orNull(name) : forSerializer(value)]),
     );
   }
   return out;

@@ -181,8 +181,15 @@ function checkRefusal(world: World, { plan }: Batch, error: SluiceError): void {
   }
 }
 
-function checkRun(world: World, { plan }: Batch, results: readonly PipelineResult[]): void {
+function checkRun(world: World, { plan, items }: Batch, all: readonly PipelineResult[]): void {
   if (!world.scenario.collectResults) return;
+  // Known ids are among the results, with what they have become in another feed.
+  const there = new Set(all.map(({ id }) => id));
+  for (const item of items) {
+    const { id } = (item ?? {}) as { id?: unknown };
+    if (typeof id === 'string' && !there.has(id)) world.report(1, `the results of run ${plan.id} have nothing of ${id}`);
+  }
+  const results = all.filter(({ feedId }) => feedId === plan.id);
   const sequences = results.map((result) => result.sequenceId);
   if (sequences.some((sequence, i) => i > 0 && sequence <= (sequences[i - 1] as number))) {
     world.report(3, `the results of run ${plan.id} come as ${sequences.join(', ')}`);
