@@ -116,10 +116,11 @@ export class EventReader {
   private formResult(seq: number): PipelineResult {
     const extra = this.ring.extraOf(seq) as Pick<PipelineResult, 'error'> | undefined;
     const item = this.items.whole(this.ring.sequenceIdOf(seq));
-    // What was fed is not repeated here: who wants it looks at the results.
-    const { input: _, ...result } = item.toResult();
-    // The result as it was then. Events of an older version contain all of it.
-    return extra === undefined && item.isKept ? result : { ...result, value: null, ...extra };
+    const result = item.toResult();
+    if (extra === undefined && item.isKept) return result;
+    // The result as it was then, of an item that goes on. Events of an older version contain all of it.
+    const input = extra?.error == null || item.fed === undefined ? {} : { input: item.fed };
+    return { ...result, value: null, ...extra, ...input };
   }
 
   private formTask(seq: number, code: number, timestamp: string): TaskEvent {

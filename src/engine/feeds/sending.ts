@@ -84,7 +84,7 @@ export class Sending {
   async push(items: readonly unknown[]): Promise<void> {
     const { core, feed, hash, ticket, request } = this;
     // Many are woken at once when the store has caught up or there is room again.
-    const turn = turnGate(core.time.clock).enter();
+    const turn = turnGate(core.time.clock).enter(this);
     if (turn !== undefined) {
       await turn;
       if (!feed.isOpen) throw callerGone();

@@ -105,8 +105,11 @@ function createTurnQueue(clock: Clock): TurnQueue {
 
 /** Lets work of all pipelines on that nobody holds: it has its turn in the order in which it came. */
 export interface TurnGate {
-  /** Resolves in a turn that has time left; undefined when this one has. What follows in microtasks counts as part of the turn. */
-  enter(): Promise<void> | undefined;
+  /**
+   * Resolves in a turn that has time left; undefined when this one has, or when nobody but `who` has entered in it. What follows in microtasks counts as
+   * part of the turn.
+   */
+  enter(who: object): Promise<void> | undefined;
 }
 
 const gates = new WeakMap<Clock, TurnGate>();
@@ -125,17 +128,20 @@ function createTurnGate(clock: Clock): TurnGate {
   const waiting = new Set<() => void>();
   let isCounting = false;
   let startedAt = 0;
+  /** Who has entered first in this turn. */
+  let first: object | undefined;
 
-  function isOver(): boolean {
+  function isOver(who?: object): boolean {
     const now = clock.monotonic();
     if (!isCounting) {
       isCounting = true;
       startedAt = now;
+      first = who;
       clock.defer(() => {
         isCounting = false;
       });
     }
-    return now - startedAt > TURN_MS;
+    return now - startedAt > TURN_MS && (first === undefined || first !== who);
   }
 
   /** Lets the next one in. It is called once for each, so that whoever is let in has done its work before the one after it has its chance. */
@@ -150,8 +156,8 @@ function createTurnGate(clock: Clock): TurnGate {
   }
 
   return {
-    enter() {
-      if (waiting.size === 0 && !isOver()) return undefined;
+    enter(who) {
+      if (waiting.size === 0 && !isOver(who)) return undefined;
       return new Promise((resolve) => {
         waiting.add(resolve);
         clock.defer(letIn);
