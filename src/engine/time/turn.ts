@@ -128,7 +128,7 @@ function createTurnGate(clock: Clock): TurnGate {
   const waiting = new Set<() => void>();
   let isCounting = false;
   let startedAt = 0;
-  /** Who has entered first in this turn. */
+  /** The one that has entered first in this turn. */
   let first: object | undefined;
 
   function isOver(who?: object): boolean {
