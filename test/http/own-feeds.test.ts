@@ -177,6 +177,9 @@ describe('what others fed', () => {
         }
       }
     }
+    const run = (key: string) => service.as(key, 'POST', '/pipelines/p/run', { items: [item] });
+    expect((await run('ci')).body).toMatchObject({ duplicates: 1, results: [] });
+    expect((await run('both')).body).toMatchObject({ duplicates: 1, results: [{ id: 'their-item' }] });
     const { feedId } = (await service.as('ci', 'POST', '/pipelines/p/feed', { items: [item] })).body;
     expect((await service.as('ci', 'GET', `/pipelines/p/feeds/${feedId}/results`)).body.results).toEqual([]);
     expect((await service.as('ci', 'POST', '/pipelines/p/wait', { itemIds: ['their-item'] })).status).toBe(404);

@@ -50,6 +50,8 @@ export interface FeedRequest extends FeedOptions {
 export interface RunRequest extends FeedRequest {
   /** False: a pipeline that does not run is not started, but the run refused with `not-running`. */
   mayStart?: boolean | undefined;
+  /** The only maker whose known items are among the results; undefined: everybody's are. Those of others are duplicates, and nothing more is told. */
+  onlyMaker?: string | undefined;
   /** How long to wait for the items, counted from their acceptance. They go on after that. */
   timeoutSeconds?: number | undefined;
   /** Cancels what is unfinished when `signal` aborts. */

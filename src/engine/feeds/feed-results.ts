@@ -13,6 +13,8 @@ interface Buffering {
    * collected and nothing can be looked up. `none`: an incomplete answer is useless, so nothing is buffered any more.
    */
   beyond: (sequenceId: number) => 'later' | 'lost' | 'none';
+  /** The `onlyMaker` of the request. */
+  onlyMaker?: string | undefined;
   /** Whether the results are wanted in the order of the request, and all at once. */
   isOrdered?: boolean;
 }
@@ -68,7 +70,8 @@ export class FeedResults implements FeedWatcher, Follower {
   }
 
   onKnown(item: KnownItem): void {
-    if (item.feed === this.feed || !this.known.meet(item)) return;
+    const { onlyMaker } = this.buffering;
+    if (item.feed === this.feed || (onlyMaker !== undefined && item.feed.maker !== onlyMaker) || !this.known.meet(item)) return;
     this.places?.set(item.sequenceId, this.feed.lastSequence ?? 0);
   }
 

@@ -1,6 +1,6 @@
 import type { PipelineResult } from '../../schemas/item.ts';
 import { callerGone } from '../contract/errors.ts';
-import type { FeedWaitQuery } from '../contract/requests.ts';
+import type { FeedWaitQuery, RunRequest } from '../contract/requests.ts';
 import type { Core, Follower } from '../flow/core.ts';
 import { idOf, isNamed } from '../flow/incoming.ts';
 import type { Item } from '../model/model.ts';
@@ -16,10 +16,13 @@ export class NamedItems {
   private readonly feedId: string;
   private readonly seen = new SequenceIds();
   private readonly sequenceIds: number[] = [];
+  private readonly onlyMaker: string | undefined;
   private missing = 0;
 
-  constructor(core: Core, feedId: string) {
+  /** `onlyMaker`: see {@link RunRequest}. */
+  constructor(core: Core, feedId: string, onlyMaker: string | undefined) {
     this.core = core;
+    this.onlyMaker = onlyMaker;
     this.feedId = feedId;
   }
 
@@ -34,6 +37,7 @@ export class NamedItems {
       if (id === null) continue;
       const item = this.core.index.peek(id);
       if (item === undefined) this.missing++;
+      else if (this.onlyMaker !== undefined && item.feed.maker !== this.onlyMaker) continue;
       else if (item.feed.id !== this.feedId && this.seen.add(item.sequenceId)) this.sequenceIds.push(item.sequenceId);
     }
   }

@@ -65,7 +65,9 @@ export class LiveRun implements OpenedRun {
     this.given = request.idempotency === undefined ? null : [];
     this.tally = runs.tally();
     const beyond = () => (runs.core.options.collectResults ? 'later' : 'lost') as 'later' | 'lost';
-    this.results = new FeedResults(feed, runs.core.followers, { characters: BUFFER_CHARACTERS, beyond }, () => this.wakeReader());
+    this.results = new FeedResults(feed, runs.core.followers, { characters: BUFFER_CHARACTERS, beyond, onlyMaker: request.onlyMaker }, () =>
+      this.wakeReader(),
+    );
   }
 
   get feedId(): string {

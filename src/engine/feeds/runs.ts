@@ -39,7 +39,7 @@ export class Runs implements RunParts {
     const { idempotency: key } = request;
     const claim = key === undefined ? NO_TICKET : await this.answers.claim(key, request.signal);
     if (isAnswered(claim)) return this.repeat(claim, items, request);
-    const { feed, results } = await this.accept(items, request, claim, (made) => this.collect(made));
+    const { feed, results } = await this.accept(items, request, claim, (made) => this.collect(made, request));
     try {
       // Before retention can take them.
       results.recall((sequenceId) => this.core.index.bySequence(sequenceId));
@@ -70,7 +70,7 @@ export class Runs implements RunParts {
       this.startIfIdle(request);
       const feed = openFeed(core, request, claim);
       if (hasItems(feed)) {
-        const named = new NamedItems(core, feed.id);
+        const named = new NamedItems(core, feed.id, request.onlyMaker);
         const steps = this.again({ feedId: feed.id, answer: null }, request, named);
         return resumedRun(this, feed, request, claim, named, steps);
       }
@@ -93,11 +93,11 @@ export class Runs implements RunParts {
   }
 
   /** Collects all results of a feed for one document; none when they do not fit into it. */
-  private collect(feed: Feed): FeedResults {
+  private collect(feed: Feed, { onlyMaker }: RunRequest): FeedResults {
     const { followers, options } = this.core;
     // A user of the library gets them all, however large.
     const characters = options.values === undefined ? Number.POSITIVE_INFINITY : (options.documentCharacters ?? DOCUMENT_CHARACTERS);
-    return new FeedResults(feed, followers, { characters, beyond: () => 'none', isOrdered: true });
+    return new FeedResults(feed, followers, { characters, beyond: () => 'none', isOrdered: true, onlyMaker });
   }
 
   /** Starts the pipeline if it does not run. Throws `not-running` when the caller may not start it. */
@@ -180,7 +180,7 @@ export class Runs implements RunParts {
       return { ...answer, duplicates: answer.duplicates ?? feed?.duplicates ?? 0, replayed: true };
     }
     if (feed === undefined) throw noLongerKept(kept.feedId);
-    const named = new NamedItems(core, feed.id);
+    const named = new NamedItems(core, feed.id, request.onlyMaker);
     named.add(items);
     const isDone = (await this.feeds.until(feed, request)) && (await named.ended(request));
     const rows: PipelineResult[] = [];
@@ -241,7 +241,7 @@ export class Runs implements RunParts {
 
   private replay(kept: KeptAnswer, request: RunRequest, items: readonly unknown[] = []): OpenedRun {
     const { core } = this;
-    const named = new NamedItems(core, kept.feedId);
+    const named = new NamedItems(core, kept.feedId, request.onlyMaker);
     named.add(items);
     const receipt = () =>
       core.feeds.find(kept.feedId)?.receipt() ?? {

@@ -2,7 +2,7 @@ import { SluiceError } from '../../engine/index.ts';
 import type { FeedOptions } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { PRIORITY_DEFAULT } from '../../schemas/names.ts';
-import { type Caller, makerOf, may } from '../guards/caller.ts';
+import { type Caller, makerOf, may, onlyMakerOf } from '../guards/caller.ts';
 
 /**
  * The rights of a feeding request. A caller that may only feed does not start a stopped pipeline, and chooses its place among
@@ -12,7 +12,7 @@ export function feedingAs(
   caller: Caller,
   { feedOptions = {} }: PipelineDefinition,
   { targetStage, onDuplicate, priority = PRIORITY_DEFAULT }: Pick<FeedOptions, 'targetStage' | 'onDuplicate' | 'priority'>,
-): { maker: string | undefined; mayStart: boolean; isOwnOnly: boolean; isParsed: true } {
+): { maker: string | undefined; mayStart: boolean; isOwnOnly: boolean; onlyMaker: string | undefined; isParsed: true } {
   const mayStart = may(caller, 'operate');
   const { priorityMin = PRIORITY_DEFAULT } = feedOptions;
   if (!mayStart) {
@@ -32,5 +32,5 @@ export function feedingAs(
       );
     }
   }
-  return { maker: makerOf(caller), mayStart, isOwnOnly: !mayStart, isParsed: true };
+  return { maker: makerOf(caller), mayStart, isOwnOnly: !mayStart, onlyMaker: onlyMakerOf(caller), isParsed: true };
 }
