@@ -2,7 +2,7 @@
  * Runs all tests (`npm test`) and measures which code they run, in vitest's processes and in those that the tests start. Prints the shares by
  * room, writes the lines that were missed to `coverage/missed.txt`, and fails when a test fails or a share is below its floor.
  *
- * A process that was killed writes nothing down, so code that only such a process runs counts as missed.
+ * A process that was killed writes nothing down, or a part that is of no use, so code that only such a process runs counts as missed.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -74,7 +74,12 @@ function rangesByFile(folder: string): Map<string, Range[][][]> {
   const found = new Map<string, Range[][][]>();
   const paths = new Map(Object.keys(files).map((path) => [pathToFileURL(path).href, path]));
   for (const name of readdirSync(folder)) {
-    const { result } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Profile;
+    const profile = profileIn(join(folder, name));
+    if (profile === undefined) {
+      console.error(`${name} is cut short: its process was killed as it wrote it`);
+      continue;
+    }
+    const { result } = profile;
     for (const { url, functions } of result) {
       const path = paths.get(url);
       if (path === undefined) continue;
@@ -82,6 +87,17 @@ function rangesByFile(folder: string): Map<string, Range[][][]> {
     }
   }
   return found;
+}
+
+/** undefined: the file ends in the middle. */
+function profileIn(path: string): Profile | undefined {
+  const text = readFileSync(path, 'utf8');
+  try {
+    return JSON.parse(text) as Profile;
+  } catch (error) {
+    if (text.trimEnd().endsWith('}')) throw error;
+    return undefined;
+  }
 }
 
 /** The lines on which a statement begins; those of which none ran are missed. */
