@@ -78,8 +78,9 @@ describe('however an error is made, what is shown is bounded', () => {
   it('in number', () => {
     const errors = Array.from({ length: 1000 }, (_, i) => new Error(`e${i}`));
     expect(describeThrown(new AggregateError(errors, 'all')).message).toBe('all: e0; e1; e2; e3; e4; and 995 more');
+    let number = 0;
     const wide = (depth: number): Error =>
-      new AggregateError(depth === 0 ? [] : Array.from({ length: 4 }, () => wide(depth - 1)), `d${depth} ${Math.random()}`);
+      new AggregateError(depth === 0 ? [] : Array.from({ length: 4 }, () => wide(depth - 1)), `d${depth} ${number++}`);
     expect(describeThrown(wide(5)).message.length).toBeLessThan(500);
   });
 
