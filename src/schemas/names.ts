@@ -60,4 +60,8 @@ export const prioritySchema = z
   .int()
   .min(0)
   .max(PRIORITY_MAX)
-  .meta({ description: 'Lower runs sooner; equal priorities run first come, first served.', examples: [100] });
+  .meta({
+    description:
+      'Lower runs sooner. Of equal priorities, what has begun in its stage goes first, such as a retry that is due; else first come, first served.',
+    examples: [100],
+  });
