@@ -180,7 +180,7 @@ describe.concurrent('SIGTERM', () => {
 
   it('twice ends it at once, also while the loop is held', TIMEOUT, async ({ onTestFinished }) => {
     const started = await start(onTestFinished, { SHUTDOWN_TIMEOUT_SECONDS: '3600' });
-    await begin(started, 'p', 'loop');
+    await begin(started, 'p', 'command');
     started.server.signal('SIGTERM');
     // Two that follow each other faster than they are handled are one to the system: it is repeated until it counts.
     const again = setInterval(() => started.server.signal('SIGTERM'), 200);
