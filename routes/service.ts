@@ -35,6 +35,10 @@ const readySchema = z
           })
           .nullable()
           .meta({ description: 'What the start found in the store; null for a store that keeps nothing.' }),
+        unusable: z.array(z.object({ pipelineId: z.string(), reason: z.string() })).meta({
+          description:
+            'Stored pipelines that are `stopped` because their definitions name what is no longer there: a task, a secret, a limiter.',
+        }),
       })
       .optional()
       .meta({ description: 'Only with `?verbose`.' }),
@@ -116,14 +120,14 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, start, s
     },
     async ({ query, caller }) => {
       if (host.shuttingDown) throw new SluiceError('shutting-down');
-      const { kind, recovered } = host.storeHealth;
+      const { kind, recovered, unusable } = host.storeHealth;
       const trouble = troubleOf(start, host);
       if (trouble !== null) throw new SluiceError('store-unavailable', `the store is not writable: ${trouble}`, { retryAfterSeconds: 5 });
       if (!start.isOver) throw notReady(start, host);
       // The contents of the store are for callers that may read all of it.
       const isAsked = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';
       const isVerbose = isAsked && may(caller, 'read') && caller.pipelines === null;
-      return { status: 'ok' as const, ...(isVerbose ? { store: { kind, recovered } } : {}) };
+      return { status: 'ok' as const, ...(isVerbose ? { store: { kind, recovered, unusable } } : {}) };
     },
   );
 };

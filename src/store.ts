@@ -1,8 +1,9 @@
 /**
- * Looks after a store file, while the service works with it or not.
+ * Looks after a store file. `backup` and `check` work while the service does; `remove` needs the file for itself.
  *
  *   npm run store -- backup FILE            writes a copy of the store of STORE_URL to FILE, which must not be there yet
  *   npm run store -- check [FILE]           reads a store through (by default that of STORE_URL), says what is in it and what is wrong
+ *   npm run store -- remove PIPELINE        deletes a pipeline with its items from the store of STORE_URL, while the service does not run
  *
  * To restore, stop the service, move the old file and its -wal and -shm away, put the backup in its place, and start.
  * Exit code 0 when all is well, 1 when something is wrong with the file, 78 when it cannot be used at all.
@@ -12,6 +13,7 @@ import { StoreTrouble } from './engine/store.ts';
 import { audit } from './stores/sqlite/audit.ts';
 import { backup } from './stores/sqlite/backup.ts';
 import { StoreFileError } from './stores/sqlite/file.ts';
+import { removePipeline } from './stores/sqlite/remove.ts';
 
 const EXIT_FAULTS = 1;
 const EXIT_USAGE = 64;
@@ -45,8 +47,12 @@ try {
     say(`${file}: ${backup(configuredFile(), file)} bytes`);
   } else if (command === 'check' && rest.length === 0) {
     check(file ?? configuredFile());
+  } else if (command === 'remove' && file !== undefined && rest.length === 0) {
+    const from = configuredFile();
+    await removePipeline(from, file);
+    say(`${from}: the pipeline "${file}" has been removed`);
   } else {
-    complain('npm run store -- backup FILE\nnpm run store -- check [FILE]');
+    complain('npm run store -- backup FILE\nnpm run store -- check [FILE]\nnpm run store -- remove PIPELINE');
     process.exitCode = EXIT_USAGE;
   }
 } catch (error) {

@@ -8,13 +8,13 @@ class Faults {
   private readonly found: string[] = [];
 
   /** Tries something; what it throws counts as a fault of `source`, unless nobody's definition is to blame. */
-  async in(source: (error: SluiceError) => string, attempt: () => unknown): Promise<void> {
+  async in(source: string, attempt: () => unknown): Promise<void> {
     try {
       await attempt();
     } catch (error) {
       if (!(error instanceof SluiceError) || error.code === 'shutting-down') throw error;
       const { errors = [{ path: '', message: error.message }] } = error;
-      this.found.push(...errors.map(({ path, message }) => `${source(error)}: ${path === '' ? '' : `${path} `}${message}`));
+      this.found.push(...errors.map(({ path, message }) => `${source}: ${path === '' ? '' : `${path} `}${message}`));
     }
   }
 
@@ -30,42 +30,29 @@ class Faults {
  */
 export async function checkPipelines(host: LocalHost, { definitions, limiters }: Loaded): Promise<void> {
   const limits = new Faults();
-  for (const { name, settings, source } of limiters)
-    await limits.in(
-      () => source,
-      () => host.limiters.define(name, settings),
-    );
+  for (const { name, settings, source } of limiters) await limits.in(source, () => host.limiters.define(name, settings));
   limits.expectNone();
   const faults = new Faults();
-  for (const { definition, source } of definitions)
-    await faults.in(
-      () => source,
-      () => host.check(definition),
-    );
+  for (const { definition, source } of definitions) await faults.in(source, () => host.check(definition));
   faults.expectNone();
 }
 
-/** Restores the pipelines of the store and gives them the definitions of the files. None of them runs yet. Throws {@link ConfigError}. */
+/**
+ * Restores the pipelines of the store and gives them the definitions of the files. None of them runs yet. One that was defined over the API and whose
+ * definition can no longer be used keeps nobody from starting. Throws {@link ConfigError}.
+ */
 export async function startPipelines(host: LocalHost, { definitions }: Loaded, logger: Logger): Promise<void> {
   const stored = new Faults();
-  const nameOf = ({ details: { pipelineId } }: SluiceError): string =>
-    pipelineId === undefined ? 'the store' : `the pipeline "${String(pipelineId)}" of the store`;
-  await stored.in(nameOf, () => host.recover(new Set(definitions.map(({ definition }) => definition.id))));
+  await stored.in('the store', () => host.recover(new Set(definitions.map(({ definition }) => definition.id))));
   stored.expectNone();
   const faults = new Faults();
   for (const { definition, source } of definitions) {
-    await faults.in(
-      () => source,
-      async () => {
-        const { is } = await host.load(definition);
-        logger.info({ pipeline: definition.id, source, is }, 'pipeline started');
-      },
-    );
+    await faults.in(source, async () => {
+      const { is } = await host.load(definition);
+      logger.info({ pipeline: definition.id, source, is }, 'pipeline started');
+    });
   }
   faults.expectNone();
-  await faults.in(
-    () => 'the workers',
-    () => host.expectRoom(),
-  );
+  await faults.in('the workers', () => host.expectRoom());
   faults.expectNone();
 }

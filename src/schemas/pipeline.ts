@@ -14,6 +14,7 @@ export const pipelineSummaryExample = {
   id: 'orders',
   description: null,
   state: 'running' as const,
+  stateReason: null,
   stages: ['Check', 'Price'],
   itemsProcessed: 310,
   itemsFailed: 1,
@@ -21,12 +22,18 @@ export const pipelineSummaryExample = {
   itemsInFlight: 45,
 };
 
+const stateReasonSchema = z.string().nullable().meta({
+  description:
+    'Why it is in its state if nobody asked for that: `stopped` because its definition can no longer be used, for example. Otherwise null.',
+});
+
 /** A pipeline in the list. */
 export const pipelineSummarySchema = z
   .object({
     id: z.string(),
     description: z.string().nullable(),
     state: pipelineStateSchema,
+    stateReason: stateReasonSchema,
     stages: z.array(z.string()).meta({ description: 'Names of the stages, in order.' }),
     ...countersShape,
   })
@@ -36,6 +43,7 @@ const pipelineExample = {
   id: 'orders',
   definition: definitionExample,
   state: 'running' as const,
+  stateReason: null,
   workers: { Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] },
   pausedStages: [],
   overrides: {},
@@ -52,6 +60,7 @@ export const pipelineDetailSchema = z
     id: z.string(),
     definition: pipelineDefinitionSchema,
     state: pipelineStateSchema,
+    stateReason: stateReasonSchema,
     workers: workerNamesSchema,
     pausedStages: z.array(z.string()),
     overrides: z.record(z.string(), stageTuningSchema).meta({ description: 'Live tuning by stage; it overrides the definition.' }),
@@ -67,10 +76,10 @@ export const pipelineDetailSchema = z
 
 /** A pipeline after it was told what to do. */
 export const pipelineControlledSchema = pipelineDetailSchema
-  .partial({ definition: true, workers: true, overrides: true, secrets: true })
+  .partial({ definition: true, stateReason: true, workers: true, overrides: true, secrets: true })
   .meta({
     id: 'ControlledPipeline',
-    description: 'For a key without `read`, `definition`, `workers`, `overrides` and `secrets` are absent.',
+    description: 'For a key without `read`, `definition`, `stateReason`, `workers`, `overrides` and `secrets` are absent.',
     examples: [pipelineExample],
   });
 

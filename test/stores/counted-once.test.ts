@@ -30,10 +30,10 @@ interface Trial {
 let number = 0;
 
 /** A host on a file that has not begun to recover. */
-async function open(file: string, tasks: Record<string, typeof held> = TASKS): Promise<Trial> {
+async function open(file: string, tasks: Record<string, typeof held> = TASKS, options: { maxWorkers?: number } = {}): Promise<Trial> {
   const disk = new FailingStore();
   const store = disk.of(await openSqliteStore({ file, inProcess: true }));
-  const host = createLocalHost({ ...HOST, registry: registryOf(tasks), ports: systemPorts, store, maxDeliveries: 3 });
+  const host = createLocalHost({ ...HOST, registry: registryOf(tasks), ports: systemPorts, store, maxDeliveries: 3, ...options });
   let closed: Promise<void> | undefined;
   const cutShort = (): Promise<void> => {
     host.shuttingDown = true;
@@ -129,11 +129,22 @@ describe('a crash counts once, when the starts after it', () => {
     await expectGoodStart(file);
   });
 
-  it('cannot use one of the definitions of the store any more: nothing is touched', async () => {
+  it('cannot use one of the definitions of the store any more', async () => {
     const file = await afterCrash();
     for (let start = 0; start < 6; start++) {
       const { host, cutShort } = await open(file, { 'held by p': held });
-      await expect(host.recover()).rejects.toMatchObject({ code: 'unknown-task', details: { pipelineId: 'q' } });
+      await host.recover();
+      await cutShort();
+      expect(deliveries(file)).toEqual(ONCE);
+    }
+    await expectGoodStart(file);
+  });
+
+  it('are refused because all pipelines together have too many workers: nothing is touched', async () => {
+    const file = await afterCrash();
+    for (let start = 0; start < 6; start++) {
+      const { host, cutShort } = await open(file, TASKS, { maxWorkers: 3 });
+      await expect(host.recover()).rejects.toMatchObject({ code: 'invalid-pipeline' });
       await cutShort();
       expect(deliveries(file)).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
     }

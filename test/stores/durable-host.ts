@@ -8,6 +8,7 @@ import {
   createTaskRegistry,
   type LocalHost,
   type LocalHostOptions,
+  type TaskDeclaration,
   type TaskHandler,
   type TaskRegistry,
 } from '../../src/engine/index.ts';
@@ -47,18 +48,18 @@ export function unstoredOf(host: LocalHost): Unstored | undefined {
   return (host as unknown as { stored: HostStore | null }).stored?.flusher.unstored;
 }
 
-/** The tasks by their names. */
-export function registryOf(tasks: Record<string, TaskHandler>): TaskRegistry {
-  return createTaskRegistry(
-    Object.entries(tasks).map(([name, run]) => ({
-      kind: 'task',
+/** The tasks and hooks by their names. */
+export function registryOf(tasks: Record<string, TaskHandler>, hooks: Record<string, TaskHandler> = {}): TaskRegistry {
+  const declare = (kind: 'task' | 'hook', all: Record<string, TaskHandler>): TaskDeclaration[] =>
+    Object.entries(all).map(([name, run]) => ({
+      kind,
       name,
       description: name,
       paramsSchema: null,
       parseParams: (given) => given,
       run,
-    })),
-  );
+    }));
+  return createTaskRegistry([...declare('task', tasks), ...declare('hook', hooks)]);
 }
 
 /**

@@ -136,6 +136,8 @@ export interface PipelineRuntime {
 export interface PipelineDescription {
   definition: PipelineDefinition;
   state: PipelineState;
+  /** Why it is in its state, when nobody asked for it; else null. */
+  stateReason: string | null;
   itemsProcessed: number;
   itemsFailed: number;
   itemsCancelled: number;
@@ -291,6 +293,8 @@ export interface StoreHealth {
   trouble: string | null;
   /** null when nothing is kept. */
   recovered: StoreRecovery | null;
+  /** The pipelines that cannot run, since their definitions can no longer be used. */
+  unusable: { pipelineId: string; reason: string }[];
 }
 
 export interface TaskCatalogue {

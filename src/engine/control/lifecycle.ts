@@ -6,10 +6,17 @@
  * Refuses: to move items by itself. It tells the scheduler what is wanted, and runs no task.
  */
 
+import type { Fault } from '../../schemas/problem.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import { PipelineError } from '../contract/errors.ts';
 import type { Core } from '../flow/core.ts';
 import type { Stage } from '../model/model.ts';
+
+/** Why a pipeline cannot run: its definition names what is no longer there. */
+export interface Unusable {
+  reason: string;
+  errors: readonly Fault[];
+}
 
 /**
  * The states of a pipeline; the methods here are the only ones that change them.
@@ -28,6 +35,8 @@ export class Lifecycle {
   private whenFree: (() => void) | null = null;
   /** Set by shutdown.ts while it works. */
   isShuttingDown = false;
+  /** Set when the definition cannot be used, until there is another one. */
+  unusable: Unusable | null = null;
 
   constructor(core: Core) {
     this.core = core;
@@ -54,9 +63,18 @@ export class Lifecycle {
       throw new PipelineError('already-running', `the pipeline is ${core.state}`);
     }
     if (this.isShuttingDown) throw new PipelineError('invalid-state', 'the pipeline is being shut down');
+    if (this.unusable !== null) {
+      const message = `the pipeline cannot run until its definition, or the service that it is for, is changed: ${this.unusable.reason}`;
+      throw new PipelineError('invalid-state', message, { errors: [...this.unusable.errors] });
+    }
     this.set(as, 'started');
     core.scheduler.retries.startTimers();
     this.fillAll();
+  }
+
+  /** Stands still because it cannot be used: says so. */
+  standStill({ reason }: Unusable): void {
+    this.set('stopped', 'stopped', reason);
   }
 
   /** Idempotent. Running items finish; parked ones come back to their queues and wait there. */
@@ -155,9 +173,9 @@ export class Lifecycle {
     return stage;
   }
 
-  private set(state: PipelineState, change: string): void {
+  private set(state: PipelineState, change: string, reason: string | null = null): void {
     const { core } = this;
-    core.enter(state);
+    core.enter(state, reason);
     this.note(change, null);
     core.drain.setOpen(state === 'running' || state === 'draining', core.time.now);
   }

@@ -38,7 +38,10 @@ export interface Figures {
 }
 
 /** The part of a pipeline's description that its definition and its operators determine. */
-export type Operated = Pick<PipelineDescription, 'definition' | 'state' | 'workers' | 'pausedStages' | 'overrides' | 'secrets'>;
+export type Operated = Pick<
+  PipelineDescription,
+  'definition' | 'state' | 'stateReason' | 'workers' | 'pausedStages' | 'overrides' | 'secrets'
+>;
 
 export function figuresOf(
   core: Core,

@@ -93,6 +93,8 @@ export class Core {
   private removed: readonly Stage[] = [];
 
   private stateNow: PipelineState = 'created';
+  /** Why it is in its state, when nobody asked for it. */
+  private reasonNow: string | null = null;
 
   readonly drain = new Drain();
   readonly feeds: FeedRegistry;
@@ -210,6 +212,11 @@ export class Core {
     return this.stateNow;
   }
 
+  /** Why the pipeline is in its state, when nobody asked for it; else null. */
+  get stateReason(): string | null {
+    return this.reasonNow;
+  }
+
   /** The stages of the definition, in their order. */
   get stages(): readonly Stage[] {
     return this.defined;
@@ -221,8 +228,9 @@ export class Core {
   }
 
   /** Puts the pipeline into a state, and its stages with it. The lifecycle decides which state may follow which. */
-  enter(state: PipelineState): void {
+  enter(state: PipelineState, reason: string | null = null): void {
     this.stateNow = state;
+    this.reasonNow = reason;
     for (const stage of this.defined) stage.update(state);
   }
 

@@ -20,14 +20,14 @@ export class AskedControl {
   }
 
   get now(): StoredControl {
-    const { core } = this;
-    return (
-      this.frozen ?? {
-        state: core.state,
-        pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
-        overrides: this.definition.overrides,
-      }
-    );
+    const { core, frozen } = this;
+    if (frozen !== null && this.lifecycle.unusable === null) return frozen;
+    return {
+      // One that cannot run stands still, and goes on when it can.
+      state: frozen?.state ?? core.state,
+      pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
+      overrides: this.definition.overrides,
+    };
   }
 
   /** Remembers the present state: the process ends, and a pipeline that stops only for that goes on after the next start. */
@@ -46,10 +46,26 @@ export class AskedControl {
     return found;
   }
 
-  /** Puts the pipeline into the state from before the restart: running, paused, draining or stopped. Call it after {@link AskedControl.recover}. */
+  /** Somebody has shut it down: it does not go on by itself, even if it could not have. */
+  stopped(): void {
+    if (this.frozen === null || this.lifecycle.unusable === null) return;
+    this.frozen = { ...this.frozen, state: 'stopped' };
+    this.core.keeper.touchFact('control');
+  }
+
+  /**
+   * Puts the pipeline into the state from before the restart: running, paused, draining or stopped. One whose definition cannot be used stands
+   * still, and this is to be called again when it has another one. Call it after {@link AskedControl.recover}.
+   */
   goOn(): void {
     const control = this.frozen;
+    const { unusable } = this.lifecycle;
+    if (unusable !== null) {
+      this.lifecycle.standStill(unusable);
+      return;
+    }
     this.frozen = null;
+    if (control?.state === 'stopped') this.core.enter('stopped');
     if (control === null || control.state === 'created' || control.state === 'stopped') return;
     this.lifecycle.start(control.state === 'paused' ? 'paused' : 'running');
     if (control.state === 'draining') this.lifecycle.join().catch(() => undefined);

@@ -18,22 +18,22 @@ export interface HostRecoveryDeps {
 }
 
 /**
- * The pipelines of a store, each restored when it is asked for. Those of `replaced` are about to be loaded anew. Throws `invalid-pipeline` and what
- * {@link RuntimeBuilder.rebuild} throws before anything is restored: nothing in the store has changed then.
+ * The pipelines of a store, each restored when it is asked for. Those of `replaced` are about to be loaded anew. Throws `invalid-pipeline` when they
+ * have more workers than there may be, before anything is restored: nothing in the store has changed then.
  */
 export async function* recoverPipelines(
   { stored, room, builder, clock, logger }: HostRecoveryDeps,
   replaced: ReadonlySet<string>,
 ): AsyncGenerator<{ pipeline: LocalRuntime; counts: Recovered }> {
   const found = await untilReadable(clock, () => stored.pipelines());
-  room.expectStored(found.filter(({ definition }) => !replaced.has(definition.id)));
   const rebuild = ({ definition, link, source, hasRoutes = true }: (typeof found)[number]): LocalRuntime => {
-    const pipeline = builder.rebuild(definition, link, replaced.has(definition.id));
+    const pipeline = builder.rebuild(definition, link);
     pipeline.defined.inFile = source;
     pipeline.defined.hasRoutes = hasRoutes;
     return pipeline;
   };
   const rebuilt = found.map(rebuild);
+  room.expectStored(found.filter(({ definition }, i) => !replaced.has(definition.id) && rebuilt[i]?.unusable === null));
   for (const [i, first] of rebuilt.entries()) {
     const began = clock.monotonic();
     let pipeline = first;
@@ -46,7 +46,12 @@ export async function* recoverPipelines(
         pipeline = rebuild(found[i] as (typeof found)[number]);
       },
     );
-    logger.info({ pipeline: pipeline.core.id, ...counts, seconds: (clock.monotonic() - began) / 1000 }, 'pipeline recovered');
+    const { id } = pipeline.core;
+    logger.info({ pipeline: id, ...counts, seconds: (clock.monotonic() - began) / 1000 }, 'pipeline recovered');
+    if (pipeline.unusable !== null && !replaced.has(id)) {
+      const { reason } = pipeline.unusable;
+      logger.error({ pipeline: id, reason }, 'the pipeline is stopped, since its definition can no longer be used; its items are kept');
+    }
     yield { pipeline, counts };
     // One at a time, so that probes are answered and signals are heard in between.
     await new Promise<void>((resolve) => clock.defer(resolve));

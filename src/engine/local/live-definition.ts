@@ -16,8 +16,6 @@ export class LiveDefinition {
   current: PipelineDefinition;
   /** The definition that the pipeline's file had last; null when it is not from a file. */
   inFile: PipelineDefinition | null = null;
-  /** True when the stored definition can no longer be used: the pipeline must get another one before it goes on. */
-  isPlaceholder = false;
   /** Whether any item's way may differ from the order of the stages. */
   hasRoutes = false;
   private readonly core: Core;
@@ -44,8 +42,8 @@ export class LiveDefinition {
   /** Takes up the tuning from before a restart. */
   restore(overrides: Readonly<Record<string, StageTuning>>): void {
     this.tuning.restore(overrides);
-    // A placeholder has no tasks, and gets another definition before it needs more than one worker.
-    if (this.isPlaceholder) return;
+    // It has no tasks, and gets another definition before it needs more than one worker.
+    if (this.lifecycle.unusable !== null) return;
     for (const stage of this.core.stages) this.operations.apply(stage, this.tuning.effective(this.defined(stage.name)));
   }
 
@@ -85,7 +83,7 @@ export class LiveDefinition {
     const specs = definition.stages.map((stage) => specOf(this.tuning.effective(stage, nameBefore.get(stage.name))));
     const planned = plannedStages(core, specs, this.hasRoutes);
     this.current = definition;
-    this.isPlaceholder = false;
+    this.lifecycle.unusable = null;
     Object.assign(core.options, bounds);
     core.index.retain(bounds.retention);
     const before = core.stages;
@@ -101,7 +99,7 @@ export class LiveDefinition {
   /** The number of workers that count towards the host's maximum; with another definition, if one is given. */
   workersClaimed(definition = this.current): number {
     const { core, tuning } = this;
-    if (this.isPlaceholder && definition === this.current) return core.inProgress;
+    if (this.lifecycle.unusable !== null && definition === this.current) return core.inProgress;
     const nameBefore = definition === this.current ? new Map<string, string>() : renamedStages(core, definition.stages);
     const stays = new Set<Stage>();
     let claimed = 0;

@@ -72,14 +72,17 @@ export class LocalHost implements PipelineHost {
 
   get storeHealth(): StoreHealth {
     const { stored, recovered } = this;
-    return { kind: stored?.store.kind ?? 'memory', trouble: stored?.flusher.trouble ?? null, recovered };
+    const unusable = [...this.pipelines].flatMap(([pipelineId, { unusable }]) =>
+      unusable ? [{ pipelineId, reason: unusable.reason }] : [],
+    );
+    return { kind: stored?.store.kind ?? 'memory', trouble: stored?.flusher.trouble ?? null, recovered, unusable };
   }
 
   /**
    * Restores the pipelines of the store, and resolves when what it counted is stored; to be called once, before anything else. None of them
-   * runs before {@link LocalHost.goOn}. When a definition can no longer be used, it throws what `create` throws, with `details.pipelineId`,
-   * unless that id is in `replaced`: the pipeline is about to be loaded anew. Then nothing is restored, and nothing in the store has changed.
-   * Throws `shutting-down` when a shutdown begins meanwhile; then the next start does what is left.
+   * runs before {@link LocalHost.goOn}. One whose definition can no longer be used stays `stopped`, with its items, until it has another one; the ids
+   * in `replaced` are about to be loaded anew. Throws `invalid-pipeline` when there are more workers than there may be: then nothing in the store has
+   * changed. Throws `shutting-down` when a shutdown begins meanwhile; then the next start does what is left.
    */
   async recover(replaced: ReadonlySet<string> = new Set()): Promise<StoreRecovery> {
     const { stored } = this;
@@ -141,7 +144,7 @@ export class LocalHost implements PipelineHost {
     this.expectNoShutdown();
     const definition = this.check(raw);
     const known = this.pipelines.get(definition.id);
-    if (known?.defined.inFile && !known.defined.isPlaceholder && isDeepStrictEqual(known.defined.inFile, definition))
+    if (known?.defined.inFile && known.unusable === null && isDeepStrictEqual(known.defined.inFile, definition))
       return { pipeline: known.describeNow(), is: 'kept' };
     // Those that come after it may still make room: all of them are looked at in the end.
     const workers = known?.defined.workersClaimed(definition) ?? workersOf(definition);
@@ -243,11 +246,13 @@ export class LocalHost implements PipelineHost {
       return { isCreated: false, pipeline: pipeline.describeNow(), changes: [], moved: [] };
     }
     const workers = pipeline.defined.workersClaimed(definition);
+    const wasUnusable = pipeline.unusable !== null;
     // Less than before is taken, whatever there is.
     if (checksRoom && workers > pipeline.defined.workersClaimed()) this.room.expect(workers, id);
     const outcome = pipeline.defined.redefine(definition, this.builder.boundsOf(definition), (stage) =>
       resolveStage(stage, this.builder.specs),
     );
+    if (wasUnusable && !this.isRecovering) pipeline.asked.goOn();
     return { isCreated: false, pipeline: pipeline.describeNow(), ...outcome };
   }
 

@@ -18,7 +18,7 @@ import type {
   RunStream,
 } from '../contract/requests.ts';
 import type { EventSource, ItemsQuery, Page, PipelineDescription, PipelineRuntime, ResultsQuery, RetryQuery } from '../contract/runtime.ts';
-import { Lifecycle } from '../control/lifecycle.ts';
+import { Lifecycle, type Unusable } from '../control/lifecycle.ts';
 import { Operations } from '../control/operations.ts';
 import { Shutdown } from '../control/shutdown.ts';
 import { Durable, type StoreLink } from '../durable/durable.ts';
@@ -80,8 +80,9 @@ export class LocalRuntime implements PipelineRuntime {
         }),
         control: () => this.asked.now,
         operated: () => {
-          const { definition, workers, secrets } = this.live.describe();
-          return { definition, workers, secrets, ...this.asked.now };
+          const { definition, workers, secrets, state, stateReason } = this.live.describe();
+          const told = { definition, workers, secrets, stateReason, ...this.asked.now };
+          return this.unusable === null ? told : { ...told, state };
         },
       });
     }
@@ -97,6 +98,14 @@ export class LocalRuntime implements PipelineRuntime {
       overrides: this.defined.overrides,
     }));
     this.gate = new AnswerGate(this.core, this.live, durable === null ? null : new StoredReads(durable, this.views));
+  }
+
+  /** Why it cannot run, when its definition cannot be used. */
+  get unusable(): Unusable | null {
+    return this.lifecycle.unusable;
+  }
+  set unusable(unusable: Unusable) {
+    this.lifecycle.unusable = unusable;
   }
 
   /** The last definition that is stored; without a store, the last one. */
@@ -204,7 +213,10 @@ export class LocalRuntime implements PipelineRuntime {
     );
   }
   shutdown(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
-    return this.gate.promise(() => this.stop(mode, timeoutSeconds));
+    return this.gate.promise(() => {
+      this.asked.stopped();
+      return this.stop(mode, timeoutSeconds);
+    });
   }
   tune(stage: string, tuning: StageTuning): Promise<StageTuned> {
     return this.gate.promise(() => this.defined.tune(stage, tuning));

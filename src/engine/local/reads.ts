@@ -56,6 +56,7 @@ export class LiveReads implements Reads {
     return {
       ...this.defined(),
       state: core.state,
+      stateReason: core.stateReason,
       itemsProcessed: core.ledger.processed,
       itemsFailed: core.ledger.failed,
       itemsCancelled: core.ledger.cancelled,

@@ -48,27 +48,26 @@ export class RuntimeBuilder {
     };
   }
 
-  /** A pipeline of the store. Throws when its definition can no longer be used, unless it `isReplaced` by another one before it runs. */
-  rebuild(definition: PipelineDefinition, link: StoreLink, isReplaced: boolean): LocalRuntime {
+  /** A pipeline of the store. One whose definition can no longer be used has stages that run nothing, and says why; its items are kept. */
+  rebuild(definition: PipelineDefinition, link: StoreLink): LocalRuntime {
     try {
       // One that was accepted by an earlier version goes on, whatever it takes.
       checkStoredDefinition(definition, this.specs, this.options);
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
-      const { code, message, errors = [] } = error;
-      if (!isReplaced) throw new SluiceError(code, message, { errors, details: { pipelineId: definition.id } });
+      const { message: reason, errors = [] } = error;
       const pipeline = this.build(definition, link, true);
-      pipeline.defined.isPlaceholder = true;
+      pipeline.unusable = { reason, errors };
       return pipeline;
     }
     return this.build(definition, link);
   }
 
-  build(definition: PipelineDefinition, link?: StoreLink, isReplaced = false): LocalRuntime {
+  build(definition: PipelineDefinition, link?: StoreLink, isUnusable = false): LocalRuntime {
     const { options } = this;
     const core: CoreOptions = {
       id: definition.id,
-      specs: definition.stages.map((stage) => (isReplaced ? placeholderStage(stage) : resolveStage(stage, this.specs))),
+      specs: definition.stages.map((stage) => (isUnusable ? placeholderStage(stage) : resolveStage(stage, this.specs))),
       ...this.boundsOf(definition),
       maxWorkersPerStage: options.maxWorkersPerStage,
       workerRoom: () => ({ others: this.room.beside(definition.id), most: this.room.most }),

@@ -4,13 +4,20 @@ import { type Caller, may } from '../guards/caller.ts';
 /** A pipeline as lists show it. */
 export function toSummary(pipeline: PipelineDescription) {
   const { id, description = null, stages } = pipeline.definition;
-  return { id, description, state: pipeline.state, stages: stages.map((stage) => stage.name), ...countsOf(pipeline) };
+  return {
+    id,
+    description,
+    state: pipeline.state,
+    stateReason: pipeline.stateReason,
+    stages: stages.map((stage) => stage.name),
+    ...countsOf(pipeline),
+  };
 }
 
 /** A pipeline by itself. */
 export function toDetail(pipeline: PipelineDescription) {
-  const { definition, state, workers, pausedStages, overrides, secrets } = pipeline;
-  return { id: definition.id, definition, state, workers, pausedStages, overrides, secrets, ...countsOf(pipeline) };
+  const { definition, state, stateReason, workers, pausedStages, overrides, secrets } = pipeline;
+  return { id: definition.id, definition, state, stateReason, workers, pausedStages, overrides, secrets, ...countsOf(pipeline) };
 }
 
 /** After it was told what to do: who may operate it does not thereby read its definition. */

@@ -90,5 +90,7 @@ async function work(server: ServerProcess, life: number, acknowledged: string[])
     }
   };
   await Promise.all([feeds(), runs(), tunes(), ...(life === 1 ? [fills()] : [])]);
+  // A call that the kill cuts off is not recorded, though its answer may have come: when this one has, those of all before have come back.
+  await server.get('/livez');
   stream.destroy();
 }
