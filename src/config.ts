@@ -19,15 +19,26 @@ export class ConfigError extends Error {
   }
 }
 
-function integer(min: number, max: number, fallback: number, description: string, type = 'integer') {
-  const range = `${min} to ${max}`;
+function integerWithin(range: string, min: number, max: number) {
   return z
     .string()
     .regex(/^\d{1,15}$/, `must be a whole number, ${range}`)
     .transform(Number)
-    .refine((value) => value >= min && value <= max, `must be a whole number, ${range}`)
+    .refine((value) => value >= min && value <= max, `must be a whole number, ${range}`);
+}
+
+function integer(min: number, max: number, fallback: number, description: string, type = 'integer') {
+  const range = `${min} to ${max}`;
+  return integerWithin(range, min, max)
     .default(fallback)
     .meta({ type: `${type}, ${range}`, description });
+}
+
+function optionalInteger(min: number, max: number, description: string) {
+  const range = `${min} to ${max}`;
+  return integerWithin(range, min, max)
+    .optional()
+    .meta({ type: `integer, ${range}`, description });
 }
 
 function seconds(min: number, max: number, fallback: number, description: string) {
@@ -160,6 +171,11 @@ export const variables = z.object({
     5,
     'An item that was running in this many processes that ended without a shutdown, and was all that ran in the last one, fails (`PoisonItem`) and is not retried.',
   ),
+  THREADS: optionalInteger(
+    1,
+    1000,
+    'Number of worker threads for tasks with `thread: true`, of all pipelines together. A stage with more workers than that has items that wait for a thread (`waitingFor: thread`). Without it there are as many as the process may use processors.',
+  ),
   MAX_STAGES: integer(1, 10_000, 64, 'Maximum number of stages in a definition.'),
   MAX_WORKERS_PER_STAGE: integer(1, 1_000_000, 10_000, 'Maximum number of workers of a stage.'),
   MAX_WORKERS: integer(
@@ -200,6 +216,8 @@ export interface Config {
   retentionMaxAgeSeconds: number;
   backlogCapacity: number;
   maxDeliveries: number;
+  /** As many as there are processors, when absent. */
+  threads: number | undefined;
   maxStages: number;
   maxWorkersPerStage: number;
   maxWorkers: number;
@@ -253,6 +271,7 @@ export function loadConfig(environment: Environment): Config {
     retentionMaxAgeSeconds: values.RETENTION_MAX_AGE_SECONDS,
     backlogCapacity: values.BACKLOG_CAPACITY,
     maxDeliveries: values.MAX_DELIVERIES,
+    threads: values.THREADS,
     maxStages: values.MAX_STAGES,
     maxWorkersPerStage: values.MAX_WORKERS_PER_STAGE,
     maxWorkers: values.MAX_WORKERS,

@@ -135,7 +135,13 @@ async function createHost(): Promise<LocalHost> {
     registry: createTaskRegistry([...builtIn, ...own]),
     ports: {
       ...ports.systemPorts,
-      ...{ logger, threads: createThreadRunner({ logger }), expressions: tasks.expressionLanguage, secrets, notes },
+      ...{
+        logger,
+        threads: createThreadRunner({ logger, maxThreads: config.threads }),
+        expressions: tasks.expressionLanguage,
+        secrets,
+        notes,
+      },
       fail: (err) => {
         logger.fatal({ err }, 'the store has a fault, and the process ends; what was answered is stored');
         guarded.exit(EXIT_FAULT);

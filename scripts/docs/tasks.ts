@@ -34,7 +34,7 @@ const moduleFields = [
   [
     '`thread`',
     '`false`',
-    'For CPU-bound work: the task runs in a worker thread, and a timeout or cancellation really stops it. Values are copied to and from the thread (structured clone).',
+    'For CPU-bound work: the task runs in a worker thread, and a timeout or cancellation really stops it. There are `THREADS` of them, each for one attempt at a time; `timeoutSeconds` begins when `run` does, and loading the module may take 30 s. Values are copied to and from the thread (structured clone).',
   ],
 ];
 

@@ -34,6 +34,8 @@ export interface ThreadJob {
   module: string;
   args: unknown[];
   context: ThreadContext;
+  /** Called when `run` begins: the job has a thread, and its module is loaded. */
+  onBegin: () => void;
   onStatus: (text: string) => void;
   onProgress: (fraction: number) => void;
 }
@@ -52,6 +54,8 @@ export interface ThreadContext {
 
 /** Runs CPU-bound tasks outside the event loop. Aborting `signal` MUST end the thread that runs the job. */
 export interface ThreadRunner {
+  /** The most threads, and so the most jobs at one time. */
+  readonly size: number;
   run(job: ThreadJob, signal: AbortSignal): Promise<unknown>;
   /** Ends all threads, within a few seconds; false when one of them cannot be ended. */
   close(): Promise<boolean>;

@@ -23,6 +23,7 @@ export interface ThreadTask {
 }
 
 export type ThreadMessage =
+  | { type: 'begin' }
   | { type: 'status'; text: string }
   | { type: 'progress'; fraction: number }
   | { type: 'log'; level: keyof Logger; fields: object; text: string }
@@ -65,6 +66,7 @@ export async function runInThread(job: ThreadTask): Promise<void> {
   try {
     const value = await jobs.run(job, async () => {
       const { default: task } = (await import(module)) as { default: { run(...args: unknown[]): unknown } };
+      post({ type: 'begin' });
       return task.run(...args, contextOf(context, post));
     });
     post({ type: 'end', ok: true, value });

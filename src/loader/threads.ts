@@ -13,7 +13,9 @@ export interface ThreadRunnerOptions {
   /** Gets what a task in a thread logs. */
   logger?: Logger;
   /** By default, one a processor. */
-  maxThreads?: number;
+  maxThreads?: number | undefined;
+  /** How long a job may take to begin once it has a thread, in milliseconds. */
+  startMs?: number;
   /** How large the heap of a thread may grow. By default, all of them together take half of the memory at most. */
   heapMib?: number;
 }
@@ -22,6 +24,8 @@ export interface ThreadRunnerOptions {
 const IDLE_MS = 30_000;
 /** A thread that is held by a system call cannot be ended; nobody waits longer for it. */
 const CLOSE_MS = 2000;
+/** For the start of a thread and the loading of a task's module. */
+const START_MS = 30_000;
 const HEAP_MIB = { min: 128, max: 4096 };
 const MIB = 1024 * 1024;
 
@@ -30,12 +34,13 @@ const MIB = 1024 * 1024;
  * thread to itself; aborting ends the thread, busy loop or not. A thread that dies, or runs out of its memory, fails the job that it has,
  * and the next job gets another.
  *
- *     run ─▶ waiting for a thread ─▶ running ─▶ its outcome
- *                  └──── abort ────────┴─────▶ rejected with the signal's reason
+ *     run ─▶ waiting for a thread ─▶ the module is loaded ─onBegin─▶ running ─▶ its outcome
+ *                  └──── abort ────────────┴──────── abort ────────────┴─────▶ rejected with the signal's reason
  */
 export function createThreadRunner({
   logger = silentLogger,
   maxThreads = availableParallelism(),
+  startMs = START_MS,
   heapMib = heapShare(maxThreads),
 }: ThreadRunnerOptions = {}): ThreadRunner {
   let starting: Promise<Piscina> | undefined;
@@ -49,7 +54,7 @@ export function createThreadRunner({
   async function begin(job: ThreadJob, signal: AbortSignal): Promise<unknown> {
     if (closed) throw new AbortedError('the thread pool is closed');
     starting ??= start();
-    return runJob(await starting, job, signal, logger);
+    return runJob(await starting, job, signal, { logger, startMs });
   }
 
   async function start(): Promise<Piscina> {
@@ -90,6 +95,7 @@ export function createThreadRunner({
   }
 
   return {
+    size: maxThreads,
     async run(job, signal) {
       if (closed) throw new AbortedError('the thread pool is closed');
       signal.throwIfAborted();
@@ -142,11 +148,21 @@ function report(message: unknown, logger: Logger): void {
   logger.error({ pipeline, stage, task, item, err: revive(leftBehind.error) }, `${leftBehind.what}, after its end`);
 }
 
-async function runJob(pool: Piscina, job: ThreadJob, signal: AbortSignal, logger: Logger): Promise<unknown> {
+async function runJob(
+  pool: Piscina,
+  job: ThreadJob,
+  signal: AbortSignal,
+  { logger, startMs }: Required<Pick<ThreadRunnerOptions, 'logger' | 'startMs'>>,
+): Promise<unknown> {
   const { port1: port, port2 } = new MessageChannel();
   let end: Extract<ThreadMessage, { type: 'end' }> | undefined;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), startMs);
   const receive = (message: ThreadMessage): void => {
-    if (message.type === 'status') job.onStatus(message.text);
+    if (message.type === 'begin') {
+      clearTimeout(timer);
+      job.onBegin();
+    } else if (message.type === 'status') job.onStatus(message.text);
     else if (message.type === 'progress') job.onProgress(message.fraction);
     else if (message.type === 'log') logger[message.level](message.fields, message.text);
     else end = message;
@@ -154,14 +170,16 @@ async function runJob(pool: Piscina, job: ThreadJob, signal: AbortSignal, logger
   port.on('message', receive);
   try {
     const task: ThreadTask = { module: job.module, args: job.args, context: job.context, port: port2 };
-    await pool.run(task, { signal, transferList: [port2] });
+    await pool.run(task, { signal: AbortSignal.any([signal, late.signal]), transferList: [port2] });
     receiveRest(port, receive);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
+    if (late.signal.aborted) throw named('ThreadStart', `the module of the task did not load within ${startMs / 1000} s`);
     // A job that fails by what it has left behind says so before it ends its thread.
     receiveRest(port, receive);
     if (end === undefined) throw failureOf(error);
   } finally {
+    clearTimeout(timer);
     port.close();
     port2.close();
   }

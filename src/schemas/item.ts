@@ -140,7 +140,7 @@ export const pipelineEventSchema = z
   });
 export type PipelineEvent = z.infer<typeof pipelineEventSchema>;
 
-export const waitingReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit', 'retry', 'next-stage-full', 'paused']);
+export const waitingReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit', 'thread', 'retry', 'next-stage-full', 'paused']);
 export type WaitingReason = z.infer<typeof waitingReasonSchema>;
 
 export const waitingForSchema = z

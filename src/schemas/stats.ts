@@ -42,7 +42,7 @@ export const statusCountsSchema = z.object({
 });
 export type StatusCounts = z.infer<typeof statusCountsSchema>;
 
-export const bottleneckReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit', 'retry', 'next-stage-full', 'paused']);
+export const bottleneckReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit', 'thread', 'retry', 'next-stage-full', 'paused']);
 
 const statsExample = {
   itemsProcessed: 310,

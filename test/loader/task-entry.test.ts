@@ -37,7 +37,7 @@ describe('sluice/task', () => {
       const { module } = find('twice_in_a_thread');
       const context = { itemId: 'i', sequenceId: 1, pipeline: 'p', stage: 's', task: 't', worker: 'w', attempt: 1, metadata: {}, params };
       const threads = createThreadRunner({ maxThreads: 1 });
-      const job = { module, args: ['ab'], context, onStatus() {}, onProgress() {} };
+      const job = { module, args: ['ab'], context, onBegin() {}, onStatus() {}, onProgress() {} };
       const apart = await threads.run(job, new AbortController().signal);
       await threads.close();
       console.log(JSON.stringify([find('twice').run('ab', { params }), apart, find('is_empty').run('')]));`,

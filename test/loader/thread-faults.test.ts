@@ -66,6 +66,7 @@ function job(body: string, args: unknown[] = [], itemId = 'i'): ThreadJob {
     module: pathToFileURL(join(folder, 'task.mjs')).href,
     args,
     context,
+    onBegin: () => undefined,
     onStatus: () => undefined,
     onProgress: () => undefined,
   };

@@ -38,6 +38,7 @@ function job(body: string, args: unknown[] = [], overrides: Partial<ThreadJob> =
       metadata: { source: 'crm' },
       params: { size: 3 },
     },
+    onBegin: () => undefined,
     onStatus: () => undefined,
     onProgress: () => undefined,
     ...overrides,
@@ -105,6 +106,45 @@ describe('a job', () => {
       ['info', { size: 3 }, 'resized'],
       ['warn', {}, 'odd fields'],
     ]);
+  });
+});
+
+describe('a job that begins', () => {
+  it('says so when its module is loaded, and no sooner', async () => {
+    const folder = folderWith({
+      'slow.mjs': `await new Promise((resolve) => setTimeout(resolve, 200)); export default { run: () => performance.now() };`,
+    });
+    const began: number[] = [];
+    const given = { ...job(''), module: pathToFileURL(join(folder, 'slow.mjs')).href, onBegin: () => void began.push(performance.now()) };
+    const called = performance.now();
+    await runnerOf().run(given, never);
+    expect(began).toHaveLength(1);
+    expect((began[0] as number) - called).toBeGreaterThan(190);
+  });
+
+  it('waits for its thread as long as others have all of them', async () => {
+    const runner = runnerOf({ maxThreads: 1 });
+    const order: string[] = [];
+    const named = (name: string): ThreadJob => job('return args[0];', [name], { onBegin: () => void order.push(`${name} begins`) });
+    await Promise.all(['a', 'b', 'c'].map((name) => runner.run(named(name), never).then((done) => order.push(`${done} ends`))));
+    expect(order).toEqual(['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
+    expect(runner.size).toBe(1);
+  });
+
+  it.each([
+    ['waits for ever', 'await new Promise(() => setInterval(() => undefined, 1000));'],
+    ['spins', 'for (;;);'],
+  ])('fails when its module %s while it is loaded, and the next one has a thread', async (_what, text) => {
+    const runner = runnerOf({ maxThreads: 1, startMs: 300 });
+    const folder = folderWith({ 'stuck.mjs': `${text} export default { run: () => 1 };` });
+    const stuck = { ...job(''), module: pathToFileURL(join(folder, 'stuck.mjs')).href, onBegin: () => expect.fail('it began') };
+    expect(await thrownBy(runner.run(stuck, never))).toMatchObject({
+      type: 'ThreadStart',
+      message: 'the module of the task did not load within 0.3 s',
+      permanent: false,
+    });
+    const patient = runnerOf({ maxThreads: 1 });
+    expect(await patient.run(job('return 2;'), never)).toBe(2);
   });
 });
 

@@ -15,6 +15,7 @@ import {
   type TaskUse,
 } from '../../schemas/definition.ts';
 import { faultsOf, jsonPointer } from '../../schemas/faults.ts';
+import type { WaitingReason } from '../../schemas/item.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import { describeThrown, SluiceError, StageValidationError, type Thrown } from '../contract/errors.ts';
 import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandler } from '../contract/task.ts';
@@ -69,6 +70,13 @@ export interface TaskSpec {
   limiter: SharedGate | undefined;
   /** The number by which events refer to the task, assigned with its first event; 0 until then. */
   eventId: number;
+}
+
+/** An attempt, for a handler that has it run elsewhere, where there may be no room yet. */
+export interface Held {
+  /** Nothing of it runs until {@link Held.begins}. */
+  waits(reason: WaitingReason): void;
+  begins(): void;
 }
 
 /** Arguments of a registered hook beyond those that every hook gets. */
@@ -281,7 +289,8 @@ function threadHandler(declaration: TaskDeclaration, threads: ThreadRunner | und
     );
   }
   return (...args: unknown[]) => {
-    const context = args.pop() as TaskContext;
+    const context = args.pop() as TaskContext & Held;
+    context.waits('thread');
     return threads.run(
       {
         module,
@@ -297,6 +306,7 @@ function threadHandler(declaration: TaskDeclaration, threads: ThreadRunner | und
           metadata: context.metadata,
           params: context.params,
         },
+        onBegin: () => context.begins(),
         onStatus: (text) => void context.setStatus(text),
         onProgress: (fraction) => context.progress(fraction),
       },

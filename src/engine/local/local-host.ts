@@ -247,11 +247,13 @@ export class LocalHost implements PipelineHost {
     }
     const workers = pipeline.defined.workersClaimed(definition);
     const wasUnusable = pipeline.unusable !== null;
+    const before = wasUnusable ? undefined : pipeline.defined.current;
     // Less than before is taken, whatever there is.
     if (checksRoom && workers > pipeline.defined.workersClaimed()) this.room.expect(workers, id);
     const outcome = pipeline.defined.redefine(definition, this.builder.boundsOf(definition), (stage) =>
       resolveStage(stage, this.builder.specs),
     );
+    this.builder.hintAtThreads(definition, before);
     if (wasUnusable && !this.isRecovering) pipeline.asked.goOn();
     return { isCreated: false, pipeline: pipeline.describeNow(), ...outcome };
   }

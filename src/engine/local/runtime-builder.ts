@@ -1,7 +1,8 @@
-import type { PipelineDefinition } from '../../schemas/definition.ts';
+import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
 import { SluiceError } from '../contract/errors.ts';
 import { checkStoredDefinition } from '../definition/definition.ts';
 import { placeholderStage, resolveStage, type SpecEnvironment } from '../definition/stage-spec.ts';
+import { useName } from '../definition/task-use.ts';
 import type { StoreLink } from '../durable/durable.ts';
 import type { HostStore } from '../durable/host-store.ts';
 import type { CoreOptions } from '../flow/core.ts';
@@ -63,6 +64,23 @@ export class RuntimeBuilder {
     return this.build(definition, link);
   }
 
+  /** Says which stages have more workers for a task in a thread than there are threads, and had not by the definition `before`. */
+  hintAtThreads(definition: PipelineDefinition, before?: PipelineDefinition): void {
+    const { ports, registry } = this.options;
+    const threads = ports.threads?.size ?? Number.POSITIVE_INFINITY;
+    const crowdedIn = (stage: StageDefinition | undefined): string | undefined =>
+      stage === undefined || stage.workers <= threads
+        ? undefined
+        : stage.tasks.map(useName).find((task) => registry.get(task, 'task')?.thread);
+    for (const stage of definition.stages) {
+      const task = crowdedIn(stage);
+      if (task === undefined || crowdedIn(before?.stages.find(({ name }) => name === stage.name)) !== undefined) continue;
+      const { name, workers } = stage;
+      const message = 'the stage has more workers than there are threads for its task; the others wait for one (THREADS)';
+      ports.logger.warn({ pipeline: definition.id, stage: name, task, workers, threads }, message);
+    }
+  }
+
   build(definition: PipelineDefinition, link?: StoreLink, isUnusable = false): LocalRuntime {
     const { options } = this;
     const core: CoreOptions = {
@@ -83,6 +101,7 @@ export class RuntimeBuilder {
       core.marks = stored.marksOf(link.pipeline);
       core.quarantine = stored.quarantine;
     }
+    if (!isUnusable) this.hintAtThreads(definition);
     return new LocalRuntime(definition, core, link);
   }
 }

@@ -157,6 +157,7 @@ export class Views {
     }
     const task = worker.waitingTask;
     if (task === null) return null;
+    if (worker.waitingFor === 'thread') return { reason: 'thread', task: task.name };
     // What it waits for can change while it waits: a place came, and now the window is full.
     const shared = worker.sharedWait?.blockedBy();
     const blocked = shared ?? worker.runner.gateOf(task)?.blockedBy();
@@ -189,6 +190,7 @@ export class Views {
     if (stage.waiting === 0 && stage.blocked.size === 0) return 'retry';
     const isFull = stage.workers.some((worker) => worker.waitingFor === 'next-stage-full');
     if (isFull) return 'next-stage-full';
+    if (stage.workers.some((worker) => worker.waitingFor === 'thread')) return 'thread';
     const shared = stage.workers.find((worker) => worker.sharedWait !== null)?.sharedWait?.blockedBy();
     return shared?.reason ?? stage.runner.blockedByLimit() ?? 'workers';
   }

@@ -1,7 +1,7 @@
-import type { Metadata } from '../../schemas/item.ts';
+import type { Metadata, WaitingReason } from '../../schemas/item.ts';
 import { PermanentError, RetryAfterError } from '../contract/errors.ts';
 import type { TaskContext } from '../contract/task.ts';
-import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { Held, TaskSpec } from '../definition/stage-spec.ts';
 import type { Logger } from '../ports.ts';
 import { copyOf } from './copy-value.ts';
 import type { Attempt, StageItem } from './hinge.ts';
@@ -10,12 +10,16 @@ import type { Slot } from './slot.ts';
 /** The receiver of an attempt's status and progress. */
 export interface AttemptSink<I extends StageItem, S extends Slot<I>> {
   readonly logger: Logger;
+  /** The attempt waits: nothing of it has run, and its time limit does not run either. */
+  waits(attempt: TaskAttempt<I, S>, reason: WaitingReason): void;
+  /** It has begun to run. */
+  begins(attempt: TaskAttempt<I, S>): void;
   setStatus(attempt: TaskAttempt<I, S>, text: string, minIntervalSeconds: number): boolean;
   progress(attempt: TaskAttempt<I, S>, fraction: number): void;
 }
 
 /** The context of one attempt. The abort controller is made when the signal is first read. */
-export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements TaskContext, Attempt {
+export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements TaskContext, Held, Attempt {
   readonly item: I;
   readonly attempt: number;
   readonly holder: S;
@@ -77,6 +81,14 @@ export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements Task
     }
     this.listeners ??= [];
     this.listeners.push(listener);
+  }
+
+  waits(reason: WaitingReason): void {
+    if (!this.isEnded) this.sink.waits(this, reason);
+  }
+
+  begins(): void {
+    if (!this.isEnded) this.sink.begins(this);
   }
 
   setStatus(text: string, options?: { minIntervalSeconds?: number }): boolean {

@@ -21,7 +21,10 @@ export class Slot<Item extends StageItem = StageItem, Place extends StagePlace =
   task: TaskSpec | null = null;
   /** The context that the handler was given. */
   attempt: Attempt | null = null;
+  /** When the task began; while it is held, when it was called. */
   startedAt = 0;
+  /** True from the call of a task that runs elsewhere until it begins there. */
+  isHeld = false;
   /** The task that an attempt of the whole stage begins with, set with the item: not the first one when the item has begun by another definition. */
   first = 0;
   /** The value for the next task. */

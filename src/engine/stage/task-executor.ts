@@ -1,4 +1,4 @@
-import type { ItemError } from '../../schemas/item.ts';
+import type { ItemError, WaitingReason } from '../../schemas/item.ts';
 import { describeThrown, TaskTimeoutError, ValueNotJsonError, ValueTooLargeError } from '../contract/errors.ts';
 import type { StageSpec, TaskSpec } from '../definition/stage-spec.ts';
 import type { Logger, LoopNotes } from '../ports.ts';
@@ -57,9 +57,8 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
 
   /** Executes a task once. Returns 'next' when it succeeded at once, undefined when it still runs. */
   protected execute(slot: S, item: I, task: TaskSpec): Outcome | 'next' | undefined {
-    const { time, events, dues } = this.environment;
-    const startedAt = time.fresh();
-    slot.startedAt = startedAt;
+    const { time, events } = this.environment;
+    slot.startedAt = time.fresh();
     const attempt = task.takesContext ? new TaskAttempt(this, slot, item, task) : null;
     slot.task = task;
     slot.attempt = attempt;
@@ -76,10 +75,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
       notes?.end();
       if (isThenable(result)) {
         const promise = result instanceof Promise ? result : Promise.resolve(result);
-        const timeoutMs = this.timeoutsMs[item.taskIndex];
-        if (timeoutMs !== undefined && lane.alive) {
-          slot.timeout = dues.add(startedAt + timeoutMs, () => this.onTimeout(slot, timeoutMs));
-        }
+        if (lane.alive && !slot.isHeld) this.limit(slot, item);
         promise.then(lane.onValue, lane.onError);
         return undefined;
       }
@@ -105,7 +101,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     }
     const now = time.tick();
     const task = slot.task as TaskSpec;
-    slot.busyMs += now - slot.startedAt;
+    this.countBusy(slot, now);
     events.task('complete', slot, item, task, item.attempts);
     this.endAttempt(slot);
     slot.value = value;
@@ -124,7 +120,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     const item = slot.item as I;
     const now = time.tick();
     const task = slot.task as TaskSpec;
-    slot.busyMs += now - slot.startedAt;
+    this.countBusy(slot, now);
     const { type, message, permanent, retryAfterSeconds, status } = describeThrown(thrown, this.environment.maskSecrets);
     const attempts = item.attempts;
     const error: ItemError = { type, message, ...(status !== undefined && { status }), stage: item.stage.name, attempts };
@@ -137,6 +133,19 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     if (this.isPerStage) item.taskIndex = slot.first;
     if (isLast) return this.callbacks.finish(slot, item, { kind: 'fail', error }, thrown);
     return { kind: 'retry', waitMs, taskIndex: item.taskIndex, value: item.value, attempts, error };
+  }
+
+  /** Has the time limit of the running task begin now. */
+  private limit(slot: S, item: I): void {
+    const timeoutMs = this.timeoutsMs[item.taskIndex];
+    if (timeoutMs === undefined) return;
+    slot.timeout = this.environment.dues.add(slot.startedAt + timeoutMs, () => this.onTimeout(slot, timeoutMs));
+  }
+
+  /** Counts the time that the task ran; in which it was held, it did not. */
+  private countBusy(slot: S, now: number): void {
+    if (slot.isHeld) slot.startedAt = now;
+    slot.busyMs += now - slot.startedAt;
   }
 
   private onTimeout(slot: S, timeoutMs: number): void {
@@ -157,7 +166,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
   /** Ends the running attempt, or the wait before it; a handler that goes on changes nothing any more. */
   protected giveUp(slot: S, reason: Error): void {
     if (slot.task !== null) {
-      slot.busyMs += this.environment.time.tick() - slot.startedAt;
+      this.countBusy(slot, this.environment.time.tick());
       slot.stage.ignoringSignal++;
     }
     const limitWait = slot.limitWait;
@@ -187,9 +196,33 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     }
     slot.attempt?.end();
     slot.attempt = null;
+    if (slot.isHeld) this.unhold(slot);
     slot.task = null;
     slot.taskStatus = null;
     slot.taskStatusAt = Number.NEGATIVE_INFINITY;
+  }
+
+  waits({ holder: slot, spec }: TaskAttempt<I, S>, reason: WaitingReason): void {
+    const { time, dues } = this.environment;
+    this.countBusy(slot, time.tick());
+    if (slot.timeout !== null) dues.cancel(slot.timeout);
+    slot.timeout = null;
+    slot.isHeld = true;
+    slot.waitingFor = reason;
+    slot.waitingTask = spec;
+  }
+
+  begins({ holder: slot, item }: TaskAttempt<I, S>): void {
+    if (!slot.isHeld) return;
+    this.unhold(slot);
+    slot.startedAt = this.environment.time.tick();
+    this.limit(slot, item);
+  }
+
+  private unhold(slot: S): void {
+    slot.isHeld = false;
+    slot.waitingFor = null;
+    slot.waitingTask = null;
   }
 
   setStatus(attempt: TaskAttempt<I, S>, text: string, minIntervalSeconds: number): boolean {
