@@ -58,7 +58,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
       },
     },
     async (request, response) => {
-      const { wait, ...options } = request.query;
+      const { wait, bigNumbers, idField, ...options } = request.query;
       const { params } = request;
       const runtime = host.get(params.id);
       let receipt: FeedReceipt & Replayable;
@@ -66,9 +66,14 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
         const access = feedingAs(request.caller, runtime.definition, options);
         const { idempotency, hash } = keyWithHash(request);
         const writer = await runtime.openFeed({ ...options, ...access, idempotency });
-        receipt = await feedNdjson(request.body as Readable, writer, { maxLineBytes: bodyLimitBytes, clock, hash });
+        receipt = await feedNdjson(request.body as Readable, writer, {
+          maxLineBytes: bodyLimitBytes,
+          clock,
+          hash,
+          reading: { bigNumbers, idField },
+        });
       } else {
-        const { items, ...others } = jsonFeedBody(request.body);
+        const { items, ...others } = jsonFeedBody(request.body, idField);
         const asked = { ...options, ...others };
         const access = feedingAs(request.caller, runtime.definition, asked);
         const idempotency = keyWithBody(request, request.body);

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { PipelineRuntime, RunAnswer, RunRequest } from '../src/engine/index.ts';
+import type { ItemReading } from '../src/http/bodies/item-reading.ts';
 import { acceptNdjson, collectNdjson, isNdjson } from '../src/http/bodies/ndjson-body.ts';
 import { callerSignal } from '../src/http/guards/caller.ts';
 import { feedingAs } from '../src/http/routing/feed-access.ts';
@@ -104,25 +105,26 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
     },
     async (request, response) => {
       const { params } = request;
-      const { wait, timeoutSeconds, cancelOnDisconnect, ...options } = request.query;
+      const { wait, timeoutSeconds, cancelOnDisconnect, bigNumbers, idField, ...options } = request.query;
+      const reading = { bigNumbers, idField };
       const runtime = host.get(params.id);
       const signal = callerSignal(response);
       const asked: RunRequest = { ...options, waitSeconds: wait, timeoutSeconds, cancelOnAbort: cancelOnDisconnect, signal };
       const form = rowFormOf(request);
       if (form === undefined) {
-        const answer = await runWhole(request, runtime, asked);
+        const answer = await runWhole(request, runtime, asked, reading);
         markReplay(response, answer);
         if (answer.pending === undefined) return answer;
         return response.code(202).header('location', `/pipelines/${params.id}/feeds/${answer.feedId}`).send(answer.pending);
       }
-      const { opened, outcome } = await openStream(request, runtime, asked, form);
+      const { opened, outcome } = await openStream(request, runtime, asked, form, reading);
       if (opened.isReplay) markReplay(response, { replayed: true });
       response.header('location', `/pipelines/${params.id}/feeds/${opened.feedId}`);
       return sendRows(request, response, stepsOf(opened, outcome), { form, signal, heartbeatSeconds: sseHeartbeatSeconds });
     },
   );
 
-  async function runWhole(request: FastifyRequest, runtime: PipelineRuntime, asked: RunRequest): Promise<RunAnswer> {
+  async function runWhole(request: FastifyRequest, runtime: PipelineRuntime, asked: RunRequest, reading: ItemReading): Promise<RunAnswer> {
     if (isNdjson(request)) {
       const access = feedingAs(request.caller, runtime.definition, asked);
       const { idempotency, hash } = keyWithHash(request);
@@ -131,6 +133,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
         maxItems: RUN_ITEMS_MAX,
         maxLineBytes: bodyLimitBytes,
         clock,
+        reading,
         hash,
         onItems: runtime.gauge({ ...asked, idempotency }),
       });
@@ -140,22 +143,22 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
         idempotency: idempotency && { ...idempotency, body: hash?.digest('base64url') ?? '' },
       });
     }
-    const body = jsonFeedBody(request.body);
+    const body = jsonFeedBody(request.body, reading.idField);
     const { items, ...options } = body;
     const access = feedingAs(request.caller, runtime.definition, { ...asked, ...options });
     return runtime.run(items, { ...asked, ...options, ...access, idempotency: keyWithBody(request, body) });
   }
 
   /** Starts a streamed run. `outcome` resolves when the body has been read or has failed. */
-  async function openStream(request: FastifyRequest, runtime: PipelineRuntime, asked: RunRequest, form: RowForm) {
+  async function openStream(request: FastifyRequest, runtime: PipelineRuntime, asked: RunRequest, form: RowForm, reading: ItemReading) {
     if (isNdjson(request)) {
       const access = feedingAs(request.caller, runtime.definition, asked);
       const { idempotency, hash } = keyWithHash(request, form);
       const opened = await runtime.openRun({ ...asked, ...access, idempotency });
-      const outcome = await beginUpload(request.body as Readable, opened, { maxLineBytes: bodyLimitBytes, clock, hash });
+      const outcome = await beginUpload(request.body as Readable, opened, { maxLineBytes: bodyLimitBytes, clock, hash, reading });
       return { opened, ...outcome };
     }
-    const body = jsonFeedBody(request.body);
+    const body = jsonFeedBody(request.body, reading.idField);
     const { items, ...options } = body;
     const access = feedingAs(request.caller, runtime.definition, { ...asked, ...options });
     const opened = await runtime.openRun({ ...asked, ...options, ...access, idempotency: keyWithBody(request, body, form) }, items);

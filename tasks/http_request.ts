@@ -4,7 +4,7 @@ import { declareTask } from './kit/declaration.ts';
 import type { HttpClient } from './kit/http-client.ts';
 import type { HttpResponse } from './kit/http-message.ts';
 import { encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } from './kit/http-params.ts';
-import { bodyOf, printable, responseSchema } from './kit/http-response.ts';
+import { bigNumbersSchema, bodyOf, printable, responseSchema } from './kit/http-response.ts';
 import { retryAfterSeconds } from './kit/retry-after.ts';
 
 const statusesSchema = z.array(z.int().min(100).max(599)).max(500);
@@ -16,6 +16,7 @@ const paramsSchema = z
     headers: headersSchema,
     body: z.unknown().optional().meta({ description: 'The body to send; a string is sent as is, anything else as JSON.' }),
     response: responseSchema,
+    bigNumbers: bigNumbersSchema,
     into: z
       .string()
       .min(1)
@@ -104,7 +105,7 @@ export function httpRequest(client: HttpClient, mask: (text: string) => string =
         });
         const { status } = answer;
         if (!(status >= 200 && status < 300) && !successStatuses.includes(status)) throw failureOf(answer, retryStatuses, mask);
-        const result = { status, headers: answer.headers, body: bodyOf(answer, params.response, mask), url: mask(answer.url) };
+        const result = { status, headers: answer.headers, body: bodyOf(answer, params, mask), url: mask(answer.url) };
         return into === undefined ? result : { ...(value as object), [into]: result };
       },
   });

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
@@ -7,12 +8,15 @@ import { type PipelineDefinition, pipelineDefinitionSchema } from '../schemas/de
 import { faultsOf, jsonPointer } from '../schemas/faults.ts';
 import { type LimiterSettings, limiterSettingsSchema } from '../schemas/limiter.ts';
 import { nameSchema } from '../schemas/names.ts';
+import { yamlFaults } from './yaml-faults.ts';
 
 /** A definition and where it stands, for what is found wrong with it later, such as a task that doesn't exist. */
 export interface LoadedDefinition {
   definition: PipelineDefinition;
   /** The file and the line where it begins: `pipelines/orders.yaml:3`. */
   source: string;
+  /** The file and the line of what a JSON Pointer into the definition names. */
+  place: (pointer: string) => string;
 }
 
 /** A limiter of a section `limits`. */
@@ -44,8 +48,10 @@ export async function readDefinitions(path: string, { mayBeMissing = false }: De
   const faults: string[] = [];
   const loaded: Loaded = { definitions: [], limiters: [] };
   for (const file of await listFiles(path, mayBeMissing)) {
-    const text = await readFile(file, 'utf8').catch((error: Error) => void faults.push(`${file}: ${error.message}`));
-    if (text !== undefined) readText(file, text, faults, loaded);
+    const bytes = await readFile(file).catch((error: Error) => void faults.push(`${file}: ${error.message}`));
+    if (bytes === undefined) continue;
+    if (isUtf8(bytes)) readText(file, bytes.toString('utf8'), faults, loaded);
+    else faults.push(`${file}: is not in UTF-8`);
   }
   faults.push(
     ...twice(
@@ -83,32 +89,34 @@ function readText(file: string, text: string, faults: string[], loaded: Loaded):
     }
   }
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, version: '1.2' });
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, version: '1.2', merge: true });
   if (!Array.isArray(documents)) return;
-  for (const document of documents) readDocument({ file, document, lines, faults }, loaded);
+  for (const document of documents) readDocument({ file, text, document, lines, faults }, loaded);
 }
 
 interface Source {
   file: string;
+  text: string;
   document: Document.Parsed;
   lines: LineCounter;
   faults: string[];
 }
 
 function readDocument(source: Source, loaded: Loaded): void {
-  const { file, document, lines, faults } = source;
-  // A warning is a tag that means nothing here; what stands behind it is not what its author thinks.
-  const problems = [...document.errors, ...document.warnings];
+  const { file, text, document, lines, faults } = source;
+  const problems = yamlFaults(document, text);
   if (problems.length > 0) {
-    faults.push(...problems.map(({ message, pos }) => `${file}:${lines.linePos(pos[0]).line}: ${message}`));
+    faults.push(...problems.map(({ message, offset }) => `${file}:${lines.linePos(offset).line}: ${message}`));
     return;
   }
   const content = toData(source);
   if (content === undefined || content === null) return;
   for (const [path, input] of definitionsIn(source, content)) {
     const parsed = pipelineDefinitionSchema.safeParse(input, { reportInput: true });
-    if (parsed.success) loaded.definitions.push({ definition: parsed.data, source: placeOf(source, path) });
-    else faults.push(...faultsOf(parsed.error, path).map((fault) => located(source, fault.path, fault.message)));
+    if (parsed.success) {
+      const place = (pointer: string): string => placeOf(source, [...path, ...stepsOf(pointer)]);
+      loaded.definitions.push({ definition: parsed.data, source: placeOf(source, path), place });
+    } else faults.push(...faultsOf(parsed.error, path).map((fault) => located(source, fault.path, fault.message)));
   }
   if (typeof content === 'object' && isSectioned(content)) readLimits(source, content.limits, loaded);
 }
@@ -151,11 +159,15 @@ function definitionsIn(source: Source, content: unknown): [path: (string | numbe
 
 /** `orders.yaml:12: /stages/0/workers must be …` */
 function located(source: Source, pointer: string, message: string): string {
-  const path = pointer
+  return `${placeOf(source, stepsOf(pointer))}: ${pointer === '' ? 'the definition' : pointer} ${message}`;
+}
+
+/** The keys and indexes that a JSON Pointer goes through. */
+function stepsOf(pointer: string): string[] {
+  return pointer
     .split('/')
     .slice(1)
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
-  return `${placeOf(source, path)}: ${pointer === '' ? 'the definition' : pointer} ${message}`;
 }
 
 /** The file and line of a node. One that doesn't exist, such as a missing field, has the line of what should hold it. */

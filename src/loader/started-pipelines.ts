@@ -7,14 +7,14 @@ import type { Loaded } from './definitions.ts';
 class Faults {
   private readonly found: string[] = [];
 
-  /** Tries something; what it throws counts as a fault of `source`, unless nobody's definition is to blame. */
-  async in(source: string, attempt: () => unknown): Promise<void> {
+  /** Tries something; what it throws counts as a fault of `source`, unless nobody's definition is to blame. `place`: where what a pointer names stands. */
+  async in(source: string, attempt: () => unknown, place = (_pointer: string): string => source): Promise<void> {
     try {
       await attempt();
     } catch (error) {
       if (!(error instanceof SluiceError) || error.code === 'shutting-down') throw error;
       const { errors = [{ path: '', message: error.message }] } = error;
-      this.found.push(...errors.map(({ path, message }) => `${source}: ${path === '' ? '' : `${path} `}${message}`));
+      this.found.push(...errors.map(({ path, message }) => `${place(path)}: ${path === '' ? '' : `${path} `}${message}`));
     }
   }
 
@@ -33,7 +33,7 @@ export async function checkPipelines(host: LocalHost, { definitions, limiters }:
   for (const { name, settings, source } of limiters) await limits.in(source, () => host.limiters.define(name, settings));
   limits.expectNone();
   const faults = new Faults();
-  for (const { definition, source } of definitions) await faults.in(source, () => host.check(definition));
+  for (const { definition, source, place } of definitions) await faults.in(source, () => host.check(definition), place);
   faults.expectNone();
 }
 

@@ -32,8 +32,30 @@ export const feedBodySchema = z.strictObject({ items: z.array(z.unknown()), ...f
 export const feedOptionsSchema = z.strictObject(feedOptionsShape);
 export type FeedOptions = z.infer<typeof feedOptionsSchema>;
 
+const readingShape = {
+  bigNumbers: z
+    .enum(['refuse', 'lossy'])
+    .optional()
+    .meta({
+      description:
+        'What becomes of integers that a JSON number of 64 bits cannot hold, such as 1050118621198921728: `refuse` (the default) refuses the item, `lossy` takes the ' +
+        'nearest number. The id of an item keeps all its digits in either case.',
+    }),
+  idField: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .meta({
+      description:
+        'The member that is the id of an item, in place of `id`: `custom_id` for lines of an OpenAI batch. Each item must have it.',
+      examples: ['custom_id'],
+    }),
+};
+
 const feedQueryShape = {
   ...feedOptionsShape,
+  ...readingShape,
   wait: waitSecondsSchema.optional().meta({
     description:
       'Seconds to wait for room for all items, instead of answering 429 at once. NDJSON that is streamed in always waits for room.',

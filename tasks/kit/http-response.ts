@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { lostDigits, lostIn } from '../../src/schemas/big-numbers.ts';
 import { guardJson } from '../../src/schemas/json-guard.ts';
 import type { HttpResponse } from './http-message.ts';
 import { BrokenResponseError, RefusedResponseError } from './http-trouble.ts';
@@ -24,11 +25,22 @@ export function printable(body: Buffer, mask: (text: string) => string): string 
     .trim();
 }
 
-export function bodyOf({ body, headers }: HttpResponse, response: z.infer<typeof responseSchema>, mask: (text: string) => string): unknown {
+export const bigNumbersSchema = z.enum(['refuse', 'lossy']).default('lossy').meta({
+  description:
+    'What becomes of integers in a JSON answer that a number of 64 bits cannot hold, such as 1050118621198921728: `lossy` takes the nearest number, `refuse` fails the item at once. With `response: text` the answer keeps all digits.',
+});
+
+/** How an answer is read. */
+export interface Reading {
+  response: z.infer<typeof responseSchema>;
+  bigNumbers: z.infer<typeof bigNumbersSchema>;
+}
+
+export function bodyOf({ body, headers }: HttpResponse, { response, bigNumbers }: Reading, mask: (text: string) => string): unknown {
   const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';');
   const isJson = /^application\/(?:[\w.+-]+\+)?json$/.test(type.trim());
   if (response === 'bytes') return body.toString('base64');
-  if (response === 'json' || (response === 'auto' && isJson)) return jsonOf(body, mask);
+  if (response === 'json' || (response === 'auto' && isJson)) return jsonOf(body, bigNumbers, mask);
   if (response === 'text' || isText(type.trim())) return textOf(body, headers['content-type']);
   return body.length === 0 ? '' : body.toString('base64');
 }
@@ -37,17 +49,21 @@ export function bodyOf({ body, headers }: HttpResponse, response: z.infer<typeof
  * An empty body, as a 204 has it, is null. Text that is not JSON may be a page of a proxy in between: it is retried. JSON that could not be
  * fed either is what the server means to send.
  */
-function jsonOf(body: Buffer, mask: (text: string) => string): unknown {
+function jsonOf(body: Buffer, bigNumbers: Reading['bigNumbers'], mask: (text: string) => string): unknown {
   if (body.length === 0) return null;
   let value: unknown;
+  let text: string;
   try {
     // RFC 8259 8.1: in UTF-8, whatever the type says; a byte order mark is skipped.
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+    value = JSON.parse(text);
   } catch {
     throw new BrokenResponseError(`the body is not JSON: ${printable(body, mask)}`);
   }
   const fault = guardJson(value);
   if (fault !== null) throw new RefusedResponseError(`the body ${fault}`);
+  const lost = bigNumbers === 'refuse' ? lostIn(text) : null;
+  if (lost !== null) throw new RefusedResponseError(`the body ${lostDigits(lost)}`);
   return value;
 }
 

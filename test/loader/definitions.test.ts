@@ -1,4 +1,4 @@
-import { symlinkSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/config.ts';
@@ -165,6 +165,79 @@ describe('the section limits', () => {
       expect.stringMatching(/^a.yaml:5: [/]limits[/]a b /),
       expect.stringMatching(/^a.yaml:6: [/]limits[/]zero[/]concurrency /),
       expect.stringMatching(/^c.yaml:1: the limiter "twice" is taken by .*b.yaml:1$/),
+    ]);
+  });
+});
+
+describe('what stands in YAML otherwise than it was meant', () => {
+  const stage = (line: string): string =>
+    `id: a\nstages:\n  - name: Only\n    tasks:\n      - task: http_request\n        with:\n          ${line}\n`;
+
+  it.each([
+    'url: {{ value.url }}',
+    'url: {{ value.url }}/orders',
+    'headers: { x: {{ value.x }} }',
+    'successStatuses: [{{ value.status }}]',
+    'url: {{ $a ? value.b : value.c }}',
+  ])('says that %s must be in quotes', async (line) => {
+    const [fault, ...others] = await faultsIn(folderWith({ 'a.yaml': stage(line) }));
+    expect(fault).toMatch(/^a.yaml:7: a template must be in quotes, .*"\{\{ value.url \}\}"$/);
+    expect(others).toEqual([]);
+  });
+
+  it('says where a key is none', async () => {
+    expect(await faultsIn(folderWith({ 'a.yaml': 'id: a\n? [1, 2]\n: x\n' }))).toEqual([
+      expect.stringMatching(/^a.yaml:2: a key must be a text/),
+    ]);
+  });
+
+  it('refuses what is not UTF-8, and goes on with the next file', async () => {
+    const folder = folderWith({ 'c.yaml': 'id: [' });
+    writeFileSync(join(folder, 'a.yaml'), Buffer.from(one('caf\u00e9'), 'latin1'));
+    writeFileSync(join(folder, 'b.json'), Buffer.from(`\ufeff${JSON.stringify({ id: 'b' })}`, 'utf16le'));
+    expect(await faultsIn(folder)).toEqual(['a.yaml: is not in UTF-8', 'b.json: is not in UTF-8', expect.stringMatching(/^c.yaml:/)]);
+  });
+
+  it('merges mappings', async () => {
+    const text = `pipelines:
+  - id: a
+    stages:
+      - &fetch { name: Fetch, tasks: [hash], workers: 4 }
+      - { <<: *fetch, name: Again, workers: 2 }
+      - <<: [*fetch, { taskAttempts: 7 }]
+        name: Third
+`;
+    const { definitions } = await readDefinitions(folderWith({ 'a.yaml': text }));
+    expect(definitions[0]?.definition.stages).toMatchObject([
+      { name: 'Fetch', workers: 4, taskAttempts: 3 },
+      { name: 'Again', workers: 2, tasks: ['hash'] },
+      { name: 'Third', workers: 4, taskAttempts: 7 },
+    ]);
+    expect(await faultsIn(folderWith({ 'a.yaml': 'id: a\nstages:\n  - name: S\n    <<: 5\n' }))).toEqual([
+      'a.yaml:4: what << merges must be a mapping, or a list of mappings',
+    ]);
+  });
+
+  it.each(['1050118621198921729', '-9007199254740993', '0x20000000000001'])(
+    'refuses the integer %s, which a number cannot hold',
+    async (source) => {
+      const place = (value: string): string => stage(`url: http://example.com/\n          body: { id: ${value} }`);
+      expect(await faultsIn(folderWith({ 'a.yaml': place(source) }))).toEqual([
+        `a.yaml:8: the integer ${source} is more than a number can hold exactly: put it in quotes`,
+      ]);
+      expect(await idsOf(folderWith({ 'a.yaml': place(`"${source}"`) }))).toEqual(['a']);
+      expect(await idsOf(folderWith({ 'a.yaml': place('9007199254740992') }))).toEqual(['a']);
+    },
+  );
+
+  it('tells the line of what a pointer names, also to who finds a fault later', async () => {
+    const { definitions } = await readDefinitions(folderWith({ 'a.yaml': `# first\n${stage('url: "{{ value.url }}"')}` }));
+    const place = (pointer: string): string | undefined => definitions[0]?.place(pointer).split('/').at(-1);
+    expect(['', '/stages/0/tasks/0', '/stages/0/tasks/0/with/url', '/stages/0/tasks/0/with/none'].map(place)).toEqual([
+      'a.yaml:2',
+      'a.yaml:6',
+      'a.yaml:8',
+      'a.yaml:8',
     ]);
   });
 });

@@ -157,6 +157,28 @@ describe('the body of the answer', () => {
   });
 });
 
+describe('an integer in the answer that a number cannot hold', () => {
+  const answering = (text: string) =>
+    serve((_request, response) => response.writeHead(200, { 'content-type': 'application/json' }).end(text));
+
+  it('is the nearest number, or the item fails at once and says which it was', async () => {
+    const server = await answering('{"id":1050118621198921729,"text":"1050118621198921728"}');
+    expect(await use(task, { url: server.origin })(null)).toMatchObject({ body: { id: 1050118621198921700 } });
+    expect(await thrownBy({ url: server.origin, bigNumbers: 'refuse' })).toMatchObject({
+      permanent: true,
+      message: expect.stringContaining('holds the integer 1050118621198921729'),
+    });
+    expect(await use(task, { url: server.origin, bigNumbers: 'refuse', response: 'text' })(null)).toMatchObject({
+      body: '{"id":1050118621198921729,"text":"1050118621198921728"}',
+    });
+  });
+
+  it('is none where it is a text, or a number is written so', async () => {
+    const server = await answering('["1050118621198921728",9007199254740992,1.0000000000000001]');
+    expect(await use(task, { url: server.origin, bigNumbers: 'refuse' })(null)).toMatchObject({ status: 200 });
+  });
+});
+
 describe('a status', () => {
   it.each([
     [400, true],

@@ -12,6 +12,7 @@ import { SluiceError } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
 import { guardJson, isPlainText } from '../../schemas/json-guard.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
+import { exactBody, ItemFault, type ItemReading } from './item-reading.ts';
 import { ClientGoneError } from './read-waiter.ts';
 import { hasBody } from './unread-body.ts';
 
@@ -46,7 +47,7 @@ export function acceptJsonBodies(app: FastifyInstance, clock: Clock): void {
       }
       let value: unknown;
       try {
-        value = parseJsonBody(bytes);
+        value = parseJsonBody(bytes, request.query as ItemReading);
       } catch (fault) {
         done(fault as Error);
         return;
@@ -97,19 +98,22 @@ function tooLarge(maxBytes: number): SluiceError {
   return new SluiceError('body-too-large', `The body is larger than ${maxBytes} bytes.`);
 }
 
-/** Throws `malformed-json`; undefined for an empty body. */
-export function parseJsonBody(body: Buffer): unknown {
+/** Throws `malformed-json`; undefined for an empty body. `reading` has not been checked yet: what it cannot be is taken for what is absent. */
+function parseJsonBody(body: Buffer, reading: ItemReading): unknown {
   if (body.length === 0) return undefined;
   if (!isUtf8(body)) throw new SluiceError('malformed-json', 'The body is not valid UTF-8.');
-  const text = body.toString('utf8');
+  const read = body.toString('utf8');
+  // RFC 8259 section 8.1 lets a parser ignore a byte order mark.
+  const text = read.charCodeAt(0) === 0xfeff ? read.slice(1) : read;
   let value: unknown;
   try {
-    // RFC 8259 section 8.1 lets a parser ignore a byte order mark.
-    value = JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+    value = JSON.parse(text);
   } catch (error) {
     throw new SluiceError('malformed-json', `The body is not valid JSON: ${(error as Error).message}.`, { cause: error });
   }
   const fault = guardJson(value, isPlainText(text));
   if (fault !== null) throw new SluiceError('malformed-json', `The body ${fault}.`);
-  return value;
+  const exact = exactBody(body, text, value, reading);
+  if (exact instanceof ItemFault) throw new SluiceError('malformed-json', `The body ${exact.reason}.`);
+  return exact;
 }

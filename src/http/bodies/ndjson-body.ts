@@ -32,7 +32,7 @@ export async function collectNdjson(stream: Readable, options: CollectOptions): 
   return items;
 }
 
-interface CollectOptions extends Pick<NdjsonOptions, 'maxLineBytes' | 'clock'> {
+interface CollectOptions extends Pick<NdjsonOptions, 'maxLineBytes' | 'clock' | 'reading'> {
   maxBytes: number;
   /** However small they are, each is held. */
   maxItems: number;

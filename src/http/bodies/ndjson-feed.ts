@@ -4,6 +4,7 @@ import { type FeedWriter, type Replayable, SluiceError } from '../../engine/inde
 import type { Clock } from '../../engine/ports.ts';
 import type { FeedReceipt } from '../../schemas/control.ts';
 import type { Fault } from '../../schemas/problem.ts';
+import type { ItemReading } from './item-reading.ts';
 import { readNdjson } from './ndjson-reader.ts';
 
 export interface NdjsonFeedOptions {
@@ -11,6 +12,7 @@ export interface NdjsonFeedOptions {
   clock: Clock;
   /** Is fed the body as it is read, when its fingerprint is wanted. */
   hash?: Hash | undefined;
+  reading?: ItemReading | undefined;
 }
 
 /**
@@ -22,13 +24,14 @@ export interface NdjsonFeedOptions {
 export async function feedNdjson(
   stream: Readable,
   writer: FeedWriter,
-  { maxLineBytes, clock, hash }: NdjsonFeedOptions,
+  { maxLineBytes, clock, hash, reading }: NdjsonFeedOptions,
 ): Promise<FeedReceipt & Replayable> {
   let failure: unknown;
   try {
     await readNdjson(stream, {
       maxLineBytes,
       clock,
+      reading,
       onBytes: hash && ((bytes) => void hash.update(bytes)),
       onItems: (items, firstLine) => push(writer, items, firstLine),
     });

@@ -11,7 +11,9 @@
 import type { Readable } from 'node:stream';
 import { SluiceError } from '../../engine/index.ts';
 import { type Clock, systemClock } from '../../engine/ports.ts';
+import { mayLoseDigits } from '../../schemas/big-numbers.ts';
 import { guardJson, isPlainText } from '../../schemas/json-guard.ts';
+import { exactItem, ItemFault, type ItemReading, withIdOf } from './item-reading.ts';
 import { createReadWaiter } from './read-waiter.ts';
 
 export { ClientGoneError } from './read-waiter.ts';
@@ -28,6 +30,7 @@ export interface NdjsonOptions {
   /** … or its lines as many characters, or when no more bytes are there yet: an item never waits for the next one to arrive. */
   batchBytes?: number;
   clock?: Clock;
+  reading?: ItemReading | undefined;
   /** Is shown all bytes as they are read. */
   onBytes?: ((bytes: Buffer) => void) | undefined;
   /**
@@ -68,6 +71,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
     batchItems = 1000,
     batchBytes = MIB,
     clock = systemClock,
+    reading = {},
     onBytes,
     onItems,
   } = options;
@@ -96,8 +100,11 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
     throw new SluiceError(code, `Line ${line} ${reason}.`, { cause, details: { line } });
   }
 
-  /** Takes one line without its LF. Returns a promise only when there is something to wait for. `isPlain`: see {@link isPlainText}. */
-  function take(line: string, isPlain: boolean): Promise<void> | undefined {
+  /**
+   * Takes one line without its LF. Returns a promise only when there is something to wait for. `isPlain`: see {@link isPlainText}; `mayLose`: see
+   * {@link mayLoseDigits}.
+   */
+  function take(line: string, isPlain: boolean, mayLose: boolean): Promise<void> | undefined {
     const text = lines === 0 && line.charCodeAt(0) === BYTE_ORDER_MARK ? line.slice(1) : line;
     // A UTF-16 unit takes at most three bytes: only a line that could be too long is measured.
     if (line.length * 3 > maxLineBytes && Buffer.byteLength(line) > maxLineBytes) return refuse('line-too-large', tooLarge(maxLineBytes));
@@ -115,6 +122,9 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
     }
     const fault = guardJson(item, isPlain);
     if (fault !== null) return refuse('malformed-line', fault);
+    if (mayLose) item = exactItem(text, item, reading);
+    if (reading.idField !== undefined && !(item instanceof ItemFault)) item = withIdOf(item, reading.idField);
+    if (item instanceof ItemFault) return refuse('malformed-line', item.reason);
     lines++;
     if (batch.length === 0) firstLine = lines;
     batch.push(item);
@@ -131,9 +141,10 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
       return takeLinesWithFault(bytes, error);
     }
     const isPlain = isPlainText(text);
+    const mayLose = mayLoseDigits(bytes);
     for (let start = 0; start < text.length; ) {
       const end = lineEnd(text.indexOf('\n', start), text.length);
-      const waiting = take(text.slice(start, end), isPlain);
+      const waiting = take(text.slice(start, end), isPlain, mayLose);
       if (waiting !== undefined) await waiting;
       start = end + 1;
     }
@@ -151,7 +162,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
         if (line.length > maxLineBytes) await refuse('line-too-large', tooLarge(maxLineBytes));
         return refuse('malformed-line', 'is not valid UTF-8', cause);
       }
-      await take(text, false);
+      await take(text, false, true);
       start = end + 1;
     }
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { feedBodySchema } from '../../schemas/control.ts';
+import { withIdsOf } from '../bodies/item-reading.ts';
 import { NDJSON_TYPES } from '../bodies/ndjson-body.ts';
 import { invalidInput } from '../problems/faults.ts';
 
@@ -16,8 +17,12 @@ export const feedContent = {
   },
 };
 
-/** A JSON body has been checked by its schema; a request without any has not. */
-export function jsonFeedBody(body: unknown): z.infer<typeof feedBodySchema> {
+/** A JSON body has been checked by its schema; a request without any has not. `idField`: the member that is the id of each item. */
+export function jsonFeedBody(body: unknown, idField: string | undefined): z.infer<typeof feedBodySchema> {
   if (body === undefined || body === null) throw invalidInput('body', [{ path: '', message: 'is required' }]);
-  return body as z.infer<typeof feedBodySchema>;
+  const given = body as z.infer<typeof feedBodySchema>;
+  if (idField === undefined) return given;
+  const { items, faults } = withIdsOf(given.items, idField);
+  if (faults.length > 0) throw invalidInput('body', faults);
+  return { ...given, items };
 }
