@@ -186,6 +186,6 @@ describe('a wrong start', () => {
     await writeFile(file, 'id: p\nstages:\n  - name: A\n    tasks: [nope]\n');
     const service = start({ PIPELINES: file });
     expect(await service.exited).toBe(78);
-    expect(service.stderr).toMatch(/bad[.]yaml:3: .*nope/);
+    expect(service.stderr).toMatch(/bad[.]yaml:4: .*nope/);
   });
 });
