@@ -1,12 +1,13 @@
 // biome-ignore-all lint/style/useFilenamingConvention: a task's file is named as the task
 import { z } from 'zod';
-import { PermanentError } from '../src/engine/index.ts';
 import type { Fault } from '../src/schemas/problem.ts';
 import { weightOf } from '../src/schemas/value-weight.ts';
+import { answerFault, retryableSchema } from './kit/answer-fault.ts';
 import { declareTask } from './kit/declaration.ts';
 import type { Work } from './kit/evaluation.ts';
 import { evaluators, isForGood } from './kit/expression.ts';
 import { type Check, compileCheck, type Faults } from './kit/json-schema.ts';
+import { dialectOf, isNewest } from './kit/schema-dialects.ts';
 import { compileCost, quickUpTo } from './kit/schema-size.ts';
 
 /** Time limit of a check in an evaluator. */
@@ -15,9 +16,11 @@ const CACHED_MAX = 100;
 
 const paramsSchema = z
   .strictObject({
-    schema: z
-      .union([z.record(z.string(), z.unknown()), z.boolean()])
-      .meta({ description: 'A JSON Schema (draft 2020-12) with the usual formats. References must be internal; nothing is fetched.' }),
+    schema: z.union([z.record(z.string(), z.unknown()), z.boolean()]).meta({
+      description:
+        'A JSON Schema (draft 2020-12, or the draft 2019-09, 07 or 06 that its `$schema` names) with the usual formats. References must be internal; nothing is fetched.',
+    }),
+    retryable: retryableSchema,
   })
   .meta({
     examples: [
@@ -28,7 +31,7 @@ const paramsSchema = z
 export const jsonSchema = declareTask({
   name: 'json_schema',
   description:
-    'Validates the value against a JSON Schema and returns it unchanged. An invalid value fails its item without a retry; the error lists the reasons.',
+    'Validates the value against a JSON Schema and returns it unchanged. An invalid value fails its item without a retry, unless `retryable` says otherwise; the error lists the reasons.',
   params: paramsSchema,
   verbatim: ['schema'],
   costOf: (given) => compileCost((given as { schema?: unknown } | null | undefined)?.schema),
@@ -40,11 +43,14 @@ export const jsonSchema = declareTask({
       return [{ path: '/schema', message: `is not a usable JSON Schema: ${(error as Error).message}` }];
     }
   },
-  prepare({ schema }) {
+  prepare({ schema, retryable }) {
     const { check, work, quickWeight } = compiled(schema);
     return (value) => {
-      if (quickWeight > 0 && weightOf(value, quickWeight) <= quickWeight) return settle(value, check(value));
-      return evaluators.run(work, value).then((found) => settle(value, found as Faults), fail);
+      if (quickWeight > 0 && weightOf(value, quickWeight) <= quickWeight) return settle(value, check(value), retryable);
+      return evaluators.run(work, value).then(
+        (found) => settle(value, found as Faults, retryable),
+        (error: unknown) => fail(error, retryable),
+      );
     };
   },
 });
@@ -63,21 +69,25 @@ function compiled(schema: unknown): Compiled {
   const source = JSON.stringify(schema);
   let found = cache.get(source);
   if (found === undefined) {
-    found = { check: compileCheck(schema), work: { kind: 'schema', source, timeoutMs: TIMEOUT_MS }, quickWeight: quickUpTo(schema) };
+    found = {
+      check: compileCheck(schema),
+      work: { kind: 'schema', source, timeoutMs: TIMEOUT_MS },
+      quickWeight: isNewest(dialectOf(schema)) ? quickUpTo(schema) : 0,
+    };
     if (cache.size >= CACHED_MAX) cache.clear();
     cache.set(source, found);
   }
   return found;
 }
 
-function settle(value: unknown, { faults, count }: Faults): unknown {
-  if (count > 0) throw new PermanentError(describe(faults, count));
+function settle(value: unknown, { faults, count }: Faults, retryable: boolean): unknown {
+  if (count > 0) throw answerFault(describe(faults, count), retryable);
   return value;
 }
 
-function fail(error: unknown): never {
+function fail(error: unknown, retryable: boolean): never {
   if (!isForGood(error)) throw error;
-  throw new PermanentError(`the value cannot be checked: ${(error as Error).message}`);
+  throw answerFault(`the value cannot be checked: ${(error as Error).message}`, retryable);
 }
 
 /** The text of an error is kept up to 4096 characters; what doesn't fit is counted instead of being cut in the middle. */

@@ -86,7 +86,7 @@ export function lostIn(text: string): string | null {
   return mayLoseDigits(Buffer.from(text)) ? parseExactly(text, () => () => false).lost : null;
 }
 
-/** What is wrong with a text that holds an integer which is lost, to stand after "The body" or "The line". */
+/** Names the fault of a text that holds an integer which is lost, to stand after "The body" or "The line". */
 export function lostDigits(source: string): string {
   const shown = source.length > 40 ? `${source.slice(0, 40)}…` : source;
   return `holds the integer ${shown}, which a number cannot hold exactly; send it as a string, or take what is left of it with bigNumbers=lossy`;

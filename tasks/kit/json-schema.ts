@@ -1,5 +1,6 @@
-import { type ErrorObject, type ValidateFunction, Ajv2020 as Validator } from 'ajv/dist/2020.js';
+import type { ErrorObject, ValidateFunction } from 'ajv';
 import type { Fault } from '../../src/schemas/problem.ts';
+import { type Dialect, dialectOf } from './schema-dialects.ts';
 import { addFormats } from './schema-formats.ts';
 import { patternEngine } from './schema-patterns.ts';
 import { uniqueItems } from './unique-items.ts';
@@ -31,19 +32,32 @@ const SCHEMA_FAULTS_TOLD = 20;
 const DETAIL_MAX = 1000;
 const NONE: Faults = { faults: [], count: 0 };
 
-/** Looks at schemas only: what the meta-schemas say is compiled once. */
-const meta = new Validator({ allErrors: true, logger: false });
+type Looker = Pick<InstanceType<Dialect['Validator']>, 'validateSchema' | 'errors' | 'errorsText' | 'addMetaSchema'>;
+
+/** They look at schemas only: what the meta-schemas of a dialect say is compiled once. */
+const lookers = new Map<Dialect, Looker>();
+
+function lookerOf(dialect: Dialect): Looker {
+  const found = lookers.get(dialect) ?? new dialect.Validator({ allErrors: true, logger: false });
+  if (!lookers.has(dialect)) for (const schema of dialect.metaSchemas) found.addMetaSchema(schema);
+  lookers.set(dialect, found);
+  return found;
+}
 
 /**
- * Compiles a JSON Schema of draft 2020-12. Throws an Error that says what is wrong with the schema: a keyword that doesn't exist, a
+ * Compiles a JSON Schema, of draft 2020-12 unless its `$schema` names another. Throws an Error that says what is wrong with the schema: a keyword that doesn't exist, a
  * reference that leads nowhere, a pattern that is none. Nothing is ever fetched.
  */
 export function compileCheck(schema: unknown, options: CompileOptions = {}): Check {
   if (typeof schema === 'object' && schema !== null && '$async' in schema) throw new Error('$async is not supported');
-  if (meta.validateSchema(schema as object | boolean) === false)
+  const dialect = dialectOf(schema);
+  // Its address may be written in more than one way, of which the validator knows one.
+  const named = typeof schema === 'object' && schema !== null && '$schema' in schema ? { ...schema, $schema: dialect.id } : schema;
+  const meta = lookerOf(dialect);
+  if (meta.validateSchema(named as object | boolean) === false)
     throw new Error(`schema is invalid: ${meta.errorsText(meta.errors?.slice(0, SCHEMA_FAULTS_TOLD))}`);
   // An instance a schema: what one schema calls itself (`$id`) cannot collide with another's.
-  const validator = new Validator({
+  const validator = new dialect.Validator({
     allErrors: options.firstFaultOnly !== true,
     validateSchema: false,
     allowUnionTypes: true,
@@ -54,10 +68,11 @@ export function compileCheck(schema: unknown, options: CompileOptions = {}): Che
     code: { regExp: patternEngine },
     logger: false,
   });
+  for (const schema of dialect.metaSchemas) validator.addMetaSchema(schema);
   validator.removeKeyword('uniqueItems');
   validator.addKeyword(uniqueItems);
   addFormats(validator);
-  const validate: ValidateFunction = validator.compile(schema as object | boolean);
+  const validate: ValidateFunction = validator.compile(named as object | boolean);
   return (value) => {
     if (validate(value)) return NONE;
     const errors = validate.errors ?? [];

@@ -1,4 +1,5 @@
 import compile from 'jsonata';
+import { guardJson } from '../../src/schemas/json-guard.ts';
 import { EVALUATION_LIMITS } from './evaluation.ts';
 import { distinctOf } from './jsonata-distinct.ts';
 import { evaluateText } from './jsonata-eval.ts';
@@ -56,6 +57,20 @@ function extreme(pick: (a: number, b: number) => number) {
     args === undefined || args.length === 0 ? undefined : args.reduce((most, each) => pick(most, each));
 }
 
+/** JSON in a text, as models and logs have it. It evaluates nothing. */
+function parseJson(this: Focus, text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw { message: `the text is not JSON: ${(error as Error).message}` };
+  }
+  const fault = guardJson(value);
+  if (fault !== null) throw { message: `the JSON in the text ${fault}` };
+  return value;
+}
+
 function concatenate(this: Focus, left: unknown, right: unknown): string {
   const text = textOf(left) + textOf(right);
   if (text.length > EVALUATION_LIMITS.textCharacters) throw textLimit();
@@ -81,6 +96,12 @@ function isFunction(value: unknown): boolean {
 
 function textLimit(): object {
   return { message: `the result would be a text of more than ${EVALUATION_LIMITS.textCharacters} characters (text limit)` };
+}
+
+/** A signature as JSONata reads it: which arguments it takes, and from where. */
+function signedAs(text: string): { signature?: object } {
+  const { signature } = compile(`function($text)${text}{$text}`).ast() as { signature?: object };
+  return signature === undefined ? {} : { signature };
 }
 
 /** The function, for numbers and booleans too: of their text, as `$string` makes it. */
@@ -124,6 +145,7 @@ const replace = (name: string, implementation: (this: Focus, ...args: never[]) =
   const signature = original[name]?.signature;
   natives.set(name, { _jsonata_function: true, implementation, ...(signature && { signature }) });
 };
+natives.set('parseJson', { _jsonata_function: true, implementation: parseJson, ...signedAs('<s-:x>') });
 replace('sort', sort);
 replace('distinct', distinctOf);
 replace('spread', spread);
@@ -134,10 +156,9 @@ replace('min', extreme(Math.min));
 replace(CONCATENATE, concatenate);
 replace(ORDER_BY, orderBy);
 // An id is often a number. JSONata takes nothing but a text for a part of a URL.
-const { signature: textual } = compile('function($part)<(snb)-:s>{$part}').ast() as { signature?: object };
 for (const name of ['encodeUrlComponent', 'encodeUrl']) {
   const native = natives.get(name);
-  if (native !== undefined && textual !== undefined) natives.set(name, { ...ofText(native), signature: textual });
+  if (native !== undefined) natives.set(name, { ...ofText(native), ...signedAs('<(snb)-:s>') });
 }
 for (const name of ['formatNumber', 'formatInteger', 'parseInteger', 'fromMillis', 'toMillis']) {
   const native = natives.get(name);

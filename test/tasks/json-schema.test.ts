@@ -80,3 +80,47 @@ describe('the parameters', () => {
     expect([await first('a'), await second(1)]).toEqual(['a', 1]);
   });
 });
+
+describe('a schema of another draft', () => {
+  // In each of them a keyword means what it does not mean in the others.
+  it.each([
+    ['http://json-schema.org/draft-07/schema#', { items: [{ type: 'string' }], additionalItems: false }, [['a'], ['a', 1]]],
+    ['http://json-schema.org/draft-07/schema', { if: { type: 'string' }, else: { minimum: 3 } }, ['a', 2]],
+    ['http://json-schema.org/draft-06/schema#', { dependencies: { a: ['b'] }, definitions: { x: {} } }, [{ a: 1, b: 2 }, { a: 1 }]],
+    ['https://json-schema.org/draft-06/schema#', { exclusiveMinimum: 3, propertyNames: { maxLength: 1 } }, [4, 3]],
+    ['https://json-schema.org/draft/2019-09/schema', { items: [{ const: 1 }], unevaluatedItems: false }, [[1], [1, 2]]],
+    ['https://json-schema.org/draft/2020-12/schema', { prefixItems: [{ const: 1 }], items: false }, [[1], [1, 2]]],
+  ])('%s means what it says', async (dialect, schema, [good, bad]) => {
+    const run = use(jsonSchema, { schema: { $schema: dialect, ...schema } });
+    expect(await run(good)).toEqual(good);
+    expect(await thrownBy(run, bad)).toMatchObject({ permanent: true });
+  });
+
+  it.each(['http://json-schema.org/draft-04/schema#', 'http://example.com/mine', '', 7])('%j is told apart', (dialect) => {
+    expect(faultsIn(jsonSchema, { schema: { $schema: dialect, type: 'object' } })).toEqual([
+      { path: '/schema', message: expect.stringContaining('is none of draft 2020-12, 2019-09, 07 and 06') },
+    ]);
+  });
+
+  it('is held to the meta-schema of its own', () => {
+    expect(faultsIn(jsonSchema, { schema: { $schema: 'http://json-schema.org/draft-07/schema#', items: [5] } })).toEqual([
+      { path: '/schema', message: expect.stringContaining('items') },
+    ]);
+  });
+});
+
+describe('a value that may be another the next time', () => {
+  it('fails, and is tried again', async () => {
+    expect(await thrownBy(use(jsonSchema, { schema: person, retryable: true }), {})).toMatchObject({
+      type: 'InvalidAnswer',
+      permanent: false,
+      message: expect.stringContaining("must have required property 'name'"),
+    });
+    // One that is checked apart, too.
+    const far = { $schema: 'http://json-schema.org/draft-07/schema#', ...person };
+    expect(await thrownBy(use(jsonSchema, { schema: far, retryable: true }), {})).toMatchObject({
+      type: 'InvalidAnswer',
+      permanent: false,
+    });
+  });
+});

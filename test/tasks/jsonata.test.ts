@@ -111,3 +111,34 @@ describe('the parameters', () => {
     ]);
   });
 });
+
+describe('$parseJson', () => {
+  it.each([
+    ['$parseJson(text).answer', { text: '{"answer":42}' }, 42],
+    ['$parseJson(text)', { text: '[1,[2],{"a":null}]' }, [1, [2], { a: null }]],
+    ['text.$parseJson()', { text: '"x"' }, 'x'],
+    ['texts ~> $map($parseJson)', { texts: ['1', 'true'] }, [1, true]],
+    ['$parseJson(nothing)', {}, null],
+    ['$eval("$parseJson(text)")', { text: '{"a":1}' }, { a: 1 }],
+    ['$parseJson($string(value))', { value: { a: [1, 2] } }, { a: [1, 2] }],
+  ])('%s', async (expression, value, expected) => {
+    expect(await use(jsonata, { expression })(value)).toEqual(expected);
+  });
+
+  it('evaluates nothing, and says what is no JSON', async () => {
+    expect(await thrownBy('$parseJson(text)', { text: '1 + 1' })).toMatchObject({
+      permanent: true,
+      message: expect.stringContaining('is not JSON'),
+    });
+    expect(await thrownBy('$parseJson(text)', { text: '{"__proto__":1}' })).toMatchObject({
+      message: expect.stringContaining('__proto__'),
+    });
+    expect((await thrownBy('$parseJson(text)', { text: '['.repeat(100) + ']'.repeat(100) })).message).toContain('deeper than 64');
+    expect((await thrownBy('$parseJson(5)')).message).toContain('T0410');
+  });
+
+  it('with retryable fails so that the item is tried again', async () => {
+    const run = use(jsonata, { expression: '$parseJson(text)', retryable: true })({ text: 'Sure! Here is the JSON:' });
+    expect(describeThrown(await run.catch((error: unknown) => error))).toMatchObject({ type: 'InvalidAnswer', permanent: false });
+  });
+});

@@ -2,7 +2,7 @@ import { lostDigits, mayLoseDigits, parseExactly } from '../../schemas/big-numbe
 
 /** How a caller wants items to be read from a body. */
 export interface ItemReading {
-  /** What becomes of integers that a number cannot hold; `refuse` when absent. */
+  /** The fate of integers that a number cannot hold; `refuse` when absent. */
   bigNumbers?: 'refuse' | 'lossy' | undefined;
   /** The member that is an item's id; `id` when absent. */
   idField?: string | undefined;
