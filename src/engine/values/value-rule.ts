@@ -5,6 +5,7 @@
  */
 
 import { bytesWithin, DEEPEST } from './json-size.ts';
+import { oddnessOf, oddnessOfDate } from './odd-objects.ts';
 
 /** A character takes at most so many bytes as JSON, `\u001f`; everything else is counted so that this holds for it too. */
 const BYTES_PER_CHARACTER = 6;
@@ -135,7 +136,8 @@ function copyOfObject(value: object, depth: number, key: string | number): unkno
   // Most values are plain objects, and this is on the way of every item.
   if (Object.getPrototypeOf(value) !== Object.prototype) {
     if (value instanceof Number || value instanceof String || value instanceof Boolean) return copyOf(value.valueOf(), depth, key);
-    if (isContainer(value)) return fault(`is a ${value.constructor.name}`);
+    const oddness = oddnessOf(value);
+    if (oddness !== null) return fault(`is ${oddness}`);
   }
   return copyOfMembers(value, depth);
 }
@@ -144,6 +146,8 @@ function copyOfObject(value: object, depth: number, key: string | number): unkno
 function copyOfJson(value: object, toJSON: (this: unknown, key: string) => unknown, depth: number, key: string | number): unknown {
   // A buffer makes an array of its bytes, which may not fit into memory.
   if (ArrayBuffer.isView(value) && 2 * value.byteLength > most + over - size) return fault(TOO_LARGE);
+  const oddness = oddnessOfDate(value);
+  if (oddness !== null) return fault(`is ${oddness}`);
   let json: unknown;
   try {
     json = toJSON.call(value, String(key));
@@ -152,12 +156,8 @@ function copyOfJson(value: object, toJSON: (this: unknown, key: string) => unkno
   }
   if (typeof json !== 'object' || json === null) return copyOf(json, depth, key);
   if (Array.isArray(json)) return copyOfArray(json, depth);
-  return isContainer(json) ? fault(`is a ${json.constructor.name}`) : copyOfMembers(json, depth);
-}
-
-/** Objects of which JSON would write something else than what is in them. */
-function isContainer(value: object): boolean {
-  return value instanceof Map || value instanceof Set || value instanceof WeakMap || value instanceof Promise || ArrayBuffer.isView(value);
+  const odd = oddnessOf(json);
+  return odd === null ? copyOfMembers(json, depth) : fault(`is ${odd}`);
 }
 
 function copyOfArray(value: readonly unknown[], depth: number): unknown {
