@@ -3,7 +3,7 @@
  * with private fields. They are told apart by what they are, since nothing of it can be seen in the JSON.
  */
 
-/** What the author of a task most likely meant to return. */
+/** Hints at what the author of a task most likely meant to return. */
 const HINTS: Record<string, string> = {
   Response: 'did you forget await response.json()?',
   Request: 'did you forget await request.json()?',
@@ -23,7 +23,7 @@ const HINTS: Record<string, string> = {
 };
 const MESSAGE_MAX = 200;
 
-/** What the object is, to stand after "is", when JSON would not have it as it is; null when it has. For objects without a `toJSON`. */
+/** Names the object, to stand after "is", when JSON would not have it as it is; null when it has. For objects without a `toJSON`. */
 export function oddnessOf(value: object): string | null {
   const prototype: object | null = Object.getPrototypeOf(value);
   // An object literal, of another realm too, or one without a prototype.
@@ -38,7 +38,7 @@ export function oddnessOf(value: object): string | null {
     : `${named(nameOf(value))}, whose private field ${field} JSON does not have: give it a toJSON, or return plain data`;
 }
 
-/** What a date is that is none; null for one that is. */
+/** Names a date that is none; null for one that is. */
 export function oddnessOfDate(value: object): string | null {
   return value instanceof Date && Number.isNaN(value.getTime()) ? hinted('Date') : null;
 }
