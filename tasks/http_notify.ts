@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { describeThrown, type TaskDeclaration } from '../src/engine/index.ts';
 import { declareHook } from './kit/declaration.ts';
 import type { HttpClient } from './kit/http-client.ts';
-import { encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } from './kit/http-params.ts';
+import { addressFaults, encodeBody, headersSchema, methodSchema, timeoutSchema, urlSchema } from './kit/http-params.ts';
 
 /** An answer is looked at for its status alone. */
 const ANSWER_MAX_BYTES = 1_048_576;
@@ -26,6 +26,7 @@ export function httpNotify(client: HttpClient, mask: (text: string) => string = 
         timeoutSeconds: timeoutSchema.default(10).meta({ description: 'Time after which the hook gives up.' }),
       })
       .meta({ examples: [{ url: 'https://hooks.example.com/orders', headers: { authorization: 'Bearer {{ secrets.HOOKS }}' } }] }),
+    lint: (given) => addressFaults(client, given),
     prepare:
       ({ url, method, headers, body, timeoutSeconds }, { hasSecrets }) =>
       async (itemId, told, info, { pipeline, logger }) => {

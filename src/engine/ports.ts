@@ -76,6 +76,8 @@ export interface ExpressionLanguage {
   compile(source: string): Expression;
   /** The members of the input's member `name` that an expression names as they are written: `KEY` of `secrets.KEY`. */
   membersNamed(source: string, name: string): string[];
+  /** The members of the input that an expression names: `value` for `value.id & "x"`. Names inside of a step or a function are none. */
+  rootsNamed(source: string): string[];
 }
 
 /** Secrets that definitions may use and nobody may see. */

@@ -22,6 +22,8 @@ interface Spec<Schema extends z.ZodType, Handler> {
   verbatim?: readonly string[];
   /** See {@link TaskDeclaration.costOf}. */
   costOf?: (given: unknown) => number;
+  /** See {@link TaskDeclaration.lint}. */
+  lint?: (given: unknown) => Fault[];
   /** Checks what the schema cannot express, such as whether an expression compiles. Returns every fault. */
   check?: (params: z.output<Schema>) => Fault[];
   /** Called once for each use in a definition, and for each item when its parameters hold templates. */
@@ -57,6 +59,7 @@ function declare<Schema extends z.ZodType>(kind: TaskKind, spec: Spec<Schema, Ta
     paramsSchema: z.toJSONSchema(spec.params, { io: 'input' }),
     ...(spec.verbatim !== undefined && { verbatim: spec.verbatim }),
     ...(spec.costOf !== undefined && { costOf: spec.costOf }),
+    ...(spec.lint !== undefined && { lint: spec.lint }),
     parseParams(given) {
       const parsed = spec.params.safeParse(given ?? {}, { reportInput: true });
       const faults = parsed.success ? (spec.check?.(parsed.data) ?? []) : faultsOf(parsed.error);

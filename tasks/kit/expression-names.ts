@@ -31,6 +31,48 @@ export function namesIn(ast: object): Names {
   return names;
 }
 
+/** The names of the input's members that the paths of an expression begin with, as far as it is certain that they are the input's. */
+export function rootsIn(ast: object): string[] {
+  const roots = new Set<string>();
+  const todo: unknown[] = [ast];
+  for (let next = todo.pop(); next !== undefined || todo.length > 0; next = todo.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    const node = next as Node;
+    switch (node.type) {
+      case 'name':
+        roots.add(node.value as string);
+        break;
+      case 'path':
+        // The steps after the first are looked up in what that has found.
+        todo.push((node.steps as Node[])[0]);
+        break;
+      case 'binary':
+      case 'apply':
+      case 'bind':
+        todo.push(node.lhs, node.rhs);
+        break;
+      case 'unary':
+        todo.push(node.expression, ...((node.expressions as Node[] | undefined) ?? []));
+        if (node.value === '{') todo.push(...((node.lhs as Node[][] | undefined) ?? []).flat());
+        break;
+      case 'function':
+      case 'partial':
+        todo.push(...(node.arguments as Node[]));
+        break;
+      case 'condition':
+        todo.push(node.condition, node.then, node.else);
+        break;
+      case 'block':
+        todo.push(...(node.expressions as Node[]));
+    }
+  }
+  return [...roots];
+}
+
+export function rootsOfPath({ variable, steps: [first] }: PlainPath): string[] {
+  return variable === undefined && first !== undefined ? [first] : [];
+}
+
 function note(names: Names, root: string | undefined, member: string | undefined): Names {
   if (root === undefined || member === undefined) return names;
   names[root] ??= [];

@@ -3,7 +3,7 @@ import type compile from 'jsonata';
 import type { Expression, ExpressionLanguage } from '../../src/engine/ports.ts';
 import type { Work } from './evaluation.ts';
 import { createEvaluatorPool, EvaluatorUnavailableError } from './evaluators.ts';
-import { type Names, namesIn, namesOfPath } from './expression-names.ts';
+import { type Names, namesIn, namesOfPath, rootsIn, rootsOfPath } from './expression-names.ts';
 import { describeJsonataError } from './jsonata-error.ts';
 import { plainData } from './plain-data.ts';
 import { followPath, plainPath, UNCERTAIN } from './plain-path.ts';
@@ -17,7 +17,13 @@ const PERCENTS_MAX = 200;
 /** Shared by all expressions and schemas of this process. */
 export const evaluators = createEvaluatorPool();
 
-const known = new Map<string, Names | Error>();
+/** The names that an expression names. */
+interface Looked {
+  members: Names;
+  roots: string[];
+}
+
+const known = new Map<string, Looked | Error>();
 
 /**
  * Compiles a JSONata expression; its result is plain data, `undefined` when it finds nothing. A path of names is followed here and
@@ -37,7 +43,8 @@ export function compileExpression(source: string, timeoutSeconds: number = TIMEO
 /** JSONata, as the engine's definitions use it: in templates and limiters. */
 export const jsonataLanguage: ExpressionLanguage = {
   compile: (source) => compileExpression(source),
-  membersNamed: (source, name) => look(source)[name] ?? [],
+  membersNamed: (source, name) => look(source).members[name] ?? [],
+  rootsNamed: (source) => look(source).roots,
 };
 
 /** Whether a failure is the expression's or the input's own, so that it would come again. */
@@ -46,7 +53,7 @@ export function isForGood(error: unknown): boolean {
 }
 
 /** Throws if the text is not a valid expression. */
-function look(source: string): Names {
+function look(source: string): Looked {
   const found = known.get(source) ?? lookAnew(source);
   if (found instanceof Error) throw found;
   return found;
@@ -56,15 +63,16 @@ function look(source: string): Names {
 let jsonata: typeof compile | undefined;
 const require = createRequire(import.meta.url);
 
-function lookAnew(source: string): Names | Error {
+function lookAnew(source: string): Looked | Error {
   const path = plainPath(source);
-  if (path !== null) return namesOfPath(path);
+  if (path !== null) return { members: namesOfPath(path), roots: rootsOfPath(path) };
   // Each looks for what it stands for through the whole path that it is in.
   if (source.split('%').length > PERCENTS_MAX) return new Error(`contains "%" more than ${PERCENTS_MAX} times`);
-  let found: Names | Error;
+  let found: Looked | Error;
   try {
     jsonata ??= require('jsonata') as typeof compile;
-    found = namesIn(jsonata(source).ast());
+    const ast = jsonata(source).ast();
+    found = { members: namesIn(ast), roots: rootsIn(ast) };
   } catch (error) {
     found = new Error(describeJsonataError(error));
   }

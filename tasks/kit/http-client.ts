@@ -2,6 +2,7 @@ import type { Agent, buildConnector } from 'undici';
 import { type AddressGuard, createAddressGuard } from './address-guard.ts';
 import { HttpExchange } from './http-exchange.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
+import { checkedUrl } from './http-url.ts';
 
 /**
  * HTTP for tasks: connections are reused, every one is checked by the {@link AddressGuard}, redirects are followed here, one by one,
@@ -10,6 +11,8 @@ import type { HttpRequest, HttpResponse } from './http-message.ts';
 export interface HttpClient {
   /** Rejects with a PermanentError for what would go wrong again, else with any error. */
   send(request: HttpRequest): Promise<HttpResponse>;
+  /** The reason why an address can never be fetched, as far as it can be seen in it: a name may come to mean anything. null when there is none. */
+  faultOf(address: string): string | null;
   close(): Promise<void>;
 }
 
@@ -42,6 +45,15 @@ export function createHttpClient({ allowHosts, mask = (text) => text }: HttpClie
         loading ??= load();
         loading.then((loaded) => exchange.begin(loaded), reject);
       }),
+    faultOf(address) {
+      try {
+        const { hostname, port, protocol } = checkedUrl(address);
+        guard.checkHost(hostname, Number(port || (protocol === 'https:' ? 443 : 80)));
+        return null;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    },
     close: async () => (await loading)?.close(),
   };
 

@@ -1,8 +1,17 @@
 import { z } from 'zod';
+import type { Fault } from '../../src/schemas/problem.ts';
+import type { HttpClient } from './http-client.ts';
 
 export const methodSchema = z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 export const urlSchema = z.string().min(1).max(16_384).meta({ description: 'The URL, `http:` or `https:`.' });
+
+/** The fault of a `url` without templates that can never be fetched. */
+export function addressFaults({ faultOf }: HttpClient, given: unknown): Fault[] {
+  const { url } = (typeof given === 'object' && given !== null ? given : {}) as { url?: unknown };
+  const why = typeof url !== 'string' || url === '' || url.includes('{{') ? null : faultOf(url);
+  return why === null ? [] : [{ path: '/url', message: `can never be fetched: ${why}` }];
+}
 
 export const headersSchema = z
   .record(

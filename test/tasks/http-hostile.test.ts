@@ -290,8 +290,13 @@ describe('an error tells no address', () => {
   });
 
   it('of a name that is refused, and the log has it', async () => {
-    const url = 'http://localhost:1/';
-    const { results, logs } = await runDefined({ tasks: [{ task: 'http_request', with: { url } }] }, [1], { allowHosts: [] });
+    const { results, logs } = await runDefined(
+      { tasks: [{ task: 'http_request', with: { url: '{{ value }}' } }] },
+      ['http://localhost:1/'],
+      {
+        allowHosts: [],
+      },
+    );
     expect(results[0]?.error).toMatchObject({
       type: 'AddressRefused',
       message: 'the host "localhost" is not allowed: HTTP_ALLOW_HOSTS does not name it',

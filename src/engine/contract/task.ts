@@ -1,5 +1,6 @@
 import type { RateLimit } from '../../schemas/definition.ts';
 import type { Metadata } from '../../schemas/item.ts';
+import type { Fault } from '../../schemas/problem.ts';
 import type { TaskKind } from '../../schemas/task.ts';
 import type { Logger } from '../ports.ts';
 
@@ -88,6 +89,11 @@ export interface TaskDeclaration {
    * take too long together is refused before any of them is looked at.
    */
   costOf?: (given: unknown) => number;
+  /**
+   * Finds what can never succeed in a `with` as it is written, templates and all, such as an address that is refused. Asked of a new definition, never of
+   * one that was accepted before.
+   */
+  lint?: (given: unknown) => Fault[];
   /** Checks and completes `with`; throws a SluiceError `invalid-params` with every fault. Called once a use, or once an item when it has templates. */
   parseParams: (given: unknown) => unknown;
   /**

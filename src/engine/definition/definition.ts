@@ -28,12 +28,12 @@ export function checkDefinition(
   raw: unknown,
   environment: SpecEnvironment,
   limits: DefinitionLimits,
-  { anyCost = false } = {},
+  { isStored = false } = {},
 ): PipelineDefinition {
   const parsed = pipelineDefinitionSchema.safeParse(raw, { reportInput: true });
   const found: Found[] = parsed.success ? [] : faultsOf(parsed.error).map((fault) => ({ ...fault, code: 'invalid-input' }));
-  const costly = anyCost ? undefined : costFault(raw, environment);
-  found.push(...meaningFaults(raw, environment, limits, costly === undefined));
+  const costly = isStored ? undefined : costFault(raw, environment);
+  found.push(...meaningFaults(raw, environment, limits, { withParams: costly === undefined, isStored }));
   if (costly !== undefined) found.push(costly);
   if (found.length === 0 && parsed.success) return parsed.data;
   const order = ['invalid-input', 'unknown-task', 'unknown-limiter', 'invalid-pipeline', 'invalid-params'] as const;
@@ -45,12 +45,12 @@ export function checkDefinition(
 
 /**
  * Checks a definition that was accepted before, perhaps by an older version. Names that would be refused today are let through, and so is
- * one that costs more to check than {@link checkDefinition} allows.
+ * one that costs more to check than {@link checkDefinition} allows, or that names what can never succeed: its items go on as they did.
  */
 export function checkStoredDefinition(definition: PipelineDefinition, environment: SpecEnvironment, limits: DefinitionLimits): void {
   const usable = (name: string, place: number): string => (/^[.]{1,2}$/.test(name) ? `:${name}:${place}` : name);
   const stages = definition.stages.map((stage, i) => ({ ...stage, name: usable(stage.name, i) }));
-  checkDefinition({ ...definition, id: usable(definition.id, 0), stages }, environment, limits, { anyCost: true });
+  checkDefinition({ ...definition, id: usable(definition.id, 0), stages }, environment, limits, { isStored: true });
 }
 
 /** The most faults that a reply lists: nobody reads more, and one with hundreds of thousands would cost as much as many requests. */
@@ -89,8 +89,15 @@ function costFault(raw: unknown, { registry }: SpecEnvironment): Found | undefin
   return { code: 'invalid-pipeline', path: '/stages', message };
 }
 
+interface Thoroughness {
+  /** Parameters are looked at. */
+  withParams: boolean;
+  /** It was accepted before. */
+  isStored: boolean;
+}
+
 /** Finds faults of meaning in whatever can be read of a definition that may be broken elsewhere. */
-function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits, withParams: boolean): Found[] {
+function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits, how: Thoroughness): Found[] {
   const stages = field(raw, 'stages');
   if (!Array.isArray(stages)) return [];
   const found: Found[] = [];
@@ -113,12 +120,12 @@ function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: Defin
     if (typeof workers === 'number' && workers > limits.maxWorkersPerStage) {
       found.push({ code: 'invalid-pipeline', path: `${at}/workers`, message: `is more than ${limits.maxWorkersPerStage}` });
     }
-    found.push(...taskFaults(stage, at, environment, withParams));
+    found.push(...taskFaults(stage, at, environment, how));
   }
   return found;
 }
 
-function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, withParams: boolean): Found[] {
+function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, { withParams, isStored }: Thoroughness): Found[] {
   const found: Found[] = [];
   const names = new Set<unknown>();
   const check = (use: unknown, kind: TaskKind, path: string): void => {
@@ -132,7 +139,7 @@ function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, wi
       return;
     }
     if (!withParams) return;
-    for (const fault of useFaults(declaration, field(use, 'with'), environment.ports)) {
+    for (const fault of useFaults(declaration, field(use, 'with'), environment.ports, isStored)) {
       found.push({ code: 'invalid-params', path: `${path}/with${fault.path}`, message: fault.message });
     }
   };

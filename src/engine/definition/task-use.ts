@@ -34,9 +34,13 @@ export function useCost(declaration: TaskDeclaration, given: unknown, most: numb
   return (declaration.costOf?.(given) ?? 0) + templatesCost(given, declaration.verbatim ?? [], most);
 }
 
-/** The faults of a use's parameters, with paths as JSON Pointers inside them. What a template evaluates to is checked with each item. */
-export function useFaults(declaration: TaskDeclaration, given: unknown, environment: TemplateEnvironment): Fault[] {
-  const { templates, faults } = compileTemplates(given, declaration.verbatim ?? [], environment);
+/**
+ * The faults of a use's parameters, with paths as JSON Pointers inside them. What a template evaluates to is checked with each item. `isStored`: it was
+ * accepted before, perhaps by a version that found less wrong.
+ */
+export function useFaults(declaration: TaskDeclaration, given: unknown, environment: TemplateEnvironment, isStored = false): Fault[] {
+  const { templates, faults } = compileTemplates(given, declaration.verbatim ?? [], environment, isStored);
+  if (!isStored && declaration.lint !== undefined) faults.push(...declaration.lint(given));
   const paths = templates?.paths ?? [];
   const hasTemplate = (at: string) => paths.some((path) => at === path || at.startsWith(`${path}/`) || path.startsWith(`${at}/`));
   const isFaulty = (at: string) => faults.some(({ path }) => at === path);

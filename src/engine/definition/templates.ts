@@ -43,6 +43,9 @@ export interface TemplateEnvironment {
 /** Evaluates one template, or a node that contains some; returns the result or a promise of it. */
 type Render = (scope: TemplateScope, rendering: Rendering) => unknown;
 
+/** The names that every template sees; `error` in hooks. */
+const SEEN = ['value', 'metadata', 'itemId', 'sequenceId', 'secrets', 'error'];
+
 /** Checking stops after this many faults, or this many characters of text that is not a valid expression. */
 const FAULTS_MAX = 100;
 const WRONG_CHARACTERS_MAX = 65_536;
@@ -63,12 +66,13 @@ export function templatesCost(given: unknown, verbatim: readonly string[], most:
 
 /**
  * Compiles the templates in `given`, except in the members named in `verbatim`; `templates` is null when there are none. Reports every
- * fault, up to {@link FAULTS_MAX}: an invalid expression, a secret that is not set.
+ * fault, up to {@link FAULTS_MAX}: an invalid expression, a secret that is not set and, unless the definition `isStored`, a name that no template sees.
  */
 export function compileTemplates(
   given: unknown,
   verbatim: readonly string[],
   environment: TemplateEnvironment,
+  isStored = true,
 ): { templates: Templates | null; faults: Fault[] } {
   const faults: Fault[] = [];
   const paths: string[] = [];
@@ -143,6 +147,14 @@ export function compileTemplates(
       try {
         if (expressions === undefined) throw new Error('no expression language is configured');
         const evaluate = expressions.compile(expression);
+        const strange = isStored ? undefined : expressions.rootsNamed(expression).find((name) => !SEEN.includes(name));
+        if (strange !== undefined) {
+          faults.push({
+            path,
+            message: `holds a template that uses "${strange}"; a template sees ${SEEN.slice(0, -1).join(', ')} and ${SEEN.at(-1)}`,
+          });
+          return null;
+        }
         const own = ownSecrets(expressions.membersNamed(expression, 'secrets'), path);
         return own === null ? null : { render: renderOf(evaluate, own, expression, path), end: end + 2 };
       } catch (error) {
