@@ -101,7 +101,7 @@ const logger: Logger = pino(
     timestamp: pino.stdTimeFunctions.isoTime,
     base: null,
     redact: ['headers.authorization'],
-    hooks: { streamWrite: secrets.mask },
+    hooks: { streamWrite: secrets.maskLine },
   },
   pino.destination({ fd: 1, sync: true }),
 );

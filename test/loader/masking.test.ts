@@ -281,3 +281,47 @@ describe('the work', () => {
     expect(inARow).toBeLessThan(8 * Math.max(alone, 2000));
   });
 });
+
+describe('a line of the log', () => {
+  const { maskLine } = createSecrets({
+    SWITCH: 'false',
+    NOTHING: 'null',
+    PORT: '30001',
+    LEVEL: 'level',
+    WHOLE: '{"user":"ada","pass":"lovelace"}',
+    KEY: SECRET,
+  });
+
+  it.each([
+    ['a switch', { isOpen: false, text: 'it is false' }, { isOpen: false, text: 'it is [secret SWITCH]' }],
+    ['a number', { port: 30001, at: 1300012, url: 'http://h:30001/' }, { port: 30001, at: 1300012, url: 'http://h:[secret PORT]/' }],
+    ['nothing', { error: null, list: [null, 'null'] }, { error: null, list: [null, '[secret NOTHING]'] }],
+    ['a name of a field', { level: 30, msg: 'level' }, { '[secret LEVEL]': 30, msg: '[secret LEVEL]' }],
+    ['quotes and line ends', { msg: `a "${SECRET}"\n\\` }, { msg: 'a "[secret KEY]"\n\\' }],
+    ['a whole object', { given: { user: 'ada', pass: 'lovelace' }, n: 1 }, { given: '[secret WHOLE]', n: 1 }],
+    ['a whole object as a text', { given: '{"user":"ada","pass":"lovelace"}' }, { given: '[secret WHOLE]' }],
+    ['no secret', { level2: 1, msg: 'fals' }, { '[secret LEVEL]2': 1, msg: 'fals' }],
+  ])('stays JSON, and only its strings are masked: %s', (_name, record, expected) => {
+    expect(JSON.parse(maskLine(`${JSON.stringify(record)}\n`))).toEqual(expected);
+  });
+
+  it('shows no secret in any string, whatever the secrets are, and stays JSON', () => {
+    const secret = fc.oneof(
+      fc.constantFrom('true', 'null', '1234', '"a":', '":{"', '},{"', 'e+10', '0.25'),
+      fc.string({ minLength: 4, maxLength: 8 }),
+    );
+    const record = fc.dictionary(
+      fc.string(),
+      fc.oneof(fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null)),
+    );
+    fc.assert(
+      fc.property(secret, record, fc.string(), (value, fields, around) => {
+        const given = { ...fields, of: around + value + around };
+        const parsed = JSON.parse(createSecrets({ X: value }).maskLine(JSON.stringify(given))) as Record<string, unknown>;
+        const last = Object.values(parsed).at(-1);
+        expect(typeof last === 'string' && last.includes(value) && !'[secret X]'.includes(value)).toBe(false);
+      }),
+      { seed: SEED, numRuns: 500 },
+    );
+  });
+});

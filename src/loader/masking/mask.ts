@@ -1,19 +1,60 @@
 import { createFinder, type Finding } from './finder.ts';
 import { patternsOf } from './patterns.ts';
 
+export interface Masks {
+  /** Masks the secrets in any text. */
+  mask(text: string): string;
+  /**
+   * Masks those in a line of JSON, which it stays: secrets are looked for in its strings, and not in numbers, `true`, `false` and `null`, which are what they are
+   * for other reasons.
+   */
+  maskLine(line: string): string;
+}
+
 /**
- * Takes secrets out of texts, in whatever they are wrapped; what cannot be found is in SECURITY.md. Where two overlap, one mask covers both:
+ * Take secrets out of texts, in whatever they are wrapped; what cannot be found is in SECURITY.md. Where two overlap, one mask covers both:
  * with the first one alone gone, the rest of the other would be seen.
  */
-export function createMask(secrets: Readonly<Record<string, string>>, lengthMin: number): (text: string) => string {
+export function createMasks(secrets: Readonly<Record<string, string>>, lengthMin: number): Masks {
   const entries = Object.entries(secrets);
-  if (entries.length === 0) return (text) => text;
+  if (entries.length === 0) return { mask: (text) => text, maskLine: (line) => line };
   const find = createFinder(entries.flatMap(([name, value]) => patternsOf(name, value, lengthMin)));
   const tokens = entries.map(([name]) => tokenOf(name));
-  return (text) => {
+  const findIn = (text: string): Finding[] => {
     const found = find(text);
-    return found.length === 0 ? text : replaced(text, merged(found.filter((each) => !isInToken(text, each, tokens))));
+    return found.length === 0 ? found : merged(found.filter((each) => !isInToken(text, each, tokens)));
   };
+  return {
+    mask: (text) => replaced(text, findIn(text)),
+    maskLine(line) {
+      const found = findIn(line);
+      return found.length === 0 ? line : replaced(line, placed(line, found));
+    },
+  };
+}
+
+/**
+ * The findings in a line of JSON without those that are no part of a string. One that goes over the ends of strings is a value that was logged as such: it
+ * becomes a string, if it is whole.
+ */
+function placed(line: string, found: readonly Finding[]): Finding[] {
+  const strings = [...line.matchAll(/"(?:[^"\\]|\\.)*"/g)].map(({ index, 0: { length } }) => ({ start: index, end: index + length }));
+  return found.flatMap((each) => {
+    const touched = strings.filter(({ start, end }) => start < each.end && each.start < end);
+    const [only] = touched;
+    if (only === undefined) return [];
+    if (touched.length === 1 && only.start < each.start && each.end < only.end) return [each];
+    return [{ ...each, isValue: isJson(line.slice(each.start, each.end)) }];
+  });
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function tokenOf(name: string): string {
@@ -44,11 +85,12 @@ function merged(found: Finding[]): Finding[] {
   return all;
 }
 
-function replaced(text: string, found: readonly Finding[]): string {
+function replaced(text: string, found: readonly (Finding & { isValue?: boolean })[]): string {
+  if (found.length === 0) return text;
   let masked = '';
   let from = 0;
-  for (const { start, end, name } of found) {
-    masked += text.slice(from, start) + tokenOf(name);
+  for (const { start, end, name, isValue } of found) {
+    masked += text.slice(from, start) + (isValue === true ? `"${tokenOf(name)}"` : tokenOf(name));
     from = end;
   }
   return masked + text.slice(from);
