@@ -129,7 +129,7 @@ guarded.blame = ({ pipeline, sequenceId }) => {
 async function createHost(): Promise<LocalHost> {
   const builtIn = tasks.builtInTasks({ outputDir: config.outputDir, httpAllowHosts: config.httpAllowHosts, maskSecrets: secrets.mask });
   const taken = builtIn.map((task) => task.name);
-  const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken, asWork);
+  const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken, { within: asWork, logger });
   return createLocalHost({
     ...config,
     registry: createTaskRegistry([...builtIn, ...own]),

@@ -10,7 +10,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { TaskContext } from '../engine/index.ts';
 import type { Logger, ThreadContext } from '../engine/ports.ts';
-import { offerTaskEntry } from './task-entry.ts';
+import { defaultOf, offerTaskEntry, readModulesOf } from './task-entry.ts';
 
 offerTaskEntry();
 
@@ -65,7 +65,8 @@ export async function runInThread(job: ThreadTask): Promise<void> {
   running = job;
   try {
     const value = await jobs.run(job, async () => {
-      const { default: task } = (await import(module)) as { default: { run(...args: unknown[]): unknown } };
+      readModulesOf(new URL('.', module).href);
+      const task = defaultOf((await import(module)) as object) as { run(...args: unknown[]): unknown };
       post({ type: 'begin' });
       return task.run(...args, contextOf(context, post));
     });

@@ -5,11 +5,12 @@ import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { ConfigError } from '../config.ts';
 import type { TaskDeclaration, TaskHandler } from '../engine/index.ts';
+import { type Clock, type Logger, silentLogger, systemClock } from '../engine/ports.ts';
 import { rateLimitSchema } from '../schemas/definition.ts';
 import { faultsOf } from '../schemas/faults.ts';
 import { nameSchema } from '../schemas/names.ts';
 import { taskKindSchema } from '../schemas/task.ts';
-import { offerTaskEntry } from './task-entry.ts';
+import { defaultOf, offerTaskEntry, readModulesOf } from './task-entry.ts';
 import { readUserParams, type UserParams } from './user-params.ts';
 
 /**
@@ -36,29 +37,45 @@ const moduleSchema = z
     if (module.thread) issues.addIssue({ code: 'custom', path: ['thread'], message: `is not allowed for a ${module.kind}` });
   });
 
-type Within = (call: () => unknown) => unknown;
+export interface LoadOptions {
+  /** Each call of a task in the event loop runs in it. */
+  within?: (call: () => unknown) => unknown;
+  logger?: Logger;
+  clock?: Clock;
+}
 
-const EXTENSIONS = new Set(['.js', '.mjs', '.ts']);
+const EXTENSIONS = new Set(['.js', '.mjs', '.cjs', '.ts']);
+/** Files that nobody takes for tasks. */
+const OTHERS = /^(?:[.].*|.*[.]d[.][cm]?ts|package(?:-lock)?[.]json|tsconfig.*[.]json|(?:README|LICENSE)(?:[.].*)?|.*[.](?:md|lock|map))$/i;
+/** A file that takes longer to load is named, again and again, and given up in the end. */
+const LOADING_TOLD_MS = 10_000;
+const LOADING_TOLD_TIMES = 6;
 
 /**
  * Reads the tasks, predicates and hooks of a folder, one a file, in the order of the file names. Subfolders and other files are
- * left alone, so that tasks can share code and have a package.json.
+ * left alone, so that tasks can share code and have a package.json; the log names files that may have been meant as tasks.
  *
- * `taken` are the names that exist already; `within` is what each call of theirs in the event loop runs in. Throws {@link ConfigError} with every bad file and what is wrong with it.
+ * `taken` are the names that exist already. Throws {@link ConfigError} with every bad file and what is wrong with it.
  */
 export async function loadUserTasks(
   folder: string,
   taken: Iterable<string>,
-  within: Within = (call) => call(),
+  { within = (call) => call(), logger = silentLogger, clock = systemClock }: LoadOptions = {},
 ): Promise<TaskDeclaration[]> {
   const owners = new Map<string, string>([...taken].map((name) => [name, 'a built-in task']));
   const declarations: TaskDeclaration[] = [];
   const faults: string[] = [];
   offerTaskEntry();
-  for (const file of await listModules(folder)) {
+  readModulesOf(pathToFileURL(resolve(folder)).href);
+  const { modules, leftOut } = await listFiles(folder);
+  if (leftOut.length > 0) {
+    const text = `files of TASKS_DIR are left out: tasks are ${[...EXTENSIONS].join(', ')}`;
+    logger.warn({ folder, files: leftOut }, text);
+  }
+  for (const file of modules) {
     const path = join(folder, file);
     try {
-      const declaration = await loadModule(path, within);
+      const declaration = await loadModule(path, within, () => untilLoaded(path, logger, clock));
       const owner = owners.get(declaration.name);
       if (owner !== undefined) throw new BadFile([`the name "${declaration.name}" is taken by ${owner}`]);
       owners.set(declaration.name, path);
@@ -80,22 +97,47 @@ class BadFile extends Error {
   }
 }
 
-async function listModules(folder: string): Promise<string[]> {
+async function listFiles(folder: string): Promise<{ modules: string[]; leftOut: string[] }> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
-    return entries
-      .filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.') && !entry.name.endsWith('.d.ts'))
+    const names = entries
+      .filter((entry) => !entry.isDirectory() && !OTHERS.test(entry.name))
       .map((entry) => entry.name)
-      .filter((name) => EXTENSIONS.has(extname(name)))
       .sort();
+    const isModule = (name: string): boolean => EXTENSIONS.has(extname(name));
+    return { modules: names.filter(isModule), leftOut: names.filter((name) => !isModule(name)) };
   } catch (error) {
     throw new ConfigError('TASKS_DIR cannot be read', [(error as Error).message]);
   }
 }
 
-async function loadModule(path: string, within: Within): Promise<TaskDeclaration> {
+/** Names a file that is being loaded for long, and rejects in the end. `stop` is to be called when it has been loaded. */
+function untilLoaded(path: string, logger: Logger, clock: Clock): { givenUp: Promise<never>; stop: () => void } {
+  let timer: unknown;
+  const givenUp = new Promise<never>((_resolve, reject) => {
+    const wait = (times: number): void => {
+      timer = clock.setTimer(() => {
+        const seconds = (times * LOADING_TOLD_MS) / 1000;
+        if (times === LOADING_TOLD_TIMES) reject(new BadFile([`has not been loaded after ${seconds} s`]));
+        else {
+          logger.warn({ file: path, seconds }, 'the file of a task is still being loaded');
+          wait(times + 1);
+        }
+      }, LOADING_TOLD_MS);
+    };
+    wait(1);
+  });
+  return { givenUp, stop: () => clock.clearTimer(timer) };
+}
+
+async function loadModule(
+  path: string,
+  within: NonNullable<LoadOptions['within']>,
+  begin: () => ReturnType<typeof untilLoaded>,
+): Promise<TaskDeclaration> {
   const url = pathToFileURL(resolve(path)).href;
-  const exported = await importDefault(path, url);
+  const { givenUp, stop } = begin();
+  const exported = await Promise.race([importDefault(path, url), givenUp]).finally(stop);
   const parsed = moduleSchema.safeParse(exported, { reportInput: true });
   if (!parsed.success)
     throw new BadFile(faultsOf(parsed.error).map(({ path: place, message }) => `${place.slice(1) || 'its default export'} ${message}`));
@@ -122,7 +164,7 @@ async function importDefault(path: string, url: string): Promise<object> {
   } catch (error) {
     throw new BadFile([`cannot be loaded: ${await describeImportError(path, error)}`]);
   }
-  const exported = namespace.default;
+  const exported = defaultOf(namespace);
   if (exported === undefined) throw new BadFile(['has no default export']);
   if (typeof exported !== 'object' || exported === null || Array.isArray(exported)) {
     throw new BadFile(['its default export must be an object']);
@@ -146,7 +188,7 @@ function syntaxErrorLine(path: string): Promise<string | undefined> {
 }
 
 function nameOfFile(path: string): string {
-  const name = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1).replace(/[.](js|mjs|ts)$/, '');
+  const name = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1).replace(/[.](js|mjs|cjs|ts)$/, '');
   const parsed = nameSchema.safeParse(name);
   if (!parsed.success)
     throw new BadFile([`its file name is not a valid task name: "${name}" ${parsed.error.issues[0]?.message}; give it a name`]);

@@ -4,8 +4,10 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/config.ts';
 import type { SluiceError, TaskDeclaration } from '../../src/engine/index.ts';
+import { silentLogger } from '../../src/engine/ports.ts';
 import { loadUserTasks } from '../../src/loader/user-tasks.ts';
 import type { Fault } from '../../src/schemas/problem.ts';
+import { createManualClock, eventually } from '../http/sse-harness.ts';
 import { folderWith } from './folder.ts';
 
 const zodUrl = import.meta.resolve('zod');
@@ -121,6 +123,56 @@ describe('loading', () => {
       'notes.md': '',
     };
     expect((await loadUserTasks(folderWith(files), [])).map(({ name }) => name)).toEqual(['a']);
+  });
+});
+
+describe('the log', () => {
+  function collecting() {
+    const warnings: { fields: object; message: string }[] = [];
+    return { warnings, logger: { ...silentLogger, warn: (fields: object, message: string) => void warnings.push({ fields, message }) } };
+  }
+
+  it('names files that may have been meant as tasks', async () => {
+    const { warnings, logger } = collecting();
+    const good = 'export default { run() {} }';
+    const folder = folderWith({
+      ...{ 'a.mjs': good, 'b.mts': good, 'c.jsx': good, 'd.py': 'x', 'e.yaml': 'x', 'lib/f.py': 'x' },
+      ...{
+        'README.md': 'x',
+        'package.json': '{}',
+        'package-lock.json': '{}',
+        'tsconfig.json': '{}',
+        'types.d.ts': '',
+        '.env': 'x',
+        'a.mjs.map': '{}',
+      },
+    });
+    expect((await loadUserTasks(folder, [], { logger })).map(({ name }) => name)).toEqual(['a']);
+    expect(warnings).toEqual([
+      {
+        fields: { folder, files: ['b.mts', 'c.jsx', 'd.py', 'e.yaml'] },
+        message: 'files of TASKS_DIR are left out: tasks are .js, .mjs, .cjs, .ts',
+      },
+    ]);
+  });
+
+  it('names a file that does not come to an end of loading, and gives it up after a minute', async () => {
+    const { warnings, logger } = collecting();
+    const clock = createManualClock();
+    const folder = folderWith({
+      'a.mjs': 'export default { run() {} }',
+      'stuck.mjs': 'globalThis.isStuck = true; await new Promise(() => {}); export default { run() {} }',
+    });
+    const loading = loadUserTasks(folder, [], { logger, clock }).catch((error: ConfigError) => error.faults);
+    await eventually(() => (globalThis as { isStuck?: boolean }).isStuck === true);
+    clock.advance(9_999);
+    expect(warnings).toEqual([]);
+    for (let i = 0; i < 5; i++) clock.advance(10_000);
+    const file = join(folder, 'stuck.mjs');
+    expect(warnings.map(({ fields }) => fields)).toEqual([10, 20, 30, 40, 50].map((seconds) => ({ file, seconds })));
+    clock.advance(10_000);
+    expect(await loading).toEqual([`${file}: has not been loaded after 60 s`]);
+    expect(clock.timers).toBe(0);
   });
 });
 
