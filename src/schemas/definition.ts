@@ -18,12 +18,21 @@ const useShape = {
 
 export const hookUseSchema = z.union([z.string().min(1), z.strictObject(useShape)]);
 
+const limiterListSchema = z
+  .array(nameSchema)
+  .min(1)
+  .max(8)
+  .refine((names) => new Set(names).size === names.length, 'names a limiter twice');
+
 export const taskUseSchema = z
   .union([
     z.string().min(1),
     z.strictObject({
       ...useShape,
-      limiter: nameSchema.optional().meta({ description: 'A limiter of the section `limits`, shared by every task that names it.' }),
+      limiter: z.union([nameSchema, limiterListSchema]).optional().meta({
+        description:
+          'A limiter of the section `limits`, shared by every task that names it; or a list of them, all of which must have room.',
+      }),
     }),
   ])
   .meta({ description: 'A registered task: its name, or its name with parameters.' });

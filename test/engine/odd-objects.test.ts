@@ -49,7 +49,7 @@ describe('a value of which JSON has something else', () => {
     ['Headers', new Headers({ a: '1' }), 'it is a Headers: Object.fromEntries(headers) is plain data'],
     ['a Blob', new Blob(['x']), 'it is a Blob: did you forget await blob.text()?'],
     ['a FormData', new FormData(), 'it is a FormData: Object.fromEntries(form) is plain data'],
-    ['search parameters', new URLSearchParams('a=1'), 'it is an URLSearchParams: Object.fromEntries(params) is plain data'],
+    ['search parameters', new URLSearchParams('a=1'), 'it is a URLSearchParams: Object.fromEntries(params) is plain data'],
     ['a web stream', new ReadableStream(), 'it is a ReadableStream: read it to its end first'],
     ['a generator', numbers(), 'it is a Generator: [...generator] is plain data'],
     ['an asynchronous generator', later(), 'it is an AsyncGenerator: did you forget for await?'],
@@ -60,7 +60,7 @@ describe('a value of which JSON has something else', () => {
     ['a WeakRef', new WeakRef({}), 'it is a WeakRef: JSON has nothing of what is in it'],
     ['a pattern', /x/, 'it is a RegExp: JSON has nothing of what is in it'],
     ['an ArrayBuffer', new ArrayBuffer(8), 'it is an ArrayBuffer: JSON has nothing of what is in it'],
-    ['bytes', new Uint8Array(2), 'it is an Uint8Array: JSON has nothing of what is in it'],
+    ['bytes', new Uint8Array(2), 'it is a Uint8Array: JSON has nothing of what is in it'],
     ['a signal', new AbortController().signal, 'it is an AbortSignal: JSON has nothing of what is in it'],
     ['an error', new RangeError('too far'), 'it is a RangeError ("too far"), of which JSON has no message'],
     [

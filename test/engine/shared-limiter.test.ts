@@ -27,8 +27,14 @@ function world(settings: LimiterSettings) {
   });
   const gone: Let[] = [];
   const passes = new Map<string, SharedPass>();
-  const claim = (id: string, value: { weight?: unknown; key?: unknown } = {}, priority = 100, signal = new AbortController().signal) =>
-    limiter.claim({ value, metadata: {}, priority }, signal).pass.then((pass) => {
+  const claim = (
+    id: string,
+    value: { weight?: unknown; key?: unknown } = {},
+    priority = 100,
+    signal = new AbortController().signal,
+    isLast = true,
+  ) =>
+    limiter.claim({ value, metadata: {}, priority }, signal, isLast).pass.then((pass) => {
       passes.set(id, pass);
       gone.push({ id, at: clock.seconds, weight: (value.weight as number | undefined) ?? 1, key: value.key });
     });
@@ -134,14 +140,33 @@ describe('a rate', () => {
     expect(gone).toHaveLength(10);
   });
 
-  it('counts from when the execution really begins', async () => {
-    const { clock, claim, passes, gone } = world({ limit: 1, perSeconds: 10 });
-    void claim('a');
-    await clock.advance(5000);
-    passes.get('a')?.restart();
+  it.each([5, 10, 300])('counts from when the execution really begins, %i s after it was let go', async (seconds) => {
+    const { clock, claim, passes, gone, view } = world({ limit: 1, perSeconds: 10 });
+    void claim('a', {}, 100, undefined, false);
     void claim('b');
+    await clock.advance(seconds * 1000);
+    // Its place is taken until then, however long that is.
+    expect(view()).toMatchObject({ inUse: 1, waiting: 1 });
+    passes.get('a')?.begin();
+    passes.get('a')?.begin();
     await clock.advance(20_000);
-    expect(gone.map(({ at }) => at)).toEqual([0, 15]);
+    expect(gone.map(({ at }) => at)).toEqual([0, seconds + 10]);
+  });
+
+  it('gives the place back of one that never begins', async () => {
+    const { clock, claim, release, gone, view } = world({ limit: 2, perSeconds: 10, weight: 'value.weight' });
+    void claim('a', { weight: 2 }, 100, undefined, false);
+    void claim('b', { weight: 1 });
+    await clock.advance(50_000);
+    release('a');
+    await clock.settle();
+    expect(gone.map(({ id, at }) => [id, at])).toEqual([
+      ['a', 0],
+      ['b', 50],
+    ]);
+    release('b');
+    expect(view()).toMatchObject({ inUse: 0, waiting: 0 });
+    expect(clock.pending).toBe(0);
   });
 });
 

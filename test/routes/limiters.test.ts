@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => service[Symbol.asyncDispose]());
 
 const patch = (name: string, payload: object) => service.app.inject({ method: 'PATCH', url: `/limiters/${name}`, payload });
-const using = (limiter: string) => ({ id: 'p', stages: [{ name: 'S', workers: 4, tasks: [{ task: 'gated', limiter }] }] });
+const using = (limiter: string | string[]) => ({ id: 'p', stages: [{ name: 'S', workers: 4, tasks: [{ task: 'gated', limiter }] }] });
 
 describe('GET /limiters', () => {
   it('lists them by name, with what uses them', async () => {
@@ -49,6 +49,35 @@ describe('GET /limiters', () => {
     });
   });
 
+  it('counts an execution under each limiter of its task, and items say which one they wait for', async () => {
+    await create(service, using(['api', 'also']));
+    await feed(service, 'p', [
+      { id: 'a', customer: 'x' },
+      { id: 'b', customer: 'x' },
+    ]);
+    await service.held(1);
+    const { limiters } = (await get(service, '/limiters')).json();
+    expect(limiters.map(({ name, inUse, waiting }: Record<string, unknown>) => [name, inUse, waiting])).toEqual([
+      ['also', 2, 0],
+      ['api', 1, 1],
+    ]);
+    const items = await Promise.all(['a', 'b'].map(async (id) => (await get(service, `/pipelines/p/items/${id}`)).json().waitingFor));
+    expect(items).toContainEqual({ reason: 'task-limit', task: 'gated', limiter: 'api' });
+    expect(items).toContainEqual(null);
+  });
+
+  it.each([
+    [['api', 'none'], 422, 'unknown-limiter', '/stages/0/tasks/0/limiter/1'],
+    ['none', 422, 'unknown-limiter', '/stages/0/tasks/0/limiter'],
+    [['api', 'api'], 400, 'invalid-input', '/stages/0/tasks/0'],
+    [[], 400, 'invalid-input', '/stages/0/tasks/0'],
+    [[7], 400, 'invalid-input', '/stages/0/tasks/0'],
+  ])('%j as limiters of a task are refused', async (limiter, status, code, path) => {
+    const reply = await service.app.inject({ method: 'POST', url: '/pipelines', payload: using(limiter as string[]) });
+    expect([reply.statusCode, reply.json().code]).toEqual([status, code]);
+    expect(reply.json().errors[0].path.startsWith(path)).toBe(true);
+  });
+
   it('has pages', async () => {
     const first = (await get(service, '/limiters?limit=1')).json();
     const second = (await get(service, `/limiters?limit=1&cursor=${first.nextCursor}`)).json();
@@ -70,7 +99,7 @@ describe('PATCH /limiters/:name', () => {
     const until = async () => (await get(service, '/limiters')).json().limiters[1].heldUntil;
     const signal = new AbortController().signal;
     const claim = { value: null, metadata: {}, priority: 100 };
-    const pass = await service.host.limiters.find('api')?.claim(claim, signal).pass;
+    const pass = await service.host.limiters.find('api')?.claim(claim, signal, true).pass;
     pass?.hold(200);
     expect(await until()).toEqual(expect.any(String));
     const reply = await patch('api', { heldUntil: null, maxHoldSeconds: 60, onRetryAfter: 'item' });

@@ -148,8 +148,11 @@ function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, { 
     const path = `${at}/tasks/${i}`;
     check(use, 'task', path);
     const limiter = field(use, 'limiter');
-    if (typeof limiter !== 'string' || environment.limiters.find(limiter) !== undefined) continue;
-    found.push({ code: 'unknown-limiter', path: `${path}/limiter`, message: `no limiter "${limiter}" is defined` });
+    for (const [n, each] of (Array.isArray(limiter) ? limiter : [limiter]).entries()) {
+      if (typeof each !== 'string' || environment.limiters.find(each) !== undefined) continue;
+      const place = Array.isArray(limiter) ? `${path}/limiter/${n}` : `${path}/limiter`;
+      found.push({ code: 'unknown-limiter', path: place, message: `no limiter "${each}" is defined` });
+    }
   }
   const taskNames = new Set(names);
   for (const hook of ['onSuccess', 'onFailure', 'onSkip']) check(field(stage, hook), 'hook', `${at}/${hook}`);

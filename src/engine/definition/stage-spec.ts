@@ -19,6 +19,7 @@ import type { WaitingReason } from '../../schemas/item.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import { describeThrown, SluiceError, StageValidationError, type Thrown } from '../contract/errors.ts';
 import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandler } from '../contract/task.ts';
+import { AllLimits } from '../limits/all-limits.ts';
 import type { Limit, SharedGate } from '../limits/gate.ts';
 import type { Limiters } from '../limits/limiters.ts';
 import type { Logger, Ports, ThreadRunner } from '../ports.ts';
@@ -194,10 +195,17 @@ export function resolveStage(definition: StageDefinition, environment: SpecEnvir
   return { ...spec, secrets: [...secrets] };
 }
 
+/** The names of the limiters that a use of a task has. */
+export function limitersOf(use: TaskUse): readonly string[] {
+  if (typeof use === 'string' || use.limiter === undefined) return [];
+  return typeof use.limiter === 'string' ? [use.limiter] : use.limiter;
+}
+
 type Prepare = (declaration: TaskDeclaration, use: HookUse) => PreparedUse;
 
 function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, limiters, ports }: SpecEnvironment, prepareOf: Prepare): TaskSpec {
-  const limiter = typeof use === 'string' || use.limiter === undefined ? undefined : limiters.find(use.limiter);
+  const gates = limitersOf(use).map((name) => limiters.find(name) as SharedGate);
+  const limiter = gates.length > 1 ? new AllLimits(gates) : gates[0];
   const declaration = withThread(registry.get(useName(use), 'task') as TaskDeclaration, ports.threads);
   const { params, handler, prepare } = prepareOf(declaration, use);
   if (prepare === null) return taskSpecOf(declaration, params, handler, unpackArgs, limiter);

@@ -3,7 +3,7 @@ import type { Claim, Gate, Passed, Release, SharedGate, SharedPass, SharedWait }
 /**
  * Waits for both limits, first the one that may be occupied while the other is waited for: a place among the stage's own executions
  * costs nobody else anything. Only a rate of the stage is waited for last, because its window counts from when it lets go; the shared
- * one's is told when the execution really begins.
+ * one is told when the execution begins.
  *
  * `onWait` is told of the wait for the shared limiter, to show what it waits for. Rejects with the signal's reason when that aborts.
  */
@@ -15,23 +15,23 @@ export async function passBoth(
   onWait: (wait: SharedWait | null) => void,
 ): Promise<Passed> {
   if (own?.current.rate !== undefined) {
-    const pass = await takeShared();
+    const pass = await takeShared(false);
     const { release } = await own.acquire(claim, signal).catch((error: unknown) => {
       pass.release();
       throw error;
     });
-    pass.restart();
+    pass.begin();
     return both(release, pass);
   }
   const release = (await own?.acquire(claim, signal))?.release;
-  const pass = await takeShared().catch((error: unknown) => {
+  const pass = await takeShared(true).catch((error: unknown) => {
     release?.();
     throw error;
   });
   return both(release, pass);
 
-  async function takeShared(): Promise<SharedPass> {
-    const wait = shared.claim(claim, signal);
+  async function takeShared(isLast: boolean): Promise<SharedPass> {
+    const wait = shared.claim(claim, signal, isLast);
     onWait(wait);
     const pass = await wait.pass;
     onWait(null);

@@ -55,8 +55,8 @@ export interface Gate {
 
 /** A place under a limit that stages share. */
 export interface SharedPass {
-  /** The admitted execution starts only now, because it had to wait for something else. */
-  restart(): void;
+  /** The execution of a claim that is not the last begins now. Until then the place is taken, however long that is. */
+  begin(): void;
   hold(seconds: number): void;
   /** To be called once. */
   release(): void;
@@ -65,12 +65,17 @@ export interface SharedPass {
 /** A wait for such a place; it begins with its creation. */
 export interface SharedWait {
   readonly pass: Promise<SharedPass>;
+  /** The limit that is waited for. */
+  readonly name: string;
   blockedBy(): Blockage | null;
 }
 
 /** A limit that tasks of any stage and pipeline share. */
 export interface SharedGate {
   readonly name: string;
-  /** `pass` rejects with the signal's reason when that aborts first. */
-  claim(claim: Claim, signal: AbortSignal): SharedWait;
+  /**
+   * `pass` rejects with the signal's reason when that aborts first. `isLast`: nothing else is waited for, so that the execution begins with the pass; else it
+   * begins with {@link SharedPass.begin}.
+   */
+  claim(claim: Claim, signal: AbortSignal, isLast: boolean): SharedWait;
 }

@@ -15,14 +15,16 @@ export interface BucketRules {
 /** Somebody who waits for a place. */
 export interface BucketWaiter {
   readonly weight: number;
+  /** It begins when it is let go; else it waits for something else first. */
+  readonly isLast: boolean;
   go(start: Start): void;
   /** Set when it was let go or gave up. */
   isOver: boolean;
 }
 
-/** One execution in the window. `at` may be moved to when it really began. */
+/** One execution in the window. `at`: when it began; null while it waits for something else, with its place taken. */
 export interface Start {
-  at: number;
+  at: number | null;
   readonly weight: number;
 }
 
@@ -50,8 +52,11 @@ export class LimiterBucket {
   private readonly rules: BucketRules;
   private readonly waiting = new PriorityQueue<BucketWaiter>((waiter) => waiter.isOver);
   /** The starts in the last window, oldest first. */
-  private starts: Start[] = [];
+  private starts: (Start & { at: number })[] = [];
   private used = 0;
+  /** How many are let go and have not begun, and their weight. */
+  private heldBack = 0;
+  private heldBackWeight = 0;
   private due: Due | null = null;
   /** While it is held: over how many milliseconds those who wait will be let go, and how many more are expected. */
   private rampMs = 0;
@@ -72,7 +77,7 @@ export class LimiterBucket {
   /** Whether it holds nothing that a new one would not have. */
   isIdle(now: number): boolean {
     this.expire(now);
-    return this.inUse === 0 && this.waiting.size === 0 && this.starts.length === 0 && this.heldUntil <= now;
+    return this.inUse === 0 && this.heldBack === 0 && this.waiting.size === 0 && this.starts.length === 0 && this.heldUntil <= now;
   }
 
   wait(waiter: BucketWaiter, priority: number): void {
@@ -86,18 +91,32 @@ export class LimiterBucket {
     this.letGo();
   }
 
-  ended(): void {
+  ended(start: Start): void {
     this.inUse--;
+    // It has given up what else it waited for.
+    if (start.at === null) this.settle(start);
     this.letGo();
   }
 
-  /** The admitted execution starts only now: another limit held it up. */
-  restart(start: Start): void {
-    const place = this.starts.indexOf(start);
-    if (place < 0) return;
-    this.starts.splice(place, 1);
-    start.at = this.rules.clock.monotonic();
-    this.starts.push(start);
+  /** The execution that was let go begins only now: another limit held it up. Idempotent. */
+  begins(start: Start): void {
+    if (start.at !== null) return;
+    this.settle(start);
+    this.count(start, this.rules.clock.monotonic());
+    this.letGo();
+  }
+
+  /** It is held back no longer. */
+  private settle({ weight }: Start): void {
+    this.heldBack--;
+    this.heldBackWeight = this.heldBack === 0 ? 0 : this.heldBackWeight - weight;
+  }
+
+  private count(start: Start, now: number): void {
+    start.at = now;
+    if (this.rules.limits.limit === undefined) return;
+    this.starts.push(start as Start & { at: number });
+    this.used += start.weight;
   }
 
   /** Lets nobody go for so long; a hold that ends sooner than one that holds already changes nothing. */
@@ -136,7 +155,7 @@ export class LimiterBucket {
       const now = this.rules.clock.monotonic();
       if (this.rampMs > 0 && now >= this.heldUntil) this.beginRamp(now);
       const at = this.opensAt(next.weight, now);
-      if (at === null) break;
+      if (at === null || at === Number.POSITIVE_INFINITY) break;
       if (at > now) {
         this.arm(at);
         return;
@@ -152,6 +171,7 @@ export class LimiterBucket {
     const now = this.rules.clock.monotonic();
     const at = this.opensAt(this.waiting.peek()?.weight ?? 0, now);
     if (at === null) return { reason: 'task-limit' };
+    if (at === Number.POSITIVE_INFINITY) return { reason: 'rate-limit' };
     return at > now || this.waiting.size > 0 ? { reason: 'rate-limit', until: at } : null;
   }
 
@@ -163,11 +183,12 @@ export class LimiterBucket {
   }
 
   private begin(waiter: BucketWaiter, now: number): void {
-    const start: Start = { at: now, weight: waiter.weight };
+    const start: Start = { at: null, weight: waiter.weight };
     this.inUse++;
-    if (this.rules.limits.limit !== undefined) {
-      this.starts.push(start);
-      this.used += start.weight;
+    if (waiter.isLast) this.count(start, now);
+    else {
+      this.heldBack++;
+      this.heldBackWeight += start.weight;
     }
     if (this.ramp > 0) {
       this.ramp--;
@@ -177,21 +198,21 @@ export class LimiterBucket {
     waiter.go(start);
   }
 
-  /** When that weight may begin: now or later; null when it waits for somebody to end. */
+  /** When that weight may begin: now or later; null when it waits for somebody to end, infinity when for somebody to begin. */
   private opensAt(weight: number, now: number): number | null {
     const { concurrency, limit, perSeconds } = this.rules.limits;
     const earliest = Math.max(now, this.heldUntil, this.ramp > 0 ? this.notBefore : now);
     if (concurrency !== undefined && this.inUse >= concurrency) return earliest > now && this.heldUntil > now ? this.heldUntil : null;
     if (limit === undefined || perSeconds === undefined) return earliest;
     this.expire(now);
-    let rest = this.used;
+    let rest = this.used + this.heldBackWeight;
     let at = earliest;
     for (const start of this.starts) {
       if (rest + weight <= limit + ROUNDING) break;
       rest -= start.weight;
       at = Math.max(at, start.at + perSeconds * 1000);
     }
-    return at;
+    return this.heldBack > 0 && rest + weight > limit + ROUNDING ? Number.POSITIVE_INFINITY : at;
   }
 
   private expire(now: number): void {

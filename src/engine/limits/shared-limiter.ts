@@ -55,7 +55,7 @@ export class SharedLimiter implements SharedGate {
   }
 
   /** Waits for a place, in the order of priorities. `pass` rejects with the signal's reason when that aborts first. */
-  claim(claim: Claim, signal: AbortSignal): SharedWait {
+  claim(claim: Claim, signal: AbortSignal, isLast: boolean): SharedWait {
     let bucket: LimiterBucket | undefined;
     const pass = (async () => {
       const weight = await this.weightOf(claim);
@@ -63,9 +63,9 @@ export class SharedLimiter implements SharedGate {
       signal.throwIfAborted();
       const own = this.bucketOf(key);
       bucket = own;
-      return await placeIn(own, weight, claim.priority, signal, (seconds) => this.hold(own, key, seconds));
+      return await placeIn(own, { weight, isLast }, claim.priority, signal, (seconds) => this.hold(own, key, seconds));
     })();
-    return { pass, blockedBy: () => bucket?.blockedBy() ?? null };
+    return { pass, name: this.name, blockedBy: () => bucket?.blockedBy() ?? null };
   }
 
   /** Takes effect at once, for those who wait too. Throws `invalid-input` when nothing would be limited any more. */
@@ -161,7 +161,7 @@ export class SharedLimiter implements SharedGate {
 
 function placeIn(
   bucket: LimiterBucket,
-  weight: number,
+  { weight, isLast }: { weight: number; isLast: boolean },
   priority: number,
   signal: AbortSignal,
   hold: SharedPass['hold'],
@@ -174,10 +174,11 @@ function placeIn(
     };
     const waiter: BucketWaiter = {
       weight,
+      isLast,
       isOver: false,
       go(start) {
         signal.removeEventListener('abort', giveUp);
-        resolve({ restart: () => bucket.restart(start), hold, release: () => bucket.ended() });
+        resolve({ begin: () => bucket.begins(start), hold, release: () => bucket.ended(start) });
       },
     };
     signal.addEventListener('abort', giveUp, { once: true });

@@ -162,7 +162,7 @@ export class Views {
     const shared = worker.sharedWait?.blockedBy();
     const blocked = shared ?? worker.runner.gateOf(task)?.blockedBy();
     const reason = blocked?.reason ?? worker.waitingFor ?? 'task-limit';
-    const limiter = worker.sharedWait === null ? {} : { limiter: task.limiter?.name };
+    const limiter = worker.sharedWait === null ? {} : { limiter: worker.sharedWait.name };
     return { reason, task: task.name, ...limiter, ...(blocked?.until === undefined ? {} : { until: time.instant(blocked.until) }) };
   }
 

@@ -65,7 +65,7 @@ function hinted(name: string): string {
 }
 
 function named(name: string): string {
-  return `${/^[AEIOU]/i.test(name) ? 'an' : 'a'} ${name}`;
+  return `${/^[AEIO]/i.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 /** The name of its class, or what it calls itself. */
