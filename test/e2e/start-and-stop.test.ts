@@ -61,10 +61,10 @@ describe('starting with something wrong', () => {
     });
     const second = await startInVain({}, { cwd: meaning });
     expect(second.code).toBe(78);
-    expect(second.message).toMatch(/pipelines\/a\.yaml:1: \/stages\/0\/tasks\/0 .*nowhere/);
-    expect(second.message).toMatch(/pipelines\/a\.yaml:1: \/stages\/1\/name .*earlier stage/);
-    expect(second.message).toMatch(/pipelines\/a\.yaml:1: \/stages\/1\/taskConcurrencyLimits\/other/);
-    expect(second.message).toMatch(/pipelines\/b\.yaml:1: \/stages\/0\/tasks\/0\/with\/expression/);
+    expect(second.message).toMatch(/pipelines\/a\.yaml:3: \/stages\/0\/tasks\/0 .*nowhere/);
+    expect(second.message).toMatch(/pipelines\/a\.yaml:4: \/stages\/1\/name .*earlier stage/);
+    expect(second.message).toMatch(/pipelines\/a\.yaml:4: \/stages\/1\/taskConcurrencyLimits\/other/);
+    expect(second.message).toMatch(/pipelines\/b\.yaml:3: \/stages\/0\/tasks\/0\/with\/expression/);
   });
 });
 
