@@ -70,6 +70,9 @@ function stageSchema(stage: Schema): Schema {
   const list = properties.tasks as { items: Schema };
   properties.tasks = { ...list, items: uses('task', shapeOf(list.items)) };
   for (const hook of ['onSuccess', 'onFailure', 'onSkip']) properties[hook] = uses('hook', shapeOf(properties[hook] as Schema));
+  const breaker = properties.pauseAfterFailures as { properties: Record<string, Schema> };
+  const hook = uses('hook', shapeOf(breaker.properties.hook as Schema));
+  properties.pauseAfterFailures = { ...breaker, properties: { ...breaker.properties, hook } };
   properties.skipIf = uses('predicate', shapeOf(properties.skipIf as Schema));
   return { ...stage, properties };
 }

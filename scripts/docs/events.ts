@@ -55,6 +55,8 @@ const fieldMeanings = {
   pipelineId: 'The pipeline.',
   change: 'The kind of change.',
   state: 'The state after the change.',
+  reason:
+    'Why it changed, if nobody asked for that: a stage has paused itself (`pauseAfterFailures`), or the definition can no longer be used.',
 };
 
 const stream = `id: mf3k2x1a-4711

@@ -58,6 +58,16 @@ const contextFields = [
   ['`logger`', 'Methods `debug`, `info`, `warn` and `error`, each `(fields, message)`.'],
 ];
 
+const pauseExample = `pauseAfterFailures:
+  count: 20
+  withinSeconds: 60
+  hook:
+    task: http_notify
+    with:
+      url: https://hooks.example.com/alerts
+      body:
+        text: "{{ 'paused: ' & error.message }}"`;
+
 export function tasksPage(): string {
   const tasks = builtInTasks({ outputDir: 'unused', httpAllowHosts: [] }).sort((a, b) => (a.name < b.name ? -1 : 1));
   return page(
@@ -76,6 +86,8 @@ export function tasksPage(): string {
     ...tasks.filter(({ kind }) => kind === 'predicate').flatMap(section),
     '## Built-in hooks',
     `A stage’s \`onSuccess\`, \`onFailure\` and \`onSkip\` name hooks. They are notified about an item and cannot change it. In the templates of an \`onFailure\` hook, \`value\` is the value that entered the stage, and \`error\` has \`type\` and \`message\`.`,
+    `The \`hook\` of \`pauseAfterFailures\` is told once, when too many items have failed and the stage is paused, and gets the last of them as \`onFailure\` would. Nothing waits for it.`,
+    codeBlock('yaml', pauseExample),
     ...tasks.filter(({ kind }) => kind === 'hook').flatMap(section),
     '## Your own',
     `\`TASKS_DIR\` names a folder of modules, \`.js\`, \`.mjs\`, \`.cjs\` or \`.ts\` (types are stripped, so enums are not supported), one task per file; the log names files that are left out. Each default export is a plain object and does not need to import Sluice. Subfolders are ignored, so that tasks can share code there. Packages are taken from a \`node_modules\` in the folder or above it: \`npm init -y && npm install NAME\` in the folder, and \`import\` or \`require\` it. A file is a module when it is written as one, also if \`package.json\` says \`"type": "commonjs"\`. A file that takes longer than 10 s to load is named in the log, and given up after a minute. All files are checked at start, and every invalid one is reported.`,

@@ -92,7 +92,7 @@ export interface Secrets {
 export interface Work {
   pipeline: string | null;
   stage: string | null;
-  /** Or `skipIf`, `onSuccess`, `onFailure`, `onSkip`. */
+  /** Or `skipIf`, `onSuccess`, `onFailure`, `onSkip`, `pauseAfterFailures`. */
   task: string | null;
   item: string | null;
   sequenceId: number | null;
@@ -107,9 +107,15 @@ export interface NotedWorker {
   readonly item: NotedItem | null;
 }
 
-/** A stage's calls: its tasks by their number, and at the end `skipIf`, `onSuccess`, `onFailure` and `onSkip`, the last one backwards. */
+/** A stage's calls: its tasks by their number, and at the end its callbacks, the last one backwards. */
 export const CALLS_MAX = 4096;
-export const CALL = { skipIf: CALLS_MAX - 1, onSuccess: CALLS_MAX - 2, onFailure: CALLS_MAX - 3, onSkip: CALLS_MAX - 4 } as const;
+export const CALL = {
+  skipIf: CALLS_MAX - 1,
+  onSuccess: CALLS_MAX - 2,
+  onFailure: CALLS_MAX - 3,
+  onSkip: CALLS_MAX - 4,
+  pauseAfterFailures: CALLS_MAX - 5,
+} as const;
 
 /**
  * Told what is called in the event loop, so that somebody outside can say what holds it or ended the process. {@link LoopNotes.begin} and

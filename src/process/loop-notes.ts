@@ -111,7 +111,7 @@ export class SharedLoopNotes implements LoopNotes {
   }
 }
 
-const CALLBACKS = ['skipIf', 'onSuccess', 'onFailure', 'onSkip'] as const;
+const CALLBACKS = ['skipIf', 'onSuccess', 'onFailure', 'onSkip', 'pauseAfterFailures'] as const;
 
 /** The names that a number stands for. */
 export function workOf(place: Place | undefined, where: number): Pick<Work, 'pipeline' | 'stage' | 'task'> {

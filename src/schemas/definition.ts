@@ -45,6 +45,21 @@ export const backoffSchema = z.enum(['fixed', 'exponential']);
 
 const attemptsSchema = z.int().min(1).max(1000);
 
+export const pauseAfterFailuresSchema = z
+  .strictObject({
+    count: z.int().min(1).max(1_000_000),
+    withinSeconds: z.number().gt(0).max(31_536_000),
+    hook: hookUseSchema.optional().meta({
+      description:
+        'A hook that is called once when the stage is paused, with the error of the last item: its name, or its name with parameters.',
+    }),
+  })
+  .meta({
+    description:
+      'Pauses the stage once `count` items have failed in it within `withinSeconds`. What was not tried waits until the stage is resumed.',
+  });
+export type PauseAfterFailures = z.infer<typeof pauseAfterFailuresSchema>;
+
 export const stageDefinitionSchema = z
   .strictObject({
     name: stageNameSchema,
@@ -67,6 +82,7 @@ export const stageDefinitionSchema = z
     onFailure: hookUseSchema.optional().meta({ description: 'A hook: its name, or its name with parameters.' }),
     onSkip: hookUseSchema.optional().meta({ description: 'A hook: its name, or its name with parameters.' }),
     skipIf: hookUseSchema.optional().meta({ description: 'A predicate: its name, or its name with parameters.' }),
+    pauseAfterFailures: pauseAfterFailuresSchema.optional(),
     queueCapacity: z.int().min(1).max(100_000_000).optional().meta({
       description:
         'Maximum number of items that wait here after the previous stage has handed them over; by default max(100, workers × 10).',

@@ -133,7 +133,17 @@ export const taskEventSchema = z
 export type TaskEvent = z.infer<typeof taskEventSchema>;
 
 export const pipelineEventSchema = z
-  .object({ pipelineId: z.string(), change: z.string(), state: z.string(), stage: z.string().nullable(), timestamp: instantSchema })
+  .object({
+    pipelineId: z.string(),
+    change: z.string(),
+    state: z.string(),
+    stage: z.string().nullable(),
+    timestamp: instantSchema,
+    reason: z.string().optional().meta({
+      description:
+        'Why it changed, if nobody asked for that: a stage has paused itself (`pauseAfterFailures`), or the definition can no longer be used.',
+    }),
+  })
   .meta({
     id: 'PipelineEvent',
     examples: [{ pipelineId: 'orders', change: 'paused', state: 'paused', stage: null, timestamp: '2026-11-23T17:44:00.123Z' }],

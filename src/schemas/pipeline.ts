@@ -45,7 +45,8 @@ const pipelineExample = {
   state: 'running' as const,
   stateReason: null,
   workers: { Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] },
-  pausedStages: [],
+  pausedStages: ['Price'],
+  pausedReasons: { Price: '20 items failed within 60 s, the last one with HttpError: answered 401' },
   overrides: {},
   secrets: ['ORDERS'],
   itemsProcessed: 310,
@@ -63,6 +64,9 @@ export const pipelineDetailSchema = z
     stateReason: stateReasonSchema,
     workers: workerNamesSchema,
     pausedStages: z.array(z.string()),
+    pausedReasons: z.record(z.string(), z.string()).meta({
+      description: 'Why a stage is paused, by stage, if nobody asked for that: too many of its items have failed (`pauseAfterFailures`).',
+    }),
     overrides: z.record(z.string(), stageTuningSchema).meta({ description: 'Live tuning by stage; it overrides the definition.' }),
     secrets: z
       .array(z.string())
@@ -76,10 +80,10 @@ export const pipelineDetailSchema = z
 
 /** A pipeline after it was told what to do. */
 export const pipelineControlledSchema = pipelineDetailSchema
-  .partial({ definition: true, stateReason: true, workers: true, overrides: true, secrets: true })
+  .partial({ definition: true, stateReason: true, workers: true, pausedReasons: true, overrides: true, secrets: true })
   .meta({
     id: 'ControlledPipeline',
-    description: 'For a key without `read`, `definition`, `stateReason`, `workers`, `overrides` and `secrets` are absent.',
+    description: 'For a key without `read`, `definition`, `stateReason`, `workers`, `pausedReasons`, `overrides` and `secrets` are absent.',
     examples: [pipelineExample],
   });
 

@@ -174,7 +174,8 @@ describe('an item in a stage, without queue, log or core', () => {
   it('fails when no attempt is left, and the hook is told', () => {
     const hooks: unknown[] = [];
     const { begin } = stage({ tasks: [fail], taskAttempts: 2, onFailure: (id, error) => hooks.push([id, (error as Error).message]) });
-    expect(begin(3, { attempts: 1 }).outcome).toEqual({ kind: 'fail', error: { type: 'Error', message: 'no', stage: 'A', attempts: 2 } });
+    const error = { type: 'Error', message: 'no', stage: 'A', attempts: 2 };
+    expect(begin(3, { attempts: 1 }).outcome).toEqual({ kind: 'fail', error, thrown: new Error('no') });
     expect(hooks).toEqual([['x', 'no']]);
   });
 

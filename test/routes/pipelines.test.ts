@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ended } from '../conformance/world.ts';
 import { create, definition, feed, get, post, type Service, startService } from '../http/app-harness.ts';
 
 let service: Service;
@@ -19,6 +20,7 @@ describe('POST /pipelines', () => {
       state: 'running',
       workers: { Only: ['Only-W0'] },
       pausedStages: [],
+      pausedReasons: {},
       itemsInFlight: 0,
       definition: {
         id: 'p',
@@ -193,6 +195,35 @@ describe('control', () => {
     expect((await post(service, '/pipelines/p/stages/Only/pause')).json().pausedStages).toEqual(['Only']);
     expect((await post(service, '/pipelines/p/stages/Only/resume')).json().pausedStages).toEqual([]);
     expect((await post(service, '/pipelines/p/stages/Other/pause')).json().code).toBe('unknown-stage');
+  });
+
+  it('says why a stage has paused itself, to those who may read', async () => {
+    await create(service, definition('p', 'fail', { pauseAfterFailures: { count: 2, withinSeconds: 60 } }));
+    await feed(service, 'p', ['a', 'b', 'c']);
+    await ended(service.host.get('p'), 2);
+    const shown = (await get(service, '/pipelines/p')).json();
+    const reason = '2 items failed within 60 s, the last one with PermanentError: no "b"';
+    expect([shown.state, shown.pausedStages, shown.pausedReasons]).toEqual(['running', ['Only'], { Only: reason }]);
+    expect(shown.definition.stages[0].pauseAfterFailures).toEqual({ count: 2, withinSeconds: 60 });
+    const resumed = (await post(service, '/pipelines/p/stages/Only/resume')).json();
+    expect([resumed.pausedStages, resumed.pausedReasons]).toEqual([[], {}]);
+    const paused = (await post(service, '/pipelines/p/stages/Only/pause')).json();
+    expect([paused.pausedStages, paused.pausedReasons]).toEqual([['Only'], {}]);
+  });
+
+  it.each([
+    [{ count: 0, withinSeconds: 60 }, 400, 'invalid-input', '/stages/0/pauseAfterFailures/count'],
+    [{ count: 1.5, withinSeconds: 60 }, 400, 'invalid-input', '/stages/0/pauseAfterFailures/count'],
+    [{ count: 1 }, 400, 'invalid-input', '/stages/0/pauseAfterFailures/withinSeconds'],
+    [{ count: 1, withinSeconds: 0 }, 400, 'invalid-input', '/stages/0/pauseAfterFailures/withinSeconds'],
+    [{ count: 1, withinSeconds: 1, within: 1 }, 400, 'invalid-input', '/stages/0/pauseAfterFailures/within'],
+    [{ count: 1, withinSeconds: 1, hook: 'nobody' }, 422, 'unknown-task', '/stages/0/pauseAfterFailures/hook'],
+    [{ count: 1, withinSeconds: 1, hook: { task: 'nobody' } }, 422, 'unknown-task', '/stages/0/pauseAfterFailures/hook/task'],
+    [true, 400, 'invalid-input', '/stages/0/pauseAfterFailures'],
+  ])('refuses pauseAfterFailures %j', async (pauseAfterFailures, status, code, path) => {
+    const response = await create(service, definition('p', 'fail', { pauseAfterFailures }));
+    expect([response.statusCode, response.json().code]).toEqual([status, code]);
+    expect(response.json().errors.map((fault: { path: string }) => fault.path)).toContain(path);
   });
 
   it('joins: 202 with the statistics so far when the time is up, 200 when all is done', async () => {

@@ -144,6 +144,8 @@ export interface PipelineDescription {
   itemsInFlight: number;
   workers: Record<string, string[]>;
   pausedStages: string[];
+  /** Why a stage is paused, by stage, when nobody asked for it. */
+  pausedReasons: Record<string, string>;
   /** The live tuning, by stage. */
   overrides: Record<string, StageTuning>;
   /** Names of the secrets that its templates use, sorted. */

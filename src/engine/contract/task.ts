@@ -44,9 +44,9 @@ export interface HookInfo {
   stage: string;
   attempts: number;
   metadata: Metadata;
-  /** In `onFailure`: the value that came into the stage, or into the task that failed. */
+  /** If the item failed: the value that came into the stage, or into the task that failed. */
   value?: unknown;
-  /** In `onFailure`: the value as it was fed. */
+  /** If the item failed: the value as it was fed. */
   input?: unknown;
 }
 /** Details that only a registered hook gets. */

@@ -6,11 +6,17 @@
  * Refuses: to move items by itself. It tells the scheduler what is wanted, and runs no task.
  */
 
+import type { PauseAfterFailures } from '../../schemas/definition.ts';
+import type { ItemError } from '../../schemas/item.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import { PipelineError } from '../contract/errors.ts';
 import type { Core } from '../flow/core.ts';
-import type { Stage } from '../model/model.ts';
+import type { Item, Stage } from '../model/model.ts';
+import { cutText } from '../values/cut-text.ts';
+
+/** The longest reason of a pause that is told. */
+const REASON_CHARACTERS = 1000;
 
 /** Why a pipeline cannot run: its definition names what is no longer there. */
 export interface Unusable {
@@ -95,15 +101,31 @@ export class Lifecycle {
     const stage = this.stage(name);
     if (this.core.state === 'draining') throw new PipelineError('invalid-state', 'the pipeline is draining');
     if (stage.isPaused) return;
-    stage.isPaused = true;
-    stage.update(this.core.state);
-    this.note('stage-paused', name);
+    this.hold(stage, null);
+  }
+
+  /**
+   * Pauses a stage in which too many items have failed, and says why. An item that only waits for its turn, or for a limit before its first
+   * task, has not been tried: it goes back. The others finish.
+   */
+  pauseAfterFailures(stage: Stage, { count, withinSeconds }: PauseAfterFailures, { type, message }: ItemError): void {
+    const { core } = this;
+    const items = count === 1 ? 'an item' : `${count} items`;
+    this.hold(stage, cutText(`${items} failed within ${withinSeconds} s, the last one with ${type}: ${message}`, REASON_CHARACTERS));
+    const fields = { pipeline: core.id, stage: stage.name, count, withinSeconds, error: { type, message } };
+    core.options.ports.logger.warn(fields, 'the stage is paused: too many of its items have failed');
+    const untried = stage.workers.filter(
+      ({ item, isAssigned, limitWait, first }) => item !== null && (isAssigned || (limitWait !== null && item.taskIndex === first)),
+    );
+    // They go back in the order in which they came.
+    untried.sort((a, b) => (a.item as Item).ord - (b.item as Item).ord);
+    for (const worker of untried) core.scheduler.takeBack(worker);
   }
 
   resumeStage(name: string): void {
     const stage = this.stage(name);
     if (!stage.isPaused) return;
-    stage.isPaused = false;
+    this.release(stage);
     stage.update(this.core.state);
     this.note('stage-resumed', name);
     this.core.scheduler.fill(stage);
@@ -121,7 +143,7 @@ export class Lifecycle {
     }
     if (core.state !== 'draining') {
       core.admission.refuseWaiting(new PipelineError('draining', 'the pipeline is finishing its items and accepts no more'));
-      for (const stage of core.stages) stage.isPaused = false;
+      for (const stage of core.stages) if (stage.isPaused) this.release(stage);
       this.set('draining', 'draining');
       this.fillAll();
     }
@@ -167,6 +189,19 @@ export class Lifecycle {
     for (const stage of this.core.stages) this.core.scheduler.fill(stage);
   }
 
+  private hold(stage: Stage, reason: string | null): void {
+    stage.isPaused = true;
+    stage.pauseReason = reason;
+    stage.update(this.core.state);
+    this.note('stage-paused', stage.name, reason);
+  }
+
+  private release(stage: Stage): void {
+    stage.isPaused = false;
+    stage.pauseReason = null;
+    this.core.breaker.begin(stage);
+  }
+
   private stage(name: string): Stage {
     const stage = this.core.stages.find((candidate) => candidate.name === name);
     if (stage === undefined) throw new PipelineError('unknown-stage', `the stage "${name}" was not found`);
@@ -176,14 +211,14 @@ export class Lifecycle {
   private set(state: PipelineState, change: string, reason: string | null = null): void {
     const { core } = this;
     core.enter(state, reason);
-    this.note(change, null);
+    this.note(change, null, reason);
     core.drain.setOpen(state === 'running' || state === 'draining', core.time.now);
   }
 
-  private note(change: string, stage: string | null): void {
+  private note(change: string, stage: string | null, reason: string | null = null): void {
     const { time, events, state } = this.core;
     time.tick();
-    events.pipeline(change, state, stage);
+    events.pipeline(change, state, stage, reason);
     this.core.keeper.touchFact('control');
   }
 }

@@ -68,7 +68,7 @@ function costFault(raw: unknown, { registry }: SpecEnvironment): Found | undefin
   for (const stage of stages) {
     const tasks = field(stage, 'tasks');
     const uses: [kind: TaskKind, use: unknown][] = (Array.isArray(tasks) ? tasks : []).map((use) => ['task', use]);
-    for (const hook of ['onSuccess', 'onFailure', 'onSkip']) uses.push(['hook', field(stage, hook)]);
+    for (const { use } of hooksOf(stage)) uses.push(['hook', use]);
     uses.push(['predicate', field(stage, 'skipIf')]);
     for (const [kind, use] of uses) {
       const name = field(use, 'task');
@@ -155,7 +155,7 @@ function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, { 
     }
   }
   const taskNames = new Set(names);
-  for (const hook of ['onSuccess', 'onFailure', 'onSkip']) check(field(stage, hook), 'hook', `${at}/${hook}`);
+  for (const { use, path } of hooksOf(stage)) check(use, 'hook', `${at}/${path}`);
   check(field(stage, 'skipIf'), 'predicate', `${at}/skipIf`);
   for (const limit of ['taskConcurrencyLimits', 'taskRateLimits']) {
     const given = field(stage, limit);
@@ -167,6 +167,11 @@ function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, { 
     }
   }
   return found;
+}
+
+function hooksOf(stage: unknown): { use: unknown; path: string }[] {
+  const named = ['onSuccess', 'onFailure', 'onSkip'].map((path) => ({ use: field(stage, path), path }));
+  return [...named, { use: field(field(stage, 'pauseAfterFailures'), 'hook'), path: 'pauseAfterFailures/hook' }];
 }
 
 function field(from: unknown, name: string): unknown {

@@ -9,6 +9,7 @@
 
 import {
   type HookUse,
+  type PauseAfterFailures,
   type StageDefinition,
   type StageDefinitionInput,
   stageDefinitionSchema,
@@ -54,6 +55,7 @@ export function placeholderStage(definition: StageDefinition): StageSpec {
     onSuccess: undefined,
     onFailure: undefined,
     onSkip: undefined,
+    onPause: undefined,
   };
 }
 
@@ -99,15 +101,19 @@ export interface StageSpec {
   onSuccess: HookCall | undefined;
   onFailure: HookCall | undefined;
   onSkip: HookCall | undefined;
+  /** The hook of `pauseAfterFailures`. */
+  onPause: HookCall | undefined;
 }
 
 /** A stage as a library user writes it: the definition's fields, with functions in place of names. */
-export interface StageOptions extends Omit<StageDefinitionInput, 'tasks' | 'skipIf' | 'onSuccess' | 'onFailure' | 'onSkip'> {
+export interface StageOptions
+  extends Omit<StageDefinitionInput, 'tasks' | 'skipIf' | 'onSuccess' | 'onFailure' | 'onSkip' | 'pauseAfterFailures'> {
   tasks: readonly (TaskHandler | TaskDeclaration)[];
   skipIf?: Predicate;
   onSuccess?: Hook;
   onFailure?: Hook;
   onSkip?: Hook;
+  pauseAfterFailures?: Omit<PauseAfterFailures, 'hook'> & { hook?: Hook };
 }
 
 /** How many items the previous stage may hand over before a worker is free. */
@@ -117,14 +123,15 @@ export function queueCapacityOf(definition: StageDefinition): number {
 
 /** The spec of a stage given as options. Throws {@link StageValidationError} with every fault. */
 export function stageSpecOf(options: StageOptions): StageSpec {
-  const { tasks, skipIf, onSuccess, onFailure, onSkip, ...rest } = options;
+  const { tasks, skipIf, onSuccess, onFailure, onSkip, pauseAfterFailures, ...rest } = options;
+  const { hook: onPause, ...limit } = pauseAfterFailures ?? {};
   const faults: Fault[] = [];
   const named = Array.isArray(tasks) ? tasks.map((task, i) => declarationOf(task, i, faults)) : undefined;
-  for (const [name, hook] of Object.entries({ skipIf, onSuccess, onFailure, onSkip })) {
+  for (const [name, hook] of Object.entries({ skipIf, onSuccess, onFailure, onSkip, 'pauseAfterFailures/hook': onPause })) {
     if (hook !== undefined && typeof hook !== 'function') faults.push({ path: `/${name}`, message: 'must be a function' });
   }
   const parsed = stageDefinitionSchema.safeParse(
-    { ...rest, tasks: named?.map((task) => task?.name ?? 'invalid') ?? tasks },
+    { ...rest, ...(pauseAfterFailures && { pauseAfterFailures: limit }), tasks: named?.map((task) => task?.name ?? 'invalid') ?? tasks },
     { reportInput: true },
   );
   if (!parsed.success) faults.push(...faultsOf(parsed.error));
@@ -145,6 +152,7 @@ export function stageSpecOf(options: StageOptions): StageSpec {
     onSuccess: plain(onSuccess),
     onFailure: plain(onFailure),
     onSkip: plain(onSkip),
+    onPause: plain(onPause),
   };
 }
 
@@ -177,13 +185,14 @@ export interface SpecEnvironment {
 
 /** The spec of a checked definition. Throws `invalid-params` when a `with` does not match its task's schema, with every fault. */
 export function resolveStage(definition: StageDefinition, environment: SpecEnvironment): StageSpec {
-  const { onSuccess, onFailure, onSkip, skipIf, unpackArgs } = definition;
+  const { onSuccess, onFailure, onSkip, skipIf, pauseAfterFailures, unpackArgs } = definition;
   const secrets = new Set<string>();
   const prepare: Prepare = (declaration, use) => {
     const prepared = prepareUse(declaration, useParams(use), environment.ports);
     for (const name of prepared.secrets) secrets.add(name);
     return prepared;
   };
+  const onPause = pauseAfterFailures?.hook;
   const spec = {
     definition,
     tasks: definition.tasks.map((use) => resolveTask(use, unpackArgs, environment, prepare)),
@@ -191,6 +200,7 @@ export function resolveStage(definition: StageDefinition, environment: SpecEnvir
     onSuccess: onSuccess === undefined ? undefined : resolveHook(onSuccess, environment, prepare),
     onFailure: onFailure === undefined ? undefined : resolveHook(onFailure, environment, prepare),
     onSkip: onSkip === undefined ? undefined : resolveHook(onSkip, environment, prepare),
+    onPause: onPause === undefined ? undefined : resolveHook(onPause, environment, prepare),
   };
   return { ...spec, secrets: [...secrets] };
 }

@@ -56,6 +56,8 @@ export interface StoreLink {
 export interface StoredControl {
   state: PipelineState;
   pausedStages: string[];
+  /** Earlier versions had none. */
+  pausedReasons: Record<string, string>;
   overrides: Record<string, StageTuning>;
 }
 
@@ -205,6 +207,7 @@ export class Durable {
       onSuccess: undefined,
       onFailure: undefined,
       onSkip: undefined,
+      onPause: undefined,
     };
     const stage = new Stage(core.id, no, -1, spec, core.createRunner(spec));
     stage.isRemoved = true;

@@ -94,8 +94,9 @@ export class EventLog implements EventSource {
     this.append(RESULT, this.table.ofStage(item.stage), 0, item.sequenceId, 0, extra);
   }
 
-  pipeline(change: string, state: string, stage: string | null): void {
-    this.append(PIPELINE, stage === null ? 0 : this.table.ofSource(stage, null), 0, 0, 0, { change, state });
+  pipeline(change: string, state: string, stage: string | null, reason: string | null = null): void {
+    const extra = reason === null ? { change, state } : { change, state, reason };
+    this.append(PIPELINE, stage === null ? 0 : this.table.ofSource(stage, null), 0, 0, 0, extra);
   }
 
   subscribe(wake: () => void): () => void {

@@ -1,3 +1,5 @@
+import type { PauseAfterFailures } from '../../schemas/definition.ts';
+import type { ItemError } from '../../schemas/item.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import type { PipelineError } from '../contract/errors.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
@@ -14,6 +16,7 @@ import { EngineClock } from '../time/engine-clock.ts';
 import { PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { ValueRule } from '../values/value-rule.ts';
 import { Admission } from './admission.ts';
+import { Breaker } from './breaker.ts';
 import { Evacuation } from './evacuation.ts';
 import { FeedRegistry } from './feed-registry.ts';
 import { ItemIndex, type Items, type Retention } from './item-index.ts';
@@ -69,6 +72,8 @@ export interface CoreHooks {
   readonly onEnd: () => void;
   /** Called each time a worker becomes free. */
   readonly onFree: () => void;
+  /** Pauses a stage in which too many items have failed, the last one with this error. */
+  readonly onFailures: (stage: Stage, limit: PauseAfterFailures, error: ItemError) => void;
 }
 
 /** The parts of one pipeline, wired together; its state, and the steps at the end of an item. */
@@ -89,6 +94,7 @@ export class Core {
   readonly admission: Admission;
   readonly ledger: Ledger;
   readonly evacuation: Evacuation;
+  readonly breaker: Breaker;
   private defined: readonly Stage[];
   private removed: readonly Stage[] = [];
 
@@ -125,6 +131,7 @@ export class Core {
       () => this.events.oldest,
       (sequenceId) => this.ledger.forget(sequenceId),
     );
+    this.breaker = new Breaker({ time: this.time, state: () => this.state, pause: hooks.onFailures });
     this.scheduler = new Scheduler({
       time: this.time,
       dues: this.dues,
@@ -133,6 +140,7 @@ export class Core {
       marks: options.marks ?? null,
       quarantine: options.quarantine ?? null,
       onFinal: (item, status) => this.onFinal(item, status),
+      onFailure: (worker, item, outcome) => this.breaker.failed(worker, item, outcome),
       onRoom: () => this.admission.onRoom(),
       stages: () => this.allStages,
       isHeld: () => this.suspensions.size > 0,

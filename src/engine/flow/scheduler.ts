@@ -21,7 +21,7 @@ import {
   type Stage,
   type Worker,
 } from '../model/model.ts';
-import type { Outcome } from '../stage/hinge.ts';
+import type { Failure, Outcome } from '../stage/hinge.ts';
 import type { Drain } from '../time/drain.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
@@ -38,6 +38,8 @@ export interface SchedulerDeps {
   drain: Drain;
   /** Called when an item has ended: counts it, keeps it, and tells those who wait. */
   onFinal: (item: Item, status: 'completed' | 'failed' | 'cancelled') => void;
+  /** Called before an item fails in a stage with `pauseAfterFailures`. Returns what is to be called when it has. */
+  onFailure: (worker: Worker, item: Item, outcome: Failure) => (() => void) | null;
   /** Called when a place in the backlog becomes free. */
   onRoom: () => void;
   /** The stages of the definition, and those that are leaving. */
@@ -201,7 +203,9 @@ export class Scheduler implements Mover, Filler {
         }
         this.retries.park(worker, item, outcome);
         break;
-      case 'fail':
+      case 'fail': {
+        const limit = item.stage.spec.definition.pauseAfterFailures;
+        const then = limit === undefined ? null : this.deps.onFailure(worker, item, outcome);
         item.error = outcome.error;
         item.stage.failed++;
         worker.itemsFailed++;
@@ -210,7 +214,9 @@ export class Scheduler implements Mover, Filler {
           errorType: outcome.error.type,
           attempts: outcome.error.attempts,
         });
+        then?.();
         break;
+      }
       case 'cancelled':
         this.end(item, 'cancelled', worker);
         break;

@@ -2,8 +2,9 @@ import type { Lifecycle } from '../control/lifecycle.ts';
 import type { Durable, StoredControl } from '../durable/durable.ts';
 import { type Recovered, recover } from '../durable/recovery.ts';
 import type { Core } from '../flow/core.ts';
+import type { Stage } from '../model/model.ts';
 import type { LiveDefinition } from './live-definition.ts';
-import { storedControl } from './stored-facts.ts';
+import { pausesOf, storedControl } from './stored-facts.ts';
 
 /** The state that operators asked a pipeline for: noted while it runs, frozen as the process ends, taken up by the next one. */
 export class AskedControl {
@@ -25,7 +26,7 @@ export class AskedControl {
     return {
       // One that cannot run stands still, and goes on when it can.
       state: frozen?.state ?? core.state,
-      pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
+      ...pausesOf(core.stages),
       overrides: this.definition.overrides,
     };
   }
@@ -39,11 +40,25 @@ export class AskedControl {
   recover(durable: Durable): Recovered {
     const control = storedControl(durable.link);
     this.definition.restore(control.overrides);
-    for (const stage of this.core.stages) stage.isPaused = control.pausedStages.includes(stage.name);
+    for (const stage of this.core.stages) {
+      stage.isPaused = control.pausedStages.includes(stage.name);
+      stage.pauseReason = Object.hasOwn(control.pausedReasons, stage.name) ? (control.pausedReasons[stage.name] as string) : null;
+    }
     this.frozen = control;
     const found = recover(durable);
     durable.journal.recovered();
     return found;
+  }
+
+  /** A stage has paused itself, perhaps while the process ends: it is still paused after the next start. */
+  pausedItself({ name, pauseReason }: Stage): void {
+    if (this.frozen === null) return;
+    const { pausedStages, pausedReasons } = this.frozen;
+    this.frozen = {
+      ...this.frozen,
+      pausedStages: [...pausedStages, name],
+      pausedReasons: { ...pausedReasons, [name]: pauseReason as string },
+    };
   }
 
   /** Somebody has shut it down: it does not go on by itself, even if it could not have. */

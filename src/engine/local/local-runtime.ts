@@ -63,6 +63,10 @@ export class LocalRuntime implements PipelineRuntime {
     this.core = new Core(link === undefined ? options : { ...options, identity }, {
       onEnd: () => this.lifecycle.onEnd(),
       onFree: () => this.lifecycle.onFree(),
+      onFailures: (stage, limit, error) => {
+        this.lifecycle.pauseAfterFailures(stage, limit, error);
+        this.asked.pausedItself(stage);
+      },
     });
     this.lifecycle = new Lifecycle(this.core);
     this.ending = new Shutdown(this.core, this.lifecycle);

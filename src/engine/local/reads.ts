@@ -7,6 +7,7 @@ import type { Operations } from '../control/operations.ts';
 import type { Feeds } from '../feeds/feeds.ts';
 import type { Core } from '../flow/core.ts';
 import { pageFailedBy } from './failed-by.ts';
+import { pausesOf } from './stored-facts.ts';
 import type { Views } from './views.ts';
 
 /**
@@ -62,7 +63,7 @@ export class LiveReads implements Reads {
       itemsCancelled: core.ledger.cancelled,
       itemsInFlight: core.ledger.inFlight,
       workers: this.views.workerNames(),
-      pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
+      ...pausesOf(core.stages),
       secrets: [...new Set(core.stages.flatMap((stage) => stage.spec.secrets))].sort(),
     };
   }

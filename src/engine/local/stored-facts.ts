@@ -1,5 +1,6 @@
 import type { StoredControl, StoredStages, StoreLink } from '../durable/durable.ts';
 import type { CoreOptions, Identity } from '../flow/core.ts';
+import type { Stage } from '../model/model.ts';
 
 export function newIdentity({ specs, ports }: CoreOptions): Identity {
   const stages = Object.fromEntries(specs.map(({ definition }, i) => [definition.name, i + 1]));
@@ -13,6 +14,13 @@ export function identityFrom(facts: Readonly<Record<string, string>>): Identity 
   return { idPrefix, epoch, stages, lastStage: Math.max(...rows.map(({ no }) => no)) };
 }
 
+/** The paused stages, and why those are that nobody paused. */
+export function pausesOf(stages: readonly Stage[]): Pick<StoredControl, 'pausedStages' | 'pausedReasons'> {
+  const paused = stages.filter((stage) => stage.isPaused);
+  const reasons = paused.flatMap(({ name, pauseReason }): [string, string][] => (pauseReason === null ? [] : [[name, pauseReason]]));
+  return { pausedStages: paused.map(({ name }) => name), pausedReasons: Object.fromEntries(reasons) };
+}
+
 export function storedControl({ facts }: StoreLink): StoredControl {
-  return JSON.parse(facts?.control as string) as StoredControl;
+  return { pausedReasons: {}, ...(JSON.parse(facts?.control as string) as Omit<StoredControl, 'pausedReasons'>) };
 }

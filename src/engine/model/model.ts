@@ -334,6 +334,8 @@ export class Stage {
   handed = 0;
   capacity: number;
   isPaused = false;
+  /** Why it is paused, when nobody asked for it; else null. */
+  pauseReason: string | null = null;
   /** True when a new definition no longer has it: running workers finish their items, all other items pass through. */
   isRemoved = false;
   /** Number of executions that go on although their attempt was given up. */

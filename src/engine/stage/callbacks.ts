@@ -1,8 +1,8 @@
 import { describeThrown, TaskTimeoutError } from '../contract/errors.ts';
-import type { StageSpec } from '../definition/stage-spec.ts';
+import type { HookCall, StageSpec } from '../definition/stage-spec.ts';
 import { CALL } from '../ports.ts';
 import { copyOf, copyValue } from './copy-value.ts';
-import type { Outcome, StageEnvironment, StageItem } from './hinge.ts';
+import type { Failure, Outcome, StageEnvironment, StageItem } from './hinge.ts';
 import type { Slot } from './slot.ts';
 import { isThenable } from './thenable.ts';
 
@@ -25,27 +25,59 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
   }
 
   /** Calls the hook of an outcome, and waits for it, at most `hookTimeoutMs`. It cannot change the outcome. */
-  finish(slot: S, item: I, outcome: Outcome, error?: unknown): Outcome | undefined {
+  finish(slot: S, item: I, outcome: Outcome): Outcome | undefined {
     const { onSuccess, onSkip, onFailure } = this.spec;
     const hook = outcome.kind === 'advance' ? onSuccess : outcome.kind === 'skip' ? onSkip : onFailure;
     if (hook === undefined) return outcome;
     slot.decided = outcome;
     const which = outcome.kind === 'advance' ? CALL.onSuccess : outcome.kind === 'skip' ? CALL.onSkip : CALL.onFailure;
-    const call = (): unknown => {
-      const told = whatHookGets(item, outcome, error);
-      const value = outcome.kind === 'fail' ? copyValue(item.value) : told;
-      const given = outcome.kind === 'fail' ? { value, input: item.fed === item.value ? value : copyValue(item.fed) } : {};
-      const info = {
-        sequenceId: item.sequenceId,
-        feedId: item.feed.id,
-        stage: item.stage.name,
-        attempts: outcome.kind === 'fail' ? outcome.error.attempts : Math.max(1, item.attempts),
-        metadata: copyOf(item.metadata),
-        ...given,
-      };
-      return hook(item.id, told, info, { pipeline: item.stage.pipelineId, logger: this.environment.logger, value });
-    };
+    const call = (): unknown => this.prepared(hook, item, outcome)();
     return this.consult(slot, which, call, (_answer, fault) => this.afterHook(slot, item, outcome, fault));
+  }
+
+  /**
+   * The hook of `pauseAfterFailures` as a call that is made in a later turn; null without a hook. It is told what the item is now. Nothing waits for
+   * it; that it threw, or took longer than `hookTimeoutMs`, is logged.
+   */
+  pauseHook(item: I, outcome: Failure): (() => void) | null {
+    const { onPause } = this.spec;
+    if (onPause === undefined) return null;
+    const { time, turn, dues, notes, hookTimeoutMs } = this.environment;
+    const { id, sequenceId, stage } = item;
+    const warn = (error: unknown): void => this.warn({ id, stage }, { error }, 'the hook of the pause threw; the stage stays paused');
+    let call: () => unknown;
+    try {
+      call = this.prepared(onPause, item, outcome);
+    } catch (error) {
+      warn(error);
+      return null;
+    }
+    const begin = (): void => {
+      let answer: unknown;
+      notes?.begin({ item: { id, sequenceId } }, this.place + CALL.pauseAfterFailures);
+      try {
+        answer = call();
+        if (!isThenable(answer)) return;
+        answer = Promise.resolve(answer);
+      } catch (error) {
+        warn(error);
+        return;
+      } finally {
+        notes?.end();
+        time.isStale = true;
+      }
+      let settle = (fault: Fault): void => {
+        settle = () => undefined;
+        dues.cancel(limit);
+        if (fault !== undefined) warn(fault.error);
+      };
+      const limit = dues.add(time.tick() + hookTimeoutMs, () => settle({ error: tookTooLong(hookTimeoutMs) }));
+      (answer as Promise<unknown>).then(
+        () => settle(undefined),
+        (error: unknown) => settle({ error }),
+      );
+    };
+    return () => turn.queue.add(begin);
   }
 
   /**
@@ -85,7 +117,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     promise.then(settle, (error: unknown) => settle(undefined, { error }));
     if (isOver) return undefined;
     const limit = dues.add(time.tick() + hookTimeoutMs, () => {
-      settle(undefined, { error: new TaskTimeoutError(`took longer than ${hookTimeoutMs / 1000} s`) });
+      settle(undefined, { error: tookTooLong(hookTimeoutMs) });
     });
     slot.timeout = limit;
     return undefined;
@@ -101,7 +133,25 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     return isCancelled ? CANCELLED : outcome;
   }
 
-  warn(item: I, { error }: NonNullable<Fault>, message: string): void {
+  /** A call of a hook, with copies of what it is told. */
+  private prepared(hook: HookCall, item: I, outcome: Outcome): () => unknown {
+    const told = whatHookGets(item, outcome);
+    const value = outcome.kind === 'fail' ? copyValue(item.value) : told;
+    const given = outcome.kind === 'fail' ? { value, input: item.fed === item.value ? value : copyValue(item.fed) } : {};
+    const info = {
+      sequenceId: item.sequenceId,
+      feedId: item.feed.id,
+      stage: item.stage.name,
+      attempts: outcome.kind === 'fail' ? outcome.error.attempts : Math.max(1, item.attempts),
+      metadata: copyOf(item.metadata),
+      ...given,
+    };
+    const { id } = item;
+    const place = { pipeline: item.stage.pipelineId, logger: this.environment.logger, value };
+    return () => hook(id, told, info, place);
+  }
+
+  warn(item: Pick<I, 'id' | 'stage'>, { error }: NonNullable<Fault>, message: string): void {
     this.environment.logger.warn(
       { item: item.id, stage: item.stage.name, error: describeThrown(error, this.environment.maskSecrets) },
       message,
@@ -114,7 +164,11 @@ export function isEnd(item: StageItem, outcome: Outcome | null): boolean {
   return outcome !== null && (outcome.kind === 'fail' || item.nextStage === null);
 }
 
-function whatHookGets(item: StageItem, outcome: Outcome, error: unknown): unknown {
-  if (outcome.kind === 'fail') return error ?? new Error(outcome.error.message);
+function tookTooLong(ms: number): TaskTimeoutError {
+  return new TaskTimeoutError(`took longer than ${ms / 1000} s`);
+}
+
+function whatHookGets(item: StageItem, outcome: Outcome): unknown {
+  if (outcome.kind === 'fail') return outcome.thrown ?? new Error(outcome.error.message);
   return copyValue(outcome.kind === 'advance' ? outcome.value : item.value);
 }

@@ -49,10 +49,13 @@ export type Outcome =
   | { kind: 'advance'; value: unknown }
   | { kind: 'skip' }
   | { kind: 'retry'; waitMs: number; taskIndex: number; value: unknown; attempts: number; error: ItemError }
-  | { kind: 'fail'; error: ItemError }
+  /** `thrown`: what the task threw. */
+  | { kind: 'fail'; error: ItemError; thrown: unknown }
   | { kind: 'cancelled' }
   /** A forced shutdown: the item stays where it was before the attempt. */
   | { kind: 'aborted' };
+
+export type Failure = Extract<Outcome, { kind: 'fail' }>;
 
 /** The context of a running attempt, as far as its slot is concerned. */
 export interface Attempt {
@@ -77,6 +80,8 @@ export interface Runner<Item, Slot> {
   run(slot: Slot, item: Item): Outcome | undefined;
   /** Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. */
   abandon(slot: Slot, kind: 'cancelled' | 'aborted'): Outcome | undefined;
+  /** Copies what the hook of `pauseAfterFailures` is to be told of an item that fails; null without a hook. Calling the copy calls the hook. */
+  pauseHook(item: Item, outcome: Failure): (() => void) | null;
   gateOf(task: Pick<TaskSpec, 'name'>): Gate | undefined;
   /** The reason why slots would wait before a task, now. */
   blockedByLimit(): 'task-limit' | 'rate-limit' | null;

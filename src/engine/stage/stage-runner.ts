@@ -5,7 +5,7 @@ import type { Gate, Passed, SharedWait } from '../limits/gate.ts';
 import { CALL } from '../ports.ts';
 import { CANCELLED, type Fault, isEnd } from './callbacks.ts';
 import { copyOf, copyValue } from './copy-value.ts';
-import type { Outcome, Runner, StageEnvironment, StageItem, StageLimits } from './hinge.ts';
+import type { Failure, Outcome, Runner, StageEnvironment, StageItem, StageLimits } from './hinge.ts';
 import type { Slot } from './slot.ts';
 import { StageGates } from './stage-gates.ts';
 import { TaskExecutor } from './task-executor.ts';
@@ -64,6 +64,10 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     // A cancel that waits for the callback to end holds, unless the callback was told of a final outcome.
     if (cancelAfterCallback && !isEnd(item, decided)) return CANCELLED;
     return decided ?? ABORTED;
+  }
+
+  pauseHook(item: I, outcome: Failure): (() => void) | null {
+    return this.callbacks.pauseHook(item, outcome);
   }
 
   gateOf(task: Pick<TaskSpec, 'name'>): Gate | undefined {

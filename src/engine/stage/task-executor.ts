@@ -131,7 +131,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     if (retryAfterSeconds !== undefined || status === TOO_MANY_REQUESTS) slot.hold?.(waitMs / 1000);
     this.endAttempt(slot);
     if (this.isPerStage) item.taskIndex = slot.first;
-    if (isLast) return this.callbacks.finish(slot, item, { kind: 'fail', error }, thrown);
+    if (isLast) return this.callbacks.finish(slot, item, { kind: 'fail', error, thrown });
     return { kind: 'retry', waitMs, taskIndex: item.taskIndex, value: item.value, attempts, error };
   }
 

@@ -16,6 +16,7 @@ export function creating({ test, world }: Suite): void {
       itemsInFlight: 0,
       workers: { A: ['A-W0'], B: ['B-W0', 'B-W1', 'B-W2'] },
       pausedStages: [],
+      pausedReasons: {},
     });
     expect(created.definition).toMatchObject({ id: 'p', collectResults: true });
     expect(created.definition.stages[0]).toMatchObject({

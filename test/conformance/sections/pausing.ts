@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { PipelineRuntime } from '../../../src/engine/index.ts';
-import { ended, eventsOf, expectBooksToBalance, named, reaches, SOON, type Suite, seqOf, until } from '../world.ts';
+import { ended, eventsOf, expectBooksToBalance, inTime, NEVER, named, reaches, SOON, type Suite, seqOf, until } from '../world.ts';
 
 /** The seq of the pipeline event of that change. */
 function seqOfChange(p: PipelineRuntime, change: string): number {
@@ -79,6 +79,70 @@ export function pausing({ test, world }: Suite): void {
     await p.resumeStage('B');
     await ended(p, 10);
     expect((await p.stats()).itemsProcessed).toBe(10);
+  });
+
+  test('of a stage by itself, after too many failures: what was not tried waits, and the reason is told until it is resumed', async () => {
+    const told: unknown[] = [];
+    const hooked = Promise.withResolvers<void>();
+    const hook = (itemId: string, error: unknown): void => {
+      told.push([itemId, (error as Error).message]);
+      hooked.resolve();
+    };
+    const { pipeline, runs, host } = await world({ hooks: { told: hook } });
+    const stages = [
+      { name: 'A', tasks: ['refused'], pauseAfterFailures: { count: 3, withinSeconds: NEVER, hook: 'told' } },
+      { name: 'B', tasks: ['pass'] },
+    ];
+    const p = await pipeline(stages);
+    const ids = Array.from({ length: 10 }, (_, i) => `i${i}`);
+    await p.feed(named(...ids), {});
+    await ended(p, 3);
+    await hooked.promise;
+    const reason = `3 items failed within ${NEVER} s, the last one with PermanentError: useless`;
+    expect(await p.describe()).toMatchObject({ state: 'running', pausedStages: ['A'], pausedReasons: { A: reason }, itemsInFlight: 7 });
+    expect(await p.item('i3')).toMatchObject({ status: 'queued', waitingFor: { reason: 'paused' } });
+    const paused = eventsOf(p, { types: new Set(['pipeline']) }).flatMap(({ data }) => ('change' in data && data.reason ? [data] : []));
+    expect(paused).toMatchObject([{ change: 'stage-paused', stage: 'A', reason }]);
+    await p.feed(named('b'), { targetStage: 'B' });
+    await reaches(p, 'b', 'completed');
+    await p.resumeStage('A');
+    await ended(p, 7);
+    expect(await p.describe()).toMatchObject({ pausedStages: ['A'], itemsFailed: 6 });
+    await inTime(async () => told.length === 2);
+    expect(told).toEqual([
+      ['i2', 'useless'],
+      ['i5', 'useless'],
+    ]);
+    await host.put('p', { id: 'p', stages: [{ name: 'A', tasks: ['refused'] }, stages[1]] });
+    expect(await p.describe()).toMatchObject({ pausedStages: ['A'], pausedReasons: { A: reason } });
+    await p.resumeStage('A');
+    await ended(p, 11);
+    expect(await p.describe()).toMatchObject({ pausedStages: [], pausedReasons: {}, itemsFailed: 10 });
+    expect(runs.filter((run) => run.startsWith('refused'))).toHaveLength(10);
+    await expectBooksToBalance(p);
+  });
+
+  test('of a stage by itself follows a new definition at once', async () => {
+    const { pipeline, host } = await world();
+    const stages = (limit?: { count: number; withinSeconds: number }) => [
+      { name: 'A', tasks: ['refused'], ...(limit && { pauseAfterFailures: limit }) },
+    ];
+    const p = await pipeline(stages({ count: 100, withinSeconds: NEVER }));
+    await p.feed(named('a', 'b', 'c'), {});
+    await ended(p, 3);
+    await host.put('p', { id: 'p', stages: stages({ count: 5, withinSeconds: NEVER }) });
+    await p.feed(named('d', 'e', 'f', 'g'), {});
+    await ended(p, 5);
+    expect(await p.describe()).toMatchObject({ pausedStages: ['A'], itemsInFlight: 2 });
+    await p.resumeStage('A');
+    await ended(p, 7);
+    await host.put('p', { id: 'p', stages: stages() });
+    await p.feed(named('h', 'i', 'j', 'k'), {});
+    await ended(p, 11);
+    await host.put('p', { id: 'p', stages: stages({ count: 1, withinSeconds: NEVER }) });
+    await p.feed(named('l', 'm'), {});
+    await ended(p, 12);
+    expect(await p.describe()).toMatchObject({ pausedStages: ['A'], itemsInFlight: 1 });
   });
 
   test('is idempotent, and refused where it has no meaning', async () => {

@@ -19,7 +19,10 @@ export async function endRun(world: World): Promise<void> {
     if (pipeline.state === 'paused') await settled(world, pipeline.resume());
     for (const { name } of world.stages) await settled(world, pipeline.resumeStage(name));
     if (world.moves.chance(0.5))
-      await until(world, 'every feed is accepted', () => world.pending.size === 0 || pipeline.state !== 'running');
+      await until(world, 'every feed is accepted', async () => {
+        for (const { name, isPaused } of world.stages) if (isPaused) await settled(world, pipeline.resumeStage(name));
+        return world.pending.size === 0 || pipeline.state !== 'running';
+      });
     if (pipeline.state === 'running') joinTracked(world);
     await until(world, 'join and everything else is answered', () => world.pending.size === 0 && pipeline.state === 'stopped');
     // A slow source may have fed the pipeline after it had stopped.
@@ -37,9 +40,9 @@ function isBetweenStates(world: World): boolean {
   return world.pipeline.state === 'draining' || [...world.pending].some(({ what }) => what.startsWith('shutdown'));
 }
 
-async function until(world: World, what: string, isReached: () => boolean): Promise<void> {
+async function until(world: World, what: string, isReached: () => boolean | Promise<boolean>): Promise<void> {
   await world.clock.settle();
-  for (let n = 0; !isReached(); n++) {
+  for (let n = 0; !(await isReached()); n++) {
     checkQuick(world);
     const hasFired = n < MOST_TIMERS && (await world.clock.step());
     if (hasFired) continue;

@@ -34,6 +34,10 @@ export class Ledger {
   cancelled = 0;
   /** Called so far; only from the first one on may items go back without a retry. */
   shutdowns = 0;
+  /** Stages that have paused themselves and were not resumed, by name. */
+  readonly selfPaused = new Set<string>();
+  /** How often one of them did. */
+  selfPauses = 0;
   /** How often the pipeline has stopped, and what it has accepted since. */
   stops = 0;
   fedSinceStop = 0;
@@ -79,7 +83,12 @@ export class Ledger {
     }
   }
 
-  private onPipeline({ change }: PipelineEvent): void {
+  private onPipeline({ change, stage, reason }: PipelineEvent): void {
+    if (change === 'stage-paused' && reason !== undefined) {
+      this.selfPauses++;
+      this.selfPaused.add(stage as string);
+    } else if (change === 'stage-resumed') this.selfPaused.delete(stage as string);
+    else if (change === 'draining') this.selfPaused.clear();
     if (change !== 'stopped' && change !== 'stopping') return;
     const inFlight = this.all.length - this.completed - this.failed - this.cancelled;
     if (change === 'stopped' && inFlight > 0) this.report(8, `the pipeline has drained with ${inFlight} items in flight`);
@@ -98,7 +107,7 @@ export class Ledger {
       return;
     }
     const from = known.status;
-    const illegal = illegalStep(this.scenario, known, event, this.shutdowns > 0);
+    const illegal = illegalStep(this.scenario, known, event, this.shutdowns > 0 || this.selfPauses > 0);
     if (illegal !== null) this.report(10, `${known.id} in stage ${event.stage} went from ${from} to ${event.status}: ${illegal}`);
     known.path.push(event.status);
     this.apply(known, event, seq);
@@ -113,6 +122,10 @@ export class Ledger {
         return;
       case 'in_progress':
         life.hasBegun = false;
+        // Who was being asked whether to skip it goes on.
+        if (this.selfPaused.has(event.stage) && this.stageOf(life).skipIf?.pace !== 'sleep') {
+          this.report(4, `${life.id} begins in ${event.stage}, which has paused itself`);
+        }
         return;
       case 'retrying':
         stage.retried++;

@@ -3,10 +3,10 @@ import type { HookKind, Life } from './life.ts';
 import { LONGEST_CALLBACK_MS, type Scenario, type StagePlan, skipAnswer } from './scenario.ts';
 
 /**
- * Why a step is not one that the item may take, or null (invariant 10). Only where something was shut down may an item
- * go back to its queue without a retry.
+ * Why a step is not one that the item may take, or null (invariant 10). Only where something was shut down, or a stage has paused
+ * itself, may an item go back to its queue without a retry.
  */
-export function illegalStep(scenario: Scenario, life: Life, event: StatusEvent, wasShutDown: boolean): string | null {
+export function illegalStep(scenario: Scenario, life: Life, event: StatusEvent, mayGoBack: boolean): string | null {
   const { status, final } = event;
   const { stages } = scenario;
   const stage = stages[life.stage] as StagePlan;
@@ -16,7 +16,7 @@ export function illegalStep(scenario: Scenario, life: Life, event: StatusEvent, 
     if (life.isFinal) return null;
     if (life.hasLeft) return event.stage === stages[life.stage + 1]?.name ? null : 'that is not the next stage';
     if (event.stage !== stage.name) return 'that is another stage';
-    return life.status === 'retrying' || wasShutDown ? null : 'nothing was shut down';
+    return life.status === 'retrying' || mayGoBack ? null : 'nothing was shut down';
   }
   if (event.stage !== stage.name) return `it is in stage ${stage.name}`;
   if (life.hasLeft) return 'it has left the stage';

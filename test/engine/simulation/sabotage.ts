@@ -46,6 +46,22 @@ export const SABOTAGE: Record<string, { invariant: number; commit: (world: World
       for (const stage of stages) stage.resize(stage.workers.length + 1);
     },
   },
+  'a stage that has paused itself goes on': {
+    invariant: 4,
+    commit: ({ pipeline }) => {
+      const { breaker } = pipeline.runtime.core;
+      const failed = breaker.failed.bind(breaker);
+      breaker.failed = (worker, item, outcome) => {
+        const pause = failed(worker, item, outcome);
+        return pause === null
+          ? null
+          : () => {
+              pause();
+              item.stage.isOpen = true;
+            };
+      };
+    },
+  },
   'a stage takes more than its capacity': {
     invariant: 5,
     commit: ({ stages }) => {

@@ -54,6 +54,7 @@ export interface StagePlan {
   onSuccess?: HookPlan;
   onFailure?: HookPlan;
   onSkip?: HookPlan;
+  pauseAfterFailures?: { count: number; withinSeconds: number };
 }
 
 export interface Scenario {
@@ -73,7 +74,7 @@ export const LONGEST_CALLBACK_MS = 200;
 export function randomScenario(random: Random): Scenario {
   const isCalm = random.chance(0.2);
   const hasRates = random.chance(0.4);
-  return {
+  const scenario: Scenario = {
     stages: Array.from({ length: random.int(1, 4) }, (_, i) => randomStage(random, i, isCalm, hasRates)),
     collectResults: random.chance(0.9),
     backlogCapacity: random.pick([1, 2, 3, 5, 10, 100]),
@@ -90,6 +91,11 @@ export function randomScenario(random: Random): Scenario {
     steps: random.int(20, 80),
     items: random.int(20, 120),
   };
+  for (const stage of scenario.stages) {
+    if (!random.chance(0.25)) continue;
+    stage.pauseAfterFailures = { count: random.int(1, 4), withinSeconds: random.pick([0.05, 0.5, 10]) };
+  }
+  return scenario;
 }
 
 function randomStage(random: Random, index: number, isCalm: boolean, hasRates: boolean): StagePlan {
