@@ -14,6 +14,14 @@ const templateExample = `tasks:
       headers: { authorization: 'Bearer {{ secrets.ORDERS }}' }
       body: '{{ value }}'`;
 
+const doneExample = `id: orders
+onDone:
+  task: http_notify
+  with:
+    url: https://hooks.example.com/batches/{{ $encodeUrlComponent(value.feedId) }}
+stages:
+  - { name: Check, tasks: [hash] }`;
+
 const moduleFields = [
   [
     '`run`',
@@ -76,6 +84,9 @@ export function tasksPage(): string {
     ...tasks.filter(({ kind }) => kind === 'predicate').flatMap(section),
     '## Built-in hooks',
     `A stage’s \`onSuccess\`, \`onFailure\` and \`onSkip\` name hooks. They are notified about an item and cannot change it. In the templates of an \`onFailure\` hook, \`value\` is the value that entered the stage, and \`error\` has \`type\` and \`message\`.`,
+    `The \`onDone\` of a pipeline, beside its \`stages\`, names a hook that is told when a feed is done: its upload is complete, and every item of it has ended. It takes the same hooks. \`itemId\` is the feed’s id; \`value\` is what \`GET /pipelines/:id/feeds/:feedId\` answers, with \`pipeline\` and, in \`results\`, the path of the feed’s results; \`stage\` is empty and \`metadata\` has no members.`,
+    codeBlock('yaml', doneExample),
+    `It is called after the end of the last item is stored: what it tells can be read. With a durable store it is called at least once for each such end, whatever happens to the process; a crash before its return is stored makes the next start call it again, so the receiver should expect a feed twice. In memory it is called once, if the process lasts. A failure, or taking longer than 30 s, is logged and is a return like any other: it is not called again for that. A feed whose failed items are retried, or to which a request appends, goes on, and the hook is called again when it is done again. A feed without items, or of known ids alone, is done when its upload ends; one whose upload broke off is not done until it has been continued; one that was cancelled is done when its items have ended. Up to 16 calls of a pipeline run at a time, also while it is paused or stopped; the others wait. A shutdown waits for them within its time limit; removing a pipeline drops those that have not begun, unless \`mode=drain\`.`,
     ...tasks.filter(({ kind }) => kind === 'hook').flatMap(section),
     '## Your own',
     `\`TASKS_DIR\` names a folder of modules, \`.js\`, \`.mjs\` or \`.ts\` (types are stripped, so enums are not supported), one task per file. Each default export is a plain object and does not need to import Sluice. Subfolders are ignored, so that tasks can share code there. All files are checked at start, and every invalid one is reported.`,

@@ -15,7 +15,7 @@ import { ANSWERS_AGE_MS, ANSWERS_CHARACTERS, ANSWERS_MAX } from '../feeds/answer
 import type { Core, Identity } from '../flow/core.ts';
 import { Feed } from '../model/feed.ts';
 import { type Item, Stage } from '../model/model.ts';
-import { FEED_CANCELLED, type Shelf, type Store, type StoredFeed, type StoredItem, UPLOAD_INCOMPLETE } from '../store.ts';
+import { FEED_CANCELLED, HOOK_OWED, type Shelf, type Store, type StoredFeed, type StoredItem, UPLOAD_INCOMPLETE } from '../store.ts';
 import { BUFFER_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { Crash } from './crash.ts';
 import { figuresOf, type Operated } from './figures.ts';
@@ -235,6 +235,8 @@ export class Durable {
     feed.isComplete = (row.is_cancelled & UPLOAD_INCOMPLETE) === 0;
     // Its request ended with the process.
     feed.isOpen = false;
+    feed.isTold = feed.isOver;
+    feed.isOwed = (row.is_cancelled & HOOK_OWED) !== 0;
     return feed;
   }
 

@@ -63,7 +63,7 @@ export class LiveReads implements Reads {
       itemsInFlight: core.ledger.inFlight,
       workers: this.views.workerNames(),
       pausedStages: core.stages.filter((stage) => stage.isPaused).map((stage) => stage.name),
-      secrets: [...new Set(core.stages.flatMap((stage) => stage.spec.secrets))].sort(),
+      secrets: [...new Set([...(core.options.onDone?.secrets ?? []), ...core.stages.flatMap((stage) => stage.spec.secrets)])].sort(),
     };
   }
 
