@@ -48,6 +48,8 @@ export const FEED_CANCELLED = 1;
 export const UPLOAD_INCOMPLETE = 2;
 /** It is done, and the hook of that has not been called to its end. */
 export const HOOK_OWED = 4;
+/** Times this: how many starts have called that hook again, before it returned. */
+export const HOOK_CALLED_AGAIN = 8;
 
 export interface StoredFeed {
   ordinal: number;
@@ -62,7 +64,7 @@ export interface StoredFeed {
   cancelled: number;
   first: number | null;
   last: number | null;
-  /** Flags: {@link FEED_CANCELLED}, {@link UPLOAD_INCOMPLETE} and {@link HOOK_OWED}. A version that knows the first ones alone reads those as before. */
+  /** Flags: {@link FEED_CANCELLED}, {@link UPLOAD_INCOMPLETE} and {@link HOOK_OWED}, and above them {@link HOOK_CALLED_AGAIN}. A version that knows the first ones alone reads those as before. */
   is_cancelled: number;
   /** 1: no longer listed; kept as long as its items are. */
   is_forgotten: number;

@@ -62,6 +62,31 @@ describe('the calls of onDone', () => {
     expect([order.length, logs.length, clock.pending]).toEqual([17, 17, 0]);
   });
 
+  it('that return after they were given up do not end the next one', async () => {
+    const ends: (() => void)[] = [];
+    let isBroken = true;
+    const mended = (value: unknown): unknown => {
+      if (isBroken) throw Object.assign(new Error('no'), { permanent: true });
+      return value;
+    };
+    const onDone: Hook = () => new Promise<void>((resolve) => ends.push(resolve));
+    const { pipeline, clock, logs } = virtualPipeline([{ name: 'A', tasks: [mended] }], { onDone, hookTimeoutSeconds: 7 });
+    await pipeline.start();
+    await pipeline.feed([{ id: 'x' }], { feedId: 'f' });
+    await clock.advance(7_000);
+    isBroken = false;
+    await pipeline.runtime.retryItem('x');
+    await turn();
+    expect([ends.length, logs.length]).toEqual([2, 1]);
+    ends[0]?.();
+    await turn();
+    const feed = pipeline.runtime.core.feeds.find('f');
+    expect(feed?.isOwed).toBe(true);
+    ends[1]?.();
+    await turn();
+    expect(feed?.isOwed).toBe(false);
+  });
+
   it('follow each other for one feed, which is told as it is when it is called', async () => {
     const { hook, order, end } = held();
     const told: unknown[] = [];

@@ -131,6 +131,27 @@ describe('a process that is killed', () => {
   });
 });
 
+describe('a hook that ends each process', () => {
+  it('is called apart from others, and given up before it has taken down as many as an item may', async () => {
+    const lives = livesOf({ pass });
+    const all: string[][] = [];
+    for (let life = 0; life < 5; life++) {
+      const { told, registry, count } = telling(never);
+      const { host, crash } = await lives.begin({ registry });
+      if (life === 0) {
+        await host.create(definition());
+        for (const feedId of ['f', 'g']) await host.get('p').feed([], { feedId });
+      }
+      // In the first two lives both are called side by side, then one alone, until it is given up and the other one has its turn.
+      await count(life < 2 ? 2 : 1);
+      for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+      all.push(told.map((text) => text.slice(0, 1)).toSorted());
+      await crash();
+    }
+    expect(all).toEqual([['f', 'g'], ['f', 'g'], ['f'], ['f'], ['g']]);
+  });
+});
+
 describe('a hook', () => {
   it('is called, and the event is told, when the end of the last item is on disk', async () => {
     const disk = new FailingStore();

@@ -15,7 +15,16 @@ import { ANSWERS_AGE_MS, ANSWERS_CHARACTERS, ANSWERS_MAX } from '../feeds/answer
 import type { Core, Identity } from '../flow/core.ts';
 import { Feed } from '../model/feed.ts';
 import { type Item, Stage } from '../model/model.ts';
-import { FEED_CANCELLED, HOOK_OWED, type Shelf, type Store, type StoredFeed, type StoredItem, UPLOAD_INCOMPLETE } from '../store.ts';
+import {
+  FEED_CANCELLED,
+  HOOK_CALLED_AGAIN,
+  HOOK_OWED,
+  type Shelf,
+  type Store,
+  type StoredFeed,
+  type StoredItem,
+  UPLOAD_INCOMPLETE,
+} from '../store.ts';
 import { BUFFER_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { Crash } from './crash.ts';
 import { figuresOf, type Operated } from './figures.ts';
@@ -237,6 +246,7 @@ export class Durable {
     feed.isOpen = false;
     feed.isTold = feed.isOver;
     feed.isOwed = (row.is_cancelled & HOOK_OWED) !== 0;
+    feed.calledAgain = Math.floor(row.is_cancelled / HOOK_CALLED_AGAIN);
     return feed;
   }
 

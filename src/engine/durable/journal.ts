@@ -4,6 +4,7 @@ import type { FactName, Keeper, Waiting } from '../model/keeper.ts';
 import { type Item, NOT_STORED, type QueueRest, type RetryRest, StoredState } from '../model/model.ts';
 import {
   FEED_CANCELLED,
+  HOOK_CALLED_AGAIN,
   HOOK_OWED,
   type PipelineWrites,
   type StoredAnswer,
@@ -338,7 +339,11 @@ export class Journal implements Changing, Keeper {
       cancelled: feed.cancelled,
       first: feed.firstSequence,
       last: feed.lastSequence,
-      is_cancelled: (feed.isCancelled ? FEED_CANCELLED : 0) + (feed.isComplete ? 0 : UPLOAD_INCOMPLETE) + (feed.isOwed ? HOOK_OWED : 0),
+      is_cancelled:
+        (feed.isCancelled ? FEED_CANCELLED : 0) +
+        (feed.isComplete ? 0 : UPLOAD_INCOMPLETE) +
+        (feed.isOwed ? HOOK_OWED : 0) +
+        feed.calledAgain * HOOK_CALLED_AGAIN,
       is_forgotten: this.forgottenFeeds.delete(feed) ? 1 : 0,
       maker: feed.maker,
     };

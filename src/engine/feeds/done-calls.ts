@@ -1,7 +1,6 @@
 import type { DoneFeed } from '../../schemas/feed.ts';
 import { describeThrown, TaskTimeoutError } from '../contract/errors.ts';
 import type { HookInfo } from '../contract/task.ts';
-import type { DoneHook } from '../definition/stage-spec.ts';
 import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
 
@@ -16,6 +15,9 @@ const CALLS_AT_ONCE = 16;
  *
  * That a call is owed is stored with the end of the last item, and that it is not any more, afterwards: a start calls it again for whatever feed
  * the store has in between. Whatever the hook does, the feed stays as it is.
+ *
+ * A hook that ends the process would end each start, too. So a start notes each of its calls in the store before it makes it, makes one that an
+ * earlier start has noted apart from all others, and gives it up before an item that ran beside it can be blamed for the crashes.
  */
 export class DoneCalls {
   private readonly core: Core;
@@ -23,16 +25,22 @@ export class DoneCalls {
   private readonly waiting = new Set<Feed>();
   private readonly ready = new Set<Feed>();
   private readonly running = new Set<Feed>();
+  /** Feeds whose call the process before may have begun. */
+  private readonly again = new Set<Feed>();
+  /** How many starts call it for one feed. */
+  private readonly mostAgain: number;
+  private isApart = false;
   private idle: (() => void)[] = [];
   private isHeld: boolean;
   private isStoring = false;
   private isStopped = false;
 
-  /** `isHeld`: nothing is called before {@link DoneCalls.begin}. */
-  constructor(core: Core, viewOf: (feed: Feed) => DoneFeed, isHeld: boolean) {
+  /** `isHeld`: nothing is called before {@link DoneCalls.begin}. `maxDeliveries`: in so many crashes an item runs until it is blamed for them. */
+  constructor(core: Core, viewOf: (feed: Feed) => DoneFeed, { isHeld, maxDeliveries }: { isHeld: boolean; maxDeliveries: number }) {
     this.core = core;
     this.viewOf = viewOf;
     this.isHeld = isHeld;
+    this.mostAgain = Math.max(1, maxDeliveries - 2);
   }
 
   /** Has the hook called for a feed that is done, once the store has its end. Idempotent until then. */
@@ -40,6 +48,12 @@ export class DoneCalls {
     if (this.isStopped) return;
     this.waiting.add(feed);
     if (!this.isHeld) void this.store();
+  }
+
+  /** The same for a feed whose call the process before has left. */
+  addAgain(feed: Feed): void {
+    this.again.add(feed);
+    this.add(feed);
   }
 
   /** Idempotent. */
@@ -93,32 +107,51 @@ export class DoneCalls {
 
   private next(): void {
     for (const feed of this.ready) {
-      if (this.running.size >= CALLS_AT_ONCE) break;
+      const isSuspect = feed.calledAgain > 0 && this.again.has(feed);
+      if (this.isApart || this.running.size >= (isSuspect ? 1 : CALLS_AT_ONCE)) break;
       if (this.running.has(feed)) continue;
       this.ready.delete(feed);
-      const { onDone } = this.core.options;
-      if (feed.isOver && onDone !== undefined) this.call(feed, onDone);
-      else {
-        feed.isTold = feed.isOver;
-        this.settle(feed);
-      }
+      this.running.add(feed);
+      this.isApart = isSuspect;
+      if (this.again.delete(feed)) void this.callNoted(feed);
+      else this.call(feed);
     }
     this.whenIdle();
   }
 
-  private call(feed: Feed, hook: DoneHook): void {
+  private async callNoted(feed: Feed): Promise<void> {
+    const { id: pipeline, keeper, options } = this.core;
+    if (feed.calledAgain >= this.mostAgain) {
+      const message = 'the hook onDone has not returned in several processes that ended; it is not called for this feed any more';
+      options.ports.logger.error({ pipeline, feed: feed.id, starts: feed.calledAgain }, message);
+      this.over(feed);
+      return;
+    }
+    feed.calledAgain++;
+    keeper.touchFeed(feed);
+    const isStored = await (keeper.settledAtLast()?.isStored ?? true);
+    if (isStored && !this.isStopped) this.call(feed);
+  }
+
+  private call(feed: Feed): void {
     const { id: pipeline, time, dues, options } = this.core;
     const { logger, secrets } = options.ports;
-    this.running.add(feed);
+    const hook = options.onDone;
+    if (!feed.isOver || hook === undefined) {
+      feed.isTold = feed.isOver;
+      this.over(feed);
+      return;
+    }
+    let hasEnded = false;
     const end = (fault?: { error: unknown }): void => {
-      if (!this.running.delete(feed)) return;
+      if (hasEnded) return;
+      hasEnded = true;
       dues.cancel(limit);
       if (fault !== undefined) {
         const error = describeThrown(fault.error, secrets.mask);
         logger.warn({ pipeline, feed: feed.id, error }, 'the hook onDone threw; the feed is not affected');
       }
-      this.settle(feed);
-      if (!this.isStopped) this.next();
+      this.over(feed);
     };
     const most = options.hookTimeoutSeconds;
     const limit = dues.add(time.tick() + most * 1000, () => end({ error: new TaskTimeoutError(`took longer than ${most} s`) }));
@@ -132,15 +165,21 @@ export class DoneCalls {
     time.isStale = true;
   }
 
-  /** The call is over, unless the feed was done again meanwhile. */
-  private settle(feed: Feed): void {
-    if (this.waiting.has(feed) || this.ready.has(feed)) return;
-    feed.isOwed = false;
+  /** The call is over; another one is owed if the feed was done again meanwhile. */
+  private over(feed: Feed): void {
+    this.running.delete(feed);
+    this.isApart = false;
+    feed.calledAgain = 0;
+    feed.isOwed = this.waiting.has(feed) || this.ready.has(feed);
     this.core.keeper.touchFeed(feed);
+    // Not at once: those that are left out may be many.
+    queueMicrotask(() => {
+      if (!this.isStopped) this.next();
+    });
   }
 }
 
-/** What a hook of a stage is told of its item: a feed has no stage, no number and no attempts. */
+/** The details that hooks of stages get of their item: a feed has no stage, no number and no attempts. */
 function infoOf(feed: Feed): HookInfo {
   return { sequenceId: 0, feedId: feed.id, stage: '', attempts: 0, metadata: {} };
 }

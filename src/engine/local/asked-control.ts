@@ -46,7 +46,7 @@ export class AskedControl {
     this.frozen = control;
     const found = recover(durable);
     durable.journal.recovered();
-    for (const feed of this.core.feeds.after(0)) if (feed.isOwed) this.doneCalls.add(feed);
+    for (const feed of this.core.feeds.after(0)) if (feed.isOwed) this.doneCalls.addAgain(feed);
     return found;
   }
 

@@ -71,7 +71,10 @@ export class LocalRuntime implements PipelineRuntime {
     this.operations = new Operations(this.core);
     this.feedsOf = new Feeds(this.core, this.operations);
     // One of a store calls none before it goes on.
-    this.doneCalls = new DoneCalls(this.core, (feed) => this.feedsOf.doneView(feed), Boolean(link?.facts));
+    this.doneCalls = new DoneCalls(this.core, (feed) => this.feedsOf.doneView(feed), {
+      isHeld: Boolean(link?.facts),
+      maxDeliveries: link?.maxDeliveries ?? Number.POSITIVE_INFINITY,
+    });
     this.ending = new Shutdown(this.core, this.lifecycle, () => this.doneCalls.ended());
     this.views = new Views(this.core);
     this.defined = new LiveDefinition(definition, this.core, this.lifecycle, this.operations, (stage) => this.durable?.keepFormer(stage));

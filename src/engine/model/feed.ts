@@ -72,6 +72,8 @@ export class Feed {
   isTold = false;
   /** True when the hook of its end is to be called, or is being called. */
   isOwed = false;
+  /** How many starts have called that hook again, before it returned. */
+  calledAgain = 0;
   /** null while nobody watches, so that an item's end then costs one comparison. */
   watchers: Set<FeedWatcher> | null = null;
   /** The rate at which items complete or fail, measured from when the first one began; null before that, and where one end was all. */
