@@ -15,13 +15,14 @@ An event stream that browsers can read with \`EventSource\`. It begins with \`re
 |---|---|---|
 | \`status\` | \`StatusEvent\`: an item changed its status; \`final\` is true on its last event | by default |
 | \`pipeline\` | \`PipelineEvent\`: a change of state, live tuning | by default |
+| \`feed\` | \`FeedEvent\`: a feed is done, with its counts and the path of its results | by default |
 | \`task\` | \`TaskEvent\`: a task started, ended, is retried, or reports progress | with \`types=task\` |
 | \`result\` | \`Result\`: the end of an item, with its value or error | with \`types=result\` |
 | \`snapshot\` | \`Snapshot\` | with \`snapshotSeconds\` |
 | \`gap\` | \`{ missed, oldest }\`: \`missed\` events, of whatever type, are no longer kept; null if they belong to an earlier life of the pipeline and cannot be counted. The stream continues from \`oldest\`, an event id | when it happens |
 | \`bye\` | \`{}\` | last, when the service or the pipeline ends |
 
-The first four have an \`id\`. With \`Last-Event-ID\` (or \`?after=\`) the stream first replays everything since that event, without a
+The first five have an \`id\`. With \`Last-Event-ID\` (or \`?after=\`) the stream first replays everything since that event, without a
 gap or a repeat, then continues live; the header takes precedence over the query. A block with only an \`id\` (at the start, and with the heartbeat after events that the filter left out) is not an event; it moves the point that
 the client resumes from. \`asOf\` in statistics and snapshots is such an id.
 

@@ -77,6 +77,12 @@ function stageSchema(stage: Schema): Schema {
   return { ...stage, properties };
 }
 
+function pipelineSchema(pipeline: Schema): Schema {
+  const properties = { ...(pipeline.properties as Record<string, Schema>) };
+  properties.onDone = uses('hook', shapeOf(properties.onDone as Schema));
+  return { ...pipeline, properties };
+}
+
 function shapeOf(use: Schema): Schema {
   return (use.anyOf as Schema[]).find(({ type }) => type === 'object') as Schema;
 }
@@ -106,7 +112,12 @@ const document = {
       minProperties: 1,
     },
   },
-  $defs: { ...$defs, StageDefinition: stageSchema($defs.StageDefinition as Schema), LimiterSettings: limits.$defs.LimiterSettings },
+  $defs: {
+    ...$defs,
+    PipelineDefinition: pipelineSchema($defs.PipelineDefinition as Schema),
+    StageDefinition: stageSchema($defs.StageDefinition as Schema),
+    LimiterSettings: limits.$defs.LimiterSettings,
+  },
 };
 
 writeOrCheck({ 'docs/definitions.schema.json': `${JSON.stringify(document, null, 2)}\n` }, 'schema');

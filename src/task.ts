@@ -56,12 +56,18 @@ export interface Predicate<Value = unknown, Params = unknown> extends Named {
   run(value: Value, info: PredicateInfo & { params: Params }): boolean | Promise<boolean>;
 }
 
-/** A hook for a stage's `onSuccess`, `onFailure`, `onSkip` or `pauseAfterFailures`: it is told of an item and changes nothing about it. */
+/**
+ * A hook for a stage's `onSuccess`, `onFailure`, `onSkip` or `pauseAfterFailures`: it is told of an item and changes nothing about it. Or for a pipeline's `onDone`: of a
+ * feed that is done.
+ */
 export interface Hook<Params = unknown> extends Named {
   kind: 'hook';
   /** The schema of `with` in a definition; without it a hook takes no parameters. */
   params?: StandardSchema<Params> | JsonSchema;
-  /** `info.value` and `info.input` are there if the item failed: what came into the stage, and what was fed. */
+  /**
+   * `info.value` and `info.input` are there in `onFailure`: what came into the stage, and what was fed. In `onDone` the id is the feed's, the value a
+   * `DoneFeed`, and `info.stage` is empty.
+   */
   run(itemId: string, valueOrError: unknown, info: HookInfo, use: Omit<HookUse, 'params'> & { params: Params }): unknown;
 }
 

@@ -16,7 +16,7 @@ export function httpNotify(client: HttpClient, mask: (text: string) => string = 
   return declareHook({
     name: 'http_notify',
     description:
-      'Notifies a URL that an item has left a stage, by a POST of `{ pipeline, stage, itemId, sequenceId, feedId, attempts, metadata, value }`, with `error` in place of `value` if the item failed. The request is sent once and the worker waits for the answer; a failure is logged and does not affect the item. Redirects are followed as by `http_request`: with the body only within the origin.',
+      'Notifies a URL that an item has left a stage, by a POST of `{ pipeline, stage, itemId, sequenceId, feedId, attempts, metadata, value }`, with `error` in place of `value` if the item failed; or, as `onDone`, that a feed is done, by `{ pipeline, feedId, value }`. The request is sent once and the worker waits for the answer; a failure is logged and does not affect the item. Redirects are followed as by `http_request`: with the body only within the origin.',
     params: z
       .strictObject({
         url: urlSchema,
@@ -32,7 +32,8 @@ export function httpNotify(client: HttpClient, mask: (text: string) => string = 
       async (itemId, told, info, { pipeline, logger }) => {
         const { stage, sequenceId, feedId, attempts, metadata } = info;
         const outcome = told instanceof Error ? { error: shown(told) } : { value: told };
-        const message = body ?? { pipeline, stage, itemId, sequenceId, feedId, attempts, metadata, ...outcome };
+        const about = stage === '' ? { pipeline, feedId } : { pipeline, stage, itemId, sequenceId, feedId, attempts, metadata };
+        const message = body ?? { ...about, ...outcome };
         const { status } = await client.send({
           method,
           url,
@@ -41,7 +42,7 @@ export function httpNotify(client: HttpClient, mask: (text: string) => string = 
           maxBytes: ANSWER_MAX_BYTES,
           maxRedirects: 5,
           hasSecrets,
-          log: { to: logger, about: { hook: 'http_notify', stage, item: itemId } },
+          log: { to: logger, about: stage === '' ? { hook: 'http_notify', feed: feedId } : { hook: 'http_notify', stage, item: itemId } },
         });
         if (status < 200 || status >= 300) throw new Error(`${new URL(url).origin} answered ${status}`);
       },

@@ -33,7 +33,7 @@ describe('the pages that are made from the code', () => {
   });
 
   it('describe the fields of every kind of event', () => {
-    expect(page('events').match(/^\| Field \| .*\n\| --- .*\n\| `\w+`/gm)).toHaveLength(4);
+    expect(page('events').match(/^\| Field \| .*\n\| --- .*\n\| `\w+`/gm)).toHaveLength(5);
   });
 
   it('show a task of one’s own that can be loaded', () => {

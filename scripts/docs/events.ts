@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { feedEventSchema } from '../../src/schemas/feed.ts';
 import {
   itemStatusSchema,
   pipelineEventSchema,
@@ -14,6 +15,7 @@ const kinds: [name: string, sent: string, what: string, schema: z.ZodType][] = [
   ['task', 'if listed in `types`', 'A task started, ended, is retried, failed, or reports progress.', taskEventSchema],
   ['result', 'if listed in `types`', 'An item ended; the data is the same as in the list of results.', resultSchema],
   ['pipeline', 'by default', 'A pipeline or a stage changed its state or its settings.', pipelineEventSchema],
+  ['feed', 'by default', 'A feed is done: its upload is complete, and every item of it has ended.', feedEventSchema],
 ];
 
 const statusMeanings: Record<z.infer<typeof itemStatusSchema>, string> = {
@@ -53,6 +55,15 @@ const fieldMeanings = {
   sequenceId: 'Position of the item in feed order.',
   metadata: 'The metadata that was fed with the value.',
   pipelineId: 'The pipeline.',
+  createdAt: 'When the feed was opened.',
+  total: 'Accepted items.',
+  completed: 'Items that have completed.',
+  failed: 'Items that have failed.',
+  cancelled: 'Items that were cancelled.',
+  duplicates: 'Items not accepted because their id was already known.',
+  uploadComplete: 'False only for a feed that was cancelled while it was being sent.',
+  done: 'True.',
+  results: 'The path of the results of the feed.',
   change: 'The kind of change.',
   state: 'The state after the change.',
   reason:
@@ -100,6 +111,12 @@ function meaningsOf(name: string): string[] {
         ['`eventType`', 'Meaning'],
         taskEventTypeSchema.options.map((type) => [code(type), taskMeanings[type]]),
       ),
+    ];
+  }
+  if (name === 'feed') {
+    return [
+      'The event follows the one that ends the last item, or comes when the upload ends, whichever is later; a feed without items has one, too. A feed whose upload broke off has none until it has been continued with `?append=true` and is done; one that was cancelled has one, since it takes no more. A feed that goes on, because failed items are retried or a request appends, has another one when it is done again. The stream has it once it is stored, before the hook `onDone` of the pipeline is called. `feedId=` selects it, `itemId=` and `status=` leave it out.',
+      'Clients should ignore events of types that they do not know: more may come to those sent by default.',
     ];
   }
   return [];

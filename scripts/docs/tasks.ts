@@ -14,6 +14,14 @@ const templateExample = `tasks:
       headers: { authorization: 'Bearer {{ secrets.ORDERS }}' }
       body: '{{ value }}'`;
 
+const doneExample = `id: orders
+onDone:
+  task: http_notify
+  with:
+    url: https://hooks.example.com/batches/{{ $encodeUrlComponent(value.feedId) }}
+stages:
+  - { name: Check, tasks: [hash] }`;
+
 const moduleFields = [
   [
     '`run`',
@@ -88,6 +96,9 @@ export function tasksPage(): string {
     `A stage’s \`onSuccess\`, \`onFailure\` and \`onSkip\` name hooks. They are notified about an item and cannot change it. In the templates of an \`onFailure\` hook, \`value\` is the value that entered the stage, and \`error\` has \`type\` and \`message\`.`,
     `The \`hook\` of \`pauseAfterFailures\` is told once, when too many items have failed and the stage is paused, and gets the last of them as \`onFailure\` would. Nothing waits for it.`,
     codeBlock('yaml', pauseExample),
+    `The \`onDone\` of a pipeline, beside its \`stages\`, names a hook that is told when a feed is done: its upload is complete, and every item of it has ended. It takes the same hooks. \`itemId\` is the feed’s id; \`value\` is what \`GET /pipelines/:id/feeds/:feedId\` answers, with \`pipeline\` and, in \`results\`, the path of the feed’s results; \`stage\` is empty and \`metadata\` has no members.`,
+    codeBlock('yaml', doneExample),
+    `It is called after the end of the last item is stored: what it tells can be read. With a durable store it is called at least once for each such end, whatever happens to the process; a crash before its return is stored makes the next start call it again, so the receiver should expect a feed twice. It is given up, with an error in the log, when several starts in a row have ended while it ran. In memory it is called once, if the process lasts. A failure, or taking longer than 30 s, is logged and is a return like any other: it is not called again for that. A feed whose failed items are retried, or to which a request appends, goes on, and the hook is called again when it is done again. A feed without items, or of known ids alone, is done when its upload ends; one whose upload broke off is not done until it has been continued; one that was cancelled is done when its items have ended. Up to 16 calls of a pipeline run at a time, also while it is paused or stopped; the others wait. A shutdown waits for them within its time limit; removing a pipeline drops those that have not begun, unless \`mode=drain\`.`,
     ...tasks.filter(({ kind }) => kind === 'hook').flatMap(section),
     '## Your own',
     `\`TASKS_DIR\` names a folder of modules, \`.js\`, \`.mjs\`, \`.cjs\` or \`.ts\` (types are stripped, so enums are not supported), one task per file; the log names files that are left out. Each default export is a plain object and does not need to import Sluice. Subfolders are ignored, so that tasks can share code there. Packages are taken from a \`node_modules\` in the folder or above it: \`npm init -y && npm install NAME\` in the folder, and \`import\` or \`require\` it. A file is a module when it is written as one, also if \`package.json\` says \`"type": "commonjs"\`. A file that takes longer than 10 s to load is named in the log, and given up after a minute. All files are checked at start, and every invalid one is reported.`,

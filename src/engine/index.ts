@@ -8,6 +8,7 @@
 // What the methods of the library take and answer with.
 export type { FeedReceipt, ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 export type { PipelineDefinition, RateLimit, StageDefinition } from '../schemas/definition.ts';
+export type { DoneFeed, FeedEvent } from '../schemas/feed.ts';
 export type { ItemDetail, ItemError, ItemStatus, PipelineEvent, PipelineResult, StatusEvent, TaskEvent } from '../schemas/item.ts';
 export type { ErrorCode, Fault } from '../schemas/problem.ts';
 export type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';

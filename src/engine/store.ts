@@ -46,6 +46,10 @@ export interface StoredPage {
 export const FEED_CANCELLED = 1;
 /** The body of its last request has not come to its end. */
 export const UPLOAD_INCOMPLETE = 2;
+/** It is done, and the hook of that has not been called to its end. */
+export const HOOK_OWED = 4;
+/** Times this: how many starts have called that hook again, before it returned. */
+export const HOOK_CALLED_AGAIN = 8;
 
 export interface StoredFeed {
   ordinal: number;
@@ -60,7 +64,7 @@ export interface StoredFeed {
   cancelled: number;
   first: number | null;
   last: number | null;
-  /** Two flags: {@link FEED_CANCELLED} and {@link UPLOAD_INCOMPLETE}. A version that knows the first one alone reads it as before. */
+  /** Flags: {@link FEED_CANCELLED}, {@link UPLOAD_INCOMPLETE} and {@link HOOK_OWED}, and above them {@link HOOK_CALLED_AGAIN}. A version that knows the first ones alone reads those as before. */
   is_cancelled: number;
   /** 1: no longer listed; kept as long as its items are. */
   is_forgotten: number;

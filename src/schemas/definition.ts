@@ -161,6 +161,10 @@ export const pipelineDefinitionSchema = z
     retention: retentionSchema.optional(),
     backlogCapacity: z.int().min(1).max(100_000_000).optional(),
     feedOptions: feedOptionsOfDefinitionSchema.optional(),
+    onDone: hookUseSchema.optional().meta({
+      description:
+        'A hook that is told when a feed is done, with its counts and where its results are: its name, or its name with parameters. It is told at least once, also after a crash.',
+    }),
     stages: z.array(stageDefinitionSchema).min(1).max(STAGES_MAX),
   })
   .meta({ id: 'PipelineDefinition', examples: [definitionExample] });

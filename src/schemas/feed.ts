@@ -52,6 +52,57 @@ export const feedViewSchema = z
 /** One feed at one moment: `total = queued + inProgress + completed + failed + cancelled`. */
 export type FeedView = z.infer<typeof feedViewSchema>;
 
+/** Where the results of a feed are: the path of a route of the service. */
+export function resultsPath(pipelineId: string, feedId: string): string {
+  return `/pipelines/${encodeURIComponent(pipelineId)}/feeds/${encodeURIComponent(feedId)}/results`;
+}
+
+/** A feed as the hook `onDone` of its pipeline is told of it. */
+export interface DoneFeed extends FeedView {
+  pipeline: string;
+  /** See {@link resultsPath}. */
+  results: string;
+}
+
+export const feedEventSchema = z
+  .object({
+    pipelineId: z.string(),
+    ...feedViewSchema.pick({
+      feedId: true,
+      createdAt: true,
+      total: true,
+      completed: true,
+      failed: true,
+      cancelled: true,
+      duplicates: true,
+      uploadComplete: true,
+    }).shape,
+    done: z.literal(true),
+    results: z.string().meta({ description: 'The path of the results of the feed.' }),
+    timestamp: instantSchema,
+  })
+  .meta({
+    id: 'FeedEvent',
+    examples: [
+      {
+        pipelineId: 'orders',
+        feedId: 'my-batch-7',
+        createdAt: '2026-11-23T17:44:00.123Z',
+        total: 100,
+        completed: 98,
+        failed: 2,
+        cancelled: 0,
+        duplicates: 0,
+        uploadComplete: true,
+        done: true,
+        results: '/pipelines/orders/feeds/my-batch-7/results',
+        timestamp: '2026-11-23T17:44:10.456Z',
+      },
+    ],
+  });
+/** A feed is done. */
+export type FeedEvent = z.infer<typeof feedEventSchema>;
+
 /** The words of Python's `concurrent.futures.wait`, which AntFlow uses. */
 export const returnWhenSchema = z.enum(['ALL_COMPLETED', 'FIRST_COMPLETED', 'FIRST_EXCEPTION']);
 export type ReturnWhen = z.infer<typeof returnWhenSchema>;

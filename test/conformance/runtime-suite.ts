@@ -1,6 +1,7 @@
 import { describe, it } from 'vitest';
 import { appending } from './sections/appending.ts';
 import { creating } from './sections/creating.ts';
+import { done } from './sections/done.ts';
 import { ending } from './sections/ending.ts';
 import { errors } from './sections/errors.ts';
 import { events } from './sections/events.ts';
@@ -51,6 +52,7 @@ const SECTIONS = {
   'repeated under a key': repeating,
   'gone on with under a key': resuming,
   'appended to': appending,
+  onDone: done,
   values,
   'the order of items': flow,
   retention,

@@ -158,7 +158,7 @@ export function reaches(runtime: PipelineRuntime, id: string, status: string, st
   });
 }
 
-export const ALL: EventFilter = { types: new Set(['status', 'task', 'result', 'pipeline']) };
+export const ALL: EventFilter = { types: new Set(['status', 'task', 'result', 'pipeline', 'feed']) };
 
 /** Every kept event that fits, oldest first. */
 export function eventsOf(runtime: PipelineRuntime, filter: EventFilter = ALL): SluiceEvent[] {

@@ -42,7 +42,7 @@ describe('the license audit of this project', () => {
     const outputDir = folderWith();
     const server = await startServer({ OUTPUT_DIR: outputDir });
     const pipelinePath = '/pipelines/license-audit';
-    const everything = `${pipelinePath}/events?types=status,task,result,pipeline`;
+    const everything = `${pipelinePath}/events?types=status,task,result,pipeline,feed`;
 
     const ndjson = await manifestsOfThisProject();
     const manifests = ndjson

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type EventFilter, type EventType, Pipeline, type SluiceEvent } from '../../src/engine/index.ts';
 import { countedIds, seededRandom, VirtualClock } from './virtual-clock.ts';
 
-const ALL: EventFilter = { types: new Set<EventType>(['status', 'task', 'result', 'pipeline']) };
+const ALL: EventFilter = { types: new Set<EventType>(['status', 'task', 'result', 'pipeline', 'feed']) };
 
 function readAll(pipeline: Pipeline, filter: EventFilter, scan = 1_000_000, after = 0): SluiceEvent[] {
   const events: SluiceEvent[] = [];
@@ -127,7 +127,9 @@ describe('reading events', () => {
     expect(readAll(pipeline, { ...ALL, itemId: new Set(['a7', 'b7']) })).toEqual(
       all.filter((event) => ['a7', 'b7'].includes(idOf(event) ?? '')),
     );
-    expect(readAll(pipeline, { ...ALL, feedId: new Set(['b']) })).toEqual(all.filter((event) => idOf(event)?.startsWith('b')));
+    expect(readAll(pipeline, { ...ALL, feedId: new Set(['b']) })).toEqual(
+      all.filter((event) => idOf(event)?.startsWith('b') || (event.type === 'feed' && event.data.feedId === 'b')),
+    );
     const failed = readAll(pipeline, { types: new Set(['status', 'result']), status: new Set(['failed']) });
     expect(failed.length).toBeGreaterThan(0);
     expect(failed).toEqual(

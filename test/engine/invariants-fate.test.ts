@@ -225,7 +225,7 @@ describe('invariant 10: one sequence of events', () => {
     await pipeline.pauseStage('A');
     await pipeline.resumeStage('A');
     await clock.finish(pipeline.join());
-    const told = eventsOf(pipeline, 'status', 'task', 'result', 'pipeline');
+    const told = eventsOf(pipeline, 'status', 'task', 'result', 'pipeline', 'feed');
     expect(told.map(({ seq }) => seq)).toEqual(told.map((_, i) => i + 1));
     expect(
       told.map(
@@ -233,7 +233,7 @@ describe('invariant 10: one sequence of events', () => {
           `${type} ${'change' in data ? data.change : 'eventType' in data ? data.eventType : 'status' in data ? data.status : ''}`,
       ),
     ).toEqual([
-      ...['pipeline started', 'status queued', 'status in_progress', 'task start', 'task complete', 'status completed', 'result '],
+      ...['pipeline started', 'status queued', 'status in_progress', 'task start', 'task complete', 'status completed', 'result ', 'feed '],
       ...['pipeline paused', 'pipeline resumed', 'pipeline tuned', 'pipeline stage-paused', 'pipeline stage-resumed'],
       ...['pipeline draining', 'pipeline stopped'],
     ]);

@@ -279,7 +279,7 @@ describe('invariant 5: bounded', () => {
     for (let i = 0; i < 20; i++) await pipeline.feed(numbers(300));
     await clock.settle();
     expect(pipeline.results).toHaveLength(7);
-    expect(eventsOf(pipeline, 'status', 'task', 'result', 'pipeline').length).toBeLessThanOrEqual(128);
+    expect(eventsOf(pipeline, 'status', 'task', 'result', 'pipeline', 'feed').length).toBeLessThanOrEqual(128);
     expect(await pipeline.runtime.results({ status: 'all', after: 0, limit: 100 })).toMatchObject({ retired: 5_993 });
   });
 });

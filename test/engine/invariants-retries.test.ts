@@ -185,7 +185,7 @@ describe('invariant 12: deterministic under a virtual clock', () => {
         ports: { clock, random, uniqueId: countedIds() },
       });
       await clock.finish(pipeline.run(Array.from({ length: 60 }, (_, i) => i)));
-      return JSON.stringify([eventsOf(pipeline, 'status', 'task', 'result', 'pipeline'), pipeline.getDashboardSnapshot()]);
+      return JSON.stringify([eventsOf(pipeline, 'status', 'task', 'result', 'pipeline', 'feed'), pipeline.getDashboardSnapshot()]);
     };
     expect(await run(11)).toBe(await run(11));
     expect(await run(12)).not.toBe(await run(11));

@@ -50,7 +50,7 @@ it('a secret that a task throws, says or is given is in no result, event, list o
   const { results } = await runtime.run([0, 1, 2], {});
   const shown = JSON.stringify([
     results,
-    runtime.events.read(0, 1000, { types: new Set(['status', 'task', 'result', 'pipeline']) }).events,
+    runtime.events.read(0, 1000, { types: new Set(['status', 'task', 'result', 'pipeline', 'feed']) }).events,
     await runtime.errors(),
     await runtime.snapshot(),
   ]);

@@ -9,7 +9,7 @@ import { shapeOf } from './work.ts';
 type Operator = (clients: Clients, random: Random) => Promise<void>;
 
 const WORK = '/pipelines/work';
-export const EVENTS = `${WORK}/events?types=status,task,result,pipeline`;
+export const EVENTS = `${WORK}/events?types=status,task,result,pipeline,feed`;
 
 export const OPERATORS: Record<string, Operator> = {
   async pauses(clients, random) {

@@ -33,13 +33,13 @@ describe('GET /events', () => {
   });
 
   it('is resumed at any event, without a gap and without one twice', async () => {
-    const whole = await connect(port, '/events?types=status,result,task,pipeline');
+    const whole = await connect(port, '/events?types=status,result,task,pipeline,feed');
     for (const id of ['1', '2', '3']) for (const pipeline of ['a', 'b']) await run(service, pipeline, [{ id }]);
     await whole.until(() => ended(whole.events).length === 6);
     const ids = whole.events.flatMap(({ id, data }) => (id === undefined || data === '' ? [] : [id]));
     expect(ids.length).toBeGreaterThan(30);
     for (const [i, id] of ids.slice(0, -1).entries()) {
-      const other = await connect(port, '/events?types=status,result,task,pipeline', { headers: { 'last-event-id': id } });
+      const other = await connect(port, '/events?types=status,result,task,pipeline,feed', { headers: { 'last-event-id': id } });
       const rest = () => other.events.flatMap((event) => (event.id === undefined || event.data === '' ? [] : [event.id]));
       await other.until(() => rest().length === ids.length - i - 1);
       expect(rest()).toEqual(ids.slice(i + 1));

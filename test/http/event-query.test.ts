@@ -5,8 +5,8 @@ import { createFakeSource } from './sse-harness.ts';
 const filterOf = (query: object) => toEventFilter(eventQuerySchema.parse(query));
 
 describe('the filter', () => {
-  it('lets status and pipeline events through by default, and nothing else is left out', () => {
-    expect(filterOf({})).toEqual({ types: new Set(['status', 'pipeline']) });
+  it('lets status, pipeline and feed events through by default, and nothing else is left out', () => {
+    expect(filterOf({})).toEqual({ types: new Set(['status', 'pipeline', 'feed']) });
   });
 
   it('takes what it is given', () => {

@@ -117,7 +117,7 @@ describe('a pipeline of others', () => {
 describe('GET /events', () => {
   const open = (key: string, query: string, headers: Record<string, string> = {}): Promise<StreamClient> => {
     const { port } = service.app.server.address() as AddressInfo;
-    return connect(port, `/events?types=status,result,task,pipeline${query}`, {
+    return connect(port, `/events?types=status,result,task,pipeline,feed${query}`, {
       headers: { authorization: `Bearer ${secretOf(key)}`, ...headers },
     });
   };

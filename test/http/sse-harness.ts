@@ -115,7 +115,7 @@ export function createManualClock(): ManualClock {
   };
 }
 
-export const EVERYTHING: EventFilter = { types: new Set(['status', 'task', 'result', 'pipeline']) };
+export const EVERYTHING: EventFilter = { types: new Set(['status', 'task', 'result', 'pipeline', 'feed']) };
 
 export interface Harness {
   hub: SseHub;

@@ -204,6 +204,7 @@ function essenceOf({ seq, type, data }: SluiceEvent): string {
   if (type === 'result') return `${seq} result ${data.id}`;
   if (type === 'task') return `${seq} ${data.itemId} ${data.stage} ${data.taskName} ${data.eventType} ${data.attempt}`;
   if (type === 'status') return `${seq} ${data.itemId} ${data.stage} ${data.status} ${data.final} ${data.timestamp}`;
+  if (type === 'feed') return `${seq} ${JSON.stringify(data)}`;
   return `${seq} ${data.change} ${data.state} ${data.stage}`;
 }
 

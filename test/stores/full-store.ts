@@ -120,7 +120,7 @@ export async function lookAt(host: LocalHost): Promise<string[]> {
 
 async function thingsOf(p: PipelineRuntime): Promise<Record<string, readonly unknown[]>> {
   const all = { after: 0, limit: 1000 };
-  const types = new Set(['status', 'task', 'result', 'pipeline'] as const);
+  const types = new Set(['status', 'task', 'result', 'pipeline', 'feed'] as const);
   const results = await p.results({ ...all, status: 'all' });
   return {
     pipeline: [await p.describe(), await p.stats(), await p.errors(), { retired: results.retired }],

@@ -7,6 +7,7 @@ import {
   createTaskRegistry,
   type ErrorCode,
   type ErrorSummary,
+  type FeedEvent,
   type FeedReceipt,
   type ItemStatus,
   type LocalHost,
@@ -89,6 +90,9 @@ switch (event.type) {
     break;
   case 'pipeline':
     expectTypeOf(event.data).toEqualTypeOf<PipelineEvent>();
+    break;
+  case 'feed':
+    expectTypeOf(event.data).toEqualTypeOf<FeedEvent>();
     break;
   default:
     expectTypeOf(event).toBeNever();

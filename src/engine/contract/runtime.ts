@@ -9,7 +9,7 @@
 
 import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
-import type { FeedView, WaitReply } from '../../schemas/feed.ts';
+import type { FeedEvent, FeedView, WaitReply } from '../../schemas/feed.ts';
 import type { ItemDetail, ItemStatus, ItemSummary, PipelineEvent, PipelineResult, StatusEvent, TaskEvent } from '../../schemas/item.ts';
 import type { LimiterPatch, LimiterView } from '../../schemas/limiter.ts';
 import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
@@ -211,13 +211,14 @@ export interface EventFilter {
   status?: ReadonlySet<string>;
 }
 
-export type EventType = 'status' | 'task' | 'result' | 'pipeline';
+export type EventType = 'status' | 'task' | 'result' | 'pipeline' | 'feed';
 
 export type SluiceEvent =
   | { seq: number; type: 'status'; data: StatusEvent }
   | { seq: number; type: 'task'; data: TaskEvent }
   | { seq: number; type: 'result'; data: PipelineResult }
-  | { seq: number; type: 'pipeline'; data: PipelineEvent };
+  | { seq: number; type: 'pipeline'; data: PipelineEvent }
+  | { seq: number; type: 'feed'; data: FeedEvent };
 
 /** How much may be formed of events in one go, in characters of JSON; what was is taken off. */
 export interface ReadBudget {

@@ -37,10 +37,14 @@ export interface TaskContext<Params = unknown> {
 // biome-ignore lint/suspicious/noExplicitAny: a handler is free in what it takes; the pipeline's author puts the right ones together
 export type TaskHandler = (...args: any[]) => unknown;
 
-/** Details that a hook gets besides the item's id and its value or error. */
+/**
+ * Details that a hook gets besides the item's id and its value or error. In `onDone` the id is that of a feed and the value a `DoneFeed`; `stage` is
+ * then empty, and the numbers are 0.
+ */
 export interface HookInfo {
   sequenceId: number;
   feedId: string;
+  /** Empty in `onDone`. */
   stage: string;
   attempts: number;
   metadata: Metadata;

@@ -19,7 +19,8 @@ export const STRENGTH: Record<ShutdownMode, number> = { drain: 0, graceful: 1, f
  *    has begun nothing and gives its item back.
  * 3. Workers that run end their stage. Their items go to the next queue even when it is full: room matters no more.
  * 4. `force`, or the time is up: signals abort; the items go back to where they were before the attempt, which is not counted.
- * 5. Timers of retry waits stop; the items keep their due instants for the next start.
+ * 5. The hooks of feeds that are done are called to their end; those that `force` or the time limit cuts short, a durable store knows of.
+ * 6. Timers of retry waits stop; the items keep their due instants for the next start.
  *
  * Nothing is dropped: what is unfinished stays queued, and the report counts and names it. A later, harder mode
  * overtakes a softer one.
@@ -33,9 +34,13 @@ export class Shutdown {
   private limit: Due | null = null;
   private tooLate: () => void = () => undefined;
 
-  constructor(core: Core, lifecycle: Lifecycle) {
+  private readonly hooksEnded: () => Promise<void>;
+
+  /** `hooksEnded` resolves when the hooks of feeds that are done have been called. */
+  constructor(core: Core, lifecycle: Lifecycle, hooksEnded: () => Promise<void>) {
     this.core = core;
     this.lifecycle = lifecycle;
+    this.hooksEnded = hooksEnded;
   }
 
   /** Without a time limit it waits as long as it takes. A harder mode brings its own limit, counted from now. */
@@ -71,7 +76,7 @@ export class Shutdown {
       const harder = new Promise<'harder'>((resolve) => {
         this.hardened = () => resolve('harder');
       });
-      const soft = (this.mode === 'drain' ? this.drain() : this.letGo()).then(() => 'done' as const);
+      const soft = (this.mode === 'drain' ? this.drain() : this.letGo()).then(this.hooksEnded).then(() => 'done' as const);
       const first = await Promise.race([soft, harder, late]);
       if (first === 'done') break;
       if (first === 'late') {

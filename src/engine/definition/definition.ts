@@ -65,11 +65,14 @@ function costFault(raw: unknown, { registry }: SpecEnvironment): Found | undefin
   if (!Array.isArray(stages)) return undefined;
   let cost = 0;
   const seen = new Set<string>();
-  for (const stage of stages) {
+  const usesOf = (stage: unknown): [kind: TaskKind, use: unknown][] => {
     const tasks = field(stage, 'tasks');
     const uses: [kind: TaskKind, use: unknown][] = (Array.isArray(tasks) ? tasks : []).map((use) => ['task', use]);
     for (const { use } of hooksOf(stage)) uses.push(['hook', use]);
-    uses.push(['predicate', field(stage, 'skipIf')]);
+    return [...uses, ['predicate', field(stage, 'skipIf')]];
+  };
+  const ofPipeline: [TaskKind, unknown][] = [['hook', field(raw, 'onDone')]];
+  for (const uses of [ofPipeline, ...stages.map(usesOf)]) {
     for (const [kind, use] of uses) {
       const name = field(use, 'task');
       const given = field(use, 'with');
@@ -99,8 +102,8 @@ interface Thoroughness {
 /** Finds faults of meaning in whatever can be read of a definition that may be broken elsewhere. */
 function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits, how: Thoroughness): Found[] {
   const stages = field(raw, 'stages');
-  if (!Array.isArray(stages)) return [];
-  const found: Found[] = [];
+  const found: Found[] = useFaultsAt(field(raw, 'onDone'), 'hook', '/onDone', environment, how);
+  if (!Array.isArray(stages)) return found;
   if (stages.length > limits.maxStages) {
     found.push({ code: 'invalid-pipeline', path: '/stages', message: `has more than ${limits.maxStages} stages` });
     if (stages.length > FAULTS_TOLD) return found;
@@ -129,19 +132,8 @@ function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, { 
   const found: Found[] = [];
   const names = new Set<unknown>();
   const check = (use: unknown, kind: TaskKind, path: string): void => {
-    const name = typeof use === 'string' ? use : field(use, 'task');
-    names.add(name);
-    if (typeof name !== 'string' || name === '') return;
-    const declaration = environment.registry.get(name, kind);
-    if (declaration === undefined) {
-      const named = typeof use === 'string' || kind === 'task' ? path : `${path}/task`;
-      found.push({ code: 'unknown-task', path: named, message: `no ${kind} "${name}" is registered` });
-      return;
-    }
-    if (!withParams) return;
-    for (const fault of useFaults(declaration, field(use, 'with'), environment.ports, isStored)) {
-      found.push({ code: 'invalid-params', path: `${path}/with${fault.path}`, message: fault.message });
-    }
+    names.add(nameIn(use));
+    found.push(...useFaultsAt(use, kind, path, environment, { withParams, isStored }));
   };
   const tasks = field(stage, 'tasks');
   for (const [i, use] of (Array.isArray(tasks) ? tasks : []).entries()) {
@@ -172,6 +164,33 @@ function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, { 
 function hooksOf(stage: unknown): { use: unknown; path: string }[] {
   const named = ['onSuccess', 'onFailure', 'onSkip'].map((path) => ({ use: field(stage, path), path }));
   return [...named, { use: field(field(stage, 'pauseAfterFailures'), 'hook'), path: 'pauseAfterFailures/hook' }];
+}
+
+function nameIn(use: unknown): unknown {
+  return typeof use === 'string' ? use : field(use, 'task');
+}
+
+/** The faults of one use, which may be absent; `path`: where it stands. */
+function useFaultsAt(
+  use: unknown,
+  kind: TaskKind,
+  path: string,
+  environment: SpecEnvironment,
+  { withParams, isStored }: Thoroughness,
+): Found[] {
+  const name = nameIn(use);
+  if (typeof name !== 'string' || name === '') return [];
+  const declaration = environment.registry.get(name, kind);
+  if (declaration === undefined) {
+    const named = typeof use === 'string' || kind === 'task' ? path : `${path}/task`;
+    return [{ code: 'unknown-task', path: named, message: `no ${kind} "${name}" is registered` }];
+  }
+  if (!withParams) return [];
+  return useFaults(declaration, field(use, 'with'), environment.ports, isStored).map((fault) => ({
+    code: 'invalid-params',
+    path: `${path}/with${fault.path}`,
+    message: fault.message,
+  }));
 }
 
 function field(from: unknown, name: string): unknown {

@@ -91,6 +91,13 @@ export interface HookPlace {
 }
 export type HookCall = (itemId: string, valueOrError: unknown, info: HookInfo, place: HookPlace) => unknown;
 
+/** The hook `onDone` of a pipeline, called with a feed's id and a `DoneFeed`. */
+export interface DoneHook {
+  call: HookCall;
+  /** Names of the secrets that its templates use. */
+  secrets: readonly string[];
+}
+
 /** A stage's definition with its names turned into functions. */
 export interface StageSpec {
   definition: StageDefinition;
@@ -209,6 +216,25 @@ export function resolveStage(definition: StageDefinition, environment: SpecEnvir
 export function limitersOf(use: TaskUse): readonly string[] {
   if (typeof use === 'string' || use.limiter === undefined) return [];
   return typeof use.limiter === 'string' ? [use.limiter] : use.limiter;
+}
+
+/** The hook of a checked use. Throws as {@link resolveStage} does. */
+export function resolveDoneHook(use: HookUse, environment: SpecEnvironment): DoneHook {
+  let secrets: readonly string[] = [];
+  const call = resolveHook(use, environment, (declaration, given) => {
+    const prepared = prepareUse(declaration, useParams(given), environment.ports);
+    secrets = prepared.secrets;
+    return prepared;
+  });
+  return { call, secrets };
+}
+
+/** In place of a hook that is no longer registered: nobody calls it until there is another definition. */
+export function placeholderDoneHook(use: HookUse): DoneHook {
+  const call = (): never => {
+    throw new Error(`the hook "${useName(use)}" is no longer registered`);
+  };
+  return { call, secrets: [] };
 }
 
 type Prepare = (declaration: TaskDeclaration, use: HookUse) => PreparedUse;

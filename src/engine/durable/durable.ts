@@ -15,7 +15,16 @@ import { ANSWERS_AGE_MS, ANSWERS_CHARACTERS, ANSWERS_MAX } from '../feeds/answer
 import type { Core, Identity } from '../flow/core.ts';
 import { Feed } from '../model/feed.ts';
 import { type Item, Stage } from '../model/model.ts';
-import { FEED_CANCELLED, type Shelf, type Store, type StoredFeed, type StoredItem, UPLOAD_INCOMPLETE } from '../store.ts';
+import {
+  FEED_CANCELLED,
+  HOOK_CALLED_AGAIN,
+  HOOK_OWED,
+  type Shelf,
+  type Store,
+  type StoredFeed,
+  type StoredItem,
+  UPLOAD_INCOMPLETE,
+} from '../store.ts';
 import { BUFFER_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { Crash } from './crash.ts';
 import { figuresOf, type Operated } from './figures.ts';
@@ -238,6 +247,9 @@ export class Durable {
     feed.isComplete = (row.is_cancelled & UPLOAD_INCOMPLETE) === 0;
     // Its request ended with the process.
     feed.isOpen = false;
+    feed.isTold = feed.isOver;
+    feed.isOwed = (row.is_cancelled & HOOK_OWED) !== 0;
+    feed.calledAgain = Math.floor(row.is_cancelled / HOOK_CALLED_AGAIN);
     return feed;
   }
 

@@ -2,7 +2,16 @@ import type { EventLog } from '../events/event-log.ts';
 import type { Feed } from '../model/feed.ts';
 import type { FactName, Keeper, Waiting } from '../model/keeper.ts';
 import { type Item, NOT_STORED, type QueueRest, type RetryRest, StoredState } from '../model/model.ts';
-import { FEED_CANCELLED, type PipelineWrites, type StoredAnswer, type StoredEnds, type StoredFeed, UPLOAD_INCOMPLETE } from '../store.ts';
+import {
+  FEED_CANCELLED,
+  HOOK_CALLED_AGAIN,
+  HOOK_OWED,
+  type PipelineWrites,
+  type StoredAnswer,
+  type StoredEnds,
+  type StoredFeed,
+  UPLOAD_INCOMPLETE,
+} from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import type { Figures, Operated } from './figures.ts';
 import type { Changing, Flusher } from './flusher.ts';
@@ -330,7 +339,11 @@ export class Journal implements Changing, Keeper {
       cancelled: feed.cancelled,
       first: feed.firstSequence,
       last: feed.lastSequence,
-      is_cancelled: (feed.isCancelled ? FEED_CANCELLED : 0) + (feed.isComplete ? 0 : UPLOAD_INCOMPLETE),
+      is_cancelled:
+        (feed.isCancelled ? FEED_CANCELLED : 0) +
+        (feed.isComplete ? 0 : UPLOAD_INCOMPLETE) +
+        (feed.isOwed ? HOOK_OWED : 0) +
+        feed.calledAgain * HOOK_CALLED_AGAIN,
       is_forgotten: this.forgottenFeeds.delete(feed) ? 1 : 0,
       maker: feed.maker,
     };

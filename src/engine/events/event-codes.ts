@@ -10,6 +10,7 @@ export const TASK_TYPES: readonly TaskEventType[] = ['start', 'complete', 'retry
 export const FIRST_TASK = 8;
 export const RESULT = 16;
 export const PIPELINE = 17;
+export const FEED = 18;
 /** Flag: the status is the item's last one. */
 export const FINAL = 32;
 /** Flag: the event has an extra, data that is not a number. */

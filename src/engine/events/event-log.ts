@@ -9,15 +9,16 @@
 import type { ItemStatus, Metadata, StatusEvent, TaskEventType } from '../../schemas/item.ts';
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { Feed } from '../model/feed.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Item, Worker } from '../model/model.ts';
 import type { TaskEventExtra } from '../stage/hinge.ts';
 import type { StoredEvents } from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import { EVENTS_CHARACTERS } from '../values/sizes.ts';
-import { ATTEMPT_UNIT, FINAL, PIPELINE, RESULT, STATUS_CODE, TASK_CODE } from './event-codes.ts';
+import { ATTEMPT_UNIT, FEED, FINAL, PIPELINE, RESULT, STATUS_CODE, TASK_CODE } from './event-codes.ts';
 import { EventNames, type EventTexts } from './event-names.ts';
-import { type EventItems, EventReader } from './event-reader.ts';
+import { type EventItems, EventReader, type FeedExtra } from './event-reader.ts';
 import { EventRing } from './event-ring.ts';
 
 /**
@@ -97,6 +98,14 @@ export class EventLog implements EventSource {
   pipeline(change: string, state: string, stage: string | null, reason: string | null = null): void {
     const extra = reason === null ? { change, state } : { change, state, reason };
     this.append(PIPELINE, stage === null ? 0 : this.table.ofSource(stage, null), 0, 0, 0, extra);
+  }
+
+  /** The feed is done. Its counts are copied: it may go on. */
+  feed(feed: Feed): void {
+    const { id, accepted, completed, failed, cancelled, duplicates, isComplete } = feed;
+    const created = Math.floor(this.time.wall(feed.createdAt));
+    const extra: FeedExtra = [id, created, accepted, completed, failed, cancelled, duplicates, isComplete ? 1 : 0];
+    this.append(FEED, 0, 0, 0, 0, extra);
   }
 
   subscribe(wake: () => void): () => void {

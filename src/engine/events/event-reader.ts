@@ -1,14 +1,18 @@
+import { type FeedEvent, resultsPath } from '../../schemas/feed.ts';
 import type { ItemStatus, Metadata, PipelineEvent, PipelineResult, StatusEvent, TaskEvent, TaskEventType } from '../../schemas/item.ts';
-import type { EventFilter, SluiceEvent } from '../contract/runtime.ts';
+import type { EventFilter, EventType, SluiceEvent } from '../contract/runtime.ts';
 import { type Item, NO_METADATA } from '../model/model.ts';
 import type { TaskEventExtra } from '../stage/hinge.ts';
 import { SUMMARY_CHARACTERS } from '../values/sizes.ts';
-import { FIRST_TASK, RESULT, STATUS_CODE, STATUSES, TASK_TYPES } from './event-codes.ts';
+import { FEED, FIRST_TASK, RESULT, STATUS_CODE, STATUSES, TASK_TYPES } from './event-codes.ts';
 import type { EventNames } from './event-names.ts';
 import type { EventRing } from './event-ring.ts';
 
 /** About how many characters an event takes as JSON without its extra. */
 const EVENT_SIZE = 250;
+
+/** A feed that is done, as its event keeps it: id, instant of its creation, accepted, completed, failed, cancelled, duplicates, and 1 if its upload was complete. */
+export type FeedExtra = readonly [string, number, number, number, number, number, number, number];
 
 /** Finds the items that events refer to. Each MUST be found as long as an event of it is kept. */
 export interface EventItems {
@@ -58,13 +62,13 @@ export class EventReader {
   fits(seq: number, filter: EventFilter): boolean {
     const { ring } = this;
     const code = ring.codeOf(seq);
-    const type = code < FIRST_TASK ? 'status' : code < RESULT ? 'task' : code === RESULT ? 'result' : 'pipeline';
+    const type = typeOf(code);
     if (!filter.types.has(type)) return false;
     if (filter.stage !== undefined && ring.sourceOf(seq) !== 0 && !filter.stage.has(this.names.source(ring.sourceOf(seq)).stage))
       return false;
     const sequenceId = ring.sequenceIdOf(seq);
     // Someone who asked for items does not want events that concern none.
-    if (sequenceId === 0) return filter.itemId === undefined && filter.feedId === undefined && filter.status === undefined;
+    if (sequenceId === 0) return filter.itemId === undefined && filter.status === undefined && this.fitsFeed(seq, filter);
     if (filter.itemId === undefined && filter.feedId === undefined && (filter.status === undefined || type !== 'result')) {
       return filter.status === undefined || type === 'task' || filter.status.has(STATUSES[code] as string);
     }
@@ -73,6 +77,11 @@ export class EventReader {
     if (filter.feedId !== undefined && !filter.feedId.has(item.feed.id)) return false;
     if (filter.status === undefined || type === 'task') return true;
     return filter.status.has(type === 'status' ? (STATUSES[code] as string) : item.status);
+  }
+
+  private fitsFeed(seq: number, { feedId }: EventFilter): boolean {
+    if (feedId === undefined) return true;
+    return this.ring.codeOf(seq) === FEED && feedId.has((this.ring.extraOf(seq) as FeedExtra)[0]);
   }
 
   form(seq: number): SluiceEvent {
@@ -99,6 +108,7 @@ export class EventReader {
     }
     if (code < RESULT) return { seq, type: 'task', data: this.formTask(seq, code, timestamp) };
     if (code === RESULT) return { seq, type: 'result', data: this.formResult(seq) };
+    if (code === FEED) return { seq, type: 'feed', data: this.formFeed(seq, timestamp) };
     const extra = ring.extraOf(seq) as Pick<PipelineEvent, 'change' | 'state' | 'reason'>;
     const source = ring.sourceOf(seq);
     const stage = source === 0 ? null : this.names.source(source).stage;
@@ -111,6 +121,25 @@ export class EventReader {
     const size = EVENT_SIZE + ring.extraSizeOf(seq);
     // Forming the event has read the item already.
     return ring.codeOf(seq) === RESULT ? size + this.items.whole(ring.sequenceIdOf(seq)).resultSize : size;
+  }
+
+  private formFeed(seq: number, timestamp: string): FeedEvent {
+    const { ring, pipelineId } = this;
+    const [feedId, created, total, completed, failed, cancelled, duplicates, isComplete] = ring.extraOf(seq) as FeedExtra;
+    return {
+      pipelineId,
+      feedId,
+      createdAt: new Date(created).toISOString(),
+      total,
+      completed,
+      failed,
+      cancelled,
+      duplicates,
+      uploadComplete: isComplete === 1,
+      done: true,
+      results: resultsPath(pipelineId, feedId),
+      timestamp,
+    };
   }
 
   private formResult(seq: number): PipelineResult {
@@ -142,4 +171,10 @@ export class EventReader {
       ...(extra?.fraction === undefined ? undefined : { fraction: extra.fraction }),
     };
   }
+}
+
+function typeOf(code: number): EventType {
+  if (code < FIRST_TASK) return 'status';
+  if (code < RESULT) return 'task';
+  return code === RESULT ? 'result' : code === FEED ? 'feed' : 'pipeline';
 }

@@ -6,7 +6,7 @@
  * Refuses: to admit an item by itself, and to buffer results without bound: beyond the bound they are looked up again.
  */
 
-import type { FeedView } from '../../schemas/feed.ts';
+import { type DoneFeed, type FeedView, resultsPath } from '../../schemas/feed.ts';
 import type { PipelineResult } from '../../schemas/item.ts';
 import { callerGone, SluiceError } from '../contract/errors.ts';
 import type { FeedResultsQuery, FeedsQuery, FeedWaitQuery, FollowQuery } from '../contract/requests.ts';
@@ -35,6 +35,12 @@ export class Feeds {
   view(feedId: string): FeedView {
     const feed = this.core.feeds.get(feedId);
     return this.viewOf(feed, this.inProgress().get(feed) ?? 0);
+  }
+
+  /** The view of a feed that is done, for the hook of its pipeline. */
+  doneView(feed: Feed): DoneFeed {
+    const { id } = this.core;
+    return { pipeline: id, ...this.viewOf(feed, 0), results: resultsPath(id, feed.id) };
   }
 
   /** The name of the API key that a feed was made with; null without one. */

@@ -125,6 +125,7 @@ export class Admission {
     this.deps.onFed(feed);
     feed.isCancelled = true;
     this.waiting.dismissFeed(feed, feedCancelled(feed));
+    this.deps.feeds.look(feed);
   }
 
   /** See {@link ItemCheck.check}. */

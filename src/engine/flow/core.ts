@@ -2,9 +2,10 @@ import type { PauseAfterFailures } from '../../schemas/definition.ts';
 import type { ItemError } from '../../schemas/item.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import type { PipelineError } from '../contract/errors.ts';
-import type { StageSpec } from '../definition/stage-spec.ts';
+import type { DoneHook, StageSpec } from '../definition/stage-spec.ts';
 import { EventLog } from '../events/event-log.ts';
 import { TaskLimiter } from '../limits/task-limiter.ts';
+import type { Feed } from '../model/feed.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import { type Item, Stage, type Worker } from '../model/model.ts';
 import type { Ports } from '../ports.ts';
@@ -37,6 +38,8 @@ export interface CoreOptions {
   /** The number of workers in other pipelines, and the most that all may have together; no bound by default. */
   workerRoom?: () => { others: number; most: number };
   hookTimeoutSeconds: number;
+  /** The hook that is told of feeds that are done. */
+  onDone?: DoneHook | undefined;
   /** The rule that values must satisfy; undefined: none. */
   values: ValueRule | undefined;
   /** The most characters of a page and of a document, see sizes.ts. */
@@ -74,6 +77,8 @@ export interface CoreHooks {
   readonly onFree: () => void;
   /** Pauses a stage in which too many items have failed, the last one with this error. */
   readonly onFailures: (stage: Stage, limit: PauseAfterFailures, error: ItemError) => void;
+  /** Called when a feed is done whose hook is to be called, in the turn in which that is decided. */
+  readonly onOwed: (feed: Feed) => void;
 }
 
 /** The parts of one pipeline, wired together; its state, and the steps at the end of an item. */
@@ -174,7 +179,7 @@ export class Core {
     this.lastStage = options.identity?.lastStage ?? 0;
     this.defined = options.specs.map((spec, i) => this.createStage(spec, i, options.identity?.stages[spec.definition.name]));
     for (const [i, stage] of this.stages.entries()) stage.next = this.stages[i + 1] ?? null;
-    this.feeds = new FeedRegistry(uniqueId);
+    this.feeds = new FeedRegistry(uniqueId, (feed) => this.onOver(feed));
     this.admission = new Admission({
       time: this.time,
       dues: this.dues,
@@ -299,6 +304,7 @@ export class Core {
     const { feed } = item;
     if (feed.isDone) feed.begin(this.time.now);
     feed.failed--;
+    feed.isTold = false;
     item.stage.failed--;
     this.ledger.goesOn(item);
     this.keeper.touchFeed(feed);
@@ -325,6 +331,16 @@ export class Core {
     }
     this.keeper.touchFeed(feed);
     this.index.finish(item);
+    if (feed.isDone) this.feeds.look(feed);
     this.hooks.onEnd();
+  }
+
+  /** A feed is done: an event says so, and the store knows of the call of its hook in the same write as of the last end. */
+  private onOver(feed: Feed): void {
+    this.events.feed(feed);
+    if (this.options.onDone === undefined) return;
+    feed.isOwed = true;
+    this.keeper.touchFeed(feed);
+    this.hooks.onOwed(feed);
   }
 }

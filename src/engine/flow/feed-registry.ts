@@ -27,7 +27,11 @@ export class FeedRegistry {
   /** Told of every change of a feed. */
   private keeper: Keeper = KEEPS_NOTHING;
 
-  constructor(uniqueId: () => string) {
+  private readonly onOver: (feed: Feed) => void;
+
+  /** `onOver` is called when a feed is over ({@link Feed.isOver}), again when it has gone on in between. */
+  constructor(uniqueId: () => string, onOver: (feed: Feed) => void) {
+    this.onOver = onOver;
     this.prefix = `feed-${uniqueId()}`;
   }
 
@@ -95,6 +99,7 @@ export class FeedRegistry {
     if (!feed.isOpen) return;
     feed.close(isComplete);
     this.keeper.touchFeed(feed);
+    this.look(feed);
     if (this.feeds.size <= FEEDS_KEPT) return;
     for (let looked = 0; this.feeds.size > FEEDS_KEPT && looked < FEEDS_LOOKED_AT; looked++) {
       const old = this.order[this.head++];
@@ -102,7 +107,7 @@ export class FeedRegistry {
       // This one was refused, and its id may be another's by now.
       if (this.feeds.get(old.id) !== old) continue;
       // An unfinished one goes to the end, so that it does not protect the done ones behind it.
-      if (!old.isDone) {
+      if (!old.isDone || old.isOwed) {
         this.order.push(old);
         continue;
       }
@@ -115,10 +120,22 @@ export class FeedRegistry {
     }
   }
 
+  /** To be called after whatever may have ended a feed. */
+  look(feed: Feed): void {
+    if (feed.isTold || !feed.isOver) return;
+    feed.isTold = true;
+    this.onOver(feed);
+  }
+
   /** Closes the feed of a request that was refused; when nothing was accepted, its id is free again. */
   refuse(feed: Feed): void {
-    this.close(feed, false);
-    if (feed.accepted === 0 && feed.duplicates === 0 && this.feeds.get(feed.id) === feed) this.delete(feed);
+    if (feed.accepted + feed.duplicates > 0) {
+      this.close(feed, false);
+      return;
+    }
+    // Nobody is told of the end of one that has never been.
+    if (feed.isOpen) feed.close(false);
+    if (this.feeds.get(feed.id) === feed) this.delete(feed);
   }
 
   private delete(feed: Feed): void {

@@ -1,6 +1,7 @@
 import type { Lifecycle } from '../control/lifecycle.ts';
 import type { Durable, StoredControl } from '../durable/durable.ts';
 import { type Recovered, recover } from '../durable/recovery.ts';
+import type { DoneCalls } from '../feeds/done-calls.ts';
 import type { Core } from '../flow/core.ts';
 import type { Stage } from '../model/model.ts';
 import type { LiveDefinition } from './live-definition.ts';
@@ -11,13 +12,15 @@ export class AskedControl {
   private readonly core: Core;
   private readonly lifecycle: Lifecycle;
   private readonly definition: LiveDefinition;
+  private readonly doneCalls: DoneCalls;
   /** The state asked for while the process starts or ends, when the pipeline's own state is not that. */
   private frozen: StoredControl | null = null;
 
-  constructor(core: Core, lifecycle: Lifecycle, definition: LiveDefinition) {
+  constructor(core: Core, lifecycle: Lifecycle, definition: LiveDefinition, doneCalls: DoneCalls) {
     this.core = core;
     this.lifecycle = lifecycle;
     this.definition = definition;
+    this.doneCalls = doneCalls;
   }
 
   get now(): StoredControl {
@@ -47,6 +50,7 @@ export class AskedControl {
     this.frozen = control;
     const found = recover(durable);
     durable.journal.recovered();
+    for (const feed of this.core.feeds.after(0)) if (feed.isOwed) this.doneCalls.addAgain(feed);
     return found;
   }
 
@@ -80,6 +84,7 @@ export class AskedControl {
       return;
     }
     this.frozen = null;
+    this.doneCalls.begin();
     if (control?.state === 'stopped') this.core.enter('stopped');
     if (control === null || control.state === 'created' || control.state === 'stopped') return;
     this.lifecycle.start(control.state === 'paused' ? 'paused' : 'running');

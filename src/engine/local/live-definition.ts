@@ -74,7 +74,7 @@ export class LiveDefinition {
    */
   redefine(
     definition: PipelineDefinition,
-    bounds: Pick<CoreOptions, 'collectResults' | 'retention' | 'backlogCapacity'>,
+    bounds: Pick<CoreOptions, 'collectResults' | 'retention' | 'backlogCapacity' | 'onDone'>,
     specOf: (stage: StageDefinition) => StageSpec,
   ): { changes: StageChange[]; moved: MovedItems[] } {
     const { core } = this;

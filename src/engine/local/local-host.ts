@@ -283,6 +283,7 @@ export class LocalHost implements PipelineHost {
     await pipeline.stop(mode ?? 'force');
     if (this.pipelines.get(id) !== pipeline || pipeline.gate.isLeaving) return;
     pipeline.gate.isLeaving = true;
+    pipeline.doneCalls.stop();
     pipeline.core.evacuation.stop();
     const gone = (): void => {
       this.pipelines.delete(id);

@@ -24,6 +24,7 @@ import { Shutdown } from '../control/shutdown.ts';
 import { Durable, type StoreLink } from '../durable/durable.ts';
 import { StoredAnswers } from '../durable/stored-answers.ts';
 import { Answers, RecentAnswers } from '../feeds/answers.ts';
+import { DoneCalls } from '../feeds/done-calls.ts';
 import { Feeding } from '../feeds/feeding.ts';
 import { Feeds } from '../feeds/feeds.ts';
 import { waitForItems } from '../feeds/item-wait.ts';
@@ -51,6 +52,7 @@ export class LocalRuntime implements PipelineRuntime {
   private readonly feeding: Feeding;
   private readonly runs: Runs;
   private readonly feedsOf: Feeds;
+  readonly doneCalls: DoneCalls;
   private readonly live: LiveReads;
   readonly gate: AnswerGate;
   readonly durable: Durable | null = null;
@@ -67,13 +69,20 @@ export class LocalRuntime implements PipelineRuntime {
         this.lifecycle.pauseAfterFailures(stage, limit, error);
         this.asked.pausedItself(stage);
       },
+      onOwed: (feed) => this.doneCalls.add(feed),
     });
     this.lifecycle = new Lifecycle(this.core);
-    this.ending = new Shutdown(this.core, this.lifecycle);
     this.operations = new Operations(this.core);
+    this.feedsOf = new Feeds(this.core, this.operations);
+    // One of a store calls none before it goes on.
+    this.doneCalls = new DoneCalls(this.core, (feed) => this.feedsOf.doneView(feed), {
+      isHeld: Boolean(link?.facts),
+      maxDeliveries: link?.maxDeliveries ?? Number.POSITIVE_INFINITY,
+    });
+    this.ending = new Shutdown(this.core, this.lifecycle, () => this.doneCalls.ended());
     this.views = new Views(this.core);
     this.defined = new LiveDefinition(definition, this.core, this.lifecycle, this.operations, (stage) => this.durable?.keepFormer(stage));
-    this.asked = new AskedControl(this.core, this.lifecycle, this.defined);
+    this.asked = new AskedControl(this.core, this.lifecycle, this.defined, this.doneCalls);
     const { clock } = options.ports;
     if (link !== undefined) {
       this.durable = new Durable(this.core, link, identity, {
@@ -94,7 +103,6 @@ export class LocalRuntime implements PipelineRuntime {
     const answers = new Answers(
       durable === null ? new RecentAnswers(clock) : new StoredAnswers(durable.journal, durable.shelf, durable.keyClock),
     );
-    this.feedsOf = new Feeds(this.core, this.operations);
     this.feeding = new Feeding(this.core, answers);
     this.runs = new Runs(this.core, this.lifecycle, this.feedsOf, answers);
     this.live = new LiveReads(this.core, this.views, this.feedsOf, this.operations, () => ({
@@ -284,8 +292,10 @@ export class LocalRuntime implements PipelineRuntime {
   }
 
   /** Shuts the pipeline down, whether that can be stored or not. */
-  stop(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
-    return this.ending.shutdown(mode, timeoutSeconds);
+  async stop(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
+    const report = await this.ending.shutdown(mode, timeoutSeconds);
+    if (this.gate.isEnding) this.doneCalls.stop();
+    return report;
   }
 
   /** The pipeline as it is now, stored or not. */

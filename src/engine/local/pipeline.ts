@@ -5,6 +5,7 @@ import type { StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
 import { PipelineError, StageValidationError } from '../contract/errors.ts';
 import type { EventSource } from '../contract/runtime.ts';
+import type { Hook } from '../contract/task.ts';
 import { type StageOptions, stageSpecOf } from '../definition/stage-spec.ts';
 import type { StoreLink } from '../durable/durable.ts';
 import { BUFFER_ALL, FeedResults, inFeedOrder } from '../feeds/feed-results.ts';
@@ -27,6 +28,8 @@ export interface PipelineOptions {
   eventsKept?: number;
   /** The time after which a hook or predicate is no longer waited for. Default 30. */
   hookTimeoutSeconds?: number;
+  /** Called with the id of each feed that is done, and a `DoneFeed`. */
+  onDone?: Hook;
   ports?: Partial<Ports>;
 }
 
@@ -47,7 +50,7 @@ export class Pipeline {
 
   /** With a `link`, everything is kept in its store, as the service keeps it. */
   constructor(options: PipelineOptions, link?: StoreLink) {
-    const { stages, collectResults = true, statusTracker, id = 'pipeline' } = options;
+    const { stages, collectResults = true, statusTracker, id = 'pipeline', onDone } = options;
     if (!Array.isArray(stages) || stages.length === 0) throw new PipelineError('invalid-pipeline', 'a pipeline needs at least one stage');
     const specs = stages.map(stageSpecOf);
     const names = specs.map((spec) => spec.definition.name);
@@ -69,6 +72,7 @@ export class Pipeline {
       backlogCapacity: options.backlogCapacity ?? 100_000,
       eventsKept: options.eventsKept ?? 262_144,
       hookTimeoutSeconds: options.hookTimeoutSeconds ?? 30,
+      onDone: onDone && { call: (feedId, told, info) => onDone(feedId, told, info), secrets: [] },
       values: undefined,
       // Who has it in his own process gets whatever there is.
       pageCharacters: Number.POSITIVE_INFINITY,

@@ -64,7 +64,7 @@ export class LiveReads implements Reads {
       itemsInFlight: core.ledger.inFlight,
       workers: this.views.workerNames(),
       ...pausesOf(core.stages),
-      secrets: [...new Set(core.stages.flatMap((stage) => stage.spec.secrets))].sort(),
+      secrets: [...new Set([...(core.options.onDone?.secrets ?? []), ...core.stages.flatMap((stage) => stage.spec.secrets)])].sort(),
     };
   }
 

@@ -1,7 +1,7 @@
 import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
 import { SluiceError } from '../contract/errors.ts';
 import { checkStoredDefinition } from '../definition/definition.ts';
-import { placeholderStage, resolveStage, type SpecEnvironment } from '../definition/stage-spec.ts';
+import { placeholderDoneHook, placeholderStage, resolveDoneHook, resolveStage, type SpecEnvironment } from '../definition/stage-spec.ts';
 import { useName } from '../definition/task-use.ts';
 import type { StoreLink } from '../durable/durable.ts';
 import type { HostStore } from '../durable/host-store.ts';
@@ -36,11 +36,13 @@ export class RuntimeBuilder {
     return { registry, ports, limiters: this.limiters };
   }
 
-  /** The bounds that a definition sets, or else the host. */
-  boundsOf({ collectResults, retention, backlogCapacity }: PipelineDefinition) {
+  /** The settings of the pipeline as a whole: the bounds that its definition sets, or else the host, and its hook. */
+  boundsOf({ collectResults, retention, backlogCapacity, onDone }: PipelineDefinition, isUnusable = false) {
     const { options } = this;
+    const hookOf = isUnusable ? placeholderDoneHook : resolveDoneHook;
     return {
       collectResults,
+      onDone: onDone === undefined ? undefined : hookOf(onDone, this.specs),
       retention: {
         maxItems: retention?.maxItems ?? options.retentionMaxItems,
         maxAgeSeconds: retention?.maxAgeSeconds ?? options.retentionMaxAgeSeconds,
@@ -86,7 +88,7 @@ export class RuntimeBuilder {
     const core: CoreOptions = {
       id: definition.id,
       specs: definition.stages.map((stage) => (isUnusable ? placeholderStage(stage) : resolveStage(stage, this.specs))),
-      ...this.boundsOf(definition),
+      ...this.boundsOf(definition, isUnusable),
       maxWorkersPerStage: options.maxWorkersPerStage,
       workerRoom: () => ({ others: this.room.beside(definition.id), most: this.room.most }),
       eventsKept: options.eventsKept,

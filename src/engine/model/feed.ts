@@ -68,6 +68,12 @@ export class Feed {
   part: { accepted: number; duplicates: number; firstSequence: number | null; wasComplete: boolean } | null = null;
   /** True when it was cancelled: no more items are accepted. */
   isCancelled = false;
+  /** True when it is over and an event has said so; false again when it goes on. */
+  isTold = false;
+  /** True when the hook of its end is to be called, or is being called. */
+  isOwed = false;
+  /** How many starts have called that hook again, before it returned. */
+  calledAgain = 0;
   /** null while nobody watches, so that an item's end then costs one comparison. */
   watchers: Set<FeedWatcher> | null = null;
   /** The rate at which items complete or fail, measured from when the first one began; null before that, and where one end was all. */
@@ -89,6 +95,14 @@ export class Feed {
 
   get isDone(): boolean {
     return !this.isOpen && this.unfinished === 0;
+  }
+
+  /**
+   * Whether it is done and complete: every item has ended, and nobody is expected to send more. One whose upload broke off is not; one that was cancelled
+   * is, since it takes no more.
+   */
+  get isOver(): boolean {
+    return this.isDone && (this.isComplete || this.isCancelled);
   }
 
   /** Counts an item that was accepted. */
@@ -118,7 +132,9 @@ export class Feed {
   /** `isComplete`: whether the request's body has come to its end. One that brought nothing changes nothing. */
   close(isComplete: boolean): void {
     const { part } = this;
-    this.isComplete = isComplete || (part?.wasComplete === true && part.accepted + part.duplicates === 0);
+    const isAsBefore = part?.wasComplete === true && part.accepted + part.duplicates === 0;
+    this.isComplete = isComplete || isAsBefore;
+    if (!isAsBefore) this.isTold = false;
     this.isOpen = false;
     if (this.watchers !== null) for (const watcher of this.watchers) watcher.onClose();
   }

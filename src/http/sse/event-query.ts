@@ -4,9 +4,9 @@ import { itemStatusSchema } from '../../schemas/item.ts';
 import { knownItemIdSchema, knownNameSchema, knownStageNameSchema } from '../../schemas/names.ts';
 
 /** The event types sent by default. */
-const DEFAULT_TYPES: readonly EventType[] = ['status', 'pipeline'];
+const DEFAULT_TYPES: readonly EventType[] = ['status', 'pipeline', 'feed'];
 
-const eventTypeSchema = z.enum(['status', 'task', 'result', 'pipeline'] satisfies EventType[]);
+const eventTypeSchema = z.enum(['status', 'task', 'result', 'pipeline', 'feed'] satisfies EventType[]);
 
 const REPEATABLE = 'May be repeated, or hold several separated by commas.';
 

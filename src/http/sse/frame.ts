@@ -33,6 +33,7 @@ const lines: Record<SluiceEvent['type'], string> = {
   task: eventLine('task'),
   result: eventLine('result'),
   pipeline: eventLine('pipeline'),
+  feed: eventLine('feed'),
 };
 
 export function eventFrame(epoch: string, event: SluiceEvent): string {

@@ -164,8 +164,10 @@ export function events(suite: Suite): void {
     const itemOf = ({ data }: SluiceEvent) => ('itemId' in data ? data.itemId : 'id' in data ? data.id : undefined);
     expect(of({ itemId: new Set(['plain', 'failed']) })).toEqual(all.filter((event) => ['plain', 'failed'].includes(itemOf(event) ?? '')));
     const ofTwoFeeds = of({ feedId: new Set(['two', 'three']) });
-    expect(new Set(ofTwoFeeds.map(itemOf))).toEqual(new Set(['cancelled', 'failed']));
-    expect(ofTwoFeeds).toEqual(all.filter((event) => ['cancelled', 'failed'].includes(itemOf(event) ?? '')));
+    const feedOf = ({ type, data }: SluiceEvent) => (type === 'feed' ? data.feedId : '');
+    expect(ofTwoFeeds.map(feedOf).filter((id) => id !== '')).toEqual(['two', 'three']);
+    expect(new Set(ofTwoFeeds.map((event) => itemOf(event) ?? feedOf(event)))).toEqual(new Set(['cancelled', 'failed', 'two', 'three']));
+    expect(ofTwoFeeds).toEqual(all.filter((event) => ['cancelled', 'failed', 'two', 'three'].includes(itemOf(event) ?? feedOf(event))));
     const inB = of({ types: new Set(['status', 'task']), stage: new Set(['B']) });
     expect(inB).toEqual(all.filter(({ data }) => 'itemId' in data && data.stage === 'B'));
     const skipped = of({ types: new Set(['status']), status: new Set(['skipped', 'failed']) });

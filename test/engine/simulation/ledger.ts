@@ -1,4 +1,5 @@
 import type { EventFilter, EventSource, SluiceEvent } from '../../../src/engine/contract/runtime.ts';
+import type { FeedEvent } from '../../../src/schemas/feed.ts';
 import type { PipelineEvent, PipelineResult, StatusEvent } from '../../../src/schemas/item.ts';
 import { createLife, type FeedPlan, type Life } from './life.ts';
 import { illegalStep } from './paths.ts';
@@ -7,7 +8,7 @@ import { TaskEvents } from './task-events.ts';
 import { show } from './values.ts';
 import type { Report } from './violation.ts';
 
-const EVERYTHING: EventFilter = { types: new Set(['status', 'task', 'result', 'pipeline']) };
+const EVERYTHING: EventFilter = { types: new Set(['status', 'task', 'result', 'pipeline', 'feed']) };
 
 export interface StageCounts {
   completed: number;
@@ -76,11 +77,17 @@ export class Ledger {
     if (event.type === 'status') this.onStatus(event.data, event.seq);
     else if (event.type === 'result') this.onResult(event.data);
     else if (event.type === 'pipeline') this.onPipeline(event.data);
+    else if (event.type === 'feed') this.onFeed(event.data);
     else {
       const life = this.lives.get(event.data.itemId);
       if (life === undefined) this.report(10, `a task event of an item ${event.data.itemId} that was never queued`);
       else this.tasks.take(event.data, life);
     }
+  }
+
+  private onFeed({ feedId, total, completed, failed, cancelled }: FeedEvent): void {
+    if (completed + failed + cancelled !== total)
+      this.report(10, `the feed ${feedId} was told to be done while items of it were in flight`);
   }
 
   private onPipeline({ change, stage, reason }: PipelineEvent): void {

@@ -48,7 +48,7 @@ export class Follower {
 
   static async open(port: number, pipeline: string, asOf: string): Promise<Follower> {
     const epoch = asOf.slice(0, asOf.lastIndexOf('-'));
-    const path = `/pipelines/${encode(pipeline)}/events?types=status,task,result,pipeline`;
+    const path = `/pipelines/${encode(pipeline)}/events?types=status,task,result,pipeline,feed`;
     const request = get({ port, host: '127.0.0.1', path, agent: false, headers: { 'last-event-id': `${epoch}-0` } });
     const [message] = (await once(request, 'response')) as [IncomingMessage];
     return new Follower(message, epoch);
