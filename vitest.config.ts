@@ -11,7 +11,7 @@ const COMPILE_CACHE = fileURLToPath(new URL('./node_modules/.cache/compiled', im
 
 /**
  * Rooms whose files share a process: each leaves nothing behind, and loading the code is most of what a short file costs. A file that computes
- * for long has a process of its own all the same, with a heap and compiled code that are made for it alone.
+ * for long has a process of its own all the same, with a heap and compiled code that are made for it alone; so has one that counts the timers of its process.
  */
 const SHARED = ['', 'engine/**/', 'tasks/**/', 'loader/**/', 'http/**/', 'routes/**/', 'conformance/**/', 'stores/**/'].map(
   (folder) => `test/${folder}*.test.ts`,
@@ -23,6 +23,7 @@ const LONG = [
   'engine/simulation',
   'engine/stored-simulation',
   'engine/templates',
+  'engine/trouble-limits',
   'http/fuzz',
   'http/fuzz-notices',
   'http/run-body',

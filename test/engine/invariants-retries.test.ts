@@ -129,29 +129,26 @@ describe('invariant 11: no polling, no leaks', () => {
   });
 
   it('invariant 11: an idle pipeline has no timer, and a stopped one no timer, listener or handle', async () => {
-    vi.useFakeTimers();
-    onTestFinished(() => void vi.useRealTimers());
-    const pipeline = new Pipeline({
-      stages: [
-        {
-          name: 'A',
-          workers: 3,
-          tasks: [async (value: unknown) => value],
-          taskTimeoutSeconds: 3_600,
-          taskConcurrencyLimits: {},
-          onSuccess: async () => undefined,
-          skipIf: async () => false,
-        },
-      ],
-    });
+    // Its own clock: those of the process may be anybody's.
+    const { pipeline, clock } = virtualPipeline([
+      {
+        name: 'A',
+        workers: 3,
+        tasks: [async (value: unknown) => value],
+        taskTimeoutSeconds: 3_600,
+        taskConcurrencyLimits: {},
+        onSuccess: async () => undefined,
+        skipIf: async () => false,
+      },
+    ]);
     await pipeline.start();
     await pipeline.feed([1, 2, 3, 4, 5]);
-    await vi.advanceTimersByTimeAsync(0);
+    await clock.settle();
     expect(pipeline.getStats()).toMatchObject({ itemsProcessed: 5, itemsInFlight: 0 });
-    expect(vi.getTimerCount()).toBe(0);
+    expect(clock.pending).toBe(0);
     await pipeline.join();
-    await vi.advanceTimersByTimeAsync(0);
-    expect(vi.getTimerCount()).toBe(0);
+    await clock.settle();
+    expect(clock.pending).toBe(0);
   });
 
   it('invariant 11: a busy pipeline lets timers and I/O have their turn', async () => {
