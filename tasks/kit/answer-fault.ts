@@ -6,7 +6,7 @@ export const retryableSchema = z.boolean().default(false).meta({
     'Whether a failure is retried as the stage defines, for a value that another attempt may make: with `retry: per_stage` after a request in the same stage, which is then sent again.',
 });
 
-/** What is wrong with a value that a server or a model has made: asked again, it may make another. */
+/** The fault of a value that a server or a model has made: asked again, it may make another. */
 class AnswerFault extends Error {
   override name = 'InvalidAnswer';
 }
