@@ -13,7 +13,7 @@ import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { type FeedReceipt, feedQuerySchema, feedReceiptSchema } from '../src/schemas/control.ts';
 
 /** Feeds items to a pipeline. */
-const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes }) => {
+const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes, uploadIdleSeconds }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
 
@@ -68,6 +68,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
         const writer = await runtime.openFeed({ ...options, ...access, idempotency });
         receipt = await feedNdjson(request.body as Readable, writer, {
           maxLineBytes: bodyLimitBytes,
+          idleTimeoutMs: uploadIdleSeconds * 1000,
           clock,
           hash,
           reading: { bigNumbers, idField },

@@ -5,11 +5,12 @@ import type { PipelineRuntime, RunAnswer, RunRequest } from '../src/engine/index
 import type { ItemReading } from '../src/http/bodies/item-reading.ts';
 import { acceptNdjson, collectNdjson, isNdjson } from '../src/http/bodies/ndjson-body.ts';
 import { callerSignal } from '../src/http/guards/caller.ts';
+import { formOf, type RowForm } from '../src/http/routing/accept.ts';
 import { feedingAs } from '../src/http/routing/feed-access.ts';
 import { feedContent, jsonFeedBody } from '../src/http/routing/feed-body.ts';
 import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/routing/idempotency.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { type RowForm, rowFormOf, sendRows } from '../src/http/routing/row-stream.ts';
+import { sendRows } from '../src/http/routing/row-stream.ts';
 import { beginUpload, stepsOf } from '../src/http/routing/streamed-run.ts';
 import { NDJSON, pipelineParams, problems, REPLAYED, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
@@ -55,9 +56,10 @@ data: {"feedId":"${resultExample.feedId}","duplicates":0,"errorSummary":{"totalF
 `.trimStart();
 
 /** Feeds items and answers with their results. */
-const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes, sseHeartbeatSeconds }) => {
+const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes, uploadIdleSeconds, sseHeartbeatSeconds }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
+  const bounds = { maxLineBytes: bodyLimitBytes, idleTimeoutMs: uploadIdleSeconds * 1000, clock };
 
   app.post(
     '/pipelines/:id/run',
@@ -110,7 +112,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
       const runtime = host.get(params.id);
       const signal = callerSignal(response);
       const asked: RunRequest = { ...options, waitSeconds: wait, timeoutSeconds, cancelOnAbort: cancelOnDisconnect, signal };
-      const form = rowFormOf(request);
+      const form = formOf(request, ['ndjson', 'sse']);
       if (form === undefined) {
         const answer = await runWhole(request, runtime, asked, reading);
         markReplay(response, answer);
@@ -131,8 +133,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
       const items = await collectNdjson(request.body as Readable, {
         maxBytes: RUN_BODY_MAX_BYTES,
         maxItems: RUN_ITEMS_MAX,
-        maxLineBytes: bodyLimitBytes,
-        clock,
+        ...bounds,
         reading,
         hash,
         onItems: runtime.gauge({ ...asked, idempotency }),
@@ -155,7 +156,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
       const access = feedingAs(request.caller, runtime.definition, asked);
       const { idempotency, hash } = keyWithHash(request, form);
       const opened = await runtime.openRun({ ...asked, ...access, idempotency });
-      const outcome = await beginUpload(request.body as Readable, opened, { maxLineBytes: bodyLimitBytes, clock, hash, reading });
+      const outcome = await beginUpload(request.body as Readable, opened, { ...bounds, hash, reading });
       return { opened, ...outcome };
     }
     const body = jsonFeedBody(request.body, reading.idField);

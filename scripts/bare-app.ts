@@ -16,7 +16,7 @@ export async function bareApp(): Promise<FastifyInstance> {
     eventsKept: 1,
     hookTimeoutSeconds: 1,
   });
-  const app = await buildApp({ bodyLimitBytes: 1024, shutdownTimeoutSeconds: 1, sseHeartbeatSeconds: 15 }, { host });
+  const app = await buildApp({ bodyLimitBytes: 1024, uploadIdleSeconds: 1, shutdownTimeoutSeconds: 1, sseHeartbeatSeconds: 15 }, { host });
   await app.ready();
   return app;
 }

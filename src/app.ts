@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import type { PipelineHost } from './engine/index.ts';
 import { type Clock, silentLogger, systemClock } from './engine/ports.ts';
 import { acceptJsonBodies } from './http/bodies/json-body.ts';
+import { type LingerBounds, lingerAfterAnswers } from './http/bodies/lingering.ts';
 import { endWithUnreadBody, giveUpUnreadBodies } from './http/bodies/unread-body.ts';
 import { answerUnknownRoutes } from './http/guards/allowed-methods.ts';
 import { guard } from './http/guards/auth.ts';
@@ -36,6 +37,8 @@ export interface AppDeps {
   start?: Start;
   /** For every deadline of the HTTP side; the machine's when absent. */
   clock?: Clock;
+  /** Bounds of what is read of a body after its answer. */
+  linger?: LingerBounds;
 }
 
 const DOCS_PREFIX = '/docs';
@@ -47,7 +50,7 @@ const PARAM_LENGTH_MAX = 512 * 9;
  * in flight; it leaves the host alone.
  */
 export async function buildApp(
-  config: Pick<Config, 'bodyLimitBytes' | 'shutdownTimeoutSeconds' | 'sseHeartbeatSeconds'> &
+  config: Pick<Config, 'bodyLimitBytes' | 'uploadIdleSeconds' | 'shutdownTimeoutSeconds' | 'sseHeartbeatSeconds'> &
     Partial<Pick<Config, 'apiKeys' | 'host' | 'allowedHosts'>>,
   deps: AppDeps,
 ): Promise<FastifyInstance> {
@@ -64,13 +67,13 @@ export async function buildApp(
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     // A request that cannot be routed passes no hook.
     frameworkErrors: (error, request, reply) => {
-      endWithUnreadBody(request, reply);
+      endWithUnreadBody(request, reply, linger);
       void sendProblem(hostFault(request) ?? error, request, reply);
     },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, app.log as never),
     // While closing, requests are still answered: readyz and feeds say in our own words that the service shuts down.
     return503OnClosing: false,
-    // An NDJSON upload may take hours; its own idle timer guards it. Headers have ten seconds, JSON bodies a minute.
+    // An NDJSON upload may take hours; its own idle timer guards it (UPLOAD_IDLE_SECONDS). Headers have ten seconds, JSON bodies a minute.
     requestTimeout: 0,
     // A request without Host is refused by the host guard, with a problem document.
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 2000, requireHostHeader: false },
@@ -81,6 +84,7 @@ export async function buildApp(
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest('problemCode', null);
+  const linger = lingerAfterAnswers(app, clock, deps.linger);
   app.addHook('onRequest', (request, reply, done) => {
     setCommonHeaders(request, reply);
     done();
@@ -95,7 +99,7 @@ export async function buildApp(
   refuseChanges(app, () => host.shuttingDown);
   logRequests(app);
   acceptJsonBodies(app, clock);
-  giveUpUnreadBodies(app);
+  giveUpUnreadBodies(app, linger);
   cutUnreadReplies(app, clock);
   answerUnknownRoutes(app);
   holdWhileStarting(app, start, { host, clock });
@@ -112,6 +116,7 @@ export async function buildApp(
     clock,
     start,
     bodyLimitBytes: config.bodyLimitBytes,
+    uploadIdleSeconds: config.uploadIdleSeconds,
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,
     sseHeartbeatSeconds: config.sseHeartbeatSeconds,
     requestShutdown: deps.requestShutdown ?? (() => undefined),

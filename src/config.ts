@@ -134,6 +134,12 @@ export const variables = z.object({
     'The maximum size of a JSON body, and of a line of NDJSON. An NDJSON body may have any length.',
     'bytes',
   ),
+  UPLOAD_IDLE_SECONDS: seconds(
+    1,
+    86_400,
+    300,
+    'How long an NDJSON body may pause before its request ends as a 408. Items sent before the pause stay accepted. The time in which the service itself does not read, because there is no room, does not count.',
+  ),
   MAX_VALUE_BYTES: integer(
     1024,
     MAX_VALUE_BYTES_MAX,
@@ -210,6 +216,7 @@ export interface Config {
   shutdownTimeoutSeconds: number;
   loopStallSeconds: number;
   bodyLimitBytes: number;
+  uploadIdleSeconds: number;
   maxValueBytes: number;
   eventsKept: number;
   retentionMaxItems: number;
@@ -264,6 +271,7 @@ export function loadConfig(environment: Environment): Config {
     shutdownTimeoutSeconds: values.SHUTDOWN_TIMEOUT_SECONDS,
     loopStallSeconds: values.LOOP_STALL_SECONDS,
     bodyLimitBytes: values.BODY_LIMIT_BYTES,
+    uploadIdleSeconds: values.UPLOAD_IDLE_SECONDS,
     maxValueBytes: given.MAX_VALUE_BYTES === undefined ? largestItem(values.BODY_LIMIT_BYTES) : values.MAX_VALUE_BYTES,
     eventsKept: values.EVENTS_KEPT,
     retentionMaxItems:

@@ -107,7 +107,10 @@ describe('a route that declares no scope', () => {
   it('cannot be made', async () => {
     const { buildApp } = await import('../../src/app.ts');
     const { host } = service;
-    const app = await buildApp({ bodyLimitBytes: 1024, shutdownTimeoutSeconds: 1, sseHeartbeatSeconds: 15 }, { host });
+    const app = await buildApp(
+      { bodyLimitBytes: 1024, uploadIdleSeconds: 15, shutdownTimeoutSeconds: 1, sseHeartbeatSeconds: 15 },
+      { host },
+    );
     expect(() => app.get('/forgotten', async () => null)).toThrow('GET /forgotten declares no scope');
     await app.close();
   });

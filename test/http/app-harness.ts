@@ -11,6 +11,7 @@ import {
 } from '../../src/engine/index.ts';
 import { type Clock, systemPorts } from '../../src/engine/ports.ts';
 import type { Store } from '../../src/engine/store.ts';
+import type { LingerBounds } from '../../src/http/bodies/lingering.ts';
 import type { Start } from '../../src/http/guards/starting.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
@@ -38,6 +39,9 @@ export interface ServiceOptions {
   host?: string;
   allowedHosts?: readonly string[];
   bodyLimitBytes?: number;
+  uploadIdleSeconds?: number;
+  /** Bounds of what is read of a body after its answer. */
+  linger?: LingerBounds;
   backlogCapacity?: number;
   sseHeartbeatSeconds?: number;
   /** Of the HTTP side alone. */
@@ -86,6 +90,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       host: options.host ?? '127.0.0.1',
       allowedHosts: options.allowedHosts ?? [],
       bodyLimitBytes: options.bodyLimitBytes ?? 1_048_576,
+      uploadIdleSeconds: options.uploadIdleSeconds ?? 15,
       shutdownTimeoutSeconds: 30,
       sseHeartbeatSeconds: options.sseHeartbeatSeconds ?? 15,
     },
@@ -94,6 +99,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       logger,
       requestShutdown: (mode, timeoutSeconds) => void shutdowns.push({ mode, timeoutSeconds }),
       ...(options.clock && { clock: options.clock }),
+      ...(options.linger && { linger: options.linger }),
       ...(options.start && { start: options.start }),
     },
   );

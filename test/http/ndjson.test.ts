@@ -281,7 +281,7 @@ describe('a silent client', () => {
     const clock = createManualClock();
     const stream = new Readable({ read: () => undefined });
     const items: unknown[] = [];
-    const done = readNdjson(stream, { clock, onItems: (batch) => void items.push(...batch) });
+    const done = readNdjson(stream, { clock, idleTimeoutMs: 15_000, onItems: (batch) => void items.push(...batch) });
     const settled = expect(done).rejects.toMatchObject({ code: 'request-timeout' });
     for (const chunk of ['1\n', '2', '2\n3']) {
       clock.advance(14_999);

@@ -4,12 +4,19 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { SluiceError } from '../../engine/index.ts';
 import { type NdjsonOptions, readNdjson } from './ndjson-reader.ts';
 
-export const NDJSON_TYPES = ['application/x-ndjson', 'application/jsonl'];
+/** Every name of it that is in use; none is registered. */
+export const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonlines'];
 
 /** Lets the routes of this instance take NDJSON: their `body` is then the unread stream. */
 export function acceptNdjson(app: FastifyInstance): void {
   app.addContentTypeParser(NDJSON_TYPES, (_request, payload, done) => done(null, payload));
+  // What curl says when it is told nothing else.
+  app.addContentTypeParser('application/x-www-form-urlencoded', (_request, _payload, done) => {
+    done(new SluiceError('unsupported-media-type', `The body is a form (application/x-www-form-urlencoded). ${BY_CURL}`));
+  });
 }
+
+const BY_CURL = "With curl, send a file of NDJSON by -H 'content-type: application/x-ndjson' --data-binary @file.";
 
 export const isNdjson = (request: FastifyRequest): boolean => NDJSON_TYPES.includes(request.mediaType ?? '');
 
@@ -32,7 +39,7 @@ export async function collectNdjson(stream: Readable, options: CollectOptions): 
   return items;
 }
 
-interface CollectOptions extends Pick<NdjsonOptions, 'maxLineBytes' | 'clock' | 'reading'> {
+interface CollectOptions extends Pick<NdjsonOptions, 'maxLineBytes' | 'idleTimeoutMs' | 'clock' | 'reading'> {
   maxBytes: number;
   /** However small they are, each is held. */
   maxItems: number;

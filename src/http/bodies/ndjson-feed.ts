@@ -9,6 +9,7 @@ import { readNdjson } from './ndjson-reader.ts';
 
 export interface NdjsonFeedOptions {
   maxLineBytes: number;
+  idleTimeoutMs: number;
   clock: Clock;
   /** Is fed the body as it is read, when its fingerprint is wanted. */
   hash?: Hash | undefined;
@@ -24,14 +25,12 @@ export interface NdjsonFeedOptions {
 export async function feedNdjson(
   stream: Readable,
   writer: FeedWriter,
-  { maxLineBytes, clock, hash, reading }: NdjsonFeedOptions,
+  { hash, ...options }: NdjsonFeedOptions,
 ): Promise<FeedReceipt & Replayable> {
   let failure: unknown;
   try {
     await readNdjson(stream, {
-      maxLineBytes,
-      clock,
-      reading,
+      ...options,
       onBytes: hash && ((bytes) => void hash.update(bytes)),
       onItems: (items, firstLine) => push(writer, items, firstLine),
     });

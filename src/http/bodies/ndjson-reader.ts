@@ -67,7 +67,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
   const {
     maxLineBytes = MIB,
     maxBytes = Number.POSITIVE_INFINITY,
-    idleTimeoutMs = 15_000,
+    idleTimeoutMs = 300_000,
     batchItems = 1000,
     batchBytes = MIB,
     clock = systemClock,
@@ -107,7 +107,8 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
   function take(line: string, isPlain: boolean, mayLose: boolean): Promise<void> | undefined {
     const text = lines === 0 && line.charCodeAt(0) === BYTE_ORDER_MARK ? line.slice(1) : line;
     // A UTF-16 unit takes at most three bytes: only a line that could be too long is measured.
-    if (line.length * 3 > maxLineBytes && Buffer.byteLength(line) > maxLineBytes) return refuse('line-too-large', tooLarge(maxLineBytes));
+    if (line.length * 3 > maxLineBytes && Buffer.byteLength(line) > maxLineBytes)
+      return refuse('line-too-large', tooLarge(maxLineBytes) + hintAt(line));
     if (isBlank(text)) {
       lines++;
       // The lines of a batch follow each other, so that an item's place in it tells its line.
@@ -118,7 +119,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
       // The CR of a CRLF is white space to JSON.
       item = JSON.parse(text);
     } catch (error) {
-      return refuse('malformed-line', `is not valid JSON (${(error as Error).message})`, error);
+      return refuse('malformed-line', `is not valid JSON (${(error as Error).message})${hintAt(text)}`, error);
     }
     const fault = guardJson(item, isPlain);
     if (fault !== null) return refuse('malformed-line', fault);
@@ -159,7 +160,7 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
       try {
         text = decoder.decode(line);
       } catch {
-        if (line.length > maxLineBytes) await refuse('line-too-large', tooLarge(maxLineBytes));
+        if (line.length > maxLineBytes) await refuse('line-too-large', tooLarge(maxLineBytes) + hintAt(line));
         return refuse('malformed-line', 'is not valid UTF-8', cause);
       }
       await take(text, false, true);
@@ -182,7 +183,8 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
 
   async function setAside(bytes: Buffer): Promise<void> {
     const needed = restBytes + bytes.length;
-    if (needed > maxLineBytes) await refuse('line-too-large', tooLarge(maxLineBytes));
+    if (needed > maxLineBytes)
+      await refuse('line-too-large', tooLarge(maxLineBytes) + hintAt(restBytes > 0 ? rest.subarray(0, restBytes) : bytes));
     if (needed > rest.length) {
       const larger = Buffer.allocUnsafe(Math.max(needed, 2 * rest.length));
       rest.copy(larger, 0, 0, restBytes);
@@ -217,6 +219,13 @@ export async function readNdjson(stream: Readable, options: NdjsonOptions): Prom
 
 function tooLarge(maxLineBytes: number): string {
   return `is longer than ${maxLineBytes} bytes`;
+}
+
+/** A hint for a line that holds several values, as when something took the newlines out; empty for any other. */
+function hintAt(line: string | Buffer): string {
+  return line.includes('}{') || line.includes('][')
+    ? '; it looks like several values in one line: "curl -d @file" takes newlines out, "curl --data-binary @file" keeps them'
+    : '';
 }
 
 function lineEnd(found: number, length: number): number {

@@ -37,7 +37,7 @@ export function createReadWaiter(stream: Readable, idleTimeoutMs: number, clock:
     if (!happened && !stream.destroyed) {
       await new Promise<void>((resolve, reject) => {
         const timer = clock.setTimer(() => {
-          reject(new SluiceError('request-timeout', `No data of the body arrived for ${idleTimeoutMs / 1000} s.`));
+          reject(new SluiceError('request-timeout', `No data of the body arrived for ${idleTimeoutMs / 1000} s (UPLOAD_IDLE_SECONDS).`));
         }, idleTimeoutMs);
         wake = () => {
           clock.clearTimer(timer);

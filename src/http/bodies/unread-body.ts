@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Linger } from './lingering.ts';
 
 /**
  * Ownership of a request's body, from its first byte to its last:
@@ -10,9 +10,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
  * - every other one, this file. Nobody waits for it, so it has no deadline and needs none.
  *
  * A body that nobody reads costs nothing but its connection, and that ends with the answer: whatever else the client sent on it would
- * be taken for more of that body. Nothing here, nor anywhere, makes a stream fail that another one reads.
+ * be taken for more of that body. So it is with one whose reader gave up; what still comes after the answer is lingering.ts's to read.
+ * Nothing here, nor anywhere, makes a stream fail that another one reads.
  */
-export function giveUpUnreadBodies(app: FastifyInstance): void {
+export function giveUpUnreadBodies(app: FastifyInstance, linger: Linger): void {
   app.addHook('onRequest', ({ raw, routeOptions }, _reply, done) => {
     if (routeOptions.schema?.body !== undefined || !hasBody(raw)) {
       done();
@@ -24,34 +25,16 @@ export function giveUpUnreadBodies(app: FastifyInstance): void {
     setImmediate(done);
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
-    endWithUnreadBody(request, reply);
+    endWithUnreadBody(request, reply, linger);
     done();
   });
 }
 
 /** Lets the connection end with this answer if there is more to come of the body. For answers that no hook sees. */
-export function endWithUnreadBody({ raw }: FastifyRequest, reply: FastifyReply): void {
+export function endWithUnreadBody({ raw }: FastifyRequest, reply: FastifyReply, linger: Linger): void {
   if (!hasBody(raw) || raw.complete) return;
   reply.header('connection', 'close');
-  lingerOn(raw.socket);
-}
-
-/** How long a client may go on sending after its answer. */
-const LINGER_MS = 2000;
-
-/**
- * Ends the connection after the answer in two steps (RFC 9112 section 9.6): nothing more is sent, and what the client still sends is thrown away
- * until it has closed its side. Closed at once, with bytes that nobody has read, the system resets it, and the client loses the answer too.
- */
-function lingerOn(socket: Socket): void {
-  // What Node calls when the last answer of a connection is out; it has seen to it by then that the rest of the body is thrown away.
-  socket.destroySoon = () => {
-    if (socket.destroyed || socket.writableEnded) return;
-    socket.end();
-    const late = setTimeout(() => socket.destroy(), LINGER_MS);
-    late.unref();
-    socket.once('close', () => clearTimeout(late));
-  };
+  linger(raw);
 }
 
 /** Whether it announces one (RFC 9112 section 6.3). Without one it counts as complete only once its handler has returned. */

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Page } from '../../engine/index.ts';
 import { callerSignal } from '../guards/caller.ts';
 import { LIMIT_DEFAULT, NDJSON } from '../schemas/route-schemas.ts';
+import { formOf } from './accept.ts';
 import { type CursorScope, decodeCursor, encodeCursor } from './cursor.ts';
 
 interface PageQuery {
@@ -38,9 +39,9 @@ export function pageByName<T, Row>(
   return { page, nextCursor: encodeCursor(scope, page.length < following.length && last !== undefined ? nameOf(last) : null) };
 }
 
-/** True when `Accept` names NDJSON. A client that takes anything gets JSON. */
+/** True when `Accept` asks for NDJSON. A client that takes anything gets JSON. */
 export function wantsNdjson(request: FastifyRequest): boolean {
-  return /\bapplication\/(x-ndjson|jsonl)\b/i.test(request.headers.accept ?? '');
+  return formOf(request, ['ndjson']) !== undefined;
 }
 
 type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> };

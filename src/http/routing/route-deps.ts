@@ -18,6 +18,8 @@ export interface RouteDeps {
   clock: Clock;
   start: Start;
   bodyLimitBytes: number;
+  /** How long an NDJSON body may pause. */
+  uploadIdleSeconds: number;
   shutdownTimeoutSeconds: number;
   sseHeartbeatSeconds: number;
   /** Asks the process to end; called after the reply to `POST /shutdown` is on its way. */

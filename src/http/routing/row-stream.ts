@@ -6,10 +6,8 @@ import { pathOf, toProblem, toSluiceError } from '../problems/problem.ts';
 import { NDJSON } from '../schemas/route-schemas.ts';
 import { compileWriter } from '../schemas/schema-compiler.ts';
 import { COMMENT_FRAME, jsonFrame } from '../sse/frame.ts';
+import type { RowForm } from './accept.ts';
 import { CHUNK, chunked } from './lists.ts';
-
-/** How results leave one by one: a line of JSON each, or an event each. */
-export type RowForm = 'ndjson' | 'sse';
 
 /** A step of a stream of results; one of the other kinds may follow the last results. */
 export type RowStep =
@@ -24,13 +22,6 @@ interface RowStreamOptions {
   /** Aborts when there is nobody left to send to. */
   signal: AbortSignal;
   heartbeatSeconds: number;
-}
-
-/** The stream form that the client asks for by `Accept`; undefined for one JSON document. */
-export function rowFormOf(request: FastifyRequest): RowForm | undefined {
-  const accept = request.headers.accept ?? '';
-  if (/\bapplication\/(x-ndjson|jsonl)\b/i.test(accept)) return 'ndjson';
-  return /\btext\/event-stream\b/i.test(accept) ? 'sse' : undefined;
 }
 
 /**
