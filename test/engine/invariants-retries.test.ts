@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Pipeline, type StageOptions, type TaskContext } from '../../src/engine/index.ts';
 import { eventsOf, expectBooksToBalance, virtualPipeline } from './harness.ts';
 import { countedIds, seededRandom, turn, VirtualClock } from './virtual-clock.ts';
