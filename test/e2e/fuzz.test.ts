@@ -17,7 +17,7 @@ import { startServer } from './server.ts';
  *     npm run fuzz                                                               20 000 requests
  *     SEED=123 FUZZ_RUNS=2000 npx vitest run test/e2e/fuzz.test.ts          others
  */
-const RUNS = Number(process.env.FUZZ_RUNS ?? 100);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 60);
 /** All pipelines are removed after so many requests: what is in use then is what the service keeps of them. */
 const ROUND = 500;
 /** So many before the restart. */

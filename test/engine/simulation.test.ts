@@ -12,7 +12,7 @@ import { Violation } from './simulation/violation.ts';
  */
 const only = process.env.SIM_SEED;
 const first = Number(process.env.SIM_FROM ?? 1);
-const count = Number(process.env.SIM_SEEDS ?? 300);
+const count = Number(process.env.SIM_SEEDS ?? 150);
 const BLOCKS = 4;
 /** Seeds of a block that are told; the first shows most, more would be noise. */
 const TOLD = 5;

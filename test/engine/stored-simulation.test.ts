@@ -7,7 +7,7 @@ import { lastLog, simulate } from './simulation/simulate.ts';
 
 const only = process.env.SIM_SEED;
 const first = Number(process.env.SIM_FROM ?? 1);
-const count = Number(process.env.SIM_STORED_SEEDS ?? 25);
+const count = Number(process.env.SIM_STORED_SEEDS ?? 12);
 const TOLD = 3;
 
 describe('the engine on a store, under random moves', () => {

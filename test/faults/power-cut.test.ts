@@ -17,7 +17,7 @@ import { faultsAfter, Promises } from './power-cut/promises.ts';
 import { canRecord, type Moment, readRecords } from './power-cut/recording.ts';
 import { type Recorded, recordService } from './power-cut/workload.ts';
 
-const CUTS = Number(process.env.CUTS ?? 40);
+const CUTS = Number(process.env.CUTS ?? 32);
 const CONTROL_CUTS = 24;
 if (!canRecord) process.stderr.write('SKIPPED: strace records what the power cuts are made of\n');
 

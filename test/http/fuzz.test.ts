@@ -15,7 +15,7 @@ import { injectClient } from './fuzz/clients.ts';
  *
  *     SEED=123 FUZZ_RUNS=50000 npx vitest run test/http/fuzz.test.ts    looks further
  */
-const RUNS = Number(process.env.FUZZ_RUNS ?? 400);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 250);
 const ROUNDS = 3;
 
 describe('any request', () => {

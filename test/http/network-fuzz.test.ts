@@ -13,7 +13,7 @@ import { createManualClock, eventually, type ManualClock } from './sse-harness.t
  * meanwhile, nothing is left over, every answer is HTTP, and what was acknowledged is there.
  */
 
-const RUNS = Number(process.env.NET_FUZZ_RUNS ?? 1000);
+const RUNS = Number(process.env.NET_FUZZ_RUNS ?? 500);
 /** So many connections at a time. */
 const BATCH = 40;
 /** What the machine may take to hand bytes over. */

@@ -20,7 +20,7 @@ import { FailingStore } from './failing-store.ts';
 import { Told } from './told.ts';
 
 const only = process.env.CRASH_SEED;
-const seeds = only === undefined ? Array.from({ length: Number(process.env.CRASH_SEEDS ?? 10) }, (_, i) => i + 1) : [Number(only)];
+const seeds = only === undefined ? Array.from({ length: Number(process.env.CRASH_SEEDS ?? 6) }, (_, i) => i + 1) : [Number(only)];
 const STEPS = 60;
 /** So few of a queue are in memory that most of it goes through the store. */
 const QUEUE_WINDOW = 4;

@@ -18,7 +18,7 @@ import { HOST, type Life, type Lives, livesOf, registryOf } from './durable-host
 import { type Definition, type Move, type Rest, scenarioOf } from './redeployment-scenario.ts';
 
 const only = process.env.PAIR;
-const seeds = only === undefined ? Array.from({ length: Number(process.env.PAIRS ?? 20) }, (_, i) => i + 1) : [Number(only)];
+const seeds = only === undefined ? Array.from({ length: Number(process.env.PAIRS ?? 12) }, (_, i) => i + 1) : [Number(only)];
 const TASK_MS_MAX = 50;
 /** Whatever runs without a longer wait has ended by then. */
 const IDLE_MS = 20_000;

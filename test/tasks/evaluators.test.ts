@@ -48,7 +48,7 @@ describe('an evaluation', () => {
     ['[{"a": $number("x"), "b": {"c": GROW}}]', {}],
   ])('%s, which fails while another part of it goes on, has ended when it is answered', async (source, input) => {
     const { run, work } = world({ memoryMb: 16 });
-    const grow = '($f := function($all) { $f($append($all, [1..5000].{"n": [$, $, $]})) }; $f([]))';
+    const grow = '($f := function($all) { $f($append($all, [1..20000].{"n": [$, $, $]})) }; $f([]))';
     const failing = work(source.replace('GROW', grow), 60_000);
     expect(await run(failing, input)).toBe('Error: it was stopped because it needed more than 16 MB of memory (memory limit)');
     expect(await run('1 + 1')).toBe(2);
