@@ -9,9 +9,9 @@ import { type ServerProcess, startServer } from './server.ts';
  * their content is looked at in test/engine/page-sizes.test.ts and test/routes/large-results.test.ts. `RESULTS=100` makes it more.
  */
 
-const COUNT = Number(process.env.RESULTS ?? 30);
+const COUNT = Number(process.env.RESULTS ?? 33);
 const SIZE = 4_000_000;
-const HEAP_MIB = 116;
+const HEAP_MIB = 128;
 
 const TASK = `export default {
   description: 'makes a text of 4 MB',
