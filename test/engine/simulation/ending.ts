@@ -20,7 +20,11 @@ export async function endRun(world: World): Promise<void> {
     for (const { name } of world.stages) await settled(world, pipeline.resumeStage(name));
     if (world.moves.chance(0.5))
       await until(world, 'every feed is accepted', async () => {
-        for (const { name, isPaused } of world.stages) if (isPaused) await settled(world, pipeline.resumeStage(name));
+        // One may pause itself again before any time has passed: each time an item more has failed.
+        while (world.stages.some(({ isPaused }) => isPaused)) {
+          for (const { name, isPaused } of world.stages) if (isPaused) await settled(world, pipeline.resumeStage(name));
+          await world.clock.settle();
+        }
         return world.pending.size === 0 || pipeline.state !== 'running';
       });
     if (pipeline.state === 'running') joinTracked(world);
