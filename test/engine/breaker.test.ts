@@ -261,6 +261,17 @@ describe('pauseAfterFailures', () => {
     expect(await shown(made)).toMatchObject({ pausedStages: ['A'], itemsFailed: 4 });
   });
 
+  it('takes back what a forced shutdown was about to abort, when it pauses the stage itself', async () => {
+    // The first has failed, which its hook was told and is waited for; the second waits for the rate.
+    const stage = { workers: 2, taskRateLimits: { refuse: { limit: 1, perSeconds: 3600 } }, onFailure: () => new Promise(() => undefined) };
+    const made = await withLimit({ count: 1, withinSeconds: 60 }, stage);
+    await made.pipeline.feed(ids(2));
+    await made.clock.settle();
+    expect(await made.clock.finish(made.pipeline.shutdown('force'))).toMatchObject({ mode: 'force', leftQueued: 1, aborted: 0 });
+    expect(await shown(made)).toMatchObject({ pausedStages: ['A'], itemsFailed: 1, itemsInFlight: 1 });
+    expect(await made.pipeline.runtime.item('i2')).toMatchObject({ status: 'queued', attempts: 0 });
+  });
+
   it('counts what an operator retries', async () => {
     const made = await withLimit({ count: 2, withinSeconds: 60 });
     await failOne(made, 1);

@@ -142,6 +142,8 @@ export class Shutdown {
     lifecycle.stopHandingOut();
     let aborted = 0;
     for (const worker of this.busy()) {
+      // The end of another item may have paused the stage, which took this one back.
+      if (worker.item === null) continue;
       if (worker.task !== null) aborted++;
       if (worker.blocked !== null) core.scheduler.handOver.force(worker);
       else this.abort(worker);
