@@ -105,7 +105,9 @@ export class Ledger {
 
   private onStatus(event: StatusEvent, seq: number): void {
     const known = this.lives.get(event.itemId);
-    if (event.status === 'queued' && (known === undefined || (known.isFinal && !known.isRetryRequested))) {
+    // A retry keeps the item in its feed; whoever feeds it meanwhile, to be run again, has taken it over.
+    const isRetry = known?.isRetryRequested === true && known.feed.id === event.feedId;
+    if (event.status === 'queued' && (known === undefined || (known.isFinal && !isRetry))) {
       this.onAccepted(event, seq);
       return;
     }
