@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { describeThrown } from '../../src/engine/index.ts';
 import type { Logger, ThreadJob, ThreadRunner } from '../../src/engine/ports.ts';
 import { createThreadRunner } from '../../src/loader/threads.ts';
+import { createGate } from '../e2e/gate.ts';
 import { folderWith } from './folder.ts';
 
 const never = new AbortController().signal;
@@ -111,15 +112,16 @@ describe('a job', () => {
 
 describe('a job that begins', () => {
   it('says so when its module is loaded, and no sooner', async () => {
-    const folder = folderWith({
-      'slow.mjs': `await new Promise((resolve) => setTimeout(resolve, 200)); export default { run: () => performance.now() };`,
-    });
-    const began: number[] = [];
-    const given = { ...job(''), module: pathToFileURL(join(folder, 'slow.mjs')).href, onBegin: () => void began.push(performance.now()) };
-    const called = performance.now();
-    await runnerOf().run(given, never);
-    expect(began).toHaveLength(1);
-    expect((began[0] as number) - called).toBeGreaterThan(190);
+    const gate = await createGate();
+    const folder = folderWith({ 'slow.mjs': `await fetch('${gate.url}'); export default { run: () => 'ran' };` });
+    let begun = 0;
+    const given = { ...job(''), module: pathToFileURL(join(folder, 'slow.mjs')).href, onBegin: () => void begun++ };
+    const running = runnerOf().run(given, never);
+    await gate.arrived(1);
+    expect(begun).toBe(0);
+    gate.open();
+    expect(await running).toBe('ran');
+    expect(begun).toBe(1);
   });
 
   it('waits for its thread as long as others have all of them', async () => {
