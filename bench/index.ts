@@ -22,6 +22,7 @@ const ALL = [
   'backlog',
   'edges',
   'upload',
+  'overload',
   'sse',
   'fan-out',
   'http-request',

@@ -13,14 +13,14 @@ import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { type FeedReceipt, feedQuerySchema, feedReceiptSchema } from '../src/schemas/control.ts';
 
 /** Feeds items to a pipeline. */
-const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes, uploadIdleSeconds }) => {
+const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, overload, bodyLimitBytes, uploadIdleSeconds }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
 
   app.post(
     '/pipelines/:id/feed',
     {
-      config: { quiet: true, scope: 'feed' },
+      config: { quiet: true, scope: 'feed', takesItems: true },
       schema: {
         tags: ['Feeding'],
         operationId: 'feedItems',
@@ -53,6 +53,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
             'idempotency-key-reused',
             'no-longer-kept',
             'queue-full',
+            'overloaded',
           ),
         },
       },
@@ -72,6 +73,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
           clock,
           hash,
           reading: { bigNumbers, idField },
+          pause: () => overload.over(),
         });
       } else {
         const { items, ...others } = jsonFeedBody(request.body, idField);

@@ -56,7 +56,10 @@ data: {"feedId":"${resultExample.feedId}","duplicates":0,"errorSummary":{"totalF
 `.trimStart();
 
 /** Feeds items and answers with their results. */
-const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes, uploadIdleSeconds, sseHeartbeatSeconds }) => {
+const run: FastifyPluginAsync<RouteDeps> = async (
+  instance,
+  { host, clock, overload, bodyLimitBytes, uploadIdleSeconds, sseHeartbeatSeconds },
+) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
   const bounds = { maxLineBytes: bodyLimitBytes, idleTimeoutMs: uploadIdleSeconds * 1000, clock };
@@ -64,7 +67,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
   app.post(
     '/pipelines/:id/run',
     {
-      config: { quiet: true, scope: 'feed' },
+      config: { quiet: true, scope: 'feed', takesItems: true },
       schema: {
         tags: ['Feeding'],
         operationId: 'runItems',
@@ -101,6 +104,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
             'idempotency-key-reused',
             'no-longer-kept',
             'queue-full',
+            'overloaded',
           ),
         },
       },
@@ -156,7 +160,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
       const access = feedingAs(request.caller, runtime.definition, asked);
       const { idempotency, hash } = keyWithHash(request, form);
       const opened = await runtime.openRun({ ...asked, ...access, idempotency });
-      const outcome = await beginUpload(request.body as Readable, opened, { ...bounds, hash, reading });
+      const outcome = await beginUpload(request.body as Readable, opened, { ...bounds, hash, reading, pause: () => overload.over() });
       return { opened, ...outcome };
     }
     const body = jsonFeedBody(request.body, reading.idField);

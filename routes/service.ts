@@ -42,6 +42,10 @@ const readySchema = z
       })
       .optional()
       .meta({ description: 'Only with `?verbose`.' }),
+    overloaded: z.string().nullable().optional().meta({
+      description:
+        'Only with `?verbose`: why new items are refused now, since the service has more to do than it can; null when it does not.',
+    }),
   })
   .meta({ id: 'Readiness' });
 const readyQuerySchema = z.strictObject({
@@ -54,7 +58,7 @@ const tags = ['Service'];
 const shutdownBody = shutdownBodySchema.optional();
 
 /** Health and shutdown of the process. */
-const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, start, shutdownTimeoutSeconds, requestShutdown }) => {
+const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, start, overload, shutdownTimeoutSeconds, requestShutdown }) => {
   const app = instance.withTypeProvider<ZodTypes>();
 
   app.post(
@@ -127,7 +131,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, start, s
       // The contents of the store are for callers that may read all of it.
       const isAsked = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';
       const isVerbose = isAsked && may(caller, 'read') && caller.pipelines === null;
-      return { status: 'ok' as const, ...(isVerbose ? { store: { kind, recovered, unusable } } : {}) };
+      return { status: 'ok' as const, ...(isVerbose ? { store: { kind, recovered, unusable }, overloaded: overload.reason } : {}) };
     },
   );
 };

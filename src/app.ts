@@ -14,6 +14,7 @@ import { closeGently, refuseChanges } from './http/guards/closing.ts';
 import { refuseCrossSite } from './http/guards/cross-site.ts';
 import { createHostGuard, refuseOtherHosts } from './http/guards/host-guard.ts';
 import { linkNextPages } from './http/guards/next-link.ts';
+import { holdNewItems, Overload } from './http/guards/overload.ts';
 import { requestIdOf } from './http/guards/request-identity.ts';
 import { logRequests } from './http/guards/request-log.ts';
 import { requestLogger } from './http/guards/request-logger.ts';
@@ -35,6 +36,8 @@ export interface AppDeps {
   requestShutdown?: RouteDeps['requestShutdown'];
   /** The start of the service; it is over when absent. */
   start?: Start;
+  /** Says when new items are refused; they never are when absent. */
+  overload?: Overload;
   /** For every deadline of the HTTP side; the machine's when absent. */
   clock?: Clock;
   /** Bounds of what is read of a body after its answer. */
@@ -54,7 +57,7 @@ export async function buildApp(
     Partial<Pick<Config, 'apiKeys' | 'host' | 'allowedHosts'>>,
   deps: AppDeps,
 ): Promise<FastifyInstance> {
-  const { host, logger, clock = systemClock, start = started() } = deps;
+  const { host, logger, clock = systemClock, start = started(), overload = new Overload() } = deps;
   const { apiKeys = [], allowedHosts = [] } = config;
   const hostFault = createHostGuard({ host: config.host ?? '127.0.0.1', allowedHosts, hasKeys: apiKeys.length > 0 });
   const app: FastifyInstance = Fastify({
@@ -103,6 +106,7 @@ export async function buildApp(
   cutUnreadReplies(app, clock);
   answerUnknownRoutes(app);
   holdWhileStarting(app, start, { host, clock });
+  holdNewItems(app, overload, { host, clock });
   linkNextPages(app);
   const describeWhenIdle = await describeApi(app, VERSION);
   app.addHook('onListen', async () => {
@@ -115,6 +119,7 @@ export async function buildApp(
     hub,
     clock,
     start,
+    overload,
     bodyLimitBytes: config.bodyLimitBytes,
     uploadIdleSeconds: config.uploadIdleSeconds,
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,

@@ -127,6 +127,19 @@ export const variables = z.object({
     30,
     'How long a task may block the event loop. After that the process logs what blocked it and exits, so that a supervisor can restart it; the item counts as having crashed the process. `0` disables the check. Tasks with long computations belong in a thread (`thread: true`).',
   ),
+  OVERLOAD_LOOP_DELAY_SECONDS: seconds(
+    0,
+    60,
+    0.5,
+    'How late the event loop may be, in the mean of about a second, before new items are refused (503 `overloaded`) and uploads pause; until it is at most half as late. `0` sets no bound.',
+  ),
+  OVERLOAD_MEMORY_PERCENT: integer(
+    0,
+    100,
+    90,
+    'How much of its memory the process may use before new items are refused (503 `overloaded`) and uploads pause: of the heap, or of what its container may use if that is nearer to its end. `0` sets no bound.',
+    'percent',
+  ),
   BODY_LIMIT_BYTES: integer(
     1024,
     1_073_741_824,
@@ -215,6 +228,10 @@ export interface Config {
   logLevel: (typeof LOG_LEVELS)[number];
   shutdownTimeoutSeconds: number;
   loopStallSeconds: number;
+  /** 0 for no bound. */
+  overloadLoopDelaySeconds: number;
+  /** 0 for no bound. */
+  overloadMemoryPercent: number;
   bodyLimitBytes: number;
   uploadIdleSeconds: number;
   maxValueBytes: number;
@@ -270,6 +287,8 @@ export function loadConfig(environment: Environment): Config {
     logLevel: values.LOG_LEVEL,
     shutdownTimeoutSeconds: values.SHUTDOWN_TIMEOUT_SECONDS,
     loopStallSeconds: values.LOOP_STALL_SECONDS,
+    overloadLoopDelaySeconds: values.OVERLOAD_LOOP_DELAY_SECONDS,
+    overloadMemoryPercent: values.OVERLOAD_MEMORY_PERCENT,
     bodyLimitBytes: values.BODY_LIMIT_BYTES,
     uploadIdleSeconds: values.UPLOAD_IDLE_SECONDS,
     maxValueBytes: given.MAX_VALUE_BYTES === undefined ? largestItem(values.BODY_LIMIT_BYTES) : values.MAX_VALUE_BYTES,

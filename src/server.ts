@@ -66,15 +66,23 @@ try {
 
 const [
   { pino },
-  { Start },
+  [{ Overload }, { Start }],
   { createLocalHost, createTaskRegistry, STRENGTH },
   ports,
   [{ readDefinitions }, { checkPipelines, startPipelines }, { createThreadRunner }, { loadUserTasks }],
   tasks,
-  [{ closeService, endProcess }, { guardProcess }, { listenFault }, { SharedLoopNotes }, { StoreOpening }, { startWatchdog }],
+  [
+    { closeService, endProcess },
+    { guardProcess },
+    { listenFault },
+    { watchLoad },
+    { SharedLoopNotes },
+    { StoreOpening },
+    { startWatchdog },
+  ],
 ] = await Promise.all([
   import('pino'),
-  import('./http/guards/starting.ts'),
+  Promise.all([import('./http/guards/overload.ts'), import('./http/guards/starting.ts')]),
   import('./engine/index.ts'),
   import('./engine/ports.ts'),
   Promise.all([
@@ -88,6 +96,7 @@ const [
     import('./process/ending.ts'),
     import('./process/guard.ts'),
     import('./process/listen-fault.ts'),
+    import('./process/load.ts'),
     import('./process/loop-notes.ts'),
     import('./process/store-opening.ts'),
     import('./process/watchdog.ts'),
@@ -115,6 +124,7 @@ const asWork = (call: () => unknown): unknown => {
 };
 
 const start = new Start();
+const overload = new Overload();
 let host: LocalHost | undefined;
 let app: FastifyInstance | undefined;
 let watchdog: Watchdog | undefined;
@@ -196,7 +206,7 @@ async function startService(): Promise<void> {
     logger,
   });
   const requestShutdown = (asked: ShutdownMode, timeoutSeconds: number): void => stop(asked, timeoutSeconds, 'POST /shutdown');
-  const [opened, built] = await Promise.all([kept?.opening.attempt(), httpSide({ host: made, start, logger, requestShutdown })]);
+  const [opened, built] = await Promise.all([kept?.opening.attempt(), httpSide({ host: made, start, overload, logger, requestShutdown })]);
   if (opened) made.keepIn(opened);
   app = built;
   await built.listen({
@@ -212,6 +222,10 @@ async function startService(): Promise<void> {
   await setImmediate();
   await setImmediate();
   if (stopping !== undefined) return;
+  watchLoad(
+    { loopDelaySeconds: config.overloadLoopDelaySeconds, memoryPercent: config.overloadMemoryPercent },
+    { clock: ports.systemClock, logger, say: (reason) => overload.say(reason) },
+  );
   // From here on items run.
   watchdog.serving();
   made.goOn();

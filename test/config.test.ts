@@ -28,6 +28,8 @@ describe('an empty environment', () => {
       pipelines: './pipelines',
       pipelinesGiven: false,
       tasksDir: undefined,
+      overloadLoopDelaySeconds: 0.5,
+      overloadMemoryPercent: 90,
       outputDir: './data/output',
       logLevel: 'info',
       shutdownTimeoutSeconds: 30,

@@ -217,6 +217,11 @@ export const ERROR_CODES = {
     fix: 'Send again after Retry-After seconds, or with ?wait=. To send more items than backlogCapacity at once, use NDJSON.',
     example: { detail: '500 items do not match its schema: the backlog has room for 120 of 100000' },
   },
+  overloaded: {
+    title: 'The service has more to do than it can',
+    fix: 'Send again after Retry-After seconds. What was accepted goes on.',
+    example: { detail: 'the service has more to do than it can: its event loop is 0.8 s late' },
+  },
   'request-timeout': {
     title: 'The request did not arrive in time',
     fix: 'Send the whole request without long pauses.',

@@ -12,6 +12,7 @@ import {
 import { type Clock, systemPorts } from '../../src/engine/ports.ts';
 import type { Store } from '../../src/engine/store.ts';
 import type { LingerBounds } from '../../src/http/bodies/lingering.ts';
+import type { Overload } from '../../src/http/guards/overload.ts';
 import type { Start } from '../../src/http/guards/starting.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
@@ -52,6 +53,8 @@ export interface ServiceOptions {
   bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters' | 'maxWorkers' | 'maxPipelines'>;
   /** Where the host keeps what it has; without one, in memory. */
   store?: Store;
+  /** By default it never is. */
+  overload?: Overload;
   /** By default it is over. */
   start?: Start;
   /** Beside the ones to pull strings with. */
@@ -101,6 +104,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       ...(options.clock && { clock: options.clock }),
       ...(options.linger && { linger: options.linger }),
       ...(options.start && { start: options.start }),
+      ...(options.overload && { overload: options.overload }),
     },
   );
   await app.ready();

@@ -14,6 +14,8 @@ export interface NdjsonFeedOptions {
   /** Is fed the body as it is read, when its fingerprint is wanted. */
   hash?: Hash | undefined;
   reading?: ItemReading | undefined;
+  /** Gives a promise while nothing more is to be taken, and resolves it when it is again. */
+  pause?: (() => Promise<void> | undefined) | undefined;
 }
 
 /**
@@ -25,14 +27,18 @@ export interface NdjsonFeedOptions {
 export async function feedNdjson(
   stream: Readable,
   writer: FeedWriter,
-  { hash, ...options }: NdjsonFeedOptions,
+  { hash, pause, ...options }: NdjsonFeedOptions,
 ): Promise<FeedReceipt & Replayable> {
   let failure: unknown;
   try {
     await readNdjson(stream, {
       ...options,
       onBytes: hash && ((bytes) => void hash.update(bytes)),
-      onItems: (items, firstLine) => push(writer, items, firstLine),
+      onItems: async (items, firstLine) => {
+        const pausing = pause?.();
+        if (pausing !== undefined) await pausing;
+        await push(writer, items, firstLine);
+      },
     });
   } catch (error) {
     failure = error;

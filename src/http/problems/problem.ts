@@ -118,5 +118,5 @@ declare module 'fastify' {
 
 /** Its message says what a caller may know, and the log has it already. */
 function isForCallers({ code }: SluiceError): boolean {
-  return code === 'store-unavailable' || code === 'starting';
+  return code === 'store-unavailable' || code === 'starting' || code === 'overloaded';
 }

@@ -44,6 +44,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'queue-full': 429,
   'headers-too-large': 431,
   'internal-error': 500,
+  overloaded: 503,
   starting: 503,
   'shutting-down': 503,
   'store-unavailable': 503,

@@ -8,6 +8,7 @@
 import type { PipelineHost } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';
+import type { Overload } from '../guards/overload.ts';
 import type { Start } from '../guards/starting.ts';
 import type { SseHub } from '../sse/hub.ts';
 
@@ -17,6 +18,7 @@ export interface RouteDeps {
   hub: SseHub;
   clock: Clock;
   start: Start;
+  overload: Overload;
   bodyLimitBytes: number;
   /** How long an NDJSON body may pause. */
   uploadIdleSeconds: number;

@@ -1,0 +1,119 @@
+/**
+ * Measures whether the process has more to do than it can, and says so before anything breaks: how late the event loop is, and how much of the memory
+ * that it may use is in use.
+ */
+import { getHeapStatistics } from 'node:v8';
+import { type Clock, type Logger, unref } from '../engine/ports.ts';
+
+export interface LoadBounds {
+  /** How late the event loop may be, in the mean of about a second; 0 for any. */
+  loopDelaySeconds: number;
+  /** The part of the memory that may be in use, in percent; 0 for all. */
+  memoryPercent: number;
+}
+
+export interface LoadDeps {
+  clock: Clock;
+  logger: Logger;
+  /** Told when there is too much of something, in words, and with null when it is over. */
+  say(reason: string | null): void;
+  /** The part of the memory in use, 0 to 1; by default {@link memoryInUse}. */
+  memory?: () => number;
+}
+
+/** Between two measures. */
+const LOOK_MS = 100;
+/** What is older than about this counts little. A task that holds the loop for a moment is no overload. */
+const MEMORY_OF_DELAYS_MS = 1000;
+/** It is over when the delay is below this part of the bound, and memory by so many points. */
+const DELAY_OVER = 0.5;
+const POINTS_OVER = 5;
+
+/** Measures from now on, and returns what ends it. Without bounds it measures nothing. */
+export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps: LoadDeps): () => void {
+  const { clock, logger, say, memory = memoryInUse } = deps;
+  if (loopDelaySeconds === 0 && memoryPercent === 0) return () => undefined;
+  const found = { delayMs: 0, percent: 0 };
+  let before = 0;
+  let last = clock.monotonic();
+  let timer: unknown;
+  /** Since when it is too much, by the clock. */
+  let since: number | null = null;
+
+  function measure(): void {
+    const now = clock.monotonic();
+    const passed = now - last;
+    last = now;
+    const weight = 1 - Math.exp(-passed / MEMORY_OF_DELAYS_MS);
+    found.delayMs += (Math.max(0, passed - LOOK_MS) - found.delayMs) * weight;
+    if (memoryPercent === 0) return;
+    // Two in a row, unless it is nearly too late: what one of them finds may be garbage that is about to go.
+    const percent = memory() * 100;
+    found.percent = percent > (memoryPercent + 100) / 2 ? percent : Math.min(percent, before);
+    before = percent;
+  }
+
+  function reasonNow(): string | null {
+    const isLate = since !== null;
+    const delayBound = loopDelaySeconds * 1000 * (isLate ? DELAY_OVER : 1);
+    if (loopDelaySeconds > 0 && found.delayMs > delayBound) return `its event loop is ${(found.delayMs / 1000).toFixed(1)} s late`;
+    const percentBound = memoryPercent - (isLate ? POINTS_OVER : 0);
+    if (memoryPercent > 0 && found.percent > percentBound) return `${Math.round(found.percent)} % of its memory is in use`;
+    return null;
+  }
+
+  function look(): void {
+    measure();
+    const reason = reasonNow();
+    if (reason !== null) {
+      if (since === null) logger.warn({ reason }, 'overloaded: new items are refused');
+      since ??= last;
+      say(reason);
+    } else if (since !== null) {
+      logger.info({ seconds: (last - since) / 1000 }, 'no longer overloaded: new items are accepted');
+      since = null;
+      say(null);
+    }
+    plan();
+  }
+
+  function plan(): void {
+    timer = clock.setTimer(look, LOOK_MS);
+    unref(timer);
+  }
+
+  plan();
+  return () => {
+    clock.clearTimer(timer);
+    say(null);
+  };
+}
+
+const MIB = 1024 * 1024;
+/** What V8 12 and later take where nothing else is said. */
+const SEMI_SPACE_MIB = 64;
+/** The space for young objects is three of these, see V8's `YoungGenerationSizeFromSemiSpaceSize`. */
+const SEMI_SPACES = 3;
+
+/**
+ * Bytes of the heap that objects which stay may use: V8 counts the space for young ones as part of its limit, and ends the process without it. `flags` are
+ * those that Node was given.
+ */
+export function roomForOldObjects(heapSizeLimit: number, flags: string): number {
+  const given = /--max[-_]semi[-_]space[-_]size[= ](\d+)/.exec(flags)?.[1];
+  const young = SEMI_SPACES * Number(given ?? SEMI_SPACE_MIB) * MIB;
+  return Math.max(heapSizeLimit - young, heapSizeLimit / 3);
+}
+
+const FLAGS = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
+
+/**
+ * The part of its memory that the process uses, 0 to 1: of V8's heap, or of what the container may use if that is nearer to its end. The size of the process says
+ * less: it stays large when memory is free again.
+ */
+export function memoryInUse(): number {
+  const { used_heap_size: heap, heap_size_limit: limit, external_memory: external } = getHeapStatistics();
+  const allowed = process.constrainedMemory();
+  const ofContainer = allowed > 0 ? (heap + external) / allowed : 0;
+  return Math.max(heap / roomForOldObjects(limit, FLAGS), ofContainer);
+}
