@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../src/engine/ports.ts';
 import { type LoadBounds, memoryInUse, roomForOldObjects, watchLoad } from '../src/process/load.ts';
+import { turn } from './engine/virtual-clock.ts';
 
 /** A loop whose turns take as long as a test says: a timer fires when its turn comes, however late that is. */
-function loop(bounds: Partial<LoadBounds>, memory: () => number = () => 0) {
+function loop(bounds: Partial<LoadBounds>, memory: () => number = () => 0, collect: (() => void) | null = () => undefined) {
   let now = 0;
   let timer: { fn: () => void; at: number } | null = null;
   const clock: Clock = {
@@ -23,13 +24,20 @@ function loop(bounds: Partial<LoadBounds>, memory: () => number = () => 0) {
   const log = (_fields: object, message: string): void => void lines.push(message);
   const stop = watchLoad(
     { loopDelaySeconds: 0, memoryPercent: 0, ...bounds },
-    { clock, logger: { debug: log, info: log, warn: log, error: log }, say: (reason) => void said.push(reason), memory },
+    {
+      clock,
+      logger: { debug: log, info: log, warn: log, error: log },
+      say: (reason) => void said.push(reason),
+      memory,
+      ...(collect === null ? {} : { collect }),
+    },
   );
   return {
     said,
     lines,
     stop,
     isTimed: () => timer !== null,
+    seconds: () => now / 1000,
     /** Turns of `ms` each, until `seconds` have passed. */
     turns(ms: number, seconds: number) {
       for (const end = now + seconds * 1000; now < end; ) {
@@ -108,6 +116,46 @@ describe('memory', () => {
     one.turns(50, 60);
     expect(at).toBeGreaterThan(50);
     expect(one.said).toEqual([]);
+  });
+
+  it('that is garbage, which nobody collects since nothing is accepted, is collected', () => {
+    let used = 0.95;
+    const one = loop(
+      { memoryPercent: 90 },
+      () => used,
+      () => {
+        used = 0.3;
+      },
+    );
+    one.turns(50, 3);
+    expect(one.said[0]).toMatch(/memory/);
+    expect(isOverloaded(one)).toBe(false);
+  });
+
+  it('that stays in use is searched for garbage ever more rarely, and anew the next time', () => {
+    let used = 0.95;
+    const at: number[] = [];
+    const one = loop(
+      { memoryPercent: 90 },
+      () => used,
+      () => at.push(one.seconds()),
+    );
+    one.turns(100, 200);
+    expect(at.map((second) => Math.round(second))).toEqual([2, 6, 14, 30, 62, 122, 182]);
+    used = 0.1;
+    one.turns(100, 10);
+    used = 0.95;
+    one.turns(100, 3);
+    expect(at).toHaveLength(8);
+  });
+
+  it('is collected by V8', async () => {
+    const garbage = new WeakRef(Array.from({ length: 1000 }, (_, i) => ({ i })));
+    // What a turn has made or looked at stays until its end.
+    await turn();
+    loop({ memoryPercent: 90 }, () => 0.95, null).turns(100, 3);
+    await turn();
+    expect(garbage.deref()).toBeUndefined();
   });
 
   it('that is all but full overloads it at once', () => {

@@ -2,7 +2,8 @@
  * Measures whether the process has more to do than it can, and says so before anything breaks: how late the event loop is, and how much of the memory
  * that it may use is in use.
  */
-import { getHeapStatistics } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type Clock, type Logger, unref } from '../engine/ports.ts';
 
 export interface LoadBounds {
@@ -19,24 +20,32 @@ export interface LoadDeps {
   say(reason: string | null): void;
   /** The part of the memory in use, 0 to 1; by default {@link memoryInUse}. */
   memory?: () => number;
+  /** Collects garbage; by default V8 is asked to. */
+  collect?: () => void;
 }
 
 /** Between two measures. */
 const LOOK_MS = 100;
-/** What is older than about this counts little. A task that holds the loop for a moment is no overload. */
+/** Delays that are older than about this count little: a task that holds the loop for a moment is no overload. */
 const MEMORY_OF_DELAYS_MS = 1000;
 /** It is over when the delay is below this part of the bound, and memory by so many points. */
 const DELAY_OVER = 0.5;
 const POINTS_OVER = 5;
+/**
+ * So long after memory was found to be used up, garbage is collected: where nothing is accepted, nothing may be allocated, and V8 would let it lie. Then after twice as
+ * long, and so on, up to the second: collecting takes its time where all of it is in use.
+ */
+const COLLECT_MS = [2000, 60_000] as const;
 
 /** Measures from now on, and returns what ends it. Without bounds it measures nothing. */
 export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps: LoadDeps): () => void {
-  const { clock, logger, say, memory = memoryInUse } = deps;
+  const { clock, logger, say, memory = memoryInUse, collect = collectGarbage } = deps;
   if (loopDelaySeconds === 0 && memoryPercent === 0) return () => undefined;
   const found = { delayMs: 0, percent: 0 };
   let before = 0;
   let last = clock.monotonic();
   let timer: unknown;
+  let collection = { at: Number.POSITIVE_INFINITY, pauseMs: 0 };
   /** Since when it is too much, by the clock. */
   let since: number | null = null;
 
@@ -47,6 +56,11 @@ export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps:
     const weight = 1 - Math.exp(-passed / MEMORY_OF_DELAYS_MS);
     found.delayMs += (Math.max(0, passed - LOOK_MS) - found.delayMs) * weight;
     if (memoryPercent === 0) return;
+    if (now >= collection.at) {
+      collect();
+      const pauseMs = Math.min(2 * collection.pauseMs, COLLECT_MS[1]);
+      collection = { at: now + pauseMs, pauseMs };
+    }
     // Two in a row, unless it is nearly too late: what one of them finds may be garbage that is about to go.
     const percent = memory() * 100;
     found.percent = percent > (memoryPercent + 100) / 2 ? percent : Math.min(percent, before);
@@ -62,9 +76,16 @@ export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps:
     return null;
   }
 
+  /** Plans the first collection when there is too much, and none when there is not. */
+  function planCollection(isTooMuch: boolean): void {
+    if (!isTooMuch) collection = { at: Number.POSITIVE_INFINITY, pauseMs: 0 };
+    else if (collection.pauseMs === 0) collection = { at: last + COLLECT_MS[0], pauseMs: COLLECT_MS[0] };
+  }
+
   function look(): void {
     measure();
     const reason = reasonNow();
+    planCollection(reason !== null && found.percent > memoryPercent - POINTS_OVER);
     if (reason !== null) {
       if (since === null) logger.warn({ reason }, 'overloaded: new items are refused');
       since ??= last;
@@ -90,7 +111,7 @@ export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps:
 }
 
 const MIB = 1024 * 1024;
-/** What V8 12 and later take where nothing else is said. */
+/** The default of recent versions of V8. */
 const SEMI_SPACE_MIB = 64;
 /** The space for young objects is three of these, see V8's `YoungGenerationSizeFromSemiSpaceSize`. */
 const SEMI_SPACES = 3;
@@ -116,4 +137,16 @@ export function memoryInUse(): number {
   const allowed = process.constrainedMemory();
   const ofContainer = allowed > 0 ? (heap + external) / allowed : 0;
   return Math.max(heap / roomForOldObjects(limit, FLAGS), ofContainer);
+}
+
+let gc: (() => void) | undefined;
+
+/** A full collection: hundreds of milliseconds where gigabytes are in use. V8 hands its function out where it is told to expose it. */
+function collectGarbage(): void {
+  if (gc === undefined) {
+    setFlagsFromString('--expose-gc');
+    gc = runInNewContext('gc') as () => void;
+    setFlagsFromString('--no-expose-gc');
+  }
+  gc();
 }

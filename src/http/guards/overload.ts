@@ -17,7 +17,7 @@ declare module 'fastify' {
  *     fits ──say(reason)──▶ overloaded: new items are refused, uploads that have begun pause ──say(null)──▶ fits
  */
 export class Overload {
-  /** What there is too much of, in words; null when all is well. */
+  /** Names that of which there is too much, in words; null when all is well. */
   reason: string | null = null;
   private pausing: (() => void)[] = [];
 
@@ -40,7 +40,7 @@ export class Overload {
 const PATIENCE_MS = 5000;
 /** Bodies up to this many bytes are read although nobody wants them: that costs less than another connection for the next request. */
 const SMALL_BODY_BYTES = 64 * 1024;
-/** Those who are refused together should not come back together: one after a second, the next after two, and so on up to this. */
+/** The longest wait that a refusal asks for; so that callers who are refused together do not come back together, one comes after a second, the next after two, and so on up to this. */
 const RETRY_SECONDS = 3;
 
 /**
