@@ -112,6 +112,8 @@ function shownTo(caller: Caller, limiter: LimiterView): LimiterView {
   return { ...limiter, waiters: waiters.slice(0, WAITERS_SHOWN) };
 }
 
-function limitersOf({ stages }: PipelineDefinition): Set<string> {
-  return new Set(stages.flatMap(({ tasks }) => tasks.flatMap((use) => (typeof use === 'string' ? [] : (use.limiter ?? [])))));
+/** The limiters that a definition defines, and those that its tasks name. */
+function limitersOf({ limits = {}, stages }: PipelineDefinition): Set<string> {
+  const used = stages.flatMap(({ tasks }) => tasks.flatMap((use) => (typeof use === 'string' ? [] : (use.limiter ?? []))));
+  return new Set([...Object.keys(limits), ...used]);
 }

@@ -83,6 +83,7 @@ describe('a limiter of a definition', () => {
 
   it('is neither taken from others, nor are these named', async () => {
     await put('boss', 'new', { own: { concurrency: 1 } });
+    expect(idsOf((await service.as('boss', 'GET', '/limiters')).body.limiters)).toContain('own');
     await service.host.create({ id: 'x', limits: { other: { concurrency: 1 } }, stages: stages('own') });
     const answers = [
       await put('boss', 'new', {}),

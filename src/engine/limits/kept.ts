@@ -1,5 +1,5 @@
 /**
- * What a store keeps of limiters, so that a restart goes on where the process before was: what was used of each window, holds, and changes by operators.
+ * Limiters in a store, so that a restart goes on where the process before was: how much of each window was used, holds, and changes by operators.
  *
  * A window is kept in slices of a 64th of it, each with the instant of its last start and the weight of all of its starts. So it takes the same room however
  * much is let go, and a restart counts no start sooner than it was: for up to a 64th of a window it lets fewer go, and never more.
@@ -35,7 +35,7 @@ export class WindowSlices {
     this.slices.push({ first: at, last: at, weight });
   }
 
-  /** Those that still count. */
+  /** The slices that still count. */
   within(windowMs: number, now: number): [last: number, weight: number][] {
     this.expire(windowMs, now);
     return this.slices.map(({ last, weight }) => [last, weight]);

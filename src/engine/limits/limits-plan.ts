@@ -14,12 +14,12 @@ export interface Defined {
   readonly definers: Set<string>;
 }
 
-/** What a pipeline has to do with limiters by its next definition. */
+/** The limiters of a pipeline's next definition, and who else has to do with them. */
 export interface LimitsOf {
   id: string;
-  /** Those that it defines. */
+  /** Defined by it. */
   limits: Limits;
-  /** Those that its tasks name. */
+  /** Named by its tasks. */
   uses: ReadonlySet<string>;
   /** The other pipelines whose tasks name a limiter. */
   othersWith: (name: string) => readonly string[];

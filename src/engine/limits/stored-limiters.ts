@@ -11,7 +11,7 @@ interface StoredLimiter {
   buckets: [key: string, bucket: StoredBucket][];
 }
 
-/** What the process before has left of limiters, for those that are defined, now or later. */
+/** The state of limiters that the process before has left, for those that are defined, now or later. */
 export class StoredLimiters {
   private readonly left = new Map<string, StoredLimiter>();
   private readonly monotonic: (lasting: number) => number;
