@@ -338,3 +338,31 @@ it('the store commands know what is kept: check counts it, a backup has it', asy
   for (const file of [lives.file(), copy]) expect(audit(file)).toMatchObject({ limiters: { changed: 1, windows: 1 }, faults: [] });
   await life.stop();
 });
+
+it('keeps nothing of a key whose window is over', async () => {
+  const { clock, begin, create, feed, lives } = world({
+    each: { limit: 1, perSeconds: 60, key: 'value.key' },
+    few: { concurrency: 500, key: 'value.key' },
+  });
+  const life = await begin();
+  await create(life.host, ['each', 'few']);
+  const names = (): string[] => {
+    const db = new Database(lives.file(), { readonly: true });
+    try {
+      return db.prepare("SELECT name FROM facts WHERE pipeline = 0 AND name LIKE 'limiter %\"'").pluck().all() as string[];
+    } finally {
+      db.close();
+    }
+  };
+  for (let round = 0; round < 5; round++) {
+    await feed(
+      life.host,
+      Array.from({ length: 40 }, (_, i) => ({ key: `${round} ${i}` })),
+    );
+    await clock.advance(61 * SECOND);
+  }
+  // New keys have those looked for that nobody needs: there are fewer than all 200, and of a limit without a window none.
+  expect(names().length).toBeLessThan(150);
+  expect(names().every((name) => name.startsWith('limiter each '))).toBe(true);
+  await life.stop();
+});

@@ -56,6 +56,8 @@ const ROUNDING = 1e-9;
  */
 export class LimiterBucket implements Kept {
   readonly keptAs: string;
+  /** True when a store may have something of it. */
+  wasKept = false;
   inUse = 0;
   heldUntil = Number.NEGATIVE_INFINITY;
   /** The end of a hold that the log was told last. */
@@ -105,7 +107,8 @@ export class LimiterBucket implements Kept {
       ...(this.heldUntil > now && { heldUntil: Math.ceil(lasting(this.heldUntil)) }),
       ...(starts.length > 0 && { starts }),
     };
-    return Object.keys(stored).length === 0 ? null : JSON.stringify(stored);
+    this.wasKept = Object.keys(stored).length > 0;
+    return this.wasKept ? JSON.stringify(stored) : null;
   }
 
   /** Goes on from what a store has kept, before anybody has come. A hold is bounded by `maxHoldSeconds`. */

@@ -220,7 +220,7 @@ export class SharedLimiter implements SharedGate, Kept {
     for (const [key, bucket] of this.buckets) {
       if (!bucket.isIdle(now)) continue;
       this.buckets.delete(key);
-      this.rules.keeper?.touch(bucket);
+      if (bucket.wasKept) this.rules.keeper?.touch(bucket);
     }
     this.sweepAt = Math.min(KEYS_MAX, Math.max(SWEEP_AT_LEAST, 2 * this.buckets.size));
   }
