@@ -86,6 +86,92 @@ describe('a shared limiter', () => {
     expect((await slow.workerMetrics())['S-W1']?.totalProcessingTimeSeconds).toBe(0);
   });
 
+  it('shows what is used of its window, when the next may begin, and who waits', async () => {
+    const { clock, gate, host, pipeline } = world({ tokens: { limit: 10, perSeconds: 60, weight: 'value.n' }, few: { concurrency: 1 } });
+    const limiter = async (name: string) => (await host.limiters.list()).find((each) => each.name === name);
+    const at = (ms: number) => new Date(clock.now() + ms).toISOString();
+    const one = await pipeline('one', 'tokens');
+    const two = await pipeline('two', 'tokens');
+    expect(await limiter('tokens')).toMatchObject({ usedInWindow: 0, nextAt: null, waiters: [] });
+    await one.feed([{ id: 'a', n: 4 }], {});
+    await clock.settle();
+    await clock.advance(10_000);
+    await one.feed([{ id: 'b', n: 5.5 }], {});
+    await clock.settle();
+    // Of one token there is no room any more; nobody waits yet.
+    expect(await limiter('tokens')).toMatchObject({ usedInWindow: 9.5, nextAt: at(50_000), waiting: 0 });
+    await two.feed(
+      [
+        { id: 'x', n: 7 },
+        { id: 'y', n: 1 },
+      ],
+      {},
+    );
+    await one.feed([{ id: 'c', n: 1 }], {});
+    await clock.settle();
+    // The first of those who wait needs the room of both.
+    expect(await limiter('tokens')).toMatchObject({
+      ...{ usedInWindow: 9.5, nextAt: at(60_000), inUse: 2, waiting: 3 },
+      waiters: [
+        { pipelineId: 'two', stage: 'S', count: 2 },
+        { pipelineId: 'one', stage: 'S', count: 1 },
+      ],
+    });
+    await clock.advance(50_000);
+    expect(await limiter('tokens')).toMatchObject({ usedInWindow: 5.5, nextAt: at(10_000) });
+    await clock.advance(10_000);
+    expect(await limiter('tokens')).toMatchObject({ usedInWindow: 9, waiters: [] });
+    gate.open();
+    const few = await pipeline('few', 'few');
+    await few.feed(ids('p', 'q'), {});
+    await clock.settle();
+    expect(await limiter('few')).toMatchObject({
+      usedInWindow: null,
+      nextAt: null,
+      waiters: [{ pipelineId: 'few', stage: 'S', count: 1 }],
+    });
+  });
+
+  it('of keys shows the next one that anyone waits for, and each key’s own part', async () => {
+    const { clock, gate, host, pipeline } = world({ each: { limit: 1, perSeconds: 60, key: 'value.c' } });
+    const one = await pipeline('one', 'each');
+    const feed = async (id: string, c: string) => {
+      await one.feed([{ id, c }], {});
+      await clock.settle();
+    };
+    await feed('a', 'x');
+    await clock.advance(20_000);
+    await feed('b', 'y');
+    const [alone] = await host.limiters.list();
+    expect(alone).toMatchObject({ usedInWindow: 2, nextAt: null });
+    await feed('c', 'y');
+    const nextAt = new Date(clock.now() + 60_000).toISOString();
+    expect(await host.limiters.list()).toMatchObject([
+      {
+        nextAt,
+        keys: [
+          { key: 'y', usedInWindow: 1, waiting: 1, nextAt },
+          { key: 'x', usedInWindow: 1, waiting: 0, nextAt: null },
+        ],
+      },
+    ]);
+    gate.open();
+  });
+
+  it('of so many keys shows those with most to tell', async () => {
+    const { clock, gate, host, pipeline } = world({ each: { limit: 3, perSeconds: 60, key: 'value' } });
+    const one = await pipeline('one', 'each', { workers: 50 }, 'call');
+    const values = Array.from({ length: 150 }, (_, i) => `k${i}`);
+    await one.feed([...values, ...values.slice(40), ...values.slice(149)], {});
+    await clock.settle();
+    const [view] = await host.limiters.list();
+    expect(view?.keys).toHaveLength(100);
+    expect(view?.usedInWindow).toBe(261);
+    expect(view?.keys[0]).toMatchObject({ key: 'k149', usedInWindow: 3 });
+    expect(view?.keys.slice(1).every(({ usedInWindow }) => usedInWindow === 2)).toBe(true);
+    gate.open();
+  });
+
   it('is held for all by a 429, for as long as the server says, and lets them go after it', async () => {
     const { clock, pipeline, starts } = world({ api: { concurrency: 10 } }, (_value, { attempt, itemId }) => {
       if (itemId === 'a' && attempt === 1) throw Object.assign(new Error('slow down'), { status: 429, retryAfterSeconds: 20 });

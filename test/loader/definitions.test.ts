@@ -137,6 +137,42 @@ describe('a fault', () => {
   });
 });
 
+describe('limits of a definition', () => {
+  it('are limiters of the file, wherever the definition stands', async () => {
+    const stages = 'stages: [{ name: A, tasks: [echo] }]';
+    const folder = folderWith({
+      'a.yaml': `id: one\nlimits:\n  api: { concurrency: 2 }\n${stages}\n`,
+      'b.yaml': `- id: two\n  limits: { api: { concurrency: 2 }, other: { concurrency: 1 } }\n  ${stages}\n`,
+      'c.json':
+        '{ "limits": { "last": { "concurrency": 1 } }, "pipelines": [{ "id": "three", "limits": { "api": { "concurrency": 2 } }, "stages": [{ "name": "A", "tasks": ["echo"] }] }] }',
+    });
+    const { definitions, limiters } = await readDefinitions(folder);
+    expect(definitions.map(({ definition }) => [definition.id, 'limits' in definition])).toEqual([
+      ['one', false],
+      ['two', false],
+      ['three', false],
+    ]);
+    expect(limiters.map(({ name, settings, source }) => [name, settings, source.split('/').at(-1)])).toEqual([
+      ['api', { concurrency: 2 }, 'a.yaml:3'],
+      ['other', { concurrency: 1 }, 'b.yaml:2'],
+      ['last', { concurrency: 1 }, 'c.json:1'],
+    ]);
+  });
+
+  it('are checked with everything else, and defined one way only', async () => {
+    const stages = 'stages: [{ name: A, tasks: [echo] }]';
+    const folder = folderWith({
+      'a.yaml': `id: one\nlimits:\n  api: { concurrency: 0 }\n${stages}\n`,
+      'b.yaml': `id: two\nlimits:\n  twice: { concurrency: 1 }\n${stages}\n`,
+      'c.yaml': `limits:\n  twice: { concurrency: 2 }\n`,
+    });
+    expect(await faultsIn(folder)).toEqual([
+      expect.stringMatching(/^a.yaml:3: [/]limits[/]api[/]concurrency /),
+      expect.stringMatching(/^c.yaml:2: the limiter "twice" is taken by .*b.yaml:3$/),
+    ]);
+  });
+});
+
 describe('the section limits', () => {
   it('holds limiters by name, beside pipelines or alone', async () => {
     const folder = folderWith({

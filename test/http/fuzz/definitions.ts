@@ -55,6 +55,7 @@ export function plainDefinition(id: string, random: Random, limiters: readonly s
     ...(random.chance(0.2) && { collectResults: false }),
     ...(random.chance(0.1) && { retention: { maxItems: random.int(0, 50) } }),
     ...(random.chance(0.1) && { backlogCapacity: 200 }),
+    ...(random.chance(0.2) && { limits: { [`of-${id}`]: { limit: random.int(5, 50), perSeconds: 0.1 } } }),
   };
 }
 
