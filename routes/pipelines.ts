@@ -2,7 +2,7 @@ import type { FastifyPluginAsync, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
 import { type Caller, sees } from '../src/http/guards/caller.ts';
-import { invalidInput } from '../src/http/problems/faults.ts';
+import { readDefinitionBody } from '../src/http/routing/definition-body.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
 import { toDetail, toSummary } from '../src/http/routing/pipeline-view.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
@@ -82,19 +82,19 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         operationId: 'createPipeline',
         summary: 'Create a pipeline',
         description:
-          'Creates a pipeline from a definition and starts it unless `"start": false`. All faults of the definition are reported at once.',
+          'Creates a pipeline from a definition, with the limiters in its `limits`, and starts it unless `"start": false`. A document of a definitions file with one pipeline, `{ limits, pipelines }`, is taken as well. All faults of the definition are reported at once.',
         querystring: noQuery,
         body: createBody,
         response: {
           201: { ...reply(pipelineDetailSchema, 'Created. `Location` is the path of the pipeline.'), headers: LOCATION },
-          ...problems('pipeline-exists', 'unknown-task', 'unknown-limiter', 'invalid-params', 'invalid-pipeline'),
+          ...problems('pipeline-exists', 'limiter-conflict', 'unknown-task', 'unknown-limiter', 'invalid-params', 'invalid-pipeline'),
         },
       },
     },
     async ({ body, caller }, response) => {
-      const { start, definition } = readCreateBody(body);
+      const { start, definition, within } = readDefinitionBody(body);
       refuseOthers(caller, definition);
-      const created = await host.create(definition, { start });
+      const created = await within(() => host.create(definition, { start, within: caller.pipelines }));
       return response.code(201).header('location', `/pipelines/${created.definition.id}`).send(toDetail(created));
     },
   );
@@ -113,6 +113,7 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
           'Running items finish their stage under the old definition; the others continue under the new one, after the tasks that they have already passed.',
           'Items of a removed stage continue in the next stage that remains, or are completed if there is none. A stage with the same tasks in the same position under another name counts as renamed.',
           'If the stages are reordered, each item passes the stages that it still had ahead of it, in the new order.',
+          'A document of a definitions file with one pipeline, `{ limits, pipelines }`, is taken as well. A limiter in `limits` that nothing else defines is changed for all who use it; one that is no longer in it is removed.',
         ].join(' '),
         querystring: noQuery,
         params: pipelineParams,
@@ -120,13 +121,17 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         response: {
           200: reply(pipelinePutSchema, 'Redefined, or unchanged.'),
           201: { ...reply(pipelinePutSchema, 'Created. `Location` is the path of the pipeline.'), headers: LOCATION },
-          ...problems('unknown-task', 'unknown-limiter', 'invalid-params', 'invalid-pipeline', 'invalid-state'),
+          ...problems(
+            ...(['limiter-conflict', 'limiter-in-use', 'unknown-task', 'unknown-limiter', 'invalid-params'] as const),
+            ...(['invalid-pipeline', 'invalid-state'] as const),
+          ),
         },
       },
     },
-    async ({ params, body }, response) => {
-      const { start, definition } = readCreateBody(body);
-      const { isCreated, pipeline, changes, moved } = await host.put(params.id, definition, { start });
+    async ({ params, body, caller }, response) => {
+      const { start, definition, within } = readDefinitionBody(body);
+      const put = () => host.put(params.id, definition, { start, within: caller.pipelines });
+      const { isCreated, pipeline, changes, moved } = await within(put);
       if (isCreated) response.code(201).header('location', `/pipelines/${params.id}`);
       return response.send({ ...toDetail(pipeline), changes, moved });
     },
@@ -157,18 +162,19 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         tags,
         operationId: 'removePipeline',
         summary: 'Remove a pipeline',
-        description: 'Also removes its results and history, and ends its event streams.',
+        description:
+          'Also removes its results and history, and the limiters that nothing else defines, and ends its event streams. Refused while other pipelines use one of those limiters.',
         querystring: removeQuery,
         params: pipelineParams,
         response: {
           204: z.null().meta({ description: 'Removed.' }),
-          ...problems('items-in-flight'),
+          ...problems('items-in-flight', 'limiter-in-use'),
         },
       },
     },
-    async ({ params, query }, response) => {
+    async ({ params, query, caller }, response) => {
       const { events } = host.get(params.id);
-      await host.remove(params.id, query.mode);
+      await host.remove(params.id, query.mode, { within: caller.pipelines });
       await hub.closeSource(events);
       return response.code(204).send(null);
     },
@@ -188,12 +194,4 @@ function refuseOthers(caller: Caller, definition: unknown): void {
     'forbidden',
     `the key "${caller.name}" is for ${caller.pipelines.size} pipelines only, and this is not one of them`,
   );
-}
-
-function readCreateBody(body: unknown): { start: boolean; definition: unknown } {
-  if (body === undefined || body === null) throw invalidInput('body', [{ path: '', message: 'is required' }]);
-  if (typeof body !== 'object' || Array.isArray(body)) return { start: true, definition: body };
-  const { start = true, ...definition } = body as Record<string, unknown>;
-  if (typeof start !== 'boolean') throw invalidInput('body', [{ path: '/start', message: 'must be a boolean' }]);
-  return { start, definition };
 }

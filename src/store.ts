@@ -30,12 +30,14 @@ function configuredFile(): string {
 }
 
 function check(file: string): void {
-  const { version, bytes, pipelines, faults } = audit(file);
+  const { version, bytes, pipelines, limiters, faults } = audit(file);
   say(`${file}: format ${version}, ${bytes} bytes, ${pipelines.length} pipelines`);
   for (const { id, state, items, fed, retired, feeds, events } of pipelines) {
     const kinds = Object.entries(items).map(([status, count]) => `${count} ${status}`);
     say(`  ${id} (${state}): ${fed} fed, ${kinds.join(', ') || 'no items'}; ${retired} retired, ${feeds} feeds, ${events} events`);
   }
+  if (limiters.changed + limiters.windows > 0)
+    say(`  limiters: ${limiters.changed} changed by hand, ${limiters.windows} windows and holds`);
   for (const fault of faults) complain(`  wrong: ${fault}`);
   say(faults.length === 0 ? 'All is well.' : `${faults.length} faults.`);
   if (faults.length > 0) process.exitCode = EXIT_FAULTS;

@@ -122,8 +122,8 @@ export interface PipelineWrites {
    * set between two processes.
    */
   parkedShift: number;
-  /** JSON by name. */
-  facts: [string, string][];
+  /** JSON by name; null: there is no such fact any more. */
+  facts: [string, string | null][];
 }
 
 /** One transaction. */
@@ -133,6 +133,9 @@ export interface Writes {
   /** Everything of these pipelines goes, in steps; they are not there any more at once. */
   dropped: number[];
 }
+
+/** Stands for the store itself in {@link PipelineWrites}, whose pipelines are numbered from 1: it has facts alone. */
+export const OF_STORE = 0;
 
 export interface StoredPipeline {
   pipeline: number;
@@ -221,6 +224,8 @@ export interface Store {
   /** For logs and `/readyz`. */
   readonly kind: string;
   pipelines(): StoredPipeline[];
+  /** The facts of {@link OF_STORE} whose names begin so. */
+  facts(prefix: string): Record<string, string>;
   /** A number above this one that no pipeline has, also none that is being dropped. */
   nextPipeline(after: number): number;
   shelf(pipeline: number): Shelf;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { ConfigError } from '../config.ts';
@@ -19,7 +20,7 @@ export interface LoadedDefinition {
   place: (pointer: string) => string;
 }
 
-/** A limiter of a section `limits`. */
+/** A limiter of `limits`, in a section of its own or with a pipeline. */
 export interface LoadedLimiter {
   name: string;
   settings: LimiterSettings;
@@ -40,7 +41,7 @@ const EXTENSIONS = new Set(['.yaml', '.yml', '.json']);
 
 /**
  * Reads pipeline definitions from a file or from the files of a folder, in the order of their names. A file holds one definition, a
- * list of them, `{ pipelines: […], limits: { … } }`, or several YAML documents of these. Subfolders and other files are left alone.
+ * list of them, `{ pipelines: […], limits: { … } }`, or several YAML documents of these; `limits` may also stand in a definition. Subfolders and other files are left alone.
  *
  * Throws {@link ConfigError} with every fault of every file, each with its file, its line and a JSON pointer.
  */
@@ -115,7 +116,11 @@ function readDocument(source: Source, loaded: Loaded): void {
     const parsed = pipelineDefinitionSchema.safeParse(input, { reportInput: true });
     if (parsed.success) {
       const place = (pointer: string): string => placeOf(source, [...path, ...stepsOf(pointer)]);
-      loaded.definitions.push({ definition: parsed.data, source: placeOf(source, path), place });
+      // Whatever limits a file has are the file's: its other pipelines may name them before this one is made.
+      const { limits = {}, ...definition } = parsed.data;
+      loaded.definitions.push({ definition, source: placeOf(source, path), place });
+      for (const [name, settings] of Object.entries(limits))
+        addLimiter(loaded, { name, settings, source: place(jsonPointer(['limits', name])) });
     } else faults.push(...faultsOf(parsed.error, path).map((fault) => located(source, fault.path, fault.message)));
   }
   if (typeof content === 'object' && isSectioned(content)) readLimits(source, content.limits, loaded);
@@ -126,9 +131,16 @@ const limitsSchema = z.record(nameSchema, limiterSettingsSchema).default({});
 function readLimits(source: Source, input: unknown, loaded: Loaded): void {
   const parsed = limitsSchema.safeParse(input, { reportInput: true });
   if (parsed.success) {
-    const all = Object.entries(parsed.data);
-    loaded.limiters.push(...all.map(([name, settings]) => ({ name, settings, source: placeOf(source, ['limits', name]) })));
+    for (const [name, settings] of Object.entries(parsed.data)) {
+      addLimiter(loaded, { name, settings, source: placeOf(source, ['limits', name]) });
+    }
   } else source.faults.push(...faultsOf(parsed.error, ['limits']).map((fault) => located(source, fault.path, fault.message)));
+}
+
+/** One that stands in several places alike is one limiter. */
+function addLimiter({ limiters }: Loaded, limiter: LoadedLimiter): void {
+  const isKnown = limiters.some(({ name, settings }) => name === limiter.name && isDeepStrictEqual(settings, limiter.settings));
+  if (!isKnown) limiters.push(limiter);
 }
 
 /** Whether a document holds sections, and is not itself a definition. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { limitsSchema } from './limiter.ts';
 import { nameSchema, PRIORITY_DEFAULT, PRIORITY_MAX, stageNameSchema } from './names.ts';
 
 /** A number of seconds, 0 or more; fractions are allowed. */
@@ -31,7 +32,7 @@ export const taskUseSchema = z
       ...useShape,
       limiter: z.union([nameSchema, limiterListSchema]).optional().meta({
         description:
-          'A limiter of the section `limits`, shared by every task that names it; or a list of them, all of which must have room.',
+          'A limiter of `limits`, shared by every task that names it, in any pipeline; or a list of them, all of which must have room.',
       }),
     }),
   ])
@@ -164,6 +165,10 @@ export const pipelineDefinitionSchema = z
     onDone: hookUseSchema.optional().meta({
       description:
         'A hook that is told when a feed is done, with its counts and where its results are: its name, or its name with parameters. It is told at least once, also after a crash.',
+    }),
+    limits: limitsSchema.optional().meta({
+      description:
+        'Limiters by name, at most 100. They are shared: tasks of any pipeline may name them. A limiter lives as long as a definition or a file defines it.',
     }),
     stages: z.array(stageDefinitionSchema).min(1).max(STAGES_MAX),
   })

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { instantSchema } from './names.ts';
+import { instantSchema, nameSchema } from './names.ts';
 
 const concurrencySchema = z.int().min(1).max(1_000_000).meta({ description: 'Maximum number of executions at the same time.' });
 const limitSchema = z
@@ -23,7 +23,7 @@ const onRetryAfterSchema = z.enum(['hold', 'item']).meta({
     'Who waits when a server answers 429, or asks for a pause by `Retry-After`: with `hold`, the default, everyone who uses the limiter (and its key); with `item` only the item that was answered.',
 });
 
-/** A limiter of the section `limits` of a definitions file. */
+/** A limiter of `limits`, in a definitions file or with a pipeline. */
 export const limiterSettingsSchema = z
   .strictObject({
     concurrency: concurrencySchema.optional(),
@@ -55,6 +55,15 @@ export const limiterSettingsSchema = z
   });
 export type LimiterSettings = z.infer<typeof limiterSettingsSchema>;
 
+/** The most limiters that one definition may define. */
+const LIMITS_MAX = 100;
+
+/** The limiters that a pipeline's definition defines, by name. */
+export const limitsSchema = z
+  .record(nameSchema, limiterSettingsSchema)
+  .refine((limits) => Object.keys(limits).length <= LIMITS_MAX, `must have at most ${LIMITS_MAX} entries`);
+export type Limits = z.infer<typeof limitsSchema>;
+
 /** A live change of a limiter; `null` removes a limit, and sets the rest to its default. */
 export const limiterPatchSchema = z
   .strictObject({
@@ -71,16 +80,44 @@ export type LimiterPatch = z.infer<typeof limiterPatchSchema>;
 const usageShape = {
   inUse: z.int().meta({ description: 'Running executions.' }),
   waiting: z.int().meta({ description: 'Waiting workers.' }),
+  usedInWindow: z.number().nullable().meta({
+    description:
+      'How much of `limit` the executions have used that began in the last `perSeconds`: their number, or the sum of their `weight`. null without a `limit`. With a `key`, `limit` is for each key, and this is the sum over all keys.',
+  }),
+  nextAt: instantSchema.nullable().meta({
+    description:
+      'When the next execution may begin, if it has to wait for the window or for the end of a hold; null if it may begin now, or waits for another one to end. With a `key`, the first of the keys that anyone waits for.',
+  }),
   heldUntil: instantSchema.nullable().meta({ description: 'The limiter admits nothing until then, because a server asked for a pause.' }),
 };
+
+const waiterSchema = z.object({
+  pipelineId: z.string(),
+  stage: z.string(),
+  count: z.int().meta({ description: 'Waiting workers of the stage.' }),
+});
+export type LimiterWaiter = z.infer<typeof waiterSchema>;
 
 export const limiterViewExample = {
   name: 'openai',
   inUse: 10,
   waiting: 37,
+  usedInWindow: 214,
+  nextAt: '2026-11-23T17:44:00.123Z',
   heldUntil: '2026-11-23T17:44:00.123Z',
-  settings: { concurrency: 10, limit: 500, perSeconds: 60, key: 'metadata.customer', maxHoldSeconds: 300, onRetryAfter: 'hold' },
-  keys: [{ key: 'acme', inUse: 10, waiting: 37, heldUntil: '2026-11-23T17:44:00.123Z' }],
+  settings: { concurrency: 10, limit: 500, perSeconds: 60, key: 'metadata.customer', maxHoldSeconds: 300, onRetryAfter: 'hold' as const },
+  defined: { concurrency: 20, limit: 500, perSeconds: 60, key: 'metadata.customer' },
+  waiters: [{ pipelineId: 'orders', stage: 'Price', count: 37 }],
+  keys: [
+    {
+      key: 'acme',
+      inUse: 10,
+      waiting: 37,
+      usedInWindow: 214,
+      nextAt: '2026-11-23T17:44:00.123Z',
+      heldUntil: '2026-11-23T17:44:00.123Z',
+    },
+  ],
 };
 
 export const limiterViewSchema = z
@@ -98,6 +135,10 @@ export const limiterViewSchema = z
         onRetryAfter: z.enum(['hold', 'item']),
       })
       .meta({ description: 'The limits in effect.' }),
+    defined: limiterSettingsSchema.meta({
+      description: 'The definition; `PATCH /limiters/:name` overrides it, and `DELETE /limiters/:name` returns to it.',
+    }),
+    waiters: z.array(waiterSchema).meta({ description: 'At most 100 of the stages whose workers wait for it, those with the most first.' }),
     keys: z
       .array(z.object({ key: z.string(), ...usageShape }))
       .meta({ description: 'For a limiter with a `key`: at most 100 of its results, those with the most waiting workers first.' }),

@@ -109,9 +109,22 @@ export const ERROR_CODES = {
     fix: 'Use a name listed by GET /limiters.',
     example: { detail: 'no limiter "openai"' },
   },
+  'limiter-conflict': {
+    title: 'A limiter is defined otherwise elsewhere',
+    fix: 'Define it as it is defined there, leave it out of `limits`, or change it there first.',
+    example: {
+      detail: '/limits/openai is defined otherwise by a definitions file',
+      errors: [{ path: '/limits/openai', message: 'is defined otherwise by a definitions file' }],
+    },
+  },
+  'limiter-in-use': {
+    title: 'Other pipelines use a limiter that only this definition defines',
+    fix: 'Define it in another pipeline that uses it or in a definitions file, or have the others use it no more.',
+    example: { detail: 'the limiter "openai" is used by the pipelines "mails", and only this definition defines it' },
+  },
   'unknown-limiter': {
     title: 'A definition names a limiter that is not defined',
-    fix: 'Use a name listed by GET /limiters, or define it in the section `limits` of a definitions file.',
+    fix: 'Use a name listed by GET /limiters, or define it in `limits`, with the pipeline or in a definitions file.',
     example: { detail: '/stages/0/tasks/0/limiter no limiter "opanai" is defined' },
   },
   'pipeline-exists': {

@@ -61,6 +61,61 @@ describe('a list', () => {
   });
 });
 
+describe('a limiter of a definition', () => {
+  const stages = (limiter?: string) => [{ name: 'S', tasks: [limiter === undefined ? 'hold' : { task: 'hold', limiter }] }];
+  const put = (key: string, id: string, limits: object, limiter?: string) =>
+    service.as(key, 'PUT', `/pipelines/${id}`, { limits, stages: stages(limiter) });
+  const concurrencyOf = (name: string) => service.host.limiters.find(name)?.defined.concurrency;
+
+  it('is changed by a key for some pipelines as long as nobody else uses it, and never where others do', async () => {
+    expect((await put('boss', 'new', { own: { concurrency: 1 } }, 'own')).status).toBe(201);
+    expect((await put('boss', 'new', { own: { concurrency: 2 } }, 'own')).status).toBe(200);
+    await service.host.create({ id: 'x', stages: stages('own') });
+    const refused = await put('boss', 'new', { own: { concurrency: 9 } }, 'own');
+    expect(refused).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    expect(concurrencyOf('own')).toBe(2);
+    // Alike is no change, and a change of something else of the pipeline is its own.
+    expect((await put('boss', 'new', { own: { concurrency: 2 } })).status).toBe(200);
+    expect((await put('all', 'new', { own: { concurrency: 3 } }, 'own')).status).toBe(200);
+    expect(concurrencyOf('own')).toBe(3);
+    for (const id of ['x', 'new']) await service.host.remove(id, 'force');
+  });
+
+  it('is neither taken from others, nor are these named', async () => {
+    await put('boss', 'new', { own: { concurrency: 1 } });
+    await service.host.create({ id: 'x', limits: { other: { concurrency: 1 } }, stages: stages('own') });
+    const answers = [
+      await put('boss', 'new', {}),
+      await service.as('boss', 'DELETE', '/pipelines/new?mode=force'),
+      await put('boss', 'new', { own: { concurrency: 1 }, other: { concurrency: 2 } }),
+    ];
+    expect(answers.map(({ status, body }) => [status, body.code])).toEqual([
+      [409, 'limiter-in-use'],
+      [409, 'limiter-in-use'],
+      [409, 'limiter-conflict'],
+    ]);
+    for (const { body } of answers) {
+      expect(JSON.stringify(body)).toContain('other pipelines');
+      expect(JSON.stringify(body)).not.toContain('"x"');
+    }
+    expect((await service.as('all', 'DELETE', '/pipelines/new')).body.detail).toContain('the pipeline "x"');
+    for (const id of ['x', 'new']) await service.host.remove(id, 'force');
+    expect(['own', 'other'].map((name) => service.host.limiters.find(name))).toEqual([undefined, undefined]);
+  });
+
+  it('shows to a key which of its own stages wait, and to one without `read` none', async () => {
+    await service.host.create({ id: 'new', limits: { own: { concurrency: 1 } }, stages: stages('own') });
+    await service.host.create({ id: 'x', stages: stages('own') });
+    for (const id of ['new', 'x', 'new', 'x']) await service.host.get(id).feed([id], {});
+    const waitersFor = async (key: string) =>
+      (await service.as(key, 'GET', '/limiters')).body.limiters.find(({ name }: { name: string }) => name === 'own').waiters;
+    const all = await waitersFor('all');
+    expect(all).toEqual([{ pipelineId: 'x', stage: 'S', count: 1 }]);
+    expect(await waitersFor('boss')).toEqual([]);
+    for (const id of ['x', 'new']) await service.host.remove(id, 'force');
+  });
+});
+
 describe('what is about all', () => {
   it.each([
     ['boss', 'POST', '/shutdown', 403],
@@ -68,6 +123,8 @@ describe('what is about all', () => {
     ['a', 'PATCH', '/limiters/theirs', 403],
     ['a', 'PATCH', '/limiters/none', 403],
     ['all', 'PATCH', '/limiters/mine', 200],
+    ['a', 'DELETE', '/limiters/mine', 403],
+    ['all', 'DELETE', '/limiters/mine', 200],
   ])('is for the key of %s to %s %s a %i', async (key, method, path, status) => {
     expect((await service.as(key, method, path, {})).status).toBe(status);
     expect(service.shutdowns).toEqual([]);

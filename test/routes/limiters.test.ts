@@ -29,19 +29,27 @@ describe('GET /limiters', () => {
           name: 'also',
           inUse: 0,
           waiting: 0,
+          usedInWindow: 0,
+          nextAt: null,
           heldUntil: null,
           settings: { limit: 5, perSeconds: 60, maxHoldSeconds: 300, onRetryAfter: 'hold' },
+          defined: { limit: 5, perSeconds: 60 },
+          waiters: [],
           keys: [],
         },
         {
           name: 'api',
           inUse: 2,
           waiting: 1,
+          usedInWindow: null,
+          nextAt: null,
           heldUntil: null,
           settings: { concurrency: 1, key: 'metadata.customer', maxHoldSeconds: 300, onRetryAfter: 'hold' },
+          defined: { concurrency: 1, key: 'metadata.customer' },
+          waiters: [{ pipelineId: 'p', stage: 'S', count: 1 }],
           keys: [
-            { key: 'x', inUse: 1, waiting: 1, heldUntil: null },
-            { key: 'y', inUse: 1, waiting: 0, heldUntil: null },
+            { key: 'x', inUse: 1, waiting: 1, usedInWindow: null, nextAt: null, heldUntil: null },
+            { key: 'y', inUse: 1, waiting: 0, usedInWindow: null, nextAt: null, heldUntil: null },
           ],
         },
       ],
@@ -120,6 +128,40 @@ describe('PATCH /limiters/:name', () => {
     ['a%2Fb', { concurrency: 1 }, 400, 'invalid-input'],
   ])('of %s with %j is a %i %s', async (name, body, status, code) => {
     const reply = await patch(name, body);
+    expect([reply.statusCode, reply.json().code]).toEqual([status, code]);
+  });
+});
+
+describe('DELETE /limiters/:name', () => {
+  const reset = (name: string) => service.app.inject({ method: 'DELETE', url: `/limiters/${name}` });
+
+  it('returns one to its definition at once, for those who wait', async () => {
+    await create(service, using('api'));
+    await patch('api', { concurrency: null, limit: 1, perSeconds: 600, onRetryAfter: 'item' });
+    await feed(service, 'p', [
+      { id: 'a', customer: 'x' },
+      { id: 'b', customer: 'y' },
+      { id: 'c', customer: 'x' },
+    ]);
+    await service.held(2);
+    await reset('api');
+    await patch('api', { concurrency: 2 });
+    await service.held(3);
+    const reply = await reset('api');
+    expect(reply.json()).toMatchObject({
+      settings: { concurrency: 1, key: 'metadata.customer', maxHoldSeconds: 300, onRetryAfter: 'hold' },
+      defined: { concurrency: 1, key: 'metadata.customer' },
+      inUse: 3,
+      usedInWindow: null,
+    });
+    expect(reply.json().settings).not.toHaveProperty('limit');
+  });
+
+  it.each([
+    ['none', 404, 'limiter-not-found'],
+    ['a%2Fb', 400, 'invalid-input'],
+  ])('of %s is a %i %s', async (name, status, code) => {
+    const reply = await reset(name);
     expect([reply.statusCode, reply.json().code]).toEqual([status, code]);
   });
 });

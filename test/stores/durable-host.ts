@@ -29,8 +29,15 @@ export interface Life {
 export interface Lives {
   /** Where what is kept is now. */
   file: () => string;
-  /** Another process on what the one before has left: it is taken up. `files`: the definitions that it loads before anything goes on. */
-  begin: (options?: Partial<LocalHostOptions>, files?: readonly { id: string; stages: StageDefinitionInput[] }[]) => Promise<Life>;
+  /**
+   * Another process on what the one before has left: it is taken up. `files`: the definitions that it loads before anything goes on; `first` is what it does
+   * before it recovers.
+   */
+  begin: (
+    options?: Partial<LocalHostOptions>,
+    files?: readonly { id: string; stages: StageDefinitionInput[] }[],
+    first?: (host: LocalHost) => void,
+  ) => Promise<Life>;
 }
 
 export const HOST = {
@@ -81,9 +88,10 @@ export function livesOf(
   onTestFinished(() => current?.stop());
   return {
     file,
-    begin: async (options = {}, files = []) => {
+    begin: async (options = {}, files = [], first = () => undefined) => {
       const store = disk(await openSqliteStore({ file: file(), inProcess: true }));
       const host = createLocalHost({ ...HOST, registry, ports: systemPorts, store, ...defaults, ...options });
+      first(host);
       await finish(host.recover(new Set(files.map(({ id }) => id))));
       for (const definition of files) await finish(host.load(definition));
       host.goOn();

@@ -245,6 +245,13 @@ export interface EventSource {
   subscribe(wake: () => void): () => void;
 }
 
+export interface PutOptions {
+  /** `false` leaves a pipeline that is created in the state `created`. */
+  start?: boolean;
+  /** The pipelines that the caller may change and see; null or absent: all. A limiter that others use is not changed. */
+  within?: ReadonlySet<string> | null;
+}
+
 /** The pipelines of a service, by id, whatever runs them. */
 export interface PipelineHost {
   /** The built-in and user tasks, predicates and hooks that definitions can use. */
@@ -261,20 +268,24 @@ export interface PipelineHost {
   readonly shuttingDown: boolean;
   list(): Promise<PipelineDescription[]>;
   /**
-   * Checks a definition as it came and builds it; started unless `start` is false.
-   * Throws `invalid-input`, `unknown-task`, `invalid-pipeline`, `invalid-params`, each with every fault, and `pipeline-exists`.
+   * Checks a definition as it came and builds it, with the limiters that it defines; started unless `start` is false.
+   * Throws `invalid-input`, `unknown-task`, `unknown-limiter`, `invalid-pipeline`, `invalid-params`, each with every fault, `pipeline-exists`, and
+   * `limiter-conflict` or `forbidden` when it would change limiters that it may not change.
    */
-  create(definition: unknown, options?: { start?: boolean }): Promise<PipelineDescription>;
+  create(definition: unknown, options?: PutOptions): Promise<PipelineDescription>;
   /**
    * Creates the pipeline, or gives it another definition, while it runs and with items in every stage: none is lost, and none goes
    * through a stage twice. The same definition again changes nothing. `start` is for one that is created. Throws what `create` throws
-   * but `pipeline-exists`, and `invalid-state` during its shutdown.
+   * but `pipeline-exists`, `limiter-in-use` when a limiter would go that others use, and `invalid-state` during its shutdown.
    */
-  put(id: string, definition: unknown, options?: { start?: boolean }): Promise<PutOutcome>;
+  put(id: string, definition: unknown, options?: PutOptions): Promise<PutOutcome>;
   /** Throws `pipeline-not-found`. */
   get(id: string): PipelineRuntime;
-  /** Without a mode: refused with `items-in-flight` while there are any. `drain` finishes them first, `force` aborts and drops them. */
-  remove(id: string, mode?: 'drain' | 'force'): Promise<void>;
+  /**
+   * Without a mode: refused with `items-in-flight` while there are any. `drain` finishes them first, `force` aborts and drops them. Throws `limiter-in-use` when
+   * others use a limiter that only its definition defines.
+   */
+  remove(id: string, mode?: 'drain' | 'force', options?: Pick<PutOptions, 'within'>): Promise<void>;
   /** Ends every pipeline. Idempotent; a later, harder mode overtakes a softer one that still runs. */
   shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport>;
 }
@@ -305,8 +316,13 @@ export interface TaskCatalogue {
 }
 
 export interface LimiterCatalogue {
-  /** By name. */
+  /** By name, each with all stages that wait for it. */
   list(): Promise<LimiterView[]>;
-  /** Takes effect at once, for those who wait too. Throws `limiter-not-found`, `invalid-input`. */
+  /**
+   * Takes effect at once, for those who wait too, and stays until the definition of the limiter changes or {@link LimiterCatalogue.reset}. Throws
+   * `limiter-not-found`, `invalid-input`.
+   */
   change(name: string, patch: LimiterPatch): Promise<LimiterView>;
+  /** Returns to the definition. A hold stays. Throws `limiter-not-found`. */
+  reset(name: string): Promise<LimiterView>;
 }

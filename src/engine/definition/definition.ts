@@ -1,5 +1,5 @@
 import { type PipelineDefinition, pipelineDefinitionSchema } from '../../schemas/definition.ts';
-import { faultsOf } from '../../schemas/faults.ts';
+import { faultsOf, jsonPointer } from '../../schemas/faults.ts';
 import type { ErrorCode, Fault } from '../../schemas/problem.ts';
 import type { TaskKind } from '../../schemas/task.ts';
 import { SluiceError } from '../contract/errors.ts';
@@ -33,6 +33,7 @@ export function checkDefinition(
   const parsed = pipelineDefinitionSchema.safeParse(raw, { reportInput: true });
   const found: Found[] = parsed.success ? [] : faultsOf(parsed.error).map((fault) => ({ ...fault, code: 'invalid-input' }));
   const costly = isStored ? undefined : costFault(raw, environment);
+  if (costly === undefined) found.push(...limitFaults(raw, environment));
   found.push(...meaningFaults(raw, environment, limits, { withParams: costly === undefined, isStored }));
   if (costly !== undefined) found.push(costly);
   if (found.length === 0 && parsed.success) return parsed.data;
@@ -64,6 +65,11 @@ function costFault(raw: unknown, { registry }: SpecEnvironment): Found | undefin
   const stages = field(raw, 'stages');
   if (!Array.isArray(stages)) return undefined;
   let cost = 0;
+  for (const [, settings] of limitsIn(raw)) {
+    for (const expression of [field(settings, 'key'), field(settings, 'weight')]) {
+      if (typeof expression === 'string') cost += 1.5 + expression.length / 64;
+    }
+  }
   const seen = new Set<string>();
   const usesOf = (stage: unknown): [kind: TaskKind, use: unknown][] => {
     const tasks = field(stage, 'tasks');
@@ -99,6 +105,22 @@ interface Thoroughness {
   isStored: boolean;
 }
 
+/** The faults of the expressions of the limiters that a definition defines. */
+function limitFaults(raw: unknown, { limiters }: SpecEnvironment): Found[] {
+  return limitsIn(raw)
+    .slice(0, FAULTS_TOLD)
+    .flatMap(([name, settings]) =>
+      limiters
+        .faultsOf({ key: field(settings, 'key'), weight: field(settings, 'weight') })
+        .map(({ path, message }): Found => ({ code: 'invalid-params', path: `${jsonPointer(['limits', name])}${path}`, message })),
+    );
+}
+
+function limitsIn(raw: unknown): [name: string, settings: unknown][] {
+  const limits = field(raw, 'limits');
+  return typeof limits === 'object' && limits !== null && !Array.isArray(limits) ? Object.entries(limits) : [];
+}
+
 /** Finds faults of meaning in whatever can be read of a definition that may be broken elsewhere. */
 function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: DefinitionLimits, how: Thoroughness): Found[] {
   const stages = field(raw, 'stages');
@@ -109,6 +131,9 @@ function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: Defin
     if (stages.length > FAULTS_TOLD) return found;
   }
   const names = new Set<unknown>();
+  const { limiters } = environment;
+  const id = field(raw, 'id');
+  const defined = new Set(limitsIn(raw).map(([name]) => name));
   for (const [i, stage] of stages.entries()) {
     const at = `/stages/${i}`;
     const name = field(stage, 'name');
@@ -123,12 +148,18 @@ function meaningFaults(raw: unknown, environment: SpecEnvironment, limits: Defin
     if (typeof workers === 'number' && workers > limits.maxWorkersPerStage) {
       found.push({ code: 'invalid-pipeline', path: `${at}/workers`, message: `is more than ${limits.maxWorkersPerStage}` });
     }
-    found.push(...taskFaults(stage, at, environment, how));
+    found.push(...taskFaults(stage, at, environment, how, (limiter) => defined.has(limiter) || limiters.isDefinedBeside(limiter, id)));
   }
   return found;
 }
 
-function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, { withParams, isStored }: Thoroughness): Found[] {
+function taskFaults(
+  stage: unknown,
+  at: string,
+  environment: SpecEnvironment,
+  { withParams, isStored }: Thoroughness,
+  isLimiter: (name: string) => boolean,
+): Found[] {
   const found: Found[] = [];
   const names = new Set<unknown>();
   const check = (use: unknown, kind: TaskKind, path: string): void => {
@@ -141,7 +172,7 @@ function taskFaults(stage: unknown, at: string, environment: SpecEnvironment, { 
     check(use, 'task', path);
     const limiter = field(use, 'limiter');
     for (const [n, each] of (Array.isArray(limiter) ? limiter : [limiter]).entries()) {
-      if (typeof each !== 'string' || environment.limiters.find(each) !== undefined) continue;
+      if (typeof each !== 'string' || isLimiter(each)) continue;
       const place = Array.isArray(limiter) ? `${path}/limiter/${n}` : `${path}/limiter`;
       found.push({ code: 'unknown-limiter', path: place, message: `no limiter "${each}" is defined` });
     }

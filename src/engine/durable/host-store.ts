@@ -1,15 +1,20 @@
 import { Quarantine } from '../flow/quarantine.ts';
 import type { Marks } from '../flow/ready-workers.ts';
-import type { Ports } from '../ports.ts';
+import { KEPT } from '../limits/shared-limiter.ts';
+import { StoredLimiters } from '../limits/stored-limiters.ts';
+import type { Clock, Logger, Ports } from '../ports.ts';
 import type { Store, StoredPipeline } from '../store.ts';
+import { clockShift } from './clock-shift.ts';
 import { type Crash, crashOf } from './crash.ts';
 import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
 import type { StoredCounters } from './figures.ts';
 import { Flusher } from './flusher.ts';
 import { guardedShelf } from './guarded-shelf.ts';
+import { LimiterJournal } from './limiter-journal.ts';
 import { PipelineMarks, Slots } from './slots.ts';
 
 type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
+type LastWrite = Pick<StoreLink, 'lastAt' | 'drift'>;
 
 /** The store of a host: its pipelines, and the one flusher through which all of them write. */
 export class HostStore {
@@ -21,6 +26,10 @@ export class HostStore {
   private readonly slots = new Slots();
   private readonly anchor: number;
   private lastCrash: Crash | null = null;
+  readonly limiters: LimiterJournal;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private last: LastWrite = { lastAt: null, drift: 0 };
 
   constructor(store: Store, ports: Ports, bounds: Bounds) {
     this.store = store;
@@ -28,17 +37,35 @@ export class HostStore {
     this.flusher = new Flusher(store, ports);
     const { maxDeliveries } = bounds;
     this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled: () => this.flusher.settledAtLast()?.isStored });
+    this.clock = ports.clock;
+    this.logger = ports.logger;
     this.anchor = ports.clock.now() - ports.clock.monotonic();
+    this.limiters = new LimiterJournal(this.flusher, ports.clock, this.anchor);
   }
 
   /** The pipelines in the store, in the order of their creation. */
   pipelines(): ({ link: StoreLink } & StoredDefinition)[] {
     const found = this.store.pipelines();
     const last = lastWrite(found);
+    this.last = last;
     return found.map(({ pipeline, facts }) => {
       this.lastPipeline = Math.max(this.lastPipeline, pipeline);
       const link = { ...this.linkOf(pipeline, facts), ...last };
       return { link, ...(JSON.parse(facts.definition as string) as StoredDefinition) };
+    });
+  }
+
+  /** The kept state of all limiters; to be asked for after {@link HostStore.pipelines}. Throws {@link StoreTrouble}, and can be asked again then. */
+  storedLimiters(): StoredLimiters {
+    const { [KEPT]: written = '{}', ...facts } = this.store.facts(KEPT);
+    const own: LastWrite = { lastAt: null, drift: 0, ...JSON.parse(written) };
+    const { lastAt, drift } = (own.lastAt ?? 0) > (this.last.lastAt ?? 0) ? own : this.last;
+    const shift = clockShift(this.clock.now(), lastAt) + drift;
+    return new StoredLimiters(facts, {
+      monotonic: (lasting) => lasting + shift - this.anchor,
+      now: this.clock.monotonic(),
+      logger: this.logger,
+      keeper: this.limiters,
     });
   }
 
@@ -93,7 +120,7 @@ export class HostStore {
 }
 
 /** The instant of the last write of any pipeline, since one that idles writes nothing, and how far the clock was set by then. */
-function lastWrite(found: readonly StoredPipeline[]): { lastAt: number | null; drift: number } {
+function lastWrite(found: readonly StoredPipeline[]): LastWrite {
   let [lastAt, drift] = [0, 0];
   for (const { facts } of found) {
     const counters = JSON.parse(facts.counters ?? '{}') as Partial<StoredCounters>;

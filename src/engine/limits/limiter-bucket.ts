@@ -3,6 +3,7 @@ import type { Clock } from '../ports.ts';
 import { PriorityQueue } from '../queues/priority-queue.ts';
 import type { Due, DueQueue } from '../time/due-queue.ts';
 import type { Blockage } from './gate.ts';
+import { type Kept, type LimiterKeeper, WindowSlices } from './kept.ts';
 
 /** The limits of a bucket, and what it needs to apply them. */
 export interface BucketRules {
@@ -10,6 +11,15 @@ export interface BucketRules {
   readonly clock: Clock;
   readonly dues: DueQueue;
   readonly random: () => number;
+  /** null: nothing is kept. */
+  readonly keeper: LimiterKeeper | null;
+}
+
+/** The kept state of a bucket; its instants are on the scale of the store. */
+export interface StoredBucket {
+  heldUntil?: number;
+  /** Instant of the last start, and weight of all, of each slice of the window. */
+  starts?: [at: number, weight: number][];
 }
 
 /** Somebody who waits for a place. */
@@ -44,7 +54,8 @@ const ROUNDING = 1e-9;
  *
  * A weight above the limit goes when the window is empty: it could never fit, and it is the operator's limit, not the caller's fault.
  */
-export class LimiterBucket {
+export class LimiterBucket implements Kept {
+  readonly keptAs: string;
   inUse = 0;
   heldUntil = Number.NEGATIVE_INFINITY;
   /** The end of a hold that the log was told last. */
@@ -54,6 +65,8 @@ export class LimiterBucket {
   /** The starts in the last window, oldest first. */
   private starts: (Start & { at: number })[] = [];
   private used = 0;
+  /** The same for a store, in less detail. */
+  private readonly slices = new WindowSlices();
   /** How many are let go and have not begun, and their weight. */
   private heldBack = 0;
   private heldBackWeight = 0;
@@ -66,8 +79,49 @@ export class LimiterBucket {
   private rampGapMs = 0;
   private notBefore = Number.NEGATIVE_INFINITY;
 
-  constructor(rules: BucketRules) {
+  /** `keptAs`: its name in a store. */
+  constructor(rules: BucketRules, keptAs: string) {
     this.rules = rules;
+    this.keptAs = keptAs;
+  }
+
+  /** How much of the limit the starts in the window have used. */
+  usedAt(now: number): number {
+    this.expire(now);
+    return this.used;
+  }
+
+  /** When the next one may begin, if only time stands in the way (monotonic milliseconds); null if it may now, or waits for somebody else. */
+  nextAt(now: number): number | null {
+    const next = this.waiting.peek()?.weight ?? Math.min(1, this.rules.limits.limit ?? 1);
+    const at = this.opensAt(next, now);
+    return at !== null && at > now && at !== Number.POSITIVE_INFINITY ? at : null;
+  }
+
+  kept(lasting: (monotonic: number) => number): string | null {
+    const now = this.rules.clock.monotonic();
+    const starts = this.slices.within(this.windowMs, now).map(([at, weight]): [number, number] => [Math.ceil(lasting(at)), weight]);
+    const stored: StoredBucket = {
+      ...(this.heldUntil > now && { heldUntil: Math.ceil(lasting(this.heldUntil)) }),
+      ...(starts.length > 0 && { starts }),
+    };
+    return Object.keys(stored).length === 0 ? null : JSON.stringify(stored);
+  }
+
+  /** Goes on from what a store has kept, before anybody has come. A hold is bounded by `maxHoldSeconds`. */
+  restore({ heldUntil, starts = [] }: StoredBucket, monotonic: (lasting: number) => number, maxHoldSeconds: number): void {
+    const now = this.rules.clock.monotonic();
+    if (this.rules.limits.limit !== undefined) {
+      for (const [stored, weight] of starts) {
+        // Nobody has begun in the future, whatever the clocks say.
+        const at = Math.min(monotonic(stored), now);
+        if (at + this.windowMs > now) this.begun({ at, weight });
+      }
+    }
+    const left = heldUntil === undefined ? 0 : (monotonic(heldUntil) - now) / 1000;
+    if (left > 0) this.hold(Math.min(left, maxHoldSeconds));
+    // What is over goes, and the rest is from now on as this process tells the time.
+    this.rules.keeper?.touch(this);
   }
 
   get waiters(): number {
@@ -115,8 +169,15 @@ export class LimiterBucket {
   private count(start: Start, now: number): void {
     start.at = now;
     if (this.rules.limits.limit === undefined) return;
-    this.starts.push(start as Start & { at: number });
+    this.begun(start as Start & { at: number });
+  }
+
+  private begun(start: Start & { at: number }): void {
+    this.starts.push(start);
     this.used += start.weight;
+    if (this.rules.keeper === null) return;
+    this.slices.add(start.at, start.weight, this.windowMs);
+    this.rules.keeper.touch(this);
   }
 
   /** Lets nobody go for so long; a hold that ends sooner than one that holds already changes nothing. */
@@ -128,11 +189,13 @@ export class LimiterBucket {
     this.rampMs = 1000 * Math.min(RAMP_MAX_SECONDS, Math.max(RAMP_MIN_SECONDS, seconds * RAMP_SHARE));
     // Whoever fails with it comes back at the same instant.
     this.returning = this.inUse;
+    this.rules.keeper?.touch(this);
     this.letGo();
   }
 
   /** Ends a hold, and what is left of a ramp: whoever waits goes on now, as far as the limits let him. */
   lift(): void {
+    if (this.heldUntil > this.rules.clock.monotonic()) this.rules.keeper?.touch(this);
     this.heldUntil = Number.NEGATIVE_INFINITY;
     this.toldUntil = Number.NEGATIVE_INFINITY;
     this.rampMs = 0;
@@ -142,8 +205,12 @@ export class LimiterBucket {
 
   /** No hold lasts longer than so many seconds from now. */
   shorten(seconds: number): void {
-    this.heldUntil = Math.min(this.heldUntil, this.rules.clock.monotonic() + seconds * 1000);
-    this.toldUntil = Math.min(this.toldUntil, this.heldUntil);
+    const latest = this.rules.clock.monotonic() + seconds * 1000;
+    if (this.heldUntil > latest) {
+      this.heldUntil = latest;
+      this.toldUntil = Math.min(this.toldUntil, latest);
+      this.rules.keeper?.touch(this);
+    }
     this.letGo();
   }
 
@@ -215,8 +282,12 @@ export class LimiterBucket {
     return this.heldBack > 0 && rest + weight > limit + ROUNDING ? Number.POSITIVE_INFINITY : at;
   }
 
+  private get windowMs(): number {
+    return (this.rules.limits.perSeconds ?? 0) * 1000;
+  }
+
   private expire(now: number): void {
-    const windowMs = (this.rules.limits.perSeconds ?? 0) * 1000;
+    const { windowMs } = this;
     let gone = 0;
     for (const start of this.starts) {
       if (start.at + windowMs > now) break;

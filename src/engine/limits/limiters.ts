@@ -1,38 +1,111 @@
-import type { LimiterPatch, LimiterSettings, LimiterView } from '../../schemas/limiter.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { LimiterPatch, LimiterSettings, LimiterView, LimiterWaiter, Limits } from '../../schemas/limiter.ts';
+import type { Fault } from '../../schemas/problem.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
 import type { LimiterCatalogue } from '../contract/runtime.ts';
 import type { Ports } from '../ports.ts';
 import { DueQueue } from '../time/due-queue.ts';
 import { EngineClock } from '../time/engine-clock.ts';
-import { SharedLimiter } from './shared-limiter.ts';
+import type { LimiterKeeper } from './kept.ts';
+import { type Defined, type LimitsOf, type PlannedLimits, planLimits } from './limits-plan.ts';
+import { expressionFaults, SharedLimiter } from './shared-limiter.ts';
+import type { StoredLimiters } from './stored-limiters.ts';
 
-/** The limiters of a host, by name. They are defined before the pipelines that use them and live as long as the host. */
+/** The part of a host that its limiters need. */
+export interface LimiterHost {
+  /** The stages whose workers wait for a limiter, by its name. */
+  waiters: () => ReadonlyMap<string, LimiterWaiter[]>;
+  /** Carries out a change, and resolves when it is stored. */
+  promised: <T>(carryOut: () => T) => Promise<T>;
+}
+
+const ALONE: LimiterHost = { waiters: () => new Map(), promised: async (carryOut) => carryOut() };
+
+/**
+ * The limiters of a host, by name. Each is defined by the files, by pipelines, or by both, and all of them define it alike; it goes with the last
+ * definition that has it. See limits-plan.ts for what a definition may change.
+ */
 export class Limiters implements LimiterCatalogue {
-  private readonly byName = new Map<string, SharedLimiter>();
+  private readonly byName = new Map<string, Defined>();
+  /** Limiters that nothing defines any more but that still count: one that is defined again goes on with them. */
+  private readonly gone = new Map<string, SharedLimiter>();
   private readonly ports: Ports;
   private readonly time: EngineClock;
   private readonly dues: DueQueue;
+  private readonly host: LimiterHost;
+  private keeper: LimiterKeeper | undefined;
+  private stored: StoredLimiters | null = null;
   private isClosed = false;
 
-  constructor(ports: Ports) {
+  constructor(ports: Ports, host: LimiterHost = ALONE) {
     this.ports = ports;
+    this.host = host;
     this.time = new EngineClock(ports.clock);
     this.dues = new DueQueue(ports.clock);
   }
 
-  /** Throws `invalid-pipeline` when the name is taken, `invalid-params` when one of its expressions is none. */
+  /** Has a store keep windows, holds and changes from now on. To be called before anything runs. */
+  keepWith(keeper: LimiterKeeper): void {
+    this.keeper = keeper;
+    for (const { limiter } of this.byName.values()) limiter.keepWith(keeper);
+  }
+
+  /** Defines one of a file. Throws `invalid-pipeline` when the name is taken, `invalid-params` when one of its expressions is none. */
   define(name: string, settings: LimiterSettings): void {
     if (this.byName.has(name)) throw new SluiceError('invalid-pipeline', `two limiters have the name "${name}"`);
-    const { clock, random, logger, expressions } = this.ports;
-    this.byName.set(name, new SharedLimiter(name, settings, { clock, random, logger, expressions, dues: this.dues }));
+    this.byName.set(name, { limiter: this.make(name, settings), isInFile: true, definers: new Set() });
+  }
+
+  /** Takes up the limiters of a stored definition. The files go before it; what cannot be used today is a fault of its pipeline. */
+  defineStored(id: string, limits: Limits): void {
+    for (const [name, settings] of Object.entries(limits)) {
+      const known = this.byName.get(name);
+      if (known !== undefined) {
+        known.definers.add(id);
+        if (isDeepStrictEqual(known.limiter.defined, settings)) continue;
+        const by = known.isInFile ? 'a definitions file' : 'another pipeline';
+        this.ports.logger.warn({ limiter: name, pipeline: id }, `the limiter is defined otherwise by ${by}, whose definition is in effect`);
+      } else if (this.faultsOf(settings).length === 0) {
+        this.byName.set(name, { limiter: this.make(name, settings), isInFile: false, definers: new Set([id]) });
+      }
+    }
+  }
+
+  /** Takes up what a store has kept; those that are defined later take up theirs then. */
+  restore(stored: StoredLimiters): void {
+    this.stored = stored;
+    for (const { limiter } of this.byName.values()) stored.restore(limiter);
   }
 
   find(name: string): SharedLimiter | undefined {
-    return this.byName.get(name);
+    return this.byName.get(name)?.limiter;
+  }
+
+  /** Whether anything but this pipeline's own definition defines a limiter. */
+  isDefinedBeside(name: string, id: unknown): boolean {
+    const known = this.byName.get(name);
+    return known !== undefined && (known.isInFile || [...known.definers].some((definer) => definer !== id));
+  }
+
+  faultsOf(settings: { key?: unknown; weight?: unknown }): Fault[] {
+    return expressionFaults(settings, this.ports.expressions);
+  }
+
+  /** Finds out what a definition does to limiters. Throws what {@link planLimits} throws; nothing has changed then. */
+  plan(of: LimitsOf): PlannedLimits {
+    return planLimits(of, {
+      byName: this.byName,
+      make: (name, settings) => this.make(name, settings),
+      leave: (name, limiter) => this.leave(name, limiter),
+    });
   }
 
   async list(): Promise<LimiterView[]> {
-    return [...this.byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1)).map((limiter) => this.viewOf(limiter));
+    const waiters = this.host.waiters();
+    return [...this.byName.values()]
+      .map(({ limiter }) => limiter)
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map((limiter) => this.viewOf(limiter, waiters));
   }
 
   /** Refuses all changes from now on: the process ends. */
@@ -40,16 +113,56 @@ export class Limiters implements LimiterCatalogue {
     this.isClosed = true;
   }
 
-  async change(name: string, patch: LimiterPatch): Promise<LimiterView> {
-    if (this.isClosed) throw shuttingDown();
-    const limiter = this.byName.get(name);
-    if (limiter === undefined) throw new SluiceError('limiter-not-found', `no limiter "${name}"`);
-    limiter.change(patch);
-    return this.viewOf(limiter);
+  change(name: string, patch: LimiterPatch): Promise<LimiterView> {
+    return this.changed(name, (limiter) => limiter.change(patch));
   }
 
-  private viewOf(limiter: SharedLimiter): LimiterView {
+  reset(name: string): Promise<LimiterView> {
+    return this.changed(name, (limiter) => limiter.reset());
+  }
+
+  private changed(name: string, change: (limiter: SharedLimiter) => void): Promise<LimiterView> {
+    return this.host.promised(() => {
+      if (this.isClosed) throw shuttingDown();
+      const limiter = this.find(name);
+      if (limiter === undefined) throw new SluiceError('limiter-not-found', `no limiter "${name}"`);
+      change(limiter);
+      return this.viewOf(limiter, this.host.waiters());
+    });
+  }
+
+  private make(name: string, settings: LimiterSettings): SharedLimiter {
+    this.forgetIdle();
+    const before = this.gone.get(name);
+    if (before !== undefined) {
+      before.redefine(settings);
+      this.gone.delete(name);
+      return before;
+    }
+    const { keeper, dues } = this;
+    const { clock, random, logger, expressions } = this.ports;
+    const limiter = new SharedLimiter(name, settings, { clock, random, logger, expressions, dues, ...(keeper && { keeper }) });
+    this.stored?.restore(limiter);
+    return limiter;
+  }
+
+  /** Nothing defines it any more. */
+  private leave(name: string, limiter: SharedLimiter): void {
+    limiter.reset();
+    this.gone.set(name, limiter);
+    this.forgetIdle();
+  }
+
+  private forgetIdle(): void {
+    for (const [name, limiter] of this.gone) {
+      if (!limiter.isIdle) continue;
+      this.gone.delete(name);
+      limiter.forget();
+    }
+  }
+
+  private viewOf(limiter: SharedLimiter, waiters: ReadonlyMap<string, LimiterWaiter[]>): LimiterView {
     this.time.sync();
-    return limiter.view((at) => this.time.instant(at));
+    return { ...limiter.view((at) => this.time.instant(at)), waiters: waiters.get(limiter.name) ?? [] };
   }
 }

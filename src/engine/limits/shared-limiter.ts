@@ -1,16 +1,22 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type LimiterPatch, type LimiterSettings, type LimiterView, MAX_HOLD_SECONDS } from '../../schemas/limiter.ts';
+import type { Fault } from '../../schemas/problem.ts';
 import { PermanentError, SluiceError } from '../contract/errors.ts';
 import type { Expression, ExpressionLanguage, Logger, Ports } from '../ports.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import { cutText } from '../values/cut-text.ts';
 import { sizeWithin } from '../values/json-size.ts';
 import type { Claim, SharedGate, SharedPass, SharedWait } from './gate.ts';
-import { type BucketRules, type BucketWaiter, LimiterBucket } from './limiter-bucket.ts';
+import type { Kept, LimiterKeeper } from './kept.ts';
+import { type BucketRules, type BucketWaiter, LimiterBucket, type StoredBucket } from './limiter-bucket.ts';
 
 /** The key or weight of a limiter cannot be told of this item; it could not be another time. */
 class LimiterKeyError extends PermanentError {
   override name = 'LimiterKey';
 }
+
+/** Names of facts about limiters begin so; the limiter's name follows, and for a bucket its key as JSON after another space. */
+export const KEPT = 'limiter ';
 
 const KEYS_SHOWN = 100;
 /** Buckets that nobody needs are looked for when there are twice as many as after the last look. */
@@ -29,29 +35,101 @@ const SWEEP_MS = 1000;
 /** A hold, or an extension of one, that is longer than this is logged. */
 const HOLD_LOGGED_SECONDS = 10;
 
-type Environment = Pick<Ports, 'clock' | 'random' | 'logger'> & { dues: DueQueue; expressions: ExpressionLanguage | undefined };
+export interface LimiterEnvironment extends Pick<Ports, 'clock' | 'random' | 'logger'> {
+  dues: DueQueue;
+  expressions: ExpressionLanguage | undefined;
+  /** Absent: nothing is kept. */
+  keeper?: LimiterKeeper;
+}
+
+/** The kept settings of a limiter: those in effect, and the definition that they override. */
+export interface StoredSettings {
+  defined: LimiterSettings;
+  settings: LimiterSettings;
+}
 
 /** A named limit that tasks of any stage and pipeline share, for each key on its own; see {@link LimiterBucket}. */
-export class SharedLimiter implements SharedGate {
+export class SharedLimiter implements SharedGate, Kept {
   readonly name: string;
+  readonly keptAs: string;
   readonly rules: BucketRules & { limits: LimiterSettings };
+  defined: LimiterSettings;
   private settings: LimiterSettings;
+  private readonly environment: LimiterEnvironment;
   private readonly logger: Logger;
-  private readonly key: Expression | null;
-  private readonly weight: Expression | null;
+  private key: Expression | null;
+  private weight: Expression | null;
   private readonly buckets = new Map<string, LimiterBucket>();
   private sweepAt = SWEEP_AT_LEAST;
   private sweptAt = Number.NEGATIVE_INFINITY;
 
   /** Throws `invalid-params` when an expression is none. */
-  constructor(name: string, settings: LimiterSettings, environment: Environment) {
-    const { clock, random, logger, dues, expressions } = environment;
+  constructor(name: string, settings: LimiterSettings, environment: LimiterEnvironment) {
+    const { clock, random, logger, dues, expressions, keeper = null } = environment;
     this.name = name;
+    this.keptAs = `${KEPT}${name}`;
+    this.environment = environment;
     this.logger = logger;
+    this.defined = settings;
     this.settings = settings;
-    this.rules = { limits: settings, clock, random, dues };
+    this.rules = { limits: settings, clock, random, dues, keeper };
     this.key = compiled('key', settings.key, expressions);
     this.weight = compiled('weight', settings.weight, expressions);
+  }
+
+  /** From now on it is kept. To be called before anybody has come. */
+  keepWith(keeper: LimiterKeeper): void {
+    (this.rules as { keeper: LimiterKeeper | null }).keeper = keeper;
+  }
+
+  /** Whether it holds nothing that a new one would not have. */
+  get isIdle(): boolean {
+    const now = this.rules.clock.monotonic();
+    return [...this.buckets.values()].every((bucket) => bucket.isIdle(now));
+  }
+
+  /** Gives it another definition; what was changed by hand is over. Whoever waits has his key and weight already. Throws `invalid-params`. */
+  redefine(settings: LimiterSettings): void {
+    const { expressions } = this.environment;
+    const [key, weight] = [compiled('key', settings.key, expressions), compiled('weight', settings.weight, expressions)];
+    this.key = key;
+    this.weight = weight;
+    this.defined = settings;
+    this.reset();
+  }
+
+  /** Returns to the definition. */
+  reset(): void {
+    this.apply(this.defined);
+    for (const bucket of this.buckets.values()) bucket.shorten(this.maxHoldSeconds);
+  }
+
+  kept(): string | null {
+    const { defined, settings } = this;
+    return isDeepStrictEqual(defined, settings) ? null : JSON.stringify({ defined, settings } satisfies StoredSettings);
+  }
+
+  /** Takes up what was changed by hand before a restart, unless the definition has changed since. Returns whether it did. */
+  restoreSettings({ defined, settings }: StoredSettings): boolean {
+    const isSame = isDeepStrictEqual(defined, this.defined);
+    this.apply(isSame ? settings : this.defined);
+    return isSame;
+  }
+
+  /** Takes up what a store has kept of the window and the hold of a key. */
+  restore(key: string, stored: StoredBucket, monotonic: (lasting: number) => number): void {
+    this.bucketOf(key).restore(stored, monotonic, this.maxHoldSeconds);
+  }
+
+  /** Nothing of it is kept any more. */
+  forget(): void {
+    for (const { keptAs } of [this, ...this.buckets.values()]) this.rules.keeper?.touch({ keptAs, kept: () => null });
+  }
+
+  private apply(settings: LimiterSettings): void {
+    this.settings = settings;
+    (this.rules as { limits: LimiterSettings }).limits = settings;
+    this.rules.keeper?.touch(this);
   }
 
   /** Waits for a place, in the order of priorities. `pass` rejects with the signal's reason when that aborts first. */
@@ -73,27 +151,40 @@ export class SharedLimiter implements SharedGate {
     const next = { ...this.settings, ...setBy(patch) };
     const fault = faultOf(next);
     if (fault !== undefined) throw new SluiceError('invalid-input', `/ ${fault}`, { errors: [{ path: '', message: fault }] });
-    this.settings = present(next);
-    (this.rules as { limits: LimiterSettings }).limits = this.settings;
+    this.apply(present(next));
     for (const bucket of this.buckets.values()) {
       if (heldUntil === null) bucket.lift();
       else bucket.shorten(this.maxHoldSeconds);
     }
   }
 
-  view(instant: (monotonic: number) => string): LimiterView {
+  view(instant: (monotonic: number) => string): Omit<LimiterView, 'waiters'> {
     const now = this.rules.clock.monotonic();
-    const held = (until: number): string | null => (until > now ? instant(until) : null);
-    const all = [...this.buckets].map(([key, { inUse, waiters, heldUntil }]) => ({ key, inUse, waiting: waiters, heldUntil }));
-    const busy = all.filter((row) => row.inUse > 0 || row.waiting > 0 || row.heldUntil > now);
-    busy.sort((a, b) => b.waiting - a.waiting || b.inUse - a.inUse);
+    const isKeyed = this.key !== null;
+    const shown = (at: number | null): string | null => (at !== null && at > now ? instant(at) : null);
+    const all = [...this.buckets].map(([key, bucket]) => {
+      const { inUse, waiters: waiting, heldUntil } = bucket;
+      // Of a key that nobody waits for it does not say anything about the others.
+      const nextAt = isKeyed && waiting === 0 ? null : bucket.nextAt(now);
+      return { key, inUse, waiting, used: bucket.usedAt(now), nextAt, heldUntil };
+    });
+    const usedOf = (used: number): number | null => (this.settings.limit === undefined ? null : used);
+    const row = ({ key, inUse, waiting, used, nextAt, heldUntil }: (typeof all)[number]): LimiterView['keys'][number] => ({
+      ...{ key, inUse, waiting, usedInWindow: usedOf(used), nextAt: shown(nextAt), heldUntil: shown(heldUntil) },
+    });
+    const busy = all.filter(({ inUse, waiting, used, heldUntil }) => inUse > 0 || waiting > 0 || used > 0 || heldUntil > now);
+    busy.sort((a, b) => b.waiting - a.waiting || b.inUse - a.inUse || b.used - a.used);
+    const next = all.reduce((first, { nextAt }) => Math.min(first, nextAt ?? Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
     return {
       name: this.name,
       inUse: all.reduce((sum, { inUse }) => sum + inUse, 0),
       waiting: all.reduce((sum, { waiting }) => sum + waiting, 0),
-      heldUntil: held(all.reduce((latest, { heldUntil }) => Math.max(latest, heldUntil), Number.NEGATIVE_INFINITY)),
+      usedInWindow: usedOf(all.reduce((sum, { used }) => sum + used, 0)),
+      nextAt: next === Number.POSITIVE_INFINITY ? null : shown(next),
+      heldUntil: shown(all.reduce((latest, { heldUntil }) => Math.max(latest, heldUntil), Number.NEGATIVE_INFINITY)),
       settings: { ...this.settings, maxHoldSeconds: this.maxHoldSeconds, onRetryAfter: this.settings.onRetryAfter ?? 'hold' },
-      keys: this.key === null ? [] : busy.slice(0, KEYS_SHOWN).map((row) => ({ ...row, heldUntil: held(row.heldUntil) })),
+      defined: this.defined,
+      keys: isKeyed ? busy.slice(0, KEYS_SHOWN).map(row) : [],
     };
   }
 
@@ -118,7 +209,7 @@ export class SharedLimiter implements SharedGate {
     if (known !== undefined) return known;
     if (this.buckets.size >= this.sweepAt) this.sweep();
     if (this.buckets.size >= KEYS_MAX && key !== OTHERS) return this.bucketOf(OTHERS);
-    const bucket = new LimiterBucket(this.rules);
+    const bucket = new LimiterBucket(this.rules, `${this.keptAs} ${JSON.stringify(key)}`);
     this.buckets.set(key, bucket);
     return bucket;
   }
@@ -127,7 +218,11 @@ export class SharedLimiter implements SharedGate {
     const now = this.rules.clock.monotonic();
     if (this.buckets.size >= KEYS_MAX && now < this.sweptAt + SWEEP_MS) return;
     this.sweptAt = now;
-    for (const [key, bucket] of this.buckets) if (bucket.isIdle(now)) this.buckets.delete(key);
+    for (const [key, bucket] of this.buckets) {
+      if (!bucket.isIdle(now)) continue;
+      this.buckets.delete(key);
+      this.rules.keeper?.touch(bucket);
+    }
     this.sweepAt = Math.min(KEYS_MAX, Math.max(SWEEP_AT_LEAST, 2 * this.buckets.size));
   }
 
@@ -183,6 +278,22 @@ function placeIn(
     };
     signal.addEventListener('abort', giveUp, { once: true });
     bucket.wait(waiter, priority);
+  });
+}
+
+/** The faults of the expressions in settings. */
+export function expressionFaults(
+  { key, weight }: { key?: unknown; weight?: unknown },
+  expressions: ExpressionLanguage | undefined,
+): Fault[] {
+  return Object.entries({ key, weight }).flatMap(([which, source]) => {
+    if (typeof source !== 'string' || source === '') return [];
+    try {
+      compiled(which, source, expressions);
+      return [];
+    } catch (error) {
+      return error instanceof SluiceError ? (error.errors ?? []) : [{ path: `/${which}`, message: (error as Error).message }];
+    }
   });
 }
 

@@ -2,6 +2,7 @@ import type { Durable } from '../durable/durable.ts';
 import { isUnreadable } from '../durable/guarded-shelf.ts';
 import type { HostStore } from '../durable/host-store.ts';
 import type { Recovered } from '../durable/recovery.ts';
+import type { Limiters } from '../limits/limiters.ts';
 import type { Clock, Logger } from '../ports.ts';
 import type { HostRoom } from './host-room.ts';
 import type { LocalRuntime } from './local-runtime.ts';
@@ -13,6 +14,7 @@ export interface HostRecoveryDeps {
   stored: HostStore;
   room: HostRoom;
   builder: RuntimeBuilder;
+  limiters: Limiters;
   clock: Clock;
   logger: Logger;
 }
@@ -22,10 +24,11 @@ export interface HostRecoveryDeps {
  * have more workers than there may be, before anything is restored: nothing in the store has changed then.
  */
 export async function* recoverPipelines(
-  { stored, room, builder, clock, logger }: HostRecoveryDeps,
+  { stored, room, builder, limiters, clock, logger }: HostRecoveryDeps,
   replaced: ReadonlySet<string>,
 ): AsyncGenerator<{ pipeline: LocalRuntime; counts: Recovered }> {
   const found = await untilReadable(clock, () => stored.pipelines());
+  for (const { definition } of found) limiters.defineStored(definition.id, definition.limits ?? {});
   const rebuild = ({ definition, link, source, hasRoutes = true }: (typeof found)[number]): LocalRuntime => {
     const pipeline = builder.rebuild(definition, link);
     pipeline.defined.inFile = source;
@@ -56,6 +59,8 @@ export async function* recoverPipelines(
     // One at a time, so that probes are answered and signals are heard in between.
     await new Promise<void>((resolve) => clock.defer(resolve));
   }
+  // Nothing runs yet.
+  limiters.restore(await untilReadable(clock, () => stored.storedLimiters()));
 }
 
 /** Tries again what the store could not read, after half a second each time; `undo` comes before that. */

@@ -10,7 +10,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
-import type { EventSource, PipelineDescription, PipelineHost, PutOutcome, StoreHealth, StoreRecovery } from '../contract/runtime.ts';
+import type {
+  EventSource,
+  PipelineDescription,
+  PipelineHost,
+  PutOptions,
+  PutOutcome,
+  StoreHealth,
+  StoreRecovery,
+} from '../contract/runtime.ts';
 import { MAX_WORKERS } from '../control/worker-room.ts';
 import { checkDefinition } from '../definition/definition.ts';
 import { resolveStage } from '../definition/stage-spec.ts';
@@ -18,6 +26,7 @@ import type { TaskRegistry } from '../definition/task-registry.ts';
 import { HostStore } from '../durable/host-store.ts';
 import { HostEvents } from '../events/host-events.ts';
 import { Limiters } from '../limits/limiters.ts';
+import type { PlannedLimits } from '../limits/limits-plan.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Blame, Store } from '../store.ts';
 import { promised } from './answer-gate.ts';
@@ -25,6 +34,7 @@ import type { LocalHostOptions } from './host-options.ts';
 import { settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
 import { recoverPipelines } from './host-recovery.ts';
 import { HostRoom } from './host-room.ts';
+import { carriedOut, limitersUsed, limiterWaiters } from './limiter-users.ts';
 import type { LocalRuntime } from './local-runtime.ts';
 import { RuntimeBuilder } from './runtime-builder.ts';
 
@@ -57,7 +67,10 @@ export class LocalHost implements PipelineHost {
   constructor(options: LocalHostOptions) {
     this.options = options;
     this.tasks = options.registry;
-    this.limiters = new Limiters(options.ports);
+    this.limiters = new Limiters(options.ports, {
+      waiters: () => limiterWaiters(this.pipelines.values()),
+      promised: (carryOut) => promised(this.keeper, carryOut),
+    });
     this.allEvents = new HostEvents(options.ports.uniqueId());
     this.room = new HostRoom(this.pipelines, options.maxWorkers ?? MAX_WORKERS);
     this.builder = new RuntimeBuilder(options, this.limiters, this.room, () => this.stored);
@@ -68,6 +81,7 @@ export class LocalHost implements PipelineHost {
   keepIn(store: Store): void {
     const { ports, maxDeliveries = MAX_DELIVERIES, queueWindow } = this.options;
     this.stored = new HostStore(store, ports, { maxDeliveries, queueWindow });
+    this.limiters.keepWith(this.stored.limiters);
   }
 
   get storeHealth(): StoreHealth {
@@ -89,10 +103,10 @@ export class LocalHost implements PipelineHost {
     const total: StoreRecovery = { pipelines: 0, queued: 0, running: 0, retrying: 0, poisoned: 0, seconds: 0 };
     if (stored === null) return total;
     this.isRecovering = true;
-    const { room, builder } = this;
+    const { room, builder, limiters } = this;
     const { clock, logger } = this.options.ports;
     const startedAt = clock.monotonic();
-    for await (const { pipeline, counts } of recoverPipelines({ stored, room, builder, clock, logger }, replaced)) {
+    for await (const { pipeline, counts } of recoverPipelines({ stored, room, builder, limiters, clock, logger }, replaced)) {
       this.expectNoShutdown();
       this.pipelines.set(pipeline.core.id, pipeline);
       this.allEvents.add(pipeline.core.id, pipeline.events);
@@ -179,7 +193,7 @@ export class LocalHost implements PipelineHost {
     return found.flat();
   }
 
-  create(raw: unknown, options: { start?: boolean } = {}): Promise<PipelineDescription> {
+  create(raw: unknown, options: PutOptions = {}): Promise<PipelineDescription> {
     return promised(this.keeper, () => {
       this.expectNoShutdown();
       return this.createWithin(this.check(raw), options, true);
@@ -195,11 +209,7 @@ export class LocalHost implements PipelineHost {
     if (this.shuttingDown) throw shuttingDown();
   }
 
-  private async createWithin(
-    definition: PipelineDefinition,
-    options: { start?: boolean },
-    checksRoom: boolean,
-  ): Promise<PipelineDescription> {
+  private async createWithin(definition: PipelineDefinition, options: PutOptions, checksRoom: boolean): Promise<PipelineDescription> {
     if (this.isLeaving(definition.id)) await this.hasLeft();
     if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" already exists`);
     const { maxPipelines = MAX_PIPELINES } = this.options;
@@ -208,7 +218,9 @@ export class LocalHost implements PipelineHost {
       throw new SluiceError('invalid-pipeline', message, { errors: [{ path: '', message }] });
     }
     if (checksRoom) this.room.expect(workersOf(definition), definition.id);
-    const pipeline = this.builder.build(definition, this.stored?.create(definition.id));
+    const limits = this.plannedLimits(definition.id, definition, options.within);
+    const link = this.stored?.create(definition.id);
+    const pipeline = carriedOut(limits, () => this.builder.build(definition, link));
     this.pipelines.set(definition.id, pipeline);
     pipeline.beginStored();
     this.allEvents.add(definition.id, pipeline.events);
@@ -225,14 +237,24 @@ export class LocalHost implements PipelineHost {
     return promised(this.keeper, () => undefined);
   }
 
-  put(id: string, raw: unknown, options: { start?: boolean } = {}): Promise<PutOutcome> {
+  /** Plans the changes to limiters by a pipeline's next definition; null: it is removed. Throws what stands in the way. */
+  private plannedLimits(id: string, next: PipelineDefinition | null, within: PutOptions['within'] = null): PlannedLimits {
+    const uses = next === null ? new Set<string>() : limitersUsed(next);
+    const othersWith = (name: string): string[] =>
+      [...this.pipelines.values()]
+        .filter(({ core, gate, defined }) => core.id !== id && !gate.isLeaving && limitersUsed(defined.current).has(name))
+        .map(({ core }) => core.id);
+    return this.limiters.plan({ id, limits: next?.limits ?? {}, uses, othersWith, within });
+  }
+
+  put(id: string, raw: unknown, options: PutOptions = {}): Promise<PutOutcome> {
     return promised(this.keeper, () => {
       this.expectNoShutdown();
       return this.putWithin(this.check(withId(id, raw)), options, true);
     });
   }
 
-  private async putWithin(definition: PipelineDefinition, options: { start?: boolean }, checksRoom: boolean): Promise<PutOutcome> {
+  private async putWithin(definition: PipelineDefinition, options: PutOptions, checksRoom: boolean): Promise<PutOutcome> {
     const { id } = definition;
     if (this.isLeaving(id)) await this.hasLeft();
     // The definition before may still have items to move: they go by that one.
@@ -242,7 +264,8 @@ export class LocalHost implements PipelineHost {
     if (pipeline === undefined) {
       return { isCreated: true, pipeline: await this.createWithin(definition, options, checksRoom), changes: [], moved: [] };
     }
-    if (isDeepStrictEqual(pipeline.defined.current, definition)) {
+    // One that stands still goes on by the same definition, once what that names is there.
+    if (pipeline.unusable === null && isDeepStrictEqual(pipeline.defined.current, definition)) {
       return { isCreated: false, pipeline: pipeline.describeNow(), changes: [], moved: [] };
     }
     const workers = pipeline.defined.workersClaimed(definition);
@@ -250,8 +273,8 @@ export class LocalHost implements PipelineHost {
     const before = wasUnusable ? undefined : pipeline.defined.current;
     // Less than before is taken, whatever there is.
     if (checksRoom && workers > pipeline.defined.workersClaimed()) this.room.expect(workers, id);
-    const outcome = pipeline.defined.redefine(definition, this.builder.boundsOf(definition), (stage) =>
-      resolveStage(stage, this.builder.specs),
+    const outcome = carriedOut(this.plannedLimits(id, definition, options.within), () =>
+      pipeline.defined.redefine(definition, this.builder.boundsOf(definition), (stage) => resolveStage(stage, this.builder.specs)),
     );
     this.builder.hintAtThreads(definition, before);
     if (wasUnusable && !this.isRecovering) pipeline.asked.goOn();
@@ -268,11 +291,11 @@ export class LocalHost implements PipelineHost {
     return pipeline;
   }
 
-  remove(id: string, mode?: 'drain' | 'force'): Promise<void> {
-    return promised(this.keeper, () => this.removeWithin(id, mode));
+  remove(id: string, mode?: 'drain' | 'force', { within }: Pick<PutOptions, 'within'> = {}): Promise<void> {
+    return promised(this.keeper, () => this.removeWithin(id, mode, within));
   }
 
-  private async removeWithin(id: string, mode: 'drain' | 'force' | undefined): Promise<void> {
+  private async removeWithin(id: string, mode: 'drain' | 'force' | undefined, within: PutOptions['within']): Promise<void> {
     if (this.shuttingDown) throw shuttingDown();
     if (this.isLeaving(id)) await this.hasLeft();
     const pipeline = this.get(id);
@@ -280,8 +303,11 @@ export class LocalHost implements PipelineHost {
     if (mode === undefined && inFlight > 0) {
       throw new SluiceError('items-in-flight', `${inFlight} items are unfinished`, { details: { itemsInFlight: inFlight } });
     }
+    this.plannedLimits(id, null, within);
     await pipeline.stop(mode ?? 'force');
     if (this.pipelines.get(id) !== pipeline || pipeline.gate.isLeaving) return;
+    // Others may have begun to use them meanwhile.
+    carriedOut(this.plannedLimits(id, null, within), () => undefined);
     pipeline.gate.isLeaving = true;
     pipeline.doneCalls.stop();
     pipeline.core.evacuation.stop();

@@ -25,6 +25,8 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'no-longer-kept': 410,
   'already-running': 409,
   'items-in-flight': 409,
+  'limiter-conflict': 409,
+  'limiter-in-use': 409,
   'invalid-state': 409,
   'not-running': 409,
   draining: 409,

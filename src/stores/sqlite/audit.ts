@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3';
-import { STATUS_CODES } from '../../engine/store.ts';
+import { OF_STORE, STATUS_CODES } from '../../engine/store.ts';
 import { checkFile, StoreFileError } from './file.ts';
 import { keyOf } from './schema.ts';
 
@@ -19,9 +19,14 @@ export interface FileAudit {
   version: number;
   bytes: number;
   pipelines: PipelineAudit[];
+  /** How many limiters were changed by hand, and of how many keys of limiters the window or a hold is kept. */
+  limiters: { changed: number; windows: number };
   /** Everything that is wrong, those of the pipelines too. */
   faults: string[];
 }
+
+/** Names of what is kept of limiters begin so; the name of one follows, and for a window its key. */
+const LIMITERS = 'limiter ';
 
 const STATUS_NAMES = new Map<number, string>(Object.entries(STATUS_CODES).map(([name, code]) => [code, name]));
 
@@ -53,12 +58,30 @@ export function audit(file: string): FileAudit {
       }[];
       const pipelines = rows.map(({ pipeline, id }) => auditPipeline(db, pipeline, id));
       faults.push(...pipelines.flatMap((each) => each.faults.map((fault) => `${each.id}: ${fault}`)));
+      const limiters = auditLimiters(db, faults);
       const bytes = (db.pragma('page_count', { simple: true }) as number) * (db.pragma('page_size', { simple: true }) as number);
-      return { version: db.pragma('user_version', { simple: true }) as number, bytes, pipelines, faults };
+      return { version: db.pragma('user_version', { simple: true }) as number, bytes, pipelines, limiters, faults };
     })();
   } finally {
     db.close();
   }
+}
+
+function auditLimiters(db: Database.Database, faults: string[]): FileAudit['limiters'] {
+  const rows = db
+    .prepare('SELECT name, json FROM facts WHERE pipeline = ? AND name > ? AND name < ?')
+    .all(OF_STORE, LIMITERS, `${LIMITERS.trimEnd()}!`) as { name: string; json: string }[];
+  const found = { changed: 0, windows: 0 };
+  for (const { name, json } of rows) {
+    const isWindow = name.slice(LIMITERS.length).includes(' ');
+    found[isWindow ? 'windows' : 'changed']++;
+    try {
+      JSON.parse(json);
+    } catch {
+      faults.push(`what is kept of the ${name} is not JSON`);
+    }
+  }
+  return found;
 }
 
 function auditPipeline(db: Database.Database, pipeline: number, id: string): PipelineAudit {

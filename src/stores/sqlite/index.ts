@@ -11,7 +11,7 @@
 import { existsSync, statSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { type Blame, type Shelf, type Store, type StoredPipeline, StoreTrouble, type Writes } from '../../engine/store.ts';
+import { type Blame, OF_STORE, type Shelf, type Store, type StoredPipeline, StoreTrouble, type Writes } from '../../engine/store.ts';
 import { blameOf, forgetBlame, readBlame, writeBlame } from './blame.ts';
 import { checkFile, keepPrivate, marksOf, OPENING_BUSY_MS, ownPathOf, StoreFileError } from './file.ts';
 import { beginLife } from './lineage.ts';
@@ -72,6 +72,15 @@ class SqliteStore implements Store {
       const found = facts.all(pipeline) as { name: string; json: string }[];
       return { pipeline, id, facts: Object.fromEntries(found.map(({ name, json }) => [name, json])) };
     });
+  }
+
+  facts(prefix: string): Record<string, string> {
+    const rows = reading(this.reader, 'SELECT name, json FROM facts WHERE pipeline = ? AND name >= ? AND name < ?').all(
+      OF_STORE,
+      prefix,
+      prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1),
+    ) as { name: string; json: string }[];
+    return Object.fromEntries(rows.map(({ name, json }) => [name, json]));
   }
 
   nextPipeline(after: number): number {

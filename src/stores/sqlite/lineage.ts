@@ -8,8 +8,8 @@
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
+import { OF_STORE } from '../../engine/store.ts';
 import { LIVES } from './marks.ts';
-import { OF_STORE } from './schema.ts';
 
 interface Lineage {
   life: number;

@@ -5,7 +5,7 @@
  */
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
-import { OF_STORE } from './schema.ts';
+import { OF_STORE } from '../../engine/store.ts';
 
 interface Owner {
   pid: number;

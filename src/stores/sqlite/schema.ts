@@ -85,9 +85,6 @@ export const MIGRATIONS: readonly string[] = [
   'CREATE INDEX suspects ON items (pipeline) WHERE status = 0 AND deliveries > 0',
 ];
 
-/** Stands for the store itself where facts name their pipeline, which are numbered from 1. */
-export const OF_STORE = 0;
-
 const PIPELINE_UNIT = 2 ** 36;
 /** So that a key is a whole number that JavaScript can say. */
 export const PIPELINES_MAX = 2 ** 17 - 1;

@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import {
   GONE,
+  OF_STORE,
   type PackedItems,
   type PipelineWrites,
   STATUS_CODES,
@@ -16,7 +17,7 @@ import {
 import { encodeEvents, encodePairs } from './event-codec.ts';
 import { disown } from './owner.ts';
 import { Presence } from './presence.ts';
-import { keyOf, OF_STORE } from './schema.ts';
+import { keyOf } from './schema.ts';
 
 /** Rows of a dropped pipeline that go in one step. */
 const DROP_STEP = 2000;
@@ -72,6 +73,7 @@ export class Writer {
       create: db.prepare('INSERT INTO pipelines (pipeline, id) VALUES (?, ?)'),
       drop: db.prepare('UPDATE pipelines SET is_dropped = 1 WHERE pipeline = ?'),
       fact: db.prepare('INSERT INTO facts (pipeline, name, json) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET json = excluded.json'),
+      removeFact: db.prepare('DELETE FROM facts WHERE pipeline = ? AND name = ?'),
       newItem: db.prepare(`INSERT INTO items (${NEW_FIELDS.join(', ')}) VALUES (${placeholders(NEW_FIELDS)})`),
       state: db.prepare(`UPDATE items SET ${set(WRITTEN_FIELDS[WRITE_STATE])} WHERE key = ?`),
       all: db.prepare(`UPDATE items SET ${set(WRITTEN_FIELDS[WRITE_ALL])} WHERE key = ?`),
@@ -183,7 +185,10 @@ export class Writer {
     for (const key of writes.removedAnswers) statements.removeAnswer.run(pipeline, key);
     for (const { key, request, body, feed, answer, at } of writes.answers)
       statements.answer.run(pipeline, key, request, body, feed, answer, at);
-    for (const [name, json] of writes.facts) statements.fact.run(pipeline, name, json);
+    for (const [name, json] of writes.facts) {
+      if (json === null) statements.removeFact.run(pipeline, name);
+      else statements.fact.run(pipeline, name, json);
+    }
   }
 
   private applyItems(pipeline: number, items: PackedItems): void {
