@@ -18,6 +18,7 @@ export const ROOMS: Record<string, readonly string[]> = {
     'stage',
     'definition',
     'limits',
+    'series',
     'time',
     'measures',
     'store.ts',

@@ -33,6 +33,7 @@ const { signal } = new AbortController();
 const RUNTIME: Record<keyof PipelineRuntime, Way<PipelineRuntime>> = {
   definition: { looks: async (p) => p.definition },
   describe: { looks: (p) => p.describe() },
+  history: { live: 'it is what was measured, and is measured again', ask: (p) => p.history({ seconds: 60, points: 12 }) },
   feed: { promises: (p) => p.feed(named('refused'), {}) },
   openFeed: { promises: (p) => p.openFeed({}) },
   run: { promises: (p) => p.run(named('refused'), {}) },
