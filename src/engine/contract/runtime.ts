@@ -117,7 +117,7 @@ export interface PipelineRuntime {
   workerStates(): Promise<Record<string, WorkerState>>;
   workerMetrics(): Promise<Record<string, WorkerMetrics>>;
   snapshot(): Promise<DashboardSnapshot>;
-  /** What was measured in the last `seconds`, in at most `points` buckets a stage. A runtime that keeps no past has no buckets. */
+  /** Tells of the last `seconds`, in at most `points` buckets a stage. A runtime that keeps no past has no buckets. */
   history(query: HistoryQuery): Promise<PipelineHistory>;
   errors(): Promise<ErrorSummary>;
 

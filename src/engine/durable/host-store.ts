@@ -111,7 +111,7 @@ export class HostStore {
     await this.store.close();
   }
 
-  /** What is left of it after a crash, or while the store cannot be read, takes room and is found by nobody: no other pipeline gets its number. */
+  /** Removes the past of a pipeline. After a crash, or while the store cannot be read, it stays: it takes room and is found by nobody, since no other pipeline gets its number. */
   private forgetHistory(pipeline: number): void {
     try {
       for (const fact of Object.keys(this.factsOf(historyFacts(pipeline)))) this.history.touch(fact, () => null);

@@ -25,7 +25,7 @@ export interface HistoryDeps {
 /** Samples all pipelines every five seconds, one after the other, and has the store keep what it finds. */
 export class HostHistory {
   private readonly deps: HistoryDeps;
-  /** Those whose stored past is in memory, or that have none. */
+  /** The pipelines whose stored past is in memory, or that have none. */
   private readonly loaded = new WeakSet<LocalRuntime>();
   private timer: unknown;
   private isStopped = false;

@@ -69,7 +69,7 @@ export class LocalRuntime implements PipelineRuntime {
   readonly durable: Durable | null = null;
   readonly defined: LiveDefinition;
   readonly asked: AskedControl;
-  /** What it measured in the past, see {@link HostHistory}. */
+  /** The measurements of the past, see {@link HostHistory}. */
   readonly series = new PipelineSeries();
   /** Brings what earlier processes have stored of it into memory. Throws `store-unavailable`. */
   loadSeries: () => void = () => undefined;

@@ -15,7 +15,7 @@ export type Told = (resolution: number, chunk: number) => void;
 
 const [FINE_ONE, COARSE_ONE] = [0, 1] as const;
 
-/** What a pipeline measured, in both resolutions. */
+/** The measurements of a pipeline in the past, in both resolutions. */
 export class PipelineSeries {
   private readonly series = [new Series(FINE), new Series(COARSE)] as const;
   private readonly samplers = [new Map<StageMeter, StageSampler>(), new Map<StageMeter, StageSampler>()] as const;

@@ -61,7 +61,7 @@ export class Series {
     }
   }
 
-  /** What of a chunk is there; null for nothing. */
+  /** The buckets of a chunk that are there; null for none. */
   chunk(number: number): StoredChunk | null {
     const found: StoredChunk = [];
     for (let bucket = number * CHUNK; bucket < (number + 1) * CHUNK; bucket++) {
