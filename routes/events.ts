@@ -1,12 +1,14 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { EventSource } from '../src/engine/index.ts';
+import { type EventSource, type PipelineHost, type PipelineRuntime, SluiceError } from '../src/engine/index.ts';
 import { sees } from '../src/http/guards/caller.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { pipelineParams, problems } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { allEventsQuerySchema, eventPosition, eventQuerySchema, toEventFilter } from '../src/http/sse/event-query.ts';
 import type { SnapshotView } from '../src/http/sse/snapshots.ts';
+import type { DashboardSnapshot } from '../src/schemas/stats.ts';
+import { type StatsEvent, toStatsEvent } from '../src/schemas/stats-event.ts';
 
 const DESCRIPTION = `
 An event stream that browsers can read with \`EventSource\`. It begins with \`retry: 1000\`.
@@ -18,7 +20,8 @@ An event stream that browsers can read with \`EventSource\`. It begins with \`re
 | \`feed\` | \`FeedEvent\`: a feed is done, with its counts and the path of its results | by default |
 | \`task\` | \`TaskEvent\`: a task started, ended, is retried, or reports progress | with \`types=task\` |
 | \`result\` | \`Result\`: the end of an item, with its value or error | with \`types=result\` |
-| \`snapshot\` | \`Snapshot\` | with \`snapshotSeconds\` |
+| \`snapshot\` | \`Snapshot\`, with the newest hundred failures | with \`snapshotSeconds\`: at once, then at that interval |
+| \`stats\` | \`StatsEvent\`: the statistics that change, about a kilobyte for three stages | with \`statsSeconds\`: at once, then at that interval |
 | \`gap\` | \`{ missed, oldest }\`: \`missed\` events, of whatever type, are no longer kept; null if they belong to an earlier life of the pipeline and cannot be counted. The stream continues from \`oldest\`, an event id | when it happens |
 | \`bye\` | \`{}\` | last, when the service or the pipeline ends |
 
@@ -54,6 +57,38 @@ interface EventRequest {
   headers: { 'last-event-id'?: string | undefined };
 }
 
+type WithSnapshot = DashboardSnapshot & { pipelineId?: string };
+
+/** The most failures in a snapshot that is sent again and again; `GET …/errors` has more. */
+const FAILURES_MAX = 100;
+
+function withFewFailures(snapshot: WithSnapshot): WithSnapshot {
+  const { errorSummary } = snapshot;
+  if (errorSummary.failedItems.length <= FAILURES_MAX) return snapshot;
+  return { ...snapshot, errorSummary: { ...errorSummary, failedItems: errorSummary.failedItems.slice(-FAILURES_MAX) } };
+}
+
+async function statsOf(runtime: PipelineRuntime): Promise<StatsEvent> {
+  const [stats, { state }] = await Promise.all([runtime.stats(), runtime.describe()]);
+  return toStatsEvent(stats, state);
+}
+
+async function statsOfAll(host: PipelineHost): Promise<({ pipelineId: string } & StatsEvent)[]> {
+  const all = await host.list();
+  const found = await Promise.all(
+    all.map(async ({ definition: { id: pipelineId }, state }) => {
+      try {
+        return [{ pipelineId, ...toStatsEvent(await host.get(pipelineId).stats(), state) }];
+      } catch (error) {
+        // It has been removed meanwhile.
+        if (error instanceof SluiceError && error.code === 'pipeline-not-found') return [];
+        throw error;
+      }
+    }),
+  );
+  return found.flat();
+}
+
 /** The events of a pipeline, and of all of them, as they happen. */
 export default async function eventRoutes(instance: FastifyInstance, { host, hub }: RouteDeps): Promise<void> {
   const app = instance.withTypeProvider<ZodTypes>();
@@ -82,7 +117,10 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     },
     handler(request, reply) {
       const runtime = host.get(request.params.id);
-      follow(request, reply, runtime.events, { subject: runtime, read: async () => [await runtime.snapshot()] });
+      follow(request, reply, runtime.events, runtime, {
+        snapshots: async () => [await runtime.snapshot()],
+        stats: async () => [await statsOf(runtime)],
+      });
     },
   });
 
@@ -95,7 +133,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       tags: ['Events'],
       summary: 'Follow the events of all pipelines',
       description:
-        'Like the stream of one pipeline, but with `pipelineId` in each datum and its own sequence of ids; ids from the stream of a single pipeline are not valid here. `snapshotSeconds` sends a `snapshot` of each pipeline. The ids are valid until the service restarts.',
+        'Like the stream of one pipeline, but with `pipelineId` in each datum and its own sequence of ids; ids from the stream of a single pipeline are not valid here. `snapshotSeconds` sends a `snapshot` of each pipeline, and `statsSeconds` its `stats`. The ids are valid until the service restarts.',
       operationId: 'followAllEvents',
       querystring: allEventsQuerySchema,
       headers: eventHeaders,
@@ -112,17 +150,29 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     handler(request, reply) {
       const { caller, query } = request;
       const { pipelines } = caller;
-      if (pipelines === null) return follow(request, reply, host.events, { subject: host, read: () => host.snapshots() });
+      const stats = () => statsOfAll(host);
+      if (pipelines === null) return follow(request, reply, host.events, host, { snapshots: () => host.snapshots(), stats });
       // For a key limited to some pipelines, others do not exist. Requests with the same key share their snapshots.
       const { pipelineId = [...pipelines] } = query;
-      const read = async () => (await host.snapshots()).filter((snapshot) => sees(caller, snapshot.pipelineId));
+      const seen = <T extends { pipelineId: string }>(all: T[]): T[] => all.filter((one) => sees(caller, one.pipelineId));
       const asked = { ...query, pipelineId: pipelineId.filter((id) => pipelines.has(id)) };
-      return follow({ id: request.id, headers: request.headers, query: asked }, reply, host.events, { subject: pipelines, read });
+      return follow({ id: request.id, headers: request.headers, query: asked }, reply, host.events, pipelines, {
+        snapshots: async () => seen(await host.snapshots()),
+        stats: async () => seen(await stats()),
+      });
     },
   });
 
-  function follow(request: EventRequest, reply: FastifyReply, events: EventSource, view: SnapshotView): void {
-    const { snapshotSeconds: seconds, after } = request.query;
+  /** Readers of the same `subject` share what `read` gives. */
+  function follow(
+    request: EventRequest,
+    reply: FastifyReply,
+    events: EventSource,
+    subject: object,
+    read: { snapshots: () => Promise<WithSnapshot[]>; stats: SnapshotView['read'] },
+  ): void {
+    const { snapshotSeconds, statsSeconds, after } = request.query;
+    const snapshots = async () => (await read.snapshots()).map(withFewFailures);
     const position = eventPosition(events, request.headers['last-event-id'], after);
     // Up to here a fault is a problem document; from here on the hub owns the response.
     hub.attach({
@@ -131,7 +181,8 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       events,
       filter: toEventFilter(request.query),
       ...position,
-      ...(seconds === undefined ? {} : { snapshots: { view, seconds } }),
+      ...(snapshotSeconds === undefined ? {} : { snapshots: { view: { subject, read: snapshots }, seconds: snapshotSeconds } }),
+      ...(statsSeconds === undefined ? {} : { stats: { view: { subject, read: read.stats }, seconds: statsSeconds } }),
     });
     reply.hijack();
   }

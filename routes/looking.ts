@@ -16,6 +16,7 @@ import {
   retiredSchema,
 } from '../src/http/schemas/route-schemas.ts';
 import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
+import { historyQuerySchema, pipelineHistorySchema } from '../src/schemas/history.ts';
 import {
   errorFilterShape,
   itemStatusSchema,
@@ -149,6 +150,26 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
       async ({ params }) => read(host.get(params.id)),
     );
   }
+
+  app.get(
+    '/pipelines/:id/history',
+    {
+      config: { scope: 'read' },
+      schema: {
+        tags,
+        operationId: 'showHistory',
+        summary: 'What was measured in the past',
+        description:
+          'Of each stage, bucket by bucket: what came and went, how much waited, what its workers did, how long items waited and ran. The last hour is kept in buckets of five seconds, a week in buckets of five minutes; ' +
+          'several of them as one have their counts added, their queue and workers as at the end, and as quantiles the mean of theirs. With a durable store it outlasts a restart, but for the last minute and the last five after a crash. ' +
+          'The bucket that has not ended is not there.',
+        querystring: historyQuerySchema,
+        params: pipelineParams,
+        response: { 200: reply(pipelineHistorySchema, 'The buckets of each stage.') },
+      },
+    },
+    async ({ params, query }) => host.get(params.id).history(query),
+  );
 
   app.get(
     '/pipelines/:id/results',

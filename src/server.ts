@@ -158,6 +158,7 @@ async function createHost(): Promise<LocalHost> {
       },
     },
     hookTimeoutSeconds: HOOK_TIMEOUT_SECONDS,
+    keepsHistory: true,
   });
 }
 

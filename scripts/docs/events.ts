@@ -81,7 +81,7 @@ export function eventsPage(): string {
     `\`GET /pipelines/:id/events\` is a stream of server-sent events about one pipeline, \`GET /events\` about all of them, with \`pipelineId\` first in each datum, the filter \`?pipelineId=\`, and ids of its own that are valid until the service restarts. Each change is one event; its data is one line of JSON.`,
     codeBlock('text', stream),
     '## Filters',
-    `\`?types=\`, \`itemId=\`, \`feedId=\`, \`stage=\` and \`status=\` filter the stream; each may be repeated or take several comma-separated values. \`?snapshotSeconds=5\` adds an event \`snapshot\` with the whole dashboard at this interval: at least 0.1 s, rounded to tenths below one second, to seconds below a minute, and to minutes above.`,
+    `\`?types=\`, \`itemId=\`, \`feedId=\`, \`stage=\` and \`status=\` filter the stream; each may be repeated or take several comma-separated values. \`?snapshotSeconds=5\` adds an event \`snapshot\` with the whole dashboard, and \`?statsSeconds=1\` an event \`stats\` with the statistics that change, at once and then at this interval: at least 0.1 s, rounded to tenths below one second, to seconds below a minute, and to minutes above.`,
     table(
       ['Event', 'Sent', 'Meaning'],
       kinds.map(([name, sent, what]) => [code(name), sent, what]),

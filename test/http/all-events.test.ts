@@ -55,6 +55,36 @@ describe('GET /events', () => {
     expect(ended(client.events)).toEqual(['b/y']);
   });
 
+  it('adds the statistics of each pipeline, which are short, at once', async () => {
+    await run(service, 'a', [{ id: 'x' }]);
+    const client = await connect(port, '/events?statsSeconds=3600');
+    await client.until(() => client.named('stats').length === 2);
+    expect(client.named('stats')).toMatchObject([
+      {
+        pipelineId: 'a',
+        state: 'running',
+        itemsProcessed: 1,
+        itemsInFlight: 0,
+        bottleneck: null,
+        stages: { Only: { completedItems: 1, workers: { idle: 1 } } },
+      },
+      { pipelineId: 'b', state: 'running', itemsProcessed: 0 },
+    ]);
+    for (const { event, data, id } of client.events) {
+      if (event !== 'stats') continue;
+      expect(id).toBeUndefined();
+      expect(data.length).toBeLessThan(800);
+    }
+  });
+
+  it('adds them to the stream of one pipeline', async () => {
+    const client = await connect(port, '/pipelines/b/events?statsSeconds=0.1');
+    await client.until(() => client.named('stats').length >= 1);
+    await feed(service, 'b', ['x']);
+    await client.until(() => (client.named('stats').at(-1) as { itemsProcessed: number }).itemsProcessed === 1);
+    expect(client.named('stats')[0]).not.toHaveProperty('pipelineId');
+  });
+
   it('adds a snapshot of each pipeline', async () => {
     const client = await connect(port, '/events?snapshotSeconds=0.1');
     await client.until(() => client.named('snapshot').length >= 2);

@@ -15,14 +15,17 @@ let clock: ManualClock;
 let source: FakeSource;
 let port: number;
 
+/** In each snapshot. */
+let failures: object[];
 beforeEach(async () => {
   source = createFakeSource({ kept: 10 });
+  failures = [];
   clock = createManualClock();
   hub = createStillHub({ clock });
   const host = {
     get(id: string) {
       if (id !== 'p') throw new SluiceError('pipeline-not-found');
-      return { events: source, snapshot: async () => ({ asOf: `e1-${source.newest}` }) };
+      return { events: source, snapshot: async () => ({ asOf: `e1-${source.newest}`, errorSummary: { failedItems: failures } }) };
     },
   } as unknown as PipelineHost;
   app = Fastify();
@@ -95,11 +98,20 @@ describe('GET /pipelines/:id/events', () => {
     }
   });
 
-  it('adds snapshots on request', async () => {
-    const client = await connect(port, '/pipelines/p/events?snapshotSeconds=0.1');
-    clock.advance(100);
+  it('adds snapshots on request, the first one at once', async () => {
+    const client = await connect(port, '/pipelines/p/events?snapshotSeconds=60');
+    clock.advance(0);
     await client.until(() => client.named('snapshot').length === 1);
-    expect(client.named('snapshot')).toEqual([{ asOf: 'e1-0' }]);
+    expect(client.named('snapshot')).toEqual([{ asOf: 'e1-0', errorSummary: { failedItems: [] } }]);
+  });
+
+  it('lists the newest hundred failures in a snapshot', async () => {
+    failures = Array.from({ length: 1000 }, (_, i) => ({ itemId: `i${i}` }));
+    const client = await connect(port, '/pipelines/p/events?snapshotSeconds=60');
+    clock.advance(0);
+    await client.until(() => client.named('snapshot').length === 1);
+    const [snapshot] = client.named('snapshot') as { errorSummary: { failedItems: unknown[] } }[];
+    expect(snapshot?.errorSummary.failedItems).toEqual(failures.slice(900));
   });
 
   it('goes on after the gap of an id that is ahead, where nothing has happened yet', async () => {
@@ -123,6 +135,8 @@ describe('GET /pipelines/:id/events', () => {
       '?status=done',
       '?snapshotSeconds=0.01',
       '?snapshotSeconds=x',
+      '?statsSeconds=0.01',
+      '?statsSeconds=x',
       '?type=task',
       '?after=a&after=b',
       '?stage=__proto__',

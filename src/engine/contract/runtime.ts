@@ -10,6 +10,7 @@
 import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import type { FeedEvent, FeedView, WaitReply } from '../../schemas/feed.ts';
+import type { PipelineHistory } from '../../schemas/history.ts';
 import type { ItemDetail, ItemStatus, ItemSummary, PipelineEvent, PipelineResult, StatusEvent, TaskEvent } from '../../schemas/item.ts';
 import type { LimiterPatch, LimiterView } from '../../schemas/limiter.ts';
 import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
@@ -116,6 +117,8 @@ export interface PipelineRuntime {
   workerStates(): Promise<Record<string, WorkerState>>;
   workerMetrics(): Promise<Record<string, WorkerMetrics>>;
   snapshot(): Promise<DashboardSnapshot>;
+  /** Tells of the last `seconds`, in at most `points` buckets a stage. A runtime that keeps no past has no buckets. */
+  history(query: HistoryQuery): Promise<PipelineHistory>;
   errors(): Promise<ErrorSummary>;
 
   /** Ascending by sequence id, those after `after`; at most `limit`. */
@@ -250,6 +253,11 @@ export interface PutOptions {
   start?: boolean;
   /** The pipelines that the caller may change and see; null or absent: all. A limiter that others use is not changed. */
   within?: ReadonlySet<string> | null;
+}
+
+export interface HistoryQuery {
+  seconds: number;
+  points: number;
 }
 
 /** The pipelines of a service, by id, whatever runs them. */

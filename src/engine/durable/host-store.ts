@@ -1,3 +1,4 @@
+import { SluiceError } from '../contract/errors.ts';
 import { Quarantine } from '../flow/quarantine.ts';
 import type { Marks } from '../flow/ready-workers.ts';
 import { KEPT } from '../limits/shared-limiter.ts';
@@ -10,6 +11,7 @@ import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
 import type { StoredCounters } from './figures.ts';
 import { Flusher } from './flusher.ts';
 import { guardedShelf } from './guarded-shelf.ts';
+import { HistoryJournal, historyFacts } from './history-journal.ts';
 import { LimiterJournal } from './limiter-journal.ts';
 import { PipelineMarks, Slots } from './slots.ts';
 
@@ -21,6 +23,7 @@ export class HostStore {
   readonly store: Store;
   readonly flusher: Flusher;
   readonly quarantine: Quarantine;
+  readonly history: HistoryJournal;
   private readonly bounds: Bounds;
   private lastPipeline = 0;
   private readonly slots = new Slots();
@@ -40,6 +43,7 @@ export class HostStore {
     this.clock = ports.clock;
     this.logger = ports.logger;
     this.anchor = ports.clock.now() - ports.clock.monotonic();
+    this.history = new HistoryJournal(this.flusher);
     this.limiters = new LimiterJournal(this.flusher, ports.clock, this.anchor);
   }
 
@@ -69,6 +73,11 @@ export class HostStore {
     });
   }
 
+  /** The facts of the store itself whose names begin so. Throws `store-unavailable`. */
+  factsOf(prefix: string): Record<string, string> {
+    return this.read(() => this.store.facts(prefix));
+  }
+
   /** Links a new pipeline, which is in the store with the next flush. */
   create(id: string): StoreLink {
     const pipeline = this.read(() => this.store.nextPipeline(this.lastPipeline));
@@ -82,6 +91,7 @@ export class HostStore {
     unwatch();
     this.quarantine.forget(core.scheduler);
     this.flusher.drop(journal, link.pipeline);
+    this.forgetHistory(link.pipeline);
     void this.flusher.settledAtLast()?.isStored.then((isStored) => {
       if (!isStored) return;
       core.options.marks?.end();
@@ -99,6 +109,15 @@ export class HostStore {
     await this.flusher.settled();
     this.flusher.close();
     await this.store.close();
+  }
+
+  /** Removes the past of a pipeline. After a crash, or while the store cannot be read, it stays: it takes room and is found by nobody, since no other pipeline gets its number. */
+  private forgetHistory(pipeline: number): void {
+    try {
+      for (const fact of Object.keys(this.factsOf(historyFacts(pipeline)))) this.history.touch(fact, () => null);
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+    }
   }
 
   private read<T>(ask: () => T): T {

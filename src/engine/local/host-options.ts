@@ -24,4 +24,8 @@ export interface LocalHostOptions extends DefinitionLimits {
   maxDeliveries?: number;
   /** The most items of a stage's queue in memory, the others being in the store; by default, it depends on their size. */
   queueWindow?: number;
+  /** Whether what pipelines measure is kept for `history`, by a timer of the host. Default false. */
+  keepsHistory?: boolean;
+  /** The most points of it that all pipelines keep in memory. */
+  historyPoints?: number;
 }

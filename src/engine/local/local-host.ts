@@ -30,6 +30,7 @@ import type { PlannedLimits } from '../limits/limits-plan.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Blame, Store } from '../store.ts';
 import { promised } from './answer-gate.ts';
+import { HostHistory } from './host-history.ts';
 import type { LocalHostOptions } from './host-options.ts';
 import { settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
 import { recoverPipelines } from './host-recovery.ts';
@@ -58,6 +59,7 @@ export class LocalHost implements PipelineHost {
   private stored: HostStore | null = null;
   private readonly room: HostRoom;
   private readonly builder: RuntimeBuilder;
+  private readonly history: HostHistory;
   /** The ids of the pipelines that were loaded from files. */
   private readonly loaded = new Set<string>();
   private recovered: StoreRecovery | null = null;
@@ -74,6 +76,12 @@ export class LocalHost implements PipelineHost {
     this.allEvents = new HostEvents(options.ports.uniqueId());
     this.room = new HostRoom(this.pipelines, options.maxWorkers ?? MAX_WORKERS);
     this.builder = new RuntimeBuilder(options, this.limiters, this.room, () => this.stored);
+    this.history = new HostHistory({
+      clock: options.ports.clock,
+      pipelines: () => this.pipelines.values(),
+      stored: () => this.stored,
+      pointsMax: options.historyPoints,
+    });
     if (options.store !== undefined) this.keepIn(options.store);
   }
 
@@ -108,6 +116,7 @@ export class LocalHost implements PipelineHost {
     const startedAt = clock.monotonic();
     for await (const { pipeline, counts } of recoverPipelines({ stored, room, builder, limiters, clock, logger }, replaced)) {
       this.expectNoShutdown();
+      pipeline.loadSeries = () => this.history.load(pipeline);
       this.pipelines.set(pipeline.core.id, pipeline);
       this.allEvents.add(pipeline.core.id, pipeline.events);
       total.pipelines++;
@@ -141,6 +150,7 @@ export class LocalHost implements PipelineHost {
       );
     }
     for (const pipeline of this.pipelines.values()) pipeline.asked.goOn();
+    if (this.options.keepsHistory === true) this.history.begin();
     stored?.quarantine.opened();
   }
 
@@ -221,6 +231,7 @@ export class LocalHost implements PipelineHost {
     const limits = this.plannedLimits(definition.id, definition, options.within);
     const link = this.stored?.create(definition.id);
     const pipeline = carriedOut(limits, () => this.builder.build(definition, link));
+    pipeline.loadSeries = () => this.history.load(pipeline);
     this.pipelines.set(definition.id, pipeline);
     pipeline.beginStored();
     this.allEvents.add(definition.id, pipeline.events);
@@ -326,6 +337,7 @@ export class LocalHost implements PipelineHost {
     for (const pipeline of this.pipelines.values()) pipeline.close();
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds)));
     const report = sumOf(mode, reports);
+    this.history.end();
     const { threads, clock } = this.options.ports;
     const [haveThreadsEnded] = await Promise.all([threads?.close(), settledWithin(LAST_WRITES_MS, this.stored?.flusher.settled(), clock)]);
     if (haveThreadsEnded === false) this.hasThreadsLeft = true;

@@ -1,6 +1,7 @@
 import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import type { FeedView, WaitReply } from '../../schemas/feed.ts';
+import type { PipelineHistory } from '../../schemas/history.ts';
 import type { ItemDetail, ItemSummary, PipelineResult } from '../../schemas/item.ts';
 import type { StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
@@ -17,7 +18,16 @@ import type {
   RunRequest,
   RunStream,
 } from '../contract/requests.ts';
-import type { EventSource, ItemsQuery, Page, PipelineDescription, PipelineRuntime, ResultsQuery, RetryQuery } from '../contract/runtime.ts';
+import type {
+  EventSource,
+  HistoryQuery,
+  ItemsQuery,
+  Page,
+  PipelineDescription,
+  PipelineRuntime,
+  ResultsQuery,
+  RetryQuery,
+} from '../contract/runtime.ts';
 import { Lifecycle, type Unusable } from '../control/lifecycle.ts';
 import { Operations } from '../control/operations.ts';
 import { Shutdown } from '../control/shutdown.ts';
@@ -30,6 +40,7 @@ import { Feeds } from '../feeds/feeds.ts';
 import { waitForItems } from '../feeds/item-wait.ts';
 import { Runs } from '../feeds/runs.ts';
 import { Core, type CoreOptions } from '../flow/core.ts';
+import { PipelineSeries } from '../series/pipeline-series.ts';
 import { waitWithin } from '../time/waited.ts';
 import { AnswerGate } from './answer-gate.ts';
 import { AskedControl } from './asked-control.ts';
@@ -58,6 +69,10 @@ export class LocalRuntime implements PipelineRuntime {
   readonly durable: Durable | null = null;
   readonly defined: LiveDefinition;
   readonly asked: AskedControl;
+  /** The measurements of the past, see {@link HostHistory}. */
+  readonly series = new PipelineSeries();
+  /** Brings what earlier processes have stored of it into memory. Throws `store-unavailable`. */
+  loadSeries: () => void = () => undefined;
 
   /** With a `link`, everything is kept in its store, and a pipeline that is there already goes on: see {@link AskedControl.recover}. */
   constructor(definition: PipelineDefinition, options: CoreOptions, link?: StoreLink) {
@@ -134,6 +149,11 @@ export class LocalRuntime implements PipelineRuntime {
     if (this.durable === null) return;
     this.durable.begin();
     for (const fact of ['identity', 'definition', 'stages', 'control'] as const) this.core.keeper.touchFact(fact);
+  }
+
+  async history({ seconds, points }: HistoryQuery): Promise<PipelineHistory> {
+    this.loadSeries();
+    return this.series.read(this.core.time.clock.now(), seconds, points);
   }
 
   describe(): Promise<PipelineDescription> {

@@ -1,6 +1,7 @@
 import type { ItemError, ItemStatus, Metadata, TaskEventType } from '../../schemas/item.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
 import type { Gate, Limit } from '../limits/gate.ts';
+import type { TaskMeter } from '../measures/stage-meter.ts';
 import type { Logger, LoopNotes } from '../ports.ts';
 import type { Due } from '../time/due-queue.ts';
 import type { ValueRule } from '../values/value-rule.ts';
@@ -17,6 +18,8 @@ export interface StagePlace {
   readonly pipelineId: string;
   /** The number of executions that go on although their attempt was given up. Counted by the stage's runner. */
   ignoringSignal: number;
+  /** Where the durations of its tasks are recorded. */
+  readonly meter: { task(name: string): TaskMeter };
 }
 
 /** An item in a stage. While a slot holds it, only the stage's runner changes the fields that are not `readonly`. */
@@ -83,8 +86,6 @@ export interface Runner<Item, Slot> {
   /** Copies what the hook of `pauseAfterFailures` is to be told of an item that fails; null without a hook. Calling the copy calls the hook. */
   pauseHook(item: Item, outcome: Failure): (() => void) | null;
   gateOf(task: Pick<TaskSpec, 'name'>): Gate | undefined;
-  /** The reason why slots would wait before a task, now. */
-  blockedByLimit(): 'task-limit' | 'rate-limit' | null;
   /** Sets other limits. `slots`: the slots of the stage, of which some run now. */
   changeLimits(limits: StageLimits, slots: readonly Slot[]): void;
   onValue(slot: Slot, value: unknown): void;

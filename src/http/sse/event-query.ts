@@ -45,6 +45,16 @@ export const eventQuerySchema = z.strictObject({
       description: 'An event id: the events after it are replayed first. The `Last-Event-ID` header takes precedence.',
       examples: ['mf3k2x1a-4711'],
     }),
+  statsSeconds: z
+    .number()
+    .min(0.1)
+    .max(86_400)
+    .optional()
+    .meta({
+      description:
+        'Adds a `stats` event with the statistics that change, about a kilobyte for three stages, at once and at this interval in seconds, rounded as that of `snapshotSeconds`.',
+      examples: [1],
+    }),
   snapshotSeconds: z
     .number()
     .min(0.1)
@@ -52,7 +62,7 @@ export const eventQuerySchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'Adds a `snapshot` event with the dashboard snapshot at this interval in seconds, rounded to tenths below one second, to seconds below a minute, and to minutes above. If a snapshot takes long because the pipeline is large, the interval grows.',
+        'Adds a `snapshot` event with the dashboard snapshot, which lists the newest hundred failures, at once and at this interval in seconds, rounded to tenths below one second, to seconds below a minute, and to minutes above. If a snapshot takes long because the pipeline is large, the interval grows.',
       examples: [1],
     }),
 });

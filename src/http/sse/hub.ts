@@ -46,6 +46,7 @@ export interface SseAttachment {
   /** True when events before that were missed that nobody can count. */
   gap?: boolean;
   snapshots?: { view: SnapshotView; seconds: number };
+  stats?: { view: SnapshotView; seconds: number };
 }
 
 export interface SseHub {
@@ -78,7 +79,10 @@ const COMMENT = toPayload([COMMENT_FRAME]);
 export function createSseHub(options: SseHubOptions): SseHub {
   const { logger, clock = systemClock, heartbeatMs = 15_000, maxBlockedMs = 30_000, closeMs = 2000, paceMs = 5 } = options;
   const batches = createBatches(CACHE_BYTES);
-  const snapshots = createSnapshots({ clock, logger });
+  const periodic = {
+    snapshots: createSnapshots({ event: 'snapshot', clock, logger }),
+    stats: createSnapshots({ event: 'stats', clock, logger }),
+  };
   const sources = new Map<EventSource, Source>();
   const readers = new Set<SseReader>();
   const turns = createTurns({ clock, logger });
@@ -140,7 +144,10 @@ export function createSseHub(options: SseHubOptions): SseHub {
     }
     source.readers.add(reader);
     readers.add(reader);
-    if (attachment.snapshots) reader.leaveSnapshots = snapshots.join(attachment.snapshots.view, attachment.snapshots.seconds, reader);
+    for (const kind of ['snapshots', 'stats'] as const) {
+      const asked = attachment[kind];
+      if (asked) reader.leaves.push(periodic[kind].join(asked.view, asked.seconds, reader));
+    }
     if (heartbeat === undefined) armHeartbeat();
     turns.enqueue(reader);
     turns.plan();
@@ -155,7 +162,7 @@ export function createSseHub(options: SseHubOptions): SseHub {
       turns.plan();
     },
     onClosed(closed) {
-      closed.leaveSnapshots?.();
+      for (const leave of closed.leaves) leave();
       const source = sources.get(closed.view.events) as Source;
       source.readers.delete(closed);
       readers.delete(closed);

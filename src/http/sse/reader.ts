@@ -53,8 +53,8 @@ export class SseReader implements WireEvents {
   /** When it was last held back, by the hub's clock. */
   blockedSince = 0;
   readonly view: EventView;
-  /** The hub's: ends its snapshots. */
-  leaveSnapshots: (() => void) | null = null;
+  /** The hub's: each ends something that the reader is offered from time to time. */
+  readonly leaves: (() => void)[] = [];
   private readonly world: ReaderWorld;
   private wire: Wire | null = null;
   private cursor: number;

@@ -10,7 +10,7 @@ export interface SnapshotView {
 }
 
 export interface Snapshots {
-  /** Offers the reader a snapshot every so many seconds, the first one after that time at the latest. Returns the way to end it. */
+  /** Offers the reader a snapshot at once, and then every so many seconds. Returns the way to end it. */
   join(view: SnapshotView, seconds: number, reader: SseReader): () => void;
 }
 
@@ -29,6 +29,8 @@ interface Ticker {
   /** The instant from which all intervals are counted. */
   since: number;
   rhythms: Map<number, Rhythm>;
+  /** Readers who have had none yet. */
+  newcomers: Set<SseReader>;
   timer: unknown;
   isReading: boolean;
   /** No snapshot before this: making them takes a tenth of the time at most, however large they are. */
@@ -50,15 +52,15 @@ export function keptInterval(seconds: number): number {
   return seconds < 60 ? rounded(1) : rounded(60);
 }
 
-/** One timer and one call of `snapshot()` for all readers of a subject. */
-export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logger }): Snapshots {
+/** One timer and one snapshot for all readers of a subject. `event` is the name of the event that each becomes. */
+export function createSnapshots({ event, clock, logger }: { event: 'snapshot' | 'stats'; clock: Clock; logger: Logger }): Snapshots {
   const tickers = new Map<object, Ticker>();
 
   function arm(ticker: Ticker): void {
     clock.clearTimer(ticker.timer);
     ticker.timer = undefined;
     if (ticker.isReading || ticker.rhythms.size === 0) return;
-    const first = Math.min(...[...ticker.rhythms.values()].map(({ at }) => at));
+    const first = ticker.newcomers.size > 0 ? 0 : Math.min(...[...ticker.rhythms.values()].map(({ at }) => at));
     const wait = Math.max(first, ticker.restsUntil) - clock.monotonic();
     ticker.timer = clock.setTimer(() => void tick(ticker), Math.max(0, wait));
     unref(ticker.timer);
@@ -75,8 +77,9 @@ export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logge
     ticker.isReading = true;
     try {
       // While all of them are held back nobody would get it.
-      const readers = due.flatMap((rhythm) => [...rhythm.readers]);
-      if (readers.some((reader) => reader.mode === 'open')) {
+      const readers = new Set([...ticker.newcomers, ...due.flatMap((rhythm) => [...rhythm.readers])]);
+      ticker.newcomers.clear();
+      if ([...readers].some((reader) => reader.mode === 'open')) {
         const payload = await make(ticker);
         // A reader that has left meanwhile is closed and accepts nothing.
         if (payload !== undefined) for (const reader of readers) reader.offer(payload);
@@ -95,7 +98,7 @@ export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logge
     const between = clock.monotonic();
     const found = await reading;
     const after = clock.monotonic();
-    const frames = found.map((snapshot) => controlFrame('snapshot', snapshot));
+    const frames = found.map((snapshot) => controlFrame(event, snapshot));
     const payload = frames.length === 0 ? undefined : toPayload(frames);
     const now = clock.monotonic();
     ticker.restsUntil = now + REST * (between - before + now - after);
@@ -115,18 +118,20 @@ export function createSnapshots({ clock, logger }: { clock: Clock; logger: Logge
       const now = clock.monotonic();
       let ticker = tickers.get(subject);
       if (ticker === undefined) {
-        ticker = { view, since: now, rhythms: new Map(), timer: undefined, isReading: false, restsUntil: now };
+        ticker = { view, since: now, rhythms: new Map(), newcomers: new Set(), timer: undefined, isReading: false, restsUntil: now };
         tickers.set(subject, ticker);
       }
       let rhythm = ticker.rhythms.get(seconds);
       if (rhythm === undefined) {
         rhythm = { readers: new Set(), at: next(ticker, seconds, now) };
         ticker.rhythms.set(seconds, rhythm);
-        arm(ticker);
       }
       const joined = { ticker, rhythm };
       rhythm.readers.add(reader);
+      ticker.newcomers.add(reader);
+      arm(ticker);
       return () => {
+        joined.ticker.newcomers.delete(reader);
         const { readers } = joined.rhythm;
         readers.delete(reader);
         if (readers.size > 0) return;
