@@ -1,5 +1,6 @@
 import type { LimiterPatch, LimiterSettings, LimiterView } from '../../schemas/limiter.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
+import type { LimiterMeasurements } from '../contract/measurements.ts';
 import type { LimiterCatalogue } from '../contract/runtime.ts';
 import type { Ports } from '../ports.ts';
 import { DueQueue } from '../time/due-queue.ts';
@@ -33,6 +34,11 @@ export class Limiters implements LimiterCatalogue {
 
   async list(): Promise<LimiterView[]> {
     return [...this.byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1)).map((limiter) => this.viewOf(limiter));
+  }
+
+  /** How much each of them is used now, without a look at its keys. */
+  measure(): LimiterMeasurements[] {
+    return [...this.byName.values()].map((limiter) => limiter.measure());
   }
 
   /** Refuses all changes from now on: the process ends. */

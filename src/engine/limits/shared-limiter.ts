@@ -1,5 +1,6 @@
 import { type LimiterPatch, type LimiterSettings, type LimiterView, MAX_HOLD_SECONDS } from '../../schemas/limiter.ts';
 import { PermanentError, SluiceError } from '../contract/errors.ts';
+import type { LimiterMeasurements } from '../contract/measurements.ts';
 import type { Expression, ExpressionLanguage, Logger, Ports } from '../ports.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import { cutText } from '../values/cut-text.ts';
@@ -95,6 +96,17 @@ export class SharedLimiter implements SharedGate {
       settings: { ...this.settings, maxHoldSeconds: this.maxHoldSeconds, onRetryAfter: this.settings.onRetryAfter ?? 'hold' },
       keys: this.key === null ? [] : busy.slice(0, KEYS_SHOWN).map((row) => ({ ...row, heldUntil: held(row.heldUntil) })),
     };
+  }
+
+  measure(): LimiterMeasurements {
+    const now = this.rules.clock.monotonic();
+    const measured = { limiter: this.name, inUse: 0, waiting: 0, isHeld: false };
+    for (const { inUse, waiters, heldUntil } of this.buckets.values()) {
+      measured.inUse += inUse;
+      measured.waiting += waiters;
+      measured.isHeld ||= heldUntil > now;
+    }
+    return measured;
   }
 
   private get maxHoldSeconds(): number {

@@ -10,7 +10,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
-import type { EventSource, PipelineDescription, PipelineHost, PutOutcome, StoreHealth, StoreRecovery } from '../contract/runtime.ts';
+import type {
+  EventSource,
+  HostMeasurements,
+  PipelineDescription,
+  PipelineHost,
+  PutOutcome,
+  StoreHealth,
+  StoreRecovery,
+} from '../contract/runtime.ts';
 import { MAX_WORKERS } from '../control/worker-room.ts';
 import { checkDefinition } from '../definition/definition.ts';
 import { resolveStage } from '../definition/stage-spec.ts';
@@ -26,6 +34,7 @@ import { settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
 import { recoverPipelines } from './host-recovery.ts';
 import { HostRoom } from './host-room.ts';
 import type { LocalRuntime } from './local-runtime.ts';
+import { measurePipeline, measureStore } from './measuring.ts';
 import { RuntimeBuilder } from './runtime-builder.ts';
 
 const MAX_DELIVERIES = 5;
@@ -167,6 +176,12 @@ export class LocalHost implements PipelineHost {
 
   snapshots() {
     return this.each(async (pipeline) => ({ pipelineId: pipeline.core.id, ...(await pipeline.snapshot()) }));
+  }
+
+  async measure(): Promise<HostMeasurements> {
+    const store = await measureStore(this.stored, this.options.ports.clock);
+    const pipelines = [...this.pipelines.values()].filter(({ gate }) => !gate.isLeaving).map(measurePipeline);
+    return { pipelines, limiters: this.limiters.measure(), store };
   }
 
   /** The answers of all pipelines, without those that are gone by the time of their answer. */
