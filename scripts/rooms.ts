@@ -19,6 +19,7 @@ export const ROOMS: Record<string, readonly string[]> = {
     'definition',
     'limits',
     'time',
+    'measures',
     'store.ts',
     'contract',
     'ports.ts',

@@ -50,7 +50,7 @@ export const FEED_CANCELLED = 1;
 export const UPLOAD_INCOMPLETE = 2;
 /** It is done, and the hook of that has not been called to its end. */
 export const HOOK_OWED = 4;
-/** Times this: how many starts have called that hook again, before it returned. */
+/** Times this: while that is so, how many starts have called that hook again, before it returned; else how long the feed was worked on, in milliseconds. */
 export const HOOK_CALLED_AGAIN = 8;
 
 export interface StoredFeed {

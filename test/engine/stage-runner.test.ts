@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { StageOptions, TaskContext } from '../../src/engine/index.ts';
+import { PipelineMeter } from '../../src/engine/measures/pipeline-meter.ts';
+import { StageMeter } from '../../src/engine/measures/stage-meter.ts';
 import { silentLogger } from '../../src/engine/ports.ts';
 import {
   type Claim,
@@ -21,7 +23,7 @@ import { VirtualClock } from './virtual-clock.ts';
 function stage(options: Omit<StageOptions, 'name'>, gateFor: (task: string, limit: Limit) => Gate = noGate) {
   const clock = new VirtualClock();
   const time = new EngineClock(clock);
-  const place = { name: 'A', pipelineId: 'p', ignoringSignal: 0 };
+  const place = { name: 'A', pipelineId: 'p', ignoringSignal: 0, meter: new StageMeter(new PipelineMeter()) };
   const told: string[] = [];
   const later: Outcome[] = [];
   const runner = new StageRunner<StageItem, Slot>(stageSpecOf({ name: 'A', ...options }), {

@@ -6,6 +6,7 @@ import { stageSpecOf } from '../../src/engine/definition/stage-spec.ts';
 import { History } from '../../src/engine/durable/history.ts';
 import { type RowReferences, rewritten, toItem } from '../../src/engine/durable/item-codec.ts';
 import { ItemWrites } from '../../src/engine/durable/item-writes.ts';
+import { PipelineMeter } from '../../src/engine/measures/pipeline-meter.ts';
 import { Feed } from '../../src/engine/model/feed.ts';
 import { Item, NO_METADATA, type Route, Stage, StoredState, type Worker } from '../../src/engine/model/model.ts';
 import type { Runner } from '../../src/engine/stage/hinge.ts';
@@ -23,7 +24,7 @@ const PREFIX = 'x';
 const time = new EngineClock(new VirtualClock());
 const stages = Array.from({ length: 5 }, (_, no) => {
   const spec = stageSpecOf({ name: `S${no}`, tasks: [(value) => value] });
-  return new Stage('p', no + 1, no, spec, {} as Runner<Item, Worker>);
+  return new Stage('p', no + 1, no, spec, {} as Runner<Item, Worker>, new PipelineMeter());
 });
 const stageOf = (no: number): Stage => stages[no - 1] as Stage;
 const feeds = Array.from({ length: 4 }, (_, ordinal) => new Feed(`f${ordinal}`, ordinal, stageOf(1), 0));

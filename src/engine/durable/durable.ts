@@ -218,7 +218,7 @@ export class Durable {
       onSkip: undefined,
       onPause: undefined,
     };
-    const stage = new Stage(core.id, no, -1, spec, core.createRunner(spec));
+    const stage = new Stage(core.id, no, -1, spec, core.createRunner(spec), core.meter);
     stage.isRemoved = true;
     this.former.set(no, stage);
     this.prepare(stage);
@@ -235,7 +235,7 @@ export class Durable {
   }
 
   feedFrom(row: StoredFeed): Feed {
-    const feed = new Feed(row.id, row.ordinal, this.stageOf(row.target), this.core.time.monotonic(row.created), row.maker);
+    const feed = new Feed(row.id, row.ordinal, this.stageOf(row.target), row.created, row.maker);
     feed.accepted = row.accepted;
     feed.duplicates = row.duplicates;
     feed.completed = row.completed;
@@ -249,7 +249,10 @@ export class Durable {
     feed.isOpen = false;
     feed.isTold = feed.isOver;
     feed.isOwed = (row.is_cancelled & HOOK_OWED) !== 0;
-    feed.calledAgain = Math.floor(row.is_cancelled / HOOK_CALLED_AGAIN);
+    // Where the hook is owed no longer, the time that the feed took stands.
+    const above = Math.floor(row.is_cancelled / HOOK_CALLED_AGAIN);
+    if (feed.isOwed) feed.calledAgain = above;
+    else if (above > 0) feed.workedMs = above;
     return feed;
   }
 
@@ -257,7 +260,7 @@ export class Durable {
     const known = this.core.feeds.byOrdinal(ordinal) ?? this.oldFeeds.get(ordinal);
     if (known !== undefined) return known;
     const row = this.shelf.feed(ordinal);
-    const feed = row === undefined ? new Feed(`feed ${ordinal}`, ordinal, this.stageOf(0), this.core.time.now) : this.feedFrom(row);
+    const feed = row === undefined ? new Feed(`feed ${ordinal}`, ordinal, this.stageOf(0), 0) : this.feedFrom(row);
     this.oldFeeds.set(ordinal, feed);
     if (this.oldFeeds.size > OLD_FEEDS) this.oldFeeds.delete(this.oldFeeds.keys().next().value as number);
     return feed;

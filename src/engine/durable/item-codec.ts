@@ -139,6 +139,8 @@ export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf, histo
   item.taskIndex = task;
   item.attempts = row.attempts;
   item.updatedAt = status === 'retrying' ? time.fromLasting(row.updated) : time.monotonic(row.updated);
+  // When it came into its stage is not stored; it has not changed since then, unless it has begun there.
+  item.enteredAt = Math.floor(item.updatedAt);
   item.lastEvent = row.last_event;
   item.error = row.error === null ? null : parsed<ItemError>(row, 'error', row.error);
   item.route = route === null ? null : routeOf(route, stageOf);

@@ -331,7 +331,7 @@ export class Journal implements Changing, Keeper {
       ordinal: feed.ordinal,
       id: feed.id,
       target: feed.target.no,
-      created: Math.floor(this.deps.time.wall(feed.createdAt)),
+      created: feed.createdAt,
       accepted: feed.accepted,
       duplicates: feed.duplicates,
       completed: feed.completed,
@@ -343,7 +343,7 @@ export class Journal implements Changing, Keeper {
         (feed.isCancelled ? FEED_CANCELLED : 0) +
         (feed.isComplete ? 0 : UPLOAD_INCOMPLETE) +
         (feed.isOwed ? HOOK_OWED : 0) +
-        feed.calledAgain * HOOK_CALLED_AGAIN,
+        (feed.isOwed ? feed.calledAgain : feed.workedSoFarMs) * HOOK_CALLED_AGAIN,
       is_forgotten: this.forgottenFeeds.delete(feed) ? 1 : 0,
       maker: feed.maker,
     };

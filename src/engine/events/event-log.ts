@@ -102,9 +102,8 @@ export class EventLog implements EventSource {
 
   /** The feed is done. Its counts are copied: it may go on. */
   feed(feed: Feed): void {
-    const { id, accepted, completed, failed, cancelled, duplicates, isComplete } = feed;
-    const created = Math.floor(this.time.wall(feed.createdAt));
-    const extra: FeedExtra = [id, created, accepted, completed, failed, cancelled, duplicates, isComplete ? 1 : 0];
+    const { id, createdAt, accepted, completed, failed, cancelled, duplicates, isComplete } = feed;
+    const extra: FeedExtra = [id, createdAt, accepted, completed, failed, cancelled, duplicates, isComplete ? 1 : 0];
     this.append(FEED, 0, 0, 0, 0, extra);
   }
 
@@ -140,12 +139,6 @@ export class EventLog implements EventSource {
   /** See {@link EventReader.history}. */
   history(item: Pick<Item, 'lastEvent'>): { events: StatusEvent[]; truncated: boolean } {
     return this.reader.history(item);
-  }
-
-  /** The instant at which an ended item first began, as far back as its events are kept, in monotonic milliseconds. */
-  begunAt(item: Item): number {
-    const { time } = this;
-    return Math.min(time.now, time.monotonic(this.reader.begunAt(item) ?? time.wall(time.now)));
   }
 
   /** Shows readers the events up to this one. */

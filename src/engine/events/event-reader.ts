@@ -4,7 +4,7 @@ import type { EventFilter, EventType, SluiceEvent } from '../contract/runtime.ts
 import { type Item, NO_METADATA } from '../model/model.ts';
 import type { TaskEventExtra } from '../stage/hinge.ts';
 import { SUMMARY_CHARACTERS } from '../values/sizes.ts';
-import { FEED, FIRST_TASK, RESULT, STATUS_CODE, STATUSES, TASK_TYPES } from './event-codes.ts';
+import { FEED, FIRST_TASK, RESULT, STATUSES, TASK_TYPES } from './event-codes.ts';
 import type { EventNames } from './event-names.ts';
 import type { EventRing } from './event-ring.ts';
 
@@ -46,17 +46,6 @@ export class EventReader {
       events.push((this.form(seq) as Extract<SluiceEvent, { type: 'status' }>).data);
     }
     return { events: events.reverse(), truncated: seq > 0 };
-  }
-
-  /** When an item first began, in milliseconds since the Unix epoch, as far back as its events are kept; undefined when none of them tells. */
-  begunAt(item: Item): number | undefined {
-    const { ring } = this;
-    const oldest = ring.oldest;
-    let at: number | undefined;
-    for (let seq = item.lastEvent; seq >= oldest && seq > 0; seq = ring.numberOf(seq)) {
-      if (ring.codeOf(seq) !== STATUS_CODE.queued) at = ring.timeOf(seq);
-    }
-    return at;
   }
 
   fits(seq: number, filter: EventFilter): boolean {

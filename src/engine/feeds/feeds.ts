@@ -213,10 +213,10 @@ export class Feeds {
     const { time } = this.core;
     const now = time.tick();
     const { unfinished, isDone } = feed;
-    const rate = feed.perSecond(now);
+    const rate = feed.perSecond(this.core.meter.workClock.at(now));
     return {
       feedId: feed.id,
-      createdAt: time.instant(feed.createdAt),
+      createdAt: new Date(feed.createdAt).toISOString(),
       total: feed.accepted,
       queued: unfinished - inProgress,
       inProgress,

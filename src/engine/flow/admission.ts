@@ -86,7 +86,8 @@ export class Admission {
   openFeed(options: FeedOptions & { maker?: string | undefined }): Feed {
     this.refuseWhenClosed(null);
     const stage = this.stageFor(options);
-    return this.deps.feeds.open(options.feedId, stage, this.deps.time.tick(), options.maker);
+    const { time, feeds } = this.deps;
+    return feeds.open(options.feedId, stage, Math.floor(time.wall(time.tick())), options.maker);
   }
 
   /** Opens a feed again, for the rest of what its request began to send. Throws `feed-cancelled`, and what {@link Admission.openFeed} throws. */

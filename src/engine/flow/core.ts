@@ -5,6 +5,7 @@ import type { PipelineError } from '../contract/errors.ts';
 import type { DoneHook, StageSpec } from '../definition/stage-spec.ts';
 import { EventLog } from '../events/event-log.ts';
 import { TaskLimiter } from '../limits/task-limiter.ts';
+import { PipelineMeter } from '../measures/pipeline-meter.ts';
 import type { Feed } from '../model/feed.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import { type Item, Stage, type Worker } from '../model/model.ts';
@@ -108,6 +109,8 @@ export class Core {
   private reasonNow: string | null = null;
 
   readonly drain = new Drain();
+  /** The measurements of the pipeline. */
+  readonly meter = new PipelineMeter();
   readonly feeds: FeedRegistry;
 
   readonly followers = new Set<Follower>();
@@ -122,7 +125,7 @@ export class Core {
     this.hooks = hooks;
     this.time = new EngineClock(clock);
     this.dues = new DueQueue(clock);
-    this.ledger = new Ledger(this.time);
+    this.ledger = new Ledger(this.time, this.meter);
     this.events = new EventLog(options.id, options.identity?.epoch ?? uniqueId(), options.eventsKept, this.time, {
       whole: (sequenceId) => this.index.bySequence(sequenceId) as Item,
       face: (sequenceId) => this.index.peekSequence(sequenceId) as Item,
@@ -142,6 +145,7 @@ export class Core {
       dues: this.dues,
       events: this.events,
       drain: this.drain,
+      meter: this.meter,
       marks: options.marks ?? null,
       quarantine: options.quarantine ?? null,
       onFinal: (item, status) => this.onFinal(item, status),
@@ -274,7 +278,7 @@ export class Core {
   }
 
   createStage(spec: StageSpec, index: number, no = ++this.lastStage): Stage {
-    const stage = new Stage(this.id, no, index, spec, this.createRunner(spec));
+    const stage = new Stage(this.id, no, index, spec, this.createRunner(spec), this.meter);
     const { marks } = this.options;
     if (marks !== undefined) stage.onLeft = (worker) => marks.left(worker);
     this.prepare?.(stage);
@@ -302,9 +306,7 @@ export class Core {
   /** Corrects the counts for a failed item that is in flight again. */
   uncountFailure(item: Item): void {
     const { feed } = item;
-    if (feed.isDone) feed.begin(this.time.now);
-    feed.failed--;
-    feed.isTold = false;
+    feed.goOn();
     item.stage.failed--;
     this.ledger.goesOn(item);
     this.keeper.touchFeed(feed);
@@ -320,7 +322,8 @@ export class Core {
     } else {
       feed.cancelled++;
     }
-    if (status !== 'cancelled') feed.measure(this.time.now, feed.pace === null ? this.events.begunAt(item) : 0);
+    if (status !== 'cancelled') feed.measure(this.meter.workClock.at(this.time.now));
+    feed.rest();
     this.ledger.end(item, status);
     this.events.result(item);
     if (feed.watchers !== null) for (const watcher of feed.watchers) watcher.onItem(item);

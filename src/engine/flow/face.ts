@@ -1,4 +1,5 @@
 import type { EventLog } from '../events/event-log.ts';
+import type { PipelineMeter } from '../measures/pipeline-meter.ts';
 import type { Stage, Worker } from '../model/model.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import type { Ledger } from './ledger.ts';
@@ -11,13 +12,14 @@ export interface PipelineFace {
   readonly time: Pick<EngineClock, 'tick' | 'now' | 'instant'>;
   readonly events: Pick<EventLog, 'asOf' | 'history'>;
   readonly ledger: LedgerFace;
+  readonly meter: Pick<PipelineMeter, 'perSecond' | 'latencies'>;
   /** The stages of the definition. */
   readonly stages: readonly StageFace[];
   /** The stages of the definition, and those that are leaving. */
   readonly allStages: readonly StageFace[];
 }
 
-type LedgerFace = Pick<Ledger, 'fed' | 'processed' | 'failed' | 'cancelled' | 'inFlight' | 'perSecond' | 'latencies' | 'errorSummary'>;
+type LedgerFace = Pick<Ledger, 'fed' | 'processed' | 'failed' | 'cancelled' | 'inFlight' | 'errorSummary'>;
 
 type StageCounts = 'inProgress' | 'parked' | 'completed' | 'failed' | 'skipped' | 'retried' | 'ignoringSignal';
 

@@ -74,10 +74,10 @@ export class FeedRegistry {
     return [...this.feeds.values()].filter(isWanted).sort((a, b) => a.ordinal - b.ordinal);
   }
 
-  /** Opens a feed, generating an id if none is given. It stays open until it is closed or refused. Throws `feed-exists`. */
-  open(id: string | undefined, target: FeedTarget, now: number, maker: string | null = null): Feed {
+  /** Opens a feed, generating an id if none is given. It stays open until it is closed or refused. `createdAt`: milliseconds since the Unix epoch. Throws `feed-exists`. */
+  open(id: string | undefined, target: FeedTarget, createdAt: number, maker: string | null = null): Feed {
     if (id !== undefined) this.noteGiven(id);
-    const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, now, maker);
+    const feed = new Feed(id ?? this.generateId(), ++this.lastOrdinal, target, createdAt, maker);
     this.list(feed);
     this.keeper.touchFeed(feed);
     return feed;

@@ -2,6 +2,7 @@ import type { Metadata } from '../../schemas/item.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { type Blocked, type Item, PLACE_HANDED, PLACE_NONE, type Place, type Stage, type Worker } from '../model/model.ts';
 import type { Outcome } from '../stage/hinge.ts';
+import type { EngineClock } from '../time/engine-clock.ts';
 
 /** The status with which an item leaves its stage. */
 export type LeftAs = 'completed' | 'skipped';
@@ -28,12 +29,14 @@ export interface Mover {
  */
 export class HandOver {
   private readonly mover: Mover;
+  private readonly time: EngineClock;
   private readonly events: EventLog;
   private readonly onBlocked: () => void;
 
   /** `onBlocked` is called when a worker begins to wait for room in the next stage. */
-  constructor(mover: Mover, events: EventLog, onBlocked: () => void) {
+  constructor(mover: Mover, time: EngineClock, events: EventLog, onBlocked: () => void) {
     this.mover = mover;
+    this.time = time;
     this.events = events;
     this.onBlocked = onBlocked;
   }
@@ -57,6 +60,8 @@ export class HandOver {
     const entry: Blocked = { worker, as, at: next, alive: true };
     worker.blocked = entry;
     worker.waitingFor = 'next-stage-full';
+    stage.blockedWorkers++;
+    stage.keepTime(this.time.now);
     next.blocked.push(item.priority, entry);
     // A shutdown that waits for this worker hands over for it.
     this.onBlocked();
@@ -104,6 +109,7 @@ export class HandOver {
     entry.alive = false;
     worker.blocked = null;
     worker.waitingFor = null;
+    worker.stage.blockedWorkers--;
     at?.blocked.removed();
     return entry.as;
   }
@@ -131,5 +137,6 @@ export class HandOver {
     } else {
       stage.skipped++;
     }
+    stage.meter.ends(as, this.time.now);
   }
 }

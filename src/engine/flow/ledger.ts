@@ -1,8 +1,8 @@
 import type { ItemError } from '../../schemas/item.ts';
 import type { ErrorSummary, FailedItem } from '../../schemas/stats.ts';
+import type { PipelineMeter } from '../measures/pipeline-meter.ts';
 import type { Item } from '../model/model.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
-import { RateWindow } from '../time/rate-window.ts';
 import { FAILURES_LISTED, FailureCounts, newestFailures } from './error-tally.ts';
 import { Totals } from './totals.ts';
 
@@ -27,14 +27,15 @@ export class Ledger {
   private failedCount = 0;
   private cancelledCount = 0;
   private readonly time: EngineClock;
-  private readonly window = new RateWindow();
+  private readonly meter: PipelineMeter;
   private readonly counts = new FailureCounts();
   readonly totals = new Totals();
   /** The newest kept failures by sequence id, in the order of their ends. */
   private readonly recent = new Map<number, FailedItem>();
 
-  constructor(time: EngineClock) {
+  constructor(time: EngineClock, meter: PipelineMeter) {
     this.time = time;
+    this.meter = meter;
   }
 
   get fed(): number {
@@ -83,7 +84,7 @@ export class Ledger {
       this.totals.errors.add((item.error as ItemError).type);
       this.list(item);
     }
-    this.window.add(this.time, item);
+    this.meter.ended(this.time.now - item.acceptedAt, this.time.now);
   }
 
   /** Takes a failed item out of the failures, since it is in flight again. */
@@ -110,16 +111,6 @@ export class Ledger {
   /** Removes the failure of an item that is no longer kept from the list. */
   forget(sequenceId: number): void {
     this.recent.delete(sequenceId);
-  }
-
-  /** Items per second, see {@link RateWindow.perSecond}. */
-  perSecond(now: number): number {
-    return this.window.perSecond(now);
-  }
-
-  /** Latencies in seconds, see {@link RateWindow.quantiles}. */
-  latencies(now: number, shares: readonly number[]): (number | null)[] {
-    return this.window.quantiles(now, shares);
   }
 
   /** A copy: nothing in it changes afterwards. */

@@ -47,6 +47,7 @@ export class RetryWaits {
     item.status = 'retrying';
     item.updatedAt = time.now;
     stage.retried++;
+    stage.meter.ends('retried', time.now);
     stage.parked++;
     const at = time.now + outcome.waitMs;
     const extra = { attempt: outcome.attempts + 1, retry: true, error: message, errorType: type, waitSeconds: outcome.waitMs / 1000 };

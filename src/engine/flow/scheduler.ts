@@ -9,6 +9,7 @@
 
 import type { ItemError, Metadata } from '../../schemas/item.ts';
 import type { EventLog } from '../events/event-log.ts';
+import type { PipelineMeter } from '../measures/pipeline-meter.ts';
 import {
   type Blocked,
   type Item,
@@ -36,6 +37,7 @@ export interface SchedulerDeps {
   dues: DueQueue;
   events: EventLog;
   drain: Drain;
+  meter: PipelineMeter;
   /** Called when an item has ended: counts it, keeps it, and tells those who wait. */
   onFinal: (item: Item, status: 'completed' | 'failed' | 'cancelled') => void;
   /** Called before an item fails in a stage with `pauseAfterFailures`. Returns what is to be called when it has. */
@@ -81,7 +83,7 @@ export class Scheduler implements Mover, Filler {
       isHeld: deps.isHeld,
       apply: (worker, outcome) => this.apply(worker, outcome),
     });
-    this.handOver = new HandOver(this, deps.events, deps.onFree);
+    this.handOver = new HandOver(this, deps.time, deps.events, deps.onFree);
     this.retries = new RetryWaits({
       time: deps.time,
       dues: deps.dues,
@@ -123,6 +125,7 @@ export class Scheduler implements Mover, Filler {
     item.status = 'queued';
     item.updatedAt = time.now;
     item.ord = ordAt(++this.ord, hasBegun);
+    if (!hasBegun) this.enters(item);
     events.status(item, 'queued', null);
     const { quarantine } = this.deps;
     if (stage.hasIdle && quarantine?.isExclusive !== true && item.stored.deliveries === 0) {
@@ -171,6 +174,7 @@ export class Scheduler implements Mover, Filler {
 
   /** Carries out the outcome of a worker's item, and gives the worker the next one. */
   apply(worker: Worker, outcome: Outcome): void {
+    this.measure(worker, outcome);
     const { stored } = worker.item as Item;
     if (stored.deliveries === 0) {
       this.carryOut(worker, outcome);
@@ -208,6 +212,7 @@ export class Scheduler implements Mover, Filler {
         const then = limit === undefined ? null : this.deps.onFailure(worker, item, outcome);
         item.error = outcome.error;
         item.stage.failed++;
+        item.stage.meter.ends('failed', this.deps.time.now);
         worker.itemsFailed++;
         this.end(item, 'failed', worker, {
           error: outcome.error.message,
@@ -244,6 +249,7 @@ export class Scheduler implements Mover, Filler {
   failDisplaced(item: Item, error: ItemError): void {
     item.error = error;
     item.stage.failed++;
+    item.stage.meter.ends('failed', this.deps.time.now);
     this.end(item, 'failed', null, { error: error.message, errorType: error.type, attempts: error.attempts });
   }
 
@@ -285,6 +291,7 @@ export class Scheduler implements Mover, Filler {
     const { events } = this.deps;
     const next = item.nextStage;
     item.stage.skipped++;
+    item.stage.meter.ends('skipped', this.deps.time.now);
     item.holder = null;
     if (next === null) {
       this.end(item, 'skipped', null);
@@ -317,13 +324,33 @@ export class Scheduler implements Mover, Filler {
     if (outcome !== undefined) this.apply(worker, outcome);
   }
 
+  private enters(item: Item): void {
+    const { now } = this.deps.time;
+    item.enteredAt = Math.floor(now);
+    item.stage.meter.enters(now);
+  }
+
+  /** Records how long a worker's item waited and ran. */
+  private measure(worker: Worker, { kind }: Outcome): void {
+    if (kind === 'cancelled' || kind === 'aborted') return;
+    const { meter } = worker.stage;
+    const { now } = this.deps.time;
+    meter.wait.record(worker.waitedMs, now);
+    if (kind !== 'skip') meter.run.record(worker.busyMs - worker.busyBefore, now);
+  }
+
   private assign(worker: Worker, item: Item): void {
     worker.item = item;
     worker.runner = worker.stage.runner;
     worker.first = item.taskIndex;
     worker.isAssigned = true;
     worker.isMarked = false;
-    worker.processingSince = this.deps.time.now;
+    const { now } = this.deps.time;
+    worker.processingSince = now;
+    worker.busyBefore = worker.busyMs;
+    worker.waitedMs = Math.max(0, now - item.updatedAt);
+    worker.stage.keepTime(now);
+    if (!item.feed.isMeasured) item.feed.begin(this.deps.meter.workClock.at(now));
     item.holder = worker;
     this.ready.push(worker);
   }
@@ -346,8 +373,10 @@ export class Scheduler implements Mover, Filler {
       this.leavePlace(item);
       return;
     }
-    worker.stage.inProgress--;
-    worker.stage.idle.push(worker);
+    const { stage } = worker;
+    stage.inProgress--;
+    stage.keepTime(this.deps.time.now);
+    stage.idle.push(worker);
   }
 
   /** Frees a worker: it takes the next item, goes idle, or leaves. */
@@ -360,6 +389,7 @@ export class Scheduler implements Mover, Filler {
     worker.lastActive = this.deps.time.now;
     if (worker.retiring) {
       stage.inProgress--;
+      stage.keepTime(this.deps.time.now);
       stage.remove(worker);
       this.occupy(stage);
     } else {
@@ -398,6 +428,7 @@ export class Scheduler implements Mover, Filler {
       item.status = 'queued';
       item.updatedAt = time.now;
       item.ord = ++this.ord;
+      this.enters(item);
       events.status(item, 'queued', null);
       this.free(entry.worker);
       return item;
@@ -431,6 +462,7 @@ export class Scheduler implements Mover, Filler {
     const status = as === 'skipped' ? 'completed' : as;
     item.status = status;
     if (as === 'cancelled') {
+      item.stage.meter.ends('cancelled', this.deps.time.now);
       item.error = { type: 'Cancelled', message: 'the item was cancelled', stage: item.stage.name, attempts: item.attempts };
     }
     this.deps.events.status(item, as, worker, true, extra);

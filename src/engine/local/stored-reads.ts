@@ -246,7 +246,7 @@ export class StoredReads implements Reads {
     const unfinished = accepted - completed - failed - cancelled;
     const inHand = core.allStages.flatMap((stage) => stage.workers).filter(({ item }) => item?.feed.ordinal === row.ordinal).length;
     const inProgress = Math.min(inHand, unfinished);
-    const rate = live?.perSecond(core.time.tick()) ?? 0;
+    const rate = live?.perSecond(core.meter.workClock.at(core.time.tick())) ?? 0;
     // One that is still being sent when a process ends is sent no more.
     const done = unfinished === 0 && live?.isOpen !== true;
     return {

@@ -2,6 +2,7 @@ import type { ItemDetail, ItemSummary, WaitingFor } from '../../schemas/item.ts'
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
 import type { ItemsQuery } from '../contract/runtime.ts';
 import type { PipelineFace, StageFace, WorkerFace } from '../flow/face.ts';
+import type { Histogram } from '../measures/histogram.ts';
 import { type Item, Worker } from '../model/model.ts';
 
 /** Shows a pipeline, its items and its workers as they are now. Each answer is a copy: nothing in it changes afterwards. */
@@ -36,8 +37,8 @@ export class Views {
       retrying += stage.parked;
       inProgress += stage.inProgress;
     }
-    const rate = ledger.perSecond(now);
-    const [p50 = null, p90 = null, p99 = null] = ledger.latencies(now, [0.5, 0.9, 0.99]);
+    const rate = core.meter.perSecond(now);
+    const [p50 = null, p90 = null, p99 = null] = secondsOf(core.meter.latencies(now), [0.5, 0.9, 0.99]);
     const { processed, failed, cancelled, inFlight } = ledger;
     return {
       itemsProcessed: processed,
@@ -202,4 +203,9 @@ export class Views {
     }
     return all;
   }
+}
+
+/** Quantiles in seconds. */
+function secondsOf(durations: Histogram, shares: readonly number[]): (number | null)[] {
+  return durations.quantiles(shares).map((ms) => (ms === null ? null : ms / 1000));
 }

@@ -1,6 +1,6 @@
 import type { FeedReceipt } from '../../schemas/control.ts';
 import type { ItemStatus, PipelineResult } from '../../schemas/item.ts';
-import { Pace } from '../time/pace.ts';
+import { Pace } from '../measures/pace.ts';
 
 /** An ended item, as watchers of its feed see it. */
 export interface EndedItem {
@@ -35,9 +35,6 @@ export interface FeedTarget {
   readonly no: number;
 }
 
-/** The shortest stretch over which a feed's rate is measured. */
-const STRETCH_MS = 5000;
-
 /**
  * The items of one feeding request. Each item refers to its feed; the feed refers to no item, it knows only the range of their sequence ids.
  *
@@ -50,6 +47,7 @@ export class Feed {
   readonly ordinal: number;
   /** The stage that its items are fed into. */
   readonly target: FeedTarget;
+  /** Whole milliseconds since the Unix epoch, which are the same whenever they are shown. */
   readonly createdAt: number;
   /** The name of the API key of its request; null where none was required. */
   readonly maker: string | null;
@@ -76,10 +74,12 @@ export class Feed {
   calledAgain = 0;
   /** null while nobody watches, so that an item's end then costs one comparison. */
   watchers: Set<FeedWatcher> | null = null;
-  /** The rate at which items complete or fail, measured from when the first one began; null before that, and where one end was all. */
-  pace: Pace | null = null;
-  /** How long the only item that completed or failed took, in milliseconds; null while there is none, or a rate. */
-  onlyMs: number | null = null;
+  /** The rate at which its items complete or fail, measured by the pipeline's work clock since the first of them began; null before that, and when it is done. */
+  private pace: Pace | null = null;
+  /** How long it was worked on until it was done, in whole milliseconds of that clock; null: not yet. What was retried later does not count. */
+  workedMs: number | null = null;
+  /** True while failed items of it run again after it was done. */
+  private isRerun = false;
 
   constructor(id: string, ordinal: number, target: FeedTarget, createdAt: number, maker: string | null = null) {
     this.id = id;
@@ -127,6 +127,7 @@ export class Feed {
     this.part = { accepted: 0, duplicates: 0, firstSequence: null, wasComplete: this.isComplete };
     this.isComplete = false;
     this.isOpen = true;
+    this.isRerun = false;
   }
 
   /** `isComplete`: whether the request's body has come to its end. One that brought nothing changes nothing. */
@@ -136,29 +137,52 @@ export class Feed {
     this.isComplete = isComplete || isAsBefore;
     if (!isAsBefore) this.isTold = false;
     this.isOpen = false;
+    this.rest();
     if (this.watchers !== null) for (const watcher of this.watchers) watcher.onClose();
   }
 
-  /** Starts to measure the rate, when the feed's first item begins. */
-  begin(at: number): Pace {
-    this.pace = new Pace(STRETCH_MS, at);
-    return this.pace;
+  /** Whether its rate is measured; else {@link Feed.begin} is to be called when one of its items begins. */
+  get isMeasured(): boolean {
+    return this.pace !== null;
   }
 
-  /**
-   * Counts an item that has completed or failed at `at`; `begunAt`: when the first of them began. A feed that is done with its first end, as one of
-   * a single item is, needs no rate.
-   */
-  measure(at: number, begunAt: number): void {
-    if (this.pace !== null) this.pace.add(at);
-    else if (this.isDone) this.onlyMs = at - begunAt;
-    else this.begin(begunAt).add(at);
+  /** `at`: the instant, by the pipeline's work clock. */
+  begin(at: number): void {
+    this.pace = new Pace(at);
   }
 
-  /** Items a second: recently while it runs, on average when it is done. */
-  perSecond(now: number): number {
-    if (this.pace !== null) return this.isDone ? this.pace.average : this.pace.perSecond(now);
-    return this.onlyMs === null ? 0 : 1000 / Math.max(1, this.onlyMs);
+  /** Counts an item that has completed or failed, at an instant of the pipeline's work clock. */
+  measure(at: number): void {
+    if (this.pace === null) this.begin(at);
+    this.pace?.add(at);
+  }
+
+  /** A failed item of it runs again. */
+  goOn(): void {
+    if (this.isDone) this.isRerun = true;
+    this.failed--;
+    this.isTold = false;
+  }
+
+  /** The same until now, also while it is worked on; 0: not yet. */
+  get workedSoFarMs(): number {
+    const { pace, isRerun, workedMs } = this;
+    const now = pace === null || isRerun || pace.total === 0 ? 0 : Math.max(1, Math.round(pace.spanMs));
+    return (workedMs ?? 0) + now;
+  }
+
+  /** To be called after whatever may have ended it. */
+  rest(): void {
+    if (!this.isDone || this.pace === null) return;
+    this.workedMs = this.workedSoFarMs || null;
+    this.isRerun = false;
+    this.pace = null;
+  }
+
+  /** Items a second: recently while it runs, on average when it is done. `at`: the instant, by the pipeline's work clock. */
+  perSecond(at: number): number {
+    if (this.pace !== null && this.pace.total > 0) return this.pace.perSecond(at);
+    return this.workedMs === null ? 0 : ((this.completed + this.failed) * 1000) / this.workedMs;
   }
 
   watch(watcher: FeedWatcher): void {

@@ -8,6 +8,8 @@
 import type { ItemError, ItemStatus, Metadata, PipelineResult } from '../../schemas/item.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';
+import type { PipelineMeter } from '../measures/pipeline-meter.ts';
+import { StageMeter } from '../measures/stage-meter.ts';
 import { PriorityQueue } from '../queues/priority-queue.ts';
 import type { Runner } from '../stage/hinge.ts';
 import { Slot } from '../stage/slot.ts';
@@ -93,6 +95,8 @@ export class Item {
   holder: Worker | Parking | null = null;
   readonly acceptedAt: number;
   updatedAt: number;
+  /** When it came into its stage, in whole milliseconds: such a number takes no memory of its own. */
+  enteredAt: number;
   error: ItemError | null = null;
   /** The seq of its newest status event: the head of the chain that is its history. */
   lastEvent = 0;
@@ -126,6 +130,7 @@ export class Item {
     this.stage = stage;
     this.acceptedAt = now;
     this.updatedAt = now;
+    this.enteredAt = Math.floor(now);
   }
 
   /**
@@ -251,6 +256,8 @@ export class Worker extends Slot<Item, Stage> {
   sourceId = 0;
   blocked: Blocked | null = null;
   processingSince = 0;
+  /** `busyMs` when it got its item. */
+  busyBefore = 0;
 
   // Metrics.
   itemsProcessed = 0;
@@ -346,6 +353,10 @@ export class Stage {
   isSuspended = false;
   /** The number by which events refer to it, assigned with its first event; 0 until then. */
   sourceId = 0;
+  /** Its measurements. */
+  readonly meter: StageMeter;
+  /** How many of its workers are blocked by the next stage. Changed by the hand-over alone. */
+  blockedWorkers = 0;
   /** Told of each worker that is gone. */
   onLeft: ((worker: Worker) => void) | null = null;
 
@@ -357,7 +368,8 @@ export class Stage {
   skipped = 0;
   retried = 0;
 
-  constructor(pipelineId: string, no: number, index: number, spec: StageSpec, runner: Runner<Item, Worker>) {
+  constructor(pipelineId: string, no: number, index: number, spec: StageSpec, runner: Runner<Item, Worker>, pipelineMeter: PipelineMeter) {
+    this.meter = new StageMeter(pipelineMeter);
     this.name = spec.definition.name;
     this.pipelineId = pipelineId;
     this.no = no;
@@ -389,6 +401,11 @@ export class Stage {
   /** Whether an item that arrives now can begin at once: a worker is idle and no other item waits in the queue. */
   get hasIdle(): boolean {
     return this.idle.length > 0 && this.isOpen && this.inProgress < this.size && this.queued === 0 && this.blocked.size === 0;
+  }
+
+  /** To be called whenever a worker has got or lost an item, or is blocked or no longer is: the work clock runs while one of them works. */
+  keepTime(now: number): void {
+    this.meter.works(this.inProgress > this.blockedWorkers, now);
   }
 
   /** Recomputes `isOpen`. To be called whenever the pipeline's state, the stage's pause or its suspension has changed. */

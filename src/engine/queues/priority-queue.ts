@@ -85,6 +85,18 @@ export class PriorityQueue<T> {
     }
   }
 
+  /** The first living value of each priority in use, in no order. */
+  *heads(): Generator<T> {
+    for (const ring of this.heap) {
+      for (let i = 0; i < ring.length; i++) {
+        const value = ring.at(i);
+        if (this.isDead?.(value) === true) continue;
+        yield value;
+        break;
+      }
+    }
+  }
+
   private skipDeadHead(): void {
     const isDead = this.isDead as (value: T) => boolean;
     for (let ring = this.heap[0]; ring !== undefined; ring = this.heap[0]) {

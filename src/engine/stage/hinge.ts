@@ -1,6 +1,7 @@
 import type { ItemError, ItemStatus, Metadata, TaskEventType } from '../../schemas/item.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
 import type { Gate, Limit } from '../limits/gate.ts';
+import type { TaskMeter } from '../measures/stage-meter.ts';
 import type { Logger, LoopNotes } from '../ports.ts';
 import type { Due } from '../time/due-queue.ts';
 import type { ValueRule } from '../values/value-rule.ts';
@@ -17,6 +18,8 @@ export interface StagePlace {
   readonly pipelineId: string;
   /** The number of executions that go on although their attempt was given up. Counted by the stage's runner. */
   ignoringSignal: number;
+  /** Where the durations of its tasks are recorded. */
+  readonly meter: { task(name: string): TaskMeter };
 }
 
 /** An item in a stage. While a slot holds it, only the stage's runner changes the fields that are not `readonly`. */

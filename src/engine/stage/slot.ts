@@ -44,6 +44,10 @@ export class Slot<Item extends StageItem = StageItem, Place extends StagePlace =
   decided: Outcome | null = null;
   /** The time in which tasks ran in this slot, for all items. */
   busyMs = 0;
+  /** How long its item has waited: until the slot got it, which the runtime sets, and since then for limits and threads. */
+  waitedMs = 0;
+  /** Since when it waits for a limit. */
+  waitsSince = 0;
 
   // What looking at it shows.
   taskStatus: string | null = null;

@@ -175,6 +175,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     slot.limitWait = controller;
     slot.waitingFor = this.gates.at(index)?.blockedBy()?.reason ?? 'task-limit';
     slot.waitingTask = task;
+    slot.waitsSince = this.environment.time.now;
     const go = (passed: Passed | null, spec: TaskSpec): void => {
       if (!lane.alive) {
         passed?.release();
@@ -186,7 +187,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
       slot.sharedWait = null;
       slot.release = passed?.release ?? null;
       slot.hold = passed?.hold ?? null;
-      this.environment.time.tick();
+      slot.waitedMs += this.environment.time.tick() - slot.waitsSince;
       const outcome = this.execute(slot, item, spec);
       const settled = outcome === 'next' ? this.goOn(slot, slot.startedAt) : outcome;
       if (settled !== undefined) this.environment.done(slot, settled);

@@ -1,6 +1,7 @@
 import type { ItemError, WaitingReason } from '../../schemas/item.ts';
 import { describeThrown, TaskTimeoutError, ValueNotJsonError, ValueTooLargeError } from '../contract/errors.ts';
 import type { StageSpec, TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskMeter } from '../measures/stage-meter.ts';
 import type { Logger, LoopNotes } from '../ports.ts';
 import { shownText } from '../values/shown-text.ts';
 import { LARGE } from '../values/sizes.ts';
@@ -34,6 +35,8 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
   private readonly timeoutsMs: (number | undefined)[];
   private readonly copy: (value: unknown) => unknown;
   private readonly notes: LoopNotes | null;
+  /** By the places of the tasks, as soon as they have ended once. */
+  private readonly meters: TaskMeter[] = [];
   /** The number of this stage in the notes. */
   private readonly place: number;
 
@@ -102,6 +105,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     const now = time.tick();
     const task = slot.task as TaskSpec;
     this.countBusy(slot, now);
+    this.meterAt(slot, item.taskIndex).completed.record(now - slot.startedAt);
     events.task('complete', slot, item, task, item.attempts);
     this.endAttempt(slot);
     slot.value = value;
@@ -121,6 +125,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     const now = time.tick();
     const task = slot.task as TaskSpec;
     this.countBusy(slot, now);
+    this.meterAt(slot, item.taskIndex).failed.record(now - slot.startedAt);
     const { type, message, permanent, retryAfterSeconds, status } = describeThrown(thrown, this.environment.maskSecrets);
     const attempts = item.attempts;
     const error: ItemError = { type, message, ...(status !== undefined && { status }), stage: item.stage.name, attempts };
@@ -133,6 +138,15 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     if (this.isPerStage) item.taskIndex = slot.first;
     if (isLast) return this.callbacks.finish(slot, item, { kind: 'fail', error, thrown });
     return { kind: 'retry', waitMs, taskIndex: item.taskIndex, value: item.value, attempts, error };
+  }
+
+  private meterAt(slot: S, index: number): TaskMeter {
+    let meter = this.meters[index];
+    if (meter === undefined) {
+      meter = slot.stage.meter.task((slot.task as TaskSpec).name);
+      this.meters[index] = meter;
+    }
+    return meter;
   }
 
   /** Has the time limit of the running task begin now. */
@@ -215,7 +229,9 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
   begins({ holder: slot, item }: TaskAttempt<I, S>): void {
     if (!slot.isHeld) return;
     this.unhold(slot);
-    slot.startedAt = this.environment.time.tick();
+    const now = this.environment.time.tick();
+    slot.waitedMs += now - slot.startedAt;
+    slot.startedAt = now;
     this.limit(slot, item);
   }
 

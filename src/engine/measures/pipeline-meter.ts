@@ -1,0 +1,41 @@
+import type { Histogram } from './histogram.ts';
+import { Pace } from './pace.ts';
+import { RecentHistogram } from './recent-histogram.ts';
+import { WorkClock } from './work-clock.ts';
+
+/** Nothing that ended longer ago than this is a rate of now, when nothing is left to do. */
+const STALE_MS = 60_000;
+
+/** The measurements of a pipeline since the process started; read like a {@link import('./stage-meter.ts').StageMeter}. */
+export class PipelineMeter {
+  /** From acceptance to the end of an item. */
+  readonly latency = new RecentHistogram();
+  /** Runs while a worker of any stage is at work. */
+  readonly workClock = new WorkClock();
+  /** Items that ended, by that clock. */
+  private readonly ends = new Pace(0);
+  private endedAt = Number.NEGATIVE_INFINITY;
+  private stagesAtWork = 0;
+
+  ended(latencyMs: number, now: number): void {
+    this.latency.record(latencyMs, now);
+    this.ends.add(this.workClock.at(now));
+    this.endedAt = now;
+  }
+
+  /** A stage begins or ceases to work. */
+  works(isAtWork: boolean, now: number): void {
+    this.stagesAtWork += isAtWork ? 1 : -1;
+    this.workClock.run(this.stagesAtWork > 0, now);
+  }
+
+  /** Ends per second of work, without idle time and pauses; 0 a minute after the last one, if nothing is at work. */
+  perSecond(now: number): number {
+    return this.stagesAtWork === 0 && now - this.endedAt >= STALE_MS ? 0 : this.ends.perSecond(this.workClock.at(now));
+  }
+
+  /** The latencies of the last minute. */
+  latencies(now: number): Histogram {
+    return this.latency.recent(now);
+  }
+}
