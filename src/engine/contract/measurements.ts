@@ -1,7 +1,14 @@
 import type { PipelineState } from '../../schemas/stats.ts';
-import type { HistogramReading } from '../values/duration-histogram.ts';
 
-export type { HistogramReading } from '../values/duration-histogram.ts';
+/** How many durations there were up to each bound, not summed up: each counts in one place of `counts`. */
+export interface HistogramReading {
+  /** Ascending, in seconds. */
+  readonly bounds: readonly number[];
+  /** One more than there are bounds: the last one is of what is above all of them. */
+  readonly counts: readonly number[];
+  /** The sum of all durations, in seconds. */
+  readonly sum: number;
+}
 
 /**
  * The measurements of a host at one moment, for whoever watches it from outside. Counters begin at 0 with the process and never fall while it lives,
@@ -35,9 +42,27 @@ export interface PipelineMeasurements {
 export interface StageMeasurements {
   stage: string;
   isPaused: boolean;
+  /** Items that have left it, by how. */
+  outcomes: Readonly<Record<'completed' | 'skipped' | 'failed' | 'cancelled', number>>;
+  /** Attempts that failed and were followed by another one. */
+  retries: number;
   /** Items in its queue, and between two attempts. */
   queued: number;
   retrying: number;
+  /** The age of the item that has been there longest; 0 if there is none. */
+  oldestItemAgeSeconds: number;
+  /** By what they do. */
+  workers: Readonly<Record<'running' | 'limited' | 'blocked' | 'idle', number>>;
+  /** How long items waited until their tasks ran: in the queue, and with a worker for limits and threads. */
+  wait: HistogramReading;
+  tasks: TaskMeasurements[];
+}
+
+/** Executions of a task in a stage. */
+export interface TaskMeasurements {
+  task: string;
+  completed: HistogramReading;
+  failed: HistogramReading;
 }
 
 export interface LimiterMeasurements {

@@ -1,8 +1,8 @@
 import { type SluiceError, storeUnavailable } from '../contract/errors.ts';
+import { DurationHistogram, MACHINE_SECONDS } from '../measures/duration-histogram.ts';
 import type { Waiting } from '../model/keeper.ts';
 import type { Clock, Logger, Ports } from '../ports.ts';
 import { type PipelineWrites, type Store, StoreTrouble, type Writes } from '../store.ts';
-import { DurationHistogram, MACHINE_SECONDS } from '../values/duration-histogram.ts';
 import { Unstored } from './unstored.ts';
 
 /** Hands over changes to be written: the journal of a pipeline. */

@@ -1,9 +1,6 @@
 import { FrequentTypes } from './frequent-types.ts';
 
-/**
- * What has happened to the items of a pipeline since the process began. Unlike the counts of the ledger, these are not stored, and none of them
- * falls when a failed item is retried.
- */
+/** Counts items of a pipeline since the process began. Unlike the counts of the ledger, these are not stored, and none falls when a failed item is retried. */
 export class Totals {
   accepted = 0;
   /** Items that were fed with the id of another one. */

@@ -1,6 +1,8 @@
 import type { PipelineMeasurements, StageMeasurements, StoreMeasurements, StoreUsage } from '../contract/measurements.ts';
 import { limitersOf } from '../definition/stage-spec.ts';
 import type { HostStore } from '../durable/host-store.ts';
+import type { Core } from '../flow/core.ts';
+import { oldestItemMs, workersNow } from '../flow/stage-now.ts';
 import type { Stage } from '../model/model.ts';
 import type { Clock } from '../ports.ts';
 import { settledWithin } from './host-parts.ts';
@@ -10,35 +12,48 @@ import type { LocalRuntime } from './local-runtime.ts';
 const USAGE_MS = 1000;
 
 export function measurePipeline({ core, defined }: LocalRuntime): PipelineMeasurements {
-  const { ledger, state } = core;
+  const { ledger } = core;
   const { accepted, duplicates, ended, errors } = ledger.totals;
-  const stages = new Map<string, StageMeasurements>();
-  for (const stage of core.allStages) {
-    const measured = measureStage(stage, state === 'paused');
-    const known = stages.get(stage.name);
-    stages.set(stage.name, known === undefined ? measured : sumOf(known, measured));
-  }
+  core.time.tick();
+  const byName = new Map<string, Stage[]>();
+  for (const stage of core.allStages) byName.set(stage.name, [...(byName.get(stage.name) ?? []), stage]);
   return {
     pipelineId: core.id,
-    state,
+    state: core.state,
     accepted,
     duplicates,
     inFlight: ledger.inFlight,
     ended: { ...ended },
     errors: errors.read(),
-    handlersIgnoringSignal: core.allStages.reduce((sum, stage) => sum + stage.ignoringSignal, 0),
+    handlersIgnoringSignal: sumOf(core.allStages, (stage) => stage.ignoringSignal),
     limiters: new Set(defined.current.stages.flatMap(({ tasks }) => tasks.flatMap(limitersOf))),
-    stages: [...stages.values()],
+    stages: [...byName].map(([name, stages]) => measureStage(core, name, stages)),
   };
 }
 
-function measureStage(stage: Stage, isPaused: boolean): StageMeasurements {
-  return { stage: stage.name, isPaused: isPaused || stage.isPaused, queued: stage.waiting, retrying: stage.parked };
+/** Stages of one name: the one of the definition is the first, the others are leaving. */
+function measureStage(core: Core, name: string, stages: readonly Stage[]): StageMeasurements {
+  const { completed, skipped, failed, cancelled, retried, wait, tasks } = core.stageTotals.read(
+    name,
+    stages.map(({ meter }) => meter),
+  );
+  const oldest = stages.map((stage) => oldestItemMs(stage, core.scheduler.retries.inMemory(stage), core.time.now) ?? 0);
+  return {
+    stage: name,
+    isPaused: core.state === 'paused' || stages[0]?.isPaused === true,
+    outcomes: { completed, skipped, failed, cancelled },
+    retries: retried,
+    queued: sumOf(stages, (stage) => stage.waiting),
+    retrying: sumOf(stages, (stage) => stage.parked),
+    oldestItemAgeSeconds: Math.max(...oldest) / 1000,
+    workers: workersNow(stages.flatMap((stage) => stage.workers)),
+    wait,
+    tasks: [...tasks].map(([task, executions]) => ({ task, ...executions })),
+  };
 }
 
-/** Two stages of one name: the one of the definition comes first, and says whether it is paused. */
-function sumOf(one: StageMeasurements, leaving: StageMeasurements): StageMeasurements {
-  return { ...one, queued: one.queued + leaving.queued, retrying: one.retrying + leaving.retrying };
+function sumOf(stages: readonly Stage[], count: (stage: Stage) => number): number {
+  return stages.reduce((sum, stage) => sum + count(stage), 0);
 }
 
 export async function measureStore(stored: HostStore | null, clock: Clock): Promise<StoreMeasurements> {

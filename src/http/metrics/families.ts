@@ -56,9 +56,13 @@ export const FAMILIES = {
     'state',
   ),
   sluice_stage_paused: gauge('1 while a stage, or its pipeline, hands out no items because it is paused.', 'pipeline', 'stage'),
-  sluice_stage_wait_seconds: histogram('How long items waited in a stage before a worker took them.', 'pipeline', 'stage'),
+  sluice_stage_wait_seconds: histogram(
+    'How long items waited in a stage until their tasks ran: in the queue, and with a worker for limits and threads.',
+    'pipeline',
+    'stage',
+  ),
   sluice_task_duration_seconds: histogram(
-    'How long executions of a task took, without the wait for limits.',
+    'How long executions of a task took, without waits, by how they ended.',
     'pipeline',
     'stage',
     'task',

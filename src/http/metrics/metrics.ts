@@ -40,8 +40,8 @@ export class Metrics {
   }
 
   /**
-   * What a caller may see: everything, or, of a key for some pipelines, those and the limiters that they use. What the process does as a whole
-   * would tell of the others.
+   * The answer for a caller: everything, or, for a key for some pipelines, those and the limiters that they use. The process as a whole would tell
+   * of the others.
    */
   async text(caller: Caller): Promise<string> {
     const { host, version } = this.deps;
@@ -81,7 +81,7 @@ export class Metrics {
   }
 }
 
-/** `couldOpen`: a store that a start waits for is no store yet. */
+/** `couldOpen`: false while a start waits for the store. */
 function addStore(to: Exposition, { kind, isUp, flushes, failedFlushes, usage }: StoreMeasurements, couldOpen: boolean): void {
   to.add('sluice_store_up', [], isUp && couldOpen ? 1 : 0);
   to.add('sluice_store_info', [kind], 1);
@@ -107,7 +107,16 @@ function addPipeline(to: Exposition, pipeline: PipelineMeasurements): void {
 
 function addStage(to: Exposition, pipeline: string, stage: StageMeasurements): void {
   const labels = [pipeline, stage.stage] as const;
+  for (const [outcome, count] of Object.entries(stage.outcomes)) to.add('sluice_stage_items_total', [...labels, outcome], count);
+  to.add('sluice_stage_retries_total', labels, stage.retries);
   to.add('sluice_stage_queue_items', [...labels, 'queued'], stage.queued);
   to.add('sluice_stage_queue_items', [...labels, 'retrying'], stage.retrying);
+  to.add('sluice_stage_oldest_item_age_seconds', labels, stage.oldestItemAgeSeconds);
+  for (const [state, count] of Object.entries(stage.workers)) to.add('sluice_stage_workers', [...labels, state], count);
   to.add('sluice_stage_paused', labels, stage.isPaused ? 1 : 0);
+  to.addHistogram('sluice_stage_wait_seconds', labels, stage.wait);
+  for (const { task, completed, failed } of stage.tasks) {
+    to.addHistogram('sluice_task_duration_seconds', [...labels, task, 'completed'], completed);
+    to.addHistogram('sluice_task_duration_seconds', [...labels, task, 'failed'], failed);
+  }
 }

@@ -1,17 +1,12 @@
-/** How many values there were up to each bound, as Prometheus wants it, but not yet summed up: each value counts in one place of `counts`. */
-export interface HistogramReading {
-  /** Ascending, in seconds. */
-  readonly bounds: readonly number[];
-  /** One more than there are bounds: the last one is of what is above all of them. */
-  readonly counts: readonly number[];
-  /** The sum of all values, in seconds. */
-  readonly sum: number;
-}
+import type { HistogramReading } from '../contract/measurements.ts';
 
 /** From a millisecond to a minute, two or three to a decade: for requests, writes and the like. */
 export const MACHINE_SECONDS: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Counts durations since the process began; nothing is ever taken out, so that what is read of it never falls. */
+/**
+ * Counts durations in a few buckets with bounds that others ask for: exact at these, and a tenth of the memory of a {@link import('./histogram.ts').Histogram},
+ * which is for quantiles. Counts only grow.
+ */
 export class DurationHistogram implements HistogramReading {
   readonly bounds: readonly number[];
   readonly counts: number[];
