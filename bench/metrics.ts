@@ -2,11 +2,11 @@ import { buildApp } from '../src/app.ts';
 import { createLocalHost, createTaskRegistry } from '../src/engine/index.ts';
 import { systemPorts } from '../src/engine/ports.ts';
 import { cpuMs, median, report } from './row.ts';
-import { ratios, spread } from './turns.ts';
+import { spread } from './turns.ts';
 
 /*
- * `GET /metrics`: what a reading of 20 pipelines of 5 stages costs, and what it costs the engine that somebody reads while it works. That is read
- * every hundred milliseconds here, a hundred times as often as anybody does: with that the difference can be seen, and is divided.
+ * `GET /metrics`: what a reading of 20 pipelines of 5 stages costs, and what it costs the engine that somebody reads while it works. Here that is
+ * read every hundred milliseconds, far more often than anybody does, so that the difference can be seen; the rate is then that with one reading in ten seconds.
  */
 
 const ITEMS = 20_000;
@@ -73,19 +73,20 @@ async function work(isRead: boolean): Promise<{ cost: number; count: number }> {
   return { cost: cpuMs() - before, count };
 }
 
-const quiet: number[] = [];
-const watched: number[] = [];
+const extra: number[] = [];
 for (let round = 0; round < ROUNDS; round++) {
   const order = round % 2 === 0 ? [false, true] : [true, false];
+  const costs = { quiet: 0, watched: 0 };
+  let readings = 0;
   for (const isRead of order) {
     const { cost, count } = await work(isRead);
-    if (round < 3) continue;
-    if (isRead && count === 0) throw new Error('nobody has read');
-    (isRead ? watched : quiet).push(cost);
+    costs[isRead ? 'watched' : 'quiet'] = cost;
+    if (isRead) readings = count;
   }
+  // The first rounds warm up.
+  if (round >= 3 && readings > 0) extra.push((costs.watched - costs.quiet) / readings);
 }
-const often = ratios(quiet, watched);
-const usual = often.map((ratio) => 1 / (1 + (1 / ratio - 1) * (EVERY_MS / USUAL_MS)));
+const usual = extra.map((ms) => 1 / (1 + Math.max(0, ms) / USUAL_MS));
 
 report([
   {
@@ -95,10 +96,10 @@ report([
     holds: median(readings) < 20,
   },
   {
-    claim: `five stages of two no-ops while it is read every ${USUAL_MS / 1000} s: rate, of that without (taken every ${EVERY_MS} ms: ${spread(often)})`,
+    claim: `five stages of two no-ops while it is read every ${USUAL_MS / 1000} s: rate, of that without`,
     bar: '≥ 0.99',
-    figure: spread(usual, 3),
-    holds: median(usual) >= 0.99,
+    figure: spread(usual, 4),
+    holds: extra.length > 0 && median(usual) >= 0.99,
   },
 ]);
 process.exit(0);

@@ -27,7 +27,7 @@ const NOTHING: StageReading = { completed: 0, skipped: 0, failed: 0, cancelled: 
  */
 export class StageTotals {
   private readonly former = new Map<string, StageReading>();
-  /** What a stage had counted when it got its name, unless it always had that. */
+  /** The counters of a stage when it got its name, unless it always had that. */
   private readonly before = new WeakMap<StageMeter, StageReading>();
 
   /** To be called before a stage that counts on gets another name, or one that no longer counts is forgotten. */

@@ -1,5 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { HostMeasurements, PipelineHost, PipelineMeasurements, StageMeasurements, StoreMeasurements } from '../../engine/index.ts';
+import type {
+  HistogramReading,
+  HostMeasurements,
+  PipelineHost,
+  PipelineMeasurements,
+  StageMeasurements,
+  StoreMeasurements,
+} from '../../engine/index.ts';
 import { type Caller, sees } from '../guards/caller.ts';
 import { type Start, troubleOf } from '../guards/starting.ts';
 import type { SseHub } from '../sse/hub.ts';
@@ -116,7 +123,12 @@ function addStage(to: Exposition, pipeline: string, stage: StageMeasurements): v
   to.add('sluice_stage_paused', labels, stage.isPaused ? 1 : 0);
   to.addHistogram('sluice_stage_wait_seconds', labels, stage.wait);
   for (const { task, completed, failed } of stage.tasks) {
-    to.addHistogram('sluice_task_duration_seconds', [...labels, task, 'completed'], completed);
-    to.addHistogram('sluice_task_duration_seconds', [...labels, task, 'failed'], failed);
+    // Most tasks never fail: half of the answer would be about nothing.
+    if (hasAny(completed)) to.addHistogram('sluice_task_duration_seconds', [...labels, task, 'completed'], completed);
+    if (hasAny(failed)) to.addHistogram('sluice_task_duration_seconds', [...labels, task, 'failed'], failed);
   }
+}
+
+function hasAny({ counts }: HistogramReading): boolean {
+  return counts.some((count) => count > 0);
 }
