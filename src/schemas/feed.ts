@@ -42,7 +42,8 @@ export const feedViewSchema = z
       .number()
       .meta({ description: 'Items completed or failed per second: the recent rate while the feed runs, the average when it is done.' }),
     etaSeconds: z.number().nullable().meta({
-      description: 'Estimated time until the items accepted so far have ended; 0 when done, null while unknown.',
+      description:
+        'Estimated time until the items accepted so far have ended, and those before them; 0 when done, null while it is unknown, or the pipeline or a stage on the way is paused.',
     }),
   })
   .meta({

@@ -13,6 +13,35 @@ const priceStatsExample = {
   failedItems: 0,
   skippedItems: 0,
   retriedItems: 7,
+  ratePerSecond: { in: 5.4, out: 5.2 },
+  waitSeconds: { p50: 1.1, p90: 3.2 },
+  runSeconds: { p50: 0.38, p90: 0.52 },
+  oldestItemAgeSeconds: 8.3,
+  workers: { running: 2, limited: 0, blocked: 0, idle: 0 },
+};
+
+const middleSchema = z.object({ p50: z.number().nullable(), p90: z.number().nullable() });
+
+const stageMeasuresShape = {
+  ratePerSecond: z.object({ in: z.number(), out: z.number() }).meta({
+    description: 'How many items come into the stage, and go on from it (completed or skipped), per second, lately.',
+  }),
+  waitSeconds: middleSchema.meta({
+    description:
+      'How long items waited in the stage for a worker, a limit or a thread, over the last minute, each time a worker had one; null if none had.',
+  }),
+  runSeconds: middleSchema.meta({
+    description:
+      'How long the tasks of the stage ran for an item, without waits, over the last minute, each time a worker had one; null if none had.',
+  }),
+  oldestItemAgeSeconds: z.number().nullable().meta({
+    description:
+      'How long the item has been in the stage that has been there the longest; after a restart, since its status last changed. null: no item is there.',
+  }),
+  workers: z.object({ running: z.int(), limited: z.int(), blocked: z.int(), idle: z.int() }).meta({
+    description:
+      'The workers of the stage by what they do: a task runs; it waits for a limit or a thread; it is done, and the next stage has no room; it has no item.',
+  }),
 };
 
 export const stageStatsSchema = z
@@ -24,12 +53,15 @@ export const stageStatsSchema = z
     failedItems: z.int(),
     skippedItems: z.int(),
     retriedItems: z.int(),
+    ...stageMeasuresShape,
   })
   .meta({
     id: 'StageStats',
     examples: [priceStatsExample],
   });
 export type StageStats = z.infer<typeof stageStatsSchema>;
+/** The part of {@link StageStats} that is measured by the process, and not stored. */
+export type StageMeasures = Pick<StageStats, keyof typeof stageMeasuresShape>;
 
 export const statusCountsSchema = z.object({
   queued: z.int(),
@@ -60,13 +92,18 @@ const statsExample = {
       failedItems: 1,
       skippedItems: 0,
       retriedItems: 0,
+      ratePerSecond: { in: 5.4, out: 5.4 },
+      waitSeconds: { p50: 0.001, p90: 0.003 },
+      runSeconds: { p50: 0.002, p90: 0.004 },
+      oldestItemAgeSeconds: null,
+      workers: { running: 0, limited: 0, blocked: 0, idle: 1 },
     },
     Price: priceStatsExample,
   },
   statusCounts: { queued: 42, in_progress: 2, completed: 310, failed: 1, retrying: 1, skipped: 0, cancelled: 0 },
   throughputPerSecond: 5.2,
   latencySeconds: { p50: 1.8, p90: 4.1, p99: 9.6 },
-  bottleneck: { stage: 'Price', reason: 'workers' as const },
+  bottleneck: { stage: 'Price', reason: 'workers' as const, task: null, limiter: null, until: null, workersWaiting: 0, workers: 2 },
   etaSeconds: 8.7,
   handlersIgnoringSignal: 0,
   asOf: 'mf3k2x1a-4711',
@@ -82,12 +119,32 @@ export const pipelineStatsSchema = z
     queueSizes: z.record(z.string(), z.int()),
     stageStats: z.record(z.string(), stageStatsSchema),
     statusCounts: statusCountsSchema,
-    throughputPerSecond: z.number(),
+    throughputPerSecond: z.number().meta({
+      description:
+        'Items that end per second while the pipeline works: idle time and pauses are not averaged in. 0 a minute after the last end, if nothing runs.',
+    }),
     latencySeconds: z
       .object({ p50: z.number().nullable(), p90: z.number().nullable(), p99: z.number().nullable() })
       .meta({ description: 'Time from acceptance to the final state, over the last minute.' }),
-    bottleneck: z.object({ stage: z.string(), reason: bottleneckReasonSchema }).nullable(),
-    etaSeconds: z.number().nullable(),
+    bottleneck: z
+      .object({
+        stage: z.string(),
+        reason: bottleneckReasonSchema,
+        task: z.string().nullable().meta({ description: 'The task whose limit holds up its workers, or that waits for a thread.' }),
+        limiter: z.string().nullable().meta({ description: 'The shared limiter that they wait for.' }),
+        until: instantSchema.nullable().meta({ description: 'When the first of them may go on, if that is known.' }),
+        workersWaiting: z.int().meta({ description: 'How many of its workers wait for that.' }),
+        workers: z.int(),
+      })
+      .nullable()
+      .meta({
+        description:
+          'The stage that holds up the rest, never one that only waits for it; null when no item waits. `workers` is the reason only where more of them would help.',
+      }),
+    etaSeconds: z.number().nullable().meta({
+      description:
+        'Estimated time until all items in flight have ended: 0 when there are none; null while it is unknown, or the pipeline or a stage on the way is paused.',
+    }),
     handlersIgnoringSignal: z.int().meta({
       description: 'Task executions that still run although they timed out or were cancelled, because their handler ignores its signal.',
     }),

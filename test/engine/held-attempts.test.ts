@@ -138,9 +138,15 @@ describe('an item that waits for a thread', () => {
       {},
     );
     await turns();
-    expect((await pipeline.stats()).bottleneck).toEqual({ stage: 'A', reason: 'thread' });
+    expect((await pipeline.stats()).bottleneck).toMatchObject({
+      stage: 'A',
+      reason: 'thread',
+      task: 'resize',
+      workersWaiting: 2,
+      workers: 2,
+    });
     for (const id of ['x', 'y']) held(id).job.onBegin();
-    expect((await pipeline.stats()).bottleneck).toEqual({ stage: 'A', reason: 'workers' });
+    expect((await pipeline.stats()).bottleneck).toMatchObject({ stage: 'A', reason: 'workers', workersWaiting: 0 });
   });
 });
 

@@ -13,6 +13,7 @@ import type { FeedResultsQuery, FeedsQuery, FeedWaitQuery, FollowQuery } from '.
 import type { Page } from '../contract/runtime.ts';
 import type { Operations } from '../control/operations.ts';
 import type { Core } from '../flow/core.ts';
+import { Forecast } from '../flow/forecast.ts';
 import type { Feed } from '../model/feed.ts';
 import { type Item, Worker } from '../model/model.ts';
 import { waitWithin } from '../time/waited.ts';
@@ -34,13 +35,13 @@ export class Feeds {
 
   view(feedId: string): FeedView {
     const feed = this.core.feeds.get(feedId);
-    return this.viewOf(feed, this.inProgress().get(feed) ?? 0);
+    return this.viewOf(feed, this.inProgress().get(feed) ?? 0, this.forecast());
   }
 
   /** The view of a feed that is done, for the hook of its pipeline. */
   doneView(feed: Feed): DoneFeed {
     const { id } = this.core;
-    return { pipeline: id, ...this.viewOf(feed, 0), results: resultsPath(id, feed.id) };
+    return { pipeline: id, ...this.viewOf(feed, 0, this.forecast()), results: resultsPath(id, feed.id) };
   }
 
   /** The name of the API key that a feed was made with; null without one. */
@@ -52,8 +53,9 @@ export class Feeds {
     const feeds = this.core.feeds.after(after, maker);
     const inProgress = this.inProgress();
     const shown = feeds.slice(0, limit);
+    const forecast = this.forecast();
     return {
-      rows: shown.map((feed) => this.viewOf(feed, inProgress.get(feed) ?? 0)),
+      rows: shown.map((feed) => this.viewOf(feed, inProgress.get(feed) ?? 0, forecast)),
       next: feeds.length > limit ? (shown.at(-1) as Feed).ordinal : null,
       retired: this.core.feeds.forgotten,
     };
@@ -209,11 +211,17 @@ export class Feeds {
     return counts;
   }
 
-  private viewOf(feed: Feed, inProgress: number): FeedView {
-    const { time } = this.core;
+  private forecast(): Forecast {
+    const { core } = this;
+    core.time.tick();
+    return new Forecast(core, core.feeds.after(0));
+  }
+
+  private viewOf(feed: Feed, inProgress: number, forecast: Forecast): FeedView {
+    const { time, meter } = this.core;
     const now = time.tick();
     const { unfinished, isDone } = feed;
-    const rate = feed.perSecond(this.core.meter.workClock.at(now));
+    const rate = !isDone && meter.isStale(now) ? 0 : feed.perSecond(meter.workClock.at(now));
     return {
       feedId: feed.id,
       createdAt: new Date(feed.createdAt).toISOString(),
@@ -227,7 +235,7 @@ export class Feeds {
       done: isDone,
       uploadComplete: feed.isComplete,
       throughputPerSecond: rate,
-      etaSeconds: isDone ? 0 : unfinished === 0 || rate === 0 ? null : unfinished / rate,
+      etaSeconds: forecast.feed(feed),
     };
   }
 }

@@ -321,7 +321,7 @@ export class Admission {
       item.size = this.looked.sizeOf(raw);
       if (item.size > LARGE) onLarge(item.size);
       if (wantsIds) ids.push(item.id);
-      feed.take(item.sequenceId);
+      feed.take(item.sequenceId, priority);
       index.add(item);
       ledger.accept();
       scheduler.enqueue(item, PLACE_BACKLOG);

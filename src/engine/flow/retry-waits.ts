@@ -52,6 +52,7 @@ export class RetryWaits {
     stage.meter.ends('retried', time.now);
     stage.parked++;
     const at = time.now + outcome.waitMs;
+    if (at > stage.parkedUntil) stage.parkedUntil = at;
     const extra = { attempt: outcome.attempts + 1, retry: true, error: message, errorType: type, waitSeconds: outcome.waitMs / 1000 };
     events.status(item, 'retrying', worker, false, extra);
     item.holder = { at, place: -1, due: Math.round(time.lasting(at)), run: () => this.comeBack(item) };
@@ -74,6 +75,7 @@ export class RetryWaits {
   release(item: Item): void {
     const { stage } = item;
     stage.parked--;
+    if (stage.parked === 0) stage.parkedUntil = 0;
     if (item.stored.isBeyond) stage.parkedRest?.removed(item);
     else {
       this.deps.dues.cancel(item.holder as Parking);
@@ -83,6 +85,11 @@ export class RetryWaits {
     // A removed stage is not to be remembered for this.
     if (stage.isRemoved && stage.parked === 0) this.timed.delete(stage);
     this.refill(stage);
+  }
+
+  /** The items of a stage that are in memory, those first that were parked first. */
+  timedOf(stage: Stage): Iterable<Item> {
+    return this.timed.get(stage) ?? [];
   }
 
   /** The items of a stage that are in memory, in no order. */

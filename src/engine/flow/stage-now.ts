@@ -27,7 +27,7 @@ export function workersNow(workers: readonly Pick<Worker, 'item' | 'blocked' | '
 }
 
 /** Where the oldest item of a stage is looked for. */
-export type Occupied = Pick<Stage, 'queue' | 'workers' | 'aside'>;
+export type Occupied = Pick<Stage, 'queue' | 'workers' | 'aside' | 'beyond'>;
 
 /**
  * How long ago the item came into the stage that has been there the longest, in milliseconds at the instant `now`; null when it has none. It is looked for among the
@@ -44,6 +44,8 @@ export function oldestItemMs(stage: Occupied, parked: Iterable<Item>, now: numbe
     }
   };
   for (const { item } of stage.workers) if (item !== null && item.enteredAt < oldest) oldest = item.enteredAt;
+  // After a restart the store has all of a queue that no worker has asked for.
+  if (stage.queue.size === 0 && stage.beyond !== null && stage.beyond.size > 0) stage.beyond.refill();
   look(stage.queue.heads());
   look(stage.aside);
   look(parked);

@@ -14,6 +14,14 @@ export class AllLimits implements SharedGate {
     this.name = this.gates.map(({ name }) => name).join(', ');
   }
 
+  fullNow(): ReturnType<NonNullable<SharedGate['fullNow']>> {
+    for (const gate of this.gates) {
+      const full = gate.fullNow?.() ?? null;
+      if (full !== null) return full;
+    }
+    return null;
+  }
+
   claim(claim: Claim, signal: AbortSignal, isLast: boolean): SharedWait {
     const wait = { name: this.name, blockedBy: (): ReturnType<SharedWait['blockedBy']> => null };
     const pass = this.passAll(claim, signal, isLast, (now) => Object.assign(wait, { name: now.name, blockedBy: () => now.blockedBy() }));

@@ -73,6 +73,8 @@ export interface SharedWait {
 /** A limit that tasks of any stage and pipeline share. */
 export interface SharedGate {
   readonly name: string;
+  /** The limit by which a newcomer would wait now; null when none would, or when that depends on its key. */
+  fullNow?(): (Blockage & { name: string }) | null;
   /**
    * `pass` rejects with the signal's reason when that aborts first. `isLast`: nothing else is waited for, so that the execution begins with the pass; else it
    * begins with {@link SharedPass.begin}.

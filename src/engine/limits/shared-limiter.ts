@@ -5,7 +5,7 @@ import type { Expression, ExpressionLanguage, Logger, Ports } from '../ports.ts'
 import type { DueQueue } from '../time/due-queue.ts';
 import { cutText } from '../values/cut-text.ts';
 import { sizeWithin } from '../values/json-size.ts';
-import type { Claim, SharedGate, SharedPass, SharedWait } from './gate.ts';
+import type { Blockage, Claim, SharedGate, SharedPass, SharedWait } from './gate.ts';
 import { type BucketRules, type BucketWaiter, LimiterBucket } from './limiter-bucket.ts';
 
 /** The key or weight of a limiter cannot be told of this item; it could not be another time. */
@@ -67,6 +67,11 @@ export class SharedLimiter implements SharedGate {
       return await placeIn(own, { weight, isLast }, claim.priority, signal, (seconds) => this.hold(own, key, seconds));
     })();
     return { pass, name: this.name, blockedBy: () => bucket?.blockedBy() ?? null };
+  }
+
+  fullNow(): (Blockage & { name: string }) | null {
+    const full = this.key === null ? this.buckets.get('')?.blockedBy() : null;
+    return full == null ? null : { ...full, name: this.name };
   }
 
   /** Takes effect at once, for those who wait too. Throws `invalid-input` when nothing would be limited any more. */

@@ -8,6 +8,7 @@ import type { Durable } from '../durable/durable.ts';
 import type { Stored } from '../durable/journal.ts';
 import { itemsNotFound } from '../feeds/item-wait.ts';
 import { FAILURES_LISTED, newestFailures } from '../flow/error-tally.ts';
+import { Forecast } from '../flow/forecast.ts';
 import { generatedId } from '../model/model.ts';
 import { GONE, STATUS_CODES, type StoredFeed, type StoredItem, type StoredPage, type Texts, UPLOAD_INCOMPLETE } from '../store.ts';
 import { DOCUMENT_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
@@ -138,8 +139,9 @@ export class StoredReads implements Reads {
   feeds({ after, limit, maker }: FeedsQuery): Page<FeedView> {
     const all = this.feedList().inOrder.filter((row) => row.ordinal > after && (maker === undefined || row.maker === maker));
     const shown = all.slice(0, limit);
+    const forecast = this.forecast();
     return {
-      rows: shown.map((row) => this.viewOf(row)),
+      rows: shown.map((row) => this.viewOf(row, forecast)),
       next: all.length > limit ? (shown.at(-1) as StoredFeed).ordinal : null,
       retired: this.stored.figures.counters.forgottenFeeds,
     };
@@ -150,7 +152,7 @@ export class StoredReads implements Reads {
   }
 
   feedView(feedId: string): FeedView {
-    return this.viewOf(this.feed(feedId));
+    return this.viewOf(this.feed(feedId), this.forecast());
   }
 
   feedResults(feedId: string, query: FeedResultsQuery): Page<PipelineResult> {
@@ -239,16 +241,23 @@ export class StoredReads implements Reads {
     return row;
   }
 
-  private viewOf(row: StoredFeed): FeedView {
+  private forecast(): Forecast {
+    const { core } = this.durable;
+    core.time.tick();
+    return new Forecast(core, core.feeds.after(0));
+  }
+
+  private viewOf(row: StoredFeed, forecast: Forecast): FeedView {
     const { core } = this.durable;
     const { id, accepted, completed, failed, cancelled, duplicates } = row;
     const live = core.feeds.byOrdinal(row.ordinal);
     const unfinished = accepted - completed - failed - cancelled;
     const inHand = core.allStages.flatMap((stage) => stage.workers).filter(({ item }) => item?.feed.ordinal === row.ordinal).length;
     const inProgress = Math.min(inHand, unfinished);
-    const rate = live?.perSecond(core.meter.workClock.at(core.time.tick())) ?? 0;
     // One that is still being sent when a process ends is sent no more.
     const done = unfinished === 0 && live?.isOpen !== true;
+    const now = core.time.tick();
+    const rate = live === undefined || (!done && core.meter.isStale(now)) ? 0 : live.perSecond(core.meter.workClock.at(now));
     return {
       feedId: id,
       createdAt: instantOf(row.created),
@@ -262,7 +271,12 @@ export class StoredReads implements Reads {
       done,
       uploadComplete: (row.is_cancelled & UPLOAD_INCOMPLETE) === 0,
       throughputPerSecond: rate,
-      etaSeconds: done ? 0 : unfinished === 0 || rate === 0 ? null : unfinished / rate,
+      etaSeconds: done ? 0 : unfinished === 0 || live === undefined ? null : shownEta(forecast.feed(live)),
     };
   }
+}
+
+/** An end that is not stored yet has not come yet for who reads what is stored. */
+function shownEta(seconds: number | null): number | null {
+  return seconds === 0 ? null : seconds;
 }

@@ -2,6 +2,7 @@ import type { ItemError, ItemStatus, ItemSummary, Metadata, PipelineResult, Wait
 import { SluiceError } from '../contract/errors.ts';
 import type { Durable } from '../durable/durable.ts';
 import type { Stored } from '../durable/journal.ts';
+import { queuedWaitsFor } from '../flow/hold-ups.ts';
 import { generatedId, NO_METADATA } from '../model/model.ts';
 import { STATUS_CODES, type StoredItem } from '../store.ts';
 
@@ -58,10 +59,12 @@ export class StoredRows {
     };
   }
 
-  waitsFor({ due, stage: no }: StoredItem, { status, stage }: ItemSummary): WaitingFor | null {
+  waitsFor({ due, stage: no }: StoredItem, { status }: ItemSummary): WaitingFor | null {
     if (status === 'retrying' && due !== null) return { reason: 'retry', until: instantOf(due) };
     if (status !== 'queued') return null;
-    return { reason: this.durable.stageOf(no).isOpen ? 'workers' : 'paused', stage };
+    const { time } = this.durable.core;
+    time.tick();
+    return { ...queuedWaitsFor(this.durable.stageOf(no), (at) => time.instant(at)) };
   }
 
   /** The name of a stage in the store: a new name may not be stored yet. */

@@ -1,11 +1,11 @@
-import type { PipelineStats, StageStats } from '../../schemas/stats.ts';
+import type { PipelineStats, StageMeasures, StageStats } from '../../schemas/stats.ts';
 import type { Figures } from '../durable/figures.ts';
 
 /** The statistics of a pipeline as of a flush; rates and the like are those of `now`. `epoch`: the first part of event ids. */
 export function statsOf(figures: Figures, now: PipelineStats, epoch: string): PipelineStats {
   const { counters, loads } = figures;
   const { fed, processed, failed, cancelled, lastEvent } = counters;
-  const { throughputPerSecond, latencySeconds, bottleneck, handlersIgnoringSignal } = now;
+  const { throughputPerSecond, latencySeconds, bottleneck, etaSeconds, handlersIgnoringSignal } = now;
   const queueSizes: Record<string, number> = {};
   const stageStats: Record<string, StageStats> = {};
   let queued = 0;
@@ -21,6 +21,7 @@ export function statsOf(figures: Figures, now: PipelineStats, epoch: string): Pi
       failedItems: failedThere,
       skippedItems: skipped,
       retriedItems: retried,
+      ...measuresOf(now.stageStats[name]),
     };
     queued += waiting;
     retrying += parked;
@@ -46,8 +47,22 @@ export function statsOf(figures: Figures, now: PipelineStats, epoch: string): Pi
     throughputPerSecond,
     latencySeconds,
     bottleneck,
-    etaSeconds: itemsInFlight === 0 ? 0 : throughputPerSecond === 0 ? null : itemsInFlight / throughputPerSecond,
+    etaSeconds: itemsInFlight === 0 ? 0 : etaSeconds === 0 ? null : etaSeconds,
     handlersIgnoringSignal,
     asOf: `${epoch}-${lastEvent}`,
   };
+}
+
+/** Before a stage can be told of by its new name, it is shown under the one that is stored. */
+const UNMEASURED: StageMeasures = {
+  ratePerSecond: { in: 0, out: 0 },
+  waitSeconds: { p50: null, p90: null },
+  runSeconds: { p50: null, p90: null },
+  oldestItemAgeSeconds: null,
+  workers: { running: 0, limited: 0, blocked: 0, idle: 0 },
+};
+
+function measuresOf(live: StageMeasures | undefined): StageMeasures {
+  const { ratePerSecond, waitSeconds, runSeconds, oldestItemAgeSeconds, workers } = live ?? UNMEASURED;
+  return { ratePerSecond, waitSeconds, runSeconds, oldestItemAgeSeconds, workers };
 }

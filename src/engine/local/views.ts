@@ -1,9 +1,20 @@
 import type { ItemDetail, ItemSummary, WaitingFor } from '../../schemas/item.ts';
-import type { DashboardSnapshot, ErrorSummary, PipelineStats, StageStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
+import type {
+  DashboardSnapshot,
+  ErrorSummary,
+  PipelineStats,
+  StageMeasures,
+  StageStats,
+  WorkerMetrics,
+  WorkerState,
+} from '../../schemas/stats.ts';
 import type { ItemsQuery } from '../contract/runtime.ts';
-import type { PipelineFace, StageFace, WorkerFace } from '../flow/face.ts';
+import type { PipelineFace, WorkerFace } from '../flow/face.ts';
+import { Forecast } from '../flow/forecast.ts';
+import { bottleneckOf, queuedWaitsFor, waitingForOf, workerHoldUp } from '../flow/hold-ups.ts';
+import { oldestItemMs, workersNow } from '../flow/stage-now.ts';
 import type { Histogram } from '../measures/histogram.ts';
-import { type Item, Worker } from '../model/model.ts';
+import { type Item, type Stage, Worker } from '../model/model.ts';
 
 /** Shows a pipeline, its items and its workers as they are now. Each answer is a copy: nothing in it changes afterwards. */
 export class Views {
@@ -32,6 +43,7 @@ export class Views {
         failedItems: stage.failed,
         skippedItems: stage.skipped,
         retriedItems: stage.retried,
+        ...this.measuresOf(stage, now),
       };
       queued += stage.waiting;
       retrying += stage.parked;
@@ -51,10 +63,23 @@ export class Views {
       statusCounts: { queued, in_progress: inProgress, completed: processed, failed, retrying, skipped: 0, cancelled },
       throughputPerSecond: rate,
       latencySeconds: { p50, p90, p99 },
-      bottleneck: this.bottleneck(),
-      etaSeconds: inFlight === 0 ? 0 : rate === 0 ? null : inFlight / rate,
+      bottleneck: bottleneckOf(core),
+      etaSeconds: new Forecast(core).all(),
       handlersIgnoringSignal: core.allStages.reduce((sum, stage) => sum + stage.ignoringSignal, 0),
       asOf: core.events.asOf,
+    };
+  }
+
+  /** The measurements of a stage, and what is there now. */
+  measuresOf(stage: Stage, now: number): StageMeasures {
+    const { arrivals, departures, wait, run } = stage.meter;
+    const oldestMs = oldestItemMs(stage, this.core.scheduler.retries.timedOf(stage), now);
+    return {
+      ratePerSecond: { in: arrivals.perSecond(now), out: departures.perSecond(now) },
+      waitSeconds: middleOf(wait.recent(now)),
+      runSeconds: middleOf(run.recent(now)),
+      oldestItemAgeSeconds: oldestMs === null ? null : oldestMs / 1000,
+      workers: workersNow(stage.workers),
     };
   }
 
@@ -148,52 +173,12 @@ export class Views {
     const { holder, stage, status } = item;
     if (holder instanceof Worker) return this.workerWaitsFor(holder);
     if (status === 'retrying' && holder !== null) return { reason: 'retry', until: this.core.time.instant(holder.at) };
-    return { reason: stage.isOpen ? 'workers' : 'paused', stage: stage.name };
+    return queuedWaitsFor(stage, (at) => this.core.time.instant(at));
   }
 
   private workerWaitsFor(worker: WorkerFace): WaitingFor | null {
-    const { time } = this.core;
-    if (worker.blocked !== null) {
-      return { reason: 'next-stage-full', stage: worker.blocked.at.name };
-    }
-    const task = worker.waitingTask;
-    if (task === null) return null;
-    if (worker.waitingFor === 'thread') return { reason: 'thread', task: task.name };
-    // What it waits for can change while it waits: a place came, and now the window is full.
-    const shared = worker.sharedWait?.blockedBy();
-    const blocked = shared ?? worker.runner.gateOf(task)?.blockedBy();
-    const reason = blocked?.reason ?? worker.waitingFor ?? 'task-limit';
-    const limiter = worker.sharedWait === null ? {} : { limiter: worker.sharedWait.name };
-    return { reason, task: task.name, ...limiter, ...(blocked?.until === undefined ? {} : { until: time.instant(blocked.until) }) };
-  }
-
-  /**
-   * The stage that slows down the rest: among the stages where items wait, the one with the most waiting items per worker.
-   * The reason says what would help.
-   */
-  private bottleneck(): PipelineStats['bottleneck'] {
-    let worst: StageFace | undefined;
-    let most = 0;
-    for (const stage of this.core.stages) {
-      const workers = Math.max(1, stage.workers.length);
-      const waiting = (stage.waiting + stage.blocked.size + stage.parked) / workers;
-      if (waiting > most) {
-        most = waiting;
-        worst = stage;
-      }
-    }
-    if (worst === undefined) return null;
-    return { stage: worst.name, reason: this.reasonOf(worst) };
-  }
-
-  private reasonOf(stage: StageFace): NonNullable<PipelineStats['bottleneck']>['reason'] {
-    if (!stage.isOpen) return 'paused';
-    if (stage.waiting === 0 && stage.blocked.size === 0) return 'retry';
-    const isFull = stage.workers.some((worker) => worker.waitingFor === 'next-stage-full');
-    if (isFull) return 'next-stage-full';
-    if (stage.workers.some((worker) => worker.waitingFor === 'thread')) return 'thread';
-    const shared = stage.workers.find((worker) => worker.sharedWait !== null)?.sharedWait?.blockedBy();
-    return shared?.reason ?? stage.runner.blockedByLimit() ?? 'workers';
+    const holdUp = workerHoldUp(worker);
+    return holdUp === null ? null : waitingForOf(holdUp, (at) => this.core.time.instant(at));
   }
 
   private eachWorker<T>(view: (worker: WorkerFace) => T): Record<string, T> {
@@ -208,4 +193,9 @@ export class Views {
 /** Quantiles in seconds. */
 function secondsOf(durations: Histogram, shares: readonly number[]): (number | null)[] {
   return durations.quantiles(shares).map((ms) => (ms === null ? null : ms / 1000));
+}
+
+function middleOf(durations: Histogram): { p50: number | null; p90: number | null } {
+  const [p50 = null, p90 = null] = secondsOf(durations, [0.5, 0.9]);
+  return { p50, p90 };
 }

@@ -29,9 +29,14 @@ export class PipelineMeter {
     this.workClock.run(this.stagesAtWork > 0, now);
   }
 
-  /** Ends per second of work, without idle time and pauses; 0 a minute after the last one, if nothing is at work. */
+  /** Whether nothing is at work and the last end is a minute ago: then no rate is one of now. */
+  isStale(now: number): boolean {
+    return this.stagesAtWork === 0 && now - this.endedAt >= STALE_MS;
+  }
+
+  /** Ends per second of work, without idle time and pauses; 0 when that {@link PipelineMeter.isStale}. */
   perSecond(now: number): number {
-    return this.stagesAtWork === 0 && now - this.endedAt >= STALE_MS ? 0 : this.ends.perSecond(this.workClock.at(now));
+    return this.isStale(now) ? 0 : this.ends.perSecond(this.workClock.at(now));
   }
 
   /** The latencies of the last minute. */

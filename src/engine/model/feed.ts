@@ -29,6 +29,9 @@ export interface FeedWatcher {
   onKnown?(item: KnownItem): void;
 }
 
+/** The priority of items that are fed without one. */
+const DEFAULT_PRIORITY = 100;
+
 /** The stage that a feed's items enter; it may be renamed. */
 export interface FeedTarget {
   readonly name: string;
@@ -56,6 +59,8 @@ export class Feed {
   completed = 0;
   failed = 0;
   cancelled = 0;
+  /** The highest priority number among its items; that of a feed from an earlier process is taken for the default. */
+  priority = DEFAULT_PRIORITY;
   firstSequence: number | null = null;
   lastSequence: number | null = null;
   /** True while its request is still sending. */
@@ -106,7 +111,8 @@ export class Feed {
   }
 
   /** Counts an item that was accepted. */
-  take(sequenceId: number): void {
+  take(sequenceId: number, priority: number): void {
+    this.priority = this.accepted === 0 ? priority : Math.max(this.priority, priority);
     this.accepted++;
     this.firstSequence ??= sequenceId;
     this.lastSequence = sequenceId;

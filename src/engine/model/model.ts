@@ -363,6 +363,8 @@ export class Stage {
   // Counters that stageStats shows.
   inProgress = 0;
   parked = 0;
+  /** The latest instant at which one of those that were parked lately comes back; 0 when none is parked. */
+  parkedUntil = 0;
   completed = 0;
   failed = 0;
   skipped = 0;

@@ -86,8 +86,6 @@ export interface Runner<Item, Slot> {
   /** Copies what the hook of `pauseAfterFailures` is to be told of an item that fails; null without a hook. Calling the copy calls the hook. */
   pauseHook(item: Item, outcome: Failure): (() => void) | null;
   gateOf(task: Pick<TaskSpec, 'name'>): Gate | undefined;
-  /** The reason why slots would wait before a task, now. */
-  blockedByLimit(): 'task-limit' | 'rate-limit' | null;
   /** Sets other limits. `slots`: the slots of the stage, of which some run now. */
   changeLimits(limits: StageLimits, slots: readonly Slot[]): void;
   onValue(slot: Slot, value: unknown): void;

@@ -34,15 +34,6 @@ export class StageGates {
     return this.gates[index];
   }
 
-  /** The reason why workers would wait before a task, now. */
-  blockedBy(): 'task-limit' | 'rate-limit' | null {
-    for (const gate of this.gates) {
-      const blocked = gate?.blockedBy();
-      if (blocked != null) return blocked.reason;
-    }
-    return null;
-  }
-
   /** Waits for a place for the task at an index under all of its limits. Rejects with the signal's reason when that aborts first. */
   pass(index: number, claim: Claim, signal: AbortSignal, onWait: (wait: SharedWait | null) => void): Promise<Passed> {
     const own = this.gates[index];

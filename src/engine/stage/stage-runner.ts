@@ -89,10 +89,6 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     return place;
   }
 
-  blockedByLimit(): 'task-limit' | 'rate-limit' | null {
-    return this.gates.blockedBy();
-  }
-
   changeLimits(limits: StageLimits, slots: readonly S[]): void {
     this.gates.change(limits, slots);
   }

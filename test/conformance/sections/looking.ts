@@ -82,9 +82,17 @@ export function looking(suite: Suite): void {
 
   test('say where it is held up, and what would help', async () => {
     const { p } = await everyState(suite);
-    expect((await p.stats()).bottleneck).toEqual({ stage: 'B', reason: 'workers' });
+    expect((await p.stats()).bottleneck).toEqual({
+      stage: 'B',
+      reason: 'workers',
+      task: null,
+      limiter: null,
+      until: null,
+      workersWaiting: 0,
+      workers: expect.any(Number),
+    });
     await p.pauseStage('B');
-    expect((await p.stats()).bottleneck).toEqual({ stage: 'B', reason: 'paused' });
+    expect((await p.stats()).bottleneck).toMatchObject({ stage: 'B', reason: 'paused', workersWaiting: 0 });
   });
 
   test('know throughput, latency and nothing in the way when all is done', async () => {
