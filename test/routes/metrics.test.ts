@@ -241,6 +241,9 @@ describe('stages', () => {
       Array.from({ length: 10 }, (_, i) => i),
     );
     await of.held(1);
+    // Until all have come as far as they can.
+    const blocked = async () => (await of.host.measure()).pipelines[0]?.stages[0]?.workers.blocked;
+    while ((await blocked()) !== 3) await new Promise((resolve) => setImmediate(resolve));
     // Four are with B's workers, one of them runs; one waits before B, three are with A's workers, and two before A.
     const families = await read(of);
     expect(look(families, 'B')).toMatchObject({
