@@ -383,18 +383,17 @@ describe('stages', () => {
     const stages = Array.from({ length: 5 }, (_, i) => ({ name: `Stage ${i}`, workers: 5, tasks: ['echo', 'picky'] }));
     for (let i = 0; i < 20; i++) {
       await of.host.create({ id: `pipeline-${i}`, stages });
-      await feed(of, `pipeline-${i}`, [...Array.from({ length: 50 }, (_, n) => n), 'bad'], { feedId: 'f' });
-      await done(of, `pipeline-${i}`, 'f');
+      await of.host.get(`pipeline-${i}`).run([1, 2, 3, 'bad'], {});
     }
     const costs: number[] = [];
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 15; i++) {
       const before = process.threadCpuUsage();
       const { body } = await get(of, '/metrics');
       const { user, system } = process.threadCpuUsage(before);
       costs.push((user + system) / 1000);
       expect(body.split('\n').length).toBeGreaterThan(5000);
     }
-    const [median = 0] = costs.sort((a, b) => a - b).slice(20);
+    const [median = 0] = costs.sort((a, b) => a - b).slice(7);
     expect(median).toBeLessThan(20 * machinePace());
   });
 });
