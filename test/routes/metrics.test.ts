@@ -378,7 +378,7 @@ describe('stages', () => {
     expect(look(await read(of), 'A')).toMatchObject({ items: { completed: 2, skipped: 0, failed: 0, cancelled: 0 }, waits: 2 });
   });
 
-  it('of 20 pipelines with 5 stages each cost less than 20 ms of processor time', async () => {
+  it('of 20 pipelines with 5 stages each cost less than 20 ms of processor time', { timeout: 60_000 }, async () => {
     const of = await service();
     const stages = Array.from({ length: 5 }, (_, i) => ({ name: `Stage ${i}`, workers: 5, tasks: ['echo', 'picky'] }));
     for (let i = 0; i < 20; i++) {
