@@ -14,6 +14,7 @@ const ALL = [
   'throughput',
   'memory',
   'watchdog',
+  'metrics',
   'latency',
   'timers',
   'startup',

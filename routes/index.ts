@@ -12,6 +12,7 @@ import feeds from './feeds.ts';
 import items from './items.ts';
 import limiters from './limiters.ts';
 import looking from './looking.ts';
+import metrics from './metrics.ts';
 import pipelines from './pipelines.ts';
 import run from './run.ts';
 import service from './service.ts';
@@ -33,6 +34,7 @@ const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(tasks, deps);
   await app.register(limiters, deps);
   await app.register(service, deps);
+  await app.register(metrics, deps);
   await app.register(whoami, deps);
 };
 export default routes;

@@ -20,6 +20,7 @@ import { logRequests } from './http/guards/request-log.ts';
 import { requestLogger } from './http/guards/request-logger.ts';
 import { holdWhileStarting, Start } from './http/guards/starting.ts';
 import { cutUnreadReplies } from './http/guards/unread-replies.ts';
+import { Metrics } from './http/metrics/metrics.ts';
 import { sendProblem } from './http/problems/problem.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
 import type { RouteDeps } from './http/routing/route-deps.ts';
@@ -71,6 +72,7 @@ export async function buildApp(
     // A request that cannot be routed passes no hook.
     frameworkErrors: (error, request, reply) => {
       endWithUnreadBody(request, reply, linger);
+      metrics.followUnrouted(request, reply);
       void sendProblem(hostFault(request) ?? error, request, reply);
     },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, app.log as never),
@@ -87,6 +89,8 @@ export async function buildApp(
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest('problemCode', null);
+  const metrics = new Metrics({ host, hub, start, version: VERSION });
+  metrics.follow(app);
   const linger = lingerAfterAnswers(app, clock, deps.linger);
   app.addHook('onRequest', (request, reply, done) => {
     setCommonHeaders(request, reply);
@@ -117,6 +121,7 @@ export async function buildApp(
   await app.register(registerRoutes, {
     host,
     hub,
+    metrics,
     clock,
     start,
     overload,

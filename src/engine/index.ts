@@ -22,3 +22,4 @@ export type { LocalHostOptions } from './local/host-options.ts';
 export { createLocalHost, type LocalHost } from './local/local-host.ts';
 export { Pipeline, type PipelineOptions } from './local/pipeline.ts';
 export { StatusTracker, type StatusTrackerCallbacks } from './local/status-tracker.ts';
+export { DurationHistogram, MACHINE_SECONDS } from './measures/duration-histogram.ts';

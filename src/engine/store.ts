@@ -14,6 +14,7 @@
  */
 
 import type { PackedItems, StoredItem } from './contract/item-row.ts';
+import type { StoreUsage } from './contract/measurements.ts';
 
 export {
   GONE,
@@ -29,6 +30,7 @@ export {
   WRITTEN_FIELDS,
   type WriteKind,
 } from './contract/item-row.ts';
+export type { StoreUsage };
 
 /**
  * Which texts of items are read: `all`; `results`, what a result shows: the values of completed items, the fed values of failed and cancelled ones,
@@ -239,6 +241,8 @@ export interface Store {
    * a store that looks at nothing by itself has none.
    */
   watch?(told: (trouble: StoreTrouble | null) => void): void;
+  /** The room that it takes, as of now. A store that cannot tell has none. */
+  usage?(): Promise<StoreUsage>;
   readonly marks: RunningMarks;
   /** The items that were running when the previous process ended without closing the store. */
   readonly marked: readonly { pipeline: number; seq: number; ord: number }[];

@@ -121,6 +121,10 @@ const HOST: Record<keyof PipelineHost, Way<PipelineHost>> = {
   snapshots: {
     looks: async (host) => (await host.snapshots()).map(({ pipelineId, pipelineStats }) => [pipelineId, countsOf(pipelineStats)]),
   },
+  measure: {
+    live: 'whoever watches wants to see the trouble',
+    ask: async (host) => (await host.measure()).pipelines.map(({ pipelineId }) => pipelineId),
+  },
   storeHealth: { live: 'it says that there is trouble', ask: (host) => host.storeHealth },
   shuttingDown: { live: 'it is of the process', ask: (host) => host.shuttingDown },
   list: { looks: (host) => host.list() },

@@ -155,6 +155,7 @@ describe('a reader that stops reading', () => {
       }
     }
     expect(gaps).toBeGreaterThan(0);
+    expect(harness.hub.counts).toMatchObject({ gaps, evictions: 0 });
     expect(next).toBe(source.newest + 1);
     expect(body.endsWith('event: bye\ndata: {}\n\n')).toBe(true);
   }, 60_000);
@@ -187,6 +188,7 @@ describe('a reader that stops reading', () => {
     expect(hub.size).toBe(2);
     clock.advance(1);
     await eventually(() => hub.size === 1);
+    expect(hub.counts).toEqual({ opened: 2, gaps: 0, evictions: 1 });
     source.pushMany(1);
     await reader.until(() => reader.lastEventId === `e1-${source.newest}`);
   });

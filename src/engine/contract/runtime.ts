@@ -16,6 +16,7 @@ import type { LimiterPatch, LimiterView } from '../../schemas/limiter.ts';
 import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
 import type { TaskInfo } from '../../schemas/task.ts';
+import type { HostMeasurements } from './measurements.ts';
 import type {
   FeedRequest,
   FeedResultsQuery,
@@ -30,6 +31,7 @@ import type {
   RunStream,
 } from './requests.ts';
 
+export type * from './measurements.ts';
 export type * from './requests.ts';
 
 /**
@@ -270,6 +272,8 @@ export interface PipelineHost {
   readonly events: EventSource;
   /** The dashboard snapshot of each pipeline. */
   snapshots(): Promise<({ pipelineId: string } & DashboardSnapshot)[]>;
+  /** The measurements up to now, stored or not, also while the store has trouble. */
+  measure(): Promise<HostMeasurements>;
   /** Where everything is kept, and whether that can be written now. */
   readonly storeHealth: StoreHealth;
   /** True from the first call of {@link PipelineHost.shutdown}. */

@@ -157,6 +157,7 @@ function adopt(core: Core, stage: Stage | null, spec: StageSpec, { index, change
   const old = stage.spec.definition;
   if (stage.name !== definition.name) {
     changes.push({ stage: definition.name, change: 'renamed', from: stage.name });
+    core.stageTotals.leaves(stage.name, stage.meter);
     stage.rename(definition.name);
   }
   const fields = changedFields(old, definition);

@@ -1,4 +1,5 @@
 import { type SluiceError, storeUnavailable } from '../contract/errors.ts';
+import { DurationHistogram, MACHINE_SECONDS } from '../measures/duration-histogram.ts';
 import type { Waiting } from '../model/keeper.ts';
 import type { Clock, Logger, Ports } from '../ports.ts';
 import { type PipelineWrites, type Store, StoreTrouble, type Writes } from '../store.ts';
@@ -53,6 +54,10 @@ interface Waiter {
  */
 export class Flusher {
   readonly unstored: Unstored;
+  /** The writes, from the first try to the one that succeeded. */
+  readonly durations = new DurationHistogram(MACHINE_SECONDS);
+  /** Writes that failed, each time. */
+  failures = 0;
   /** Why nothing can be written; null when all is well. */
   private cannotWrite: string | null = null;
   /** Why something cannot be read, and the read that is tried again. */
@@ -219,8 +224,10 @@ export class Flusher {
       return;
     }
     this.isWriting = true;
+    const since = this.clock.monotonic();
     this.write(writes, () => {
       this.isWriting = false;
+      this.durations.add((this.clock.monotonic() - since) / 1000);
       for (const journal of captured) journal.written();
       if (this.round.length === 0) this.release();
       if (this.isDue || this.round.length > 0) this.flush();
@@ -277,6 +284,7 @@ export class Flusher {
       (error: unknown) => {
         this.clock.clearTimer(this.timer);
         this.isSlow = false;
+        this.failures++;
         if (!(error instanceof StoreTrouble)) {
           this.breakDown(error);
           return;

@@ -310,6 +310,7 @@ export class Admission {
         if (known !== undefined) {
           if (options.onDuplicate !== 'rerun' || !known.isFinal) {
             feed.meet(known);
+            ledger.refuseDuplicate();
             if (wantsIds) ids.push(id);
             continue;
           }

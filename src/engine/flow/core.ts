@@ -6,6 +6,7 @@ import type { DoneHook, StageSpec } from '../definition/stage-spec.ts';
 import { EventLog } from '../events/event-log.ts';
 import { TaskLimiter } from '../limits/task-limiter.ts';
 import { PipelineMeter } from '../measures/pipeline-meter.ts';
+import { StageTotals } from '../measures/stage-totals.ts';
 import type { Feed } from '../model/feed.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import { type Item, Stage, type Worker } from '../model/model.ts';
@@ -111,6 +112,8 @@ export class Core {
   readonly drain = new Drain();
   /** The measurements of the pipeline. */
   readonly meter = new PipelineMeter();
+  /** The counters of its stages, by name. */
+  readonly stageTotals = new StageTotals();
   readonly feeds: FeedRegistry;
 
   readonly followers = new Set<Follower>();
@@ -260,7 +263,9 @@ export class Core {
 
   /** Forgets removed stages in which nothing runs or waits any more. */
   forgetEmpty(): void {
-    this.removed = this.removed.filter((stage) => stage.isBusy || this.evacuation.has(stage));
+    const forgotten = this.removed.filter((stage) => !stage.isBusy && !this.evacuation.has(stage));
+    for (const { name, meter } of forgotten) this.stageTotals.leaves(name, meter);
+    this.removed = this.removed.filter((stage) => !forgotten.includes(stage));
   }
 
   /** The number of items that workers have, in all stages. */

@@ -4,6 +4,7 @@ import type { PipelineMeter } from '../measures/pipeline-meter.ts';
 import type { Item } from '../model/model.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import { FAILURES_LISTED, FailureCounts, newestFailures } from './error-tally.ts';
+import { Totals } from './totals.ts';
 
 /** The part of a ledger that is stored. */
 export interface LedgerState {
@@ -28,6 +29,7 @@ export class Ledger {
   private readonly time: EngineClock;
   private readonly meter: PipelineMeter;
   private readonly counts = new FailureCounts();
+  readonly totals = new Totals();
   /** The newest kept failures by sequence id, in the order of their ends. */
   private readonly recent = new Map<number, FailedItem>();
 
@@ -63,15 +65,23 @@ export class Ledger {
   /** Counts an accepted item. */
   accept(): void {
     this.fedCount++;
+    this.totals.accepted++;
+  }
+
+  /** Counts an item that was fed and not accepted, because another one has its id. */
+  refuseDuplicate(): void {
+    this.totals.duplicates++;
   }
 
   /** Counts an item that has ended; a failed one MUST have its error. */
   end(item: Item, status: 'completed' | 'failed' | 'cancelled'): void {
+    this.totals.ended[status]++;
     if (status === 'completed') this.processedCount++;
     else if (status === 'cancelled') this.cancelledCount++;
     else {
       this.failedCount++;
       this.counts.add(item.error as ItemError);
+      this.totals.errors.add((item.error as ItemError).type);
       this.list(item);
     }
     this.meter.ended(this.time.now - item.acceptedAt, this.time.now);

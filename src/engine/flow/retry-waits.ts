@@ -4,6 +4,8 @@ import type { Outcome } from '../stage/hinge.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 
+const NONE: ReadonlySet<Item> = new Set();
+
 interface RetryWaitsDeps {
   time: EngineClock;
   dues: DueQueue;
@@ -93,6 +95,11 @@ export class RetryWaits {
   /** The items of a stage that are in memory, in no order. */
   loaded(stage: Stage): Item[] {
     return [...this.of(stage)];
+  }
+
+  /** The same, without a copy; it changes when the caller lets anything happen. */
+  inMemory(stage: Stage): ReadonlySet<Item> {
+    return this.timed.get(stage) ?? NONE;
   }
 
   /** Brings so many more of a stage into memory; false when the store cannot be read now. */

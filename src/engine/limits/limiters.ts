@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { LimiterPatch, LimiterSettings, LimiterView, LimiterWaiter, Limits } from '../../schemas/limiter.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
+import type { LimiterMeasurements } from '../contract/measurements.ts';
 import type { LimiterCatalogue } from '../contract/runtime.ts';
 import type { Ports } from '../ports.ts';
 import { DueQueue } from '../time/due-queue.ts';
@@ -106,6 +107,11 @@ export class Limiters implements LimiterCatalogue {
       .map(({ limiter }) => limiter)
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .map((limiter) => this.viewOf(limiter, waiters));
+  }
+
+  /** How much each of them is used now, without a look at its keys. */
+  measure(): LimiterMeasurements[] {
+    return [...this.byName.values()].map(({ limiter }) => limiter.measure());
   }
 
   /** Refuses all changes from now on: the process ends. */

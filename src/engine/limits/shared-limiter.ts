@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type LimiterPatch, type LimiterSettings, type LimiterView, MAX_HOLD_SECONDS } from '../../schemas/limiter.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import { PermanentError, SluiceError } from '../contract/errors.ts';
+import type { LimiterMeasurements } from '../contract/measurements.ts';
 import type { Expression, ExpressionLanguage, Logger, Ports } from '../ports.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import { cutText } from '../values/cut-text.ts';
@@ -190,6 +191,17 @@ export class SharedLimiter implements SharedGate, Kept {
       defined: this.defined,
       keys: isKeyed ? firstOf(busy, KEYS_SHOWN, (a, b) => b.waiting - a.waiting || b.inUse - a.inUse || b.used - a.used).map(row) : [],
     };
+  }
+
+  measure(): LimiterMeasurements {
+    const now = this.rules.clock.monotonic();
+    const measured = { limiter: this.name, inUse: 0, waiting: 0, isHeld: false };
+    for (const { inUse, waiters, heldUntil } of this.buckets.values()) {
+      measured.inUse += inUse;
+      measured.waiting += waiters;
+      measured.isHeld ||= heldUntil > now;
+    }
+    return measured;
   }
 
   private get maxHoldSeconds(): number {

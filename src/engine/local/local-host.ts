@@ -12,6 +12,7 @@ import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
 import type {
   EventSource,
+  HostMeasurements,
   PipelineDescription,
   PipelineHost,
   PutOptions,
@@ -37,6 +38,7 @@ import { recoverPipelines } from './host-recovery.ts';
 import { HostRoom } from './host-room.ts';
 import { carriedOut, limitersUsed, limiterWaiters } from './limiter-users.ts';
 import type { LocalRuntime } from './local-runtime.ts';
+import { measurePipeline, measureStore } from './measuring.ts';
 import { RuntimeBuilder } from './runtime-builder.ts';
 
 const MAX_DELIVERIES = 5;
@@ -191,6 +193,12 @@ export class LocalHost implements PipelineHost {
 
   snapshots() {
     return this.each(async (pipeline) => ({ pipelineId: pipeline.core.id, ...(await pipeline.snapshot()) }));
+  }
+
+  async measure(): Promise<HostMeasurements> {
+    const store = await measureStore(this.stored, this.options.ports.clock);
+    const pipelines = [...this.pipelines.values()].filter(({ gate }) => !gate.isLeaving).map(measurePipeline);
+    return { pipelines, limiters: this.limiters.measure(), store };
   }
 
   /** The answers of all pipelines, without those that are gone by the time of their answer. */

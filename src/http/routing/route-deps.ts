@@ -10,12 +10,14 @@ import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';
 import type { Overload } from '../guards/overload.ts';
 import type { Start } from '../guards/starting.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { SseHub } from '../sse/hub.ts';
 
 /** The dependencies of every route plugin. */
 export interface RouteDeps {
   host: PipelineHost;
   hub: SseHub;
+  metrics: Metrics;
   clock: Clock;
   start: Start;
   overload: Overload;

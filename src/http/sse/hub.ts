@@ -52,6 +52,8 @@ export interface SseAttachment {
 export interface SseHub {
   /** How many streams are open. */
   readonly size: number;
+  /** Since the hub was made: streams opened, gaps told, and readers cut off because they did not read. */
+  readonly counts: { readonly opened: number; readonly gaps: number; readonly evictions: number };
   /** Opens a stream. Throws `shutting-down`, before anything is sent, once the hub is closed. */
   attach(attachment: SseAttachment): void;
   /** Ends the streams of one pipeline, as {@link SseHub.close} does. */
@@ -86,6 +88,7 @@ export function createSseHub(options: SseHubOptions): SseHub {
   const sources = new Map<EventSource, Source>();
   const readers = new Set<SseReader>();
   const turns = createTurns({ clock, logger });
+  const counts = { opened: 0, gaps: 0, evictions: 0 };
   let closing = false;
   let heartbeat: unknown;
   let blockedCheck: unknown;
@@ -142,6 +145,7 @@ export function createSseHub(options: SseHubOptions): SseHub {
       release(source, view);
       return;
     }
+    counts.opened++;
     source.readers.add(reader);
     readers.add(reader);
     for (const kind of ['snapshots', 'stats'] as const) {
@@ -155,6 +159,7 @@ export function createSseHub(options: SseHubOptions): SseHub {
 
   const world: ReaderWorld = {
     batches,
+    counts,
     now: () => clock.monotonic(),
     onBlocked: checkBlocked,
     onReady(ready) {
@@ -206,8 +211,10 @@ export function createSseHub(options: SseHubOptions): SseHub {
       for (const reader of readers) {
         if (reader.mode !== 'blocked') continue;
         const left = reader.blockedSince + maxBlockedMs - now;
-        if (left <= 0) reader.destroy();
-        else wait = Math.min(wait, left);
+        if (left <= 0) {
+          counts.evictions++;
+          reader.destroy();
+        } else wait = Math.min(wait, left);
       }
       if (wait < Number.POSITIVE_INFINITY) armBlockedCheck(wait);
     }, ms);
@@ -244,6 +251,7 @@ export function createSseHub(options: SseHubOptions): SseHub {
     get size() {
       return readers.size;
     },
+    counts,
     attach,
     closeSource: (events) => endAll([...(sources.get(events)?.readers ?? [])]),
     close() {

@@ -20,6 +20,7 @@ const STEP_BYTES = 64 * 1024;
 /** State shared by all readers of a hub. */
 export interface ReaderWorld {
   batches: Batches;
+  counts: { gaps: number };
   now: () => number;
   onBlocked(reader: SseReader): void;
   /** It is `ready` again. */
@@ -143,6 +144,7 @@ export class SseReader implements WireEvents {
     if (!foreign && !behind) return undefined;
     this.foreign = false;
     if (behind) this.cursor = oldest - 1;
+    this.world.counts.gaps++;
     return controlFrame('gap', { missed: foreign ? null : oldest - 1 - cursor, oldest: `${epoch}-${oldest}` });
   }
 

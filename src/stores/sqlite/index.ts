@@ -9,9 +9,19 @@
  * to open a file that another process has, that is damaged, or that a newer version wrote, and leaves such a file as it was.
  */
 import { existsSync, statSync, truncateSync } from 'node:fs';
+import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { type Blame, OF_STORE, type Shelf, type Store, type StoredPipeline, StoreTrouble, type Writes } from '../../engine/store.ts';
+import {
+  type Blame,
+  OF_STORE,
+  type Shelf,
+  type Store,
+  type StoredPipeline,
+  StoreTrouble,
+  type StoreUsage,
+  type Writes,
+} from '../../engine/store.ts';
 import { blameOf, forgetBlame, readBlame, writeBlame } from './blame.ts';
 import { checkFile, keepPrivate, marksOf, OPENING_BUSY_MS, ownPathOf, StoreFileError } from './file.ts';
 import { beginLife } from './lineage.ts';
@@ -43,12 +53,14 @@ class SqliteStore implements Store {
   readonly kind = 'sqlite';
   readonly marks: MarksFile;
   readonly blamed: Blame | null | undefined;
+  private readonly file: string;
   private readonly blamePath: string;
   private readonly lock: FileLock;
   private readonly reader: Database.Database;
   private readonly sink: Sink;
 
   constructor(parts: { file: string; lock: FileLock; reader: Database.Database; marks: MarksFile; sink: Sink }) {
+    this.file = parts.file;
     this.lock = parts.lock;
     this.reader = parts.reader;
     this.marks = parts.marks;
@@ -100,6 +112,18 @@ class SqliteStore implements Store {
 
   watch(told: (trouble: StoreTrouble | null) => void): void {
     this.sink.watch(told);
+  }
+
+  async usage(): Promise<StoreUsage> {
+    const { file } = this;
+    const [database, log, disk] = await Promise.all([stat(file), stat(`${file}-wal`), statfs(dirname(file))]);
+    return {
+      files: [
+        { file: 'database', bytes: database.size },
+        { file: 'log', bytes: log.size },
+      ],
+      diskFreeBytes: disk.bavail * disk.bsize,
+    };
   }
 
   forgetMarked(): void {
