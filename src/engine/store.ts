@@ -16,10 +16,14 @@
 import type { PackedItems, StoredItem } from './contract/item-row.ts';
 
 export {
+  attemptsCell,
+  attemptsIn,
+  errorsOf,
   GONE,
   type PackedItems,
   SHORT_FIELDS,
   STATUS_CODES,
+  type StoredError,
   type StoredItem,
   unpackItems,
   WRITE_ALL,
