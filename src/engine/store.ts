@@ -17,10 +17,14 @@ import type { PackedItems, StoredItem } from './contract/item-row.ts';
 import type { StoreUsage } from './contract/measurements.ts';
 
 export {
+  attemptsCell,
+  attemptsIn,
+  errorsOf,
   GONE,
   type PackedItems,
   SHORT_FIELDS,
   STATUS_CODES,
+  type StoredError,
   type StoredItem,
   unpackItems,
   WRITE_ALL,

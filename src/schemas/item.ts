@@ -173,8 +173,10 @@ export const itemSummaryExample = {
   worker: null,
   priority: 100,
   attempts: 1,
+  totalAttempts: 3,
   updatedAt: '2026-11-23T17:44:00.123Z',
   error: null,
+  lastError: { type: 'Error', message: 'HTTP 503', status: 503, stage: 'Check', attempts: 1 },
 };
 
 export const itemSummarySchema = z
@@ -186,9 +188,15 @@ export const itemSummarySchema = z
     stage: z.string(),
     worker: z.string().nullable(),
     priority: z.int(),
-    attempts: z.int(),
+    attempts: z
+      .int()
+      .meta({ description: 'Attempts of the current task (`per_task`) or stage (`per_stage`); of an item that has ended, the last one.' }),
+    totalAttempts: z.int().meta({ description: 'Attempts in every stage, of every task, and in every run after a retry.' }),
     updatedAt: instantSchema,
-    error: itemErrorSchema.nullable(),
+    error: itemErrorSchema.nullable().meta({ description: 'The error that ended the item.' }),
+    lastError: itemErrorSchema
+      .nullable()
+      .meta({ description: 'The error of the last attempt that failed, also when a later one succeeded; null if none has failed.' }),
     input: z
       .unknown()
       .optional()

@@ -55,7 +55,18 @@ function stage(options: Omit<StageOptions, 'name'>, gateFor: (task: string, limi
     begin(value: unknown, more: Partial<StageItem> = {}) {
       const slot = new Slot<StageItem>('A-W0', place, runner);
       const item = { id: 'x', sequenceId: 1, priority: 100, feed: { id: 'f' }, metadata: {}, stage: place, nextStage: null };
-      const whole: StageItem = { ...item, status: 'queued', updatedAt: 0, size: 0, taskIndex: 0, attempts: 0, value, fed: value, ...more };
+      const whole: StageItem = {
+        ...item,
+        status: 'queued',
+        updatedAt: 0,
+        size: 0,
+        taskIndex: 0,
+        attempts: 0,
+        earlierAttempts: 0,
+        value,
+        fed: value,
+        ...more,
+      };
       slot.item = whole;
       return { slot, item: whole, outcome: runner.run(slot, whole) };
     },

@@ -76,7 +76,9 @@ const state = fc.record({
   place: fc.constantFrom(0 as const, 1 as const, 2 as const),
   ord: whole(Number.MAX_SAFE_INTEGER),
   taskIndex: whole(100),
-  attempts: whole(1_000_000),
+  attempts: whole(1_000),
+  earlierAttempts: whole(1_000_000),
+  lastError: fc.option(error),
   deliveries: whole(5),
   at: instant,
   lastEvent: whole(2 ** 48),
@@ -132,6 +134,7 @@ function carryOut(item: Item, step: Change): Item {
     case 'failed':
       item.status = 'failed';
       item.error = step.error;
+      item.lastError = step.error;
       return item;
     case 'retried': {
       if (item.status !== 'failed' || !item.isKept) return item;
@@ -150,15 +153,15 @@ function carryOut(item: Item, step: Change): Item {
 
 /** All that has to come back; of an item that is gone its texts have not. */
 function shown(item: Item) {
-  const { id, givenId, sequenceId, priority, status, isKept, place, ord, taskIndex, attempts, lastEvent } = item;
+  const { id, givenId, sequenceId, priority, status, isKept, place, ord, taskIndex, attempts, earlierAttempts, lastEvent } = item;
   const way: (number | null)[] = [];
   for (let rest = item.route; rest !== null; rest = rest.rest) way.push(rest.stage?.no ?? null);
   const { value, fed, metadata } = item;
   return {
-    ...{ id, givenId, sequenceId, priority, isKept, place, ord, taskIndex, attempts, lastEvent },
+    ...{ id, givenId, sequenceId, priority, isKept, place, ord, taskIndex, attempts, earlierAttempts, lastEvent },
     ...{ feed: item.feed.ordinal, stage: item.stage.no, deliveries: item.stored.deliveries },
     ...{ acceptedAt: item.acceptedAt, updatedAt: item.updatedAt },
-    ...(isKept ? { status, value, fed, metadata, error: item.error, way } : {}),
+    ...(isKept ? { status, value, fed, metadata, error: item.error, lastError: item.lastError, way } : {}),
   };
 }
 

@@ -107,7 +107,10 @@ describe.each(['crash', 'stop'] as const)('after a %s', (how) => {
     await reaches(before, 'x', 'retrying');
     const { waitingFor } = await before.item('x');
     const { p, next } = await restart(life, lives);
-    expect(await p.item('x')).toMatchObject({ status: 'retrying', value: 42, attempts: 1 });
+    expect(await p.item('x')).toMatchObject({
+      ...{ status: 'retrying', value: 42, attempts: 1, totalAttempts: 2 },
+      ...{ error: null, lastError: { type: 'Error', message: 'again', stage: 'A', attempts: 1 } },
+    });
     const until = (of: typeof waitingFor): number => Date.parse((of as { until: string }).until);
     expect(Math.abs(until((await p.item('x')).waitingFor) - until(waitingFor))).toBeLessThan(1000);
     expect((await p.stats()).statusCounts).toMatchObject({ retrying: 1 });

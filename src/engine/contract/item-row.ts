@@ -4,6 +4,8 @@
  * item becomes a row and a row an item is in durable/item-codec.ts.
  */
 
+import type { ItemError } from '../../schemas/item.ts';
+
 /** How a status is stored. {@link GONE} is an item that retention took while events still name it. */
 export const STATUS_CODES = { queued: 0, in_progress: 1, completed: 2, failed: 3, retrying: 4, skipped: 5, cancelled: 6 } as const;
 export const GONE = 7;
@@ -23,6 +25,7 @@ export interface StoredItem {
   /** When it was queued last, in the order of all such moments. */
   ord: number;
   task: number;
+  /** See {@link attemptsCell}. */
   attempts: number;
   /** In how many processes that crashed it was running. */
   deliveries: number;
@@ -36,11 +39,37 @@ export interface StoredItem {
   /** null: it is not needed any more. */
   fed: string | null;
   metadata: string | null;
+  /** The error of the last attempt that failed, and where it ended with another one, that with the former as its `last`. */
   error: string | null;
   /** Numbers of the stages that it goes through, where that is not their order. */
   route: string | null;
   /** Bytes of its value, read or not; nobody writes it. */
   size: number;
+}
+
+/** Attempts of the current unit are counted below this number, as they were alone by earlier versions; above it, those of all units before. */
+const EARLIER = 2 ** 20;
+
+export function attemptsCell(attempts: number, earlier: number): number {
+  return attempts + earlier * EARLIER;
+}
+
+/** The counts in a number that {@link attemptsCell} has made. */
+export function attemptsIn(cell: number): { attempts: number; earlier: number } {
+  return { attempts: cell % EARLIER, earlier: Math.floor(cell / EARLIER) };
+}
+
+/** The content of `error` in a row. */
+export interface StoredError extends ItemError {
+  last?: ItemError;
+}
+
+/** The error with which an item of this status has ended, and that of its last attempt that failed. */
+export function errorsOf(stored: StoredError | null, status: number): { error: ItemError | null; lastError: ItemError | null } {
+  if (stored === null) return { error: null, lastError: null };
+  const { last, ...error } = stored;
+  if (status === STATUS_CODES.failed) return { error, lastError: error };
+  return status === STATUS_CODES.cancelled ? { error, lastError: last ?? null } : { error: null, lastError: error };
 }
 
 /** Kinds of write of an item: its state only; all that can change; a new row; or {@link GONE}, which leaves no text but its id. */

@@ -85,6 +85,8 @@ export class Operations {
     const now = core.time.tick();
     const fresh = new Item(old.givenId, core.index.prefix, old.sequenceId, old.feed, old.priority, value, old.metadata, stage, now);
     fresh.fed = old.fed;
+    fresh.earlierAttempts = old.totalAttempts;
+    fresh.lastError = old.lastError;
     fresh.lastEvent = old.lastEvent;
     if (fromStage === undefined) fresh.route = old.route;
     // Its stage may be another one of the same name.

@@ -1,4 +1,3 @@
-import type { ItemError } from '../../schemas/item.ts';
 import type { RouteNumbers } from '../flow/ways.ts';
 import type { Feed } from '../model/feed.ts';
 import {
@@ -13,7 +12,20 @@ import {
   toNumbers,
   Worker,
 } from '../model/model.ts';
-import { GONE, STATUS_CODES, type StoredItem, WRITE_ALL, WRITE_GONE, WRITE_NEW, WRITE_STATE, type WriteKind } from '../store.ts';
+import {
+  attemptsCell,
+  attemptsIn,
+  errorsOf,
+  GONE,
+  STATUS_CODES,
+  type StoredError,
+  type StoredItem,
+  WRITE_ALL,
+  WRITE_GONE,
+  WRITE_NEW,
+  WRITE_STATE,
+  type WriteKind,
+} from '../store.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import { type History, taskCell } from './history.ts';
 
@@ -44,11 +56,11 @@ const STALE = Symbol('stale');
 const STATUSES = Object.keys(STATUS_CODES) as (keyof typeof STATUS_CODES)[];
 
 /** Which parts of an item have to be written, judged by the parts that the store was last given. */
-export function writeKind({ stored, isKept, value, fed, error, route }: Item): WriteKind {
+export function writeKind({ stored, isKept, value, fed, error, lastError, route }: Item): WriteKind {
   const { written } = stored;
   if (written === null) return WRITE_NEW;
   if (!isKept) return WRITE_GONE;
-  if (value !== written.value || error !== written.error || route !== written.route) return WRITE_ALL;
+  if (value !== written.value || error !== written.error || lastError !== written.lastError || route !== written.route) return WRITE_ALL;
   // It has completed without a new value: clear the fed value, unless it equals the result.
   return fed === undefined && written.fed !== NOTHING && written.fed !== value ? WRITE_ALL : WRITE_STATE;
 }
@@ -97,7 +109,7 @@ function fillNumbers(row: StoredItem, item: Item, { time, version }: Written): v
   row.place = item.place;
   row.ord = item.ord;
   row.task = taskCell(task, version);
-  row.attempts = attempts;
+  row.attempts = attemptsCell(attempts, item.earlierAttempts);
   row.deliveries = item.stored.deliveries;
   row.accepted = Math.floor(time.wall(item.acceptedAt));
   // By the same scale as the instant to come back at: what lies between them is the wait.
@@ -107,17 +119,17 @@ function fillNumbers(row: StoredItem, item: Item, { time, version }: Written): v
 }
 
 function fillTexts(row: StoredItem, item: Item): void {
-  const { value, fed, isKept, error, route } = item;
+  const { value, fed, isKept, error, lastError, route } = item;
   row.value = null;
   row.fed = null;
-  row.error = isKept && error !== null ? JSON.stringify(error) : null;
+  row.error = isKept ? errorText(item) : null;
   row.route = route === null ? null : JSON.stringify(toNumbers(route));
   if (isKept) {
     if (value !== fed) row.value = textOf(value);
     // The fed value may be undefined; it is left out only when nobody will ask for it.
     if (value === fed || item.status !== 'completed') row.fed = textOf(fed);
   }
-  item.stored.written = { value, fed: row.fed === null ? NOTHING : fed, error, route };
+  item.stored.written = { value, fed: row.fed === null ? NOTHING : fed, error, lastError, route };
 }
 
 /** The item of a row, as a new object, with the texts that were read. Throws when a field cannot be read, since the store is damaged. */
@@ -137,12 +149,16 @@ export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf, histo
   item.ord = row.ord;
   const { task, route } = placeIn(row, history);
   item.taskIndex = task;
-  item.attempts = row.attempts;
+  const { attempts, earlier } = attemptsIn(row.attempts);
+  item.attempts = attempts;
+  item.earlierAttempts = earlier;
   item.updatedAt = status === 'retrying' ? time.fromLasting(row.updated) : time.monotonic(row.updated);
   // When it came into its stage is not stored; it has not changed since then, unless it has begun there.
   item.enteredAt = Math.floor(item.updatedAt);
   item.lastEvent = row.last_event;
-  item.error = row.error === null ? null : parsed<ItemError>(row, 'error', row.error);
+  const { error, lastError } = errorsOf(row.error === null ? null : parsed<StoredError>(row, 'error', row.error), row.status);
+  item.error = error;
+  item.lastError = lastError;
   item.route = route === null ? null : routeOf(route, stageOf);
   // A cancelled item of an earlier version has only its newest value.
   if (status === 'completed' || (status === 'cancelled' && row.fed === null)) item.fed = undefined;
@@ -155,9 +171,15 @@ export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf, histo
     value,
     fed: row.fed === null ? NOTHING : fed,
     error: item.error,
+    lastError: item.lastError,
     route: isAsWritten(row, route) ? item.route : OTHER,
   };
   return item;
+}
+
+function errorText({ error, lastError }: Item): string | null {
+  if (error === null) return lastError === null ? null : JSON.stringify(lastError);
+  return JSON.stringify(lastError === null || lastError === error ? error : { ...error, last: lastError });
 }
 
 /** The rest of an item's wait, which is never more than all of it. Its owner says what happens then. */

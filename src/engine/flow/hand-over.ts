@@ -126,8 +126,7 @@ export class HandOver {
     this.count(worker, item.stage, as);
     this.events.status(item, as, worker);
     item.holder = null;
-    item.taskIndex = 0;
-    item.attempts = 0;
+    item.beginAnew();
   }
 
   private count(worker: Worker, stage: Stage, as: LeftAs): void {

@@ -46,6 +46,7 @@ export class RetryWaits {
     item.value = outcome.value;
     item.taskIndex = outcome.taskIndex;
     item.attempts = outcome.attempts;
+    item.lastError = outcome.error;
     item.status = 'retrying';
     item.updatedAt = time.now;
     stage.retried++;

@@ -211,6 +211,7 @@ export class Scheduler implements Mover, Filler {
         const limit = item.stage.spec.definition.pauseAfterFailures;
         const then = limit === undefined ? null : this.deps.onFailure(worker, item, outcome);
         item.error = outcome.error;
+        item.lastError = outcome.error;
         item.stage.failed++;
         item.stage.meter.ends('failed', this.deps.time.now);
         worker.itemsFailed++;
@@ -248,6 +249,7 @@ export class Scheduler implements Mover, Filler {
   /** Fails an item that is in no place: no worker has it, and no queue. */
   failDisplaced(item: Item, error: ItemError): void {
     item.error = error;
+    item.lastError = error;
     item.stage.failed++;
     item.stage.meter.ends('failed', this.deps.time.now);
     this.end(item, 'failed', null, { error: error.message, errorType: error.type, attempts: error.attempts });
@@ -298,8 +300,7 @@ export class Scheduler implements Mover, Filler {
       return;
     }
     events.status(item, 'skipped', null);
-    item.taskIndex = 0;
-    item.attempts = 0;
+    item.beginAnew();
     item.arrive(next);
     this.enqueue(item, place);
   }

@@ -4,7 +4,7 @@ import type { Durable } from '../durable/durable.ts';
 import type { Stored } from '../durable/journal.ts';
 import { queuedWaitsFor } from '../flow/hold-ups.ts';
 import { generatedId, NO_METADATA } from '../model/model.ts';
-import { STATUS_CODES, type StoredItem } from '../store.ts';
+import { attemptsIn, errorsOf, STATUS_CODES, type StoredError, type StoredItem } from '../store.ts';
 
 const STATUSES = Object.keys(STATUS_CODES) as ItemStatus[];
 
@@ -45,6 +45,8 @@ export class StoredRows {
   }
 
   summary(row: StoredItem): ItemSummary {
+    const { attempts, earlier } = attemptsIn(row.attempts);
+    const { error, lastError } = errorsIn(row);
     return {
       id: this.idOf(row),
       sequenceId: row.seq,
@@ -53,9 +55,11 @@ export class StoredRows {
       stage: this.stageName(row.stage),
       worker: null,
       priority: row.priority,
-      attempts: row.attempts,
+      attempts,
+      totalAttempts: earlier + attempts,
       updatedAt: instantOf(row.updated),
-      error: errorOf(row),
+      error,
+      lastError,
     };
   }
 
@@ -97,8 +101,12 @@ export function metadataOf({ metadata }: StoredItem): Metadata {
   return metadata === null ? NO_METADATA : JSON.parse(metadata);
 }
 
-export function errorOf({ error }: StoredItem): ItemError | null {
-  return error === null ? null : (JSON.parse(error) as ItemError);
+export function errorOf(row: StoredItem): ItemError | null {
+  return errorsIn(row).error;
+}
+
+function errorsIn({ error, status }: StoredItem): ReturnType<typeof errorsOf> {
+  return errorsOf(error === null ? null : (JSON.parse(error) as StoredError), status);
 }
 
 export function instantOf(wall: number): string {

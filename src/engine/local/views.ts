@@ -145,8 +145,10 @@ export class Views {
       worker: item.holder instanceof Worker ? item.holder.name : null,
       priority: item.priority,
       attempts: item.attempts,
+      totalAttempts: item.totalAttempts,
       updatedAt: this.core.time.instant(item.updatedAt),
       error: item.error,
+      lastError: item.lastError,
     };
   }
 

@@ -52,7 +52,7 @@ export class StoredState {
   /** True while it waits beyond the part of its stage's queue, or of its retries, that is in memory. */
   isBeyond = false;
   /** The parts that were last handed to the store; null: nothing yet. See item-codec.ts. */
-  written: { value: unknown; fed: unknown; error: ItemError | null; route: Route | null } | null = null;
+  written: { value: unknown; fed: unknown; error: ItemError | null; lastError: ItemError | null; route: Route | null } | null = null;
 }
 
 /** The wait of an item between two attempts. */
@@ -88,6 +88,8 @@ export class Item {
   taskIndex = 0;
   /** Attempts begun of the current unit: the task (`per_task`) or the stage (`per_stage`). */
   attempts = 0;
+  /** Attempts begun of all units before that, in every stage and in every run. */
+  earlierAttempts = 0;
   place: Place = PLACE_NONE;
   /** Set when a new definition reordered the stages on this item's way; otherwise it follows `stage.next`. */
   route: Route | null = null;
@@ -97,7 +99,10 @@ export class Item {
   updatedAt: number;
   /** When it came into its stage, in whole milliseconds: such a number takes no memory of its own. */
   enteredAt: number;
+  /** The error that it ended with. */
   error: ItemError | null = null;
+  /** The error of the last attempt that failed, whatever came after it. */
+  lastError: ItemError | null = null;
   /** The seq of its newest status event: the head of the chain that is its history. */
   lastEvent = 0;
   /** False when retention has removed it, or it goes on as another object: then only events that are still kept refer to it. */
@@ -151,6 +156,18 @@ export class Item {
     return this.ord < 0 ? this.priority - 0.5 : this.priority;
   }
 
+  /** Attempts begun in every stage and in every run. */
+  get totalAttempts(): number {
+    return this.earlierAttempts + this.attempts;
+  }
+
+  /** Has it begin with the first task of the stage that it enters next. */
+  beginAnew(): void {
+    this.taskIndex = 0;
+    this.earlierAttempts += this.attempts;
+    this.attempts = 0;
+  }
+
   /** Moves it into the stage that was its next one. */
   arrive(stage: Stage): void {
     this.stage = stage;
@@ -185,7 +202,8 @@ export class Item {
 
   /** About how many characters its row in a list of items is as JSON, which has no value. */
   get listedSize(): number {
-    return ROW_SIZE + (this.error === null ? 0 : this.error.message.length);
+    const { error, lastError } = this;
+    return ROW_SIZE + (error?.message.length ?? 0) + (lastError?.message.length ?? 0);
   }
 
   toResult(): PipelineResult {

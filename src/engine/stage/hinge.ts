@@ -45,6 +45,8 @@ export interface StageItem {
   taskIndex: number;
   /** Attempts begun of the current unit: the task (`per_task`) or the stage (`per_stage`). */
   attempts: number;
+  /** Attempts begun of all units before that. */
+  earlierAttempts: number;
 }
 
 /** The result of a stage for one item. */

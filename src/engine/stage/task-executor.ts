@@ -112,7 +112,10 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     item.taskIndex++;
     if (this.isPerStage) return undefined;
     // The next task counts anew; after the last one the count stays to be seen until the item leaves the stage.
-    if (item.taskIndex < this.spec.tasks.length) item.attempts = 0;
+    if (item.taskIndex < this.spec.tasks.length) {
+      item.earlierAttempts += item.attempts;
+      item.attempts = 0;
+    }
     // `per_task` goes on from here after a failure, so this is what a retry starts from.
     item.value = value;
     return undefined;

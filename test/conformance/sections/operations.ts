@@ -3,6 +3,35 @@ import type { TaskContext } from '../../../src/engine/index.ts';
 import { ended, expectBooksToBalance, NEVER, named, reaches, SOON, type Suite } from '../world.ts';
 
 export function operations({ test, world }: Suite): void {
+  test('count the attempts of an item in all stages, tasks and runs, and keep its last error', async () => {
+    let isWell = false;
+    const failing = (times: number) => {
+      let left = times;
+      return (value: unknown) => {
+        if (!isWell && left-- > 0) throw new RangeError('again');
+        return value;
+      };
+    };
+    const { pipeline } = await world({ tasks: { once: failing(1), never: failing(Number.POSITIVE_INFINITY) } });
+    const p = await pipeline([
+      { name: 'A', tasks: ['once', 'pass'], taskWaitSeconds: 0 },
+      { name: 'B', tasks: ['never'], retry: 'per_stage', stageAttempts: 3, taskWaitSeconds: 0 },
+    ]);
+    await p.feed(named('x'), {});
+    await reaches(p, 'x', 'failed');
+    const error = { type: 'RangeError', message: 'again', stage: 'B', attempts: 3 };
+    expect(await p.item('x')).toMatchObject({ attempts: 3, totalAttempts: 6, error, lastError: error });
+    isWell = true;
+    await p.retryItem('x');
+    await reaches(p, 'x', 'completed');
+    expect(await p.item('x')).toMatchObject({ attempts: 1, totalAttempts: 7, error: null, lastError: error });
+    const { rows } = await p.items({ after: 0, limit: 10 });
+    expect(rows[0]).toMatchObject({ id: 'x', totalAttempts: 7, lastError: error });
+    await p.feed(named('y'), {});
+    await reaches(p, 'y', 'completed');
+    expect(await p.item('y')).toMatchObject({ attempts: 1, totalAttempts: 3, lastError: null });
+  });
+
   test('cancel ends a queued item, which never runs', async () => {
     const { pipeline, gate, held, runs } = await world();
     const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);

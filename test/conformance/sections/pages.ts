@@ -111,8 +111,8 @@ export function pages(suite: Suite): void {
     const instant = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     const common = { feedId: 'last', stage: 'C', priority: 100, updatedAt: instant, error: null };
     expect(rows).toEqual([
-      { id: 'h', sequenceId: 7, status: 'in_progress', worker: 'C-W0', attempts: 1, ...common },
-      { id: 'q', sequenceId: 8, status: 'queued', worker: null, attempts: 0, ...common },
+      { id: 'h', sequenceId: 7, status: 'in_progress', worker: 'C-W0', attempts: 1, totalAttempts: 1, lastError: null, ...common },
+      { id: 'q', sequenceId: 8, status: 'queued', worker: null, attempts: 0, totalAttempts: 0, lastError: null, ...common },
     ]);
   });
 
