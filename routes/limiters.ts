@@ -1,12 +1,12 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import type { PipelineHost } from '../src/engine/index.ts';
+import { limitersOf, type PipelineHost } from '../src/engine/index.ts';
 import { type Caller, may, sees } from '../src/http/guards/caller.ts';
+import { operatorOf } from '../src/http/guards/operator.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { listQuery, nextCursorSchema, noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
-import type { PipelineDefinition } from '../src/schemas/definition.ts';
 import { type LimiterView, limiterPatchSchema, limiterViewExample, limiterViewSchema } from '../src/schemas/limiter.ts';
 import { knownNameSchema } from '../src/schemas/names.ts';
 
@@ -66,10 +66,10 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ params, body, caller }) => {
-      const changed = await host.limiters.change(params.name, body);
+    async (request) => {
+      const changed = await host.limiters.change(request.params.name, request.body, operatorOf(request));
       // Limiter keys come from items, which require the scope read.
-      return may(caller, 'read') ? changed : { ...changed, keys: [] };
+      return may(request.caller, 'read') ? changed : { ...changed, keys: [] };
     },
   );
 };
@@ -85,8 +85,4 @@ async function limitersFor(caller: Caller, host: PipelineHost): Promise<LimiterV
     if (!using.some(({ isSeen }) => isSeen)) return [];
     return [using.every(({ isSeen }) => isSeen) ? limiter : { ...limiter, keys: [] }];
   });
-}
-
-function limitersOf({ stages }: PipelineDefinition): Set<string> {
-  return new Set(stages.flatMap(({ tasks }) => tasks.flatMap((use) => (typeof use === 'string' ? [] : (use.limiter ?? [])))));
 }

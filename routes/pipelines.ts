@@ -2,6 +2,7 @@ import type { FastifyPluginAsync, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
 import { type Caller, sees } from '../src/http/guards/caller.ts';
+import { operatorOf } from '../src/http/guards/operator.ts';
 import { invalidInput } from '../src/http/problems/faults.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
 import { toDetail, toSummary } from '../src/http/routing/pipeline-view.ts';
@@ -91,10 +92,10 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         },
       },
     },
-    async ({ body, caller }, response) => {
-      const { start, definition } = readCreateBody(body);
-      refuseOthers(caller, definition);
-      const created = await host.create(definition, { start });
+    async (request, response) => {
+      const { start, definition } = readCreateBody(request.body);
+      refuseOthers(request.caller, definition);
+      const created = await host.create(definition, { start, operator: operatorOf(request) });
       return response.code(201).header('location', `/pipelines/${created.definition.id}`).send(toDetail(created));
     },
   );
@@ -124,9 +125,10 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         },
       },
     },
-    async ({ params, body }, response) => {
+    async (request, response) => {
+      const { params, body } = request;
       const { start, definition } = readCreateBody(body);
-      const { isCreated, pipeline, changes, moved } = await host.put(params.id, definition, { start });
+      const { isCreated, pipeline, changes, moved } = await host.put(params.id, definition, { start, operator: operatorOf(request) });
       if (isCreated) response.code(201).header('location', `/pipelines/${params.id}`);
       return response.send({ ...toDetail(pipeline), changes, moved });
     },
@@ -166,9 +168,10 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         },
       },
     },
-    async ({ params, query }, response) => {
+    async (request, response) => {
+      const { params, query } = request;
       const { events } = host.get(params.id);
-      await host.remove(params.id, query.mode);
+      await host.remove(params.id, query.mode, operatorOf(request));
       await hub.closeSource(events);
       return response.code(204).send(null);
     },

@@ -60,7 +60,7 @@ const MAX_VALUE_BYTES_DEFAULT = 16 * 1024 * 1024;
 const MAX_VALUE_BYTES_MAX = 128 * 1024 * 1024;
 const RETENTION_ON_DISK = 10_000_000;
 const RETENTION_IN_MEMORY = 100_000;
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /** Each variable by its name: how its text is read, its default, what it is for. `type` is for the documentation. */
 export const variables = z.object({
@@ -230,6 +230,31 @@ export interface Config {
   maxWorkers: number;
   maxPipelines: number;
   sseHeartbeatSeconds: number;
+}
+
+/** The members of the configuration that bound something, and may be shown to whoever may read. */
+const LIMITS = [
+  'bodyLimitBytes',
+  'maxValueBytes',
+  'uploadIdleSeconds',
+  'shutdownTimeoutSeconds',
+  'loopStallSeconds',
+  'eventsKept',
+  'retentionMaxItems',
+  'retentionMaxAgeSeconds',
+  'backlogCapacity',
+  'maxDeliveries',
+  'threads',
+  'maxStages',
+  'maxWorkersPerStage',
+  'maxWorkers',
+  'maxPipelines',
+  'sseHeartbeatSeconds',
+] as const satisfies readonly (keyof Config)[];
+
+/** The limits of a configuration, or of the part of one that there is. */
+export function limitsOf(config: Partial<Pick<Config, (typeof LIMITS)[number]>>): Record<string, number> {
+  return Object.fromEntries(LIMITS.flatMap((name): [string, number][] => (config[name] === undefined ? [] : [[name, config[name]]])));
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -66,7 +66,7 @@ try {
 
 const [
   { pino },
-  { Start },
+  [{ createKeyRing }, { Start }],
   { createLocalHost, createTaskRegistry, STRENGTH },
   ports,
   [{ readDefinitions }, { checkPipelines, startPipelines }, { createThreadRunner }, { loadUserTasks }],
@@ -74,7 +74,7 @@ const [
   [{ closeService, endProcess }, { guardProcess }, { listenFault }, { SharedLoopNotes }, { StoreOpening }, { startWatchdog }],
 ] = await Promise.all([
   import('pino'),
-  import('./http/guards/starting.ts'),
+  Promise.all([import('./http/guards/key-ring.ts'), import('./http/guards/starting.ts')]),
   import('./engine/index.ts'),
   import('./engine/ports.ts'),
   Promise.all([
@@ -115,6 +115,7 @@ const asWork = (call: () => unknown): unknown => {
 };
 
 const start = new Start();
+const keys = createKeyRing(config.apiKeys);
 let host: LocalHost | undefined;
 let app: FastifyInstance | undefined;
 let watchdog: Watchdog | undefined;
@@ -195,8 +196,9 @@ async function startService(): Promise<void> {
     blamePath: kept?.blamePath ?? null,
     logger,
   });
-  const requestShutdown = (asked: ShutdownMode, timeoutSeconds: number): void => stop(asked, timeoutSeconds, 'POST /shutdown');
-  const [opened, built] = await Promise.all([kept?.opening.attempt(), httpSide({ host: made, start, logger, requestShutdown })]);
+  const requestShutdown = (asked: ShutdownMode, timeoutSeconds: number, by: string | null): void =>
+    stop(asked, timeoutSeconds, 'POST /shutdown', by);
+  const [opened, built] = await Promise.all([kept?.opening.attempt(), httpSide({ host: made, keys, start, logger, requestShutdown })]);
   if (opened) made.keepIn(opened);
   app = built;
   await built.listen({
@@ -233,13 +235,13 @@ const NOTHING_BEGUN: ShutdownReport = {
 let mode: ShutdownMode | undefined;
 
 /** Ends the process. Asked again, it passes the mode on: the host lets a harder one overtake. */
-function stop(asked: ShutdownMode, timeoutSeconds: number, reason: string): void {
+function stop(asked: ShutdownMode, timeoutSeconds: number, reason: string, by: string | null): void {
   logger.info({ mode: asked, timeoutSeconds, reason }, 'shutting down');
   if (mode === undefined || STRENGTH[asked] > STRENGTH[mode]) {
     mode = asked;
     watchdog?.expectEnd(asked === 'force' ? 0 : timeoutSeconds);
   }
-  const ended = start.isOver && host !== undefined ? host.shutdown(asked, timeoutSeconds) : cutShort();
+  const ended = start.isOver && host !== undefined ? host.shutdown(asked, timeoutSeconds, { by }) : cutShort();
   stopping ??= ended.then((report) => endProcess(report, { app, host, guard: guarded, logger, watchdog }));
   stopping.catch((err: unknown) => {
     logger.fatal({ err }, 'the shutdown failed');
@@ -255,7 +257,12 @@ async function cutShort(): Promise<ShutdownReport> {
 }
 
 handleSignals({
-  end: (asked, signal) => stop(asked, config.shutdownTimeoutSeconds, signal),
+  end: (asked, signal) => {
+    const timeoutSeconds = config.shutdownTimeoutSeconds;
+    const [before, after] = [{ shuttingDown: stopping !== undefined }, { shuttingDown: true, mode: asked, timeoutSeconds }];
+    logger.info({ audit: true, change: 'shutdown', by: signal, pipeline: null, stage: null, before, after }, 'audit');
+    stop(asked, timeoutSeconds, signal, signal);
+  },
   ignored: (signal) => logger.info({ signal }, 'the signal is ignored; SIGTERM ends the service'),
 });
 

@@ -12,6 +12,7 @@ import {
 import { type Clock, systemPorts } from '../../src/engine/ports.ts';
 import type { Store } from '../../src/engine/store.ts';
 import type { LingerBounds } from '../../src/http/bodies/lingering.ts';
+import { createKeyRing, type KeyRing } from '../../src/http/guards/key-ring.ts';
 import type { Start } from '../../src/http/guards/starting.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
@@ -20,6 +21,7 @@ import { createGate, type Gate } from '../engine/harness.ts';
 
 export interface Service extends AsyncDisposable {
   app: FastifyInstance;
+  keys: KeyRing;
   host: LocalHost;
   /** What POST /shutdown asked for. */
   shutdowns: { mode: ShutdownMode; timeoutSeconds: number }[];
@@ -83,10 +85,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     ...(options.store && { store: options.store }),
     ...options.bounds,
   });
+  const keys = createKeyRing(options.apiKeys ?? []);
   const shutdowns: Service['shutdowns'] = [];
   const app = await buildApp(
     {
-      apiKeys: options.apiKeys ?? [],
       host: options.host ?? '127.0.0.1',
       allowedHosts: options.allowedHosts ?? [],
       bodyLimitBytes: options.bodyLimitBytes ?? 1_048_576,
@@ -96,6 +98,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     },
     {
       host,
+      keys,
       logger,
       requestShutdown: (mode, timeoutSeconds) => void shutdowns.push({ mode, timeoutSeconds }),
       ...(options.clock && { clock: options.clock }),
@@ -106,6 +109,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   await app.ready();
   return {
     app,
+    keys,
     host,
     shutdowns,
     logs,

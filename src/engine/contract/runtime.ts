@@ -15,6 +15,7 @@ import type { LimiterPatch, LimiterView } from '../../schemas/limiter.ts';
 import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
 import type { TaskInfo } from '../../schemas/task.ts';
+import type { Operator } from './operator.ts';
 import type {
   FeedRequest,
   FeedResultsQuery,
@@ -29,6 +30,7 @@ import type {
   RunStream,
 } from './requests.ts';
 
+export type * from './operator.ts';
 export type * from './requests.ts';
 
 /**
@@ -39,6 +41,8 @@ export type * from './requests.ts';
  *
  * Everything is asynchronous, because a runtime may have to ask another machine. Every method throws SluiceError with
  * a code of the catalogue and nothing else. What is returned is a copy: nothing in it changes afterwards.
+ *
+ * A method with an `operator` tells it of the change, and names it in the event `pipeline` of the change.
  */
 export interface PipelineRuntime {
   /** As it was given last, without what live tuning changed. */
@@ -87,9 +91,9 @@ export interface PipelineRuntime {
   /** Until the feed is done, or the time is up (`done: false`). Throws `shutting-down` when the pipeline is stopped before. */
   waitForFeed(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }>;
   /** Cancels every unfinished item; one that is still being sent takes no more. Returns how many. */
-  cancelFeed(feedId: string): Promise<number>;
+  cancelFeed(feedId: string, operator?: Operator): Promise<number>;
   /** Runs every failed item again, from the stage where it failed. Returns how many. Throws `draining`. */
-  retryFeed(feedId: string): Promise<number>;
+  retryFeed(feedId: string, operator?: Operator): Promise<number>;
   /**
    * AntFlow's `wait`: until all items have ended, any has, or any has failed; or the time is up. What has ended before counts, too.
    * Throws `item-not-found` with all unknown ids in `details.ids`, `shutting-down` when the pipeline is stopped before.
@@ -97,19 +101,19 @@ export interface PipelineRuntime {
   waitForItems(query: ItemsWaitQuery): Promise<WaitReply>;
 
   /** Throws `already-running`. */
-  start(): Promise<void>;
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-  pauseStage(stage: string): Promise<void>;
-  resumeStage(stage: string): Promise<void>;
+  start(operator?: Operator): Promise<void>;
+  pause(operator?: Operator): Promise<void>;
+  resume(operator?: Operator): Promise<void>;
+  pauseStage(stage: string, operator?: Operator): Promise<void>;
+  resumeStage(stage: string, operator?: Operator): Promise<void>;
   /** Refuses new feeds, finishes every item everywhere, stops. `done: false` when the time was up first; it goes on draining. */
-  join(timeoutSeconds?: number): Promise<{ done: boolean; stats: PipelineStats }>;
-  shutdown(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport>;
+  join(timeoutSeconds?: number, operator?: Operator): Promise<{ done: boolean; stats: PipelineStats }>;
+  shutdown(mode: ShutdownMode, timeoutSeconds?: number, operator?: Operator): Promise<ShutdownReport>;
 
   /** Changes a stage while it runs, without losing an item. Throws `unknown-stage`, `invalid-pipeline` with every fault. */
-  tune(stage: string, tuning: StageTuning): Promise<StageTuned>;
+  tune(stage: string, tuning: StageTuning, operator?: Operator): Promise<StageTuned>;
   /** Returns to the definition. Throws `unknown-stage`. */
-  untune(stage: string): Promise<StageTuned>;
+  untune(stage: string, operator?: Operator): Promise<StageTuned>;
 
   stats(): Promise<PipelineStats>;
   workerNames(): Promise<Record<string, string[]>>;
@@ -124,11 +128,11 @@ export interface PipelineRuntime {
   /** Throws `item-not-found`. */
   item(itemId: string): Promise<ItemDetail>;
   /** Aborts it when it runs. Throws `item-not-found`, `item-final`. */
-  cancelItem(itemId: string): Promise<ItemSummary>;
+  cancelItem(itemId: string, operator?: Operator): Promise<ItemSummary>;
   /** Puts a failed item back at the stage where it failed, or at another. Throws `item-not-found`, `item-not-final`, `unknown-stage`. */
-  retryItem(itemId: string, fromStage?: string): Promise<ItemSummary>;
+  retryItem(itemId: string, fromStage?: string, operator?: Operator): Promise<ItemSummary>;
   /** Every failed item that fits; how many. Throws `unknown-stage`, `draining`. */
-  retryFailed(query: RetryQuery): Promise<number>;
+  retryFailed(query: RetryQuery, operator?: Operator): Promise<number>;
 
   readonly events: EventSource;
 }
@@ -264,19 +268,19 @@ export interface PipelineHost {
    * Checks a definition as it came and builds it; started unless `start` is false.
    * Throws `invalid-input`, `unknown-task`, `invalid-pipeline`, `invalid-params`, each with every fault, and `pipeline-exists`.
    */
-  create(definition: unknown, options?: { start?: boolean }): Promise<PipelineDescription>;
+  create(definition: unknown, options?: { start?: boolean; operator?: Operator }): Promise<PipelineDescription>;
   /**
    * Creates the pipeline, or gives it another definition, while it runs and with items in every stage: none is lost, and none goes
    * through a stage twice. The same definition again changes nothing. `start` is for one that is created. Throws what `create` throws
    * but `pipeline-exists`, and `invalid-state` during its shutdown.
    */
-  put(id: string, definition: unknown, options?: { start?: boolean }): Promise<PutOutcome>;
+  put(id: string, definition: unknown, options?: { start?: boolean; operator?: Operator }): Promise<PutOutcome>;
   /** Throws `pipeline-not-found`. */
   get(id: string): PipelineRuntime;
   /** Without a mode: refused with `items-in-flight` while there are any. `drain` finishes them first, `force` aborts and drops them. */
-  remove(id: string, mode?: 'drain' | 'force'): Promise<void>;
+  remove(id: string, mode?: 'drain' | 'force', operator?: Operator): Promise<void>;
   /** Ends every pipeline. Idempotent; a later, harder mode overtakes a softer one that still runs. */
-  shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport>;
+  shutdown(mode: ShutdownMode, timeoutSeconds: number, operator?: Operator): Promise<ShutdownReport>;
 }
 
 /** Items that a start found in its store: waiting, running or between two attempts in the previous process. */
@@ -308,5 +312,5 @@ export interface LimiterCatalogue {
   /** By name. */
   list(): Promise<LimiterView[]>;
   /** Takes effect at once, for those who wait too. Throws `limiter-not-found`, `invalid-input`. */
-  change(name: string, patch: LimiterPatch): Promise<LimiterView>;
+  change(name: string, patch: LimiterPatch, operator?: Operator): Promise<LimiterView>;
 }

@@ -1,10 +1,14 @@
 import type { LimiterPatch, LimiterSettings, LimiterView } from '../../schemas/limiter.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
+import type { Operator } from '../contract/operator.ts';
 import type { LimiterCatalogue } from '../contract/runtime.ts';
 import type { Ports } from '../ports.ts';
 import { DueQueue } from '../time/due-queue.ts';
 import { EngineClock } from '../time/engine-clock.ts';
 import { SharedLimiter } from './shared-limiter.ts';
+
+/** Told when an operator has changed a limiter. */
+type OnChanged = (name: string, operator: Operator, trace: Record<'before' | 'after', object>) => void;
 
 /** The limiters of a host, by name. They are defined before the pipelines that use them and live as long as the host. */
 export class Limiters implements LimiterCatalogue {
@@ -12,10 +16,12 @@ export class Limiters implements LimiterCatalogue {
   private readonly ports: Ports;
   private readonly time: EngineClock;
   private readonly dues: DueQueue;
+  private readonly onChanged: OnChanged;
   private isClosed = false;
 
-  constructor(ports: Ports) {
+  constructor(ports: Ports, onChanged: OnChanged = () => undefined) {
     this.ports = ports;
+    this.onChanged = onChanged;
     this.time = new EngineClock(ports.clock);
     this.dues = new DueQueue(ports.clock);
   }
@@ -40,16 +46,28 @@ export class Limiters implements LimiterCatalogue {
     this.isClosed = true;
   }
 
-  async change(name: string, patch: LimiterPatch): Promise<LimiterView> {
+  async change(name: string, patch: LimiterPatch, operator?: Operator): Promise<LimiterView> {
     if (this.isClosed) throw shuttingDown();
     const limiter = this.byName.get(name);
     if (limiter === undefined) throw new SluiceError('limiter-not-found', `no limiter "${name}"`);
+    const before = traceOf(this.viewOf(limiter));
     limiter.change(patch);
-    return this.viewOf(limiter);
+    const changed = this.viewOf(limiter);
+    if (operator !== undefined) {
+      const trace = { before, after: traceOf(changed) };
+      this.onChanged(name, operator, trace);
+      operator.note?.({ change: 'limiter-changed', pipelineId: null, stage: null, ...trace });
+    }
+    return changed;
   }
 
   private viewOf(limiter: SharedLimiter): LimiterView {
     this.time.sync();
     return limiter.view((at) => this.time.instant(at));
   }
+}
+
+/** The settings of a limiter that can be changed; its expressions cannot. */
+function traceOf({ name, heldUntil, settings: { key: _key, weight: _weight, ...settings } }: LimiterView): object {
+  return { limiter: name, ...settings, heldUntil };
 }

@@ -10,6 +10,11 @@ export function workersOf({ stages }: PipelineDefinition): number {
   return stages.reduce((sum, stage) => sum + stage.workers, 0);
 }
 
+/** The names of the limiters that the tasks of a definition use. */
+export function limitersOf({ stages }: PipelineDefinition): Set<string> {
+  return new Set(stages.flatMap(({ tasks }) => tasks.flatMap((use) => (typeof use === 'string' ? [] : (use.limiter ?? [])))));
+}
+
 /** The number of workers that a stored pipeline has when it is rebuilt, with its tuning. */
 export function workersStored(definition: PipelineDefinition, { facts }: StoreLink): number {
   const { overrides } = JSON.parse(facts?.control ?? '{"overrides":{}}') as Pick<StoredControl, 'overrides'>;

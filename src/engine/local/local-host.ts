@@ -8,11 +8,14 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
-import type { PipelineDefinition } from '../../schemas/definition.ts';
+import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
+import type { Operator } from '../contract/operator.ts';
 import type { EventSource, PipelineDescription, PipelineHost, PutOutcome, StoreHealth, StoreRecovery } from '../contract/runtime.ts';
+import { tellOperated, tellUnchanged } from '../control/told.ts';
 import { MAX_WORKERS } from '../control/worker-room.ts';
 import { checkDefinition } from '../definition/definition.ts';
+import { definitionTrace } from '../definition/definition-trace.ts';
 import { resolveStage } from '../definition/stage-spec.ts';
 import type { TaskRegistry } from '../definition/task-registry.ts';
 import { HostStore } from '../durable/host-store.ts';
@@ -22,7 +25,7 @@ import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Blame, Store } from '../store.ts';
 import { promised } from './answer-gate.ts';
 import type { LocalHostOptions } from './host-options.ts';
-import { settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
+import { limitersOf, settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
 import { recoverPipelines } from './host-recovery.ts';
 import { HostRoom } from './host-room.ts';
 import type { LocalRuntime } from './local-runtime.ts';
@@ -57,7 +60,7 @@ export class LocalHost implements PipelineHost {
   constructor(options: LocalHostOptions) {
     this.options = options;
     this.tasks = options.registry;
-    this.limiters = new Limiters(options.ports);
+    this.limiters = new Limiters(options.ports, (name, operator, trace) => this.tellUsers(name, operator, trace));
     this.allEvents = new HostEvents(options.ports.uniqueId());
     this.room = new HostRoom(this.pipelines, options.maxWorkers ?? MAX_WORKERS);
     this.builder = new RuntimeBuilder(options, this.limiters, this.room, () => this.stored);
@@ -179,7 +182,7 @@ export class LocalHost implements PipelineHost {
     return found.flat();
   }
 
-  create(raw: unknown, options: { start?: boolean } = {}): Promise<PipelineDescription> {
+  create(raw: unknown, options: { start?: boolean; operator?: Operator } = {}): Promise<PipelineDescription> {
     return promised(this.keeper, () => {
       this.expectNoShutdown();
       return this.createWithin(this.check(raw), options, true);
@@ -197,7 +200,7 @@ export class LocalHost implements PipelineHost {
 
   private async createWithin(
     definition: PipelineDefinition,
-    options: { start?: boolean },
+    options: { start?: boolean; operator?: Operator },
     checksRoom: boolean,
   ): Promise<PipelineDescription> {
     if (this.isLeaving(definition.id)) await this.hasLeft();
@@ -212,6 +215,7 @@ export class LocalHost implements PipelineHost {
     this.pipelines.set(definition.id, pipeline);
     pipeline.beginStored();
     this.allEvents.add(definition.id, pipeline.events);
+    tellOperated(pipeline.core, options.operator, { change: 'created', before: null, after: definitionTrace(definition) });
     if (options.start !== false) pipeline.begin();
     return pipeline.describeNow();
   }
@@ -225,14 +229,18 @@ export class LocalHost implements PipelineHost {
     return promised(this.keeper, () => undefined);
   }
 
-  put(id: string, raw: unknown, options: { start?: boolean } = {}): Promise<PutOutcome> {
+  put(id: string, raw: unknown, options: { start?: boolean; operator?: Operator } = {}): Promise<PutOutcome> {
     return promised(this.keeper, () => {
       this.expectNoShutdown();
       return this.putWithin(this.check(withId(id, raw)), options, true);
     });
   }
 
-  private async putWithin(definition: PipelineDefinition, options: { start?: boolean }, checksRoom: boolean): Promise<PutOutcome> {
+  private async putWithin(
+    definition: PipelineDefinition,
+    options: { start?: boolean; operator?: Operator },
+    checksRoom: boolean,
+  ): Promise<PutOutcome> {
     const { id } = definition;
     if (this.isLeaving(id)) await this.hasLeft();
     // The definition before may still have items to move: they go by that one.
@@ -243,6 +251,7 @@ export class LocalHost implements PipelineHost {
       return { isCreated: true, pipeline: await this.createWithin(definition, options, checksRoom), changes: [], moved: [] };
     }
     if (isDeepStrictEqual(pipeline.defined.current, definition)) {
+      tellUnchanged(pipeline.core, options.operator, { change: 'redefined', before: {} });
       return { isCreated: false, pipeline: pipeline.describeNow(), changes: [], moved: [] };
     }
     const workers = pipeline.defined.workersClaimed(definition);
@@ -250,12 +259,18 @@ export class LocalHost implements PipelineHost {
     const before = wasUnusable ? undefined : pipeline.defined.current;
     // Less than before is taken, whatever there is.
     if (checksRoom && workers > pipeline.defined.workersClaimed()) this.room.expect(workers, id);
-    const outcome = pipeline.defined.redefine(definition, this.builder.boundsOf(definition), (stage) =>
-      resolveStage(stage, this.builder.specs),
-    );
+    const specOf = (stage: StageDefinition) => resolveStage(stage, this.builder.specs);
+    const outcome = pipeline.defined.redefine(definition, this.builder.boundsOf(definition), specOf, options.operator);
     this.builder.hintAtThreads(definition, before);
     if (wasUnusable && !this.isRecovering) pipeline.asked.goOn();
     return { isCreated: false, pipeline: pipeline.describeNow(), ...outcome };
+  }
+
+  /** Adds an event of a changed limiter to each pipeline that uses it. */
+  private tellUsers(name: string, { by }: Operator, trace: Record<'before' | 'after', object>): void {
+    for (const { core, defined } of this.pipelines.values()) {
+      if (limitersOf(defined.current).has(name)) tellOperated(core, { by }, { change: 'limiter-changed', ...trace });
+    }
   }
 
   private movingIn(id: string): Promise<void> | undefined {
@@ -268,11 +283,11 @@ export class LocalHost implements PipelineHost {
     return pipeline;
   }
 
-  remove(id: string, mode?: 'drain' | 'force'): Promise<void> {
-    return promised(this.keeper, () => this.removeWithin(id, mode));
+  remove(id: string, mode?: 'drain' | 'force', operator?: Operator): Promise<void> {
+    return promised(this.keeper, () => this.removeWithin(id, mode, operator));
   }
 
-  private async removeWithin(id: string, mode: 'drain' | 'force' | undefined): Promise<void> {
+  private async removeWithin(id: string, mode: 'drain' | 'force' | undefined, operator?: Operator): Promise<void> {
     if (this.shuttingDown) throw shuttingDown();
     if (this.isLeaving(id)) await this.hasLeft();
     const pipeline = this.get(id);
@@ -282,10 +297,14 @@ export class LocalHost implements PipelineHost {
     }
     await pipeline.stop(mode ?? 'force');
     if (this.pipelines.get(id) !== pipeline || pipeline.gate.isLeaving) return;
+    tellOperated(pipeline.core, operator, { change: 'removed', before: definitionTrace(pipeline.defined.current), after: null });
     pipeline.gate.isLeaving = true;
     pipeline.doneCalls.stop();
     pipeline.core.evacuation.stop();
     const gone = (): void => {
+      const { events } = pipeline.core;
+      // Its last events are stored no more; that it is gone is.
+      events.show(events.last);
       this.pipelines.delete(id);
       this.allEvents.remove(id);
       this.options.ports.notes?.leave(id);
@@ -294,11 +313,11 @@ export class LocalHost implements PipelineHost {
     else this.stored.drop(pipeline.durable, gone);
   }
 
-  async shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport> {
+  async shutdown(mode: ShutdownMode, timeoutSeconds: number, operator?: Operator): Promise<ShutdownReport> {
     this.shuttingDown = true;
     this.limiters.close();
     for (const pipeline of this.pipelines.values()) pipeline.close();
-    const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds)));
+    const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds, operator)));
     const report = sumOf(mode, reports);
     const { threads, clock } = this.options.ports;
     const [haveThreadsEnded] = await Promise.all([threads?.close(), settledWithin(LAST_WRITES_MS, this.stored?.flusher.settled(), clock)]);
