@@ -21,6 +21,7 @@ import type { LocalHost } from './engine/index.ts';
 import type { Work } from './engine/ports.ts';
 import type { Store } from './engine/store.ts';
 import type { Guard } from './process/guard.ts';
+import type { Reload } from './process/reload.ts';
 import { handleSignals } from './process/signals.ts';
 import type { Watchdog } from './process/watchdog.ts';
 import type { ShutdownMode, ShutdownReport } from './schemas/control.ts';
@@ -51,15 +52,18 @@ if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
 enableCompileCache();
 
 // A fault of the configuration is told before the rest is loaded, which takes twice as long as what it needs.
-const [{ ConfigError, loadConfig, secretsIn, storeFileOf }, { createSecrets }] = await Promise.all([
+const [{ ConfigError, loadConfig, readAccess, readSecretsDir, secretsIn, storeFileOf }, { createSecrets }] = await Promise.all([
   import('./config.ts'),
   import('./loader/secrets.ts'),
 ]);
 // Before anything is said of what is wrong: a secret may have got into the wrong variable.
-const secrets = createSecrets(secretsIn(process.env));
+/** As it was at the start: a task may change `process.env`. Empty variables count as not set. */
+const environment = Object.fromEntries(Object.entries(process.env).filter(([, text]) => text !== ''));
+const secrets = createSecrets(secretsIn(environment));
 let config: Config;
 try {
-  config = loadConfig(process.env);
+  config = loadConfig(environment);
+  secrets.replace(config.secrets);
 } catch (error) {
   fail(secrets.mask((error as Error).message));
 }
@@ -71,7 +75,15 @@ const [
   ports,
   [{ readDefinitions }, { checkPipelines, startPipelines }, { createThreadRunner }, { loadUserTasks }],
   tasks,
-  [{ closeService, endProcess }, { guardProcess }, { listenFault }, { SharedLoopNotes }, { StoreOpening }, { startWatchdog }],
+  [
+    { closeService, endProcess },
+    { guardProcess },
+    { listenFault },
+    { SharedLoopNotes },
+    { createReload },
+    { StoreOpening },
+    { startWatchdog },
+  ],
 ] = await Promise.all([
   import('pino'),
   Promise.all([import('./http/guards/key-ring.ts'), import('./http/guards/starting.ts')]),
@@ -89,6 +101,7 @@ const [
     import('./process/guard.ts'),
     import('./process/listen-fault.ts'),
     import('./process/loop-notes.ts'),
+    import('./process/reload.ts'),
     import('./process/store-opening.ts'),
     import('./process/watchdog.ts'),
   ]),
@@ -217,6 +230,16 @@ async function startService(): Promise<void> {
   // From here on items run.
   watchdog.serving();
   made.goOn();
+  reloading = createReload({
+    ...{ host: made, keys, secrets, loaded, logger },
+    readKeys: () => readAccess(environment),
+    readSecrets: () => {
+      const read = readSecretsDir(environment);
+      return { ...read, secrets: { ...secretsIn(environment), ...read.secrets } };
+    },
+    readDefinitions: () => readDefinitions(config.pipelines, { mayBeMissing: !config.pipelinesGiven }),
+    onSecrets: (values) => watchdog?.masks(values),
+  });
   start.finish();
   const { recovered } = made.storeHealth;
   if (recovered !== null) logger.info(recovered, 'recovered');
@@ -256,6 +279,15 @@ async function cutShort(): Promise<ShutdownReport> {
   return NOTHING_BEGUN;
 }
 
+let reloading: Reload | undefined;
+
+/** A signal during the start is heard when it is over; during the end, and when the start comes to nothing, there is nothing to reload. */
+async function reloadWhenStarted(signal: string): Promise<void> {
+  await start.ended;
+  if (reloading === undefined || stopping !== undefined) logger.info({ signal }, 'the signal is ignored, since the service ends');
+  else await reloading.ask(signal);
+}
+
 handleSignals({
   end: (asked, signal) => {
     const timeoutSeconds = config.shutdownTimeoutSeconds;
@@ -263,7 +295,7 @@ handleSignals({
     logger.info({ audit: true, change: 'shutdown', by: signal, pipeline: null, stage: null, before, after }, 'audit');
     stop(asked, timeoutSeconds, signal, signal);
   },
-  ignored: (signal) => logger.info({ signal }, 'the signal is ignored; SIGTERM ends the service'),
+  reload: (signal) => void reloadWhenStarted(signal),
 });
 
 try {

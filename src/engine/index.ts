@@ -20,6 +20,6 @@ export type { StageOptions } from './definition/stage-spec.ts';
 export * from './definition/task-registry.ts';
 export type { LocalHostOptions } from './local/host-options.ts';
 export { limitersOf } from './local/host-parts.ts';
-export { createLocalHost, type LocalHost } from './local/local-host.ts';
+export { createLocalHost, type LoadedPipeline, type LocalHost } from './local/local-host.ts';
 export { Pipeline, type PipelineOptions } from './local/pipeline.ts';
 export { StatusTracker, type StatusTrackerCallbacks } from './local/status-tracker.ts';

@@ -1,4 +1,4 @@
-/** What an operator has changed. */
+/** A change that an operator has made. */
 export interface OperatorChange {
   /** The kind of change, as the event `pipeline` calls it. */
   change: string;
@@ -10,7 +10,7 @@ export interface OperatorChange {
   after: unknown;
 }
 
-/** Who asks for a change. A change without an operator is the embedder's own, and names nobody. */
+/** The person or program that asks for a change. A change without an operator is the embedder's own, and names nobody. */
 export interface Operator {
   /** The name of an API key or of a signal; null for a caller without a key. */
   readonly by: string | null;

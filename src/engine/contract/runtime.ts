@@ -139,6 +139,10 @@ export interface PipelineRuntime {
 
 export interface PipelineDescription {
   definition: PipelineDefinition;
+  /** `file`: it is what the pipeline's file says. */
+  definitionSource: 'file' | 'api';
+  /** True when there is a file, and it says otherwise. */
+  fileDiffers: boolean;
   state: PipelineState;
   /** Why it is in its state, when nobody asked for it; else null. */
   stateReason: string | null;

@@ -11,7 +11,7 @@ export function definitionTrace({ stages }: PipelineDefinition): object {
 }
 
 /**
- * What two definitions do not have in common: members of the pipeline, and of stages by name. Members that may hold parameters are given by the names of
+ * The differences between two definitions: members of the pipeline, and of stages by name. Members that may hold parameters are given by the names of
  * their tasks.
  */
 export function definitionChange(before: PipelineDefinition, after: PipelineDefinition): { before: object; after: object } {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
 import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import { SluiceError } from '../contract/errors.ts';
@@ -21,6 +22,7 @@ export class LiveDefinition {
   inFile: PipelineDefinition | null = null;
   /** Whether any item's way may differ from the order of the stages. */
   hasRoutes = false;
+  private compared: { current: PipelineDefinition | null; inFile: PipelineDefinition | null; isSame: boolean };
   private readonly core: Core;
   private readonly lifecycle: Lifecycle;
   private readonly operations: Operations;
@@ -30,11 +32,22 @@ export class LiveDefinition {
   /** `onRemoved`: called for each stage that a new definition does not have. */
   constructor(definition: PipelineDefinition, core: Core, lifecycle: Lifecycle, operations: Operations, onRemoved: (stage: Stage) => void) {
     this.current = definition;
+    this.compared = { current: null, inFile: null, isSame: false };
     this.core = core;
     this.lifecycle = lifecycle;
     this.operations = operations;
     this.tuning = new Tuning(core.options.maxWorkersPerStage ?? Number.POSITIVE_INFINITY);
     this.onRemoved = onRemoved;
+  }
+
+  /** Whether the definition in force is that of the pipeline's file, and whether there is a file that says otherwise. */
+  get origin(): { definitionSource: 'file' | 'api'; fileDiffers: boolean } {
+    const { current, inFile, compared } = this;
+    if (compared.current !== current || compared.inFile !== inFile) {
+      this.compared = { current, inFile, isSame: inFile !== null && isDeepStrictEqual(current, inFile) };
+    }
+    const { isSame } = this.compared;
+    return { definitionSource: isSame ? 'file' : 'api', fileDiffers: inFile !== null && !isSame };
   }
 
   /** The tuning of each stage that has some. */

@@ -38,6 +38,14 @@ const LAST_WRITES_MS = 2000;
 /** The most items that a report names as not stored. */
 const IDS_NAMED = 100;
 
+/** The outcome of loading a definition from a file. */
+export interface LoadedPipeline {
+  pipeline: PipelineDescription;
+  is: 'created' | 'changed' | 'kept';
+  /** True when it took the place of a definition that was made by other means. */
+  hasReplaced: boolean;
+}
+
 /** The pipelines of this process. They end with it; with a store, they go on in the next one. */
 export class LocalHost implements PipelineHost {
   readonly tasks: TaskRegistry;
@@ -142,22 +150,29 @@ export class LocalHost implements PipelineHost {
     return checkDefinition(raw, this.builder.specs, this.options);
   }
 
-  /** Puts a definition from a file. If the file has not changed since it was last loaded, changes made by other means stay. */
-  async load(raw: unknown): Promise<{ pipeline: PipelineDescription; is: 'created' | 'changed' | 'kept' }> {
+  /**
+   * Puts a definition from a file. If the file has not changed since it was last loaded, changes made by other means stay. `isStart`: more definitions follow,
+   * and {@link LocalHost.expectRoom}.
+   */
+  async load(raw: unknown, { operator, isStart = true }: { operator?: Operator; isStart?: boolean } = {}): Promise<LoadedPipeline> {
     this.expectNoShutdown();
     const definition = this.check(raw);
     const known = this.pipelines.get(definition.id);
     if (known?.defined.inFile && known.unusable === null && isDeepStrictEqual(known.defined.inFile, definition))
-      return { pipeline: known.describeNow(), is: 'kept' };
+      return { pipeline: known.describeNow(), is: 'kept', hasReplaced: false };
+    const isOwn =
+      known === undefined ||
+      isDeepStrictEqual(known.defined.current, known.defined.inFile) ||
+      isDeepStrictEqual(known.defined.current, definition);
     // Those that come after it may still make room: all of them are looked at in the end.
     const workers = known?.defined.workersClaimed(definition) ?? workersOf(definition);
-    this.room.expect(workers, definition.id, this.loaded);
-    const { isCreated, changes } = await this.putWithin(definition, {}, false);
+    if (isStart) this.room.expect(workers, definition.id, this.loaded);
+    const { isCreated, changes } = await this.putWithin(definition, { ...(operator && { operator }) }, !isStart);
     this.loaded.add(definition.id);
     const pipeline = this.get(definition.id);
     pipeline.defined.inFile = definition;
     pipeline.core.keeper.touchFact('definition');
-    return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept' };
+    return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept', hasReplaced: !isOwn };
   }
 
   get events(): EventSource {

@@ -97,7 +97,7 @@ export class LocalRuntime implements PipelineRuntime {
         control: () => this.asked.now,
         operated: () => {
           const { definition, workers, secrets, state, stateReason } = this.live.describe();
-          const told = { definition, workers, secrets, stateReason, ...this.asked.now };
+          const told = { definition, workers, secrets, stateReason, ...this.defined.origin, ...this.asked.now };
           return this.unusable === null ? told : { ...told, state };
         },
       });
@@ -111,6 +111,7 @@ export class LocalRuntime implements PipelineRuntime {
     this.live = new LiveReads(this.core, this.views, this.feedsOf, this.operations, () => ({
       definition: this.defined.current,
       overrides: this.defined.overrides,
+      ...this.defined.origin,
     }));
     this.gate = new AnswerGate(this.core, this.live, durable === null ? null : new StoredReads(durable, this.views));
   }

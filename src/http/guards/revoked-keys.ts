@@ -5,7 +5,7 @@ import { type Clock, unref } from '../../engine/ports.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { OpenRequests } from './open-requests.ts';
 
-/** What a request of a revoked key may still take; then its connection is cut. */
+/** The time that a request of a revoked key may still take; then its connection is cut. */
 const GRACE_SECONDS = 2;
 
 /**
