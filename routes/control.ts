@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
-import type { PipelineRuntime } from '../src/engine/index.ts';
+import type { Operator, PipelineRuntime } from '../src/engine/index.ts';
+import { operatorOf } from '../src/http/guards/operator.ts';
 import { toControlled } from '../src/http/routing/pipeline-view.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { noBody, noQuery, pipelineParams, problems, reply, stageParams } from '../src/http/schemas/route-schemas.ts';
@@ -18,7 +19,7 @@ interface Action {
   summary: string;
   description: string;
   codes: ErrorCode[];
-  act(runtime: PipelineRuntime): Promise<void>;
+  act(runtime: PipelineRuntime, operator: Operator): Promise<void>;
 }
 
 const ACTIONS: Action[] = [
@@ -27,38 +28,38 @@ const ACTIONS: Action[] = [
     summary: 'Start a pipeline',
     description: 'Also restarts a stopped pipeline; items that wait in it are then run.',
     codes: ['already-running', 'invalid-state'],
-    act: (runtime) => runtime.start(),
+    act: (runtime, operator) => runtime.start(operator),
   },
   {
     name: 'pause',
     summary: 'Pause a pipeline',
     description: 'Workers take no more items; running items finish. Feeding continues.',
     codes: ['invalid-state'],
-    act: (runtime) => runtime.pause(),
+    act: (runtime, operator) => runtime.pause(operator),
   },
   {
     name: 'resume',
     summary: 'Resume a paused pipeline',
     description: 'Workers take items again.',
     codes: ['invalid-state'],
-    act: (runtime) => runtime.resume(),
+    act: (runtime, operator) => runtime.resume(operator),
   },
 ];
 
-const STAGE_ACTIONS: (Omit<Action, 'act'> & { act(runtime: PipelineRuntime, stage: string): Promise<void> })[] = [
+const STAGE_ACTIONS: (Omit<Action, 'act'> & { act(runtime: PipelineRuntime, stage: string, operator: Operator): Promise<void> })[] = [
   {
     name: 'pause',
     summary: 'Pause one stage',
     description: 'The workers of this stage take no more items; the stages before it fill up.',
     codes: ['invalid-state'],
-    act: (runtime, stage) => runtime.pauseStage(stage),
+    act: (runtime, stage, operator) => runtime.pauseStage(stage, operator),
   },
   {
     name: 'resume',
     summary: 'Resume one stage',
     description: 'The workers of this stage take items again.',
     codes: [],
-    act: (runtime, stage) => runtime.resumeStage(stage),
+    act: (runtime, stage, operator) => runtime.resumeStage(stage, operator),
   },
 ];
 
@@ -85,10 +86,10 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           },
         },
       },
-      async ({ params, caller }) => {
-        const runtime = host.get(params.id);
-        await act(runtime);
-        return toControlled(await runtime.describe(), caller);
+      async (request) => {
+        const runtime = host.get(request.params.id);
+        await act(runtime, operatorOf(request));
+        return toControlled(await runtime.describe(), request.caller);
       },
     );
   }
@@ -112,10 +113,10 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
           },
         },
       },
-      async ({ params, caller }) => {
-        const runtime = host.get(params.id);
-        await act(runtime, params.stage);
-        return toControlled(await runtime.describe(), caller);
+      async (request) => {
+        const runtime = host.get(request.params.id);
+        await act(runtime, request.params.stage, operatorOf(request));
+        return toControlled(await runtime.describe(), request.caller);
       },
     );
   }
@@ -140,8 +141,8 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ params, body }, response) => {
-      const { done, stats } = await host.get(params.id).join(body?.timeoutSeconds);
+    async (request, response) => {
+      const { done, stats } = await host.get(request.params.id).join(request.body?.timeoutSeconds, operatorOf(request));
       return response.code(done ? 200 : 202).send(stats);
     },
   );
@@ -163,7 +164,10 @@ const control: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ params, body }) => host.get(params.id).shutdown(body?.mode ?? 'graceful', body?.timeoutSeconds),
+    async (request) => {
+      const { params, body } = request;
+      return host.get(params.id).shutdown(body?.mode ?? 'graceful', body?.timeoutSeconds, operatorOf(request));
+    },
   );
 };
 export default control;

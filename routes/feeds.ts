@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { callerSignal, onlyMakerOf } from '../src/http/guards/caller.ts';
+import { operatorOf } from '../src/http/guards/operator.ts';
 import { decodeCursor, encodeCursor } from '../src/http/routing/cursor.ts';
 import { sendNdjson, wantsNdjson } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
@@ -130,7 +131,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ params }) => ({ retried: await host.get(params.id).retryFeed(params.feedId) }),
+    async (request) => ({ retried: await host.get(request.params.id).retryFeed(request.params.feedId, operatorOf(request)) }),
   );
 
   app.delete(
@@ -147,7 +148,7 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         response: { 200: reply(cancelledSchema, 'The number of items.', { cancelled: 60 }) },
       },
     },
-    async ({ params }) => ({ cancelled: await host.get(params.id).cancelFeed(params.feedId) }),
+    async (request) => ({ cancelled: await host.get(request.params.id).cancelFeed(request.params.feedId, operatorOf(request)) }),
   );
 };
 export default feeds;

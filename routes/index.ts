@@ -9,8 +9,10 @@ import events from './events.ts';
 import feed from './feed.ts';
 import feedResults from './feed-results.ts';
 import feeds from './feeds.ts';
+import info from './info.ts';
 import items from './items.ts';
 import limiters from './limiters.ts';
+import logLevel from './log-level.ts';
 import looking from './looking.ts';
 import metrics from './metrics.ts';
 import pipelines from './pipelines.ts';
@@ -36,5 +38,7 @@ const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(service, deps);
   await app.register(metrics, deps);
   await app.register(whoami, deps);
+  await app.register(info, deps);
+  await app.register(logLevel, deps);
 };
 export default routes;

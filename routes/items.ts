@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
+import { operatorOf } from '../src/http/guards/operator.ts';
 import { given } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { itemParams, noBody, noQuery, pipelineParams, problems, reply } from '../src/http/schemas/route-schemas.ts';
@@ -62,7 +63,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         response: { 200: reply(itemSummarySchema, 'The item.'), ...problems('item-final') },
       },
     },
-    async ({ params }) => host.get(params.id).cancelItem(params.itemId),
+    async (request) => host.get(request.params.id).cancelItem(request.params.itemId, operatorOf(request)),
   );
 
   app.post(
@@ -83,7 +84,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ params, query }) => host.get(params.id).retryItem(params.itemId, query.fromStage),
+    async (request) => host.get(request.params.id).retryItem(request.params.itemId, request.query.fromStage, operatorOf(request)),
   );
 
   app.post(
@@ -104,7 +105,7 @@ const items: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ params, body }) => ({ retried: await host.get(params.id).retryFailed(given(body ?? {})) }),
+    async (request) => ({ retried: await host.get(request.params.id).retryFailed(given(request.body ?? {}), operatorOf(request)) }),
   );
 };
 export default items;

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import type { PipelineHost } from '../src/engine/index.ts';
+import { limitersOf, type PipelineHost } from '../src/engine/index.ts';
 import { type Caller, may, sees } from '../src/http/guards/caller.ts';
+import { operatorOf } from '../src/http/guards/operator.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { listQuery, nextCursorSchema, noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
-import type { PipelineDefinition } from '../src/schemas/definition.ts';
 import { type LimiterView, limiterPatchSchema, limiterViewExample, limiterViewSchema } from '../src/schemas/limiter.ts';
 import { knownNameSchema } from '../src/schemas/names.ts';
 
@@ -67,9 +67,7 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ params, body, caller }) => {
-      return shownTo(caller, await host.limiters.change(params.name, body));
-    },
+    async (request) => shownTo(request.caller, await host.limiters.change(request.params.name, request.body, operatorOf(request))),
   );
 
   app.delete(
@@ -88,7 +86,7 @@ const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ params, caller }) => shownTo(caller, await host.limiters.reset(params.name)),
+    async (request) => shownTo(request.caller, await host.limiters.reset(request.params.name, operatorOf(request))),
   );
 };
 export default limiters;
@@ -110,10 +108,4 @@ function shownTo(caller: Caller, limiter: LimiterView): LimiterView {
   if (!may(caller, 'read')) return { ...limiter, keys: [], waiters: [] };
   const waiters = limiter.waiters.filter(({ pipelineId }) => sees(caller, pipelineId));
   return { ...limiter, waiters: waiters.slice(0, WAITERS_SHOWN) };
-}
-
-/** The limiters that a definition defines, and those that its tasks name. */
-function limitersOf({ limits = {}, stages }: PipelineDefinition): Set<string> {
-  const used = stages.flatMap(({ tasks }) => tasks.flatMap((use) => (typeof use === 'string' ? [] : (use.limiter ?? []))));
-  return new Set([...Object.keys(limits), ...used]);
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsync, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
 import { type Caller, sees } from '../src/http/guards/caller.ts';
+import { operatorOf } from '../src/http/guards/operator.ts';
 import { readDefinitionBody } from '../src/http/routing/definition-body.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
 import { toDetail, toSummary } from '../src/http/routing/pipeline-view.ts';
@@ -91,10 +92,11 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         },
       },
     },
-    async ({ body, caller }, response) => {
-      const { start, definition, within } = readDefinitionBody(body);
+    async (request, response) => {
+      const { start, definition, within } = readDefinitionBody(request.body);
+      const { caller } = request;
       refuseOthers(caller, definition);
-      const created = await within(() => host.create(definition, { start, within: caller.pipelines }));
+      const created = await within(() => host.create(definition, { start, within: caller.pipelines, operator: operatorOf(request) }));
       return response.code(201).header('location', `/pipelines/${created.definition.id}`).send(toDetail(created));
     },
   );
@@ -128,9 +130,10 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         },
       },
     },
-    async ({ params, body, caller }, response) => {
+    async (request, response) => {
+      const { params, body, caller } = request;
       const { start, definition, within } = readDefinitionBody(body);
-      const put = () => host.put(params.id, definition, { start, within: caller.pipelines });
+      const put = () => host.put(params.id, definition, { start, within: caller.pipelines, operator: operatorOf(request) });
       const { isCreated, pipeline, changes, moved } = await within(put);
       if (isCreated) response.code(201).header('location', `/pipelines/${params.id}`);
       return response.send({ ...toDetail(pipeline), changes, moved });
@@ -172,9 +175,10 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         },
       },
     },
-    async ({ params, query, caller }, response) => {
+    async (request, response) => {
+      const { params, query, caller } = request;
       const { events } = host.get(params.id);
-      await host.remove(params.id, query.mode, { within: caller.pipelines });
+      await host.remove(params.id, query.mode, { within: caller.pipelines, operator: operatorOf(request) });
       await hub.closeSource(events);
       return response.code(204).send(null);
     },

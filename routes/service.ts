@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
 import { may } from '../src/http/guards/caller.ts';
+import { operatorOf } from '../src/http/guards/operator.ts';
 import { notReady, troubleOf } from '../src/http/guards/starting.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
@@ -77,12 +78,21 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, start, o
         response: { 202: reply(planSchema, 'The plan.') },
       },
     },
-    async ({ body }, response) => {
+    async (request, response) => {
+      const { body } = request;
       const mode = body?.mode ?? 'graceful';
       const timeoutSeconds = body?.timeoutSeconds ?? shutdownTimeoutSeconds;
       const pipelines = await host.list();
+      const operator = operatorOf(request);
+      operator.note?.({
+        change: 'shutdown',
+        pipelineId: null,
+        stage: null,
+        before: { shuttingDown: host.shuttingDown },
+        after: { shuttingDown: true, mode, timeoutSeconds },
+      });
       // `close` comes after the reply was flushed, and also when the client did not wait for it.
-      response.raw.once('close', () => requestShutdown(mode, timeoutSeconds));
+      response.raw.once('close', () => requestShutdown(mode, timeoutSeconds, operator.by));
       const itemsInFlight = pipelines.reduce((sum, pipeline) => sum + pipeline.itemsInFlight, 0);
       return response.code(202).send({ mode, timeoutSeconds, pipelines: pipelines.length, itemsInFlight });
     },

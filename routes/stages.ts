@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
+import { operatorOf } from '../src/http/guards/operator.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { noQuery, problems, reply, stageParams } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
@@ -29,7 +30,7 @@ const stages: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ params, body }) => host.get(params.id).tune(params.stage, body),
+    async (request) => host.get(request.params.id).tune(request.params.stage, request.body, operatorOf(request)),
   );
 
   app.delete(
@@ -48,7 +49,7 @@ const stages: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         },
       },
     },
-    async ({ params }) => host.get(params.id).untune(params.stage),
+    async (request) => host.get(request.params.id).untune(request.params.stage, operatorOf(request)),
   );
 };
 export default stages;

@@ -1,7 +1,7 @@
 import swaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import registerRoutes from '../routes/index.ts';
-import type { Config } from './config.ts';
+import { type Config, limitsOf } from './config.ts';
 import type { PipelineHost } from './engine/index.ts';
 import { type Clock, silentLogger, systemClock } from './engine/ports.ts';
 import { acceptJsonBodies } from './http/bodies/json-body.ts';
@@ -13,15 +13,19 @@ import { answerClientError } from './http/guards/client-error.ts';
 import { closeGently, refuseChanges } from './http/guards/closing.ts';
 import { refuseCrossSite } from './http/guards/cross-site.ts';
 import { createHostGuard, refuseOtherHosts } from './http/guards/host-guard.ts';
+import { createKeyRing, type KeyRing } from './http/guards/key-ring.ts';
 import { linkNextPages } from './http/guards/next-link.ts';
+import { followRequests } from './http/guards/open-requests.ts';
 import { holdNewItems, Overload } from './http/guards/overload.ts';
 import { requestIdOf } from './http/guards/request-identity.ts';
 import { logRequests } from './http/guards/request-log.ts';
 import { requestLogger } from './http/guards/request-logger.ts';
+import { cutRevokedKeys } from './http/guards/revoked-keys.ts';
 import { holdWhileStarting, Start } from './http/guards/starting.ts';
 import { cutUnreadReplies } from './http/guards/unread-replies.ts';
 import { Metrics } from './http/metrics/metrics.ts';
 import { sendProblem } from './http/problems/problem.ts';
+import { createRefusals } from './http/problems/refusals.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
 import type { RouteDeps } from './http/routing/route-deps.ts';
 import { describeApi } from './http/schemas/openapi.ts';
@@ -31,6 +35,8 @@ import { VERSION } from './version.ts';
 
 export interface AppDeps {
   host: PipelineHost;
+  /** The keys that admit callers; without it requests need none. */
+  keys?: KeyRing;
   /** A pino logger; without one nothing is logged. */
   logger?: FastifyBaseLogger;
   /** Called after the reply of `POST /shutdown` is sent. Without it the route only answers. */
@@ -55,12 +61,15 @@ const PARAM_LENGTH_MAX = 512 * 9;
  */
 export async function buildApp(
   config: Pick<Config, 'bodyLimitBytes' | 'uploadIdleSeconds' | 'shutdownTimeoutSeconds' | 'sseHeartbeatSeconds'> &
-    Partial<Pick<Config, 'apiKeys' | 'host' | 'allowedHosts'>>,
+    Partial<Omit<Config, 'apiKeys'>>,
   deps: AppDeps,
 ): Promise<FastifyInstance> {
   const { host, logger, clock = systemClock, start = started(), overload = new Overload() } = deps;
-  const { apiKeys = [], allowedHosts = [] } = config;
-  const hostFault = createHostGuard({ host: config.host ?? '127.0.0.1', allowedHosts, hasKeys: apiKeys.length > 0 });
+  const { allowedHosts = [] } = config;
+  const { keys = createKeyRing([]) } = deps;
+  const hostFault = createHostGuard({ host: config.host ?? '127.0.0.1', allowedHosts, hasKeys: keys.current.length > 0 });
+  // By the clock of the machine, as the instants of log lines are.
+  const refusals = createRefusals({ clock: systemClock, logger: logger ?? silentLogger });
   const app: FastifyInstance = Fastify({
     ...(logger ? { loggerInstance: logger } : {}),
     // Its two lines a request are replaced by one of ours, see logRequests.
@@ -75,7 +84,7 @@ export async function buildApp(
       metrics.followUnrouted(request, reply);
       void sendProblem(hostFault(request) ?? error, request, reply);
     },
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, app.log as never),
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, { refusals, requests }),
     // While closing, requests are still answered: readyz and feeds say in our own words that the service shuts down.
     return503OnClosing: false,
     // An NDJSON upload may take hours; its own idle timer guards it (UPLOAD_IDLE_SECONDS). Headers have ten seconds, JSON bodies a minute.
@@ -89,9 +98,12 @@ export async function buildApp(
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest('problemCode', null);
-  const metrics = new Metrics({ host, hub, start, version: VERSION });
+  const metrics = new Metrics({ host, hub, start, refusals, overload, version: VERSION });
   metrics.follow(app);
+  app.decorate('refusals', refusals);
+  app.addHook('onClose', async () => refusals.flush());
   const linger = lingerAfterAnswers(app, clock, deps.linger);
+  const requests = followRequests(app);
   app.addHook('onRequest', (request, reply, done) => {
     setCommonHeaders(request, reply);
     done();
@@ -101,7 +113,8 @@ export async function buildApp(
   app.setErrorHandler(sendProblem);
   refuseOtherHosts(app, hostFault);
   refuseCrossSite(app);
-  guard(app, { keys: apiKeys, openPrefix: DOCS_PREFIX, host });
+  guard(app, { keys, openPrefix: DOCS_PREFIX, host });
+  cutRevokedKeys(app, { keys, requests, clock });
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   refuseChanges(app, () => host.shuttingDown);
   logRequests(app);
@@ -122,9 +135,12 @@ export async function buildApp(
     host,
     hub,
     metrics,
+    refusals,
     clock,
     start,
     overload,
+    version: VERSION,
+    limits: limitsOf(config),
     bodyLimitBytes: config.bodyLimitBytes,
     uploadIdleSeconds: config.uploadIdleSeconds,
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,

@@ -2,8 +2,9 @@
  * The configuration: every environment variable that Sluice reads, checked at start with all faults listed at once.
  * The only place that reads the values of `process.env`; docs/configuration.md is generated from {@link variables}.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { allowedHostSchema, ownHostSchema } from './schemas/allowed-host.ts';
 import { type ApiKey, parseApiKeys } from './schemas/api-key.ts';
@@ -60,7 +61,7 @@ const MAX_VALUE_BYTES_DEFAULT = 16 * 1024 * 1024;
 const MAX_VALUE_BYTES_MAX = 128 * 1024 * 1024;
 const RETENTION_ON_DISK = 10_000_000;
 const RETENTION_IN_MEMORY = 100_000;
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 /** Each variable by its name: how its text is read, its default, what it is for. `type` is for the documentation. */
 export const variables = z.object({
@@ -90,6 +91,11 @@ export const variables = z.object({
       'The keys that admit callers, as `name:scope+scope:sha256-hex-of-the-whole-key`, separated by commas or line breaks, each optionally followed by fields such as `;pipelines=a+b;expires=2027-01-31`. `npm run keygen -- NAME SCOPES` makes one.',
   }),
   API_KEYS_FILE: path().optional().meta({ type: 'path', description: 'A file with further keys, one per line.' }),
+  SECRETS_DIR: path().optional().meta({
+    type: 'path',
+    description:
+      'A folder with one file per secret, as Docker and Kubernetes mount them: the name of the file is the name of the secret, its content without a line break at the end is the value. SIGHUP reads them again.',
+  }),
   STORE_URL: z.string().default('file:./data/sluice.db').meta({
     type: 'URL',
     description:
@@ -223,7 +229,7 @@ export interface Config {
   tasksDir: string | undefined;
   outputDir: string;
   httpAllowHosts: readonly string[];
-  /** Values of the variables `SECRET_NAME`, by NAME, for templates in definitions. Never shown. */
+  /** Values of the variables `SECRET_NAME` and of the files in `SECRETS_DIR`, by NAME, for templates in definitions. Never shown. */
   secrets: Readonly<Record<string, string>>;
   logLevel: (typeof LOG_LEVELS)[number];
   shutdownTimeoutSeconds: number;
@@ -249,6 +255,31 @@ export interface Config {
   sseHeartbeatSeconds: number;
 }
 
+/** The members of the configuration that bound something, and may be shown to whoever may read. */
+const LIMITS = [
+  'bodyLimitBytes',
+  'maxValueBytes',
+  'uploadIdleSeconds',
+  'shutdownTimeoutSeconds',
+  'loopStallSeconds',
+  'eventsKept',
+  'retentionMaxItems',
+  'retentionMaxAgeSeconds',
+  'backlogCapacity',
+  'maxDeliveries',
+  'threads',
+  'maxStages',
+  'maxWorkersPerStage',
+  'maxWorkers',
+  'maxPipelines',
+  'sseHeartbeatSeconds',
+] as const satisfies readonly (keyof Config)[];
+
+/** The limits of a configuration, or of the part of one that there is. */
+export function limitsOf(config: Partial<Pick<Config, (typeof LIMITS)[number]>>): Record<string, number> {
+  return Object.fromEntries(LIMITS.flatMap((name): [string, number][] => (config[name] === undefined ? [] : [[name, config[name]]])));
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -259,6 +290,7 @@ export function loadConfig(environment: Environment): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, text]) => text !== undefined && text !== ''));
   const parsed = variables.safeParse(given);
   const access = readAccess(given);
+  const files = readSecretsDir(given);
   // Each rule reads the raw text, so that its fault is reported together with those of other variables.
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}, not "${given[String(issue.path[0])]}"`),
@@ -266,6 +298,7 @@ export function loadConfig(environment: Environment): Config {
     ...hostFaults('HTTP_ALLOW_HOSTS', given.HTTP_ALLOW_HOSTS, allowedHostSchema),
     ...hostFaults('ALLOWED_HOSTS', given.ALLOWED_HOSTS, ownHostSchema),
     ...secretFaults(given),
+    ...files.faults,
     ...access.faults,
   ];
   if (!parsed.success || faults.length > 0) throw new ConfigError('The configuration is invalid', faults);
@@ -283,7 +316,7 @@ export function loadConfig(environment: Environment): Config {
     tasksDir: values.TASKS_DIR,
     outputDir: values.OUTPUT_DIR,
     httpAllowHosts: listOf(given.HTTP_ALLOW_HOSTS),
-    secrets: secretsIn(given),
+    secrets: { ...secretsIn(given), ...files.secrets },
     logLevel: values.LOG_LEVEL,
     shutdownTimeoutSeconds: values.SHUTDOWN_TIMEOUT_SECONDS,
     loopStallSeconds: values.LOOP_STALL_SECONDS,
@@ -320,6 +353,29 @@ export const SECRET_LENGTH_MIN = 4;
 export function secretsIn(given: Record<string, string | undefined>): Record<string, string> {
   const secrets = Object.entries(given).filter(([name]) => name.startsWith(SECRET_PREFIX) && name.length > SECRET_PREFIX.length);
   return Object.fromEntries(secrets.map(([name, value]) => [name.slice(SECRET_PREFIX.length), value as string]));
+}
+
+/** Reads `SECRETS_DIR`. Files that begin with a dot, and folders, are left alone. Faults never show a value. */
+export function readSecretsDir(given: Environment): { secrets: Record<string, string>; faults: string[] } {
+  const secrets: Record<string, string> = {};
+  const faults: string[] = [];
+  const folder = given.SECRETS_DIR;
+  if (folder === undefined || folder === '') return { secrets, faults };
+  try {
+    for (const name of readdirSync(folder).sort()) {
+      const file = join(folder, name);
+      if (name.startsWith('.') || !statSync(file).isFile()) continue;
+      const value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+      if (!/^[A-Za-z_]\w*$/.test(name)) faults.push(`SECRETS_DIR has a file ${JSON.stringify(name)}, a name that templates cannot use`);
+      else if (value.length < SECRET_LENGTH_MIN)
+        faults.push(`SECRETS_DIR has a secret ${name} of fewer than ${SECRET_LENGTH_MIN} characters`);
+      else if (given[SECRET_PREFIX + name]) faults.push(`SECRETS_DIR has a secret ${name}, and ${SECRET_PREFIX}${name} is set as well`);
+      else secrets[name] = value;
+    }
+  } catch (error) {
+    faults.push(`SECRETS_DIR cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+  }
+  return { secrets, faults };
 }
 
 function secretFaults(given: Record<string, string | undefined>): string[] {
@@ -366,7 +422,7 @@ export function storeFileOf(url: string): string | undefined {
 }
 
 /** Reads the keys and checks them, and that an address beyond loopback has some. Faults never show the text of a key. */
-function readAccess(given: Record<string, string | undefined>): { keys: ApiKey[]; faults: string[] } {
+export function readAccess(given: Environment): { keys: ApiKey[]; faults: string[] } {
   const keys: ApiKey[] = [];
   const faults: string[] = [];
   const texts = [

@@ -21,6 +21,7 @@ import type { LocalHost } from './engine/index.ts';
 import type { Work } from './engine/ports.ts';
 import type { Store } from './engine/store.ts';
 import type { Guard } from './process/guard.ts';
+import type { Reload } from './process/reload.ts';
 import { handleSignals } from './process/signals.ts';
 import type { Watchdog } from './process/watchdog.ts';
 import type { ShutdownMode, ShutdownReport } from './schemas/control.ts';
@@ -51,22 +52,25 @@ if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
 enableCompileCache();
 
 // A fault of the configuration is told before the rest is loaded, which takes twice as long as what it needs.
-const [{ ConfigError, loadConfig, secretsIn, storeFileOf }, { createSecrets }] = await Promise.all([
+const [{ ConfigError, loadConfig, readAccess, readSecretsDir, secretsIn, storeFileOf }, { createSecrets }] = await Promise.all([
   import('./config.ts'),
   import('./loader/secrets.ts'),
 ]);
 // Before anything is said of what is wrong: a secret may have got into the wrong variable.
-const secrets = createSecrets(secretsIn(process.env));
+/** As it was at the start: a task may change `process.env`. Empty variables count as not set. */
+const environment = Object.fromEntries(Object.entries(process.env).filter(([, text]) => text !== ''));
+const secrets = createSecrets(secretsIn(environment));
 let config: Config;
 try {
-  config = loadConfig(process.env);
+  config = loadConfig(environment);
+  secrets.replace(config.secrets);
 } catch (error) {
   fail(secrets.mask((error as Error).message));
 }
 
 const [
   { pino },
-  [{ Overload }, { Start }],
+  [{ createKeyRing }, { Overload }, { Start }],
   { createLocalHost, createTaskRegistry, STRENGTH },
   ports,
   [{ readDefinitions }, { checkPipelines, startPipelines }, { createThreadRunner }, { loadUserTasks }],
@@ -77,12 +81,13 @@ const [
     { listenFault },
     { watchLoad },
     { SharedLoopNotes },
+    { createReload },
     { StoreOpening },
     { startWatchdog },
   ],
 ] = await Promise.all([
   import('pino'),
-  Promise.all([import('./http/guards/overload.ts'), import('./http/guards/starting.ts')]),
+  Promise.all([import('./http/guards/key-ring.ts'), import('./http/guards/overload.ts'), import('./http/guards/starting.ts')]),
   import('./engine/index.ts'),
   import('./engine/ports.ts'),
   Promise.all([
@@ -98,6 +103,7 @@ const [
     import('./process/listen-fault.ts'),
     import('./process/load.ts'),
     import('./process/loop-notes.ts'),
+    import('./process/reload.ts'),
     import('./process/store-opening.ts'),
     import('./process/watchdog.ts'),
   ]),
@@ -125,6 +131,7 @@ const asWork = (call: () => unknown): unknown => {
 
 const start = new Start();
 const overload = new Overload();
+const keys = createKeyRing(config.apiKeys);
 let host: LocalHost | undefined;
 let app: FastifyInstance | undefined;
 let watchdog: Watchdog | undefined;
@@ -206,8 +213,10 @@ async function startService(): Promise<void> {
     blamePath: kept?.blamePath ?? null,
     logger,
   });
-  const requestShutdown = (asked: ShutdownMode, timeoutSeconds: number): void => stop(asked, timeoutSeconds, 'POST /shutdown');
-  const [opened, built] = await Promise.all([kept?.opening.attempt(), httpSide({ host: made, start, overload, logger, requestShutdown })]);
+  const requestShutdown = (asked: ShutdownMode, timeoutSeconds: number, by: string | null): void =>
+    stop(asked, timeoutSeconds, 'POST /shutdown', by);
+  const deps = { host: made, keys, start, overload, logger, requestShutdown };
+  const [opened, built] = await Promise.all([kept?.opening.attempt(), httpSide(deps)]);
   if (opened) made.keepIn(opened);
   app = built;
   await built.listen({
@@ -230,6 +239,16 @@ async function startService(): Promise<void> {
   // From here on items run.
   watchdog.serving();
   made.goOn();
+  reloading = createReload({
+    ...{ host: made, keys, secrets, loaded, logger },
+    readKeys: () => readAccess(environment),
+    readSecrets: () => {
+      const read = readSecretsDir(environment);
+      return { ...read, secrets: { ...secretsIn(environment), ...read.secrets } };
+    },
+    readDefinitions: () => readDefinitions(config.pipelines, { mayBeMissing: !config.pipelinesGiven }),
+    onSecrets: (values) => watchdog?.masks(values),
+  });
   start.finish();
   const { recovered } = made.storeHealth;
   if (recovered !== null) logger.info(recovered, 'recovered');
@@ -248,13 +267,13 @@ const NOTHING_BEGUN: ShutdownReport = {
 let mode: ShutdownMode | undefined;
 
 /** Ends the process. Asked again, it passes the mode on: the host lets a harder one overtake. */
-function stop(asked: ShutdownMode, timeoutSeconds: number, reason: string): void {
+function stop(asked: ShutdownMode, timeoutSeconds: number, reason: string, by: string | null): void {
   logger.info({ mode: asked, timeoutSeconds, reason }, 'shutting down');
   if (mode === undefined || STRENGTH[asked] > STRENGTH[mode]) {
     mode = asked;
     watchdog?.expectEnd(asked === 'force' ? 0 : timeoutSeconds);
   }
-  const ended = start.isOver && host !== undefined ? host.shutdown(asked, timeoutSeconds) : cutShort();
+  const ended = start.isOver && host !== undefined ? host.shutdown(asked, timeoutSeconds, { by }) : cutShort();
   stopping ??= ended.then((report) => endProcess(report, { app, host, guard: guarded, logger, watchdog }));
   stopping.catch((err: unknown) => {
     logger.fatal({ err }, 'the shutdown failed');
@@ -269,9 +288,23 @@ async function cutShort(): Promise<ShutdownReport> {
   return NOTHING_BEGUN;
 }
 
+let reloading: Reload | undefined;
+
+/** A signal during the start is heard when it is over; during the end, and when the start comes to nothing, there is nothing to reload. */
+async function reloadWhenStarted(signal: string): Promise<void> {
+  await start.ended;
+  if (reloading === undefined || stopping !== undefined) logger.info({ signal }, 'the signal is ignored, since the service ends');
+  else await reloading.ask(signal);
+}
+
 handleSignals({
-  end: (asked, signal) => stop(asked, config.shutdownTimeoutSeconds, signal),
-  ignored: (signal) => logger.info({ signal }, 'the signal is ignored; SIGTERM ends the service'),
+  end: (asked, signal) => {
+    const timeoutSeconds = config.shutdownTimeoutSeconds;
+    const [before, after] = [{ shuttingDown: stopping !== undefined }, { shuttingDown: true, mode: asked, timeoutSeconds }];
+    logger.info({ audit: true, change: 'shutdown', by: signal, pipeline: null, stage: null, before, after }, 'audit');
+    stop(asked, timeoutSeconds, signal, signal);
+  },
+  reload: (signal) => void reloadWhenStarted(signal),
 });
 
 try {

@@ -70,6 +70,19 @@ const fieldMeanings = {
     'Why it changed, if nobody asked for that: a stage has paused itself (`pauseAfterFailures`), or the definition can no longer be used.',
 };
 
+const changeMeanings = {
+  'started paused resumed draining stopping stopped': '`state`',
+  'stage-paused stage-resumed': '`paused`, and `reason` if the stage had paused itself',
+  tuned: 'all settings of the stage in effect: `workers`, `taskConcurrencyLimits`, `taskRateLimits`, `queueCapacity`',
+  'created removed': 'null, and the stages with `name`, `workers` and names of `tasks`',
+  redefined:
+    'members that differ; `stages`, their names, if there are others or in another order; `changedStages`, members that differ by stage',
+  'item-retried item-cancelled': '`itemId`, `status`, `stage`',
+  'items-retried': 'the filter of the request; `failed`, the number of failed items; after it also `retried`',
+  'feed-cancelled': '`feedId`; after it also `cancelled`',
+  'limiter-changed': 'name and settings of a shared `limiter`; an event in each pipeline that uses it',
+};
+
 const stream = `id: mf3k2x1a-4711
 event: status
 data: {"itemId":"a","feedId":"f1","stage":"Fetch","status":"completed","final":false,"worker":"Fetch-W0","timestamp":"2026-11-23T17:44:00.123Z","metadata":{}}`;
@@ -110,6 +123,21 @@ function meaningsOf(name: string): string[] {
       table(
         ['`eventType`', 'Meaning'],
         taskEventTypeSchema.options.map((type) => [code(type), taskMeanings[type]]),
+      ),
+    ];
+  }
+  if (name === 'pipeline') {
+    return [
+      'What an operator asks for has `by`, `before` and `after`; what a pipeline does by itself has none of them. `before` and `after` hold what was changed, without parameters of tasks, and at most some 8 KiB: more is `{ "stages": 64, "truncated": true }`. The same is a line `audit` of the log ([security](security.md#what-is-logged)).',
+      table(
+        ['`change`', '`before` and `after`'],
+        Object.entries(changeMeanings).map(([change, what]) => [
+          change
+            .split(' ')
+            .map((name) => code(name))
+            .join(', '),
+          what,
+        ]),
       ),
     ];
   }

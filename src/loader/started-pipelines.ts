@@ -1,7 +1,7 @@
 import { ConfigError } from '../config.ts';
-import { type LocalHost, SluiceError } from '../engine/index.ts';
+import { type LoadedPipeline, type LocalHost, SluiceError } from '../engine/index.ts';
 import type { Logger } from '../engine/ports.ts';
-import type { Loaded } from './definitions.ts';
+import type { Loaded, LoadedDefinition } from './definitions.ts';
 
 /** Everything that is wrong with the definitions of a start. */
 class Faults {
@@ -48,11 +48,25 @@ export async function startPipelines(host: LocalHost, { definitions }: Loaded, l
   const faults = new Faults();
   for (const { definition, source } of definitions) {
     await faults.in(source, async () => {
-      const { is } = await host.load(definition);
+      const { is, ...loaded } = await host.load(definition);
       logger.info({ pipeline: definition.id, source, is }, 'pipeline started');
+      warnOfOthers({ definition, source }, loaded, logger);
     });
   }
   faults.expectNone();
   await faults.in('the workers', () => host.expectRoom());
   faults.expectNone();
+}
+
+/** Says where a file and the API disagree: which of the two holds, and that the other does not. */
+export function warnOfOthers(
+  { definition, source }: Pick<LoadedDefinition, 'definition' | 'source'>,
+  { pipeline, hasReplaced }: Pick<LoadedPipeline, 'pipeline' | 'hasReplaced'>,
+  logger: Logger,
+): void {
+  const fields = { pipeline: definition.id, source };
+  if (pipeline.fileDiffers) {
+    logger.warn(fields, 'the pipeline was changed over the API since its file was last loaded; the change holds until the file is changed');
+  }
+  if (hasReplaced) logger.warn(fields, 'the definition of the file has taken the place of one that was made over the API');
 }

@@ -13,7 +13,8 @@ const ECHO_MS = 100;
 export interface SignalHandlers {
   /** Asked to end: softly at first, by force by every later signal. */
   end(mode: ShutdownMode, signal: string): void;
-  ignored(signal: string): void;
+  /** Asked to read keys, secrets and definitions again. */
+  reload(signal: string): void;
 }
 
 let handlers: SignalHandlers | undefined;
@@ -34,8 +35,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     tell((to) => to.end(mode, signal));
   });
 }
-// Sent when a terminal goes away; by default it kills.
-process.on('SIGHUP', () => tell((to) => to.ignored('SIGHUP')));
+// Sent by operators, and when a terminal goes away; by default it kills.
+process.on('SIGHUP', () => tell((to) => to.reload('SIGHUP')));
 
 /** Passes on what has come until now and what comes. To be called once. */
 export function handleSignals(by: SignalHandlers): void {

@@ -19,6 +19,8 @@ export type WatchdogMessage =
   | { is: 'serving' }
   /** A shutdown has begun, or a harder one; it has so long. */
   | { is: 'shutdown'; seconds: number }
+  /** These are to be masked as well from now on. */
+  | { is: 'secrets'; secrets: Readonly<Record<string, string>> }
   /** The report is in the log; what is left is the end. */
   | { is: 'reported' };
 

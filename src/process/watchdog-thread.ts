@@ -34,7 +34,7 @@ const data = workerData as WatchdogData;
 const cells = new Float64Array(data.notes.cells);
 const chars = new Uint16Array(data.notes.chars);
 const places = new Map<number, Place>();
-const { maskLine } = createSecrets(data.secrets);
+const secrets = createSecrets(data.secrets);
 const ticksOf = (seconds: number): number => Math.ceil((seconds * 1000) / data.tickMs);
 
 let beats = -1;
@@ -107,7 +107,7 @@ const UNKNOWN_REPORT = {
 };
 
 async function say(fields: object, message: string): Promise<void> {
-  if (!data.isSilent) await writeOut(maskLine(fatalRecord(fields, message)), WRITE_MS);
+  if (!data.isSilent) await writeOut(secrets.maskLine(fatalRecord(fields, message)), WRITE_MS);
 }
 
 function noted(): Work | null {
@@ -189,6 +189,7 @@ port.on('message', (message: WatchdogMessage) => {
     // What the start has held is over.
     silentTicks = 0;
   } else if (message.is === 'reported') hasReport = true;
+  else if (message.is === 'secrets') secrets.replace(message.secrets);
   else {
     isAcknowledged = true;
     ticksLeft = ticksOf(message.seconds);

@@ -23,6 +23,8 @@ export interface Watchdog {
   serving(): void;
   /** A shutdown has begun, or a harder one; the process has to end within this and a grace. */
   expectEnd(seconds: number): void;
+  /** Secrets have got other values. */
+  masks(secrets: Readonly<Record<string, string>>): void;
   /** The report is in the log. */
   reported(): void;
 }
@@ -56,6 +58,7 @@ export async function startWatchdog(options: WatchdogOptions): Promise<Watchdog>
   return {
     serving: () => post({ is: 'serving' }),
     expectEnd: (seconds) => post({ is: 'shutdown', seconds }),
+    masks: (fresh) => post({ is: 'secrets', secrets: fresh }),
     reported: () => post({ is: 'reported' }),
   };
 }

@@ -143,10 +143,30 @@ export const pipelineEventSchema = z
       description:
         'Why it changed, if nobody asked for that: a stage has paused itself (`pauseAfterFailures`), or the definition can no longer be used.',
     }),
+    by: z.string().nullable().optional().meta({
+      description:
+        'Who asked for the change: the name of an API key, or a signal such as `SIGTERM`; null for a caller without a key. Absent if nobody did: what the pipeline does by itself has no `by`.',
+    }),
+    before: z
+      .unknown()
+      .optional()
+      .meta({ description: 'What was changed as it was before, if somebody asked for the change; null if there was nothing.' }),
+    after: z.unknown().optional().meta({ description: 'The same after the change; null if there is nothing any more.' }),
   })
   .meta({
     id: 'PipelineEvent',
-    examples: [{ pipelineId: 'orders', change: 'paused', state: 'paused', stage: null, timestamp: '2026-11-23T17:44:00.123Z' }],
+    examples: [
+      {
+        pipelineId: 'orders',
+        change: 'paused',
+        state: 'paused',
+        stage: null,
+        timestamp: '2026-11-23T17:44:00.123Z',
+        by: 'night-shift',
+        before: { state: 'running' },
+        after: { state: 'paused' },
+      },
+    ],
   });
 export type PipelineEvent = z.infer<typeof pipelineEventSchema>;
 

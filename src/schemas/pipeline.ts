@@ -42,6 +42,8 @@ export const pipelineSummarySchema = z
 const pipelineExample = {
   id: 'orders',
   definition: definitionExample,
+  definitionSource: 'file' as const,
+  fileDiffers: false,
   state: 'running' as const,
   stateReason: null,
   workers: { Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] },
@@ -60,6 +62,13 @@ export const pipelineDetailSchema = z
   .object({
     id: z.string(),
     definition: pipelineDefinitionSchema,
+    definitionSource: z
+      .enum(['file', 'api'])
+      .meta({ description: '`file` if the definition in force is that of a file of `PIPELINES`, otherwise `api`.' }),
+    fileDiffers: z.boolean().meta({
+      description:
+        'True if the pipeline is in a file of `PIPELINES`, but was changed over the API since the file was last loaded. The change stays until the file is changed, which then takes its place.',
+    }),
     state: pipelineStateSchema,
     stateReason: stateReasonSchema,
     workers: workerNamesSchema,
@@ -80,10 +89,20 @@ export const pipelineDetailSchema = z
 
 /** A pipeline after it was told what to do. */
 export const pipelineControlledSchema = pipelineDetailSchema
-  .partial({ definition: true, stateReason: true, workers: true, pausedReasons: true, overrides: true, secrets: true })
+  .partial({
+    definition: true,
+    definitionSource: true,
+    fileDiffers: true,
+    stateReason: true,
+    workers: true,
+    pausedReasons: true,
+    overrides: true,
+    secrets: true,
+  })
   .meta({
     id: 'ControlledPipeline',
-    description: 'For a key without `read`, `definition`, `stateReason`, `workers`, `pausedReasons`, `overrides` and `secrets` are absent.',
+    description:
+      'For a key without `read`, `definition`, `definitionSource`, `fileDiffers`, `stateReason`, `workers`, `pausedReasons`, `overrides` and `secrets` are absent.',
     examples: [pipelineExample],
   });
 

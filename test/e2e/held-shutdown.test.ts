@@ -188,13 +188,3 @@ describe.concurrent('SIGTERM', () => {
     await endsInTime(started.server, KILLED);
   });
 });
-
-describe.concurrent('SIGHUP', () => {
-  it('is ignored, and a line says so', TIMEOUT, async ({ onTestFinished }) => {
-    const { server } = await start(onTestFinished);
-    server.signal('SIGHUP');
-    await server.logged('the signal is ignored; SIGTERM ends the service');
-    expect((await server.get('/readyz')).status).toBe(200);
-    await server.stop();
-  });
-});

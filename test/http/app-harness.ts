@@ -12,6 +12,7 @@ import {
 import { type Clock, systemPorts } from '../../src/engine/ports.ts';
 import type { Store } from '../../src/engine/store.ts';
 import type { LingerBounds } from '../../src/http/bodies/lingering.ts';
+import { createKeyRing, type KeyRing } from '../../src/http/guards/key-ring.ts';
 import type { Overload } from '../../src/http/guards/overload.ts';
 import type { Start } from '../../src/http/guards/starting.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
@@ -21,6 +22,7 @@ import { createGate, type Gate } from '../engine/harness.ts';
 
 export interface Service extends AsyncDisposable {
   app: FastifyInstance;
+  keys: KeyRing;
   host: LocalHost;
   /** What POST /shutdown asked for. */
   shutdowns: { mode: ShutdownMode; timeoutSeconds: number }[];
@@ -86,10 +88,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     ...(options.store && { store: options.store }),
     ...options.bounds,
   });
+  const keys = createKeyRing(options.apiKeys ?? []);
   const shutdowns: Service['shutdowns'] = [];
   const app = await buildApp(
     {
-      apiKeys: options.apiKeys ?? [],
       host: options.host ?? '127.0.0.1',
       allowedHosts: options.allowedHosts ?? [],
       bodyLimitBytes: options.bodyLimitBytes ?? 1_048_576,
@@ -99,6 +101,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     },
     {
       host,
+      keys,
       logger,
       requestShutdown: (mode, timeoutSeconds) => void shutdowns.push({ mode, timeoutSeconds }),
       ...(options.clock && { clock: options.clock }),
@@ -110,6 +113,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   await app.ready();
   return {
     app,
+    keys,
     host,
     shutdowns,
     logs,

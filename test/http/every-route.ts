@@ -48,6 +48,8 @@ export function requestOf(route: string, feedId = 'mine'): Request {
       return [path, { workers: 2 }];
     case 'PATCH /limiters/:name':
       return [path, { concurrency: 6 }];
+    case 'PUT /log-level':
+      return [path, { level: 'debug' }];
     default:
       return [path];
   }

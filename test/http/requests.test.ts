@@ -114,10 +114,12 @@ describe('identity', () => {
     const lines = service.logs.filter((line) => line.reqId === 'mine-2');
     expect(lines).toEqual([
       expect.objectContaining({
-        msg: 'request',
+        msg: 'refused',
         method: 'GET',
         path: '/pipelines/nope',
-        statusCode: 400,
+        key: null,
+        route: '/pipelines/:id',
+        status: 400,
         code: 'invalid-input',
         traceparent,
       }),

@@ -17,6 +17,7 @@ import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../sch
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
 import type { TaskInfo } from '../../schemas/task.ts';
 import type { HostMeasurements } from './measurements.ts';
+import type { Operator } from './operator.ts';
 import type {
   FeedRequest,
   FeedResultsQuery,
@@ -32,6 +33,7 @@ import type {
 } from './requests.ts';
 
 export type * from './measurements.ts';
+export type * from './operator.ts';
 export type * from './requests.ts';
 
 /**
@@ -42,6 +44,8 @@ export type * from './requests.ts';
  *
  * Everything is asynchronous, because a runtime may have to ask another machine. Every method throws SluiceError with
  * a code of the catalogue and nothing else. What is returned is a copy: nothing in it changes afterwards.
+ *
+ * A method with an `operator` tells it of the change, and names it in the event `pipeline` of the change.
  */
 export interface PipelineRuntime {
   /** As it was given last, without what live tuning changed. */
@@ -90,9 +94,9 @@ export interface PipelineRuntime {
   /** Until the feed is done, or the time is up (`done: false`). Throws `shutting-down` when the pipeline is stopped before. */
   waitForFeed(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }>;
   /** Cancels every unfinished item; one that is still being sent takes no more. Returns how many. */
-  cancelFeed(feedId: string): Promise<number>;
+  cancelFeed(feedId: string, operator?: Operator): Promise<number>;
   /** Runs every failed item again, from the stage where it failed. Returns how many. Throws `draining`. */
-  retryFeed(feedId: string): Promise<number>;
+  retryFeed(feedId: string, operator?: Operator): Promise<number>;
   /**
    * AntFlow's `wait`: until all items have ended, any has, or any has failed; or the time is up. What has ended before counts, too.
    * Throws `item-not-found` with all unknown ids in `details.ids`, `shutting-down` when the pipeline is stopped before.
@@ -100,19 +104,19 @@ export interface PipelineRuntime {
   waitForItems(query: ItemsWaitQuery): Promise<WaitReply>;
 
   /** Throws `already-running`. */
-  start(): Promise<void>;
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-  pauseStage(stage: string): Promise<void>;
-  resumeStage(stage: string): Promise<void>;
+  start(operator?: Operator): Promise<void>;
+  pause(operator?: Operator): Promise<void>;
+  resume(operator?: Operator): Promise<void>;
+  pauseStage(stage: string, operator?: Operator): Promise<void>;
+  resumeStage(stage: string, operator?: Operator): Promise<void>;
   /** Refuses new feeds, finishes every item everywhere, stops. `done: false` when the time was up first; it goes on draining. */
-  join(timeoutSeconds?: number): Promise<{ done: boolean; stats: PipelineStats }>;
-  shutdown(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport>;
+  join(timeoutSeconds?: number, operator?: Operator): Promise<{ done: boolean; stats: PipelineStats }>;
+  shutdown(mode: ShutdownMode, timeoutSeconds?: number, operator?: Operator): Promise<ShutdownReport>;
 
   /** Changes a stage while it runs, without losing an item. Throws `unknown-stage`, `invalid-pipeline` with every fault. */
-  tune(stage: string, tuning: StageTuning): Promise<StageTuned>;
+  tune(stage: string, tuning: StageTuning, operator?: Operator): Promise<StageTuned>;
   /** Returns to the definition. Throws `unknown-stage`. */
-  untune(stage: string): Promise<StageTuned>;
+  untune(stage: string, operator?: Operator): Promise<StageTuned>;
 
   stats(): Promise<PipelineStats>;
   workerNames(): Promise<Record<string, string[]>>;
@@ -129,17 +133,21 @@ export interface PipelineRuntime {
   /** Throws `item-not-found`. */
   item(itemId: string): Promise<ItemDetail>;
   /** Aborts it when it runs. Throws `item-not-found`, `item-final`. */
-  cancelItem(itemId: string): Promise<ItemSummary>;
+  cancelItem(itemId: string, operator?: Operator): Promise<ItemSummary>;
   /** Puts a failed item back at the stage where it failed, or at another. Throws `item-not-found`, `item-not-final`, `unknown-stage`. */
-  retryItem(itemId: string, fromStage?: string): Promise<ItemSummary>;
+  retryItem(itemId: string, fromStage?: string, operator?: Operator): Promise<ItemSummary>;
   /** Every failed item that fits; how many. Throws `unknown-stage`, `draining`. */
-  retryFailed(query: RetryQuery): Promise<number>;
+  retryFailed(query: RetryQuery, operator?: Operator): Promise<number>;
 
   readonly events: EventSource;
 }
 
 export interface PipelineDescription {
   definition: PipelineDefinition;
+  /** `file`: it is what the pipeline's file says. */
+  definitionSource: 'file' | 'api';
+  /** True when there is a file, and it says otherwise. */
+  fileDiffers: boolean;
   state: PipelineState;
   /** Why it is in its state, when nobody asked for it; else null. */
   stateReason: string | null;
@@ -255,6 +263,7 @@ export interface PutOptions {
   start?: boolean;
   /** The pipelines that the caller may change and see; null or absent: all. A limiter that others use is not changed. */
   within?: ReadonlySet<string> | null;
+  operator?: Operator | undefined;
 }
 
 export interface HistoryQuery {
@@ -297,9 +306,9 @@ export interface PipelineHost {
    * Without a mode: refused with `items-in-flight` while there are any. `drain` finishes them first, `force` aborts and drops them. Throws `limiter-in-use` when
    * others use a limiter that only its definition defines.
    */
-  remove(id: string, mode?: 'drain' | 'force', options?: Pick<PutOptions, 'within'>): Promise<void>;
+  remove(id: string, mode?: 'drain' | 'force', options?: Pick<PutOptions, 'within' | 'operator'>): Promise<void>;
   /** Ends every pipeline. Idempotent; a later, harder mode overtakes a softer one that still runs. */
-  shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport>;
+  shutdown(mode: ShutdownMode, timeoutSeconds: number, operator?: Operator): Promise<ShutdownReport>;
 }
 
 /** Items that a start found in its store: waiting, running or between two attempts in the previous process. */
@@ -334,7 +343,7 @@ export interface LimiterCatalogue {
    * Takes effect at once, for those who wait too, and stays until the definition of the limiter changes or {@link LimiterCatalogue.reset}. Throws
    * `limiter-not-found`, `invalid-input`.
    */
-  change(name: string, patch: LimiterPatch): Promise<LimiterView>;
+  change(name: string, patch: LimiterPatch, operator?: Operator): Promise<LimiterView>;
   /** Returns to the definition. A hold stays. Throws `limiter-not-found`. */
-  reset(name: string): Promise<LimiterView>;
+  reset(name: string, operator?: Operator): Promise<LimiterView>;
 }

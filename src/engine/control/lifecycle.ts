@@ -11,9 +11,11 @@ import type { ItemError } from '../../schemas/item.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import { PipelineError } from '../contract/errors.ts';
+import type { Operator } from '../contract/operator.ts';
 import type { Core } from '../flow/core.ts';
 import type { Item, Stage } from '../model/model.ts';
 import { cutText } from '../values/cut-text.ts';
+import { tellChange, tellUnchanged } from './told.ts';
 
 /** The longest reason of a pause that is told. */
 const REASON_CHARACTERS = 1000;
@@ -63,7 +65,7 @@ export class Lifecycle {
     this.whenFree = whenFree;
   }
 
-  start(as: 'running' | 'paused' = 'running'): void {
+  start(as: 'running' | 'paused' = 'running', operator?: Operator): void {
     const { core } = this;
     if (core.state !== 'created' && core.state !== 'stopped') {
       throw new PipelineError('already-running', `the pipeline is ${core.state}`);
@@ -73,7 +75,7 @@ export class Lifecycle {
       const message = `the pipeline cannot run until its definition, or the service that it is for, is changed: ${this.unusable.reason}`;
       throw new PipelineError('invalid-state', message, { errors: [...this.unusable.errors] });
     }
-    this.set(as, 'started');
+    this.set(as, 'started', null, operator);
     core.scheduler.retries.startTimers();
     this.fillAll();
   }
@@ -84,24 +86,30 @@ export class Lifecycle {
   }
 
   /** Idempotent. Running items finish; parked ones come back to their queues and wait there. */
-  pause(): void {
-    if (this.core.state === 'paused') return;
+  pause(operator?: Operator): void {
+    if (this.core.state === 'paused') {
+      this.leave('paused', operator);
+      return;
+    }
     if (this.core.state !== 'running') throw new PipelineError('invalid-state', `a ${this.core.state} pipeline cannot be paused`);
-    this.set('paused', 'paused');
+    this.set('paused', 'paused', null, operator);
   }
 
-  resume(): void {
-    if (this.core.state === 'running') return;
+  resume(operator?: Operator): void {
+    if (this.core.state === 'running') {
+      this.leave('resumed', operator);
+      return;
+    }
     if (this.core.state !== 'paused') throw new PipelineError('invalid-state', `a ${this.core.state} pipeline cannot be resumed`);
-    this.set('running', 'resumed');
+    this.set('running', 'resumed', null, operator);
     this.fillAll();
   }
 
-  pauseStage(name: string): void {
+  pauseStage(name: string, operator?: Operator): void {
     const stage = this.stage(name);
     if (this.core.state === 'draining') throw new PipelineError('invalid-state', 'the pipeline is draining');
-    if (stage.isPaused) return;
-    this.hold(stage, null);
+    if (stage.isPaused) tellUnchanged(this.core, operator, { change: 'stage-paused', stage: name, before: { paused: true } });
+    else this.hold(stage, null, operator);
   }
 
   /**
@@ -122,12 +130,16 @@ export class Lifecycle {
     for (const worker of untried) core.scheduler.takeBack(worker);
   }
 
-  resumeStage(name: string): void {
+  resumeStage(name: string, operator?: Operator): void {
     const stage = this.stage(name);
-    if (!stage.isPaused) return;
+    if (!stage.isPaused) {
+      tellUnchanged(this.core, operator, { change: 'stage-resumed', stage: name, before: { paused: false } });
+      return;
+    }
+    const before = pauseOf(stage);
     this.release(stage);
     stage.update(this.core.state);
-    this.note('stage-resumed', name);
+    this.note('stage-resumed', name, null, { before, after: { paused: false } }, operator);
     this.core.scheduler.fill(stage);
   }
 
@@ -135,16 +147,20 @@ export class Lifecycle {
    * Refuses new feeds and finishes every item in every stage, also those of paused stages, then stops.
    * Resolves when nothing is in flight anywhere. A pipeline that does not run is started for its items' sake.
    */
-  async join(): Promise<void> {
+  async join(operator?: Operator): Promise<void> {
     const { core } = this;
     if (core.state === 'stopped' || core.state === 'created') {
-      if (core.ledger.inFlight === 0) return;
+      if (core.ledger.inFlight === 0) {
+        this.leave('draining', operator);
+        return;
+      }
       this.start();
     }
-    if (core.state !== 'draining') {
+    if (core.state === 'draining') this.leave('draining', operator);
+    else {
       core.admission.refuseWaiting(new PipelineError('draining', 'the pipeline is finishing its items and accepts no more'));
       for (const stage of core.stages) if (stage.isPaused) this.release(stage);
-      this.set('draining', 'draining');
+      this.set('draining', 'draining', null, operator);
       this.fillAll();
     }
     await new Promise<void>((resolve, reject) => {
@@ -170,8 +186,9 @@ export class Lifecycle {
   }
 
   /** No item is handed out any more, and no feeder goes on waiting for room. */
-  stopHandingOut(): void {
-    if (this.core.state !== 'stopped') this.set('stopped', 'stopping');
+  stopHandingOut(operator?: Operator): void {
+    if (this.core.state === 'stopped') this.leave('stopping', operator);
+    else this.set('stopped', 'stopping', null, operator);
     this.core.admission.refuseWaiting(new PipelineError('shutting-down', 'the pipeline is shutting down', { retryAfterSeconds: 5 }));
   }
 
@@ -189,11 +206,11 @@ export class Lifecycle {
     for (const stage of this.core.stages) this.core.scheduler.fill(stage);
   }
 
-  private hold(stage: Stage, reason: string | null): void {
+  private hold(stage: Stage, reason: string | null, operator?: Operator): void {
     stage.isPaused = true;
     stage.pauseReason = reason;
     stage.update(this.core.state);
-    this.note('stage-paused', stage.name, reason);
+    this.note('stage-paused', stage.name, reason, { before: { paused: false }, after: pauseOf(stage) }, operator);
   }
 
   private release(stage: Stage): void {
@@ -208,17 +225,27 @@ export class Lifecycle {
     return stage;
   }
 
-  private set(state: PipelineState, change: string, reason: string | null = null): void {
+  private set(state: PipelineState, change: string, reason: string | null = null, operator?: Operator): void {
     const { core } = this;
+    const before = { state: core.state };
     core.enter(state, reason);
-    this.note(change, null, reason);
+    this.note(change, null, reason, { before, after: { state } }, operator);
     core.drain.setOpen(state === 'running' || state === 'draining', core.time.now);
   }
 
-  private note(change: string, stage: string | null, reason: string | null = null): void {
-    const { time, events, state } = this.core;
-    time.tick();
-    events.pipeline(change, state, stage, reason);
+  /** It is as the operator wants it already. */
+  private leave(change: string, operator: Operator | undefined): void {
+    tellUnchanged(this.core, operator, { change, before: { state: this.core.state } });
+  }
+
+  private note(change: string, stage: string | null, reason: string | null, trace: Trace, operator: Operator | undefined): void {
+    tellChange(this.core, operator, { change, stage, reason, ...trace });
     this.core.keeper.touchFact('control');
   }
+}
+
+type Trace = Record<'before' | 'after', object>;
+
+function pauseOf({ isPaused, pauseReason }: Stage): object {
+  return pauseReason === null ? { paused: isPaused } : { paused: isPaused, reason: pauseReason };
 }

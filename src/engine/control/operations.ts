@@ -1,10 +1,13 @@
 import type { StageDefinition } from '../../schemas/definition.ts';
 import { PipelineError } from '../contract/errors.ts';
+import type { Operator } from '../contract/operator.ts';
 import type { RetryQuery } from '../contract/runtime.ts';
 import { queueCapacityOf } from '../definition/stage-spec.ts';
+import { settingsOf } from '../definition/tuning.ts';
 import type { Core } from '../flow/core.ts';
 import { isFailedBy } from '../flow/error-tally.ts';
 import { Item, PLACE_NONE, type Stage, Worker } from '../model/model.ts';
+import { tellChange } from './told.ts';
 
 /** How many items are looked at before others get a turn. */
 const STEP = 500;
@@ -121,11 +124,12 @@ export class Operations {
    * Changes a stage at once, without losing an item: more workers begin at once, surplus ones leave after their item;
    * new limits hold for those who wait too. `definition` MUST differ in what can be tuned only.
    */
-  settle(stage: Stage, definition: StageDefinition): void {
+  settle(stage: Stage, definition: StageDefinition, operator?: Operator): void {
     const { core } = this;
     core.time.tick();
+    const before = settingsOf(stage.spec.definition);
     this.apply(stage, definition);
-    core.events.pipeline('tuned', core.state, stage.name);
+    tellChange(core, operator, { change: 'tuned', stage: stage.name, before, after: settingsOf(definition) });
     core.scheduler.handOver.letIn(stage);
     core.scheduler.fill(stage);
   }

@@ -54,8 +54,9 @@ export function plannedStages(core: Core, specs: readonly StageSpec[], hadRoutes
 export function redefineStages(
   core: Core,
   { specs, match, removed, mayReroute, changeable }: Redefinition,
+  tell: () => void,
 ): { changes: StageChange[]; moved: MovedItems[]; hasRoutes: boolean } {
-  const { scheduler, time, events } = core;
+  const { scheduler, time } = core;
   time.tick();
   const before = core.stages;
   const changes: StageChange[] = [];
@@ -74,7 +75,7 @@ export function redefineStages(
   const isKept = new Set(before.filter((stage) => !stage.isRemoved));
   const { ways, hasRoutes: inMemory } = rerouted(core, { before, after, isKept, oldNext }, mayReroute ? changeable : null);
   const hasRoutes = core.index.redefined({ tasks, ways }) || inMemory;
-  events.pipeline('redefined', core.state, null);
+  tell();
 
   // All before any of them: one that leaves may let others in, to where they don't go any more.
   const withdrawn = astray(core).map((worker) => ({ worker, as: scheduler.handOver.withdraw(worker) }));

@@ -1,9 +1,11 @@
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
+import type { Operator } from '../contract/operator.ts';
 import type { Core } from '../flow/core.ts';
 import { KEEPS_NOTHING } from '../model/keeper.ts';
 import type { Worker } from '../model/model.ts';
 import type { Due } from '../time/due-queue.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { tellUnchanged } from './told.ts';
 
 /** How many of the items left a report names. */
 const IDS_NAMED = 100;
@@ -32,6 +34,8 @@ export class Shutdown {
   private running: Promise<ShutdownReport> | null = null;
   private hardened: () => void = () => undefined;
   private limit: Due | null = null;
+  /** The operator who asked for it, until the event that says so. */
+  private operator: Operator | undefined;
   private tooLate: () => void = () => undefined;
 
   private readonly hooksEnded: () => Promise<void>;
@@ -44,18 +48,19 @@ export class Shutdown {
   }
 
   /** Without a time limit it waits as long as it takes. A harder mode brings its own limit, counted from now. */
-  shutdown(mode: ShutdownMode, timeoutSeconds: number | undefined): Promise<ShutdownReport> {
+  shutdown(mode: ShutdownMode, timeoutSeconds: number | undefined, operator?: Operator): Promise<ShutdownReport> {
     if (this.running !== null) {
       if (STRENGTH[mode] > STRENGTH[this.mode]) {
         this.mode = mode;
         this.setLimit(timeoutSeconds);
         // At once: an item that ends before the next turn must not let another one begin.
-        this.lifecycle.stopHandingOut();
+        this.lifecycle.stopHandingOut(operator);
         this.hardened();
-      }
+      } else tellUnchanged(this.core, operator, { change: 'stopping', before: { state: this.core.state } });
       return this.running;
     }
     this.mode = mode;
+    this.operator = operator;
     this.lifecycle.isShuttingDown = true;
     this.running = this.end(timeoutSeconds).finally(() => {
       this.running = null;
@@ -99,6 +104,13 @@ export class Shutdown {
     };
   }
 
+  /** The first step tells of the operator, and no other. */
+  private takeOperator(): Operator | undefined {
+    const { operator } = this;
+    this.operator = undefined;
+    return operator;
+  }
+
   private setLimit(timeoutSeconds: number | undefined): void {
     const { dues, time } = this.core;
     if (this.limit !== null) dues.cancel(this.limit);
@@ -113,14 +125,14 @@ export class Shutdown {
       lifecycle.isShuttingDown = true;
     }
     // Cut short by a harder mode, it rejects: that mode's own wait goes on instead.
-    await lifecycle.join().catch(() => undefined);
+    await lifecycle.join(this.takeOperator()).catch(() => undefined);
   }
 
   /** Resolves when no worker holds an item. */
   private letGo(): Promise<void> {
     const { core, lifecycle } = this;
     core.time.tick();
-    lifecycle.stopHandingOut();
+    lifecycle.stopHandingOut(this.takeOperator());
     return new Promise((resolve) => {
       const check = (): void => {
         for (const worker of this.busy()) {
@@ -139,7 +151,7 @@ export class Shutdown {
   private abortAll(): number {
     const { core, lifecycle } = this;
     core.time.tick();
-    lifecycle.stopHandingOut();
+    lifecycle.stopHandingOut(this.takeOperator());
     let aborted = 0;
     for (const worker of this.busy()) {
       // The end of another item may have paused the stage, which took this one back.

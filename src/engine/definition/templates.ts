@@ -169,16 +169,26 @@ export function compileTemplates(
   }
 
   /** The secrets that a template names, the only ones it sees, so that a definition shows which it uses. null after a fault. */
-  function ownSecrets(names: readonly string[], path: string): Secrets['values'] | null {
-    const { values } = environment.secrets;
+  function ownSecrets(names: readonly string[], path: string): (() => Secrets['values']) | null {
+    let { values } = environment.secrets;
     const missing = names.filter((name) => !Object.hasOwn(values, name));
     faults.push(...missing.map((name) => ({ path, message: `uses secrets.${name}, but SECRET_${name} is not set` })));
     for (const name of names) secrets.add(name);
-    return missing.length > 0 ? null : Object.freeze(Object.fromEntries(names.map((name) => [name, values[name] as string])));
+    if (missing.length > 0) return null;
+    const named = (): Secrets['values'] => Object.freeze(Object.fromEntries(names.map((name) => [name, values[name] as string])));
+    let own = named();
+    // They can be replaced while the service runs.
+    return () => {
+      if (values !== environment.secrets.values) {
+        values = environment.secrets.values;
+        own = named();
+      }
+      return own;
+    };
   }
 }
 
-function renderOf(evaluate: Expression, secrets: Secrets['values'], expression: string, path: string): Render {
+function renderOf(evaluate: Expression, secretsNow: () => Secrets['values'], expression: string, path: string): Render {
   const here = `the template {{ ${expression} }} of ${path}`;
   const settle = (found: unknown, rendering: Rendering): unknown => {
     if (found === undefined) throw new TemplateError(`${here} evaluates to nothing for this item`);
@@ -193,7 +203,7 @@ function renderOf(evaluate: Expression, secrets: Secrets['values'], expression: 
     const evaluateHere = (): unknown => {
       let found: unknown;
       try {
-        found = evaluate({ ...scope, secrets });
+        found = evaluate({ ...scope, secrets: secretsNow() });
       } catch (error) {
         fail(error);
       }

@@ -40,7 +40,16 @@ export interface Figures {
 /** The part of a pipeline's description that its definition and its operators determine. */
 export type Operated = Pick<
   PipelineDescription,
-  'definition' | 'state' | 'stateReason' | 'workers' | 'pausedStages' | 'pausedReasons' | 'overrides' | 'secrets'
+  | 'definition'
+  | 'definitionSource'
+  | 'fileDiffers'
+  | 'state'
+  | 'stateReason'
+  | 'workers'
+  | 'pausedStages'
+  | 'pausedReasons'
+  | 'overrides'
+  | 'secrets'
 >;
 
 export function figuresOf(

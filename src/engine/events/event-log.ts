@@ -7,6 +7,7 @@
  */
 
 import type { ItemStatus, Metadata, StatusEvent, TaskEventType } from '../../schemas/item.ts';
+import type { OperatorTrace } from '../contract/operator.ts';
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
 import type { Feed } from '../model/feed.ts';
@@ -95,8 +96,9 @@ export class EventLog implements EventSource {
     this.append(RESULT, this.table.ofStage(item.stage), 0, item.sequenceId, 0, extra);
   }
 
-  pipeline(change: string, state: string, stage: string | null, reason: string | null = null): void {
-    const extra = reason === null ? { change, state } : { change, state, reason };
+  /** `trace`: of a change that an operator has asked for. */
+  pipeline(change: string, state: string, stage: string | null, reason: string | null = null, trace?: OperatorTrace): void {
+    const extra = { change, state, ...(reason !== null && { reason }), ...trace };
     this.append(PIPELINE, stage === null ? 0 : this.table.ofSource(stage, null), 0, 0, 0, extra);
   }
 

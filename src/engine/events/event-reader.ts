@@ -98,7 +98,7 @@ export class EventReader {
     if (code < RESULT) return { seq, type: 'task', data: this.formTask(seq, code, timestamp) };
     if (code === RESULT) return { seq, type: 'result', data: this.formResult(seq) };
     if (code === FEED) return { seq, type: 'feed', data: this.formFeed(seq, timestamp) };
-    const extra = ring.extraOf(seq) as Pick<PipelineEvent, 'change' | 'state' | 'reason'>;
+    const extra = ring.extraOf(seq) as Omit<PipelineEvent, 'pipelineId' | 'stage' | 'timestamp'>;
     const source = ring.sourceOf(seq);
     const stage = source === 0 ? null : this.names.source(source).stage;
     return { seq, type: 'pipeline', data: { pipelineId: this.pipelineId, ...extra, stage, timestamp } };

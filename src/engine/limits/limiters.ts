@@ -3,6 +3,7 @@ import type { LimiterPatch, LimiterSettings, LimiterView, LimiterWaiter, Limits 
 import type { Fault } from '../../schemas/problem.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
 import type { LimiterMeasurements } from '../contract/measurements.ts';
+import type { Operator } from '../contract/operator.ts';
 import type { LimiterCatalogue } from '../contract/runtime.ts';
 import type { Ports } from '../ports.ts';
 import { DueQueue } from '../time/due-queue.ts';
@@ -18,9 +19,11 @@ export interface LimiterHost {
   waiters: () => ReadonlyMap<string, LimiterWaiter[]>;
   /** Carries out a change, and resolves when it is stored. */
   promised: <T>(carryOut: () => T) => Promise<T>;
+  /** Told when an operator has changed a limiter. */
+  onChanged: (name: string, operator: Operator, trace: Record<'before' | 'after', object>) => void;
 }
 
-const ALONE: LimiterHost = { waiters: () => new Map(), promised: async (carryOut) => carryOut() };
+const ALONE: LimiterHost = { waiters: () => new Map(), promised: async (carryOut) => carryOut(), onChanged: () => undefined };
 
 /**
  * The limiters of a host, by name. Each is defined by the files, by pipelines, or by both, and all of them define it alike; it goes with the last
@@ -55,6 +58,21 @@ export class Limiters implements LimiterCatalogue {
   define(name: string, settings: LimiterSettings): void {
     if (this.byName.has(name)) throw new SluiceError('invalid-pipeline', `two limiters have the name "${name}"`);
     this.byName.set(name, { limiter: this.make(name, settings), isInFile: true, definers: new Set() });
+  }
+
+  /**
+   * Gives a limiter another definition in a file; pipelines that define it otherwise go on by the file's. What was changed by hand is over. Throws `limiter-not-found`,
+   * and `invalid-params` when one of its expressions is none.
+   */
+  redefine(name: string, settings: LimiterSettings, operator?: Operator): Promise<LimiterView> {
+    return this.changed(
+      name,
+      (limiter) => {
+        limiter.redefine(settings);
+        this.byName.set(name, { ...(this.byName.get(name) as Defined), isInFile: true });
+      },
+      operator,
+    );
   }
 
   /** Takes up the limiters of a stored definition. The files go before it; what cannot be used today is a fault of its pipeline. */
@@ -119,21 +137,28 @@ export class Limiters implements LimiterCatalogue {
     this.isClosed = true;
   }
 
-  change(name: string, patch: LimiterPatch): Promise<LimiterView> {
-    return this.changed(name, (limiter) => limiter.change(patch));
+  change(name: string, patch: LimiterPatch, operator?: Operator): Promise<LimiterView> {
+    return this.changed(name, (limiter) => limiter.change(patch), operator);
   }
 
-  reset(name: string): Promise<LimiterView> {
-    return this.changed(name, (limiter) => limiter.reset());
+  reset(name: string, operator?: Operator): Promise<LimiterView> {
+    return this.changed(name, (limiter) => limiter.reset(), operator);
   }
 
-  private changed(name: string, change: (limiter: SharedLimiter) => void): Promise<LimiterView> {
+  private changed(name: string, change: (limiter: SharedLimiter) => void, operator?: Operator): Promise<LimiterView> {
     return this.host.promised(() => {
       if (this.isClosed) throw shuttingDown();
       const limiter = this.find(name);
       if (limiter === undefined) throw new SluiceError('limiter-not-found', `no limiter "${name}"`);
+      const before = traceOf(this.viewOf(limiter, new Map()));
       change(limiter);
-      return this.viewOf(limiter, this.host.waiters());
+      const changed = this.viewOf(limiter, this.host.waiters());
+      if (operator !== undefined) {
+        const trace = { before, after: traceOf(changed) };
+        this.host.onChanged(name, operator, trace);
+        operator.note?.({ change: 'limiter-changed', pipelineId: null, stage: null, ...trace });
+      }
+      return changed;
     });
   }
 
@@ -171,4 +196,9 @@ export class Limiters implements LimiterCatalogue {
     this.time.sync();
     return { ...limiter.view((at) => this.time.instant(at)), waiters: waiters.get(limiter.name) ?? [] };
   }
+}
+
+/** The settings of a limiter that can be changed; its expressions cannot. */
+function traceOf({ name, heldUntil, settings: { key: _key, weight: _weight, ...settings } }: LimiterView): object {
+  return { limiter: name, ...settings, heldUntil };
 }

@@ -4,10 +4,16 @@ import { SluiceError } from '../contract/errors.ts';
 import { STRENGTH } from '../control/shutdown.ts';
 import type { StoredControl, StoreLink } from '../durable/durable.ts';
 import type { Clock } from '../ports.ts';
+import { limitersUsed } from './limiter-users.ts';
 
 /** The number of workers in a definition. */
 export function workersOf({ stages }: PipelineDefinition): number {
   return stages.reduce((sum, stage) => sum + stage.workers, 0);
+}
+
+/** The names of the limiters that a definition defines, and of those that its tasks use. */
+export function limitersOf(definition: PipelineDefinition): Set<string> {
+  return new Set([...Object.keys(definition.limits ?? {}), ...limitersUsed(definition)]);
 }
 
 /** The number of workers that a stored pipeline has when it is rebuilt, with its tuning. */

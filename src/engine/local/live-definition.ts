@@ -1,10 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
 import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import { SluiceError } from '../contract/errors.ts';
+import type { Operator } from '../contract/operator.ts';
 import type { Lifecycle } from '../control/lifecycle.ts';
 import type { Operations } from '../control/operations.ts';
 import { plannedStages, redefineStages, renamedStages } from '../control/redefinition.ts';
+import { tellChange } from '../control/told.ts';
 import { wordsFor, workersClaimed } from '../control/worker-room.ts';
+import { definitionChange } from '../definition/definition-trace.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
 import { settingsOf, Tuning } from '../definition/tuning.ts';
 import type { Core, CoreOptions } from '../flow/core.ts';
@@ -18,6 +22,7 @@ export class LiveDefinition {
   inFile: PipelineDefinition | null = null;
   /** Whether any item's way may differ from the order of the stages. */
   hasRoutes = false;
+  private compared: { current: PipelineDefinition | null; inFile: PipelineDefinition | null; isSame: boolean };
   private readonly core: Core;
   private readonly lifecycle: Lifecycle;
   private readonly operations: Operations;
@@ -27,11 +32,22 @@ export class LiveDefinition {
   /** `onRemoved`: called for each stage that a new definition does not have. */
   constructor(definition: PipelineDefinition, core: Core, lifecycle: Lifecycle, operations: Operations, onRemoved: (stage: Stage) => void) {
     this.current = definition;
+    this.compared = { current: null, inFile: null, isSame: false };
     this.core = core;
     this.lifecycle = lifecycle;
     this.operations = operations;
     this.tuning = new Tuning(core.options.maxWorkersPerStage ?? Number.POSITIVE_INFINITY);
     this.onRemoved = onRemoved;
+  }
+
+  /** Whether the definition in force is that of the pipeline's file, and whether there is a file that says otherwise. */
+  get origin(): { definitionSource: 'file' | 'api'; fileDiffers: boolean } {
+    const { current, inFile, compared } = this;
+    if (compared.current !== current || compared.inFile !== inFile) {
+      this.compared = { current, inFile, isSame: inFile !== null && isDeepStrictEqual(current, inFile) };
+    }
+    const { isSame } = this.compared;
+    return { definitionSource: isSame ? 'file' : 'api', fileDiffers: inFile !== null && !isSame };
   }
 
   /** The tuning of each stage that has some. */
@@ -47,7 +63,7 @@ export class LiveDefinition {
     for (const stage of this.core.stages) this.operations.apply(stage, this.tuning.effective(this.defined(stage.name)));
   }
 
-  tune(name: string, tuning: StageTuning): StageTuned {
+  tune(name: string, tuning: StageTuning, operator?: Operator): StageTuned {
     const stage = this.operations.stage(name);
     const defined = this.defined(name);
     const { others, most } = this.core.options.workerRoom?.() ?? { others: 0, most: Number.POSITIVE_INFINITY };
@@ -55,15 +71,15 @@ export class LiveDefinition {
     const rest = others + this.workersClaimed() - before;
     const roomFault = (workers: number): string | null =>
       workers <= before || workers + rest <= most ? null : wordsFor(workers, rest, most, 'stages and pipelines');
-    this.operations.settle(stage, this.tuning.change(defined, tuning, roomFault));
+    this.operations.settle(stage, this.tuning.change(defined, tuning, roomFault), operator);
     this.core.keeper.touchFact('control');
     return this.tuned(name);
   }
 
-  untune(name: string): StageTuned {
+  untune(name: string, operator?: Operator): StageTuned {
     const stage = this.operations.stage(name);
     this.tuning.drop(name);
-    this.operations.settle(stage, this.defined(name));
+    this.operations.settle(stage, this.defined(name), operator);
     this.core.keeper.touchFact('control');
     return this.tuned(name);
   }
@@ -76,18 +92,20 @@ export class LiveDefinition {
     definition: PipelineDefinition,
     bounds: Pick<CoreOptions, 'collectResults' | 'retention' | 'backlogCapacity' | 'onDone'>,
     specOf: (stage: StageDefinition) => StageSpec,
+    operator?: Operator,
   ): { changes: StageChange[]; moved: MovedItems[] } {
     const { core } = this;
     if (this.lifecycle.isShuttingDown) throw new SluiceError('invalid-state', 'the pipeline is being shut down');
     const nameBefore = renamedStages(core, definition.stages);
     const specs = definition.stages.map((stage) => specOf(this.tuning.effective(stage, nameBefore.get(stage.name))));
     const planned = plannedStages(core, specs, this.hasRoutes);
+    const trace = definitionChange(this.current, definition);
     this.current = definition;
     this.lifecycle.unusable = null;
     Object.assign(core.options, bounds);
     core.index.retain(bounds.retention);
     const before = core.stages;
-    const { hasRoutes, ...outcome } = redefineStages(core, planned);
+    const { hasRoutes, ...outcome } = redefineStages(core, planned, () => tellChange(core, operator, { change: 'redefined', ...trace }));
     this.hasRoutes = hasRoutes;
     for (const stage of before) if (stage.isRemoved) this.onRemoved(stage);
     this.tuning.follow(definition.stages, nameBefore);

@@ -8,8 +8,9 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
-import type { PipelineDefinition } from '../../schemas/definition.ts';
+import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
 import { SluiceError, shuttingDown } from '../contract/errors.ts';
+import type { Operator } from '../contract/operator.ts';
 import type {
   EventSource,
   HostMeasurements,
@@ -20,8 +21,10 @@ import type {
   StoreHealth,
   StoreRecovery,
 } from '../contract/runtime.ts';
+import { tellOperated, tellUnchanged } from '../control/told.ts';
 import { MAX_WORKERS } from '../control/worker-room.ts';
 import { checkDefinition } from '../definition/definition.ts';
+import { definitionTrace } from '../definition/definition-trace.ts';
 import { resolveStage } from '../definition/stage-spec.ts';
 import type { TaskRegistry } from '../definition/task-registry.ts';
 import { HostStore } from '../durable/host-store.ts';
@@ -33,7 +36,7 @@ import type { Blame, Store } from '../store.ts';
 import { promised } from './answer-gate.ts';
 import { HostHistory } from './host-history.ts';
 import type { LocalHostOptions } from './host-options.ts';
-import { settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
+import { limitersOf, settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
 import { recoverPipelines } from './host-recovery.ts';
 import { HostRoom } from './host-room.ts';
 import { carriedOut, limitersUsed, limiterWaiters } from './limiter-users.ts';
@@ -47,6 +50,14 @@ const MAX_PIPELINES = 1000;
 const LAST_WRITES_MS = 2000;
 /** The most items that a report names as not stored. */
 const IDS_NAMED = 100;
+
+/** The outcome of loading a definition from a file. */
+export interface LoadedPipeline {
+  pipeline: PipelineDescription;
+  is: 'created' | 'changed' | 'kept';
+  /** True when it took the place of a definition that was made by other means. */
+  hasReplaced: boolean;
+}
 
 /** The pipelines of this process. They end with it; with a store, they go on in the next one. */
 export class LocalHost implements PipelineHost {
@@ -74,6 +85,7 @@ export class LocalHost implements PipelineHost {
     this.limiters = new Limiters(options.ports, {
       waiters: () => limiterWaiters(this.pipelines.values()),
       promised: (carryOut) => promised(this.keeper, carryOut),
+      onChanged: (name, operator, trace) => this.tellUsers(name, operator, trace),
     });
     this.allEvents = new HostEvents(options.ports.uniqueId());
     this.room = new HostRoom(this.pipelines, options.maxWorkers ?? MAX_WORKERS);
@@ -165,22 +177,29 @@ export class LocalHost implements PipelineHost {
     return checkDefinition(raw, this.builder.specs, this.options);
   }
 
-  /** Puts a definition from a file. If the file has not changed since it was last loaded, changes made by other means stay. */
-  async load(raw: unknown): Promise<{ pipeline: PipelineDescription; is: 'created' | 'changed' | 'kept' }> {
+  /**
+   * Puts a definition from a file. If the file has not changed since it was last loaded, changes made by other means stay. `isStart`: more definitions follow,
+   * and {@link LocalHost.expectRoom}.
+   */
+  async load(raw: unknown, { operator, isStart = true }: { operator?: Operator; isStart?: boolean } = {}): Promise<LoadedPipeline> {
     this.expectNoShutdown();
     const definition = this.check(raw);
     const known = this.pipelines.get(definition.id);
     if (known?.defined.inFile && known.unusable === null && isDeepStrictEqual(known.defined.inFile, definition))
-      return { pipeline: known.describeNow(), is: 'kept' };
+      return { pipeline: known.describeNow(), is: 'kept', hasReplaced: false };
+    const isOwn =
+      known === undefined ||
+      isDeepStrictEqual(known.defined.current, known.defined.inFile) ||
+      isDeepStrictEqual(known.defined.current, definition);
     // Those that come after it may still make room: all of them are looked at in the end.
     const workers = known?.defined.workersClaimed(definition) ?? workersOf(definition);
-    this.room.expect(workers, definition.id, this.loaded);
-    const { isCreated, changes } = await this.putWithin(definition, {}, false);
+    if (isStart) this.room.expect(workers, definition.id, this.loaded);
+    const { isCreated, changes } = await this.putWithin(definition, { ...(operator && { operator }) }, !isStart);
     this.loaded.add(definition.id);
     const pipeline = this.get(definition.id);
     pipeline.defined.inFile = definition;
     pipeline.core.keeper.touchFact('definition');
-    return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept' };
+    return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept', hasReplaced: !isOwn };
   }
 
   get events(): EventSource {
@@ -243,6 +262,7 @@ export class LocalHost implements PipelineHost {
     this.pipelines.set(definition.id, pipeline);
     pipeline.beginStored();
     this.allEvents.add(definition.id, pipeline.events);
+    tellOperated(pipeline.core, options.operator, { change: 'created', before: null, after: definitionTrace(definition) });
     if (options.start !== false) pipeline.begin();
     return pipeline.describeNow();
   }
@@ -285,6 +305,7 @@ export class LocalHost implements PipelineHost {
     }
     // One that stands still goes on by the same definition, once what that names is there.
     if (pipeline.unusable === null && isDeepStrictEqual(pipeline.defined.current, definition)) {
+      tellUnchanged(pipeline.core, options.operator, { change: 'redefined', before: {} });
       return { isCreated: false, pipeline: pipeline.describeNow(), changes: [], moved: [] };
     }
     const workers = pipeline.defined.workersClaimed(definition);
@@ -292,12 +313,20 @@ export class LocalHost implements PipelineHost {
     const before = wasUnusable ? undefined : pipeline.defined.current;
     // Less than before is taken, whatever there is.
     if (checksRoom && workers > pipeline.defined.workersClaimed()) this.room.expect(workers, id);
+    const specOf = (stage: StageDefinition) => resolveStage(stage, this.builder.specs);
     const outcome = carriedOut(this.plannedLimits(id, definition, options.within), () =>
-      pipeline.defined.redefine(definition, this.builder.boundsOf(definition), (stage) => resolveStage(stage, this.builder.specs)),
+      pipeline.defined.redefine(definition, this.builder.boundsOf(definition), specOf, options.operator),
     );
     this.builder.hintAtThreads(definition, before);
     if (wasUnusable && !this.isRecovering) pipeline.asked.goOn();
     return { isCreated: false, pipeline: pipeline.describeNow(), ...outcome };
+  }
+
+  /** Adds an event of a changed limiter to each pipeline that uses it. */
+  private tellUsers(name: string, { by }: Operator, trace: Record<'before' | 'after', object>): void {
+    for (const { core, defined } of this.pipelines.values()) {
+      if (limitersOf(defined.current).has(name)) tellOperated(core, { by }, { change: 'limiter-changed', ...trace });
+    }
   }
 
   private movingIn(id: string): Promise<void> | undefined {
@@ -310,11 +339,15 @@ export class LocalHost implements PipelineHost {
     return pipeline;
   }
 
-  remove(id: string, mode?: 'drain' | 'force', { within }: Pick<PutOptions, 'within'> = {}): Promise<void> {
-    return promised(this.keeper, () => this.removeWithin(id, mode, within));
+  remove(id: string, mode?: 'drain' | 'force', options: Pick<PutOptions, 'within' | 'operator'> = {}): Promise<void> {
+    return promised(this.keeper, () => this.removeWithin(id, mode, options));
   }
 
-  private async removeWithin(id: string, mode: 'drain' | 'force' | undefined, within: PutOptions['within']): Promise<void> {
+  private async removeWithin(
+    id: string,
+    mode: 'drain' | 'force' | undefined,
+    { within, operator }: Pick<PutOptions, 'within' | 'operator'>,
+  ): Promise<void> {
     if (this.shuttingDown) throw shuttingDown();
     if (this.isLeaving(id)) await this.hasLeft();
     const pipeline = this.get(id);
@@ -327,10 +360,14 @@ export class LocalHost implements PipelineHost {
     if (this.pipelines.get(id) !== pipeline || pipeline.gate.isLeaving) return;
     // Others may have begun to use them meanwhile.
     carriedOut(this.plannedLimits(id, null, within), () => undefined);
+    tellOperated(pipeline.core, operator, { change: 'removed', before: definitionTrace(pipeline.defined.current), after: null });
     pipeline.gate.isLeaving = true;
     pipeline.doneCalls.stop();
     pipeline.core.evacuation.stop();
     const gone = (): void => {
+      const { events } = pipeline.core;
+      // Its last events are stored no more; that it is gone is.
+      events.show(events.last);
       this.pipelines.delete(id);
       this.allEvents.remove(id);
       this.options.ports.notes?.leave(id);
@@ -339,11 +376,11 @@ export class LocalHost implements PipelineHost {
     else this.stored.drop(pipeline.durable, gone);
   }
 
-  async shutdown(mode: ShutdownMode, timeoutSeconds: number): Promise<ShutdownReport> {
+  async shutdown(mode: ShutdownMode, timeoutSeconds: number, operator?: Operator): Promise<ShutdownReport> {
     this.shuttingDown = true;
     this.limiters.close();
     for (const pipeline of this.pipelines.values()) pipeline.close();
-    const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds)));
+    const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds, operator)));
     const report = sumOf(mode, reports);
     this.history.end();
     const { threads, clock } = this.options.ports;

@@ -5,6 +5,7 @@ import type { PipelineHistory } from '../../schemas/history.ts';
 import type { ItemDetail, ItemSummary, PipelineResult } from '../../schemas/item.ts';
 import type { StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
+import type { Operator } from '../contract/operator.ts';
 import type {
   FeedRequest,
   FeedResultsQuery,
@@ -31,6 +32,7 @@ import type {
 import { Lifecycle, type Unusable } from '../control/lifecycle.ts';
 import { Operations } from '../control/operations.ts';
 import { Shutdown } from '../control/shutdown.ts';
+import { tellOperated, tellUnchanged } from '../control/told.ts';
 import { Durable, type StoreLink } from '../durable/durable.ts';
 import { StoredAnswers } from '../durable/stored-answers.ts';
 import { Answers, RecentAnswers } from '../feeds/answers.ts';
@@ -40,6 +42,7 @@ import { Feeds } from '../feeds/feeds.ts';
 import { waitForItems } from '../feeds/item-wait.ts';
 import { Runs } from '../feeds/runs.ts';
 import { Core, type CoreOptions } from '../flow/core.ts';
+import type { Item } from '../model/model.ts';
 import { PipelineSeries } from '../series/pipeline-series.ts';
 import { waitWithin } from '../time/waited.ts';
 import { AnswerGate } from './answer-gate.ts';
@@ -109,7 +112,7 @@ export class LocalRuntime implements PipelineRuntime {
         control: () => this.asked.now,
         operated: () => {
           const { definition, workers, secrets, state, stateReason } = this.live.describe();
-          const told = { definition, workers, secrets, stateReason, ...this.asked.now };
+          const told = { definition, workers, secrets, stateReason, ...this.defined.origin, ...this.asked.now };
           return this.unusable === null ? told : { ...told, state };
         },
       });
@@ -123,6 +126,7 @@ export class LocalRuntime implements PipelineRuntime {
     this.live = new LiveReads(this.core, this.views, this.feedsOf, this.operations, () => ({
       definition: this.defined.current,
       overrides: this.defined.overrides,
+      ...this.defined.origin,
     }));
     this.gate = new AnswerGate(this.core, this.live, durable === null ? null : new StoredReads(durable, this.views));
   }
@@ -208,11 +212,15 @@ export class LocalRuntime implements PipelineRuntime {
       },
     );
   }
-  cancelFeed(feedId: string): Promise<number> {
-    return this.gate.ending(() => this.feedsOf.cancel(feedId));
+  cancelFeed(feedId: string, operator?: Operator): Promise<number> {
+    return this.gate.ending(async () => {
+      const cancelled = await this.feedsOf.cancel(feedId);
+      tellOperated(this.core, operator, { change: 'feed-cancelled', before: { feedId }, after: { feedId, cancelled } });
+      return cancelled;
+    });
   }
-  retryFeed(feedId: string): Promise<number> {
-    return this.gate.promise(() => this.feedsOf.retry(feedId));
+  retryFeed(feedId: string, operator?: Operator): Promise<number> {
+    return this.gate.promise(() => this.retried({ feedId }, () => this.feedsOf.retry(feedId), operator));
   }
   waitForItems(query: ItemsWaitQuery): Promise<WaitReply> {
     return this.gate.wait(
@@ -222,39 +230,39 @@ export class LocalRuntime implements PipelineRuntime {
     );
   }
 
-  start(): Promise<void> {
-    return this.gate.promise(() => this.lifecycle.start());
+  start(operator?: Operator): Promise<void> {
+    return this.gate.promise(() => this.lifecycle.start('running', operator));
   }
-  pause(): Promise<void> {
-    return this.gate.promise(() => this.lifecycle.pause());
+  pause(operator?: Operator): Promise<void> {
+    return this.gate.promise(() => this.lifecycle.pause(operator));
   }
-  resume(): Promise<void> {
-    return this.gate.promise(() => this.lifecycle.resume());
+  resume(operator?: Operator): Promise<void> {
+    return this.gate.promise(() => this.lifecycle.resume(operator));
   }
-  pauseStage(stage: string): Promise<void> {
-    return this.gate.promise(() => this.lifecycle.pauseStage(stage));
+  pauseStage(stage: string, operator?: Operator): Promise<void> {
+    return this.gate.promise(() => this.lifecycle.pauseStage(stage, operator));
   }
-  resumeStage(stage: string): Promise<void> {
-    return this.gate.promise(() => this.lifecycle.resumeStage(stage));
+  resumeStage(stage: string, operator?: Operator): Promise<void> {
+    return this.gate.promise(() => this.lifecycle.resumeStage(stage, operator));
   }
-  join(timeoutSeconds?: number): Promise<{ done: boolean; stats: PipelineStats }> {
+  join(timeoutSeconds?: number, operator?: Operator): Promise<{ done: boolean; stats: PipelineStats }> {
     return this.gate.begin(
       { timeoutSeconds },
-      () => this.joined(timeoutSeconds),
+      () => this.joined(timeoutSeconds, operator),
       (stored) => ({ done: false, stats: stored.stats() }),
     );
   }
-  shutdown(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
+  shutdown(mode: ShutdownMode, timeoutSeconds?: number, operator?: Operator): Promise<ShutdownReport> {
     return this.gate.promise(() => {
       this.asked.stopped();
-      return this.stop(mode, timeoutSeconds);
+      return this.stop(mode, timeoutSeconds, operator);
     });
   }
-  tune(stage: string, tuning: StageTuning): Promise<StageTuned> {
-    return this.gate.promise(() => this.defined.tune(stage, tuning));
+  tune(stage: string, tuning: StageTuning, operator?: Operator): Promise<StageTuned> {
+    return this.gate.promise(() => this.defined.tune(stage, tuning, operator));
   }
-  untune(stage: string): Promise<StageTuned> {
-    return this.gate.promise(() => this.defined.untune(stage));
+  untune(stage: string, operator?: Operator): Promise<StageTuned> {
+    return this.gate.promise(() => this.defined.untune(stage, operator));
   }
 
   stats(): Promise<PipelineStats> {
@@ -286,14 +294,36 @@ export class LocalRuntime implements PipelineRuntime {
   item(itemId: string): Promise<ItemDetail> {
     return this.gate.read((reads) => reads.item(itemId));
   }
-  cancelItem(itemId: string): Promise<ItemSummary> {
-    return this.gate.ending(() => this.views.summary(this.operations.cancel(itemId)));
+  cancelItem(itemId: string, operator?: Operator): Promise<ItemSummary> {
+    return this.gate.ending(() => this.operated('item-cancelled', itemId, () => this.operations.cancel(itemId), operator));
   }
-  retryItem(itemId: string, fromStage?: string): Promise<ItemSummary> {
-    return this.gate.promise(() => this.views.summary(this.operations.retry(itemId, fromStage)));
+  retryItem(itemId: string, fromStage?: string, operator?: Operator): Promise<ItemSummary> {
+    return this.gate.promise(() => this.operated('item-retried', itemId, () => this.operations.retry(itemId, fromStage), operator));
   }
-  retryFailed(query: RetryQuery): Promise<number> {
-    return this.gate.promise(() => this.operations.retryFailed(query));
+  retryFailed(query: RetryQuery, operator?: Operator): Promise<number> {
+    return this.gate.promise(() => this.retried(query, () => this.operations.retryFailed(query), operator));
+  }
+
+  private operated(change: string, itemId: string, act: () => Item, operator: Operator | undefined): ItemSummary {
+    const before = traceOf(this.operations.find(itemId));
+    const item = act();
+    tellOperated(this.core, operator, { change, stage: item.stage.name, before, after: traceOf(item) });
+    return this.views.summary(item);
+  }
+
+  private async retried(query: RetryQuery, retry: () => Promise<number>, operator: Operator | undefined): Promise<number> {
+    const before = { ...query, failed: this.core.ledger.failed };
+    const retried = await retry();
+    const stage = query.stage ?? null;
+    if (retried === 0) tellUnchanged(this.core, operator, { change: 'items-retried', stage, before });
+    else
+      tellOperated(this.core, operator, {
+        change: 'items-retried',
+        stage,
+        before,
+        after: { ...query, failed: this.core.ledger.failed, retried },
+      });
+    return retried;
   }
 
   // The methods below bypass the gate: the caller sees to it that nothing is told before it is stored.
@@ -312,8 +342,8 @@ export class LocalRuntime implements PipelineRuntime {
   }
 
   /** Shuts the pipeline down, whether that can be stored or not. */
-  async stop(mode: ShutdownMode, timeoutSeconds?: number): Promise<ShutdownReport> {
-    const report = await this.ending.shutdown(mode, timeoutSeconds);
+  async stop(mode: ShutdownMode, timeoutSeconds?: number, operator?: Operator): Promise<ShutdownReport> {
+    const report = await this.ending.shutdown(mode, timeoutSeconds, operator);
     if (this.gate.isEnding) this.doneCalls.stop();
     return report;
   }
@@ -323,12 +353,16 @@ export class LocalRuntime implements PipelineRuntime {
     return this.live.describe();
   }
 
-  private async joined(timeoutSeconds: number | undefined): Promise<{ done: boolean; stats: PipelineStats }> {
+  private async joined(timeoutSeconds: number | undefined, operator?: Operator): Promise<{ done: boolean; stats: PipelineStats }> {
     const { dues, time } = this.core;
-    const joined = this.lifecycle.join();
+    const joined = this.lifecycle.join(operator);
     const waited = await waitWithin(joined, { timeoutSeconds }, time, dues);
     // The draining goes on; when a shutdown cuts it short, nobody waits here any more.
     joined.catch(() => undefined);
     return { done: waited.is === 'done', stats: this.views.stats() };
   }
+}
+
+function traceOf({ id, status, stage }: Item): object {
+  return { itemId: id, status, stage: stage.name };
 }

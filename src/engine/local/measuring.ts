@@ -1,11 +1,10 @@
 import type { PipelineMeasurements, StageMeasurements, StoreMeasurements, StoreUsage } from '../contract/measurements.ts';
-import { limitersOf } from '../definition/stage-spec.ts';
 import type { HostStore } from '../durable/host-store.ts';
 import type { Core } from '../flow/core.ts';
 import { oldestItemMs, workersNow } from '../flow/stage-now.ts';
 import type { Stage } from '../model/model.ts';
 import type { Clock } from '../ports.ts';
-import { settledWithin } from './host-parts.ts';
+import { limitersOf, settledWithin } from './host-parts.ts';
 import type { LocalRuntime } from './local-runtime.ts';
 
 /** A disk that does not answer is what those who look at the measurements want to see, so it may not keep them from seeing anything. */
@@ -26,7 +25,7 @@ export function measurePipeline({ core, defined }: LocalRuntime): PipelineMeasur
     ended: { ...ended },
     errors: errors.read(),
     handlersIgnoringSignal: sumOf(core.allStages, (stage) => stage.ignoringSignal),
-    limiters: new Set(defined.current.stages.flatMap(({ tasks }) => tasks.flatMap(limitersOf))),
+    limiters: limitersOf(defined.current),
     stages: [...byName].map(([name, stages]) => measureStage(core, name, stages)),
   };
 }

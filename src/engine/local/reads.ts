@@ -36,14 +36,14 @@ export class LiveReads implements Reads {
   private readonly views: Views;
   private readonly feedsOf: Feeds;
   private readonly operations: Operations;
-  private readonly defined: () => Pick<PipelineDescription, 'definition' | 'overrides'>;
+  private readonly defined: () => Pick<PipelineDescription, 'definition' | 'definitionSource' | 'fileDiffers' | 'overrides'>;
 
   constructor(
     core: Core,
     views: Views,
     feeds: Feeds,
     operations: Operations,
-    defined: () => Pick<PipelineDescription, 'definition' | 'overrides'>,
+    defined: () => Pick<PipelineDescription, 'definition' | 'definitionSource' | 'fileDiffers' | 'overrides'>,
   ) {
     this.core = core;
     this.views = views;

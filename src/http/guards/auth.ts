@@ -10,6 +10,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type PipelineHost, SluiceError } from '../../engine/index.ts';
 import type { ApiKey, Scope } from '../../schemas/api-key.ts';
 import { ANYBODY, type Caller, may, NOBODY } from './caller.ts';
+import type { KeyRing } from './key-ring.ts';
 
 /** Access rules of a route. A route that declares no scope fails at start. */
 export interface RouteAccess {
@@ -55,7 +56,7 @@ const BEARER = /^Bearer +(slc_([A-Za-z0-9-]{1,64})_[\x21-\x7e]{16,512})$/i;
  */
 export function guard(
   app: FastifyInstance,
-  { keys, openPrefix, host, now = Date.now }: { keys: readonly ApiKey[]; openPrefix: string; host: PipelineHost; now?: () => number },
+  { keys, openPrefix, host, now = Date.now }: { keys: KeyRing; openPrefix: string; host: PipelineHost; now?: () => number },
 ): void {
   const isOpen = (url: string | undefined): boolean => url === openPrefix || url?.startsWith(`${openPrefix}/`) === true;
 
@@ -68,7 +69,8 @@ export function guard(
     for (const name of [method].flat()) declared.push({ method: name, url, scope, ...(own && { own }), ...(limited && { limited }) });
   });
   app.decorateRequest('caller', null as never);
-  if (keys.length === 0) {
+  app.decorateRequest('claimedKey', null);
+  if (keys.current.length === 0) {
     app.addHook('onRequest', (request, _reply, done) => {
       request.caller = ANYBODY;
       done();
@@ -78,11 +80,12 @@ export function guard(
 
   app.addHook('onRequest', (request, reply, done) => {
     const { config, url } = request.routeOptions;
-    const found = callerOf(request, keys, now());
+    const found = callerOf(request, keys.current, now());
     if (config.scope === 'public' || isOpen(url)) {
       request.caller = found instanceof SluiceError ? NOBODY : found;
       done();
     } else if (found instanceof SluiceError) {
+      request.claimedKey = BEARER.exec(request.headers.authorization ?? '')?.[2] ?? null;
       reply.header('www-authenticate', 'Bearer realm="sluice"');
       done(found);
     } else {
@@ -111,7 +114,7 @@ function callerOf(request: FastifyRequest, keys: readonly ApiKey[], now: number)
   if (key === undefined) return new SluiceError('unauthenticated', 'the request carries no known key');
   if (key.expiresAt !== undefined && key.expiresAt <= now) return new SluiceError('unauthenticated', `the key "${key.name}" has expired`);
   const { pipelines = null, feedOptions = new Set(), scopes } = key;
-  return { name: key.name, scopes, pipelines, feedOptions };
+  return { name: key.name, scopes, pipelines, feedOptions, key, expiresAt: key.expiresAt ?? null };
 }
 
 function refusal({ params, routeOptions: { config } }: FastifyRequest, caller: Caller): SluiceError | undefined {

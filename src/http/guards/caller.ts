@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import { FEED_OPTIONS, type FeedOption, SCOPES, type Scope } from '../../schemas/api-key.ts';
+import { type ApiKey, FEED_OPTIONS, type FeedOption, SCOPES, type Scope } from '../../schemas/api-key.ts';
 
 /** Aborts when the client hangs up before its answer is sent. */
 export function callerSignal(reply: FastifyReply): AbortSignal {
@@ -21,12 +21,18 @@ export interface Caller {
   /** Only these pipelines; null for all, and what belongs to none. */
   readonly pipelines: ReadonlySet<string> | null;
   readonly feedOptions: ReadonlySet<FeedOption>;
+  /** The key itself, to tell it from another of its name; null without one. */
+  readonly key: ApiKey | null;
+  /** When the key expires, in milliseconds since the Unix epoch; null for never. */
+  readonly expiresAt: number | null;
 }
 
+const NO_KEY = { key: null, expiresAt: null };
+
 /** Where no keys are set up. */
-export const ANYBODY: Caller = { name: '', scopes: new Set(SCOPES), pipelines: null, feedOptions: new Set(FEED_OPTIONS) };
+export const ANYBODY: Caller = { name: '', scopes: new Set(SCOPES), pipelines: null, feedOptions: new Set(FEED_OPTIONS), ...NO_KEY };
 /** The caller of a public route without a valid key, where keys are configured. */
-export const NOBODY: Caller = { name: '', scopes: new Set(), pipelines: new Set(), feedOptions: new Set() };
+export const NOBODY: Caller = { name: '', scopes: new Set(), pipelines: new Set(), feedOptions: new Set(), ...NO_KEY };
 
 export function may({ scopes }: Caller, scope: Scope): boolean {
   return scopes.has(scope) || scopes.has('admin');

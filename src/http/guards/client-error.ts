@@ -1,10 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { SluiceError } from '../../engine/index.ts';
-import type { Logger } from '../../engine/ports.ts';
 import type { ErrorCode } from '../../schemas/problem.ts';
 import { PROBLEM_TYPE, toProblem, writeProblem } from '../problems/problem.ts';
+import { noteRefusal, type Refusals } from '../problems/refusals.ts';
 import { SECURITY_HEADERS } from '../problems/response-headers.ts';
+import type { OpenRequests } from './open-requests.ts';
 import { newRequestId } from './request-identity.ts';
 
 const CODE_OF_NODE: Readonly<Record<string, ErrorCode>> = {
@@ -16,17 +17,26 @@ const CODE_OF_NODE: Readonly<Record<string, ErrorCode>> = {
 // Not imported: to name all that the module exports, Node would load its WebSocket, and with it its whole client of HTTP, at every start.
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
+export interface ClientErrorDeps {
+  refusals: Refusals;
+  requests: OpenRequests;
+}
+
 /**
  * Answers what Node's parser could not read as a request, so that this too is a problem document. The connection ends with it.
  * There is no request object, hence the hand-written head.
  */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, log: Logger): void {
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, { refusals, requests }: ClientErrorDeps): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const code = CODE_OF_NODE[error.code ?? ''] ?? 'bad-request';
   const id = newRequestId();
-  log.debug({ reqId: id, code, reason: error.code }, 'unreadable request');
+  const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse | null };
+  const request = answer ? requests.of(socket) : undefined;
+  // What is wrong with the rest of a request is that request's refusal, and its reader may find it wrong as well.
+  if (request !== undefined && request.raw === answer?.req) noteRefusal(request, code);
+  else refusals.note({ key: null, method: null, route: null, path: null, code, requestId: id, remoteAddress: socket.remoteAddress });
   // Into an answer that has begun nothing else can be written.
-  const begun = (socket as { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
+  const begun = answer?.headersSent === true;
   if (!socket.writable || begun) {
     socket.destroy();
     return;

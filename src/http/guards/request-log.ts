@@ -8,7 +8,10 @@ declare module 'fastify' {
   }
 }
 
-/** One line a request, when it is answered; the query is left out, because it may hold a secret. */
+/**
+ * One line a request, when it is answered; the query is left out, because it may hold a secret. A refused one has its line from
+ * {@link import('../problems/refusals.ts').createRefusals}.
+ */
 export function logRequests(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
     if (route.config?.quiet === true) return;
@@ -17,12 +20,15 @@ export function logRequests(app: FastifyInstance): void {
 }
 
 const logRequest: onResponseHookHandler = (request, reply, done) => {
+  if (request.problemCode !== null) {
+    done();
+    return;
+  }
   request.log.info(
     {
       method: request.method,
       path: pathOf(request.url),
       statusCode: reply.statusCode,
-      ...(request.problemCode === null ? {} : { code: request.problemCode }),
       durationSeconds: Math.round(reply.elapsedTime * 1000) / 1e6,
     },
     'request',

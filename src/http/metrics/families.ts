@@ -77,6 +77,12 @@ export const FAMILIES = {
   sluice_limiter_waiting: gauge('Workers that wait for a shared limiter.', 'limiter'),
   sluice_limiter_held: gauge('1 while a shared limiter, or one of its keys, admits nothing because a server asked for a pause.', 'limiter'),
 
+  sluice_requests_refused_total: counter(
+    'Requests that were answered with a problem, by the template of their route ("none" where there is none) and the code of the problem.',
+    'route',
+    'code',
+  ),
+  sluice_overloaded: gauge('1 while new items are refused since the service has more to do than it can.'),
   sluice_sse_readers: gauge('Open event streams.'),
   sluice_sse_readers_opened_total: counter('Event streams that were opened.'),
   sluice_sse_gaps_total: counter('Gaps: times that a reader was told of events that it has missed.'),

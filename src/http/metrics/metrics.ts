@@ -8,7 +8,9 @@ import type {
   StoreMeasurements,
 } from '../../engine/index.ts';
 import { type Caller, sees } from '../guards/caller.ts';
+import type { Overload } from '../guards/overload.ts';
 import { type Start, troubleOf } from '../guards/starting.ts';
+import type { Refusals } from '../problems/refusals.ts';
 import type { SseHub } from '../sse/hub.ts';
 import { Exposition } from './exposition.ts';
 import { LoopDelay } from './loop-delay.ts';
@@ -19,6 +21,8 @@ export interface MetricsDeps {
   host: PipelineHost;
   hub: SseHub;
   start: Start;
+  refusals: Refusals;
+  overload: Overload;
   version: string;
 }
 
@@ -72,10 +76,12 @@ export class Metrics {
   }
 
   private addService(to: Exposition, { pipelines, store }: HostMeasurements): void {
-    const { host, hub, start } = this.deps;
+    const { host, hub, start, refusals, overload } = this.deps;
     const isReady = start.isOver && !host.shuttingDown && troubleOf(start, host) === null;
     to.add('sluice_ready', [], isReady ? 1 : 0);
     for (const state of STATES) to.add('sluice_pipelines', [state], pipelines.filter((pipeline) => pipeline.state === state).length);
+    for (const { route, code, count } of refusals.counts()) to.add('sluice_requests_refused_total', [route, code], count);
+    to.add('sluice_overloaded', [], overload.reason === null ? 0 : 1);
     to.add('sluice_sse_readers', [], hub.size);
     to.add('sluice_sse_readers_opened_total', [], hub.counts.opened);
     to.add('sluice_sse_gaps_total', [], hub.counts.gaps);

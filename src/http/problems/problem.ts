@@ -9,6 +9,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../../engine/index.ts';
 import { ERROR_CODES, type ErrorCode, type Problem } from '../../schemas/problem.ts';
+import { noteRefusal } from './refusals.ts';
 import { setCommonHeaders } from './response-headers.ts';
 import { STATUS_OF } from './status.ts';
 
@@ -93,12 +94,20 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   const error = hasLeft(thrown, reply) ? new SluiceError('bad-request', undefined, { cause: thrown }) : toSluiceError(thrown);
   const problem = toProblem(error, pathOf(request.url), request.id);
   request.problemCode = error.code;
+  if (isRefused(request, reply)) noteRefusal(request, error.code);
   if (problem.status >= 500 && error.code !== 'shutting-down' && !isForCallers(error))
     request.log.error({ err: error.cause ?? error }, 'a request failed');
   const retryAfter = retryAfterOf(error);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   if (!reply.hasHeader('x-request-id')) setCommonHeaders(request, reply);
   return reply.code(problem.status).type(PROBLEM_TYPE).send(writeProblem(problem));
+}
+
+/** A client that stops reading its answer, or leaves before there is one, is not refused anything; one whose body breaks off is. */
+function isRefused({ raw: { complete, headers, socket } }: FastifyRequest, { raw }: FastifyReply): boolean {
+  if (raw.headersSent) return false;
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  return !socket.destroyed || (hasBody && !complete);
 }
 
 /** True when the stream of an answer was ended because its client is gone, which is nobody's fault. Other errors are told, client or not. */

@@ -16,9 +16,22 @@ export function toSummary(pipeline: PipelineDescription) {
 
 /** A pipeline by itself. */
 export function toDetail(pipeline: PipelineDescription) {
-  const { definition, state, stateReason, workers, pausedStages, pausedReasons, overrides, secrets } = pipeline;
+  const { definition, definitionSource, fileDiffers, state, stateReason, workers, pausedStages, pausedReasons, overrides, secrets } =
+    pipeline;
   const paused = { pausedStages, pausedReasons };
-  return { id: definition.id, definition, state, stateReason, workers, ...paused, overrides, secrets, ...countsOf(pipeline) };
+  return {
+    id: definition.id,
+    definition,
+    definitionSource,
+    fileDiffers,
+    state,
+    stateReason,
+    workers,
+    ...paused,
+    overrides,
+    secrets,
+    ...countsOf(pipeline),
+  };
 }
 
 /** After it was told what to do: who may operate it does not thereby read its definition. */

@@ -11,6 +11,7 @@ import type { ShutdownMode } from '../../schemas/control.ts';
 import type { Overload } from '../guards/overload.ts';
 import type { Start } from '../guards/starting.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { Refusals } from '../problems/refusals.ts';
 import type { SseHub } from '../sse/hub.ts';
 
 /** The dependencies of every route plugin. */
@@ -18,14 +19,20 @@ export interface RouteDeps {
   host: PipelineHost;
   hub: SseHub;
   metrics: Metrics;
+  /** The refusals so far, counted by route and code. */
+  refusals: Refusals;
   clock: Clock;
   start: Start;
   overload: Overload;
+  /** Version of Sluice. */
+  version: string;
+  /** Limits in force, for `GET /info`. */
+  limits: Readonly<Record<string, number>>;
   bodyLimitBytes: number;
   /** How long an NDJSON body may pause. */
   uploadIdleSeconds: number;
   shutdownTimeoutSeconds: number;
   sseHeartbeatSeconds: number;
-  /** Asks the process to end; called after the reply to `POST /shutdown` is on its way. */
-  requestShutdown(mode: ShutdownMode, timeoutSeconds: number): void;
+  /** Asks the process to end; called after the reply to `POST /shutdown` is on its way. `by`: the name of the key, null without one. */
+  requestShutdown(mode: ShutdownMode, timeoutSeconds: number, by: string | null): void;
 }

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type PipelineResult, resultSchema } from '../../schemas/item.ts';
 import type { ErrorSummary } from '../../schemas/stats.ts';
 import { pathOf, toProblem, toSluiceError } from '../problems/problem.ts';
+import { noteRefusal } from '../problems/refusals.ts';
 import { NDJSON } from '../schemas/route-schemas.ts';
 import { compileWriter } from '../schemas/schema-compiler.ts';
 import { COMMENT_FRAME, jsonFrame } from '../sse/frame.ts';
@@ -50,6 +51,7 @@ export function sendRows(
       if (signal.aborted) return;
       const error = toSluiceError(thrown);
       request.problemCode = error.code;
+      noteRefusal(request, error.code);
       if (error.code === 'internal-error') request.log.error({ err: error.cause ?? error }, 'a stream of results failed');
       yield write('problem', JSON.stringify(toProblem(error, pathOf(request.url), request.id)));
     } finally {

@@ -15,8 +15,7 @@ export interface Masks {
  * Take secrets out of texts, in whatever they are wrapped; what cannot be found is in SECURITY.md. Where two overlap, one mask covers both:
  * with the first one alone gone, the rest of the other would be seen.
  */
-export function createMasks(secrets: Readonly<Record<string, string>>, lengthMin: number): Masks {
-  const entries = Object.entries(secrets);
+export function createMasks(entries: readonly (readonly [name: string, value: string])[], lengthMin: number): Masks {
   if (entries.length === 0) return { mask: (text) => text, maskLine: (line) => line };
   const find = createFinder(entries.flatMap(([name, value]) => patternsOf(name, value, lengthMin)));
   const tokens = entries.map(([name]) => tokenOf(name));
