@@ -63,7 +63,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     url: '/pipelines/:id/events',
     // The answer to HEAD would never end either.
     exposeHeadRoute: false,
-    config: { scope: 'read' },
+    config: { scope: 'read', takesTicket: true },
     schema: {
       tags: ['Events'],
       summary: 'Follow the events of a pipeline',
@@ -77,7 +77,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
           description: 'The stream. It ends with the service or the pipeline.',
           content: { 'text/event-stream': { schema: z.string(), example: EXAMPLE } },
         },
-        ...problems('invalid-event-id', 'shutting-down'),
+        ...problems('invalid-event-id', 'shutting-down', 'invalid-ticket'),
       },
     },
     handler(request, reply) {
@@ -90,7 +90,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     method: 'GET',
     url: '/events',
     exposeHeadRoute: false,
-    config: { scope: 'read', limited: 'filtered' },
+    config: { scope: 'read', limited: 'filtered', takesTicket: true },
     schema: {
       tags: ['Events'],
       summary: 'Follow the events of all pipelines',
@@ -106,7 +106,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
             'text/event-stream': { schema: z.string(), example: EXAMPLE.replace('{"itemId"', '{"pipelineId":"orders","itemId"') },
           },
         },
-        ...problems('invalid-event-id', 'shutting-down'),
+        ...problems('invalid-event-id', 'shutting-down', 'invalid-ticket'),
       },
     },
     handler(request, reply) {

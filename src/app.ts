@@ -18,6 +18,7 @@ import { requestIdOf } from './http/guards/request-identity.ts';
 import { logRequests } from './http/guards/request-log.ts';
 import { requestLogger } from './http/guards/request-logger.ts';
 import { holdWhileStarting, Start } from './http/guards/starting.ts';
+import { createTickets } from './http/guards/tickets.ts';
 import { cutUnreadReplies } from './http/guards/unread-replies.ts';
 import { sendProblem } from './http/problems/problem.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
@@ -94,7 +95,8 @@ export async function buildApp(
   app.setErrorHandler(sendProblem);
   refuseOtherHosts(app, hostFault);
   refuseCrossSite(app);
-  guard(app, { keys: apiKeys, openPrefix: DOCS_PREFIX, host });
+  const tickets = createTickets({ clock, most: 1000 });
+  guard(app, { keys: apiKeys, tickets, openPrefix: DOCS_PREFIX, host, clock });
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   refuseChanges(app, () => host.shuttingDown);
   logRequests(app);
@@ -113,6 +115,7 @@ export async function buildApp(
   await app.register(registerRoutes, {
     host,
     hub,
+    tickets,
     clock,
     start,
     bodyLimitBytes: config.bodyLimitBytes,

@@ -64,6 +64,16 @@ export const ERROR_CODES = {
     fix: 'Send "Authorization: Bearer <key>" with a key that is listed in API_KEYS and has not expired.',
     example: { detail: 'the request carries no known key' },
   },
+  'invalid-ticket': {
+    title: 'The ticket does not admit to this stream',
+    fix: 'Get another ticket from POST …/events/tickets and open the stream with it within 60 s; ?after= with the last event id goes on where the stream ended.',
+    example: { detail: 'the ticket is unknown, was used already, or has expired' },
+  },
+  'too-many-tickets': {
+    title: 'The key has too many unused tickets',
+    fix: 'Use the tickets, or ask again after Retry-After seconds.',
+    example: { detail: 'there are already 1000 unused tickets (MAX_TICKETS_PER_KEY)' },
+  },
   forbidden: {
     title: 'The key does not allow this',
     fix: 'Use a key with the scope and the pipeline named in detail.',

@@ -17,6 +17,8 @@ export function callerSignal(reply: FastifyReply): AbortSignal {
 export interface Caller {
   /** Name of the key; empty without one. */
   readonly name: string;
+  /** Digest of the key; empty without one. */
+  readonly sha256Hex: string;
   readonly scopes: ReadonlySet<Scope>;
   /** Only these pipelines; null for all, and what belongs to none. */
   readonly pipelines: ReadonlySet<string> | null;
@@ -24,9 +26,9 @@ export interface Caller {
 }
 
 /** Where no keys are set up. */
-export const ANYBODY: Caller = { name: '', scopes: new Set(SCOPES), pipelines: null, feedOptions: new Set(FEED_OPTIONS) };
+export const ANYBODY: Caller = { name: '', sha256Hex: '', scopes: new Set(SCOPES), pipelines: null, feedOptions: new Set(FEED_OPTIONS) };
 /** The caller of a public route without a valid key, where keys are configured. */
-export const NOBODY: Caller = { name: '', scopes: new Set(), pipelines: new Set(), feedOptions: new Set() };
+export const NOBODY: Caller = { name: '', sha256Hex: '', scopes: new Set(), pipelines: new Set(), feedOptions: new Set() };
 
 export function may({ scopes }: Caller, scope: Scope): boolean {
   return scopes.has(scope) || scopes.has('admin');

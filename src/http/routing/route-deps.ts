@@ -9,12 +9,14 @@ import type { PipelineHost } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';
 import type { Start } from '../guards/starting.ts';
+import type { Tickets } from '../guards/tickets.ts';
 import type { SseHub } from '../sse/hub.ts';
 
 /** The dependencies of every route plugin. */
 export interface RouteDeps {
   host: PipelineHost;
   hub: SseHub;
+  tickets: Tickets;
   clock: Clock;
   start: Start;
   bodyLimitBytes: number;

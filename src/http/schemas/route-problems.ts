@@ -29,8 +29,8 @@ const NOT_FOUND: readonly (readonly [parameter: string, code: ErrorCode])[] = [
 export function inherentProblems({ method, url, scope, takesBody, whileStarting = false }: RouteTraits): ErrorCode[] {
   const isSafe = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
   const names = url.split('/');
-  // Pipelines, their stages and their items are in the store; limiters and the process are not. A wait outlasts the trouble or its own time.
-  const isStored = !isSafe && names[1] === 'pipelines' && names.at(-1) !== 'wait';
+  // Pipelines, their stages and their items are in the store; limiters, tickets and the process are not. A wait outlasts the trouble or its own time.
+  const isStored = !isSafe && names[1] === 'pipelines' && names.at(-1) !== 'wait' && names.at(-1) !== 'tickets';
   return [
     'invalid-input',
     'bad-request',

@@ -45,6 +45,14 @@ export const eventQuerySchema = z.strictObject({
       description: 'An event id: the events after it are replayed first. The `Last-Event-ID` header takes precedence.',
       examples: ['mf3k2x1a-4711'],
     }),
+  ticket: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'A single-use ticket for this stream, in place of a key: `EventSource` cannot send one. See `POST …/events/tickets`. Not together with a key.',
+      examples: ['slt_k3Jx0aQ9b1m2n3o4p5q6r7s8t9u0v1w2x3y4z5A6B7C'],
+    }),
   snapshotSeconds: z
     .number()
     .min(0.1)
