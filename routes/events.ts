@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { EventSource } from '../src/engine/index.ts';
-import { sees } from '../src/http/guards/caller.ts';
+import { type Caller, sees } from '../src/http/guards/caller.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { pipelineParams, problems } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
@@ -50,12 +50,13 @@ const eventHeaders = z.looseObject({
 /** The parts of a request that both routes read. */
 interface EventRequest {
   id: string;
+  caller: Caller;
   query: z.output<typeof allEventsQuerySchema> | z.output<typeof eventQuerySchema>;
   headers: { 'last-event-id'?: string | undefined };
 }
 
 /** The events of a pipeline, and of all of them, as they happen. */
-export default async function eventRoutes(instance: FastifyInstance, { host, hub }: RouteDeps): Promise<void> {
+export default async function eventRoutes(instance: FastifyInstance, { host, hub, streams }: RouteDeps): Promise<void> {
   const app = instance.withTypeProvider<ZodTypes>();
 
   app.route({
@@ -77,7 +78,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
           description: 'The stream. It ends with the service or the pipeline.',
           content: { 'text/event-stream': { schema: z.string(), example: EXAMPLE } },
         },
-        ...problems('invalid-event-id', 'shutting-down', 'invalid-ticket'),
+        ...problems('invalid-event-id', 'shutting-down', 'invalid-ticket', 'too-many-streams'),
       },
     },
     handler(request, reply) {
@@ -106,7 +107,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
             'text/event-stream': { schema: z.string(), example: EXAMPLE.replace('{"itemId"', '{"pipelineId":"orders","itemId"') },
           },
         },
-        ...problems('invalid-event-id', 'shutting-down', 'invalid-ticket'),
+        ...problems('invalid-event-id', 'shutting-down', 'invalid-ticket', 'too-many-streams'),
       },
     },
     handler(request, reply) {
@@ -117,13 +118,14 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       const { pipelineId = [...pipelines] } = query;
       const read = async () => (await host.snapshots()).filter((snapshot) => sees(caller, snapshot.pipelineId));
       const asked = { ...query, pipelineId: pipelineId.filter((id) => pipelines.has(id)) };
-      return follow({ id: request.id, headers: request.headers, query: asked }, reply, host.events, { subject: pipelines, read });
+      return follow({ id: request.id, caller, headers: request.headers, query: asked }, reply, host.events, { subject: pipelines, read });
     },
   });
 
   function follow(request: EventRequest, reply: FastifyReply, events: EventSource, view: SnapshotView): void {
     const { snapshotSeconds: seconds, after } = request.query;
     const position = eventPosition(events, request.headers['last-event-id'], after);
+    streams.enter(request.caller, reply.raw);
     // Up to here a fault is a problem document; from here on the hub owns the response.
     hub.attach({
       response: reply.raw,

@@ -13,7 +13,7 @@ import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { type FeedReceipt, feedQuerySchema, feedReceiptSchema } from '../src/schemas/control.ts';
 
 /** Feeds items to a pipeline. */
-const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes, uploadIdleSeconds }) => {
+const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes, maxItemsPerRequest, uploadIdleSeconds }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
 
@@ -45,6 +45,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
             'malformed-line',
             'line-too-large',
             'value-too-large',
+            'too-many-items',
             'unknown-stage',
             'draining',
             'duplicate-items',
@@ -74,7 +75,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, body
           reading: { bigNumbers, idField },
         });
       } else {
-        const { items, ...others } = jsonFeedBody(request.body, idField);
+        const { items, ...others } = jsonFeedBody(request.body, idField, maxItemsPerRequest);
         const asked = { ...options, ...others };
         const access = feedingAs(request.caller, runtime.definition, asked);
         const idempotency = keyWithBody(request, request.body);

@@ -56,7 +56,10 @@ data: {"feedId":"${resultExample.feedId}","duplicates":0,"errorSummary":{"totalF
 `.trimStart();
 
 /** Feeds items and answers with their results. */
-const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyLimitBytes, uploadIdleSeconds, sseHeartbeatSeconds }) => {
+const run: FastifyPluginAsync<RouteDeps> = async (
+  instance,
+  { host, clock, streams, bodyLimitBytes, maxItemsPerRequest, uploadIdleSeconds, sseHeartbeatSeconds },
+) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
   const bounds = { maxLineBytes: bodyLimitBytes, idleTimeoutMs: uploadIdleSeconds * 1000, clock };
@@ -91,6 +94,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
             'malformed-line',
             'line-too-large',
             'value-too-large',
+            'too-many-items',
             'unknown-stage',
             'not-running',
             'draining',
@@ -101,6 +105,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
             'idempotency-key-reused',
             'no-longer-kept',
             'queue-full',
+            'too-many-streams',
           ),
         },
       },
@@ -119,6 +124,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
         if (answer.pending === undefined) return answer;
         return response.code(202).header('location', `/pipelines/${params.id}/feeds/${answer.feedId}`).send(answer.pending);
       }
+      streams.enter(request.caller, response.raw);
       const { opened, outcome } = await openStream(request, runtime, asked, form, reading);
       if (opened.isReplay) markReplay(response, { replayed: true });
       response.header('location', `/pipelines/${params.id}/feeds/${opened.feedId}`);
@@ -144,7 +150,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
         idempotency: idempotency && { ...idempotency, body: hash?.digest('base64url') ?? '' },
       });
     }
-    const body = jsonFeedBody(request.body, reading.idField);
+    const body = jsonFeedBody(request.body, reading.idField, maxItemsPerRequest);
     const { items, ...options } = body;
     const access = feedingAs(request.caller, runtime.definition, { ...asked, ...options });
     return runtime.run(items, { ...asked, ...options, ...access, idempotency: keyWithBody(request, body) });
@@ -159,7 +165,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, bodyL
       const outcome = await beginUpload(request.body as Readable, opened, { ...bounds, hash, reading });
       return { opened, ...outcome };
     }
-    const body = jsonFeedBody(request.body, reading.idField);
+    const body = jsonFeedBody(request.body, reading.idField, maxItemsPerRequest);
     const { items, ...options } = body;
     const access = feedingAs(request.caller, runtime.definition, { ...asked, ...options });
     const opened = await runtime.openRun({ ...asked, ...options, ...access, idempotency: keyWithBody(request, body, form) }, items);

@@ -11,6 +11,7 @@ import { answerUnknownRoutes } from './http/guards/allowed-methods.ts';
 import { guard } from './http/guards/auth.ts';
 import { answerClientError } from './http/guards/client-error.ts';
 import { closeGently, refuseChanges } from './http/guards/closing.ts';
+import { boundConnections } from './http/guards/connections.ts';
 import { refuseCrossSite } from './http/guards/cross-site.ts';
 import { createHostGuard, refuseOtherHosts } from './http/guards/host-guard.ts';
 import { linkNextPages } from './http/guards/next-link.ts';
@@ -18,6 +19,7 @@ import { requestIdOf } from './http/guards/request-identity.ts';
 import { logRequests } from './http/guards/request-log.ts';
 import { requestLogger } from './http/guards/request-logger.ts';
 import { holdWhileStarting, Start } from './http/guards/starting.ts';
+import { createStreamRoom } from './http/guards/stream-room.ts';
 import { createTickets } from './http/guards/tickets.ts';
 import { cutUnreadReplies } from './http/guards/unread-replies.ts';
 import { sendProblem } from './http/problems/problem.ts';
@@ -26,6 +28,7 @@ import type { RouteDeps } from './http/routing/route-deps.ts';
 import { describeApi } from './http/schemas/openapi.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schemas/schema-compiler.ts';
 import { createSseHub } from './http/sse/hub.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 import { VERSION } from './version.ts';
 
 export interface AppDeps {
@@ -52,11 +55,12 @@ const PARAM_LENGTH_MAX = 512 * 9;
  */
 export async function buildApp(
   config: Pick<Config, 'bodyLimitBytes' | 'uploadIdleSeconds' | 'shutdownTimeoutSeconds' | 'sseHeartbeatSeconds'> &
-    Partial<Pick<Config, 'apiKeys' | 'host' | 'allowedHosts'>>,
+    Partial<Pick<Config, 'apiKeys' | 'host' | 'allowedHosts'> & typeof DEFAULT_LIMITS>,
   deps: AppDeps,
 ): Promise<FastifyInstance> {
   const { host, logger, clock = systemClock, start = started() } = deps;
   const { apiKeys = [], allowedHosts = [] } = config;
+  const limits = { ...DEFAULT_LIMITS, ...config };
   const hostFault = createHostGuard({ host: config.host ?? '127.0.0.1', allowedHosts, hasKeys: apiKeys.length > 0 });
   const app: FastifyInstance = Fastify({
     ...(logger ? { loggerInstance: logger } : {}),
@@ -95,14 +99,15 @@ export async function buildApp(
   app.setErrorHandler(sendProblem);
   refuseOtherHosts(app, hostFault);
   refuseCrossSite(app);
-  const tickets = createTickets({ clock, most: 1000 });
-  guard(app, { keys: apiKeys, tickets, openPrefix: DOCS_PREFIX, host, clock });
+  const tickets = createTickets({ clock, most: limits.maxTicketsPerKey });
+  guard(app, { keys: apiKeys, tickets, openPrefix: DOCS_PREFIX, host, clock, maxRequestsPerKey: limits.maxRequestsPerKey });
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   refuseChanges(app, () => host.shuttingDown);
   logRequests(app);
   acceptJsonBodies(app, clock);
   giveUpUnreadBodies(app, linger);
   cutUnreadReplies(app, clock);
+  boundConnections(app, limits.maxConnections, clock);
   answerUnknownRoutes(app);
   holdWhileStarting(app, start, { host, clock });
   linkNextPages(app);
@@ -116,6 +121,8 @@ export async function buildApp(
     host,
     hub,
     tickets,
+    streams: createStreamRoom(limits),
+    maxItemsPerRequest: limits.maxItemsPerRequest,
     clock,
     start,
     bodyLimitBytes: config.bodyLimitBytes,

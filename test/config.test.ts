@@ -45,6 +45,15 @@ describe('an empty environment', () => {
       maxWorkers: 20_000,
       maxPipelines: 1000,
       sseHeartbeatSeconds: 15,
+      maxStreams: 10_000,
+      maxStreamsPerKey: 1000,
+      maxTicketsPerKey: 1000,
+      maxConnections: 20_000,
+      maxItemsPerRequest: 100_000,
+      maxDefinitionBytes: 1_048_576,
+      maxFeeds: 10_000,
+      maxLimiterKeys: 100_000,
+      maxIdempotencyKeys: 10_000,
     });
   });
 

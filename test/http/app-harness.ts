@@ -13,6 +13,7 @@ import { type Clock, systemPorts } from '../../src/engine/ports.ts';
 import type { Store } from '../../src/engine/store.ts';
 import type { LingerBounds } from '../../src/http/bodies/lingering.ts';
 import type { Start } from '../../src/http/guards/starting.ts';
+import type { DEFAULT_LIMITS } from '../../src/limits.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
 import { expressionLanguage } from '../../tasks/index.ts';
@@ -50,6 +51,8 @@ export interface ServiceOptions {
   engineClock?: Clock;
   /** Bounds of the engine, smaller than anyone would have them. */
   bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters' | 'maxWorkers' | 'maxPipelines'>;
+  /** Limits smaller than the defaults. */
+  limits?: Partial<typeof DEFAULT_LIMITS>;
   /** Where the host keeps what it has; without one, in memory. */
   store?: Store;
   /** By default it is over. */
@@ -82,6 +85,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     hookTimeoutSeconds: 5,
     ...(options.store && { store: options.store }),
     ...options.bounds,
+    ...options.limits,
   });
   const shutdowns: Service['shutdowns'] = [];
   const app = await buildApp(
@@ -93,6 +97,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       uploadIdleSeconds: options.uploadIdleSeconds ?? 15,
       shutdownTimeoutSeconds: 30,
       sseHeartbeatSeconds: options.sseHeartbeatSeconds ?? 15,
+      ...options.limits,
     },
     {
       host,

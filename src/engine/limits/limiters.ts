@@ -12,10 +12,12 @@ export class Limiters implements LimiterCatalogue {
   private readonly ports: Ports;
   private readonly time: EngineClock;
   private readonly dues: DueQueue;
+  private readonly maxKeys: number | undefined;
   private isClosed = false;
 
-  constructor(ports: Ports) {
+  constructor(ports: Ports, maxKeys?: number) {
     this.ports = ports;
+    this.maxKeys = maxKeys;
     this.time = new EngineClock(ports.clock);
     this.dues = new DueQueue(ports.clock);
   }
@@ -24,7 +26,10 @@ export class Limiters implements LimiterCatalogue {
   define(name: string, settings: LimiterSettings): void {
     if (this.byName.has(name)) throw new SluiceError('invalid-pipeline', `two limiters have the name "${name}"`);
     const { clock, random, logger, expressions } = this.ports;
-    this.byName.set(name, new SharedLimiter(name, settings, { clock, random, logger, expressions, dues: this.dues }));
+    this.byName.set(
+      name,
+      new SharedLimiter(name, settings, { clock, random, logger, expressions, dues: this.dues, maxKeys: this.maxKeys }),
+    );
   }
 
   find(name: string): SharedLimiter | undefined {

@@ -22,14 +22,19 @@ const KEY_SIZE_MAX = 1024 * 1024;
  * So many keys are limited each for itself at the same time; keys that come on top of them share one limit, which is stricter, never laxer.
  * Else whoever chooses the keys of his items could fill the memory with them.
  */
-const KEYS_MAX = 100_000;
+const MAX_KEYS = 100_000;
 const OTHERS = '(others)';
 /** While there are so many, no more often than this it is looked for some that nobody needs. */
 const SWEEP_MS = 1000;
 /** A hold, or an extension of one, that is longer than this is logged. */
 const HOLD_LOGGED_SECONDS = 10;
 
-type Environment = Pick<Ports, 'clock' | 'random' | 'logger'> & { dues: DueQueue; expressions: ExpressionLanguage | undefined };
+type Environment = Pick<Ports, 'clock' | 'random' | 'logger'> & {
+  dues: DueQueue;
+  expressions: ExpressionLanguage | undefined;
+  /** How many keys are told apart at once. */
+  maxKeys?: number | undefined;
+};
 
 /** A named limit that tasks of any stage and pipeline share, for each key on its own; see {@link LimiterBucket}. */
 export class SharedLimiter implements SharedGate {
@@ -40,13 +45,16 @@ export class SharedLimiter implements SharedGate {
   private readonly key: Expression | null;
   private readonly weight: Expression | null;
   private readonly buckets = new Map<string, LimiterBucket>();
-  private sweepAt = SWEEP_AT_LEAST;
+  private readonly maxKeys: number;
+  private sweepAt: number;
   private sweptAt = Number.NEGATIVE_INFINITY;
 
   /** Throws `invalid-params` when an expression is none. */
   constructor(name: string, settings: LimiterSettings, environment: Environment) {
-    const { clock, random, logger, dues, expressions } = environment;
+    const { clock, random, logger, dues, expressions, maxKeys = MAX_KEYS } = environment;
     this.name = name;
+    this.maxKeys = maxKeys;
+    this.sweepAt = Math.min(maxKeys, SWEEP_AT_LEAST);
     this.logger = logger;
     this.settings = settings;
     this.rules = { limits: settings, clock, random, dues };
@@ -117,7 +125,7 @@ export class SharedLimiter implements SharedGate {
     const known = this.buckets.get(key);
     if (known !== undefined) return known;
     if (this.buckets.size >= this.sweepAt) this.sweep();
-    if (this.buckets.size >= KEYS_MAX && key !== OTHERS) return this.bucketOf(OTHERS);
+    if (this.buckets.size >= this.maxKeys && key !== OTHERS) return this.bucketOf(OTHERS);
     const bucket = new LimiterBucket(this.rules);
     this.buckets.set(key, bucket);
     return bucket;
@@ -125,10 +133,10 @@ export class SharedLimiter implements SharedGate {
 
   private sweep(): void {
     const now = this.rules.clock.monotonic();
-    if (this.buckets.size >= KEYS_MAX && now < this.sweptAt + SWEEP_MS) return;
+    if (this.buckets.size >= this.maxKeys && now < this.sweptAt + SWEEP_MS) return;
     this.sweptAt = now;
     for (const [key, bucket] of this.buckets) if (bucket.isIdle(now)) this.buckets.delete(key);
-    this.sweepAt = Math.min(KEYS_MAX, Math.max(SWEEP_AT_LEAST, 2 * this.buckets.size));
+    this.sweepAt = Math.min(this.maxKeys, Math.max(SWEEP_AT_LEAST, 2 * this.buckets.size));
   }
 
   /** The key of a claim. Claims for which the expression finds nothing share one limit. */

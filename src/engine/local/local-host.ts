@@ -57,7 +57,7 @@ export class LocalHost implements PipelineHost {
   constructor(options: LocalHostOptions) {
     this.options = options;
     this.tasks = options.registry;
-    this.limiters = new Limiters(options.ports);
+    this.limiters = new Limiters(options.ports, options.maxLimiterKeys);
     this.allEvents = new HostEvents(options.ports.uniqueId());
     this.room = new HostRoom(this.pipelines, options.maxWorkers ?? MAX_WORKERS);
     this.builder = new RuntimeBuilder(options, this.limiters, this.room, () => this.stored);

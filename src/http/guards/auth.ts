@@ -6,13 +6,15 @@
  */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type PipelineHost, SluiceError } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
 import type { ApiKey, Scope } from '../../schemas/api-key.ts';
+import type { RequestRate } from '../../schemas/request-rate.ts';
 import { invalidInput } from '../problems/faults.ts';
 import { STATUS_OF } from '../problems/status.ts';
 import { ANYBODY, type Caller, may, NOBODY } from './caller.ts';
+import { createRequestRates } from './request-rates.ts';
 import type { TicketHolder, Tickets } from './tickets.ts';
 
 /** Access rules of a route. A route that declares no scope fails at start. */
@@ -52,6 +54,16 @@ export interface DeclaredAccess extends RouteAccess {
 /** `slc_<name>_<secret>` */
 const BEARER = /^Bearer +(slc_([A-Za-z0-9-]{1,64})_[\x21-\x7e]{16,512})$/i;
 
+export interface GuardOptions {
+  keys: readonly ApiKey[];
+  tickets: Tickets;
+  openPrefix: string;
+  host: PipelineHost;
+  clock: Clock;
+  /** The rate for keys that have none of their own. */
+  maxRequestsPerKey: RequestRate | undefined;
+}
+
 /**
  * Says of each request who sent it, and lets only those through who may: `Authorization: Bearer slc_<name>_<secret>`. Without keys everything
  * passes; then the configuration has seen to it that only this machine, or a network that others guard, can ask.
@@ -60,16 +72,7 @@ const BEARER = /^Bearer +(slc_([A-Za-z0-9-]{1,64})_[\x21-\x7e]{16,512})$/i;
  * which a browser asks for without a key) is open. A pipeline that a key is not for is to it as one that is not there. A ticket stands for the key that asked
  * for it, by what that key may do at the moment in which it is used.
  */
-export function guard(
-  app: FastifyInstance,
-  {
-    keys,
-    tickets,
-    openPrefix,
-    host,
-    clock,
-  }: { keys: readonly ApiKey[]; tickets: Tickets; openPrefix: string; host: PipelineHost; clock: Clock },
-): void {
+export function guard(app: FastifyInstance, { keys, tickets, openPrefix, host, clock, maxRequestsPerKey }: GuardOptions): void {
   const isOpen = (url: string | undefined): boolean => url === openPrefix || url?.startsWith(`${openPrefix}/`) === true;
 
   const declared: DeclaredAccess[] = [];
@@ -109,8 +112,13 @@ export function guard(
     if (key.expiresAt !== undefined && key.expiresAt <= clock.now()) {
       throw new SluiceError('unauthenticated', `the key "${key.name}" has expired`);
     }
-    const { pipelines = null, feedOptions = new Set(), scopes } = key;
-    return { name, sha256Hex, scopes, pipelines, feedOptions };
+    const { pipelines = null, feedOptions = new Set(), scopes, requests } = key;
+    return { name, sha256Hex, scopes, pipelines, feedOptions, ...(requests && { requests }) };
+  }
+
+  const count = createRequestRates(clock);
+  function countRequest({ name, requests = maxRequestsPerKey }: Caller, reply: FastifyReply): SluiceError | undefined {
+    return requests === undefined || name === '' ? undefined : count(name, requests, reply);
   }
 
   app.addHook('onRequest', (request, reply, done) => {
@@ -121,7 +129,7 @@ export function guard(
     let fault: SluiceError | undefined;
     try {
       request.caller = asksByTicket ? ticketHolderOf(request, ticket) : callerOf(request);
-      fault = isPublic ? undefined : refusal(request, request.caller);
+      fault = isPublic ? undefined : (countRequest(request.caller, reply) ?? refusal(request, request.caller));
     } catch (error) {
       request.caller = NOBODY;
       fault = isPublic ? undefined : (error as SluiceError);

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { FEED_OPTIONS, type FeedOption, SCOPES, type Scope } from '../../schemas/api-key.ts';
+import type { RequestRate } from '../../schemas/request-rate.ts';
 
 /** Aborts when the client hangs up before its answer is sent. */
 export function callerSignal(reply: FastifyReply): AbortSignal {
@@ -23,6 +24,8 @@ export interface Caller {
   /** Only these pipelines; null for all, and what belongs to none. */
   readonly pipelines: ReadonlySet<string> | null;
   readonly feedOptions: ReadonlySet<FeedOption>;
+  /** Absent: as many as keys in general may send. */
+  readonly requests?: RequestRate;
 }
 
 /** Where no keys are set up. */

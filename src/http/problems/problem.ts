@@ -37,7 +37,7 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
 };
 
 /** Seconds to wait when the error doesn't say: room may come any moment, a restart takes a while. */
-const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { 'queue-full': 1, starting: 1, 'shutting-down': 10 };
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { 'queue-full': 1, 'too-many-streams': 5, starting: 1, 'shutting-down': 10 };
 
 /** Any thrown value as an error of the catalogue. What isn't known is an `internal-error` with the thrown value as its cause. */
 export function toSluiceError(error: unknown): SluiceError {

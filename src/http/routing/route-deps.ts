@@ -9,6 +9,7 @@ import type { PipelineHost } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';
 import type { Start } from '../guards/starting.ts';
+import type { StreamRoom } from '../guards/stream-room.ts';
 import type { Tickets } from '../guards/tickets.ts';
 import type { SseHub } from '../sse/hub.ts';
 
@@ -17,9 +18,12 @@ export interface RouteDeps {
   host: PipelineHost;
   hub: SseHub;
   tickets: Tickets;
+  streams: StreamRoom;
   clock: Clock;
   start: Start;
   bodyLimitBytes: number;
+  /** The most items of a JSON body. */
+  maxItemsPerRequest: number;
   /** How long an NDJSON body may pause. */
   uploadIdleSeconds: number;
   shutdownTimeoutSeconds: number;

@@ -35,7 +35,7 @@ export function inherentProblems({ method, url, scope, takesBody, whileStarting 
     'invalid-input',
     'bad-request',
     ...(takesBody ? BODY_PROBLEMS : []),
-    ...(scope === 'public' ? [] : (['unauthenticated'] as const)),
+    ...(scope === 'public' ? [] : (['unauthenticated', 'too-many-requests'] as const)),
     ...(scope === 'public' || scope === 'any' ? [] : (['forbidden'] as const)),
     ...(isSafe ? [] : (['cross-site-request'] as const)),
     ...NOT_FOUND.flatMap(([parameter, code]) => (names.includes(parameter) ? [code] : [])),
