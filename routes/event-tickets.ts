@@ -67,6 +67,6 @@ const eventTickets: FastifyPluginAsync<RouteDeps> = async (instance, { host, tic
 export default eventTickets;
 
 function created(reply: FastifyReply, ticket: IssuedTicket): IssuedTicket {
-  reply.code(201).header('cache-control', 'no-store');
+  reply.code(201);
   return ticket;
 }

@@ -24,6 +24,7 @@ import { createTickets } from './http/guards/tickets.ts';
 import { cutUnreadReplies } from './http/guards/unread-replies.ts';
 import { sendProblem } from './http/problems/problem.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
+import { compressDocuments } from './http/routing/compression.ts';
 import type { RouteDeps } from './http/routing/route-deps.ts';
 import { describeApi } from './http/schemas/openapi.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schemas/schema-compiler.ts';
@@ -111,6 +112,7 @@ export async function buildApp(
   answerUnknownRoutes(app);
   holdWhileStarting(app, start, { host, clock });
   linkNextPages(app);
+  compressDocuments(app);
   const describeWhenIdle = await describeApi(app, VERSION);
   app.addHook('onListen', async () => {
     const prepared = start.ended.then(() => (start.isOver ? compileWhenIdle().then(describeWhenIdle) : undefined));

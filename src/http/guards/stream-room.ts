@@ -5,7 +5,7 @@ import type { Caller } from './caller.ts';
 /** The bounds of what is open at once. */
 export interface StreamBounds {
   maxStreams: number;
-  /** Of the keys of one name. */
+  /** The most for the keys of one name. */
   maxStreamsPerKey: number;
 }
 
