@@ -170,7 +170,7 @@ describe('access', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'sluice-keys-')), 'keys');
     writeFileSync(
       file,
-      `# callers\n\nops:admin:${digest}\ndash:read+feed:${digest};pipelines=a+b;expires=2027-01-31;feedOptions=targetStage+priority\nhand:operate+work:${digest}\n`,
+      `# callers\n\nops:admin:${digest}\ndash:read+feed:${digest};pipelines=a+b;expires=2027-01-31;feedOptions=targetStage+priority;requests=100/60\nhand:operate+work:${digest}\n`,
     );
     const { apiKeys } = loadConfig({ HOST: '0.0.0.0', API_KEYS: `ci:feed:${digest}`, API_KEYS_FILE: file });
     expect(apiKeys).toEqual([
@@ -183,6 +183,7 @@ describe('access', () => {
         pipelines: new Set(['a', 'b']),
         expiresAt: Date.parse('2027-01-31'),
         feedOptions: new Set(['targetStage', 'priority']),
+        requests: { requests: 100, perSeconds: 60 },
       },
       { name: 'hand', scopes: new Set(['operate', 'work']), sha256Hex: digest.toLowerCase() },
     ]);
@@ -199,6 +200,9 @@ describe('access', () => {
     [`ops:admin:${digest};expires=soon`, 'expiry'],
     [`ops:feed:${digest};feedOptions=priority+all`, 'feedOptions'],
     [`ops:feed:${digest};feedOptions=`, 'feedOptions'],
+    [`ops:feed:${digest};requests=0/60`, 'requests'],
+    [`ops:feed:${digest};requests=100`, 'requests'],
+    [`ops:feed:${digest};requests=1000001/60`, 'requests'],
     [`ops:admin:${digest};colour=red`, 'field'],
     [' , ', 'contains no key'],
   ])('is refused to the key %j, whose text is not shown', (text, fault) => {

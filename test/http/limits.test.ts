@@ -93,6 +93,22 @@ describe('open streams', () => {
   });
 });
 
+describe('a place for a stream', () => {
+  it.each([
+    ['GET', '/pipelines/p/events?after=nonsense', {}, undefined, 400],
+    ['GET', '/pipelines/p/feeds/none/results?follow=true', {}, undefined, 404],
+    ['POST', '/pipelines/p/run', { 'content-type': 'application/x-ndjson' }, 'not json', 400],
+    ['POST', '/pipelines/p/run?targetStage=None', { 'content-type': 'application/json' }, '{"items":[1]}', 422],
+    ['POST', '/pipelines/p/run', { 'content-type': 'application/json' }, '{"items":[1]}', 200],
+  ] as const)('is free again after %s %s, which ended', async (method, url, headers, payload, status) => {
+    const service = await start({ maxStreams: 1 });
+    for (const _ of range(3)) {
+      const asked = { method, url, headers: { ...headers, accept: 'application/x-ndjson' }, ...(payload !== undefined && { payload }) };
+      expect((await service.app.inject(asked)).statusCode).toBe(status);
+    }
+  });
+});
+
 describe('the requests of a key', () => {
   it('are as many as MAX_REQUESTS_PER_KEY says, or its own field; every answer tells how many are left', async () => {
     const clock = createManualClock();
