@@ -1,10 +1,14 @@
 /** Each limit at its edge: up to it all passes, one more is refused with the problem that docs/configuration.md names. */
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
 import { type AddressInfo, connect as connectTo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig, variables } from '../../src/config.ts';
 import { LIMITS, limitsOf } from '../../src/limits.ts';
+import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { type Guarded, keysOf, startGuarded } from './access-harness.ts';
 import { feed, get, post, type Service, type ServiceOptions, startService } from './app-harness.ts';
 import { connect, createManualClock, type StreamClient } from './sse-harness.ts';
@@ -215,6 +219,18 @@ describe('a body', () => {
   });
 });
 
+describe('an item', () => {
+  it('has, with its metadata, as many bytes as MAX_VALUE_BYTES', async () => {
+    const service = await start({}, { bounds: { maxValueBytes: 2000 } });
+    const sized = (bytes: number, id: string) => {
+      const bare = { id, value: 1, note: '' };
+      return { ...bare, note: 'x'.repeat(bytes - JSON.stringify(bare).length) };
+    };
+    expect((await feed(service, 'p', [sized(2000, 'a')])).statusCode).toBe(202);
+    expect((await feed(service, 'p', [sized(2001, 'b')])).json()).toMatchObject({ status: 413, code: 'value-too-large' });
+  });
+});
+
 describe('a definition', () => {
   const sized = (bytes: number) => {
     const empty = { id: 'd', description: '', stages: [{ name: 'S', tasks: ['echo'] }] };
@@ -249,16 +265,26 @@ describe('a pipeline', () => {
     service.gate.open();
   });
 
-  it('keeps as many idempotency keys as MAX_IDEMPOTENCY_KEYS: the oldest is forgotten', async () => {
-    const service = await start({ maxIdempotencyKeys: 2 });
-    const send = async (key: string) => {
-      const headers = { 'idempotency-key': key };
-      const { headers: told } = await service.app.inject({ method: 'POST', url: '/pipelines/p/feed', headers, payload: { items: [key] } });
-      return told['idempotency-replayed'] === 'true';
-    };
-    expect([await send('a'), await send('b'), await send('a'), await send('b')]).toEqual([false, false, true, true]);
-    expect([await send('c'), await send('b'), await send('a')]).toEqual([false, true, false]);
-  });
+  it.each(['memory', 'file'])(
+    'keeps as many idempotency keys as MAX_IDEMPOTENCY_KEYS in a store of kind %s: the oldest is forgotten',
+    async (kind) => {
+      const folder = mkdtempSync(join(tmpdir(), 'sluice-limits-'));
+      const store = kind === 'file' ? { store: await openSqliteStore({ file: join(folder, 'sluice.db'), inProcess: true }) } : {};
+      const service = await start({ maxIdempotencyKeys: 2 }, store);
+      const send = async (key: string) => {
+        const headers = { 'idempotency-key': key };
+        const { headers: told } = await service.app.inject({
+          method: 'POST',
+          url: '/pipelines/p/feed',
+          headers,
+          payload: { items: [key] },
+        });
+        return told['idempotency-replayed'] === 'true';
+      };
+      expect([await send('a'), await send('b'), await send('a'), await send('b')]).toEqual([false, false, true, true]);
+      expect([await send('c'), await send('b'), await send('a')]).toEqual([false, true, false]);
+    },
+  );
 
   it('has a limiter that tells as many keys apart as MAX_LIMITER_KEYS; others share one', async () => {
     const service = await start({ maxLimiterKeys: 2 });
