@@ -204,14 +204,11 @@ describe('the text of a ticket', () => {
       '/docs/nothing?ticket=*',
       '/docs?ticket=*',
     ].map((path) => path.replaceAll('*', ticket));
+    const key = { authorization: 'Bearer slc_all_0123456789abcdef' };
     for (const url of paths) {
-      for (const method of ['GET', 'POST', 'HEAD', 'PUT'] as const) {
-        for (const headers of [{}, { authorization: 'Bearer slc_all_0123456789abcdef' }]) {
-          answers.push(await rawAnswer(method, url, headers));
-        }
-      }
+      answers.push(await rawAnswer('GET', url, {}), await rawAnswer('GET', url, key), await rawAnswer('PUT', url, key));
     }
-    expect(answers.length).toBeGreaterThan(100);
+    expect(answers).toHaveLength(3 * paths.length);
     expect(answers.filter((text) => text.includes(ticket))).toEqual([]);
     expect(JSON.stringify(service.logs)).not.toContain(ticket);
   });
