@@ -149,9 +149,10 @@ export default {
     },
     {
       name: 'config-above-schemas',
+      comment: 'The configuration with its limits and kinds of variables knows the schemas alone.',
       severity: 'error',
-      from: { path: '^src/config[.]ts$' },
-      to: { path: product, pathNot: '^src/schemas/' },
+      from: { path: '^src/(config|limits|variable)[.]ts$' },
+      to: { path: product, pathNot: '^src/(schemas/|(limits|variable)[.]ts$)' },
     },
     {
       name: 'app-below-server',

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { type EventSource, type PipelineHost, type PipelineRuntime, SluiceError } from '../src/engine/index.ts';
-import { sees } from '../src/http/guards/caller.ts';
+import { type Caller, sees } from '../src/http/guards/caller.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { pipelineParams, problems } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
@@ -53,6 +53,7 @@ const eventHeaders = z.looseObject({
 /** The parts of a request that both routes read. */
 interface EventRequest {
   id: string;
+  caller: Caller;
   query: z.output<typeof allEventsQuerySchema> | z.output<typeof eventQuerySchema>;
   headers: { 'last-event-id'?: string | undefined };
 }
@@ -90,7 +91,7 @@ async function statsOfAll(host: PipelineHost): Promise<({ pipelineId: string } &
 }
 
 /** The events of a pipeline, and of all of them, as they happen. */
-export default async function eventRoutes(instance: FastifyInstance, { host, hub }: RouteDeps): Promise<void> {
+export default async function eventRoutes(instance: FastifyInstance, { host, hub, streams }: RouteDeps): Promise<void> {
   const app = instance.withTypeProvider<ZodTypes>();
 
   app.route({
@@ -98,7 +99,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     url: '/pipelines/:id/events',
     // The answer to HEAD would never end either.
     exposeHeadRoute: false,
-    config: { scope: 'read' },
+    config: { scope: 'read', takesTicket: true },
     schema: {
       tags: ['Events'],
       summary: 'Follow the events of a pipeline',
@@ -112,7 +113,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
           description: 'The stream. It ends with the service or the pipeline.',
           content: { 'text/event-stream': { schema: z.string(), example: EXAMPLE } },
         },
-        ...problems('invalid-event-id', 'shutting-down'),
+        ...problems('invalid-event-id', 'shutting-down', 'invalid-ticket', 'too-many-streams'),
       },
     },
     handler(request, reply) {
@@ -128,7 +129,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     method: 'GET',
     url: '/events',
     exposeHeadRoute: false,
-    config: { scope: 'read', limited: 'filtered' },
+    config: { scope: 'read', limited: 'filtered', takesTicket: true },
     schema: {
       tags: ['Events'],
       summary: 'Follow the events of all pipelines',
@@ -144,7 +145,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
             'text/event-stream': { schema: z.string(), example: EXAMPLE.replace('{"itemId"', '{"pipelineId":"orders","itemId"') },
           },
         },
-        ...problems('invalid-event-id', 'shutting-down'),
+        ...problems('invalid-event-id', 'shutting-down', 'invalid-ticket', 'too-many-streams'),
       },
     },
     handler(request, reply) {
@@ -156,7 +157,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       const { pipelineId = [...pipelines] } = query;
       const seen = <T extends { pipelineId: string }>(all: T[]): T[] => all.filter((one) => sees(caller, one.pipelineId));
       const asked = { ...query, pipelineId: pipelineId.filter((id) => pipelines.has(id)) };
-      return follow({ id: request.id, headers: request.headers, query: asked }, reply, host.events, pipelines, {
+      return follow({ id: request.id, caller, headers: request.headers, query: asked }, reply, host.events, pipelines, {
         snapshots: async () => seen(await host.snapshots()),
         stats: async () => seen(await stats()),
       });
@@ -174,6 +175,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     const { snapshotSeconds, statsSeconds, after } = request.query;
     const snapshots = async () => (await read.snapshots()).map(withFewFailures);
     const position = eventPosition(events, request.headers['last-event-id'], after);
+    streams.enter(request.caller, reply.raw);
     // Up to here a fault is a problem document; from here on the hub owns the response.
     hub.attach({
       response: reply.raw,

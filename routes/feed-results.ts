@@ -37,7 +37,7 @@ const resultsQuery = z.strictObject({
 const resultsSchema = z.object({ results: z.array(resultSchema), nextCursor: nextCursorSchema, retired: retiredSchema });
 
 /** The results of a feed, and waiting for items by id. */
-const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseHeartbeatSeconds }) => {
+const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, streams, sseHeartbeatSeconds }) => {
   const app = instance.withTypeProvider<ZodTypes>();
   const writeResult = compileWriter(resultSchema);
 
@@ -60,7 +60,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
           page: { results: [resultExample], nextCursor: null, retired: 0 },
           row: resultExample,
         }),
-        ...problems('invalid-cursor', 'no-longer-kept', 'shutting-down'),
+        ...problems('invalid-cursor', 'no-longer-kept', 'shutting-down', 'too-many-streams'),
       },
     },
     handler: async (request, response) => {
@@ -71,6 +71,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, sseH
       const after = Number(decodeCursor(scope, cursor) ?? 0);
       if (follow) {
         if (host.shuttingDown) throw new SluiceError('shutting-down');
+        streams.enter(request.caller, response.raw);
         // An unknown feed must be found while the answer can still be a 404.
         await runtime.feedView(feedId);
         const signal = callerSignal(response);

@@ -13,7 +13,8 @@ import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { type FeedReceipt, feedQuerySchema, feedReceiptSchema } from '../src/schemas/control.ts';
 
 /** Feeds items to a pipeline. */
-const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, overload, bodyLimitBytes, uploadIdleSeconds }) => {
+const feed: FastifyPluginAsync<RouteDeps> = async (instance, deps) => {
+  const { host, clock, overload, bodyLimitBytes, maxItemsPerRequest, uploadIdleSeconds } = deps;
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
 
@@ -45,6 +46,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, over
             'malformed-line',
             'line-too-large',
             'value-too-large',
+            'too-many-items',
             'unknown-stage',
             'draining',
             'duplicate-items',
@@ -76,7 +78,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, over
           pause: () => overload.over(),
         });
       } else {
-        const { items, ...others } = jsonFeedBody(request.body, idField);
+        const { items, ...others } = jsonFeedBody(request.body, idField, maxItemsPerRequest);
         const asked = { ...options, ...others };
         const access = feedingAs(request.caller, runtime.definition, asked);
         const idempotency = keyWithBody(request, request.body);

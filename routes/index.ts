@@ -5,6 +5,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import control from './control.ts';
+import eventTickets from './event-tickets.ts';
 import events from './events.ts';
 import feed from './feed.ts';
 import feedResults from './feed-results.ts';
@@ -33,6 +34,7 @@ const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(looking, deps);
   await app.register(items, deps);
   await app.register(events, deps);
+  await app.register(eventTickets, deps);
   await app.register(tasks, deps);
   await app.register(limiters, deps);
   await app.register(service, deps);

@@ -58,7 +58,7 @@ data: {"feedId":"${resultExample.feedId}","duplicates":0,"errorSummary":{"totalF
 /** Feeds items and answers with their results. */
 const run: FastifyPluginAsync<RouteDeps> = async (
   instance,
-  { host, clock, overload, bodyLimitBytes, uploadIdleSeconds, sseHeartbeatSeconds },
+  { host, clock, overload, streams, bodyLimitBytes, maxItemsPerRequest, uploadIdleSeconds, sseHeartbeatSeconds },
 ) => {
   const app = instance.withTypeProvider<ZodTypes>();
   acceptNdjson(instance);
@@ -94,6 +94,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (
             'malformed-line',
             'line-too-large',
             'value-too-large',
+            'too-many-items',
             'unknown-stage',
             'not-running',
             'draining',
@@ -105,6 +106,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (
             'no-longer-kept',
             'queue-full',
             'overloaded',
+            'too-many-streams',
           ),
         },
       },
@@ -123,6 +125,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (
         if (answer.pending === undefined) return answer;
         return response.code(202).header('location', `/pipelines/${params.id}/feeds/${answer.feedId}`).send(answer.pending);
       }
+      streams.enter(request.caller, response.raw);
       const { opened, outcome } = await openStream(request, runtime, asked, form, reading);
       if (opened.isReplay) markReplay(response, { replayed: true });
       response.header('location', `/pipelines/${params.id}/feeds/${opened.feedId}`);
@@ -148,7 +151,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (
         idempotency: idempotency && { ...idempotency, body: hash?.digest('base64url') ?? '' },
       });
     }
-    const body = jsonFeedBody(request.body, reading.idField);
+    const body = jsonFeedBody(request.body, reading.idField, maxItemsPerRequest);
     const { items, ...options } = body;
     const access = feedingAs(request.caller, runtime.definition, { ...asked, ...options });
     return runtime.run(items, { ...asked, ...options, ...access, idempotency: keyWithBody(request, body) });
@@ -163,7 +166,7 @@ const run: FastifyPluginAsync<RouteDeps> = async (
       const outcome = await beginUpload(request.body as Readable, opened, { ...bounds, hash, reading, pause: () => overload.over() });
       return { opened, ...outcome };
     }
-    const body = jsonFeedBody(request.body, reading.idField);
+    const body = jsonFeedBody(request.body, reading.idField, maxItemsPerRequest);
     const { items, ...options } = body;
     const access = feedingAs(request.caller, runtime.definition, { ...asked, ...options });
     const opened = await runtime.openRun({ ...asked, ...options, ...access, idempotency: keyWithBody(request, body, form) }, items);

@@ -1,7 +1,7 @@
 import swaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import registerRoutes from '../routes/index.ts';
-import { type Config, limitsOf } from './config.ts';
+import { type Config, limitsInForce } from './config.ts';
 import type { PipelineHost } from './engine/index.ts';
 import { type Clock, silentLogger, systemClock } from './engine/ports.ts';
 import { acceptJsonBodies } from './http/bodies/json-body.ts';
@@ -11,6 +11,7 @@ import { answerUnknownRoutes } from './http/guards/allowed-methods.ts';
 import { guard } from './http/guards/auth.ts';
 import { answerClientError } from './http/guards/client-error.ts';
 import { closeGently, refuseChanges } from './http/guards/closing.ts';
+import { boundConnections } from './http/guards/connections.ts';
 import { refuseCrossSite } from './http/guards/cross-site.ts';
 import { createHostGuard, refuseOtherHosts } from './http/guards/host-guard.ts';
 import { createKeyRing, type KeyRing } from './http/guards/key-ring.ts';
@@ -22,15 +23,19 @@ import { logRequests } from './http/guards/request-log.ts';
 import { requestLogger } from './http/guards/request-logger.ts';
 import { cutRevokedKeys } from './http/guards/revoked-keys.ts';
 import { holdWhileStarting, Start } from './http/guards/starting.ts';
+import { createStreamRoom } from './http/guards/stream-room.ts';
+import { createTickets } from './http/guards/tickets.ts';
 import { cutUnreadReplies } from './http/guards/unread-replies.ts';
 import { Metrics } from './http/metrics/metrics.ts';
 import { sendProblem } from './http/problems/problem.ts';
 import { createRefusals } from './http/problems/refusals.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
+import { compressDocuments } from './http/routing/compression.ts';
 import type { RouteDeps } from './http/routing/route-deps.ts';
 import { describeApi } from './http/schemas/openapi.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schemas/schema-compiler.ts';
 import { createSseHub } from './http/sse/hub.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 import { VERSION } from './version.ts';
 
 export interface AppDeps {
@@ -66,6 +71,7 @@ export async function buildApp(
 ): Promise<FastifyInstance> {
   const { host, logger, clock = systemClock, start = started(), overload = new Overload() } = deps;
   const { allowedHosts = [] } = config;
+  const limits = { ...DEFAULT_LIMITS, ...config };
   const { keys = createKeyRing([]) } = deps;
   const hostFault = createHostGuard({ host: config.host ?? '127.0.0.1', allowedHosts, hasKeys: keys.current.length > 0 });
   // By the clock of the machine, as the instants of log lines are.
@@ -113,7 +119,8 @@ export async function buildApp(
   app.setErrorHandler(sendProblem);
   refuseOtherHosts(app, hostFault);
   refuseCrossSite(app);
-  guard(app, { keys, openPrefix: DOCS_PREFIX, host });
+  const tickets = createTickets({ clock, most: limits.maxTicketsPerKey });
+  guard(app, { keys, tickets, openPrefix: DOCS_PREFIX, host, clock, maxRequestsPerKey: limits.maxRequestsPerKey });
   cutRevokedKeys(app, { keys, requests, clock });
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   refuseChanges(app, () => host.shuttingDown);
@@ -121,10 +128,12 @@ export async function buildApp(
   acceptJsonBodies(app, clock);
   giveUpUnreadBodies(app, linger);
   cutUnreadReplies(app, clock);
+  boundConnections(app, limits.maxConnections, clock);
   answerUnknownRoutes(app);
   holdWhileStarting(app, start, { host, clock });
   holdNewItems(app, overload, { host, clock });
   linkNextPages(app);
+  compressDocuments(app);
   const describeWhenIdle = await describeApi(app, VERSION);
   app.addHook('onListen', async () => {
     const prepared = start.ended.then(() => (start.isOver ? compileWhenIdle().then(describeWhenIdle) : undefined));
@@ -136,11 +145,14 @@ export async function buildApp(
     hub,
     metrics,
     refusals,
+    tickets,
+    streams: createStreamRoom(limits),
+    maxItemsPerRequest: limits.maxItemsPerRequest,
     clock,
     start,
     overload,
     version: VERSION,
-    limits: limitsOf(config),
+    limits: limitsInForce(limits),
     bodyLimitBytes: config.bodyLimitBytes,
     uploadIdleSeconds: config.uploadIdleSeconds,
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,

@@ -6,8 +6,10 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { LIMITS, type Limits, limitValues, limitVariables } from './limits.ts';
 import { allowedHostSchema, ownHostSchema } from './schemas/allowed-host.ts';
 import { type ApiKey, parseApiKeys } from './schemas/api-key.ts';
+import { flag, integer, optionalInteger, path, seconds } from './variable.ts';
 
 /** A fault in the setup of the service: its variables, tasks or definitions. The message is readable and lists every fault. */
 export class ConfigError extends Error {
@@ -19,42 +21,6 @@ export class ConfigError extends Error {
     this.faults = faults;
   }
 }
-
-function integerWithin(range: string, min: number, max: number) {
-  return z
-    .string()
-    .regex(/^\d{1,15}$/, `must be a whole number, ${range}`)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, `must be a whole number, ${range}`);
-}
-
-function integer(min: number, max: number, fallback: number, description: string, type = 'integer') {
-  const range = `${min} to ${max}`;
-  return integerWithin(range, min, max)
-    .default(fallback)
-    .meta({ type: `${type}, ${range}`, description });
-}
-
-function optionalInteger(min: number, max: number, description: string) {
-  const range = `${min} to ${max}`;
-  return integerWithin(range, min, max)
-    .optional()
-    .meta({ type: `integer, ${range}`, description });
-}
-
-function seconds(min: number, max: number, fallback: number, description: string) {
-  const range = `${min} to ${max}`;
-  return z
-    .string()
-    .regex(/^\d{1,12}([.]\d{1,9})?$/, `must be a number of seconds, ${range}`)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, `must be a number of seconds, ${range}`)
-    .default(fallback)
-    .meta({ type: `seconds, ${range}`, description });
-}
-
-const path = () => z.string().refine((value) => !value.includes('\0'), 'must be a path');
-const flag = () => z.enum(['true', 'false', '1', '0'], 'must be true or false').transform((value) => value === 'true' || value === '1');
 
 const MAX_VALUE_BYTES_DEFAULT = 16 * 1024 * 1024;
 /** A value and metadata of this size still fit into one string, of which V8 makes none over 512 Mi characters. */
@@ -88,7 +54,7 @@ export const variables = z.object({
   API_KEYS: z.string().optional().meta({
     type: 'keys',
     description:
-      'The keys that admit callers, as `name:scope+scope:sha256-hex-of-the-whole-key`, separated by commas or line breaks, each optionally followed by fields such as `;pipelines=a+b;expires=2027-01-31`. `npm run keygen -- NAME SCOPES` makes one.',
+      'The keys that admit callers, as `name:scope+scope:sha256-hex-of-the-whole-key`, separated by commas or line breaks, each optionally followed by fields such as `;pipelines=a+b;expires=2027-01-31;requests=100/60`. `npm run keygen -- NAME SCOPES` makes one.',
   }),
   API_KEYS_FILE: path().optional().meta({ type: 'path', description: 'A file with further keys, one per line.' }),
   SECRETS_DIR: path().optional().meta({
@@ -210,11 +176,12 @@ export const variables = z.object({
     'Maximum number of workers of all pipelines together. A stage counts with the number in its definition or the number it was tuned to, whichever is larger. An idle worker takes about half a kilobyte of memory, and about five microseconds of the event loop in each snapshot.',
   ),
   MAX_PIPELINES: integer(1, 100_000, 1000, 'Maximum number of pipelines.'),
+  ...limitVariables,
   SSE_HEARTBEAT_SECONDS: seconds(0.1, 3600, 15, 'Interval of the comment lines that keep a quiet event stream alive through proxies.'),
 });
 
 /** The validated configuration. Durations are in seconds; paths are as given, relative to the working directory. */
-export interface Config {
+export interface Config extends Limits {
   host: string;
   port: number;
   allowUnauthenticated: boolean;
@@ -238,46 +205,33 @@ export interface Config {
   overloadLoopDelaySeconds: number;
   /** 0 for no bound. */
   overloadMemoryPercent: number;
-  bodyLimitBytes: number;
   uploadIdleSeconds: number;
-  maxValueBytes: number;
-  eventsKept: number;
   retentionMaxItems: number;
   retentionMaxAgeSeconds: number;
-  backlogCapacity: number;
   maxDeliveries: number;
   /** As many as there are processors, when absent. */
   threads: number | undefined;
-  maxStages: number;
-  maxWorkersPerStage: number;
-  maxWorkers: number;
-  maxPipelines: number;
   sseHeartbeatSeconds: number;
 }
 
 /** The members of the configuration that bound something, and may be shown to whoever may read. */
-const LIMITS = [
-  'bodyLimitBytes',
-  'maxValueBytes',
+const FURTHER_LIMITS = [
   'uploadIdleSeconds',
   'shutdownTimeoutSeconds',
   'loopStallSeconds',
-  'eventsKept',
+  'overloadLoopDelaySeconds',
+  'overloadMemoryPercent',
   'retentionMaxItems',
   'retentionMaxAgeSeconds',
-  'backlogCapacity',
   'maxDeliveries',
   'threads',
-  'maxStages',
-  'maxWorkersPerStage',
-  'maxWorkers',
-  'maxPipelines',
   'sseHeartbeatSeconds',
 ] as const satisfies readonly (keyof Config)[];
 
-/** The limits of a configuration, or of the part of one that there is. */
-export function limitsOf(config: Partial<Pick<Config, (typeof LIMITS)[number]>>): Record<string, number> {
-  return Object.fromEntries(LIMITS.flatMap((name): [string, number][] => (config[name] === undefined ? [] : [[name, config[name]]])));
+/** The limits of a configuration, or of the part of one that there is, that are one number. */
+export function limitsInForce(config: Partial<Config>): Record<string, number> {
+  const names: readonly (keyof Config)[] = [...Object.values(LIMITS).map(({ name }) => name), ...FURTHER_LIMITS];
+  return Object.fromEntries(names.flatMap((name): [string, number][] => (typeof config[name] === 'number' ? [[name, config[name]]] : [])));
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -337,6 +291,7 @@ export function loadConfig(environment: Environment): Config {
     maxWorkers: values.MAX_WORKERS,
     maxPipelines: values.MAX_PIPELINES,
     sseHeartbeatSeconds: values.SSE_HEARTBEAT_SECONDS,
+    ...limitValues(values),
   };
 }
 

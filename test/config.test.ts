@@ -47,6 +47,15 @@ describe('an empty environment', () => {
       maxWorkers: 20_000,
       maxPipelines: 1000,
       sseHeartbeatSeconds: 15,
+      maxStreams: 10_000,
+      maxStreamsPerKey: 1000,
+      maxTicketsPerKey: 1000,
+      maxConnections: 20_000,
+      maxItemsPerRequest: 100_000,
+      maxDefinitionBytes: 1_048_576,
+      maxFeeds: 10_000,
+      maxLimiterKeys: 100_000,
+      maxIdempotencyKeys: 10_000,
     });
   });
 
@@ -163,7 +172,7 @@ describe('access', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'sluice-keys-')), 'keys');
     writeFileSync(
       file,
-      `# callers\n\nops:admin:${digest}\ndash:read+feed:${digest};pipelines=a+b;expires=2027-01-31;feedOptions=targetStage+priority\nhand:operate+work:${digest}\n`,
+      `# callers\n\nops:admin:${digest}\ndash:read+feed:${digest};pipelines=a+b;expires=2027-01-31;feedOptions=targetStage+priority;requests=100/60\nhand:operate+work:${digest}\n`,
     );
     const { apiKeys } = loadConfig({ HOST: '0.0.0.0', API_KEYS: `ci:feed:${digest}`, API_KEYS_FILE: file });
     expect(apiKeys).toEqual([
@@ -176,6 +185,7 @@ describe('access', () => {
         pipelines: new Set(['a', 'b']),
         expiresAt: Date.parse('2027-01-31'),
         feedOptions: new Set(['targetStage', 'priority']),
+        requests: { requests: 100, perSeconds: 60 },
       },
       { name: 'hand', scopes: new Set(['operate', 'work']), sha256Hex: digest.toLowerCase() },
     ]);
@@ -192,6 +202,9 @@ describe('access', () => {
     [`ops:admin:${digest};expires=soon`, 'expiry'],
     [`ops:feed:${digest};feedOptions=priority+all`, 'feedOptions'],
     [`ops:feed:${digest};feedOptions=`, 'feedOptions'],
+    [`ops:feed:${digest};requests=0/60`, 'requests'],
+    [`ops:feed:${digest};requests=100`, 'requests'],
+    [`ops:feed:${digest};requests=1000001/60`, 'requests'],
     [`ops:admin:${digest};colour=red`, 'field'],
     [' , ', 'contains no key'],
   ])('is refused to the key %j, whose text is not shown', (text, fault) => {

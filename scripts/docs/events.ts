@@ -10,6 +10,25 @@ import {
 } from '../../src/schemas/item.ts';
 import { code, codeBlock, fieldRows, type JsonSchema, page, table } from './markdown.ts';
 
+const PAGE = `
+let lastId;
+async function follow(path, onStatus) {
+  const response = await fetch(\`\${path}/tickets\`, { method: 'POST', headers: { authorization: \`Bearer \${key}\` } });
+  if (!response.ok) throw new Error((await response.json()).detail);
+  const query = new URLSearchParams({ ticket: (await response.json()).ticket, ...(lastId && { after: lastId }) });
+  const source = new EventSource(\`\${path}?\${query}\`);
+  source.addEventListener('status', (event) => {
+    lastId = event.lastEventId;
+    onStatus(JSON.parse(event.data));
+  });
+  source.onerror = () => {
+    source.close();
+    setTimeout(() => follow(path, onStatus), 1000);
+  };
+}
+follow('/pipelines/orders/events', console.log);
+`.trim();
+
 const kinds: [name: string, sent: string, what: string, schema: z.ZodType][] = [
   ['status', 'by default', 'An item changed its status in a stage.', statusEventSchema],
   ['task', 'if listed in `types`', 'A task started, ended, is retried, failed, or reports progress.', taskEventSchema],
@@ -99,6 +118,9 @@ export function eventsPage(): string {
       ['Event', 'Sent', 'Meaning'],
       kinds.map(([name, sent, what]) => [code(name), sent, what]),
     ),
+    '## In a web page',
+    `\`EventSource\` sends no headers, so it is admitted by a single-use ticket: \`POST /pipelines/:id/events/tickets\` (or \`POST /events/tickets\`), with the key, answers \`{ ticket, expiresAt }\`, and \`?ticket=\` opens that stream once within 60 s, with the rights that the key has then. \`EventSource\` reconnects by itself with the address it was given, whose ticket is used up; the answer is a 401 \`invalid-ticket\`, after which it gives up (\`readyState\` is 2). Open another one then, with a new ticket and \`after=\`, the id of the last event: nothing is missed and nothing repeated. Without keys it works in the same way. Proxies log addresses; a ticket in such a log is of no use to anybody. A ticket and a key in one request are a 400.`,
+    codeBlock('js', PAGE),
     '## Resuming',
     `The events of a pipeline form one gap-free sequence, and each has an \`id\`. A client that was disconnected reconnects with the last id in \`Last-Event-ID\`, as browsers do automatically, or in \`?after=\`: it receives all events since, once and in order, then new ones as they happen. In statistics and snapshots, \`asOf\` names the last event they include: read one, subscribe after it, and miss nothing. With a durable store that event is on disk, so its id stays the same after a crash.`,
     `A pipeline keeps its newest events (\`EVENTS_KEPT\`). If requested events are gone, because they are too old, because the service restarted without a durable store, or because this reader was too slow, the stream reports it with an event \`gap\`, \`{ "missed": 12, "oldest": "…" }\`, without an id, and continues from the oldest event that is kept. A slow reader delays neither workers nor other readers.`,

@@ -1,3 +1,5 @@
+import { parseRequestRate, RATE_FORM, type RequestRate } from './request-rate.ts';
+
 /**
  * The rights of a key: `read` observes; `feed` feeds items and follows them; `operate` starts, pauses, tunes, retries and cancels;
  * `admin` does everything, definitions and the end of the service included. `work` is for a hand, and opens nothing by itself.
@@ -19,6 +21,8 @@ export interface ApiKey {
   pipelines?: ReadonlySet<string>;
   /** In all its pipelines; absent: what each of them allows. */
   feedOptions?: ReadonlySet<FeedOption>;
+  /** Absent: as many as keys in general may send. */
+  requests?: RequestRate;
   /** Milliseconds since the Unix epoch; from then on it is refused. */
   expiresAt?: number;
 }
@@ -27,8 +31,8 @@ const NAME = /^[A-Za-z0-9-]{1,64}$/;
 const PIPELINE = /^[A-Za-z0-9._~:@-]{1,128}$/;
 
 /**
- * Reads keys, one a line or separated by commas: `name:scope+scope:sha256-hex`, then fields such as `;pipelines=a+b` `;expires=2027-01-31`
- * and `;feedOptions=targetStage+rerun+priority`. Empty lines and those that begin with `#` are skipped. Faults say which key and what is wrong with it, and
+ * Reads keys, one a line or separated by commas: `name:scope+scope:sha256-hex`, then fields such as `;pipelines=a+b` `;expires=2027-01-31`,
+ * `;feedOptions=targetStage+rerun+priority` and `;requests=100/60`. Empty lines and those that begin with `#` are skipped. Faults say which key and what is wrong with it, and
  * never show its text.
  */
 export function parseApiKeys(text: string): { keys: ApiKey[]; faults: string[] } {
@@ -82,5 +86,11 @@ function readField(key: ApiKey, field: string): string[] {
     key.feedOptions = new Set(options as FeedOption[]);
     return [];
   }
-  return ['has a field that is neither "pipelines", "expires" nor "feedOptions"'];
+  if (name === 'requests') {
+    const rate = parseRequestRate(value);
+    if (rate === undefined) return [`has requests that ${RATE_FORM}`];
+    key.requests = rate;
+    return [];
+  }
+  return ['has a field that is neither "pipelines", "expires", "feedOptions" nor "requests"'];
 }

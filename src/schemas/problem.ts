@@ -64,6 +64,31 @@ export const ERROR_CODES = {
     fix: 'Send "Authorization: Bearer <key>" with a key that is listed in API_KEYS and has not expired.',
     example: { detail: 'the request carries no known key' },
   },
+  'invalid-ticket': {
+    title: 'The ticket does not admit to this stream',
+    fix: 'Get another ticket from POST …/events/tickets and open the stream with it within 60 s; ?after= with the last event id goes on where the stream ended.',
+    example: { detail: 'the ticket is unknown, was used already, or has expired' },
+  },
+  'too-many-tickets': {
+    title: 'The key has too many unused tickets',
+    fix: 'Use the tickets, or ask again after Retry-After seconds.',
+    example: { detail: 'there are already 1000 unused tickets (MAX_TICKETS_PER_KEY)' },
+  },
+  'too-many-requests': {
+    title: 'The key has sent as many requests as it may',
+    fix: 'Send again after Retry-After seconds. RateLimit and RateLimit-Policy in every answer tell how many are left.',
+    example: { detail: 'the key "import" has sent 100 requests in 60 s, as many as it may' },
+  },
+  'too-many-streams': {
+    title: 'There are as many open streams as there may be',
+    fix: 'Close streams that nobody reads, or open this one again after Retry-After seconds.',
+    example: { detail: 'the key "dashboard" already has 1000 open streams (MAX_STREAMS_PER_KEY)' },
+  },
+  'too-many-items': {
+    title: 'The body holds more items than one request may',
+    fix: 'Send fewer items per request, or use NDJSON, which may have any number.',
+    example: { detail: 'the body holds 100001 items, more than the 100000 that MAX_ITEMS_PER_REQUEST allows' },
+  },
   forbidden: {
     title: 'The key does not allow this',
     fix: 'Use a key with the scope and the pipeline named in detail.',

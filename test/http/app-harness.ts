@@ -15,6 +15,7 @@ import type { LingerBounds } from '../../src/http/bodies/lingering.ts';
 import { createKeyRing, type KeyRing } from '../../src/http/guards/key-ring.ts';
 import type { Overload } from '../../src/http/guards/overload.ts';
 import type { Start } from '../../src/http/guards/starting.ts';
+import type { DEFAULT_LIMITS } from '../../src/limits.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
 import { expressionLanguage } from '../../tasks/index.ts';
@@ -53,6 +54,8 @@ export interface ServiceOptions {
   engineClock?: Clock;
   /** Bounds of the engine, smaller than anyone would have them. */
   bounds?: Pick<LocalHostOptions, 'maxValueBytes' | 'pageCharacters' | 'documentCharacters' | 'maxWorkers' | 'maxPipelines'>;
+  /** Limits smaller than the defaults. */
+  limits?: Partial<typeof DEFAULT_LIMITS>;
   /** Where the host keeps what it has; without one, in memory. */
   store?: Store;
   /** By default it never is. */
@@ -87,6 +90,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     hookTimeoutSeconds: 5,
     ...(options.store && { store: options.store }),
     ...options.bounds,
+    ...options.limits,
   });
   const keys = createKeyRing(options.apiKeys ?? []);
   const shutdowns: Service['shutdowns'] = [];
@@ -98,6 +102,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       uploadIdleSeconds: options.uploadIdleSeconds ?? 15,
       shutdownTimeoutSeconds: 30,
       sseHeartbeatSeconds: options.sseHeartbeatSeconds ?? 15,
+      ...options.limits,
     },
     {
       host,

@@ -4,7 +4,7 @@ import { type Guarded, keysOf, startGuarded } from './access-harness.ts';
 import { before, prepare, requestOf } from './every-route.ts';
 
 /** Routes that change something without being an operator's: they bring work, or wait for it. */
-const OTHERS = /^POST .*\/(feed|run|wait)$/;
+const OTHERS = /^POST .*\/(feed|run|wait|tickets)$/;
 
 let service: Guarded;
 beforeEach(async () => {

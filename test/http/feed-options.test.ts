@@ -162,6 +162,7 @@ describe('without keys', () => {
       name: null,
       scopes: ['read', 'feed', 'operate', 'admin', 'work'],
       pipelines: null,
+      expiresAt: null,
     });
     await open[Symbol.asyncDispose]();
   });

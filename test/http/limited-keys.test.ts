@@ -17,6 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
+const bearerOf = (key: string) => ({ authorization: `Bearer ${secretOf(key)}` });
 const idsOf = (rows: { id?: string; name?: string }[]): unknown[] => rows.map(({ id, name }) => id ?? name);
 
 async function listOf(key: string, url: string, plural: string): Promise<unknown[]> {
@@ -117,6 +118,12 @@ describe('a limiter of a definition', () => {
   });
 });
 
+describe('what belongs to no pipeline', () => {
+  it.each(['/tasks', '/openapi.json'])('is the same for a key for some: %s', async (path) => {
+    expect((await service.as('a', 'GET', path)).body).toEqual((await service.as('all', 'GET', path)).body);
+  });
+});
+
 describe('what is about all', () => {
   it.each([
     ['boss', 'POST', '/shutdown', 403],
@@ -152,6 +159,40 @@ describe('a pipeline of others', () => {
       expect([method, url, theirs.status]).toEqual([method, url, 404]);
       expect(JSON.stringify(theirs.body).replaceAll(/\bc\b/g, '*')).toBe(JSON.stringify(missing.body).replaceAll(/\bnothing\b/g, '*'));
     }
+  });
+
+  it.each(['HEAD', 'OPTIONS', 'PUT', 'PATCH'])(
+    'cannot be told from one that is not there by %s, which its address may not take',
+    async (method) => {
+      for (const path of ['', '/stats', '/events', '/events/tickets', '/feeds/f', '/items/i']) {
+        const ask = (id: string) =>
+          service.app.inject({ method: method as 'HEAD', url: `/pipelines/${id}${path}`, headers: bearerOf('a') });
+        const [theirs, missing] = [await ask('c'), await ask('nothing')];
+        const shape = (text: string) => text.replaceAll(/\b(?:c|nothing)\b/g, '*');
+        expect([path, theirs.statusCode, theirs.headers.allow, shape(theirs.body)]).toEqual([
+          path,
+          missing.statusCode,
+          missing.headers.allow,
+          shape(missing.body),
+        ]);
+        expect(theirs.statusCode).toBeGreaterThanOrEqual(400);
+      }
+    },
+  );
+
+  it('gives no ticket, and a ticket for all events shows what its key may see', async () => {
+    expect(await service.as('a', 'POST', '/pipelines/c/events/tickets')).toMatchObject({
+      status: 404,
+      body: { code: 'pipeline-not-found' },
+    });
+    expect((await service.as('a', 'POST', '/pipelines/a/events/tickets')).status).toBe(201);
+    const { body } = await service.as('a', 'POST', '/events/tickets');
+    const { port } = service.app.server.address() as AddressInfo;
+    const client = await connect(port, `/events?types=result&ticket=${body.ticket}&pipelineId=a,c`);
+    for (const id of ['c', 'a']) await service.host.get(id).run([`by ticket, of ${id}`], {});
+    await client.until(() => client.named('result').length > 0);
+    expect(client.named('result')).toEqual([expect.objectContaining({ pipelineId: 'a' })]);
+    client.destroy();
   });
 
   it('is not made: 403, whether or not there is one of that id', async () => {

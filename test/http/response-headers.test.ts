@@ -74,6 +74,35 @@ describe('every answer', () => {
   });
 });
 
+describe('an answer', () => {
+  it.each([
+    ['GET', '/pipelines', {}],
+    ['HEAD', '/pipelines/p', {}],
+    ['GET', '/pipelines/none', {}],
+    ['GET', '/nowhere', {}],
+    ['PUT', '/tasks', {}],
+    ['GET', '/livez', {}],
+    ['GET', '/pipelines/p/results', { accept: 'application/x-ndjson' }],
+    ['GET', '/pipelines/%zz', {}],
+    ['GET', '/pipelines', { host: 'evil.example' }],
+    ['POST', '/pipelines/p/feed', JSON_BODY],
+    ['POST', '/events/tickets', {}],
+  ])('is not for a cache to keep: %s %s %j', async (method, path, headers) => {
+    expect((await head(method, path, headers)).headers['cache-control']).toBe('no-store');
+  });
+
+  it.each(['/pipelines/p/events', '/pipelines/p/feeds/f/results?follow=true'])(
+    'that goes on is not for a proxy to change either: %s',
+    async (path) => {
+      expect((await head('GET', path)).headers['cache-control']).toBe('no-store, no-transform');
+    },
+  );
+
+  it.each(['/openapi.json', '/docs', '/docs/static/swagger-ui.css'])('that is the same for all may be kept: %s', async (path) => {
+    expect((await head('GET', path)).headers['cache-control'] ?? '').not.toContain('no-store');
+  });
+});
+
 describe('the reference page', () => {
   it('works under its own policy: scripts and styles are files of this service, of the right type', async () => {
     for (const address of ['/docs', '/docs/']) {

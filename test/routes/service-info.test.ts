@@ -22,7 +22,7 @@ describe('GET /info', () => {
           startedAt: expect.stringMatching(/^\d{4}-.*Z$/),
           uptimeSeconds: expect.any(Number),
           store: { kind: 'memory', isDurable: false },
-          limits: { bodyLimitBytes: 1_048_576, uploadIdleSeconds: 15, shutdownTimeoutSeconds: 30, sseHeartbeatSeconds: 15 },
+          limits: expect.objectContaining({ bodyLimitBytes: 1_048_576, uploadIdleSeconds: 15, maxStreams: 10_000, maxFeeds: 10_000 }),
         },
       ]);
     }

@@ -3,6 +3,7 @@ import { faultsOf, jsonPointer } from '../../schemas/faults.ts';
 import type { ErrorCode, Fault } from '../../schemas/problem.ts';
 import type { TaskKind } from '../../schemas/task.ts';
 import { SluiceError } from '../contract/errors.ts';
+import { bytesWithin } from '../values/json-size.ts';
 import type { SpecEnvironment } from './stage-spec.ts';
 import { useCost, useFaults } from './task-use.ts';
 
@@ -13,6 +14,8 @@ export interface DefinitionLimits {
   maxWorkers?: number;
   /** The most pipelines. Default 1000. */
   maxPipelines?: number;
+  /** The most bytes of a definition as JSON in UTF-8. Default 1 MiB. */
+  maxDefinitionBytes?: number;
 }
 
 interface Found extends Fault {
@@ -30,6 +33,7 @@ export function checkDefinition(
   limits: DefinitionLimits,
   { isStored = false } = {},
 ): PipelineDefinition {
+  if (!isStored) expectSize(raw, limits.maxDefinitionBytes ?? MAX_DEFINITION_BYTES);
   const parsed = pipelineDefinitionSchema.safeParse(raw, { reportInput: true });
   const found: Found[] = parsed.success ? [] : faultsOf(parsed.error).map((fault) => ({ ...fault, code: 'invalid-input' }));
   const costly = isStored ? undefined : costFault(raw, environment);
@@ -56,6 +60,15 @@ export function checkStoredDefinition(definition: PipelineDefinition, environmen
 
 /** The most faults that a reply lists: nobody reads more, and one with hundreds of thousands would cost as much as many requests. */
 const FAULTS_TOLD = 1000;
+
+const MAX_DEFINITION_BYTES = 1024 * 1024;
+
+/** A larger one is looked at no further. */
+function expectSize(raw: unknown, most: number): void {
+  if (bytesWithin(raw, most) <= most) return;
+  const message = `is larger than ${most} bytes as JSON (MAX_DEFINITION_BYTES)`;
+  throw new SluiceError('invalid-pipeline', `/ ${message}`, { errors: [{ path: '', message }] });
+}
 
 /** The most that checking a definition in one turn of the event loop may cost, in tenths of a millisecond. */
 const COST_MAX = 2000;

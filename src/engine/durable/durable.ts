@@ -34,7 +34,7 @@ import { History } from './history.ts';
 import { type RowReferences, toItem } from './item-codec.ts';
 import { Journal } from './journal.ts';
 import { KeyClock } from './key-clock.ts';
-import { type KeyBounds, KeyRetirement } from './key-retirement.ts';
+import { KeyRetirement } from './key-retirement.ts';
 import { ParkedRest } from './parked-rest.ts';
 import { Beyond } from './queue-rest.ts';
 import { Retirement } from './retirement.ts';
@@ -92,7 +92,6 @@ export interface DurableSources {
   operated: () => Operated;
 }
 
-const KEY_BOUNDS: KeyBounds = { most: ANSWERS_MAX, bytes: ANSWERS_CHARACTERS, ageMs: ANSWERS_AGE_MS };
 /** How many feeds that are no longer listed are kept in memory for their items. */
 const OLD_FEEDS = 1000;
 const EMPTY_FEEDS = 200;
@@ -149,7 +148,11 @@ export class Durable {
       events,
       items: this.items,
       retirement: this.retirement,
-      keys: new KeyRetirement(this.shelf, () => this.keyClock.now(), KEY_BOUNDS),
+      keys: new KeyRetirement(this.shelf, () => this.keyClock.now(), {
+        most: options.maxIdempotencyKeys ?? ANSWERS_MAX,
+        bytes: ANSWERS_CHARACTERS,
+        ageMs: ANSWERS_AGE_MS,
+      }),
       figures: () => figuresOf(core, this.retirement.state, { hasLookalikes: this.items.hasLookalikes, keysLag: this.keyClock.lag }),
       operated: sources.operated,
       fact: (name) => {

@@ -45,10 +45,12 @@ export const ANSWERS_CHARACTERS = 64 * 1024 * 1024;
 export class RecentAnswers implements AnswerStore {
   private readonly answers = new Map<string, { kept: KeptAnswer; at: number; size: number }>();
   private readonly clock: Clock;
+  private readonly most: number;
   private size = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, most = ANSWERS_MAX) {
     this.clock = clock;
+    this.most = most;
   }
 
   get(key: string): KeptAnswer | undefined {
@@ -73,7 +75,7 @@ export class RecentAnswers implements AnswerStore {
   private forgetOld(): void {
     const limit = this.clock.monotonic() - ANSWERS_AGE_MS;
     for (const [key, { at }] of this.answers) {
-      const isOver = this.answers.size > ANSWERS_MAX || (this.size > ANSWERS_CHARACTERS && this.answers.size > 1);
+      const isOver = this.answers.size > this.most || (this.size > ANSWERS_CHARACTERS && this.answers.size > 1);
       if (!isOver && at > limit) return;
       this.delete(key);
     }

@@ -47,6 +47,9 @@ export interface CoreOptions {
   /** The most characters of a page and of a document, see sizes.ts. */
   pageCharacters?: number | undefined;
   documentCharacters?: number | undefined;
+  /** The bounds of what is remembered of requests, see {@link LocalHostOptions}. */
+  maxFeeds?: number | undefined;
+  maxIdempotencyKeys?: number | undefined;
   marks?: Marks;
   quarantine?: Quarantine;
   /** The identity that a store has kept; without one, a new identity is made. */
@@ -186,7 +189,7 @@ export class Core {
     this.lastStage = options.identity?.lastStage ?? 0;
     this.defined = options.specs.map((spec, i) => this.createStage(spec, i, options.identity?.stages[spec.definition.name]));
     for (const [i, stage] of this.stages.entries()) stage.next = this.stages[i + 1] ?? null;
-    this.feeds = new FeedRegistry(uniqueId, (feed) => this.onOver(feed));
+    this.feeds = new FeedRegistry(uniqueId, (feed) => this.onOver(feed), options.maxFeeds);
     this.admission = new Admission({
       time: this.time,
       dues: this.dues,

@@ -2,7 +2,7 @@ import { SluiceError } from '../contract/errors.ts';
 import { Feed, type FeedTarget } from '../model/feed.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 
-/** The number of feeds beyond which done ones are forgotten. */
+/** The number of feeds beyond which done ones are forgotten, by default. */
 const FEEDS_KEPT = 10_000;
 /** How many of the oldest feeds are checked for each that closes: more than one, so that done ones do not accumulate. */
 const FEEDS_LOOKED_AT = 4;
@@ -28,9 +28,11 @@ export class FeedRegistry {
   private keeper: Keeper = KEEPS_NOTHING;
 
   private readonly onOver: (feed: Feed) => void;
+  private readonly most: number;
 
   /** `onOver` is called when a feed is over ({@link Feed.isOver}), again when it has gone on in between. */
-  constructor(uniqueId: () => string, onOver: (feed: Feed) => void) {
+  constructor(uniqueId: () => string, onOver: (feed: Feed) => void, most = FEEDS_KEPT) {
+    this.most = most;
     this.onOver = onOver;
     this.prefix = `feed-${uniqueId()}`;
   }
@@ -100,8 +102,8 @@ export class FeedRegistry {
     feed.close(isComplete);
     this.keeper.touchFeed(feed);
     this.look(feed);
-    if (this.feeds.size <= FEEDS_KEPT) return;
-    for (let looked = 0; this.feeds.size > FEEDS_KEPT && looked < FEEDS_LOOKED_AT; looked++) {
+    if (this.feeds.size <= this.most) return;
+    for (let looked = 0; this.feeds.size > this.most && looked < FEEDS_LOOKED_AT; looked++) {
       const old = this.order[this.head++];
       if (old === undefined) break;
       // This one was refused, and its id may be another's by now.
@@ -114,7 +116,7 @@ export class FeedRegistry {
       this.delete(old);
       this.forgotten++;
     }
-    if (this.head > FEEDS_KEPT) {
+    if (this.head > this.most) {
       this.order = this.order.slice(this.head);
       this.head = 0;
     }

@@ -37,13 +37,16 @@ export class Limiters implements LimiterCatalogue {
   private readonly time: EngineClock;
   private readonly dues: DueQueue;
   private readonly host: LimiterHost;
+  private readonly maxKeys: number | undefined;
   private keeper: LimiterKeeper | undefined;
   private stored: StoredLimiters | null = null;
   private isClosed = false;
 
-  constructor(ports: Ports, host: LimiterHost = ALONE) {
+  /** `maxKeys`: how many keys of a limiter are told apart at once. */
+  constructor(ports: Ports, host: LimiterHost = ALONE, maxKeys?: number) {
     this.ports = ports;
     this.host = host;
+    this.maxKeys = maxKeys;
     this.time = new EngineClock(ports.clock);
     this.dues = new DueQueue(ports.clock);
   }
@@ -170,9 +173,9 @@ export class Limiters implements LimiterCatalogue {
       this.gone.delete(name);
       return before;
     }
-    const { keeper, dues } = this;
+    const { keeper, dues, maxKeys } = this;
     const { clock, random, logger, expressions } = this.ports;
-    const limiter = new SharedLimiter(name, settings, { clock, random, logger, expressions, dues, ...(keeper && { keeper }) });
+    const limiter = new SharedLimiter(name, settings, { clock, random, logger, expressions, dues, maxKeys, ...(keeper && { keeper }) });
     this.stored?.restore(limiter);
     return limiter;
   }

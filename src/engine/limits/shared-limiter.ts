@@ -29,7 +29,7 @@ const KEY_SIZE_MAX = 1024 * 1024;
  * So many keys are limited each for itself at the same time; keys that come on top of them share one limit, which is stricter, never laxer.
  * Else whoever chooses the keys of his items could fill the memory with them.
  */
-const KEYS_MAX = 100_000;
+const MAX_KEYS = 100_000;
 const OTHERS = '(others)';
 /** While there are so many, no more often than this it is looked for some that nobody needs. */
 const SWEEP_MS = 1000;
@@ -41,6 +41,8 @@ export interface LimiterEnvironment extends Pick<Ports, 'clock' | 'random' | 'lo
   expressions: ExpressionLanguage | undefined;
   /** Absent: nothing is kept. */
   keeper?: LimiterKeeper;
+  /** How many keys are told apart at once. */
+  maxKeys?: number | undefined;
 }
 
 /** The kept settings of a limiter: those in effect, and the definition that they override. */
@@ -61,15 +63,18 @@ export class SharedLimiter implements SharedGate, Kept {
   private key: Expression | null;
   private weight: Expression | null;
   private readonly buckets = new Map<string, LimiterBucket>();
-  private sweepAt = SWEEP_AT_LEAST;
+  private readonly maxKeys: number;
+  private sweepAt: number;
   private sweptAt = Number.NEGATIVE_INFINITY;
 
   /** Throws `invalid-params` when an expression is none. */
   constructor(name: string, settings: LimiterSettings, environment: LimiterEnvironment) {
-    const { clock, random, logger, dues, expressions, keeper = null } = environment;
+    const { clock, random, logger, dues, expressions, keeper = null, maxKeys = MAX_KEYS } = environment;
     this.name = name;
     this.keptAs = `${KEPT}${name}`;
     this.environment = environment;
+    this.maxKeys = maxKeys;
+    this.sweepAt = Math.min(maxKeys, SWEEP_AT_LEAST);
     this.logger = logger;
     this.defined = settings;
     this.settings = settings;
@@ -224,7 +229,7 @@ export class SharedLimiter implements SharedGate, Kept {
     const known = this.buckets.get(key);
     if (known !== undefined) return known;
     if (this.buckets.size >= this.sweepAt) this.sweep();
-    if (this.buckets.size >= KEYS_MAX && key !== OTHERS) return this.bucketOf(OTHERS);
+    if (this.buckets.size >= this.maxKeys && key !== OTHERS) return this.bucketOf(OTHERS);
     const bucket = new LimiterBucket(this.rules, `${this.keptAs} ${JSON.stringify(key)}`);
     this.buckets.set(key, bucket);
     return bucket;
@@ -232,14 +237,14 @@ export class SharedLimiter implements SharedGate, Kept {
 
   private sweep(): void {
     const now = this.rules.clock.monotonic();
-    if (this.buckets.size >= KEYS_MAX && now < this.sweptAt + SWEEP_MS) return;
+    if (this.buckets.size >= this.maxKeys && now < this.sweptAt + SWEEP_MS) return;
     this.sweptAt = now;
     for (const [key, bucket] of this.buckets) {
       if (!bucket.isIdle(now)) continue;
       this.buckets.delete(key);
       if (bucket.wasKept) this.rules.keeper?.touch(bucket);
     }
-    this.sweepAt = Math.min(KEYS_MAX, Math.max(SWEEP_AT_LEAST, 2 * this.buckets.size));
+    this.sweepAt = Math.min(this.maxKeys, Math.max(SWEEP_AT_LEAST, 2 * this.buckets.size));
   }
 
   /** The key of a claim. Claims for which the expression finds nothing share one limit. */

@@ -20,6 +20,12 @@ export interface LocalHostOptions extends DefinitionLimits {
   documentCharacters?: number;
   /** The most bytes of a fed value or a task's result, as JSON in UTF-8; at most 128 MiB. Default 16 MiB. */
   maxValueBytes?: number;
+  /** The number of feeds of a pipeline beyond which the oldest done ones are forgotten. Default 10 000. */
+  maxFeeds?: number;
+  /** The number of keys that a keyed limiter tells apart at once. Default 100 000. */
+  maxLimiterKeys?: number;
+  /** The number of idempotency keys that a pipeline keeps with their answers. Default 10 000. */
+  maxIdempotencyKeys?: number;
   /** The number of crashed processes in which an item may have been running; after that it is not tried again. Default 5. */
   maxDeliveries?: number;
   /** The most items of a stage's queue in memory, the others being in the store; by default, it depends on their size. */

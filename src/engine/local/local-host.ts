@@ -82,11 +82,12 @@ export class LocalHost implements PipelineHost {
   constructor(options: LocalHostOptions) {
     this.options = options;
     this.tasks = options.registry;
-    this.limiters = new Limiters(options.ports, {
+    const host = {
       waiters: () => limiterWaiters(this.pipelines.values()),
-      promised: (carryOut) => promised(this.keeper, carryOut),
-      onChanged: (name, operator, trace) => this.tellUsers(name, operator, trace),
-    });
+      promised: <T>(carryOut: () => T) => promised(this.keeper, carryOut),
+      onChanged: (name: string, operator: Operator, trace: Record<'before' | 'after', object>) => this.tellUsers(name, operator, trace),
+    };
+    this.limiters = new Limiters(options.ports, host, options.maxLimiterKeys);
     this.allEvents = new HostEvents(options.ports.uniqueId());
     this.room = new HostRoom(this.pipelines, options.maxWorkers ?? MAX_WORKERS);
     this.builder = new RuntimeBuilder(options, this.limiters, this.room, () => this.stored);

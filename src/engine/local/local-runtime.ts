@@ -119,7 +119,9 @@ export class LocalRuntime implements PipelineRuntime {
     }
     const { durable } = this;
     const answers = new Answers(
-      durable === null ? new RecentAnswers(clock) : new StoredAnswers(durable.journal, durable.shelf, durable.keyClock),
+      durable === null
+        ? new RecentAnswers(clock, options.maxIdempotencyKeys)
+        : new StoredAnswers(durable.journal, durable.shelf, durable.keyClock),
     );
     this.feeding = new Feeding(this.core, answers);
     this.runs = new Runs(this.core, this.lifecycle, this.feedsOf, answers);

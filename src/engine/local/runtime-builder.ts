@@ -96,6 +96,8 @@ export class RuntimeBuilder {
       values: this.values,
       pageCharacters: options.pageCharacters,
       documentCharacters: options.documentCharacters,
+      maxFeeds: options.maxFeeds,
+      maxIdempotencyKeys: options.maxIdempotencyKeys,
       ports: options.ports,
     };
     const stored = this.stored();

@@ -6,11 +6,17 @@
  */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type PipelineHost, SluiceError } from '../../engine/index.ts';
-import type { ApiKey, Scope } from '../../schemas/api-key.ts';
+import type { Clock } from '../../engine/ports.ts';
+import type { Scope } from '../../schemas/api-key.ts';
+import type { RequestRate } from '../../schemas/request-rate.ts';
+import { invalidInput } from '../problems/faults.ts';
+import { STATUS_OF } from '../problems/status.ts';
 import { ANYBODY, type Caller, may, NOBODY } from './caller.ts';
 import type { KeyRing } from './key-ring.ts';
+import { createRequestRates } from './request-rates.ts';
+import type { TicketHolder, Tickets } from './tickets.ts';
 
 /** Access rules of a route. A route that declares no scope fails at start. */
 export interface RouteAccess {
@@ -26,6 +32,8 @@ export interface RouteAccess {
    * one of them (`named`). Otherwise it is refused.
    */
   limited?: 'all' | 'filtered' | 'named';
+  /** A single-use ticket in the query, `?ticket=`, admits as well as the key that asked for it. */
+  takesTicket?: boolean;
 }
 
 declare module 'fastify' {
@@ -47,17 +55,25 @@ export interface DeclaredAccess extends RouteAccess {
 /** `slc_<name>_<secret>` */
 const BEARER = /^Bearer +(slc_([A-Za-z0-9-]{1,64})_[\x21-\x7e]{16,512})$/i;
 
+export interface GuardOptions {
+  keys: KeyRing;
+  tickets: Tickets;
+  openPrefix: string;
+  host: PipelineHost;
+  clock: Clock;
+  /** The rate for keys that have none of their own. */
+  maxRequestsPerKey: RequestRate | undefined;
+}
+
 /**
  * Says of each request who sent it, and lets only those through who may: `Authorization: Bearer slc_<name>_<secret>`. Without keys everything
  * passes; then the configuration has seen to it that only this machine, or a network that others guard, can ask.
  *
  * A key is found by its name and compared by its SHA-256 in constant time. What begins with `openPrefix` (the pages that describe the API,
- * which a browser asks for without a key) is open. A pipeline that a key is not for is to it as one that is not there.
+ * which a browser asks for without a key) is open. A pipeline that a key is not for is to it as one that is not there. A ticket stands for the key that asked
+ * for it, by what that key may do at the moment in which it is used.
  */
-export function guard(
-  app: FastifyInstance,
-  { keys, openPrefix, host, now = Date.now }: { keys: KeyRing; openPrefix: string; host: PipelineHost; now?: () => number },
-): void {
+export function guard(app: FastifyInstance, { keys, tickets, openPrefix, host, clock, maxRequestsPerKey }: GuardOptions): void {
   const isOpen = (url: string | undefined): boolean => url === openPrefix || url?.startsWith(`${openPrefix}/`) === true;
 
   const declared: DeclaredAccess[] = [];
@@ -70,28 +86,62 @@ export function guard(
   });
   app.decorateRequest('caller', null as never);
   app.decorateRequest('claimedKey', null);
-  if (keys.current.length === 0) {
-    app.addHook('onRequest', (request, _reply, done) => {
-      request.caller = ANYBODY;
-      done();
-    });
-    return;
+  const isOpenToAll = keys.current.length === 0;
+
+  function callerOf(request: FastifyRequest): Caller {
+    if (isOpenToAll) return ANYBODY;
+    const [, token = '', name] = BEARER.exec(request.headers.authorization ?? '') ?? [];
+    const sha256Hex = createHash('sha256').update(token).digest('hex');
+    return callerWith({ name: name ?? '', sha256Hex }, 'the request carries no known key');
+  }
+
+  /** RFC 6750 section 2: a request that is authenticated in more than one way is not valid. Other schemes are a proxy's business. */
+  function ticketHolderOf({ headers, params }: FastifyRequest, ticket: unknown): Caller {
+    if (/^Bearer /i.test(headers.authorization ?? '')) {
+      throw invalidInput('querystring', [{ path: '/ticket', message: 'must not be sent together with a key' }]);
+    }
+    const { id = null } = (params ?? {}) as { id?: string };
+    if (typeof ticket !== 'string') throw new SluiceError('invalid-ticket', 'the query holds more than one ticket');
+    const holder = tickets.redeem(ticket, id);
+    return isOpenToAll ? ANYBODY : callerWith(holder, 'the key that the ticket was issued to is no longer known');
+  }
+
+  /** The caller with this key. Several keys may share a name, so that one can be replaced while the other is still in use. */
+  function callerWith({ name, sha256Hex }: TicketHolder, unknown: string): Caller {
+    const key = keys.current
+      .filter((candidate) => candidate.name === name)
+      .find((candidate) => timingSafeEqual(Buffer.from(candidate.sha256Hex, 'hex'), Buffer.from(sha256Hex, 'hex')));
+    if (key === undefined) throw new SluiceError('unauthenticated', unknown);
+    if (key.expiresAt !== undefined && key.expiresAt <= clock.now()) {
+      throw new SluiceError('unauthenticated', `the key "${key.name}" has expired`);
+    }
+    const { pipelines = null, feedOptions = new Set(), scopes, requests, expiresAt = null } = key;
+    return { name, sha256Hex, scopes, pipelines, feedOptions, key, expiresAt, ...(requests && { requests }) };
+  }
+
+  const count = createRequestRates(clock);
+  function countRequest({ name, requests = maxRequestsPerKey }: Caller, reply: FastifyReply): SluiceError | undefined {
+    return requests === undefined || name === '' ? undefined : count(name, requests, reply);
   }
 
   app.addHook('onRequest', (request, reply, done) => {
     const { config, url } = request.routeOptions;
-    const found = callerOf(request, keys.current, now());
-    if (config.scope === 'public' || isOpen(url)) {
-      request.caller = found instanceof SluiceError ? NOBODY : found;
-      done();
-    } else if (found instanceof SluiceError) {
-      request.claimedKey = BEARER.exec(request.headers.authorization ?? '')?.[2] ?? null;
-      reply.header('www-authenticate', 'Bearer realm="sluice"');
-      done(found);
-    } else {
-      request.caller = found;
-      done(refusal(request, found));
+    const isPublic = config.scope === 'public' || isOpen(url);
+    const { ticket } = request.query as { ticket?: unknown };
+    const asksByTicket = config.takesTicket === true && ticket !== undefined;
+    let fault: SluiceError | undefined;
+    try {
+      request.caller = asksByTicket ? ticketHolderOf(request, ticket) : callerOf(request);
+      fault = isPublic ? undefined : (countRequest(request.caller, reply) ?? refusal(request, request.caller));
+    } catch (error) {
+      request.caller = NOBODY;
+      if (!isPublic) {
+        request.claimedKey = BEARER.exec(request.headers.authorization ?? '')?.[2] ?? null;
+        fault = error as SluiceError;
+      }
     }
+    if (fault !== undefined && STATUS_OF[fault.code] === 401) reply.header('www-authenticate', 'Bearer realm="sluice"');
+    done(fault);
   });
 
   app.addHook('preHandler', async ({ caller, params, routeOptions: { config } }) => {
@@ -102,19 +152,6 @@ export function guard(
     // A key must not learn that a feed it may not see exists.
     throw may(caller, 'read') ? lacks(caller, config.scope as Scope) : new SluiceError('feed-not-found', `no feed "${feedId}"`);
   });
-}
-
-function callerOf(request: FastifyRequest, keys: readonly ApiKey[], now: number): Caller | SluiceError {
-  const [, token = '', name] = BEARER.exec(request.headers.authorization ?? '') ?? [];
-  const digest = createHash('sha256').update(token).digest();
-  // Several keys may share a name, so that one can be replaced while the other is still in use.
-  const key = keys
-    .filter((candidate) => candidate.name === name)
-    .find(({ sha256Hex }) => timingSafeEqual(Buffer.from(sha256Hex, 'hex'), digest));
-  if (key === undefined) return new SluiceError('unauthenticated', 'the request carries no known key');
-  if (key.expiresAt !== undefined && key.expiresAt <= now) return new SluiceError('unauthenticated', `the key "${key.name}" has expired`);
-  const { pipelines = null, feedOptions = new Set(), scopes } = key;
-  return { name: key.name, scopes, pipelines, feedOptions, key, expiresAt: key.expiresAt ?? null };
 }
 
 function refusal({ params, routeOptions: { config } }: FastifyRequest, caller: Caller): SluiceError | undefined {

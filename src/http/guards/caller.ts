@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { type ApiKey, FEED_OPTIONS, type FeedOption, SCOPES, type Scope } from '../../schemas/api-key.ts';
+import type { RequestRate } from '../../schemas/request-rate.ts';
 
 /** Aborts when the client hangs up before its answer is sent. */
 export function callerSignal(reply: FastifyReply): AbortSignal {
@@ -17,6 +18,8 @@ export function callerSignal(reply: FastifyReply): AbortSignal {
 export interface Caller {
   /** Name of the key; empty without one. */
   readonly name: string;
+  /** Digest of the key; empty without one. */
+  readonly sha256Hex: string;
   readonly scopes: ReadonlySet<Scope>;
   /** Only these pipelines; null for all, and what belongs to none. */
   readonly pipelines: ReadonlySet<string> | null;
@@ -25,14 +28,19 @@ export interface Caller {
   readonly key: ApiKey | null;
   /** When the key expires, in milliseconds since the Unix epoch; null for never. */
   readonly expiresAt: number | null;
+  /** Absent: as many as keys in general may send. */
+  readonly requests?: RequestRate;
 }
 
 const NO_KEY = { key: null, expiresAt: null };
 
 /** Where no keys are set up. */
-export const ANYBODY: Caller = { name: '', scopes: new Set(SCOPES), pipelines: null, feedOptions: new Set(FEED_OPTIONS), ...NO_KEY };
+export const ANYBODY: Caller = {
+  ...{ name: '', sha256Hex: '', ...NO_KEY },
+  ...{ scopes: new Set(SCOPES), pipelines: null, feedOptions: new Set(FEED_OPTIONS) },
+};
 /** The caller of a public route without a valid key, where keys are configured. */
-export const NOBODY: Caller = { name: '', scopes: new Set(), pipelines: new Set(), feedOptions: new Set(), ...NO_KEY };
+export const NOBODY: Caller = { name: '', sha256Hex: '', scopes: new Set(), pipelines: new Set(), feedOptions: new Set(), ...NO_KEY };
 
 export function may({ scopes }: Caller, scope: Scope): boolean {
   return scopes.has(scope) || scopes.has('admin');

@@ -52,7 +52,8 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, 
       `x-request-id: ${id}`,
       ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
       '',
-      body,
+      // The answer to HEAD has a length and no body.
+      answer?.req.method === 'HEAD' ? '' : body,
     ].join('\r\n'),
   );
   // A client that leaves its side open does not keep the connection, nor does the answer that it was still waiting for.

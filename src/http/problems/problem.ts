@@ -22,7 +22,6 @@ const CODE_OF_FASTIFY: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad-request',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
   FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
-  FST_ERR_BAD_URL: 'bad-request',
   FST_ERR_MAX_PARAM_LENGTH: 'invalid-input',
   FST_ERR_NOT_FOUND: 'not-found',
   ECONNRESET: 'bad-request',
@@ -39,13 +38,15 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
 };
 
 /** Seconds to wait when the error doesn't say: room may come any moment, a restart takes a while. */
-const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { 'queue-full': 1, starting: 1, 'shutting-down': 10 };
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { 'queue-full': 1, 'too-many-streams': 5, starting: 1, 'shutting-down': 10 };
 
 /** Any thrown value as an error of the catalogue. What isn't known is an `internal-error` with the thrown value as its cause. */
 export function toSluiceError(error: unknown): SluiceError {
   if (error instanceof SluiceError) return error;
   const { code, statusCode, message } = (error ?? {}) as Partial<FastifyError>;
   const known = code === undefined ? undefined : CODE_OF_FASTIFY[code];
+  // Its message holds the whole address, with the query.
+  if (code === 'FST_ERR_BAD_URL') return new SluiceError('bad-request', 'the path is not valid percent-encoding', { cause: error });
   if (known) return new SluiceError(known, message, { cause: error });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new SluiceError(CODE_OF_STATUS[statusCode] ?? 'bad-request', message, { cause: error });
@@ -84,8 +85,9 @@ export function retryAfterOf(error: SluiceError): number | undefined {
   return seconds === undefined ? undefined : Math.max(1, Math.ceil(seconds));
 }
 
+/** The part of an address before its query. The router also takes `#`, which no client sends, for its beginning. */
 export const pathOf = (url: string): string => {
-  const query = url.indexOf('?');
+  const query = url.search(/[?#]/);
   return query === -1 ? url : url.slice(0, query);
 };
 

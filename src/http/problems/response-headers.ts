@@ -21,8 +21,13 @@ export const DOCS_CSP = [
   "frame-ancestors 'none'",
 ].join('; ');
 
+/** The description of the API and its page are the same for everybody, and files. All else is data of the moment, or of one caller. */
+const MAY_BE_KEPT = /^\/(?:docs|openapi[.]json)(?:\/|$)/;
+
 /** Sets the headers of every answer, including one that ends before a route is found. */
 export function setCommonHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', request.id);
+  // Also refusals: a cache may keep a 404, a 405 or a 410 without being told to (RFC 9110 section 15.1).
+  if (!MAY_BE_KEPT.test(request.routeOptions?.url ?? '')) reply.header('cache-control', 'no-store');
   for (const name in SECURITY_HEADERS) reply.header(name, SECURITY_HEADERS[name as keyof typeof SECURITY_HEADERS]);
 }

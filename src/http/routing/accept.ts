@@ -35,10 +35,10 @@ function weigh(form: RowForm | 'json', weights: ReadonlyMap<string, number>): { 
 }
 
 /**
- * The ranges of an `Accept` in lower case, with their weights. Parameters of a type are passed over, as no form has any; what cannot be read as a
+ * The ranges of an `Accept`, or the codings of an `Accept-Encoding`, in lower case, with their weights. Parameters of a type are passed over, as no form has any; what cannot be read as a
  * weight counts as none. A comma in a quoted parameter divides, too: what is left of such a range is none of ours.
  */
-function weightsOf(accept: string): Map<string, number> {
+export function weightsOf(accept: string): Map<string, number> {
   const weights = new Map<string, number>();
   for (const range of accept.toLowerCase().split(',')) {
     const [type = '', ...parameters] = range.split(';').map((part) => part.trim());

@@ -16,7 +16,7 @@ export const idempotencyHeaders = z.object({
         'A different request with the same key is refused. Each API key has its own set of keys. A refused request may be sent again under its key. ' +
         'If a streamed NDJSON body breaks off, or the service crashes meanwhile, send the body again from its beginning: the items that were accepted are compared and not fed ' +
         'again, the rest is, and the answer is about all of them. Keys are kept for a day, ' +
-        'the newest 10 000 of each pipeline.',
+        'the newest 10 000 of each pipeline (`MAX_IDEMPOTENCY_KEYS`).',
       examples: ['order-import-2026-11-23'],
     }),
 });

@@ -10,6 +10,8 @@ import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';
 import type { Overload } from '../guards/overload.ts';
 import type { Start } from '../guards/starting.ts';
+import type { StreamRoom } from '../guards/stream-room.ts';
+import type { Tickets } from '../guards/tickets.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Refusals } from '../problems/refusals.ts';
 import type { SseHub } from '../sse/hub.ts';
@@ -21,6 +23,8 @@ export interface RouteDeps {
   metrics: Metrics;
   /** The refusals so far, counted by route and code. */
   refusals: Refusals;
+  tickets: Tickets;
+  streams: StreamRoom;
   clock: Clock;
   start: Start;
   overload: Overload;
@@ -29,6 +33,8 @@ export interface RouteDeps {
   /** Limits in force, for `GET /info`. */
   limits: Readonly<Record<string, number>>;
   bodyLimitBytes: number;
+  /** The most items of a JSON body. */
+  maxItemsPerRequest: number;
   /** How long an NDJSON body may pause. */
   uploadIdleSeconds: number;
   shutdownTimeoutSeconds: number;

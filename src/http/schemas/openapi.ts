@@ -27,7 +27,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
         title: 'Sluice',
         version,
         description:
-          'Runs items through ordered, observable pipeline stages. Durations are in seconds; instants are RFC 3339 in UTC. If keys are configured, every operation that is not public requires one. If none are, every operation refuses a request whose `Host` is neither loopback nor listed in `ALLOWED_HOSTS` (421).',
+          'Runs items through ordered, observable pipeline stages. Durations are in seconds; instants are RFC 3339 in UTC. If keys are configured, every operation that is not public requires one, and if the requests of a key are limited, every answer says in `RateLimit-Policy` and `RateLimit` how many are left. JSON documents that are read are compressed if `Accept-Encoding` asks for it. If no keys are configured, every operation refuses a request whose `Host` is neither loopback nor listed in `ALLOWED_HOSTS` (421).',
         license: { name: 'MIT', identifier: 'MIT' },
       },
       tags: [

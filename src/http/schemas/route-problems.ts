@@ -29,13 +29,13 @@ const NOT_FOUND: readonly (readonly [parameter: string, code: ErrorCode])[] = [
 export function inherentProblems({ method, url, scope, takesBody, whileStarting = false }: RouteTraits): ErrorCode[] {
   const isSafe = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
   const names = url.split('/');
-  // Pipelines, their stages and their items are in the store, and changes of limiters; the process is not. A wait outlasts the trouble or its own time.
-  const isStored = !isSafe && ['pipelines', 'limiters'].includes(names[1] ?? '') && names.at(-1) !== 'wait';
+  // Pipelines, their stages and their items are in the store, and changes of limiters; tickets and the process are not. A wait outlasts the trouble or its own time.
+  const isStored = !isSafe && ['pipelines', 'limiters'].includes(names[1] ?? '') && !['wait', 'tickets'].includes(names.at(-1) ?? '');
   return [
     'invalid-input',
     'bad-request',
     ...(takesBody ? BODY_PROBLEMS : []),
-    ...(scope === 'public' ? [] : (['unauthenticated'] as const)),
+    ...(scope === 'public' ? [] : (['unauthenticated', 'too-many-requests'] as const)),
     ...(scope === 'public' || scope === 'any' ? [] : (['forbidden'] as const)),
     ...(isSafe ? [] : (['cross-site-request'] as const)),
     ...NOT_FOUND.flatMap(([parameter, code]) => (names.includes(parameter) ? [code] : [])),

@@ -55,6 +55,14 @@ export const eventQuerySchema = z.strictObject({
         'Adds a `stats` event with the statistics that change, about a kilobyte for three stages, at once and at this interval in seconds, rounded as that of `snapshotSeconds`.',
       examples: [1],
     }),
+  ticket: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'A single-use ticket for this stream, in place of a key: `EventSource` cannot send one. See `POST …/events/tickets`. Not together with a key.',
+      examples: ['slt_k3Jx0aQ9b1m2n3o4p5q6r7s8t9u0v1w2x3y4z5A6B7C'],
+    }),
   snapshotSeconds: z
     .number()
     .min(0.1)
