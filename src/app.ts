@@ -22,6 +22,7 @@ import { cutUnreadReplies } from './http/guards/unread-replies.ts';
 import { sendProblem } from './http/problems/problem.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
 import type { RouteDeps } from './http/routing/route-deps.ts';
+import { clientDocument } from './http/schemas/client-document.ts';
 import { describeApi } from './http/schemas/openapi.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schemas/schema-compiler.ts';
 import { createSseHub } from './http/sse/hub.ts';
@@ -122,6 +123,9 @@ export async function buildApp(
     requestShutdown: deps.requestShutdown ?? (() => undefined),
   });
   app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => app.swagger());
+  app.get('/openapi/client.json', { schema: { hide: true }, config: { scope: 'public' } }, async () =>
+    clientDocument(app.swagger() as never),
+  );
   await app.register(swaggerUi, {
     routePrefix: DOCS_PREFIX,
     staticCSP: DOCS_CSP,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { waitingForSchema } from './item.ts';
+import { waitingForSchema, waitingReasonSchema } from './item.ts';
 import { eventIdSchema, instantSchema } from './names.ts';
 
-export const pipelineStateSchema = z.enum(['created', 'running', 'paused', 'draining', 'stopped']);
+export const pipelineStateSchema = z.enum(['created', 'running', 'paused', 'draining', 'stopped']).meta({ id: 'PipelineState' });
 export type PipelineState = z.infer<typeof pipelineStateSchema>;
 
 const priceStatsExample = {
@@ -31,18 +31,18 @@ export const stageStatsSchema = z
   });
 export type StageStats = z.infer<typeof stageStatsSchema>;
 
-export const statusCountsSchema = z.object({
-  queued: z.int(),
-  in_progress: z.int(),
-  completed: z.int(),
-  failed: z.int(),
-  retrying: z.int(),
-  skipped: z.int(),
-  cancelled: z.int(),
-});
+export const statusCountsSchema = z
+  .object({
+    queued: z.int(),
+    in_progress: z.int(),
+    completed: z.int(),
+    failed: z.int(),
+    retrying: z.int(),
+    skipped: z.int(),
+    cancelled: z.int(),
+  })
+  .meta({ id: 'StatusCounts' });
 export type StatusCounts = z.infer<typeof statusCountsSchema>;
-
-export const bottleneckReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit', 'thread', 'retry', 'next-stage-full', 'paused']);
 
 const statsExample = {
   itemsProcessed: 310,
@@ -86,7 +86,7 @@ export const pipelineStatsSchema = z
     latencySeconds: z
       .object({ p50: z.number().nullable(), p90: z.number().nullable(), p99: z.number().nullable() })
       .meta({ description: 'Time from acceptance to the final state, over the last minute.' }),
-    bottleneck: z.object({ stage: z.string(), reason: bottleneckReasonSchema }).nullable(),
+    bottleneck: z.object({ stage: z.string(), reason: waitingReasonSchema }).meta({ id: 'Bottleneck' }).nullable(),
     etaSeconds: z.number().nullable(),
     handlersIgnoringSignal: z.int().meta({
       description: 'Task executions that still run although they timed out or were cancelled, because their handler ignores its signal.',
@@ -177,9 +177,13 @@ export type ErrorSummary = z.infer<typeof errorSummarySchema>;
 
 export const workerNamesSchema = z
   .record(z.string(), z.array(z.string()))
-  .meta({ examples: [{ Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] }] });
-export const workerStatesSchema = z.record(z.string(), workerStateSchema).meta({ examples: [{ 'Price-W0': workerStateExample }] });
-export const workerMetricsMapSchema = z.record(z.string(), workerMetricsSchema).meta({ examples: [{ 'Price-W0': workerMetricsExample }] });
+  .meta({ id: 'WorkerNames', examples: [{ Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] }] });
+export const workerStatesSchema = z
+  .record(z.string(), workerStateSchema)
+  .meta({ id: 'WorkerStates', examples: [{ 'Price-W0': workerStateExample }] });
+export const workerMetricsMapSchema = z
+  .record(z.string(), workerMetricsSchema)
+  .meta({ id: 'WorkerMetricsMap', examples: [{ 'Price-W0': workerMetricsExample }] });
 
 export const snapshotSchema = z
   .object({
