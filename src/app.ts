@@ -22,7 +22,7 @@ import { cutUnreadReplies } from './http/guards/unread-replies.ts';
 import { sendProblem } from './http/problems/problem.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
 import type { RouteDeps } from './http/routing/route-deps.ts';
-import { clientDocument } from './http/schemas/client-document.ts';
+import { type ApiDocument, clientDocument } from './http/schemas/client-document.ts';
 import { describeApi } from './http/schemas/openapi.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schemas/schema-compiler.ts';
 import { createSseHub } from './http/sse/hub.ts';
@@ -123,9 +123,11 @@ export async function buildApp(
     requestShutdown: deps.requestShutdown ?? (() => undefined),
   });
   app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => app.swagger());
-  app.get('/openapi/client.json', { schema: { hide: true }, config: { scope: 'public' } }, async () =>
-    clientDocument(app.swagger() as never),
-  );
+  let narrow: ApiDocument | undefined;
+  app.get('/openapi/client.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => {
+    narrow ??= clientDocument(app.swagger() as never);
+    return narrow;
+  });
   await app.register(swaggerUi, {
     routePrefix: DOCS_PREFIX,
     staticCSP: DOCS_CSP,

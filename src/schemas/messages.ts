@@ -52,7 +52,7 @@ export type RunEventName = keyof typeof RUN;
 
 type Data = Readonly<Record<string, z.ZodType>>;
 
-/** What a stream sends: its messages, told apart by `event`, and their data alone. */
+/** The messages of a stream, told apart by `event`, and their data alone. */
 export interface StreamSchemas {
   message: z.ZodType;
   data: z.ZodType;

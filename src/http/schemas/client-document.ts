@@ -8,17 +8,17 @@ import type { JsonSchema } from './json-schema.ts';
  * - Bodies are JSON; a body that can only be empty is left out.
  * - Replies are JSON or a problem. The two event streams are the one exception: their schema is the data of one message, which is how generators
  *   with a client for such streams read it; `x-itemSchema` is the whole message.
+ * - Operations that can only answer with something else are left out.
  * - Parameters that ask for another form (`x-form`) are left out.
  * - There is no relative address of a server: generators put it before the path of every request.
  * - There are no examples of bodies, and no components that nothing refers to.
  */
 export function clientDocument(whole: ApiDocument): ApiDocument {
-  const paths = Object.fromEntries(
-    Object.entries(whole.paths).map(([path, operations]) => [
-      path,
-      Object.fromEntries(Object.entries(operations).map(([method, operation]) => [method, narrow(operation, whole)])),
-    ]),
-  );
+  const paths: ApiDocument['paths'] = {};
+  for (const [path, operations] of Object.entries(whole.paths)) {
+    const kept = Object.entries(operations).filter(([, operation]) => canAnswer(operation));
+    if (kept.length > 0) paths[path] = Object.fromEntries(kept.map(([method, operation]) => [method, narrow(operation, whole)]));
+  }
   const schemas = reachable(paths, whole.components.schemas);
   const description = `${String(whole.info.description)} This is the narrow document for client generators; \`/openapi.json\` is the whole one.`;
   const servers = whole.servers.filter(({ url }) => /^https?:/.test(url));
@@ -41,6 +41,13 @@ type Content = Record<string, { schema: JsonSchema; 'x-dataSchema'?: JsonSchema;
 
 const JSON_TYPE = 'application/json';
 const SSE_TYPE = 'text/event-stream';
+
+/** Whether a success can be told in JSON, by messages, or without a body. */
+function canAnswer({ responses }: Operation): boolean {
+  return Object.entries(responses).some(
+    ([status, { content }]) => status < '300' && (content === undefined || JSON_TYPE in content || SSE_TYPE in content),
+  );
+}
 
 function narrow(operation: Operation, { components }: ApiDocument): Operation {
   const { requestBody, parameters, responses, ...rest } = operation;

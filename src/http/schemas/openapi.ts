@@ -6,7 +6,7 @@ import type { StreamSchemas } from '../../schemas/messages.ts';
 import type { ErrorCode } from '../../schemas/problem.ts';
 import type { RouteAccess } from '../guards/auth.ts';
 import { PROBLEM_TYPE } from '../problems/problem.ts';
-import { type Io, type JsonSchema, mapRefs, toJsonSchema } from './json-schema.ts';
+import { foldNull, type Io, type JsonSchema, mapRefs, toJsonSchema } from './json-schema.ts';
 import { inherentProblems } from './route-problems.ts';
 import { problems, type Reply } from './route-schemas.ts';
 
@@ -236,9 +236,9 @@ class Components {
     const ref = (id: string): unknown => ({ $ref: `#/components/schemas/${nameOf(id)}` });
     for (const [id, definition] of Object.entries(defs)) {
       const name = nameOf(id);
-      if (!this.schemas.has(name)) this.schemas.set(name, mapRefs(definition, ref) as JsonSchema);
+      if (!this.schemas.has(name)) this.schemas.set(name, foldNull(mapRefs(definition, ref)) as JsonSchema);
     }
-    return mapRefs(root, ref);
+    return foldNull(mapRefs(root, ref));
   }
 
   /** `holder` is any schema that holds the one with this id. */
