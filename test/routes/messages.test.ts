@@ -10,9 +10,11 @@ import { connect, type Received, StreamParser } from '../http/sse-harness.ts';
 let service: Service;
 let port: number;
 
-const ajv = new Ajv2020({ strict: false, validateFormats: true });
+// openapi.test.ts says whether the document is well-formed; here only its components count.
+const ajv = new Ajv2020({ strict: false, validateFormats: true, validateSchema: false });
 addFormats.default(ajv);
-ajv.addSchema(JSON.parse(readFileSync('openapi/openapi.json', 'utf8')) as object, 'openapi');
+const { components } = JSON.parse(readFileSync('openapi/openapi.json', 'utf8')) as { components: object };
+ajv.addSchema({ components }, 'openapi');
 /** Compiled once each: `getSchema` keeps them. */
 const schemaOf = (name: string): ValidateFunction => ajv.getSchema(`openapi#/components/schemas/${name}`) as ValidateFunction;
 
