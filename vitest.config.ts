@@ -61,7 +61,11 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'shared', include: SHARED, exclude: LONG, isolate: false } },
       { extends: true, test: { name: 'long', include: LONG } },
-      { extends: true, test: { name: 'apart', include: ['test/**/*.test.ts'], exclude: SHARED } },
+      // Those of test/clients have packages and a configuration of their own.
+      {
+        extends: true,
+        test: { name: 'apart', include: ['test/**/*.test.ts'], exclude: [...SHARED, 'test/clients/**'] },
+      },
     ],
     coverage: {
       enabled: isMeasured,

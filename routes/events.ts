@@ -7,6 +7,7 @@ import { pipelineParams, problems } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { allEventsQuerySchema, eventPosition, eventQuerySchema, toEventFilter } from '../src/http/sse/event-query.ts';
 import type { SnapshotView } from '../src/http/sse/snapshots.ts';
+import { anyEventStream, eventStream } from '../src/schemas/messages.ts';
 import type { DashboardSnapshot } from '../src/schemas/stats.ts';
 import { type StatsEvent, toStatsEvent } from '../src/schemas/stats-event.ts';
 
@@ -19,7 +20,7 @@ An event stream that browsers can read with \`EventSource\`. It begins with \`re
 | \`pipeline\` | \`PipelineEvent\`: a change of state, live tuning | by default |
 | \`feed\` | \`FeedEvent\`: a feed is done, with its counts and the path of its results | by default |
 | \`task\` | \`TaskEvent\`: a task started, ended, is retried, or reports progress | with \`types=task\` |
-| \`result\` | \`Result\`: the end of an item, with its value or error | with \`types=result\` |
+| \`result\` | \`ItemResult\`: the end of an item, with its value or error | with \`types=result\` |
 | \`snapshot\` | \`Snapshot\`, with the newest hundred failures | with \`snapshotSeconds\`: at once, then at that interval |
 | \`stats\` | \`StatsEvent\`: the statistics that change, about a kilobyte for three stages | with \`statsSeconds\`: at once, then at that interval |
 | \`gap\` | \`{ missed, oldest }\`: \`missed\` events, of whatever type, are no longer kept; null if they belong to an earlier life of the pipeline and cannot be counted. The stream continues from \`oldest\`, an event id | when it happens |
@@ -111,7 +112,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       response: {
         200: {
           description: 'The stream. It ends with the service or the pipeline.',
-          content: { 'text/event-stream': { schema: z.string(), example: EXAMPLE } },
+          content: { 'text/event-stream': { schema: z.string(), stream: eventStream, example: EXAMPLE } },
         },
         ...problems('invalid-event-id', 'shutting-down', 'invalid-ticket', 'too-many-streams'),
       },
@@ -142,7 +143,11 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
         200: {
           description: 'The stream. It ends with the service.',
           content: {
-            'text/event-stream': { schema: z.string(), example: EXAMPLE.replace('{"itemId"', '{"pipelineId":"orders","itemId"') },
+            'text/event-stream': {
+              schema: z.string(),
+              stream: anyEventStream,
+              example: EXAMPLE.replace('{"itemId"', '{"pipelineId":"orders","itemId"'),
+            },
           },
         },
         ...problems('invalid-event-id', 'shutting-down', 'invalid-ticket', 'too-many-streams'),

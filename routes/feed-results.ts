@@ -11,16 +11,17 @@ import {
   LIMIT_DEFAULT,
   listReply,
   listShape,
-  nextCursorSchema,
+  NDJSON,
   noQuery,
   pipelineParams,
   problems,
   reply,
-  retiredSchema,
+  resultPageSchema,
 } from '../src/http/schemas/route-schemas.ts';
 import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { waitBodySchema, waitReplySchema } from '../src/schemas/feed.ts';
 import { type PipelineResult, resultExample, resultSchema } from '../src/schemas/item.ts';
+import { feedResultLineSchema } from '../src/schemas/messages.ts';
 
 const resultsQuery = z.strictObject({
   ...listShape,
@@ -29,12 +30,12 @@ const resultsQuery = z.strictObject({
     .boolean()
     .optional()
     .meta({
+      'x-form': NDJSON,
       description:
         'Answers as NDJSON and keeps the response open until the feed is done. Each result is sent as soon as it and all earlier ones are final. ' +
         'An error after the start is reported in the last line, `{"problem": {…}}`.',
     }),
 });
-const resultsSchema = z.object({ results: z.array(resultSchema), nextCursor: nextCursorSchema, retired: retiredSchema });
 
 /** The results of a feed, and waiting for items by id. */
 const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, streams, sseHeartbeatSeconds }) => {
@@ -56,7 +57,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, stre
       querystring: resultsQuery,
       params: feedParams,
       response: {
-        200: listReply(resultsSchema, resultSchema, 'A page of results.', {
+        200: listReply(resultPageSchema, feedResultLineSchema, 'A page of results.', {
           page: { results: [resultExample], nextCursor: null, retired: 0 },
           row: resultExample,
         }),

@@ -16,22 +16,24 @@ import {
   pipelineParams,
   problems,
   reply,
+  retriedSchema,
 } from '../src/http/schemas/route-schemas.ts';
 import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { feedExample, feedViewSchema, waitSecondsSchema } from '../src/schemas/feed.ts';
 
 const tags = ['Feeds'];
 
-const feedsSchema = z.object({
-  feeds: z.array(feedViewSchema),
-  nextCursor: nextCursorSchema,
-  retired: z.int().meta({ description: 'Number of done feeds that are no longer kept and this list therefore omits.' }),
-});
+const feedsSchema = z
+  .object({
+    feeds: z.array(feedViewSchema),
+    nextCursor: nextCursorSchema,
+    retired: z.int().meta({ description: 'Number of done feeds that are no longer kept and this list therefore omits.' }),
+  })
+  .meta({ id: 'FeedPage' });
 const waitQuery = z.strictObject({
   timeoutSeconds: waitSecondsSchema.optional().meta({ description: 'Maximum time to wait; without it, as long as it takes.' }),
 });
-const cancelledSchema = z.object({ cancelled: z.int() });
-const retriedSchema = z.object({ retried: z.int() });
+const cancelledSchema = z.object({ cancelled: z.int() }).meta({ id: 'CancelReply' });
 
 /** Feeds: the items of one request together. */
 const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {

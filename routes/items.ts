@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { operatorOf } from '../src/http/guards/operator.ts';
 import { given } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { itemParams, noBody, noQuery, pipelineParams, problems, reply } from '../src/http/schemas/route-schemas.ts';
+import { itemParams, noBody, noQuery, pipelineParams, problems, reply, retriedSchema } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { errorFilterShape, itemDetailSchema, itemSummarySchema } from '../src/schemas/item.ts';
 import { knownNameSchema, knownStageNameSchema } from '../src/schemas/names.ts';
@@ -25,7 +25,6 @@ const retryBody = z
     ],
   })
   .optional();
-const retriedSchema = z.object({ retried: z.int() });
 const tags = ['Looking'];
 
 /** Shows, cancels and retries single items. */

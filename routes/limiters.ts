@@ -13,7 +13,7 @@ import { knownNameSchema } from '../src/schemas/names.ts';
 const tags = ['Limiters'];
 const WAITERS_SHOWN = 100;
 const limiterParams = z.strictObject({ name: knownNameSchema.meta({ description: 'The name of a limiter.', examples: ['openai'] }) });
-const listSchema = z.object({ limiters: z.array(limiterViewSchema), nextCursor: nextCursorSchema });
+const listSchema = z.object({ limiters: z.array(limiterViewSchema), nextCursor: nextCursorSchema }).meta({ id: 'LimiterPage' });
 
 /** Limits that tasks of any stage and pipeline share. */
 const limiters: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {

@@ -13,6 +13,7 @@ import {
   pipelineParams,
   problems,
   reply,
+  resultPageSchema,
   retiredSchema,
 } from '../src/http/schemas/route-schemas.ts';
 import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
@@ -110,7 +111,6 @@ const resultsQuery = z.strictObject({
   after: afterSchema,
   feedId: knownNameSchema.optional().meta({ description: 'Only items of this feed.' }),
 });
-const resultsSchema = z.object({ results: z.array(resultSchema), nextCursor: nextCursorSchema, retired: retiredSchema });
 
 const itemsQuery = z.strictObject({
   ...listShape,
@@ -124,7 +124,9 @@ const itemsQuery = z.strictObject({
   include: z.literal('input').optional().meta({ description: 'Also the value that was fed, of items that have not completed.' }),
   after: afterSchema,
 });
-const itemsSchema = z.object({ items: z.array(itemSummarySchema), nextCursor: nextCursorSchema, retired: retiredSchema });
+const itemsSchema = z
+  .object({ items: z.array(itemSummarySchema), nextCursor: nextCursorSchema, retired: retiredSchema })
+  .meta({ id: 'ItemPage' });
 
 /** Statistics, workers, errors, results and items of a pipeline. */
 const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
@@ -184,7 +186,7 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         querystring: resultsQuery,
         params: pipelineParams,
         response: {
-          200: listReply(resultsSchema, resultSchema, 'A page of results.', {
+          200: listReply(resultPageSchema, resultSchema, 'A page of results.', {
             page: {
               results: [resultExample],
               nextCursor: 'eyJsaXN0IjoiL3BpcGVsaW5lcy9vcmRlcnMvcmVzdWx0cyIsImZpbHRlcnMiOiJ7fSIsImFmdGVyIjoxMn0',

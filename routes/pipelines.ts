@@ -13,7 +13,7 @@ import { pipelineDefinitionSchema } from '../src/schemas/definition.ts';
 import { pipelineDetailSchema, pipelinePutSchema, pipelineSummaryExample, pipelineSummarySchema } from '../src/schemas/pipeline.ts';
 
 const listQuery = z.strictObject(listShape);
-const listSchema = z.object({ pipelines: z.array(pipelineSummarySchema), nextCursor: nextCursorSchema });
+const listSchema = z.object({ pipelines: z.array(pipelineSummarySchema), nextCursor: nextCursorSchema }).meta({ id: 'PipelinePage' });
 
 const createBody = pipelineDefinitionSchema
   .extend({ start: z.boolean().default(true).meta({ description: '`false` leaves the pipeline in the state `created`.' }) })

@@ -16,7 +16,8 @@ import { NDJSON, pipelineParams, problems, REPLAYED, reply } from '../src/http/s
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { runQuerySchema, runReplySchema } from '../src/schemas/control.ts';
 import { feedViewSchema } from '../src/schemas/feed.ts';
-import { resultExample, resultSchema } from '../src/schemas/item.ts';
+import { resultExample } from '../src/schemas/item.ts';
+import { runLineSchema, runStream } from '../src/schemas/messages.ts';
 
 /** Limits for a run answered with one document, which holds all its items and the reply in memory at once. */
 const RUN_BODY_MAX_BYTES = 64 * 1024 * 1024;
@@ -82,8 +83,8 @@ const run: FastifyPluginAsync<RouteDeps> = async (
             description: `Every item has ended; as a stream, each as it ends. ${REPLAYED}`,
             content: {
               'application/json': { schema: runReplySchema },
-              [NDJSON]: { schema: resultSchema },
-              'text/event-stream': { schema: z.string(), example: STREAM_EXAMPLE },
+              [NDJSON]: { schema: runLineSchema },
+              'text/event-stream': { schema: z.string(), stream: runStream, example: STREAM_EXAMPLE },
             },
           },
           202: reply(

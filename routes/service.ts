@@ -18,7 +18,7 @@ const planSchema = z
   })
   .meta({ id: 'ShutdownPlan', examples: [{ mode: 'graceful', timeoutSeconds: 30, pipelines: 3, itemsInFlight: 45 }] });
 
-const statusSchema = z.object({ status: z.literal('ok') });
+const statusSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Liveness' });
 const readySchema = z
   .object({
     status: z.literal('ok'),

@@ -6,7 +6,7 @@ import { listQuery, nextCursorSchema, problems, reply } from '../src/http/schema
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { taskInfoSchema } from '../src/schemas/task.ts';
 
-const listSchema = z.object({ tasks: z.array(taskInfoSchema), nextCursor: nextCursorSchema });
+const listSchema = z.object({ tasks: z.array(taskInfoSchema), nextCursor: nextCursorSchema }).meta({ id: 'TaskPage' });
 
 /** The tasks, predicates and hooks that definitions can use. */
 const tasks: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {

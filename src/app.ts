@@ -32,6 +32,7 @@ import { createRefusals } from './http/problems/refusals.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
 import { compressDocuments } from './http/routing/compression.ts';
 import type { RouteDeps } from './http/routing/route-deps.ts';
+import { type ApiDocument, clientDocument } from './http/schemas/client-document.ts';
 import { describeApi } from './http/schemas/openapi.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schemas/schema-compiler.ts';
 import { createSseHub } from './http/sse/hub.ts';
@@ -160,6 +161,11 @@ export async function buildApp(
     requestShutdown: deps.requestShutdown ?? (() => undefined),
   });
   app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => app.swagger());
+  let narrow: ApiDocument | undefined;
+  app.get('/openapi/client.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => {
+    narrow ??= clientDocument(app.swagger() as never);
+    return narrow;
+  });
   await app.register(swaggerUi, {
     routePrefix: DOCS_PREFIX,
     staticCSP: DOCS_CSP,

@@ -175,6 +175,13 @@ function meaningsOf(name: string): string[] {
 function fields(schema: z.ZodType): string {
   // A schema with an id of its own is a reference to itself among the definitions.
   const { $ref, $defs, ...inline } = z.toJSONSchema(schema) as JsonSchema & { $defs?: Record<string, JsonSchema> };
-  const described = typeof $ref === 'string' ? $defs?.[$ref.split('/').at(-1) ?? ''] : inline;
-  return table(['Field', 'Type', 'Meaning'], fieldRows(described ?? inline, fieldMeanings));
+  const definitionOf = (reference: unknown): JsonSchema | undefined =>
+    typeof reference === 'string' ? $defs?.[reference.split('/').at(-1) ?? ''] : undefined;
+  const described = definitionOf($ref) ?? inline;
+  // The words of an enum are told where it is used; other types have a table of their own.
+  const properties = Object.entries(described.properties ?? {}).map(([name, property]): [string, JsonSchema] => {
+    const named = definitionOf(property.$ref);
+    return [name, named?.enum === undefined ? property : { ...named, ...property, $ref: undefined }];
+  });
+  return table(['Field', 'Type', 'Meaning'], fieldRows({ ...described, properties: Object.fromEntries(properties) }, fieldMeanings));
 }

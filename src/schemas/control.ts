@@ -4,7 +4,7 @@ import { failedResultExample, resultExample, resultSchema } from './item.ts';
 import { itemIdSchema, knownStageNameSchema, nameSchema, prioritySchema } from './names.ts';
 import { errorSummaryExample, errorSummarySchema } from './stats.ts';
 
-export const onDuplicateSchema = z.enum(['skip', 'reject', 'rerun']);
+export const onDuplicateSchema = z.enum(['skip', 'reject', 'rerun']).meta({ id: 'OnDuplicate' });
 export type OnDuplicate = z.infer<typeof onDuplicateSchema>;
 
 const feedOptionsShape = {
@@ -126,7 +126,7 @@ export const runReplySchema = z
   });
 export type RunReply = z.infer<typeof runReplySchema>;
 
-export const shutdownModeSchema = z.enum(['graceful', 'drain', 'force']);
+export const shutdownModeSchema = z.enum(['graceful', 'drain', 'force']).meta({ id: 'ShutdownMode' });
 export type ShutdownMode = z.infer<typeof shutdownModeSchema>;
 
 const timeoutSchema = waitSecondsSchema;
@@ -134,7 +134,9 @@ const timeoutSchema = waitSecondsSchema;
 export const shutdownBodySchema = z
   .strictObject({ mode: shutdownModeSchema.optional(), timeoutSeconds: timeoutSchema.optional() })
   .meta({ id: 'ShutdownBody', examples: [{ mode: 'graceful', timeoutSeconds: 30 }] });
-export const joinBodySchema = z.strictObject({ timeoutSeconds: timeoutSchema.optional() }).meta({ examples: [{ timeoutSeconds: 10 }] });
+export const joinBodySchema = z
+  .strictObject({ timeoutSeconds: timeoutSchema.optional() })
+  .meta({ id: 'JoinBody', examples: [{ timeoutSeconds: 10 }] });
 
 export const shutdownReportSchema = z
   .object({

@@ -105,7 +105,7 @@ export const feedEventSchema = z
 export type FeedEvent = z.infer<typeof feedEventSchema>;
 
 /** The words of Python's `concurrent.futures.wait`, which AntFlow uses. */
-export const returnWhenSchema = z.enum(['ALL_COMPLETED', 'FIRST_COMPLETED', 'FIRST_EXCEPTION']);
+export const returnWhenSchema = z.enum(['ALL_COMPLETED', 'FIRST_COMPLETED', 'FIRST_EXCEPTION']).meta({ id: 'ReturnWhen' });
 export type ReturnWhen = z.infer<typeof returnWhenSchema>;
 
 /** How long a request may wait for something. */

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { instantSchema } from './names.ts';
 
 /** Where an item is. `completed` (of the last stage), `failed` and `cancelled` are final. */
-export const itemStatusSchema = z.enum(['queued', 'in_progress', 'completed', 'failed', 'retrying', 'skipped', 'cancelled']);
+export const itemStatusSchema = z
+  .enum(['queued', 'in_progress', 'completed', 'failed', 'retrying', 'skipped', 'cancelled'])
+  .meta({ id: 'ItemStatus' });
 export type ItemStatus = z.infer<typeof itemStatusSchema>;
 
 export const metadataSchema = z.record(z.string(), z.unknown());
@@ -68,7 +70,7 @@ export const resultSchema = z
     feedId: z.string(),
     input: z.unknown().optional().meta({ description: 'The value as it was fed; only for failed and cancelled items.' }),
   })
-  .meta({ id: 'Result', examples: [resultExample, failedResultExample] });
+  .meta({ id: 'ItemResult', examples: [resultExample, failedResultExample] });
 /** The end of one item: its value, or the error that ended it. */
 export type PipelineResult = z.infer<typeof resultSchema>;
 
@@ -97,7 +99,7 @@ export const statusEventSchema = z
   .meta({ id: 'StatusEvent', examples: [statusEventExample] });
 export type StatusEvent = z.infer<typeof statusEventSchema>;
 
-export const taskEventTypeSchema = z.enum(['start', 'complete', 'retry', 'fail', 'progress']);
+export const taskEventTypeSchema = z.enum(['start', 'complete', 'retry', 'fail', 'progress']).meta({ id: 'TaskEventType' });
 export type TaskEventType = z.infer<typeof taskEventTypeSchema>;
 
 export const taskEventSchema = z
@@ -170,7 +172,9 @@ export const pipelineEventSchema = z
   });
 export type PipelineEvent = z.infer<typeof pipelineEventSchema>;
 
-export const waitingReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit', 'thread', 'retry', 'next-stage-full', 'paused']);
+export const waitingReasonSchema = z
+  .enum(['workers', 'task-limit', 'rate-limit', 'thread', 'retry', 'next-stage-full', 'paused'])
+  .meta({ id: 'WaitingReason' });
 export type WaitingReason = z.infer<typeof waitingReasonSchema>;
 
 export const waitingForSchema = z

@@ -305,7 +305,7 @@ interface ProblemExample {
   [member: string]: unknown;
 }
 
-export const faultSchema = z.object({ path: z.string(), message: z.string() });
+export const faultSchema = z.object({ path: z.string(), message: z.string() }).meta({ id: 'Fault' });
 /** One thing wrong with an input: a JSON pointer to the place, and what is wrong there. */
 export type Fault = z.infer<typeof faultSchema>;
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { waitingForSchema } from './item.ts';
+import { waitingForSchema, waitingReasonSchema } from './item.ts';
 import { eventIdSchema, instantSchema } from './names.ts';
 
-export const pipelineStateSchema = z.enum(['created', 'running', 'paused', 'draining', 'stopped']);
+export const pipelineStateSchema = z.enum(['created', 'running', 'paused', 'draining', 'stopped']).meta({ id: 'PipelineState' });
 export type PipelineState = z.infer<typeof pipelineStateSchema>;
 
 const priceStatsExample = {
@@ -63,18 +63,18 @@ export type StageStats = z.infer<typeof stageStatsSchema>;
 /** The part of {@link StageStats} that is measured by the process, and not stored. */
 export type StageMeasures = Pick<StageStats, keyof typeof stageMeasuresShape>;
 
-export const statusCountsSchema = z.object({
-  queued: z.int(),
-  in_progress: z.int(),
-  completed: z.int(),
-  failed: z.int(),
-  retrying: z.int(),
-  skipped: z.int(),
-  cancelled: z.int(),
-});
+export const statusCountsSchema = z
+  .object({
+    queued: z.int(),
+    in_progress: z.int(),
+    completed: z.int(),
+    failed: z.int(),
+    retrying: z.int(),
+    skipped: z.int(),
+    cancelled: z.int(),
+  })
+  .meta({ id: 'StatusCounts' });
 export type StatusCounts = z.infer<typeof statusCountsSchema>;
-
-export const bottleneckReasonSchema = z.enum(['workers', 'task-limit', 'rate-limit', 'thread', 'retry', 'next-stage-full', 'paused']);
 
 const statsExample = {
   itemsProcessed: 310,
@@ -129,13 +129,14 @@ export const pipelineStatsSchema = z
     bottleneck: z
       .object({
         stage: z.string(),
-        reason: bottleneckReasonSchema,
+        reason: waitingReasonSchema,
         task: z.string().nullable().meta({ description: 'The task whose limit holds up its workers, or that waits for a thread.' }),
         limiter: z.string().nullable().meta({ description: 'The shared limiter that they wait for.' }),
         until: instantSchema.nullable().meta({ description: 'When the first of them may go on, if that is known.' }),
         workersWaiting: z.int().meta({ description: 'How many of its workers wait for that.' }),
         workers: z.int(),
       })
+      .meta({ id: 'Bottleneck' })
       .nullable()
       .meta({
         description:
@@ -234,9 +235,13 @@ export type ErrorSummary = z.infer<typeof errorSummarySchema>;
 
 export const workerNamesSchema = z
   .record(z.string(), z.array(z.string()))
-  .meta({ examples: [{ Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] }] });
-export const workerStatesSchema = z.record(z.string(), workerStateSchema).meta({ examples: [{ 'Price-W0': workerStateExample }] });
-export const workerMetricsMapSchema = z.record(z.string(), workerMetricsSchema).meta({ examples: [{ 'Price-W0': workerMetricsExample }] });
+  .meta({ id: 'WorkerNames', examples: [{ Check: ['Check-W0'], Price: ['Price-W0', 'Price-W1'] }] });
+export const workerStatesSchema = z
+  .record(z.string(), workerStateSchema)
+  .meta({ id: 'WorkerStates', examples: [{ 'Price-W0': workerStateExample }] });
+export const workerMetricsMapSchema = z
+  .record(z.string(), workerMetricsSchema)
+  .meta({ id: 'WorkerMetricsMap', examples: [{ 'Price-W0': workerMetricsExample }] });
 
 export const snapshotSchema = z
   .object({

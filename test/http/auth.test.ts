@@ -76,9 +76,12 @@ describe('a request', () => {
     expect(await status(secret(name), method, url)).toBe(expected);
   });
 
-  it.each(['/livez', '/readyz', '/openapi.json', '/docs/static/swagger-ui.css'])('needs no key for %s', async (url) => {
-    expect(await status(null, 'GET', url)).toBe(200);
-  });
+  it.each(['/livez', '/readyz', '/openapi.json', '/openapi/client.json', '/docs/static/swagger-ui.css'])(
+    'needs no key for %s',
+    async (url) => {
+      expect(await status(null, 'GET', url)).toBe(200);
+    },
+  );
 
   it('leaves no key in the log', () => {
     expect(JSON.stringify(service.logs)).not.toContain('0123456789abcdef');

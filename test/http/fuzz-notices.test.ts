@@ -61,7 +61,7 @@ const LIES: Record<string, Lie> = {
     noticed: /does not add up/,
   },
   'a member of a reply is gone': {
-    at: /\/tasks/,
+    at: /\/(?:tasks|limiters|pipelines)(?:\?|$)/,
     tell: (page) => delete page.nextCursor,
     noticed: /not as documented/,
   },

@@ -102,6 +102,7 @@ describe('without keys, on loopback', () => {
     'GET /docs/static/swagger-ui.css',
     'GET /docs/json',
     'GET /openapi.json',
+    'GET /openapi/client.json',
     'GET /events',
     'GET /nowhere',
     'GET /pipelines/%zz',

@@ -3,7 +3,7 @@ import { controlFrame, eventFrame, toPayload } from '../../src/http/sse/frame.ts
 
 describe('frames', () => {
   it.each(['a\nb', 'a\rb', 'a\r\nid: 1', ''])('refuses %j as the name of an event', (name) => {
-    expect(() => controlFrame(name, {})).toThrow(TypeError);
+    expect(() => controlFrame(name as never, {})).toThrow(TypeError);
   });
 
   it('writes id, event and data, each on one line', () => {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type PipelineResult, resultSchema } from '../../schemas/item.ts';
+import type { RunEventName } from '../../schemas/messages.ts';
 import type { ErrorSummary } from '../../schemas/stats.ts';
 import { pathOf, toProblem, toSluiceError } from '../problems/problem.ts';
 import { noteRefusal } from '../problems/refusals.ts';
@@ -36,7 +37,7 @@ export function sendRows(
   { form, signal, heartbeatSeconds }: RowStreamOptions,
 ): FastifyReply {
   const writeResult = compileWriter(resultSchema);
-  const write = form === 'sse' ? (name: string, json: string) => jsonFrame(name, json) : writeLine;
+  const write = form === 'sse' ? (name: RunEventName, json: string) => jsonFrame(name, json) : writeLine;
 
   async function* text(): AsyncGenerator<string> {
     reply.raw.flushHeaders();
@@ -66,7 +67,7 @@ export function sendRows(
     .send(Readable.from(text(), { objectMode: false, highWaterMark: CHUNK }));
 }
 
-function writeLine(name: string, json: string): string {
+function writeLine(name: RunEventName, json: string): string {
   return name === 'result' ? `${json}\n` : `{"${name}":${json}}\n`;
 }
 

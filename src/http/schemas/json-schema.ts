@@ -59,6 +59,21 @@ export function mapRefs(schema: unknown, rename: (id: string) => unknown): unkno
   return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, mapRefs(value, rename)]));
 }
 
+const PLAIN = ['string', 'number', 'integer', 'boolean'];
+
+/** The same schema with `X or null` as one schema of two types, where X is text, a number or a switch: so it reads best, and generators know it. */
+export function foldNull(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(foldNull);
+  if (!isObject(node)) return node;
+  const { anyOf, ...rest } = node;
+  if (Array.isArray(anyOf) && anyOf.length === 2 && isObject(anyOf[1]) && anyOf[1].type === 'null') {
+    const [one] = anyOf as [JsonSchema];
+    // An enum or a constant would have to list null as well.
+    if (PLAIN.includes(String(one.type)) && !('enum' in one || 'const' in one)) return { ...one, ...rest, type: [one.type, 'null'] };
+  }
+  return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, key === 'examples' ? value : foldNull(value)]));
+}
+
 /** One schema without references, for the compilers. Our schemas are finite trees. */
 export function inlineJsonSchema(schema: z.ZodType, io: Io): JsonSchema {
   const { root, defs } = toJsonSchema(schema, io);

@@ -2,10 +2,11 @@ import { setImmediate } from 'node:timers/promises';
 import fastifySwagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
 import { z } from 'zod';
+import type { StreamSchemas } from '../../schemas/messages.ts';
 import type { ErrorCode } from '../../schemas/problem.ts';
 import type { RouteAccess } from '../guards/auth.ts';
 import { PROBLEM_TYPE } from '../problems/problem.ts';
-import { type Io, type JsonSchema, mapRefs, toJsonSchema } from './json-schema.ts';
+import { foldNull, type Io, type JsonSchema, mapRefs, toJsonSchema } from './json-schema.ts';
 import { inherentProblems } from './route-problems.ts';
 import { problems, type Reply } from './route-schemas.ts';
 
@@ -30,6 +31,10 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
           'Runs items through ordered, observable pipeline stages. Durations are in seconds; instants are RFC 3339 in UTC. If keys are configured, every operation that is not public requires one, and if the requests of a key are limited, every answer says in `RateLimit-Policy` and `RateLimit` how many are left. JSON documents that are read are compressed if `Accept-Encoding` asks for it. If no keys are configured, every operation refuses a request whose `Host` is neither loopback nor listed in `ALLOWED_HOSTS` (421).',
         license: { name: 'MIT', identifier: 'MIT' },
       },
+      servers: [
+        { url: '/', description: 'The service that serves this document.' },
+        { url: 'http://127.0.0.1:3000', description: 'A service on this machine, at its default address.' },
+      ],
       tags: [
         { name: 'Pipelines', description: 'Create, list and remove pipelines.' },
         { name: 'Control', description: 'Start, pause, drain and stop pipelines.' },
@@ -54,6 +59,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
           if (operation.operationId !== undefined && components.optionalBodies.has(operation.operationId)) {
             operation.requestBody = { ...operation.requestBody, required: false };
           }
+          for (const parameter of operation.parameters ?? []) Object.assign(parameter, components.besideReference(operation, parameter));
           nameInstances(operation, path);
         }
       }
@@ -170,18 +176,29 @@ class Components {
   private readonly readDifferently = new Map<string, boolean>();
   /** Operation ids of the requests that may come without a body; @fastify/swagger calls every body required. */
   readonly optionalBodies = new Set<string>();
+  /** Descriptions of parameters whose schema is a reference, by operation and name; @fastify/swagger drops all that stands beside one. */
+  private readonly descriptions = new Map<string, unknown>();
 
   convert(schema: FastifySchema): FastifySchema {
     const { body, querystring, params, headers, response, ...rest } = schema;
+    const query = querystring === undefined ? undefined : (this.part(querystring, 'input') as JsonSchema);
+    for (const [name, { $ref, description }] of Object.entries((query?.properties ?? {}) as Record<string, JsonSchema>)) {
+      if ($ref !== undefined && description !== undefined) this.descriptions.set(`${String(rest.operationId)} ${name}`, description);
+    }
     if (isZod(body) && body.safeParse(undefined).success) this.optionalBodies.add(String(rest.operationId));
     return {
       ...rest,
       ...(body === undefined ? {} : { body: this.body(body) }),
-      ...(querystring === undefined ? {} : { querystring: this.part(querystring, 'input') }),
+      ...(query === undefined ? {} : { querystring: query }),
       ...(params === undefined ? {} : { params: this.part(params, 'input') }),
       ...(headers === undefined ? {} : { headers: this.part(headers, 'input') }),
       ...(response === undefined ? {} : { response: this.responses(response as Record<string, unknown>) }),
     } as FastifySchema;
+  }
+
+  besideReference({ operationId }: Operation, { name }: { name: string }): { description?: unknown } {
+    const description = this.descriptions.get(`${operationId} ${name}`);
+    return description === undefined ? {} : { description };
   }
 
   sorted(): Record<string, JsonSchema> {
@@ -199,9 +216,17 @@ class Components {
   }
 
   private media(value: unknown, io: Io): unknown {
-    const { content, ...rest } = value as { content: Record<string, { schema: unknown }> };
-    const converted = Object.entries(content).map(([type, { schema, ...more }]) => [type, { ...more, schema: this.part(schema, io) }]);
+    const { content, ...rest } = value as { content: Record<string, { schema: unknown; stream?: StreamSchemas }> };
+    const converted = Object.entries(content).map(([type, { schema, stream, ...more }]) => [
+      type,
+      { ...more, schema: this.part(schema, io), ...(stream && this.messages(stream)) },
+    ]);
     return { ...rest, content: Object.fromEntries(converted) };
+  }
+
+  /** OpenAPI 3.2 calls the schema of one message `itemSchema`; in 3.1 only extensions are allowed beside `schema`. */
+  private messages({ message, data }: StreamSchemas): object {
+    return { 'x-itemSchema': this.part(message, 'output'), 'x-dataSchema': this.part(data, 'output') };
   }
 
   private part(schema: unknown, io: Io): unknown {
@@ -211,9 +236,9 @@ class Components {
     const ref = (id: string): unknown => ({ $ref: `#/components/schemas/${nameOf(id)}` });
     for (const [id, definition] of Object.entries(defs)) {
       const name = nameOf(id);
-      if (!this.schemas.has(name)) this.schemas.set(name, mapRefs(definition, ref) as JsonSchema);
+      if (!this.schemas.has(name)) this.schemas.set(name, foldNull(mapRefs(definition, ref)) as JsonSchema);
     }
-    return mapRefs(root, ref);
+    return foldNull(mapRefs(root, ref));
   }
 
   /** `holder` is any schema that holds the one with this id. */

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { resultSchema } from '../../schemas/item.ts';
+import type { StreamSchemas } from '../../schemas/messages.ts';
 import { knownItemIdSchema, knownNameSchema, knownStageNameSchema } from '../../schemas/names.ts';
 import { ERROR_CODES, type ErrorCode, problemSchema } from '../../schemas/problem.ts';
 import { PROBLEM_TYPE } from '../problems/problem.ts';
@@ -26,7 +28,7 @@ export const noQuery = z.strictObject({});
 /** For actions: no body, or an empty object. */
 export const noBody = z
   .strictObject({})
-  .meta({ examples: [{}] })
+  .meta({ id: 'NoBody', examples: [{}] })
   .optional();
 
 export const LIMIT_DEFAULT = 100;
@@ -48,11 +50,25 @@ export const nextCursorSchema = z.string().nullable().meta({ description: 'Curso
 export const retiredSchema = z
   .int()
   .meta({ description: 'Number of finished items that retention has removed and this list therefore omits.' });
+export const resultPageSchema = z
+  .object({ results: z.array(resultSchema), nextCursor: nextCursorSchema, retired: retiredSchema })
+  .meta({ id: 'ResultPage' });
+export const retriedSchema = z.object({ retried: z.int() }).meta({ id: 'RetryReply' });
+
+/** One form of a reply. */
+interface Media {
+  /** The schema of the whole body, or of one line of NDJSON. */
+  schema: z.ZodType;
+  /** For event streams, whose text no schema describes. */
+  stream?: StreamSchemas;
+  example?: unknown;
+  examples?: Record<string, { value: unknown }>;
+}
 
 export interface Reply {
   description: string;
   headers?: Record<string, { type: string; description: string }>;
-  content: Record<string, { schema: z.ZodType; example?: unknown; examples?: Record<string, { value: unknown }> }>;
+  content: Record<string, Media>;
 }
 
 /** A JSON reply. The example may be left out where the schema has one. */

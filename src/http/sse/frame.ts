@@ -4,6 +4,7 @@
  * line dispatches. JSON has no CR or LF outside of strings and escapes them in strings, so that data is always one line.
  */
 import type { SluiceEvent } from '../../engine/index.ts';
+import type { ControlEventName, RunEventName, SequenceEventName } from '../../schemas/messages.ts';
 import { toJsonSafe } from '../schemas/safe-json.ts';
 
 /** Milliseconds that a client waits before it reconnects. */
@@ -19,16 +20,16 @@ function eventLine(event: string): string {
 }
 
 /** An event that is not of the sequence: it carries no id, so that a client that connects again resumes where it was. */
-export function controlFrame(event: string, data: unknown): string {
+export function controlFrame(event: ControlEventName, data: unknown): string {
   return jsonFrame(event, toJson(data));
 }
 
 /** An event without an id, whose data is written already: one line of JSON. */
-export function jsonFrame(event: string, json: string): string {
+export function jsonFrame(event: ControlEventName | RunEventName, json: string): string {
   return `${eventLine(event)}data: ${json}\n\n`;
 }
 
-const lines: Record<SluiceEvent['type'], string> = {
+const lines: Record<SluiceEvent['type'] & SequenceEventName, string> = {
   status: eventLine('status'),
   task: eventLine('task'),
   result: eventLine('result'),
