@@ -18,6 +18,8 @@ export interface PipelineAudit {
 export interface FileAudit {
   version: number;
   bytes: number;
+  /** Part of `bytes`: free pages, used again before the file grows; `store compact` gives them back. */
+  freeBytes: number;
   pipelines: PipelineAudit[];
   /** Everything that is wrong, those of the pipelines too. */
   faults: string[];
@@ -53,8 +55,10 @@ export function audit(file: string): FileAudit {
       }[];
       const pipelines = rows.map(({ pipeline, id }) => auditPipeline(db, pipeline, id));
       faults.push(...pipelines.flatMap((each) => each.faults.map((fault) => `${each.id}: ${fault}`)));
-      const bytes = (db.pragma('page_count', { simple: true }) as number) * (db.pragma('page_size', { simple: true }) as number);
-      return { version: db.pragma('user_version', { simple: true }) as number, bytes, pipelines, faults };
+      const numberOf = (name: string): number => db.pragma(name, { simple: true }) as number;
+      const pageSize = numberOf('page_size');
+      const [bytes, freeBytes] = [numberOf('page_count') * pageSize, numberOf('freelist_count') * pageSize];
+      return { version: numberOf('user_version'), bytes, freeBytes, pipelines, faults };
     })();
   } finally {
     db.close();
