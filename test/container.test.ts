@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -63,6 +63,9 @@ const yamlOf = (path: string): unknown => parse(readFileSync(path, 'utf8'), { st
 /** The host's side of a mount, by its side in the container. */
 const mountsOf = ({ volumes }: ComposeService): Map<string, string> =>
   new Map(volumes.map((volume) => volume.split(':')).map(([source = '', target = '']) => [target, source]));
+
+const hasPromtool = spawnSync('promtool', ['--version']).error === undefined;
+if (!hasPromtool) process.stderr.write('SKIPPED: promtool (Debian: prometheus) checks the configuration of Prometheus\n');
 
 describe('the image', () => {
   it('is made from an image that can be replaced, in stages', () => {
@@ -182,6 +185,13 @@ describe('the compose file', () => {
     // Compose cannot copy it into a root that is read-only.
     expect(prometheus.read_only).toBeUndefined();
     for (const pattern of config.rule_files) expect(pattern.startsWith('/')).toBe(false);
+  });
+
+  it.skipIf(!hasPromtool)('has a configuration of Prometheus that promtool takes', () => {
+    const { status, stderr } = spawnSync('promtool', ['check', 'config', '--syntax-only', 'monitoring/prometheus/prometheus.yml'], {
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
   it('has Grafana find its source of data and its boards', () => {

@@ -15,7 +15,7 @@ import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { droppedIn, dropStep } from './dropping.ts';
 import { checkFile, compactingOf, forgetCompacting, keepPrivate, OPENING_BUSY_MS, ownPathOf, StoreFileError } from './file.ts';
-import { FileLock, syncFolder } from './lock.ts';
+import { FileLock, lockOf, syncFolder } from './lock.ts';
 import { disown, expectAlone } from './owner.ts';
 import { diskTroubleOf } from './trouble.ts';
 
@@ -130,10 +130,13 @@ function expectSame(db: Database.Database, target: string): void {
   }
 }
 
-/** On disk whole, and of the same user as the file: root may compact what belongs to the service. */
+/** On disk whole, and of the same user as the file, as is the lock: root may compact what belongs to the service. */
 function settle(file: string, target: string): void {
-  const [original, copy] = [statSync(file), statSync(target)];
-  if (original.uid !== copy.uid || original.gid !== copy.gid) chownSync(target, original.uid, original.gid);
+  const { uid, gid } = statSync(file);
+  for (const path of [target, lockOf(file)]) {
+    const made = statSync(path);
+    if (made.uid !== uid || made.gid !== gid) chownSync(path, uid, gid);
+  }
   const fd = openSync(target, 'r+');
   try {
     fsyncSync(fd);
