@@ -21,6 +21,7 @@ const ALL = [
   'http',
   'durable',
   'backlog',
+  'sizing',
   'edges',
   'upload',
   'overload',
@@ -69,7 +70,7 @@ function page(results: readonly { name: string; rows: BenchRow[] }[]): string {
 const names = process.argv.length > 2 ? process.argv.slice(2) : ALL;
 const unknown = names.filter((name) => !ALL.includes(name));
 if (unknown.length > 0) throw new Error(`no benchmark ${unknown.join(', ')}; there are ${ALL.join(', ')}`);
-if (names.includes('startup') || names.includes('upload'))
+if (['startup', 'sizing', 'upload'].some((name) => names.includes(name)))
   execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'inherit' });
 
 const results: { name: string; rows: BenchRow[] }[] = [];

@@ -14,7 +14,17 @@ import { ROOMS } from '../scripts/rooms.ts';
 const ARCHITECTURE = prose('ARCHITECTURE.md');
 const INVARIANTS = Array.from({ length: 12 }, (_, i) => i + 1);
 const SECURITY = prose('docs/security.md');
-const PAGES = ['ARCHITECTURE.md', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/security.md'];
+const DELIVERY = prose('docs/delivery.md');
+const PAGES = [
+  'ARCHITECTURE.md',
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'docs/delivery.md',
+  'docs/operations.md',
+  'docs/security.md',
+  'docs/stores.md',
+];
 
 interface Reference {
   file: string;
@@ -82,8 +92,8 @@ function linkFault(page: string, target: string): string | undefined {
   return undefined;
 }
 
-describe('the tests that ARCHITECTURE.md and docs/security.md name', () => {
-  const references = [...referencesIn(ARCHITECTURE), ...referencesIn(SECURITY)];
+describe('the tests that ARCHITECTURE.md, docs/delivery.md and docs/security.md name', () => {
+  const references = [...referencesIn(ARCHITECTURE), ...referencesIn(DELIVERY), ...referencesIn(SECURITY)];
   const files = [...new Set(references.map(({ file }) => file))];
 
   it.each(files)('%s has the titles that are quoted', (file) => {
@@ -145,6 +155,18 @@ describe('the attacks in docs/security.md', () => {
         row,
       ).toEqual([]);
     }
+  });
+});
+
+describe('the promises in docs/delivery.md', () => {
+  const promises = DELIVERY.split(/^(?=- )/m).slice(1);
+
+  it('each name the tests that show them, unless they say what is not promised', () => {
+    expect(promises.length).toBeGreaterThan(30);
+    const bare = promises.filter((promise) => !promise.startsWith('- Nothing is promised about') && referencesIn(promise).length === 0);
+    expect(bare).toEqual([]);
+    for (const promise of promises)
+      expect(new Set(pathsIn(promise, 'test'))).toEqual(new Set(referencesIn(promise).map(({ file }) => file)));
   });
 });
 

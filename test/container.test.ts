@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -31,19 +31,41 @@ const argsOf = (name: string, of: Instruction[] = last): string[] => of.filter((
 const SERVICE_KEYS = [
   'build',
   'cap_drop',
+  'command',
+  'depends_on',
   'environment',
   'image',
   'init',
   'ports',
+  'profiles',
   'read_only',
   'restart',
+  'secrets',
   'security_opt',
   'stop_grace_period',
   'tmpfs',
   'volumes',
 ];
+interface ComposeService {
+  profiles?: string[];
+  ports: string[];
+  volumes: string[];
+  depends_on?: string[];
+  secrets?: string[];
+  image: string;
+  [key: string]: unknown;
+}
 const compose = parse(readFileSync('docker-compose.yml', 'utf8'), { strict: true, uniqueKeys: true });
+const services = compose.services as Record<string, ComposeService>;
 const service = compose.services.sluice;
+const monitors = ['prometheus', 'grafana'].map((name) => services[name] as ComposeService);
+const yamlOf = (path: string): unknown => parse(readFileSync(path, 'utf8'), { strict: true, uniqueKeys: true });
+/** The host's side of a mount, by its side in the container. */
+const mountsOf = ({ volumes }: ComposeService): Map<string, string> =>
+  new Map(volumes.map((volume) => volume.split(':')).map(([source = '', target = '']) => [target, source]));
+
+const hasPromtool = spawnSync('promtool', ['--version']).error === undefined;
+if (!hasPromtool) process.stderr.write('SKIPPED: promtool (Debian: prometheus) checks the configuration of Prometheus\n');
 
 describe('the image', () => {
   it('is made from an image that can be replaced, in stages', () => {
@@ -65,6 +87,18 @@ describe('the image', () => {
     ]);
     expect(argsOf('ENTRYPOINT')).toEqual([]);
     expect(argsOf('VOLUME')).toEqual(['/data']);
+  });
+
+  it('says what it is: the title, the license and the version of the package, and the revision that whoever builds gives', () => {
+    const [text = ''] = argsOf('LABEL');
+    const labels = Object.fromEntries(
+      [...text.matchAll(/org[.]opencontainers[.]image[.](\w+)="([^"]*)"/g)].map(([, name, value]) => [name, value]),
+    );
+    const { description, license, version } = JSON.parse(readFileSync('package.json', 'utf8'));
+    expect(labels).toEqual({ title: 'Sluice', description, licenses: license, version: '$VERSION', revision: '$REVISION' });
+    expect(argsOf('ARG')).toEqual([`VERSION=${version}`, 'REVISION=unknown']);
+    // Each label is in the text, none is misspelt.
+    expect(Object.keys(labels)).toHaveLength(text.split('=').length - 1);
   });
 
   it('copies what exists and what the context lets through', () => {
@@ -102,8 +136,22 @@ describe('the image', () => {
 
 describe('the compose file', () => {
   it('has no key that is misspelt', () => {
-    expect(Object.keys(compose).sort()).toEqual(['name', 'services', 'volumes']);
-    expect(Object.keys(service).filter((key) => !SERVICE_KEYS.includes(key))).toEqual([]);
+    expect(Object.keys(compose).sort()).toEqual(['name', 'secrets', 'services', 'volumes']);
+    expect(Object.values(services).flatMap((each) => Object.keys(each).filter((key) => !SERVICE_KEYS.includes(key)))).toEqual([]);
+  });
+
+  it('starts the service alone, and Prometheus and Grafana too with the profile monitoring', () => {
+    expect(Object.entries(services).map(([name, { profiles }]) => [name, profiles])).toEqual([
+      ['sluice', undefined],
+      ['prometheus', ['monitoring']],
+      ['grafana', ['monitoring']],
+    ]);
+    for (const { depends_on = [] } of monitors) for (const name of depends_on) expect(services).toHaveProperty(name);
+    // Variables without a default are those of the service alone: nobody has to set those of a profile that is not used.
+    const text = readFileSync('docker-compose.yml', 'utf8');
+    expect([...text.matchAll(/\$\{(\w+)(:-)?/g)].filter(([, , isOptional]) => isOptional === undefined).map(([, name]) => name)).toEqual([
+      'API_KEYS',
+    ]);
   });
 
   it('gives the service a root that cannot be written, an init, no capability, and no port beyond this machine', () => {
@@ -112,10 +160,60 @@ describe('the compose file', () => {
     for (const port of service.ports) expect(port).toMatch(/^127[.]0[.]0[.]1:/);
   });
 
+  it('gives what watches it no capability and no port beyond this machine, and no two services one port', () => {
+    for (const each of monitors) expect(each).toMatchObject({ cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+    const ports = Object.values(services).flatMap((each) => each.ports);
+    expect(ports.filter((port) => !/^127[.]0[.]0[.]1:\$\{\w+:-\d+\}:\d+$/.test(port))).toEqual([]);
+    expect(new Set(ports.map((port) => /:-(\d+)/.exec(port)?.[1])).size).toBe(ports.length);
+    // A tag that never moves.
+    for (const { image } of monitors) expect(image).toMatch(/:-[\w/]+:v?\d+[.]\d+[.]\d+\}$/);
+  });
+
+  it('has Prometheus ask the service with a key that compose gives it', () => {
+    const [prometheus] = monitors as [ComposeService];
+    const config = yamlOf('monitoring/prometheus/prometheus.yml') as {
+      rule_files: string[];
+      scrape_configs: { authorization: { credentials_file: string }; static_configs: { targets: string[] }[] }[];
+    };
+    expect(mountsOf(prometheus).get('/etc/prometheus')).toBe('./monitoring/prometheus');
+    expect(prometheus.command).toContain('--config.file=/etc/prometheus/prometheus.yml');
+    const [scrape] = config.scrape_configs;
+    expect(scrape?.static_configs).toEqual([{ targets: [`sluice:${service.ports[0].split(':').at(-1)}`] }]);
+    const [secret = ''] = prometheus.secrets ?? [];
+    expect(scrape?.authorization.credentials_file).toBe(`/run/secrets/${secret}`);
+    expect(compose.secrets[secret]).toEqual({ environment: 'METRICS_KEY' });
+    // Compose cannot copy it into a root that is read-only.
+    expect(prometheus.read_only).toBeUndefined();
+    for (const pattern of config.rule_files) expect(pattern.startsWith('/')).toBe(false);
+  });
+
+  it.skipIf(!hasPromtool)('has a configuration of Prometheus that promtool takes', () => {
+    const { status, stderr } = spawnSync('promtool', ['check', 'config', '--syntax-only', 'monitoring/prometheus/prometheus.yml'], {
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('has Grafana find its source of data and its boards', () => {
+    const [, grafana] = monitors as [ComposeService, ComposeService];
+    const mounts = mountsOf(grafana);
+    const provisioning = String(mounts.get('/etc/grafana/provisioning'));
+    const { datasources } = yamlOf(`${provisioning}/datasources/prometheus.yml`) as { datasources: { url: string }[] };
+    expect(datasources.map(({ url }) => url)).toEqual([`http://prometheus:${services.prometheus?.ports[0]?.split(':').at(-1)}`]);
+    const { providers } = yamlOf(`${provisioning}/dashboards/sluice.yml`) as { providers: { options: { path: string } }[] };
+    for (const { options } of providers) expect(existsSync(String(mounts.get(options.path))), options.path).toBe(true);
+  });
+
+  it('mounts what is there, and declares every volume that it names', () => {
+    const sources = Object.values(services).flatMap((each) => [...mountsOf(each).values()]);
+    const named = sources.filter((source) => !source.startsWith('.'));
+    expect(Object.keys(compose.volumes).sort()).toEqual([...new Set(named)].sort());
+    expect(sources.filter((source) => source.startsWith('.') && !existsSync(source))).toEqual([]);
+  });
+
   it('mounts its data, and definitions and tasks that are there, read-only', () => {
     const mounts = (service.volumes as string[]).map((volume) => volume.split(':'));
     expect(mounts).toContainEqual(['data', '/data']);
-    expect(Object.keys(compose.volumes)).toEqual(['data']);
     const folders = mounts.filter(([source = '']) => source.startsWith('.'));
     expect(folders.map(([, target]) => target).sort()).toEqual([service.environment.PIPELINES, service.environment.TASKS_DIR].sort());
     for (const [source = '', , mode] of folders) {

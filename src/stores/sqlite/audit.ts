@@ -18,6 +18,8 @@ export interface PipelineAudit {
 export interface FileAudit {
   version: number;
   bytes: number;
+  /** Part of `bytes`: free pages, used again before the file grows; `store compact` gives them back. */
+  freeBytes: number;
   pipelines: PipelineAudit[];
   /** How many limiters were changed by hand, and of how many keys of limiters the window or a hold is kept. */
   limiters: { changed: number; windows: number };
@@ -59,8 +61,10 @@ export function audit(file: string): FileAudit {
       const pipelines = rows.map(({ pipeline, id }) => auditPipeline(db, pipeline, id));
       faults.push(...pipelines.flatMap((each) => each.faults.map((fault) => `${each.id}: ${fault}`)));
       const limiters = auditLimiters(db, faults);
-      const bytes = (db.pragma('page_count', { simple: true }) as number) * (db.pragma('page_size', { simple: true }) as number);
-      return { version: db.pragma('user_version', { simple: true }) as number, bytes, pipelines, limiters, faults };
+      const numberOf = (name: string): number => db.pragma(name, { simple: true }) as number;
+      const pageSize = numberOf('page_size');
+      const [bytes, freeBytes] = [numberOf('page_count') * pageSize, numberOf('freelist_count') * pageSize];
+      return { version: numberOf('user_version'), bytes, freeBytes, pipelines, limiters, faults };
     })();
   } finally {
     db.close();

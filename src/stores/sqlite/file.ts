@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fchmodSync, fstatSync, lstatSync, openSync, readlinkSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, existsSync, fchmodSync, fstatSync, lstatSync, openSync, readlinkSync, readSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { APPLICATION_ID, MIGRATIONS } from './schema.ts';
@@ -25,6 +25,13 @@ export const OPENING_BUSY_MS = 250;
 const FILE_MODE = 0o600;
 
 export const marksOf = (file: string): string => `${file}-running`;
+/** The copy that `store compact` writes beside a file, until it takes its place (see compact.ts). */
+export const compactingOf = (file: string): string => `${file}-compacting`;
+
+/** Removes what a compaction that was cut short has left. Only the holder of the lock may. */
+export function forgetCompacting(file: string): void {
+  for (const suffix of ['', '-journal']) rmSync(compactingOf(file) + suffix, { force: true });
+}
 
 /**
  * The file's own path, whatever symbolic links lead to it: what stands beside a store is named after it, so that every way to a file finds the

@@ -23,11 +23,11 @@ import {
   type Writes,
 } from '../../engine/store.ts';
 import { blameOf, forgetBlame, readBlame, writeBlame } from './blame.ts';
-import { checkFile, keepPrivate, marksOf, OPENING_BUSY_MS, ownPathOf, StoreFileError } from './file.ts';
+import { checkFile, forgetCompacting, keepPrivate, marksOf, OPENING_BUSY_MS, ownPathOf, StoreFileError } from './file.ts';
 import { beginLife } from './lineage.ts';
-import { FileLock, inUse } from './lock.ts';
+import { FileLock } from './lock.ts';
 import { MarksFile } from './marks.ts';
-import { own, ownerOf } from './owner.ts';
+import { expectAlone, own } from './owner.ts';
 import { reading } from './reading.ts';
 import { migrate, PIPELINES_MAX } from './schema.ts';
 import { SqliteShelf } from './shelf.ts';
@@ -164,6 +164,7 @@ export async function openSqliteStore({ file: given, inProcess = false }: Sqlite
   try {
     const is = checkFile(file);
     expectAlone(file, is);
+    forgetCompacting(file);
     const life = prepare(file, is);
     const sink = inProcess ? new LocalSink(new Writer(file)) : await ThreadSink.open(file);
     opened.push(sink);
@@ -177,24 +178,6 @@ export async function openSqliteStore({ file: given, inProcess = false }: Sqlite
     lock.release();
     if (error instanceof StoreFileError) throw error;
     throw diskTroubleOf(error, dirname(file)) ?? new StoreFileError(`${file} cannot be opened: ${(error as Error).message}`);
-  }
-}
-
-/** Whatever its lock says: no process works with the file, and it is found under one name only, since that is where its log is. */
-function expectAlone(file: string, is: 'new' | 'known'): void {
-  const { nlink = 1 } = statSync(file, { throwIfNoEntry: false }) ?? {};
-  if (nlink > 1) {
-    throw new StoreFileError(
-      `${file} has other names (hard links, ${nlink} in all). What is beside a store is found by its name: remove the others, and keep the one that the service ran with.`,
-    );
-  }
-  if (is === 'new') return;
-  const db = new Database(file, { readonly: true, timeout: OPENING_BUSY_MS });
-  try {
-    const owner = ownerOf(db, file);
-    if (owner !== null) throw inUse(file, owner);
-  } finally {
-    db.close();
   }
 }
 

@@ -19,7 +19,8 @@ function makeFolder(folder: string): void {
   for (let made = folder; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
 }
 
-function syncFolder(folder: string): void {
+/** Has what was made, renamed and removed in a folder survive a power cut. */
+export function syncFolder(folder: string): void {
   try {
     const fd = openSync(folder, 'r');
     try {

@@ -4,8 +4,10 @@
  * Where the system does not tell when a process began (Linux does), there is only the lock.
  */
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
-import type { Database } from 'better-sqlite3';
+import Sqlite, { type Database } from 'better-sqlite3';
 import { OF_STORE } from '../../engine/store.ts';
+import { OPENING_BUSY_MS, StoreFileError } from './file.ts';
+import { inUse } from './lock.ts';
 
 interface Owner {
   pid: number;
@@ -60,4 +62,22 @@ export function own(db: Database, file: string): void {
 /** Before the file is closed. */
 export function disown(db: Database): void {
   db.prepare('DELETE FROM facts WHERE pipeline = ? AND name = ?').run(OF_STORE, NAME);
+}
+
+/** Throws {@link StoreFileError} unless, whatever its lock says, no process works with the file, and it is found under one name only, since that is where its log is. */
+export function expectAlone(file: string, is: 'new' | 'known'): void {
+  const { nlink = 1 } = statSync(file, { throwIfNoEntry: false }) ?? {};
+  if (nlink > 1) {
+    throw new StoreFileError(
+      `${file} has other names (hard links, ${nlink} in all). What is beside a store is found by its name: remove the others, and keep the one that the service ran with.`,
+    );
+  }
+  if (is === 'new') return;
+  const db = new Sqlite(file, { readonly: true, timeout: OPENING_BUSY_MS });
+  try {
+    const owner = ownerOf(db, file);
+    if (owner !== null) throw inUse(file, owner);
+  } finally {
+    db.close();
+  }
 }

@@ -14,13 +14,12 @@ import {
   WRITTEN_FIELDS,
   type Writes,
 } from '../../engine/store.ts';
+import { droppedIn, dropStep } from './dropping.ts';
 import { encodeEvents, encodePairs } from './event-codec.ts';
 import { disown } from './owner.ts';
 import { Presence } from './presence.ts';
 import { keyOf } from './schema.ts';
 
-/** Rows of a dropped pipeline that go in one step. */
-const DROP_STEP = 2000;
 const CACHE_KIB = 32 * 1024;
 /** Pages of the log after which it is copied into the file. */
 const CHECKPOINT_PAGES = 4000;
@@ -93,7 +92,7 @@ export class Writer {
       events: db.prepare('INSERT INTO events (pipeline, first, last, cells, extras) VALUES (?, ?, ?, ?, ?)'),
       removeEvents: db.prepare('DELETE FROM events WHERE pipeline = ? AND last <= ?'),
     };
-    this.dropping = db.prepare('SELECT pipeline FROM pipelines WHERE is_dropped = 1').pluck().all() as number[];
+    this.dropping = droppedIn(db);
     this.applied = Number(db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(OF_STORE, WRITTEN) ?? 0);
     // It was read, so its log is there.
     this.presence = new Presence(file);
@@ -134,19 +133,7 @@ export class Writer {
     const { db, dropping } = this;
     const pipeline = dropping[0];
     if (pipeline === undefined) return false;
-    const [from, to] = [keyOf(pipeline, 0), keyOf(pipeline + 1, 0)];
-    const gone = db.transaction(() => {
-      for (const table of ['items', 'feeds']) {
-        const { changes } = db
-          .prepare(`DELETE FROM ${table} WHERE key IN (SELECT key FROM ${table} WHERE key >= ? AND key < ? LIMIT ${DROP_STEP})`)
-          .run(from, to);
-        if (changes > 0) return false;
-      }
-      for (const table of ['answers', 'ends', 'events', 'facts', 'pipelines'])
-        db.prepare(`DELETE FROM ${table} WHERE pipeline = ?`).run(pipeline);
-      return true;
-    })();
-    if (gone) dropping.shift();
+    if (dropStep(db, pipeline)) dropping.shift();
     return dropping.length > 0;
   }
 
