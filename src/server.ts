@@ -24,6 +24,7 @@ import type { Guard } from './process/guard.ts';
 import { handleSignals } from './process/signals.ts';
 import type { Watchdog } from './process/watchdog.ts';
 import type { ShutdownMode, ShutdownReport } from './schemas/control.ts';
+import type { SdkTracer } from './tracing/index.ts';
 
 /** EX_CONFIG of sysexits.h: starting it again without a change is useless. */
 const EXIT_CONFIG = 78;
@@ -71,6 +72,7 @@ const [
   ports,
   [{ readDefinitions }, { checkPipelines, startPipelines }, { createThreadRunner }, { loadUserTasks }],
   tasks,
+  [{ findTracer, isUndiciInstrumented }, { VERSION }],
   [{ closeService, endProcess }, { guardProcess }, { listenFault }, { SharedLoopNotes }, { StoreOpening }, { startWatchdog }],
 ] = await Promise.all([
   import('pino'),
@@ -84,6 +86,7 @@ const [
     import('./loader/user-tasks.ts'),
   ]),
   import('../tasks/index.ts'),
+  Promise.all([import('./tracing/index.ts'), import('./version.ts')]),
   Promise.all([
     import('./process/ending.ts'),
     import('./process/guard.ts'),
@@ -118,6 +121,7 @@ const start = new Start();
 let host: LocalHost | undefined;
 let app: FastifyInstance | undefined;
 let watchdog: Watchdog | undefined;
+let tracer: SdkTracer | undefined;
 let stopping: Promise<void> | undefined;
 
 const guarded = guardProcess({ logger, workNow, isStopping: () => stopping !== undefined });
@@ -127,9 +131,16 @@ guarded.blame = ({ pipeline, sequenceId }) => {
 };
 
 async function createHost(): Promise<LocalHost> {
-  const builtIn = tasks.builtInTasks({ outputDir: config.outputDir, httpAllowHosts: config.httpAllowHosts, maskSecrets: secrets.mask });
+  const builtIn = tasks.builtInTasks({
+    outputDir: config.outputDir,
+    httpAllowHosts: config.httpAllowHosts,
+    maskSecrets: secrets.mask,
+    isInstrumented: () => tracer !== undefined && isUndiciInstrumented(),
+  });
   const taken = builtIn.map((task) => task.name);
   const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken, { within: asWork, logger });
+  // A task file may register an SDK, too.
+  tracer = await findTracer({ version: VERSION, logger, mask: secrets.mask });
   return createLocalHost({
     ...config,
     registry: createTaskRegistry([...builtIn, ...own]),
@@ -141,6 +152,7 @@ async function createHost(): Promise<LocalHost> {
         expressions: tasks.expressionLanguage,
         secrets,
         notes,
+        tracer,
       },
       fail: (err) => {
         logger.fatal({ err }, 'the store has a fault, and the process ends; what was answered is stored');
@@ -240,7 +252,7 @@ function stop(asked: ShutdownMode, timeoutSeconds: number, reason: string): void
     watchdog?.expectEnd(asked === 'force' ? 0 : timeoutSeconds);
   }
   const ended = start.isOver && host !== undefined ? host.shutdown(asked, timeoutSeconds) : cutShort();
-  stopping ??= ended.then((report) => endProcess(report, { app, host, guard: guarded, logger, watchdog }));
+  stopping ??= ended.then((report) => endProcess(report, { app, host, guard: guarded, logger, watchdog, flushSpans: tracer?.flush }));
   stopping.catch((err: unknown) => {
     logger.fatal({ err }, 'the shutdown failed');
     guarded.exit(1);

@@ -166,6 +166,7 @@ export class Core {
       logger,
       pipelineId: options.id,
       notes: options.ports.notes ?? null,
+      tracer: options.ports.tracer ?? null,
       maskSecrets: secrets.mask,
       gateFor: (_task, limit) => new TaskLimiter(limit, clock),
       done: (worker, outcome) => {
@@ -181,6 +182,7 @@ export class Core {
     for (const [i, stage] of this.stages.entries()) stage.next = this.stages[i + 1] ?? null;
     this.feeds = new FeedRegistry(uniqueId, (feed) => this.onOver(feed));
     this.admission = new Admission({
+      pipelineId: options.id,
       time: this.time,
       dues: this.dues,
       index: () => this.index,
@@ -195,6 +197,7 @@ export class Core {
       secondsUntilRoom: (places, stage) => this.drain.secondsUntil(places, stage.size, this.time.tick()),
       onFed: (feed) => this.keeper.touchFeed(feed),
       ledger: this.ledger,
+      tracer: options.ports.tracer ?? null,
     });
   }
 
