@@ -127,6 +127,19 @@ export default {
       to: { path: product, pathNot: '^src/(process|engine|schemas|stores|loader)/' },
     },
     {
+      name: 'tracing-below-server',
+      comment: 'Spans are made for the engine, through its port; only here is OpenTelemetry known.',
+      severity: 'error',
+      from: { path: '^src/tracing/' },
+      to: { path: product, pathNot: '^src/(tracing|engine|schemas)/' },
+    },
+    {
+      name: 'opentelemetry-in-tracing',
+      severity: 'error',
+      from: { path: product, pathNot: '^src/tracing/' },
+      to: { path: '^node_modules/@opentelemetry/' },
+    },
+    {
       name: 'tasks-above-engine',
       comment: 'A task knows the engine and the shapes of values; requests say by the version what sends them.',
       severity: 'error',

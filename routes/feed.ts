@@ -4,6 +4,7 @@ import type { Replayable } from '../src/engine/index.ts';
 import { acceptNdjson, isNdjson } from '../src/http/bodies/ndjson-body.ts';
 import { feedNdjson } from '../src/http/bodies/ndjson-feed.ts';
 import { callerSignal } from '../src/http/guards/caller.ts';
+import { traceOf } from '../src/http/guards/request-identity.ts';
 import { feedingAs } from '../src/http/routing/feed-access.ts';
 import { feedContent, jsonFeedBody } from '../src/http/routing/feed-body.ts';
 import { idempotencyHeaders, keyWithBody, keyWithHash, markReplay } from '../src/http/routing/idempotency.ts';
@@ -64,11 +65,12 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, deps) => {
       const { wait, bigNumbers, idField, ...options } = request.query;
       const { params } = request;
       const runtime = host.get(params.id);
+      const trace = traceOf(request);
       let receipt: FeedReceipt & Replayable;
       if (isNdjson(request)) {
         const access = feedingAs(request.caller, runtime.definition, options);
         const { idempotency, hash } = keyWithHash(request);
-        const writer = await runtime.openFeed({ ...options, ...access, idempotency });
+        const writer = await runtime.openFeed({ ...options, ...access, idempotency, trace });
         receipt = await feedNdjson(request.body as Readable, writer, {
           maxLineBytes: bodyLimitBytes,
           idleTimeoutMs: uploadIdleSeconds * 1000,
@@ -84,7 +86,7 @@ const feed: FastifyPluginAsync<RouteDeps> = async (instance, deps) => {
         const idempotency = keyWithBody(request, request.body);
         // Only a request that may wait can be abandoned meanwhile.
         const signal = wait === undefined && idempotency === undefined ? undefined : callerSignal(response);
-        receipt = await runtime.feed(items, { ...asked, ...access, waitSeconds: wait, idempotency, signal });
+        receipt = await runtime.feed(items, { ...asked, ...access, waitSeconds: wait, idempotency, signal, trace });
       }
       markReplay(response, receipt);
       // Not `return response.send(…)`: a reply that is returned is waited for as a promise, with listeners on its stream.

@@ -5,6 +5,7 @@ import type { PipelineRuntime, RunAnswer, RunRequest } from '../src/engine/index
 import type { ItemReading } from '../src/http/bodies/item-reading.ts';
 import { acceptNdjson, collectNdjson, isNdjson } from '../src/http/bodies/ndjson-body.ts';
 import { callerSignal } from '../src/http/guards/caller.ts';
+import { traceOf } from '../src/http/guards/request-identity.ts';
 import { formOf, type RowForm } from '../src/http/routing/accept.ts';
 import { feedingAs } from '../src/http/routing/feed-access.ts';
 import { feedContent, jsonFeedBody } from '../src/http/routing/feed-body.ts';
@@ -118,7 +119,14 @@ const run: FastifyPluginAsync<RouteDeps> = async (
       const reading = { bigNumbers, idField };
       const runtime = host.get(params.id);
       const signal = callerSignal(response);
-      const asked: RunRequest = { ...options, waitSeconds: wait, timeoutSeconds, cancelOnAbort: cancelOnDisconnect, signal };
+      const asked: RunRequest = {
+        ...options,
+        waitSeconds: wait,
+        timeoutSeconds,
+        cancelOnAbort: cancelOnDisconnect,
+        signal,
+        trace: traceOf(request),
+      };
       const form = formOf(request, ['ndjson', 'sse']);
       if (form === undefined) {
         const answer = await runWhole(request, runtime, asked, reading);

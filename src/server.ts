@@ -25,6 +25,7 @@ import type { Reload } from './process/reload.ts';
 import { handleSignals } from './process/signals.ts';
 import type { Watchdog } from './process/watchdog.ts';
 import type { ShutdownMode, ShutdownReport } from './schemas/control.ts';
+import type { SdkTracer } from './tracing/index.ts';
 
 /** EX_CONFIG of sysexits.h: starting it again without a change is useless. */
 const EXIT_CONFIG = 78;
@@ -75,6 +76,7 @@ const [
   ports,
   [{ readDefinitions }, { checkPipelines, startPipelines }, { createThreadRunner }, { loadUserTasks }],
   tasks,
+  [{ findTracer, isUndiciInstrumented }, { VERSION }],
   [
     { closeService, endProcess },
     { guardProcess },
@@ -97,6 +99,7 @@ const [
     import('./loader/user-tasks.ts'),
   ]),
   import('../tasks/index.ts'),
+  Promise.all([import('./tracing/index.ts'), import('./version.ts')]),
   Promise.all([
     import('./process/ending.ts'),
     import('./process/guard.ts'),
@@ -135,6 +138,7 @@ const keys = createKeyRing(config.apiKeys);
 let host: LocalHost | undefined;
 let app: FastifyInstance | undefined;
 let watchdog: Watchdog | undefined;
+let tracer: SdkTracer | undefined;
 let stopping: Promise<void> | undefined;
 
 const guarded = guardProcess({ logger, workNow, isStopping: () => stopping !== undefined });
@@ -144,9 +148,16 @@ guarded.blame = ({ pipeline, sequenceId }) => {
 };
 
 async function createHost(): Promise<LocalHost> {
-  const builtIn = tasks.builtInTasks({ outputDir: config.outputDir, httpAllowHosts: config.httpAllowHosts, maskSecrets: secrets.mask });
+  const builtIn = tasks.builtInTasks({
+    outputDir: config.outputDir,
+    httpAllowHosts: config.httpAllowHosts,
+    maskSecrets: secrets.mask,
+    isInstrumented: () => tracer !== undefined && isUndiciInstrumented(),
+  });
   const taken = builtIn.map((task) => task.name);
   const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken, { within: asWork, logger });
+  // A task file may register an SDK, too.
+  tracer = await findTracer({ version: VERSION, logger, mask: secrets.mask });
   return createLocalHost({
     ...config,
     registry: createTaskRegistry([...builtIn, ...own]),
@@ -158,6 +169,7 @@ async function createHost(): Promise<LocalHost> {
         expressions: tasks.expressionLanguage,
         secrets,
         notes,
+        tracer,
       },
       fail: (err) => {
         logger.fatal({ err }, 'the store has a fault, and the process ends; what was answered is stored');
@@ -274,7 +286,7 @@ function stop(asked: ShutdownMode, timeoutSeconds: number, reason: string, by: s
     watchdog?.expectEnd(asked === 'force' ? 0 : timeoutSeconds);
   }
   const ended = start.isOver && host !== undefined ? host.shutdown(asked, timeoutSeconds, { by }) : cutShort();
-  stopping ??= ended.then((report) => endProcess(report, { app, host, guard: guarded, logger, watchdog }));
+  stopping ??= ended.then((report) => endProcess(report, { app, host, guard: guarded, logger, watchdog, flushSpans: tracer?.flush }));
   stopping.catch((err: unknown) => {
     logger.fatal({ err }, 'the shutdown failed');
     guarded.exit(1);

@@ -29,7 +29,7 @@ export function httpNotify(client: HttpClient, mask: (text: string) => string = 
     lint: (given) => addressFaults(client, given),
     prepare:
       ({ url, method, headers, body, timeoutSeconds }, { hasSecrets }) =>
-      async (itemId, told, info, { pipeline, logger }) => {
+      async (itemId, told, info, { pipeline, logger, trace }) => {
         const { stage, sequenceId, feedId, attempts, metadata } = info;
         const outcome = told instanceof Error ? { error: shown(told) } : { value: told };
         const about = stage === '' ? { pipeline, feedId } : { pipeline, stage, itemId, sequenceId, feedId, attempts, metadata };
@@ -42,6 +42,7 @@ export function httpNotify(client: HttpClient, mask: (text: string) => string = 
           maxBytes: ANSWER_MAX_BYTES,
           maxRedirects: 5,
           hasSecrets,
+          trace,
           log: { to: logger, about: stage === '' ? { hook: 'http_notify', feed: feedId } : { hook: 'http_notify', stage, item: itemId } },
         });
         if (status < 200 || status >= 300) throw new Error(`${new URL(url).origin} answered ${status}`);

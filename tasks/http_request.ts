@@ -85,7 +85,7 @@ export function httpRequest(client: HttpClient, mask: (text: string) => string =
   return declareTask({
     name: 'http_request',
     description:
-      'Sends an HTTP request and returns `{ status, headers, body, url }`. Statuses in `retryStatuses` and broken connections are retried, after the server’s `Retry-After` if it sends one that can be read (seconds, also with a fraction, or an HTTP-date), else after the stage’s own wait; other errors fail the item at once. The error of an answer that is no success has the type `HttpStatus` and the status as `status`. Addresses of private networks, loopback and metadata services are refused unless `HTTP_ALLOW_HOSTS` lists them; the same goes for redirects. A redirect to another origin carries `accept`, `accept-encoding`, `accept-language`, `cache-control` and `user-agent`, no other header; it is not followed when that would need a body or another method than GET, HEAD or OPTIONS, when the parameters name a secret, or from `https:` to `http:`.',
+      'Sends an HTTP request and returns `{ status, headers, body, url }`. Statuses in `retryStatuses` and broken connections are retried, after the server’s `Retry-After` if it sends one that can be read (seconds, also with a fraction, or an HTTP-date), else after the stage’s own wait; other errors fail the item at once. The error of an answer that is no success has the type `HttpStatus` and the status as `status`. Addresses of private networks, loopback and metadata services are refused unless `HTTP_ALLOW_HOSTS` lists them; the same goes for redirects. A redirect to another origin carries `accept`, `accept-encoding`, `accept-language`, `cache-control` and `user-agent`, no other header; it is not followed when that would need a body or another method than GET, HEAD or OPTIONS, when the parameters name a secret, or from `https:` to `http:`. The item’s place in a trace goes along as `traceparent` and `tracestate`, within the origin, unless `headers` has either.',
     params: paramsSchema,
     lint: (given) => addressFaults(client, given),
     check: ({ method, body }) =>
@@ -101,6 +101,7 @@ export function httpRequest(client: HttpClient, mask: (text: string) => string =
           ...params,
           ...encodeBody(params.body, params.headers),
           hasSecrets,
+          trace: context.trace,
           log: { to: context.logger, about: { task: 'http_request', stage: context.stage, item: context.itemId } },
           onAbort: (listener) => context.onAbort(listener),
         });

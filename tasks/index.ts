@@ -28,10 +28,16 @@ export interface BuiltInOptions {
   httpAllowHosts: readonly string[];
   /** Takes the secrets out of a text that is shown. */
   maskSecrets?: (text: string) => string;
+  /** Whether somebody else adds the place in a trace to each request that goes out, as an instrumentation of undici does; nobody by default. */
+  isInstrumented?: () => boolean;
 }
 
 export function builtInTasks(options: BuiltInOptions): TaskDeclaration[] {
-  const httpClient = createHttpClient({ allowHosts: options.httpAllowHosts, mask: options.maskSecrets });
+  const httpClient = createHttpClient({
+    allowHosts: options.httpAllowHosts,
+    mask: options.maskSecrets,
+    isInstrumented: options.isInstrumented,
+  });
   return [
     fileAppend(options),
     hash,

@@ -63,6 +63,10 @@ const contextFields = [
   ['`progress(fraction)`', 'Reports the fraction that is done, 0 to 1.'],
   ['`permanent(message)`', 'Creates an error that is not retried: `throw ctx.permanent(…)`.'],
   ['`retryAfter(seconds, message)`', 'Creates an error that is retried after `seconds`.'],
+  [
+    '`trace`',
+    'The place of this attempt in a trace, as headers to send on: `{ traceparent, tracestate }`, or null. See [tracing.md](tracing.md).',
+  ],
   ['`logger`', 'Methods `debug`, `info`, `warn` and `error`, each `(fields, message)`.'],
 ];
 

@@ -3,6 +3,8 @@
  * pino, piscina and the system clock; a test passes virtual ones. Without any, {@link systemPorts} is used.
  */
 
+import type { TraceContext } from '../schemas/trace-context.ts';
+
 /** Time. Every call of the engine goes through here, so that a run can be replayed under a virtual clock. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
@@ -28,6 +30,55 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** A span that is under way. None of its methods throws. */
+export interface Span {
+  /** Its place in a trace, which goes on to whoever is called for it; null when it has none. */
+  readonly context: TraceContext | null;
+  /** Calls `work` while this span is the active one, so that spans which it begins become children. Returns, or throws, what `work` does. */
+  within<T>(work: () => T): T;
+}
+
+/** A span for a request that feeds items. */
+export interface SendSpan extends Span {
+  /** Ends it, once. `accepted` and `duplicates` count the request's own items; `error`: why not all of them were accepted. */
+  end(sent: { accepted: number; duplicates: number; error?: TracedError }): void;
+}
+
+/** A span for an item in a stage, from when a worker begins it until the worker is done with it; or for the call of a hook about a feed. */
+export interface ProcessSpan extends Span {
+  /** Ends it, once. `kind` is that of the outcome: `advance`, `skip`, `retry`, `fail`, `cancelled` or `aborted`. */
+  end(outcome: { kind: string; error?: TracedError }): void;
+}
+
+/** An error as a span tells it: its type, and its text with secrets masked. */
+export interface TracedError {
+  readonly type: string;
+  readonly message: string;
+}
+
+export interface TracedItem {
+  pipeline: string;
+  stage: string;
+  worker: string;
+  itemId: string;
+  feedId: string;
+  /** 1 for the first attempt. */
+  attempt: number;
+}
+
+/**
+ * Makes spans of what happens in pipelines. Its methods never throw; they return null when there is no span to be had. Without a tracer the engine passes the
+ * places of requests in traces on as they came.
+ */
+export interface Tracer {
+  /** Begins the span of a request that feeds items. `from`: the place that the request names; an active span goes before it. */
+  send(feed: { pipeline: string; feedId: string }, from: TraceContext | null): SendSpan | null;
+  /** Begins the span of an item in a stage, which is linked to the request that fed it. */
+  process(item: TracedItem, sentBy: TraceContext | null): ProcessSpan | null;
+  /** Begins the span of the call of `onDone`, which is linked to the requests that sent the feed. */
+  done(feed: { pipeline: string; feedId: string; items: number }, sentBy: readonly TraceContext[]): ProcessSpan | null;
+}
+
 /** A job for a worker thread: a module, its default export's `run`, and everything that call needs, structured-cloneable. */
 export interface ThreadJob {
   /** `file:` URL of the module whose default export holds `run`. */
@@ -50,6 +101,7 @@ export interface ThreadContext {
   attempt: number;
   metadata: Record<string, unknown>;
   params: unknown;
+  trace: TraceContext | null;
 }
 
 /** Runs CPU-bound tasks outside the event loop. Aborting `signal` MUST end the thread that runs the job. */
@@ -143,6 +195,8 @@ export interface Ports {
   secrets: Secrets;
   /** Without it nothing is noted. */
   notes?: LoopNotes;
+  /** Without it there are no spans. */
+  tracer?: Tracer | undefined;
   /**
    * Told when the engine cannot go on: a store has a fault that no trying again mends. MUST end the process; what was answered is stored, and
    * nothing is written after it. Without it, the error is thrown where nobody catches it.

@@ -75,6 +75,8 @@ export interface StoredFeed {
   /** 1: no longer listed; kept as long as its items are. */
   is_forgotten: number;
   maker: string | null;
+  /** The places in traces of the requests that sent its items, as model/feed-traces.ts writes them; null without any. */
+  traces: string | null;
 }
 
 /** The record of an idempotency key. */

@@ -15,6 +15,7 @@ const LAST_REPLIES_MS = 5000;
 /** Then their connections are cut, which takes a moment. */
 const CUT_MS = 500;
 const STORE_MS = 1000;
+const SPANS_MS = 1000;
 const EXIT_NOT_STORED = 1;
 
 export interface EndingDeps {
@@ -23,11 +24,15 @@ export interface EndingDeps {
   guard: Guard;
   logger: Logger;
   watchdog: Watchdog | undefined;
+  /** Has whoever collects the spans of pipelines send them on; undefined when nobody does. */
+  flushSpans: (() => Promise<void>) | undefined;
 }
 
 /** Logs the report whatever happens on the way, and ends the process: with 0 when the store has everything that it promised. */
-export async function endProcess(report: ShutdownReport, { app, host, guard, logger, watchdog }: EndingDeps): Promise<void> {
+export async function endProcess(report: ShutdownReport, { app, host, guard, logger, watchdog, flushSpans }: EndingDeps): Promise<void> {
   const isStoreHeld = await closeService({ app, host, logger });
+  const flushed = flushSpans === undefined ? 'done' : await within(SPANS_MS, flushSpans());
+  if (flushed !== 'done') logger.error({ err: errorOf(flushed) }, 'the OpenTelemetry SDK does not send its spans on; they are left behind');
   const notStored = host?.notStored() ?? { count: 0, ids: [] };
   const whole = notStored.count === 0 ? report : { ...report, notKept: notStored.count, notKeptIds: notStored.ids };
   logger[notStored.count === 0 ? 'info' : 'error'](whole, 'shutdown report');

@@ -21,6 +21,8 @@ export interface HttpClientOptions {
   allowHosts: readonly string[];
   /** Takes the secrets out of a text; by what it changes, a secret is found in a request whose definition names none. */
   mask?: ((text: string) => string) | undefined;
+  /** Whether somebody else adds `traceparent` to each request; a second one would make both invalid. */
+  isInstrumented?: (() => boolean) | undefined;
 }
 
 const KEEP_ALIVE_MS = 10_000;
@@ -29,7 +31,7 @@ const HEADERS_MAX_BYTES = 65_536;
 /** Enough for any pool of workers; what bounds the load on a host are limiters. */
 const CONNECTIONS_PER_ORIGIN = 256;
 
-export function createHttpClient({ allowHosts, mask = (text) => text }: HttpClientOptions): HttpClient {
+export function createHttpClient({ allowHosts, mask = (text) => text, isInstrumented = () => false }: HttpClientOptions): HttpClient {
   const guard = createAddressGuard(allowHosts);
   // Loaded with the first request: most services send none, and would start a tenth slower.
   let loading: Promise<Agent> | undefined;
@@ -37,7 +39,12 @@ export function createHttpClient({ allowHosts, mask = (text) => text }: HttpClie
   return {
     send: (request) =>
       new Promise((resolve, reject) => {
-        const exchange = new HttpExchange(request, { mask, headersMaxBytes: HEADERS_MAX_BYTES }, resolve, reject);
+        const exchange = new HttpExchange(
+          isInstrumented() ? { ...request, trace: null } : request,
+          { mask, headersMaxBytes: HEADERS_MAX_BYTES },
+          resolve,
+          reject,
+        );
         if (agent !== undefined) {
           exchange.begin(agent);
           return;

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Agent, Dispatcher } from 'undici';
 import { PermanentError } from '../../src/engine/index.ts';
+import type { TraceContext } from '../../src/schemas/trace-context.ts';
 import { VERSION } from '../../src/version.ts';
 import { type Decoding, decodingOf } from './content-coding.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
@@ -65,8 +66,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   begin(agent: Agent): void {
     this.agent = agent;
     this.attempt(() => {
-      const { url, method, headers, body } = this.given;
-      this.dispatch({ url: checkedUrl(url), method, headers: withUserAgent(headers), body });
+      const { url, method, headers, body, trace } = this.given;
+      this.dispatch({ url: checkedUrl(url), method, headers: withUserAgent(withTrace(headers, trace)), body });
     });
   }
 
@@ -194,6 +195,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       this.fail(error);
     }
   }
+}
+
+/** One's own headers go before the place of the request in a trace, and the two of that belong together. */
+function withTrace(headers: Record<string, string>, trace: TraceContext | null | undefined): Record<string, string> {
+  if (!trace || Object.keys(headers).some((name) => /^trace(?:parent|state)$/i.test(name))) return headers;
+  return { ...headers, ...trace };
 }
 
 /** Many servers refuse a request that does not say what sends it. */

@@ -1,4 +1,5 @@
 import type { Logger } from '../../src/engine/ports.ts';
+import type { TraceContext } from '../../src/schemas/trace-context.ts';
 
 export interface HttpRequest {
   method: string;
@@ -12,6 +13,8 @@ export interface HttpRequest {
   maxRedirects: number;
   /** The definition made it with a secret, in whatever form: then no other origin gets any of it. */
   hasSecrets?: boolean | undefined;
+  /** Sent along as `traceparent` and `tracestate`, as far as the redirects stay within the origin, unless the headers have either. */
+  trace?: TraceContext | null | undefined;
   /** Gets what an error does not say, with `about` among the fields. */
   log?: { to: Logger; about: object } | undefined;
   /** Where to ask to be told that the answer is no longer wanted. */

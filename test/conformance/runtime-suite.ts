@@ -26,6 +26,7 @@ import { retention } from './sections/retention.ts';
 import { retries } from './sections/retries.ts';
 import { runStreams, runWaits } from './sections/run-streams.ts';
 import { running } from './sections/running.ts';
+import { traces } from './sections/traces.ts';
 import { values } from './sections/values.ts';
 import { waiting } from './sections/waiting.ts';
 import { type MakeHost, openWorld, type Suite } from './world.ts';
@@ -53,6 +54,7 @@ const SECTIONS = {
   'gone on with under a key': resuming,
   'appended to': appending,
   onDone: done,
+  traces,
   values,
   'the order of items': flow,
   retention,

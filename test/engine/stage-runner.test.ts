@@ -38,6 +38,7 @@ function stage(options: Omit<StageOptions, 'name'>, gateFor: (task: string, limi
     random: () => 0.5,
     logger: silentLogger,
     notes: null,
+    tracer: null,
     maskSecrets: (text) => text,
     gateFor,
     done: (_slot, outcome) => later.push(outcome),
@@ -54,7 +55,7 @@ function stage(options: Omit<StageOptions, 'name'>, gateFor: (task: string, limi
     /** An item in a slot of its own, and what came of it at once. */
     begin(value: unknown, more: Partial<StageItem> = {}) {
       const slot = new Slot<StageItem>('A-W0', place, runner);
-      const item = { id: 'x', sequenceId: 1, priority: 100, feed: { id: 'f' }, metadata: {}, stage: place, nextStage: null };
+      const item = { id: 'x', sequenceId: 1, priority: 100, feed: { id: 'f' }, metadata: {}, trace: null, stage: place, nextStage: null };
       const whole: StageItem = {
         ...item,
         status: 'queued',

@@ -10,7 +10,7 @@ import { folderWith } from '../loader/folder.ts';
 const BUSY = `export default { run(value, ctx) {
   ctx.setStatus('busy');
   if (value === 'hang' || (value === 'hang once' && ctx.attempt === 1)) for (;;);
-  return [value, ctx.attempt, ctx.worker];
+  return value === 'trace' ? ctx.trace : [value, ctx.attempt, ctx.worker];
 } };`;
 
 /** A pipeline whose one task runs in a worker thread, on the clock of the machine unless it gets another. */
@@ -62,6 +62,13 @@ describe('a task in a worker thread', () => {
     const pipeline = await pipelineOf({});
     const { results } = await pipeline.run([{ id: 'x', value: 'quick' }], {});
     expect(results).toMatchObject([{ id: 'x', value: ['quick', 1, 'A-W0'], error: null }]);
+  });
+
+  it('is told the place of its item in a trace', async () => {
+    const pipeline = await pipelineOf({});
+    const trace = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', tracestate: 'v=1' };
+    const { results } = await pipeline.run(['trace'], { trace });
+    expect(results[0]?.value).toEqual(trace);
   });
 
   it('is really stopped by its timeout, and its item tried again', async () => {

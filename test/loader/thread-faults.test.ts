@@ -61,7 +61,8 @@ function job(body: string, args: unknown[] = [], itemId = 'i'): ThreadJob {
     'task.mjs': `import { parentPort, workerData, threadId } from 'node:worker_threads';
       export default { async run(...args) { const ctx = args.pop(); ${body} } }`,
   });
-  const context = { itemId, sequenceId: 1, pipeline: 'p', stage: 's', task: 't', worker: 's-W1', attempt: 1, metadata: {}, params: {} };
+  const place = { pipeline: 'p', stage: 's', task: 't', worker: 's-W1' };
+  const context = { itemId, sequenceId: 1, ...place, attempt: 1, metadata: {}, params: {}, trace: null };
   return {
     module: pathToFileURL(join(folder, 'task.mjs')).href,
     args,

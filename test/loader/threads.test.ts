@@ -38,6 +38,7 @@ function job(body: string, args: unknown[] = [], overrides: Partial<ThreadJob> =
       attempt: 2,
       metadata: { source: 'crm' },
       params: { size: 3 },
+      trace: { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', tracestate: 'v=1' },
     },
     onBegin: () => undefined,
     onStatus: () => undefined,

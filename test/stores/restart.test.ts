@@ -1,6 +1,6 @@
 /** What a restart knows: each thing that has to survive one, after a crash and after a graceful stop. */
 import { describe, expect, it } from 'vitest';
-import type { PipelineRuntime, SluiceEvent, TaskContext } from '../../src/engine/index.ts';
+import type { PipelineRuntime, SluiceEvent, TaskContext, TaskHandler } from '../../src/engine/index.ts';
 import type { PipelineStats } from '../../src/schemas/stats.ts';
 import { audit } from '../../src/stores/sqlite/audit.ts';
 import { ended, eventsOf, idsOf, named, reaches } from '../conformance/world.ts';
@@ -203,6 +203,32 @@ describe.each(['crash', 'stop'] as const)('after a %s', (how) => {
     const wait = { itemIds: ['a'], returnWhen: 'ALL_COMPLETED', timeoutSeconds: 0 } as const;
     expect((await p.waitForItems({ ...wait, maker: 'ci' })).done).toHaveLength(1);
     await expect(p.waitForItems({ ...wait, maker: 'cd' })).rejects.toMatchObject({ code: 'item-not-found', details: { ids: ['a'] } });
+  });
+
+  it('an item has the place in a trace of the request that fed it, of those that appended too', async () => {
+    const seen: unknown[] = [];
+    const look: TaskHandler = (value: unknown, { itemId, trace }: TaskContext) => {
+      seen.push([itemId, trace]);
+      return value;
+    };
+    const trace = (n: number) => ({ traceparent: `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba9020${n}-01` });
+    const lives = livesOf({ look });
+    const life = await lives.begin();
+    await life.host.create({ id: 'p', stages: [{ name: 'A', tasks: ['look'] }] }, { start: false });
+    const before = life.host.get('p');
+    await before.feed(named('a'), { feedId: 'f', trace: { ...trace(1), tracestate: 'v=1,w=2' } });
+    await before.feed(named('b'), { feedId: 'f', append: true });
+    await before.feed(named('c'), { feedId: 'f', append: true, trace: trace(2) });
+    await before.feed(named('d'), {});
+    const { p } = await restart(life, lives);
+    await p.start();
+    await ended(p, 4);
+    expect(seen).toEqual([
+      ['a', { ...trace(1), tracestate: 'v=1,w=2' }],
+      ['b', null],
+      ['c', trace(2)],
+      ['d', null],
+    ]);
   });
 
   it('a feed whose upload was cut says so and can be continued, and rejects and known ids are as they were', async () => {

@@ -13,6 +13,7 @@ function contextFor(params: unknown, overrides: Partial<TaskContext> = {}): Task
     worker: 'Stage-W0',
     attempt: 1,
     metadata: {},
+    trace: null,
     params,
     signal,
     onAbort: (listener) => signal.addEventListener('abort', () => listener(signal.reason)),

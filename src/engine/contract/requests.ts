@@ -2,6 +2,7 @@ import type { FeedOptions, FeedReceipt, RunReply } from '../../schemas/control.t
 import type { FeedView, ReturnWhen } from '../../schemas/feed.ts';
 import type { PipelineResult } from '../../schemas/item.ts';
 import type { ErrorSummary } from '../../schemas/stats.ts';
+import type { TraceContext } from '../../schemas/trace-context.ts';
 
 /** Requests to {@link PipelineRuntime} for feeding and waiting, and their answers. */
 
@@ -43,6 +44,8 @@ export interface FeedRequest extends FeedOptions {
   idempotency?: IdempotencyKey | undefined;
   /** The items were parsed from JSON for this request, and nobody else has them: they become the pipeline's own without a copy. */
   isParsed?: boolean | undefined;
+  /** The place in a trace that the request names; what it feeds is linked to it, and carries it on. */
+  trace?: TraceContext | null | undefined;
   /** Aborts when the caller has disconnected: whatever waits stops waiting, with `request-timeout`. Accepted items go on. */
   signal?: AbortSignal | undefined;
 }

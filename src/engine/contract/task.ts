@@ -2,6 +2,7 @@ import type { RateLimit } from '../../schemas/definition.ts';
 import type { Metadata } from '../../schemas/item.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import type { TaskKind } from '../../schemas/task.ts';
+import type { TraceContext } from '../../schemas/trace-context.ts';
 import type { Logger } from '../ports.ts';
 
 /** The item and the place of an attempt, as the task sees them. Valid for this attempt only; later calls do nothing. */
@@ -23,6 +24,11 @@ export interface TaskContext<Params = unknown> {
   /** Calls `listener` with the reason when `signal` would abort, while this attempt lasts. Cheaper than a signal, of which none is made. */
   onAbort(listener: (reason: unknown) => void): void;
   readonly logger: Logger;
+  /**
+   * The place of this attempt in a trace: the headers to send on to whatever it calls. With a tracer it is that of the item's span in this stage,
+   * without one that of the request that fed the item; null when there is none.
+   */
+  readonly trace: TraceContext | null;
   /** Shows in the worker's state and as a `progress` event; false when it came sooner than `minIntervalSeconds` after the last. */
   setStatus(text: string, options?: { minIntervalSeconds?: number }): boolean;
   /** How much of this attempt is done, 0 to 1; a `progress` event. */
@@ -59,6 +65,8 @@ export interface HookUse {
   /** The parsed `with` of the definition. */
   params: unknown;
   logger: Logger;
+  /** The headers to send on to whatever the hook calls, as in {@link TaskContext}; null when there are none. */
+  trace: TraceContext | null;
 }
 export type Hook = (itemId: string, valueOrError: unknown, info: HookInfo) => unknown;
 export type RegisteredHook = (itemId: string, valueOrError: unknown, info: HookInfo, use: HookUse) => unknown;

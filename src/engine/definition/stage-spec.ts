@@ -18,6 +18,7 @@ import {
 import { faultsOf, jsonPointer } from '../../schemas/faults.ts';
 import type { WaitingReason } from '../../schemas/item.ts';
 import type { Fault } from '../../schemas/problem.ts';
+import type { TraceContext } from '../../schemas/trace-context.ts';
 import { describeThrown, SluiceError, StageValidationError, type Thrown } from '../contract/errors.ts';
 import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandler } from '../contract/task.ts';
 import { AllLimits } from '../limits/all-limits.ts';
@@ -88,6 +89,7 @@ export interface HookPlace {
   logger: Logger;
   /** The item's value, even when it has failed. */
   value: unknown;
+  trace: TraceContext | null;
 }
 export type HookCall = (itemId: string, valueOrError: unknown, info: HookInfo, place: HookPlace) => unknown;
 
@@ -278,14 +280,14 @@ function resolveHook(use: HookUse, { registry, ports }: SpecEnvironment, prepare
   const prepared = prepareOf(registry.get(useName(use), 'hook') as TaskDeclaration, use);
   if (prepared.prepare === null) {
     const { handler, params } = prepared;
-    return (itemId, told, info, { pipeline, logger }) => handler(itemId, told, info, { pipeline, logger, params });
+    return (itemId, told, info, { pipeline, logger, trace }) => handler(itemId, told, info, { pipeline, logger, params, trace });
   }
-  return async (itemId, told, info, { pipeline, logger, value }) => {
+  return async (itemId, told, info, { pipeline, logger, value, trace }) => {
     const { metadata, sequenceId } = info;
     // A template may send its result anywhere, so it gets the error as everybody sees it, with secrets masked.
     const error = told instanceof Error ? shownError(describeThrown(told, ports.secrets.mask)) : undefined;
     const { handler, params } = await prepared.prepare({ value, metadata, itemId, sequenceId, ...(error && { error }) });
-    return handler(itemId, told, info, { pipeline, logger, params });
+    return handler(itemId, told, info, { pipeline, logger, params, trace });
   };
 }
 
@@ -349,6 +351,7 @@ function threadHandler(declaration: TaskDeclaration, threads: ThreadRunner | und
           attempt: context.attempt,
           metadata: context.metadata,
           params: context.params,
+          trace: context.trace,
         },
         onBegin: () => context.begins(),
         onStatus: (text) => void context.setStatus(text),

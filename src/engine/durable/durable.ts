@@ -14,6 +14,7 @@ import type { StageSpec } from '../definition/stage-spec.ts';
 import { ANSWERS_AGE_MS, ANSWERS_CHARACTERS, ANSWERS_MAX } from '../feeds/answers.ts';
 import type { Core, Identity } from '../flow/core.ts';
 import { Feed } from '../model/feed.ts';
+import { FeedTraces } from '../model/feed-traces.ts';
 import { type Item, Stage } from '../model/model.ts';
 import {
   FEED_CANCELLED,
@@ -246,6 +247,7 @@ export class Durable {
     feed.cancelled = row.cancelled;
     feed.firstSequence = row.first;
     feed.lastSequence = row.last;
+    if (row.traces !== null) feed.traces = FeedTraces.from(row.traces);
     feed.isCancelled = (row.is_cancelled & FEED_CANCELLED) !== 0;
     feed.isComplete = (row.is_cancelled & UPLOAD_INCOMPLETE) === 0;
     // Its request ended with the process.

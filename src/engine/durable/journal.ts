@@ -346,6 +346,7 @@ export class Journal implements Changing, Keeper {
         (feed.isOwed ? feed.calledAgain : feed.workedSoFarMs) * HOOK_CALLED_AGAIN,
       is_forgotten: this.forgottenFeeds.delete(feed) ? 1 : 0,
       maker: feed.maker,
+      traces: feed.traces?.stored ?? null,
     };
   }
 }

@@ -135,7 +135,7 @@ export class DoneCalls {
 
   private call(feed: Feed): void {
     const { id: pipeline, time, dues, options } = this.core;
-    const { logger, secrets } = options.ports;
+    const { logger, secrets, tracer } = options.ports;
     const hook = options.onDone;
     if (!feed.isOver || hook === undefined) {
       feed.isTold = feed.isOver;
@@ -147,8 +147,10 @@ export class DoneCalls {
       if (hasEnded) return;
       hasEnded = true;
       dues.cancel(limit);
-      if (fault !== undefined) {
+      if (fault === undefined) span?.end({ kind: 'advance' });
+      else {
         const error = describeThrown(fault.error, secrets.mask);
+        span?.end({ kind: 'fail', error });
         logger.warn({ pipeline, feed: feed.id, error }, 'the hook onDone threw; the feed is not affected');
       }
       this.over(feed);
@@ -157,7 +159,11 @@ export class DoneCalls {
     const limit = dues.add(time.tick() + most * 1000, () => end({ error: new TaskTimeoutError(`took longer than ${most} s`) }));
     const told = this.viewOf(feed);
     const value = { ...told };
-    const called = async (): Promise<unknown> => hook.call(feed.id, told, infoOf(feed), { pipeline, logger, value });
+    const sentBy = feed.traces?.all ?? [];
+    const span = tracer?.done({ pipeline, feedId: feed.id, items: feed.accepted }, sentBy) ?? null;
+    const trace = span?.context ?? sentBy.at(-1) ?? null;
+    const hooked = async (): Promise<unknown> => hook.call(feed.id, told, infoOf(feed), { pipeline, logger, value, trace });
+    const called = (): Promise<unknown> => (span === null ? hooked() : span.within(hooked));
     called().then(
       () => end(),
       (error: unknown) => end({ error }),

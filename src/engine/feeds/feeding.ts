@@ -3,7 +3,7 @@ import type { FeedRequest, FeedWriter, IdempotencyKey, Replayable } from '../con
 import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
 import { type Answers, expectSameBody, isAnswered, type KeptAnswer, NO_TICKET, type Ticket } from './answers.ts';
-import { appendedFeed, openFeed, openWholeFeed, Sending } from './sending.ts';
+import { appendedFeed, openFeed, openWholeFeed, refusalOf, Sending } from './sending.ts';
 
 type Receipt = FeedReceipt & Replayable;
 
@@ -35,7 +35,7 @@ export class Feeding {
     const refuse = (error: unknown): never => {
       if (feed === undefined) claim.release();
       else {
-        feeds.refuse(feed);
+        feeds.refuse(feed, refusalOf(this.core, error));
         claim.forget();
       }
       throw error;

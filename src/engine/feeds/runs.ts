@@ -15,7 +15,7 @@ import type { Feeds } from './feeds.ts';
 import { inOrderOf, NamedItems } from './named-items.ts';
 import { resumedRun } from './resumed-run.ts';
 import { LiveRun, type OpenedRun, type RunParts } from './run-stream.ts';
-import { hasItems, openFeed, openWholeFeed } from './sending.ts';
+import { hasItems, openFeed, openWholeFeed, refusalOf } from './sending.ts';
 
 /** The number of results read at a time. */
 const PAGE = 1000;
@@ -132,7 +132,7 @@ export class Runs implements RunParts {
       results?.stop();
       if (feed === undefined) ticket.release();
       else {
-        feeds.refuse(feed);
+        feeds.refuse(feed, refusalOf(this.core, error));
         ticket.forget();
       }
       throw error;

@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
-import { callerGone, SluiceError } from '../contract/errors.ts';
+import { callerGone, describeThrown, SluiceError } from '../contract/errors.ts';
 import type { FeedRequest } from '../contract/requests.ts';
 import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
+import type { TracedError } from '../ports.ts';
 import { turnGate } from '../time/turn.ts';
 import { keyReused, NO_TICKET, type Sent, type Ticket } from './answers.ts';
 
@@ -39,8 +40,15 @@ export function appendedFeed({ admission }: Core, request: FeedRequest): Feed {
 export function openWholeFeed(core: Core, request: FeedRequest, ticket: Ticket): Feed {
   const feed = openFeed(core, request, ticket);
   if (!hasItems(feed)) return feed;
-  core.feeds.close(feed, false);
-  throw keyReused();
+  const error = keyReused();
+  core.feeds.close(feed, false, refusalOf(core, error));
+  throw error;
+}
+
+/** The reason why a request was refused, as its span tells it. */
+export function refusalOf({ options }: Core, error: unknown): TracedError {
+  const { type, message } = describeThrown(error, options.ports.secrets.mask);
+  return { type: error instanceof SluiceError ? error.code : type, message };
 }
 
 /** Whether any of a feed's items has been accepted, or found to be a duplicate. */

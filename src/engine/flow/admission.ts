@@ -5,6 +5,7 @@ import { callerGone, SluiceError, storeUnavailable } from '../contract/errors.ts
 import type { FeedRequest } from '../contract/requests.ts';
 import type { Feed } from '../model/feed.ts';
 import { Item, NO_METADATA, PLACE_BACKLOG, type Stage } from '../model/model.ts';
+import type { Tracer } from '../ports.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import { LARGE } from '../values/sizes.ts';
@@ -18,6 +19,7 @@ import type { Scheduler } from './scheduler.ts';
 import { type RoomWaiter, WaitingRoom } from './waiting-room.ts';
 
 export interface AdmissionDeps {
+  pipelineId: string;
   time: EngineClock;
   dues: DueQueue;
   index: () => Items;
@@ -37,7 +39,12 @@ export interface AdmissionDeps {
   /** Called when a feed is about to change. */
   onFed: (feed: Feed) => void;
   ledger: Ledger;
+  /** null without spans. */
+  tracer: Tracer | null;
 }
+
+/** A feeding request, as far as the feed that it opens is concerned. */
+type Opening = FeedOptions & Pick<FeedRequest, 'maker' | 'trace'>;
 
 /** The longest wait for room, and the signal that the caller has gone. */
 export interface RoomWait {
@@ -83,20 +90,27 @@ export class Admission {
    * Opens a feed, which stays open until it is closed or refused. Throws `feed-exists`, `unknown-stage`, `invalid-input` (the priority),
    * `draining`, `shutting-down`, `store-unavailable`.
    */
-  openFeed(options: FeedOptions & { maker?: string | undefined }): Feed {
+  openFeed(options: Opening): Feed {
     this.refuseWhenClosed(null);
     const stage = this.stageFor(options);
     const { time, feeds } = this.deps;
-    return feeds.open(options.feedId, stage, Math.floor(time.wall(time.tick())), options.maker);
+    return this.sending(feeds.open(options.feedId, stage, Math.floor(time.wall(time.tick())), options.maker), options);
+  }
+
+  private sending(feed: Feed, { trace = null }: Opening): Feed {
+    const { tracer, pipelineId } = this.deps;
+    const span = tracer === null ? null : tracer.send({ pipeline: pipelineId, feedId: feed.id }, trace);
+    feed.begins(span, span?.context ?? trace);
+    return feed;
   }
 
   /** Opens a feed again, for the rest of what its request began to send. Throws `feed-cancelled`, and what {@link Admission.openFeed} throws. */
-  reopenFeed(feed: Feed, options: FeedOptions): Feed {
+  reopenFeed(feed: Feed, options: Opening): Feed {
     this.refuseWhenClosed(feed);
     checkPriority(options.priority);
     feed.isOpen = true;
     feed.part = null;
-    return feed;
+    return this.sending(feed, options);
   }
 
   /**
@@ -115,7 +129,7 @@ export class Admission {
       throw new SluiceError('invalid-input', `targetStage ${message}`, { errors: [{ path: '/targetStage', message }] });
     }
     feed.append();
-    return feed;
+    return this.sending(feed, request);
   }
 
   /**

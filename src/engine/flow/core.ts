@@ -176,6 +176,7 @@ export class Core {
       logger,
       pipelineId: options.id,
       notes: options.ports.notes ?? null,
+      tracer: options.ports.tracer ?? null,
       maskSecrets: secrets.mask,
       gateFor: (_task, limit) => new TaskLimiter(limit, clock),
       done: (worker, outcome) => {
@@ -191,6 +192,7 @@ export class Core {
     for (const [i, stage] of this.stages.entries()) stage.next = this.stages[i + 1] ?? null;
     this.feeds = new FeedRegistry(uniqueId, (feed) => this.onOver(feed), options.maxFeeds);
     this.admission = new Admission({
+      pipelineId: options.id,
       time: this.time,
       dues: this.dues,
       index: () => this.index,
@@ -205,6 +207,7 @@ export class Core {
       secondsUntilRoom: (places, stage) => this.drain.secondsUntil(places, stage.size, this.time.tick()),
       onFed: (feed) => this.keeper.touchFeed(feed),
       ledger: this.ledger,
+      tracer: options.ports.tracer ?? null,
     });
   }
 

@@ -1,6 +1,7 @@
 import { SluiceError } from '../contract/errors.ts';
 import { Feed, type FeedTarget } from '../model/feed.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
+import type { TracedError } from '../ports.ts';
 
 /** The number of feeds beyond which done ones are forgotten, by default. */
 const FEEDS_KEPT = 10_000;
@@ -97,9 +98,9 @@ export class FeedRegistry {
   }
 
   /** Closes a feed to further items, whose body has come to its end unless `isComplete` is false, and forgets the oldest done feeds beyond a bound. Idempotent. */
-  close(feed: Feed, isComplete = true): void {
+  close(feed: Feed, isComplete = true, error?: TracedError): void {
     if (!feed.isOpen) return;
-    feed.close(isComplete);
+    feed.close(isComplete, error);
     this.keeper.touchFeed(feed);
     this.look(feed);
     if (this.feeds.size <= this.most) return;
@@ -129,14 +130,14 @@ export class FeedRegistry {
     this.onOver(feed);
   }
 
-  /** Closes the feed of a request that was refused; when nothing was accepted, its id is free again. */
-  refuse(feed: Feed): void {
+  /** Closes the feed of a request that was refused, for `error` if that is known; when nothing was accepted, its id is free again. */
+  refuse(feed: Feed, error?: TracedError): void {
     if (feed.accepted + feed.duplicates > 0) {
-      this.close(feed, false);
+      this.close(feed, false, error);
       return;
     }
     // Nobody is told of the end of one that has never been.
-    if (feed.isOpen) feed.close(false);
+    if (feed.isOpen) feed.close(false, error);
     if (this.feeds.get(feed.id) === feed) this.delete(feed);
   }
 

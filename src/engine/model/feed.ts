@@ -1,6 +1,9 @@
 import type { FeedReceipt } from '../../schemas/control.ts';
 import type { ItemStatus, PipelineResult } from '../../schemas/item.ts';
+import type { TraceContext } from '../../schemas/trace-context.ts';
 import { Pace } from '../measures/pace.ts';
+import type { SendSpan, TracedError } from '../ports.ts';
+import { FeedTraces } from './feed-traces.ts';
 
 /** An ended item, as watchers of its feed see it. */
 export interface EndedItem {
@@ -37,6 +40,9 @@ export interface FeedTarget {
   readonly name: string;
   readonly no: number;
 }
+
+/** Told of a request that ended before its body had. */
+const BROKEN_OFF: TracedError = { type: 'upload-incomplete', message: 'the request ended before all of its items had been sent' };
 
 /**
  * The items of one feeding request. Each item refers to its feed; the feed refers to no item, it knows only the range of their sequence ids.
@@ -77,6 +83,10 @@ export class Feed {
   isOwed = false;
   /** How many starts have called that hook again, before it returned. */
   calledAgain = 0;
+  /** The places of its requests in traces; null while none has one, so that an item then costs one comparison. */
+  traces: FeedTraces | null = null;
+  /** The span of the request that sends, with the counts when it began; null without a tracer. */
+  private sending: { span: SendSpan; accepted: number; duplicates: number } | null = null;
   /** null while nobody watches, so that an item's end then costs one comparison. */
   watchers: Set<FeedWatcher> | null = null;
   /** The rate at which its items complete or fail, measured by the pipeline's work clock since the first of them began; null before that, and when it is done. */
@@ -110,10 +120,19 @@ export class Feed {
     return this.isDone && (this.isComplete || this.isCancelled);
   }
 
+  /** A request begins to send for it, under this span, from this place in a trace. */
+  begins(span: SendSpan | null, trace: TraceContext | null): void {
+    if (span !== null) this.sending = { span, accepted: this.accepted, duplicates: this.duplicates };
+    if (trace === null && this.traces === null) return;
+    this.traces ??= new FeedTraces();
+    this.traces.begin(trace);
+  }
+
   /** Counts an item that was accepted. */
   take(sequenceId: number, priority: number): void {
     this.priority = this.accepted === 0 ? priority : Math.max(this.priority, priority);
     this.accepted++;
+    if (this.traces !== null) this.traces.take(sequenceId);
     this.firstSequence ??= sequenceId;
     this.lastSequence = sequenceId;
     if (this.part === null) return;
@@ -136,8 +155,11 @@ export class Feed {
     this.isRerun = false;
   }
 
-  /** `isComplete`: whether the request's body has come to its end. One that brought nothing changes nothing. */
-  close(isComplete: boolean): void {
+  /**
+   * `isComplete`: whether the request's body has come to its end; `error`: why it has not, if that is known. One that brought nothing changes nothing.
+   */
+  close(isComplete: boolean, error?: TracedError): void {
+    this.endSending(isComplete ? undefined : (error ?? BROKEN_OFF));
     const { part } = this;
     const isAsBefore = part?.wasComplete === true && part.accepted + part.duplicates === 0;
     this.isComplete = isComplete || isAsBefore;
@@ -145,6 +167,15 @@ export class Feed {
     this.isOpen = false;
     this.rest();
     if (this.watchers !== null) for (const watcher of this.watchers) watcher.onClose();
+  }
+
+  private endSending(error: TracedError | undefined): void {
+    const { sending } = this;
+    if (sending === null) return;
+    this.sending = null;
+    const accepted = this.accepted - sending.accepted;
+    const duplicates = this.duplicates - sending.duplicates;
+    sending.span.end(error === undefined ? { accepted, duplicates } : { accepted, duplicates, error });
   }
 
   /** Whether its rate is measured; else {@link Feed.begin} is to be called when one of its items begins. */

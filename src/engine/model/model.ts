@@ -7,6 +7,7 @@
 
 import type { ItemError, ItemStatus, Metadata, PipelineResult } from '../../schemas/item.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
+import type { TraceContext } from '../../schemas/trace-context.ts';
 import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';
 import type { PipelineMeter } from '../measures/pipeline-meter.ts';
 import { StageMeter } from '../measures/stage-meter.ts';
@@ -144,6 +145,11 @@ export class Item {
    */
   get shownStatus(): ItemStatus {
     return this.status === 'queued' && this.holder instanceof Worker ? 'in_progress' : this.status;
+  }
+
+  /** The place in a trace of the request that fed it. */
+  get trace(): TraceContext | null {
+    return this.feed.traces?.of(this.sequenceId) ?? null;
   }
 
   /** The stage it enters next; null when it ends with this one. */

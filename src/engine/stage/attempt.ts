@@ -1,8 +1,9 @@
 import type { Metadata, WaitingReason } from '../../schemas/item.ts';
+import type { TraceContext } from '../../schemas/trace-context.ts';
 import { PermanentError, RetryAfterError } from '../contract/errors.ts';
 import type { TaskContext } from '../contract/task.ts';
 import type { Held, TaskSpec } from '../definition/stage-spec.ts';
-import type { Logger } from '../ports.ts';
+import type { Logger, Span } from '../ports.ts';
 import { copyOf } from './copy-value.ts';
 import type { Attempt, StageItem } from './hinge.ts';
 import type { Slot } from './slot.ts';
@@ -27,6 +28,8 @@ export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements Task
   /** Set anew for each item when the definition's parameters hold templates. */
   params: unknown;
   private readonly sink: AttemptSink<I, S>;
+  /** Its slot may have another by the time that somebody looks at it. */
+  private readonly span: Span | null;
   private controller: AbortController | undefined;
   private listeners: ((reason: unknown) => void)[] | undefined;
   private ownMetadata: Metadata | undefined;
@@ -35,6 +38,7 @@ export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements Task
   constructor(sink: AttemptSink<I, S>, holder: S, item: I, spec: TaskSpec) {
     this.sink = sink;
     this.holder = holder;
+    this.span = holder.span;
     this.item = item;
     this.spec = spec;
     this.params = spec.params;
@@ -66,6 +70,9 @@ export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements Task
   }
   get logger(): Logger {
     return this.sink.logger;
+  }
+  get trace(): TraceContext | null {
+    return this.span?.context ?? this.item.trace;
   }
   get signal(): AbortSignal {
     this.controller ??= new AbortController();

@@ -1,3 +1,4 @@
+import type { TraceContext } from '../../schemas/trace-context.ts';
 import { describeThrown, TaskTimeoutError } from '../contract/errors.ts';
 import type { HookCall, StageSpec } from '../definition/stage-spec.ts';
 import { CALL } from '../ports.ts';
@@ -31,7 +32,8 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     if (hook === undefined) return outcome;
     slot.decided = outcome;
     const which = outcome.kind === 'advance' ? CALL.onSuccess : outcome.kind === 'skip' ? CALL.onSkip : CALL.onFailure;
-    const call = (): unknown => this.prepared(hook, item, outcome)();
+    const trace = slot.span?.context ?? item.trace;
+    const call = (): unknown => this.prepared(hook, item, outcome, trace)();
     return this.consult(slot, which, call, (_answer, fault) => this.afterHook(slot, item, outcome, fault));
   }
 
@@ -47,7 +49,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     const warn = (error: unknown): void => this.warn({ id, stage }, { error }, 'the hook of the pause threw; the stage stays paused');
     let call: () => unknown;
     try {
-      call = this.prepared(onPause, item, outcome);
+      call = this.prepared(onPause, item, outcome, item.trace);
     } catch (error) {
       warn(error);
       return null;
@@ -93,7 +95,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     let fault: Fault;
     this.environment.notes?.begin(slot, this.place + which);
     try {
-      answer = call();
+      answer = slot.span === null ? call() : slot.span.within(call);
       if (isThenable(answer)) promise = Promise.resolve(answer);
     } catch (error) {
       answer = undefined;
@@ -134,7 +136,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
   }
 
   /** A call of a hook, with copies of what it is told. */
-  private prepared(hook: HookCall, item: I, outcome: Outcome): () => unknown {
+  private prepared(hook: HookCall, item: I, outcome: Outcome, trace: TraceContext | null): () => unknown {
     const told = whatHookGets(item, outcome);
     const value = outcome.kind === 'fail' ? copyValue(item.value) : told;
     const given = outcome.kind === 'fail' ? { value, input: item.fed === item.value ? value : copyValue(item.fed) } : {};
@@ -147,7 +149,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
       ...given,
     };
     const { id } = item;
-    const place = { pipeline: item.stage.pipelineId, logger: this.environment.logger, value };
+    const place = { pipeline: item.stage.pipelineId, logger: this.environment.logger, value, trace };
     return () => hook(id, told, info, place);
   }
 

@@ -1,8 +1,9 @@
 import type { ItemError, ItemStatus, Metadata, TaskEventType } from '../../schemas/item.ts';
+import type { TraceContext } from '../../schemas/trace-context.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
 import type { Gate, Limit } from '../limits/gate.ts';
 import type { TaskMeter } from '../measures/stage-meter.ts';
-import type { Logger, LoopNotes } from '../ports.ts';
+import type { Logger, LoopNotes, Tracer } from '../ports.ts';
 import type { Due } from '../time/due-queue.ts';
 import type { ValueRule } from '../values/value-rule.ts';
 
@@ -30,6 +31,8 @@ export interface StageItem {
   readonly priority: number;
   readonly feed: { readonly id: string };
   readonly metadata: Metadata;
+  /** The place in a trace of the request that fed it; null when there is none. */
+  readonly trace: TraceContext | null;
   readonly stage: StagePlace;
   /** The stage that follows; null when an item that leaves this one has ended. */
   readonly nextStage: object | null;
@@ -156,6 +159,8 @@ export interface StageEnvironment<Item, Slot> {
   readonly random: () => number;
   readonly logger: Logger;
   readonly notes: LoopNotes | null;
+  /** null without spans. */
+  readonly tracer: Tracer | null;
   /** Hides secrets in the text of an error or a status, which any reader may see. */
   readonly maskSecrets: (text: string) => string;
   /** Makes a gate for a task that has limits or gets some. Uses of one task in a stage share a gate. */

@@ -1,6 +1,7 @@
 import type { WaitingReason } from '../../schemas/item.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
 import type { Release, SharedWait } from '../limits/gate.ts';
+import type { ProcessSpan } from '../ports.ts';
 import type { Due } from '../time/due-queue.ts';
 import type { Attempt, Lane, Outcome, Runner, StageItem, StagePlace } from './hinge.ts';
 
@@ -19,6 +20,8 @@ export class Slot<Item extends StageItem = StageItem, Place extends StagePlace =
   lane: Lane;
   /** The task that is executed. */
   task: TaskSpec | null = null;
+  /** The span of the item in this stage, from {@link Runner.run} to the outcome; null without a tracer. */
+  span: ProcessSpan | null = null;
   /** The context that the handler was given. */
   attempt: Attempt | null = null;
   /** When the task began; while it is held, when it was called. */

@@ -36,6 +36,17 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
 
   /** Begins an item. Returns the outcome, or undefined when it comes later, through `done` of the environment. */
   run(slot: S, item: I): Outcome | undefined {
+    const { tracer, pipelineId: pipeline } = this.environment;
+    if (tracer === null) return this.enter(slot, item);
+    const { id: itemId, feed, attempts } = item;
+    const about = { pipeline, stage: slot.stage.name, worker: slot.name, itemId, feedId: feed.id, attempt: attempts + 1 };
+    slot.span = tracer.process(about, item.trace);
+    const outcome = this.enter(slot, item);
+    if (outcome !== undefined) this.endSpan(slot, outcome);
+    return outcome;
+  }
+
+  private enter(slot: S, item: I): Outcome | undefined {
     const skipIf = this.spec.skipIf;
     if (skipIf === undefined || item.attempts > 0 || item.taskIndex > 0) return this.begin(slot, item);
     return this.callbacks.consult(
@@ -48,6 +59,12 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
 
   /** Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. */
   abandon(slot: S, kind: 'cancelled' | 'aborted'): Outcome | undefined {
+    const outcome = this.takeAway(slot, kind);
+    if (outcome !== undefined) this.endSpan(slot, outcome);
+    return outcome;
+  }
+
+  private takeAway(slot: S, kind: 'cancelled' | 'aborted'): Outcome | undefined {
     const item = slot.item as I;
     const { decided, cancelAfterCallback } = slot;
     if (slot.inCallback && kind === 'cancelled') {

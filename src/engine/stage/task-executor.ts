@@ -42,14 +42,14 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
 
   constructor(spec: StageSpec, environment: StageEnvironment<I, S>) {
     this.spec = spec;
-    this.environment = environment;
+    this.environment = environment.tracer === null ? environment : { ...environment, done: this.doneWithSpan(environment.done) };
     this.logger = environment.logger;
     this.copy = environment.values === undefined ? copyValue : copyPlain;
     this.notes = environment.notes;
     const { definition } = spec;
     const names = spec.tasks.map(({ name }) => name);
     this.place = environment.notes?.place(environment.pipelineId, definition.name, names) ?? 0;
-    this.callbacks = new Callbacks(spec, environment, this.place);
+    this.callbacks = new Callbacks(spec, this.environment, this.place);
     this.isPerStage = definition.retry === 'per_stage';
     this.maxAttempts = this.isPerStage ? definition.stageAttempts : definition.taskAttempts;
     this.timeoutsMs = spec.tasks.map((task) => {
@@ -74,7 +74,9 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
       notes?.begin(slot, this.place + item.taskIndex);
       // A copy for the last attempt too: an operator's retry and an aborted attempt start from the value as it was.
       const given = typeof value === 'object' ? this.copy(value) : value;
-      result = attempt === null ? task.call(given) : task.call(given, attempt);
+      const { span } = slot;
+      if (span !== null) result = span.within(() => (attempt === null ? task.call(given) : task.call(given, attempt)));
+      else result = attempt === null ? task.call(given) : task.call(given, attempt);
       notes?.end();
       if (isThenable(result)) {
         const promise = result instanceof Promise ? result : Promise.resolve(result);
@@ -88,6 +90,21 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     }
     // It may have cancelled its own item: then the slot is no longer ours.
     return lane.alive ? (this.succeeded(slot, result) ?? 'next') : this.onLate(slot);
+  }
+
+  private doneWithSpan(done: StageEnvironment<I, S>['done']): StageEnvironment<I, S>['done'] {
+    return (slot, outcome) => {
+      this.endSpan(slot, outcome);
+      done(slot, outcome);
+    };
+  }
+
+  /** Ends the span of a slot's item, if it has one. */
+  protected endSpan(slot: S, outcome: Outcome): void {
+    const { span } = slot;
+    if (span === null) return;
+    slot.span = null;
+    span.end(outcome);
   }
 
   /** Takes a task's result. Returns undefined when the item goes on with its next task. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify';
 import { traceOf } from './request-identity.ts';
 
@@ -6,7 +7,13 @@ import { traceOf } from './request-identity.ts';
  * and a logger each would cost as much as reading their bodies.
  */
 export const requestLogger: NonNullable<FastifyServerOptions['childLoggerFactory']> = (parent, bindings, options, raw) =>
-  new LazyLogger(parent, () => parent.child({ ...bindings, ...traceOf(raw.headers) }, options)) as unknown as FastifyBaseLogger;
+  new LazyLogger(parent, () => parent.child({ ...bindings, ...traceparentOf(raw) }, options)) as unknown as FastifyBaseLogger;
+
+/** The caller's `traceparent`, if it is valid: it stands in every log line of the request. */
+function traceparentOf(raw: IncomingMessage): { traceparent?: string } {
+  const trace = traceOf(raw);
+  return trace === null ? {} : { traceparent: trace.traceparent };
+}
 
 const METHODS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent', 'child'] as const;
 

@@ -83,6 +83,8 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // Those that ran in a crash, which a start keeps apart: few rows, so it costs the others nothing.
   'CREATE INDEX suspects ON items (pipeline) WHERE status = 0 AND deliveries > 0',
+  // The places in traces of the requests that sent a feed, so that its items are linked to them after a restart too.
+  'ALTER TABLE feeds ADD COLUMN traces TEXT',
 ];
 
 const PIPELINE_UNIT = 2 ** 36;

@@ -40,6 +40,7 @@ const FEED_FIELDS = [
   'is_cancelled',
   'is_forgotten',
   'maker',
+  'traces',
 ];
 
 const set = (fields: readonly string[]): string => fields.map((field) => `${field} = ?`).join(', ');

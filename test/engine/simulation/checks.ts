@@ -9,6 +9,7 @@ export function checkAll(world: World): void {
   checkPlaces(world);
   checkBounds(world);
   checkNoIdling(world);
+  checkSpans(world);
   // Without an event no counter has changed.
   if (world.countedAt !== world.ledger.cursor) checkCounters(world);
   world.verdict();
@@ -66,6 +67,16 @@ function checkBounds(world: World): void {
   if (index.size - inFlight > scenario.retention.maxItems) {
     world.report(5, `${index.size - inFlight} finished items are kept of ${scenario.retention.maxItems}`);
   }
+}
+
+/** A worker that has begun an item, and is not done with it, has its span, and nobody else has one. */
+function checkSpans({ spans, pipeline, report }: World): void {
+  if (spans === null) return;
+  const workers = pipeline.runtime.core.allStages.flatMap((stage) => stage.workers);
+  const running = workers.filter((worker) => worker.item !== null && !worker.isAssigned && worker.blocked === null);
+  const without = running.filter((worker) => worker.span === null).map(({ name }) => name);
+  if (without.length > 0) report(10, `${without.join(', ')} have no span`);
+  if (spans.processing !== running.length) report(10, `${spans.processing} spans of items are open, ${running.length} workers run one`);
 }
 
 /** Nobody idles while there is something to do. */

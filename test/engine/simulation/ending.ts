@@ -35,6 +35,7 @@ export async function endRun(world: World): Promise<void> {
   // What is left are tasks that go on although they were given up.
   await until(world, 'every task is done', () => world.clock.next === Number.POSITIVE_INFINITY);
   checkAll(world);
+  for (const what of world.spans?.open ?? []) world.report(10, `a span is left open at the end: ${what}`);
   checkEnds(world);
   checkResults(world);
   world.verdict();

@@ -70,6 +70,7 @@ function createPipeline(world: World, watch: Watch, store: Store | undefined): P
     random: world.behaviour.fork().next,
     uniqueId: () => `id${++ids}`,
     logger: loggerOf(world),
+    tracer: world.spans ?? undefined,
   };
   const bounds = { maxDeliveries: 5, queueWindow: QUEUE_WINDOW };
   const link = store === undefined ? undefined : new HostStore(store, ports, bounds).create(`seed ${world.seed}`);

@@ -6,6 +6,7 @@ import { Bound } from './bound.ts';
 import { Ledger } from './ledger.ts';
 import { Random } from './random.ts';
 import { randomScenario, type Scenario, type StagePlan } from './scenario.ts';
+import { Spans } from './spans.ts';
 import { type Report, Violation } from './violation.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -29,6 +30,8 @@ export class World {
   readonly scenario: Scenario;
   readonly ledger: Ledger;
   readonly bounds: StageBounds[];
+  /** Half of the runs have spans; they change nothing. */
+  readonly spans: Spans | null;
   readonly pending = new Set<Pending>();
   readonly pausedStages = new Set<string>();
   readonly log: string[] = [];
@@ -46,6 +49,7 @@ export class World {
 
   constructor(seed: number) {
     this.seed = seed;
+    this.spans = seed % 2 === 0 ? new Spans(this.report) : null;
     const random = new Random(seed);
     this.scenario = randomScenario(random.fork());
     this.moves = random.fork();
