@@ -65,18 +65,29 @@ export class Pace {
   /** Measures from `startsAt` on; null: from the first occurrence, which does not count then, and anew after each break. */
   constructor(startsAt: number | null) {
     this.hasBreaks = startsAt === null;
-    this.startsAt = startsAt ?? 0;
+    this.startsAt = Math.floor(startsAt ?? 0);
     this.lastAt = this.startsAt;
     this.openSince = this.startsAt;
   }
 
-  /** It happened at `at`, which MUST NOT go back from call to call. */
-  add(at: number): void {
+  /** It happened at `instant`, which MUST NOT go back from call to call. */
+  add(instant: number): void {
+    // Whole numbers need no memory of their own when they are kept, and most things happen in a millisecond that is known already.
+    const at = Math.floor(instant);
+    this.total++;
+    if (at === this.lastAt && this.total - this.startsWith > 1) {
+      this.isMarked = false;
+      return;
+    }
+    this.arrive(at);
+  }
+
+  /** The first that happens in its millisecond. */
+  private arrive(at: number): void {
     if (at - this.lastAt >= MARK_MS) {
-      this.close();
+      this.close(this.total - 1);
       this.openSince = at;
     }
-    this.total++;
     if (this.hasBreaks && (this.total === 1 || at - this.lastAt > BREAK * LATE_LEAST_MS)) this.mayStart(at);
     this.lastAt = at;
     this.isMarked = false;
@@ -125,11 +136,11 @@ export class Pace {
   }
 
   /** Makes a mark of the newest occurrence. */
-  private close(): void {
+  private close(total = this.total): void {
     if (this.isMarked) return;
     this.isMarked = true;
     this.times.push(this.lastAt);
-    this.counts.push(this.total);
+    this.counts.push(total);
     if (this.times.length < MARKS_KEPT) return;
     const isLeft = (_: number, i: number): boolean => i > MARKS_KEPT / 2 || i % 2 === 0;
     this.times = this.times.filter(isLeft);

@@ -89,7 +89,11 @@ export class StageMeter {
   }
 
   ends(how: Ended, now: number): void {
-    this[how]++;
+    if (how === 'completed') this.completed++;
+    else if (how === 'skipped') this.skipped++;
+    else if (how === 'failed') this.failed++;
+    else if (how === 'retried') this.retried++;
+    else this.cancelled++;
     if (how === 'completed' || how === 'skipped') this.departures.add(now);
     else if (how !== 'failed') return;
     this.work.add(this.workClock.at(now));
