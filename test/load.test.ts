@@ -57,6 +57,14 @@ describe('an event loop', () => {
     expect(one.said).toEqual([]);
   });
 
+  it.each([1000, 10_000, 3_600_000])('that stands once, for %i ms, is not overloaded', (ms) => {
+    const one = loop({ loopDelaySeconds: 0.5 });
+    one.turns(5, 3);
+    one.turns(ms, ms / 1000);
+    one.turns(5, 3);
+    expect(one.said).toEqual([]);
+  });
+
   it('that a task holds for a second now and then is not overloaded', () => {
     const one = loop({ loopDelaySeconds: 0.5 });
     for (let i = 0; i < 10; i++) {
@@ -118,7 +126,7 @@ describe('memory', () => {
     expect(one.said).toEqual([]);
   });
 
-  it('that is garbage, which nobody collects since nothing is accepted, is collected', () => {
+  it('that is garbage is collected before anybody is refused', () => {
     let used = 0.95;
     const one = loop(
       { memoryPercent: 90 },
@@ -128,11 +136,28 @@ describe('memory', () => {
       },
     );
     one.turns(50, 3);
-    expect(one.said[0]).toMatch(/memory/);
+    expect(used).toBe(0.3);
+    expect(one.said).toEqual([]);
+  });
+
+  it('that becomes garbage while nothing is accepted is collected in the end', () => {
+    let used = 0.95;
+    let live = 0.95;
+    const one = loop(
+      { memoryPercent: 90 },
+      () => used,
+      () => {
+        used = live;
+      },
+    );
+    one.turns(50, 1);
+    expect(isOverloaded(one)).toBe(true);
+    live = 0.3;
+    one.turns(50, 5);
     expect(isOverloaded(one)).toBe(false);
   });
 
-  it('that stays in use is searched for garbage ever more rarely, and anew the next time', () => {
+  it('that stays in use is searched for garbage ever more rarely, and anew once there was some', () => {
     let used = 0.95;
     const at: number[] = [];
     const one = loop(
@@ -141,19 +166,19 @@ describe('memory', () => {
       () => at.push(one.seconds()),
     );
     one.turns(100, 200);
-    expect(at.map((second) => Math.round(second))).toEqual([2, 6, 14, 30, 62, 122, 182]);
+    expect(at.map((second) => Math.round(second))).toEqual([0, 2, 6, 14, 30, 62, 122, 182]);
     used = 0.1;
-    one.turns(100, 10);
+    one.turns(100, 100);
     used = 0.95;
-    one.turns(100, 3);
-    expect(at).toHaveLength(8);
+    one.turns(100, 1);
+    expect(at).toHaveLength(9);
   });
 
   it('is collected by V8', async () => {
     const garbage = new WeakRef(Array.from({ length: 1000 }, (_, i) => ({ i })));
     // What a turn has made or looked at stays until its end.
     await turn();
-    loop({ memoryPercent: 90 }, () => 0.95, null).turns(100, 3);
+    loop({ memoryPercent: 90 }, () => 0.95, null).turns(100, 1);
     await turn();
     expect(garbage.deref()).toBeUndefined();
   });

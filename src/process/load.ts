@@ -26,14 +26,16 @@ export interface LoadDeps {
 
 /** Between two measures. */
 const LOOK_MS = 100;
-/** Delays that are older than about this count little: a task that holds the loop for a moment is no overload. */
+/** Delays that are older than about this count little. */
 const MEMORY_OF_DELAYS_MS = 1000;
+/** A longer delay counts as this, and for no longer than half of it: a task that holds the loop once is no overload, nor is a process that was stopped. */
+const DELAY_MAX_MS = 1000;
 /** It is over when the delay is below this part of the bound, and memory by so many points. */
 const DELAY_OVER = 0.5;
 const POINTS_OVER = 5;
 /**
- * So long after memory was found to be used up, garbage is collected: where nothing is accepted, nothing may be allocated, and V8 would let it lie. Then after twice as
- * long, and so on, up to the second: collecting takes its time where all of it is in use.
+ * Memory that is used up may be garbage, and where nothing is accepted nothing may be allocated, so that V8 would let it lie: it is collected before anything is refused. Collecting takes its time where
+ * all of it is in use, so the next one comes after this, then after twice as long, and so on up to the second, until one has helped.
  */
 const COLLECT_MS = [2000, 60_000] as const;
 
@@ -45,7 +47,7 @@ export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps:
   let before = 0;
   let last = clock.monotonic();
   let timer: unknown;
-  let collection = { at: Number.POSITIVE_INFINITY, pauseMs: 0 };
+  let collection = { at: Number.NEGATIVE_INFINITY, pauseMs: COLLECT_MS[0] as number };
   /** Since when it is too much, by the clock. */
   let since: number | null = null;
 
@@ -53,39 +55,39 @@ export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps:
     const now = clock.monotonic();
     const passed = now - last;
     last = now;
-    const weight = 1 - Math.exp(-passed / MEMORY_OF_DELAYS_MS);
-    found.delayMs += (Math.max(0, passed - LOOK_MS) - found.delayMs) * weight;
-    if (memoryPercent === 0) return;
-    if (now >= collection.at) {
-      collect();
-      const pauseMs = Math.min(2 * collection.pauseMs, COLLECT_MS[1]);
-      collection = { at: now + pauseMs, pauseMs };
-    }
-    // Two in a row, unless it is nearly too late: what one of them finds may be garbage that is about to go.
+    const weight = 1 - Math.exp(-Math.min(passed, DELAY_MAX_MS / 2) / MEMORY_OF_DELAYS_MS);
+    found.delayMs += (Math.min(Math.max(0, passed - LOOK_MS), DELAY_MAX_MS) - found.delayMs) * weight;
+    if (memoryPercent > 0) measureMemory(now);
+  }
+
+  function measureMemory(now: number): void {
     const percent = memory() * 100;
+    // Two in a row, unless it is nearly too late: what one of them finds is soon gone.
     found.percent = percent > (memoryPercent + 100) / 2 ? percent : Math.min(percent, before);
     before = percent;
+    if (!isUsedUp() || now < collection.at) return;
+    collect();
+    before = memory() * 100;
+    found.percent = Math.min(found.percent, before);
+    const pauseMs = isUsedUp() ? Math.min(2 * collection.pauseMs, COLLECT_MS[1]) : COLLECT_MS[0];
+    collection = { at: now + collection.pauseMs, pauseMs };
+  }
+
+  /** It is until less than the bound by some points is used, once it was. */
+  function isUsedUp(): boolean {
+    return memoryPercent > 0 && found.percent > memoryPercent - (since === null ? 0 : POINTS_OVER);
   }
 
   function reasonNow(): string | null {
     const isLate = since !== null;
     const delayBound = loopDelaySeconds * 1000 * (isLate ? DELAY_OVER : 1);
     if (loopDelaySeconds > 0 && found.delayMs > delayBound) return `its event loop is ${(found.delayMs / 1000).toFixed(1)} s late`;
-    const percentBound = memoryPercent - (isLate ? POINTS_OVER : 0);
-    if (memoryPercent > 0 && found.percent > percentBound) return `${Math.round(found.percent)} % of its memory is in use`;
-    return null;
-  }
-
-  /** Plans the first collection when there is too much, and none when there is not. */
-  function planCollection(isTooMuch: boolean): void {
-    if (!isTooMuch) collection = { at: Number.POSITIVE_INFINITY, pauseMs: 0 };
-    else if (collection.pauseMs === 0) collection = { at: last + COLLECT_MS[0], pauseMs: COLLECT_MS[0] };
+    return isUsedUp() ? `${Math.round(found.percent)} % of its memory is in use` : null;
   }
 
   function look(): void {
     measure();
     const reason = reasonNow();
-    planCollection(reason !== null && found.percent > memoryPercent - POINTS_OVER);
     if (reason !== null) {
       if (since === null) logger.warn({ reason }, 'overloaded: new items are refused');
       since ??= last;

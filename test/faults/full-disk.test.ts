@@ -157,7 +157,8 @@ describe.skipIf(!canMount && process.env.CI !== 'true')('a start on a full disk'
     await expectWaiting(server);
     empty();
     await server.logged('ready');
-    expect(server.log.filter(({ level }) => level >= 40)).toHaveLength(1);
+    // Besides the requests that were refused meanwhile.
+    expect(server.log.filter(({ level, msg }) => level >= 40 && !msg.startsWith('refused'))).toHaveLength(1);
     expect(server.records('the store is open; the start goes on')).toHaveLength(1);
     await server.post('/pipelines', { id: 'p', stages: [{ name: 'A', tasks: ['hash'] }] });
     expect((await server.post('/pipelines/p/run', { items: ['x'] })).status).toBe(200);
