@@ -151,5 +151,5 @@ function instantOf(wall: number): string {
 }
 
 function secondsOf(ms: number): number | null {
-  return ms === NONE ? null : Math.round(ms * 10) / 10_000;
+  return ms === NONE ? null : Number((ms / 1000).toPrecision(3));
 }

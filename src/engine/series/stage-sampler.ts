@@ -41,7 +41,7 @@ export class StageSampler {
   }
 }
 
-/** Rounded to a tenth of a millisecond, since they are stored as text. */
+/** Three digits are all that a histogram knows, and they are stored as text. */
 function quantilesOf(all: Histogram, earlier: Histogram): [number, number] {
   if (all.count === earlier.count) return [NONE, NONE];
   const [p50, p90] = all.since(earlier).quantiles(SHARES);
@@ -49,5 +49,5 @@ function quantilesOf(all: Histogram, earlier: Histogram): [number, number] {
 }
 
 function rounded(ms: number | null | undefined): number {
-  return ms === null || ms === undefined ? NONE : Math.round(ms * 10) / 10;
+  return ms === null || ms === undefined ? NONE : Number(ms.toPrecision(3));
 }
