@@ -30,6 +30,28 @@ describe('views', () => {
     });
   });
 
+  it('shows what is measured of a stage, and what holds up the rest', async () => {
+    const stages = [
+      { name: 'A', workers: 4, tasks: ['echo'], queueCapacity: 1 },
+      { name: 'B', workers: 2, tasks: ['gated'], queueCapacity: 1 },
+    ];
+    await create(service, { id: 'q', stages });
+    await feed(service, 'q', [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    await service.held(2);
+    const { stageStats, bottleneck, etaSeconds } = (await get(service, '/pipelines/q/stats')).json();
+    expect(bottleneck).toEqual({ stage: 'B', reason: 'workers', task: null, limiter: null, until: null, workersWaiting: 0, workers: 2 });
+    expect(stageStats.A).toMatchObject({ workers: { running: 0, limited: 0, blocked: 4, idle: 0 } });
+    expect(stageStats.B).toMatchObject({
+      ratePerSecond: { in: expect.any(Number), out: 0 },
+      waitSeconds: { p50: null, p90: null },
+      runSeconds: { p50: null, p90: null },
+      oldestItemAgeSeconds: expect.any(Number),
+      workers: { running: 2, limited: 0, blocked: 0, idle: 0 },
+    });
+    // Nothing has ended: nobody knows.
+    expect(etaSeconds).toBeNull();
+  });
+
   it('shows workers, their states and metrics, errors and a snapshot', async () => {
     expect((await get(service, '/pipelines/p/workers')).json()).toEqual({ Only: ['Only-W0'] });
     expect((await get(service, '/pipelines/p/workers/states')).json()).toMatchObject({
