@@ -74,7 +74,7 @@ export class Ledger {
       this.counts.add(item.error as ItemError);
       this.list(item);
     }
-    this.meter.ended(this.time.now - item.acceptedAt, this.time.now);
+    this.meter.ended(item, this.time);
   }
 
   /** Takes a failed item out of the failures, since it is in flight again. */
