@@ -246,7 +246,7 @@ describe('a clock of work', () => {
     b.works(true, 1000);
     a.works(false, 2000);
     a.works(false, 2500);
-    for (let at = 2100; at <= 5000; at += 100) pipeline.ended(100, at);
+    for (let at = 2100; at <= 5000; at += 100) pipeline.ended({ acceptedAt: at - 100 }, { now: at });
     b.works(false, 5000);
     expect(pipeline.workClock.at(99_000)).toBe(5000);
     expect(pipeline.perSecond(64_000)).toBeCloseTo(10, 1);

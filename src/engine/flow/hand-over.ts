@@ -61,7 +61,7 @@ export class HandOver {
     worker.blocked = entry;
     worker.waitingFor = 'next-stage-full';
     stage.blockedWorkers++;
-    stage.keepTime(this.time.now);
+    stage.keepTime(this.time);
     next.blocked.push(item.priority, entry);
     // A shutdown that waits for this worker hands over for it.
     this.onBlocked();
@@ -136,6 +136,6 @@ export class HandOver {
     } else {
       stage.skipped++;
     }
-    stage.meter.ends(as, this.time.now);
+    stage.meter.ends(as, this.time);
   }
 }

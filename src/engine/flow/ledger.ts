@@ -84,7 +84,7 @@ export class Ledger {
       this.totals.errors.add((item.error as ItemError).type);
       this.list(item);
     }
-    this.meter.ended(this.time.now - item.acceptedAt, this.time.now);
+    this.meter.ended(item, this.time);
   }
 
   /** Takes a failed item out of the failures, since it is in flight again. */

@@ -50,7 +50,7 @@ export class RetryWaits {
     item.status = 'retrying';
     item.updatedAt = time.now;
     stage.retried++;
-    stage.meter.ends('retried', time.now);
+    stage.meter.ends('retried', time);
     stage.parked++;
     const at = time.now + outcome.waitMs;
     if (at > stage.parkedUntil) stage.parkedUntil = at;

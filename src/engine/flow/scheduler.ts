@@ -174,7 +174,8 @@ export class Scheduler implements Mover, Filler {
 
   /** Carries out the outcome of a worker's item, and gives the worker the next one. */
   apply(worker: Worker, outcome: Outcome): void {
-    this.measure(worker, outcome);
+    const { kind } = outcome;
+    if (kind !== 'cancelled' && kind !== 'aborted') worker.stage.meter.visited(worker, kind !== 'skip', this.deps.time);
     const { stored } = worker.item as Item;
     if (stored.deliveries === 0) {
       this.carryOut(worker, outcome);
@@ -213,7 +214,7 @@ export class Scheduler implements Mover, Filler {
         item.error = outcome.error;
         item.lastError = outcome.error;
         item.stage.failed++;
-        item.stage.meter.ends('failed', this.deps.time.now);
+        item.stage.meter.ends('failed', this.deps.time);
         worker.itemsFailed++;
         this.end(item, 'failed', worker, {
           error: outcome.error.message,
@@ -251,7 +252,7 @@ export class Scheduler implements Mover, Filler {
     item.error = error;
     item.lastError = error;
     item.stage.failed++;
-    item.stage.meter.ends('failed', this.deps.time.now);
+    item.stage.meter.ends('failed', this.deps.time);
     this.end(item, 'failed', null, { error: error.message, errorType: error.type, attempts: error.attempts });
   }
 
@@ -293,7 +294,7 @@ export class Scheduler implements Mover, Filler {
     const { events } = this.deps;
     const next = item.nextStage;
     item.stage.skipped++;
-    item.stage.meter.ends('skipped', this.deps.time.now);
+    item.stage.meter.ends('skipped', this.deps.time);
     item.holder = null;
     if (next === null) {
       this.end(item, 'skipped', null);
@@ -326,18 +327,9 @@ export class Scheduler implements Mover, Filler {
   }
 
   private enters(item: Item): void {
-    const { now } = this.deps.time;
-    item.enteredAt = Math.floor(now);
-    item.stage.meter.enters(now);
-  }
-
-  /** Records how long a worker's item waited and ran. */
-  private measure(worker: Worker, { kind }: Outcome): void {
-    if (kind === 'cancelled' || kind === 'aborted') return;
-    const { meter } = worker.stage;
-    const { now } = this.deps.time;
-    meter.wait.record(worker.waitedMs, now);
-    if (kind !== 'skip') meter.run.record(worker.busyMs - worker.busyBefore, now);
+    const { time } = this.deps;
+    item.enteredAt = Math.floor(time.now);
+    item.stage.meter.enters(time);
   }
 
   private assign(worker: Worker, item: Item): void {
@@ -346,11 +338,12 @@ export class Scheduler implements Mover, Filler {
     worker.first = item.taskIndex;
     worker.isAssigned = true;
     worker.isMarked = false;
-    const { now } = this.deps.time;
+    const { time } = this.deps;
+    const { now } = time;
     worker.processingSince = now;
     worker.busyBefore = worker.busyMs;
     worker.waitedMs = Math.max(0, now - item.updatedAt);
-    worker.stage.keepTime(now);
+    worker.stage.keepTime(time);
     if (!item.feed.isMeasured) item.feed.begin(this.deps.meter.workClock.at(now));
     item.holder = worker;
     this.ready.push(worker);
@@ -376,7 +369,7 @@ export class Scheduler implements Mover, Filler {
     }
     const { stage } = worker;
     stage.inProgress--;
-    stage.keepTime(this.deps.time.now);
+    stage.keepTime(this.deps.time);
     stage.idle.push(worker);
   }
 
@@ -390,7 +383,7 @@ export class Scheduler implements Mover, Filler {
     worker.lastActive = this.deps.time.now;
     if (worker.retiring) {
       stage.inProgress--;
-      stage.keepTime(this.deps.time.now);
+      stage.keepTime(this.deps.time);
       stage.remove(worker);
       this.occupy(stage);
     } else {
@@ -463,7 +456,7 @@ export class Scheduler implements Mover, Filler {
     const status = as === 'skipped' ? 'completed' : as;
     item.status = status;
     if (as === 'cancelled') {
-      item.stage.meter.ends('cancelled', this.deps.time.now);
+      item.stage.meter.ends('cancelled', this.deps.time);
       item.error = { type: 'Cancelled', message: 'the item was cancelled', stage: item.stage.name, attempts: item.attempts };
     }
     this.deps.events.status(item, as, worker, true, extra);

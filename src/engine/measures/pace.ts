@@ -70,16 +70,20 @@ export class Pace {
     this.openSince = this.startsAt;
   }
 
-  /** It happened at `instant`, which MUST NOT go back from call to call. */
-  add(instant: number): void {
+  /** It happened at `instant`, so many times; `instant` MUST NOT go back from call to call. */
+  add(instant: number, times = 1): void {
     // Whole numbers need no memory of their own when they are kept, and most things happen in a millisecond that is known already.
     const at = Math.floor(instant);
-    this.total++;
-    if (at === this.lastAt && this.total - this.startsWith > 1) {
+    if (at === this.lastAt && this.total > this.startsWith) {
+      this.total += times;
       this.isMarked = false;
       return;
     }
+    this.total++;
     this.arrive(at);
+    if (times === 1) return;
+    this.total += times - 1;
+    this.isMarked = false;
   }
 
   /** The first that happens in its millisecond. */

@@ -1,4 +1,5 @@
 import type { Histogram } from './histogram.ts';
+import { endOfMs, type Moment } from './moment.ts';
 import { Pace } from './pace.ts';
 import { RecentHistogram } from './recent-histogram.ts';
 import { WorkClock } from './work-clock.ts';
@@ -14,18 +15,26 @@ export class PipelineMeter {
   readonly workClock = new WorkClock();
   /** Items that ended, by that clock. */
   private readonly ends = new Pace(0);
+  /** Ends that `ends` has not been told yet: those from `since` on, until the millisecond is over, the clock starts or stops, or somebody asks. */
+  private untold = 0;
+  private since = 0;
+  private until = Number.NEGATIVE_INFINITY;
   private endedAt = Number.NEGATIVE_INFINITY;
   private stagesAtWork = 0;
 
-  ended(latencyMs: number, now: number): void {
-    this.latency.record(latencyMs, now);
-    this.ends.add(this.workClock.at(now));
+  /** An item has ended at this moment that was accepted at `acceptedAt`. */
+  ended({ acceptedAt }: { readonly acceptedAt: number }, moment: Moment): void {
+    const { now } = moment;
+    if (now >= this.until) this.begin(now);
+    this.untold++;
+    this.latency.all.record(now - acceptedAt);
     this.endedAt = now;
   }
 
   /** A stage begins or ceases to work. */
   works(isAtWork: boolean, now: number): void {
     this.stagesAtWork += isAtWork ? 1 : -1;
+    if (this.untold > 0) this.tell();
     this.workClock.run(this.stagesAtWork > 0, now);
   }
 
@@ -36,11 +45,26 @@ export class PipelineMeter {
 
   /** Ends per second of work, without idle time and pauses; 0 when that {@link PipelineMeter.isStale}. */
   perSecond(now: number): number {
-    return this.isStale(now) ? 0 : this.ends.perSecond(this.workClock.at(now));
+    if (this.isStale(now)) return 0;
+    this.tell();
+    return this.ends.perSecond(this.workClock.at(now));
   }
 
   /** The latencies of the last minute. */
   latencies(now: number): Histogram {
     return this.latency.recent(now);
+  }
+
+  private begin(now: number): void {
+    this.tell();
+    this.latency.goOn(now);
+    this.since = now;
+    this.until = endOfMs(now);
+  }
+
+  private tell(): void {
+    if (this.untold > 0) this.ends.add(this.workClock.at(this.since), this.untold);
+    this.untold = 0;
+    this.until = Number.NEGATIVE_INFINITY;
   }
 }

@@ -18,8 +18,13 @@ export class RecentHistogram {
 
   /** Records a duration at `now`, which MUST NOT go back from call to call. Both are milliseconds. */
   record(ms: number, now: number): void {
-    if (now >= (this.slice + 1) * SLICE_MS) this.begin(Math.floor(now / SLICE_MS));
+    this.goOn(now);
     this.all.record(ms);
+  }
+
+  /** To be called before durations are recorded in `all` at `now`, of which several can follow within a millisecond. */
+  goOn(now: number): void {
+    if (now >= (this.slice + 1) * SLICE_MS) this.begin(Math.floor(now / SLICE_MS));
   }
 
   /** The durations of the last minute: between 55 and 60 seconds. */

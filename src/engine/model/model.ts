@@ -9,6 +9,7 @@ import type { ItemError, ItemStatus, Metadata, PipelineResult } from '../../sche
 import type { PipelineState } from '../../schemas/stats.ts';
 import type { TraceContext } from '../../schemas/trace-context.ts';
 import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';
+import type { Moment } from '../measures/moment.ts';
 import type { PipelineMeter } from '../measures/pipeline-meter.ts';
 import { StageMeter } from '../measures/stage-meter.ts';
 import { PriorityQueue } from '../queues/priority-queue.ts';
@@ -430,8 +431,9 @@ export class Stage {
   }
 
   /** To be called whenever a worker has got or lost an item, or is blocked or no longer is: the work clock runs while one of them works. */
-  keepTime(now: number): void {
-    this.meter.works(this.inProgress > this.blockedWorkers, now);
+  keepTime(moment: Moment): void {
+    const isAtWork = this.inProgress > this.blockedWorkers;
+    if (isAtWork !== this.meter.isAtWork) this.meter.works(isAtWork, moment.now);
   }
 
   /** Recomputes `isOpen`. To be called whenever the pipeline's state, the stage's pause or its suspension has changed. */

@@ -122,7 +122,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     const now = time.tick();
     const task = slot.task as TaskSpec;
     this.countBusy(slot, now);
-    this.meterAt(slot, item.taskIndex).completed.record(now - slot.startedAt);
+    this.meterAt(slot, item.taskIndex).completes(slot, time);
     events.task('complete', slot, item, task, item.attempts);
     this.endAttempt(slot);
     slot.value = value;
@@ -145,7 +145,7 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
     const now = time.tick();
     const task = slot.task as TaskSpec;
     this.countBusy(slot, now);
-    this.meterAt(slot, item.taskIndex).failed.record(now - slot.startedAt);
+    this.meterAt(slot, item.taskIndex).fails(slot, time);
     const { type, message, permanent, retryAfterSeconds, status } = describeThrown(thrown, this.environment.maskSecrets);
     const attempts = item.attempts;
     const error: ItemError = { type, message, ...(status !== undefined && { status }), stage: item.stage.name, attempts };
