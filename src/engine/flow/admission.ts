@@ -298,6 +298,7 @@ export class Admission {
     const taken = index.takenAfter(this.sequence, to - from + (found?.length ?? 0));
     const now = time.tick();
     this.deps.onFed(feed);
+    let hasMet = false;
     for (let i = from; i < to; i++) {
       const raw = items[i];
       let id: string | null = null;
@@ -310,6 +311,7 @@ export class Admission {
         if (known !== undefined) {
           if (options.onDuplicate !== 'rerun' || !known.isFinal) {
             feed.meet(known);
+            hasMet = true;
             if (wantsIds) ids.push(id);
             continue;
           }
@@ -325,6 +327,7 @@ export class Admission {
       ledger.accept();
       scheduler.enqueue(item, PLACE_BACKLOG);
     }
+    if (hasMet) feed.met();
     return ids;
   }
 
