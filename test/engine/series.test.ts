@@ -25,7 +25,7 @@ function play(steps: readonly { came: number; restarts: boolean }[]) {
   };
   const states = () => [{ name: 'S', meter, ...IDLE }];
   for (const step of steps) {
-    for (let i = 0; i < step.came; i++) meter.enters(wall);
+    for (let i = 0; i < step.came; i++) meter.enters({ now: wall });
     came += step.came;
     wall += STEP_MS;
     series.sample(wall, states(), told);

@@ -40,7 +40,7 @@ describe('the counters of a name', () => {
             stages.splice(stages.indexOf(stage), 1);
           } else {
             const ms = 3 ** (move.which % 17);
-            stage.meter.ends('completed', now);
+            stage.meter.ends('completed', { now });
             stage.meter.wait.record(ms, now);
             stage.meter.task('t').failed.record(ms);
             const own = counted.get(stage.name);
@@ -73,7 +73,7 @@ describe('the counters of a name', () => {
     const totals = new StageTotals();
     for (let i = 0; i < 1500; i++) {
       const meter = new StageMeter(new PipelineMeter());
-      meter.ends('completed', i);
+      meter.ends('completed', { now: i });
       totals.leaves(`S${i}`, meter);
     }
     expect([totals.read('S0', []).completed, totals.read('S499', []).completed, totals.read('S500', []).completed]).toEqual([0, 0, 1]);

@@ -1,8 +1,8 @@
 import type { PipelineResult } from '../../schemas/item.ts';
 import type { PipelineError } from '../contract/errors.ts';
-import type { Follower } from '../flow/core.ts';
+import type { Core, Follower } from '../flow/core.ts';
 import type { EndedItem, Feed, FeedWatcher, KnownItem } from '../model/feed.ts';
-import { KnownItems } from './known-items.ts';
+import { type ItemRef, KnownItems } from './known-items.ts';
 
 /** How many of a feed's results are buffered until they are read. */
 interface Buffering {
@@ -17,6 +17,14 @@ interface Buffering {
   onlyMaker?: string | undefined;
   /** Whether the results are wanted in the order of the request, and all at once. */
   isOrdered?: boolean;
+}
+
+/** Where ended items are read. */
+export interface ItemLook {
+  /** The item of a sequence id, whether it is kept or not. May throw when the store cannot be read. */
+  bySequence(sequenceId: number): KnownItem | undefined;
+  /** The item that has an id now. May throw, too. */
+  get(id: string): KnownItem | undefined;
 }
 
 /**
@@ -35,6 +43,7 @@ export class FeedResults implements FeedWatcher, Follower {
   private readonly feed: Feed;
   private readonly followers: Set<Follower>;
   private readonly buffering: Buffering;
+  private readonly look: ItemLook;
   private readonly changed: (() => void) | undefined;
   private readonly known: KnownItems;
   /** For each known item, the sequence id of the feed's own item before it in the request; only where the order counts. */
@@ -48,13 +57,14 @@ export class FeedResults implements FeedWatcher, Follower {
   lost = 0;
 
   /** `changed` is called after each item of the feed that ends, when the feed is closed, and when the pipeline is stopped before its end. */
-  constructor(feed: Feed, followers: Set<Follower>, buffering: Buffering, changed?: () => void) {
+  constructor(feed: Feed, { followers, index }: Pick<Core, 'followers' | 'index'>, buffering: Buffering, changed?: () => void) {
     this.feed = feed;
     this.followers = followers;
+    this.look = index;
     this.buffering = buffering;
     this.changed = changed;
     this.places = buffering.isOrdered === true ? new Map() : null;
-    this.known = new KnownItems((item) => this.onItem(item));
+    this.known = new KnownItems((item) => this.onKnownEnd(item));
     followers.add(this);
     feed.watch(this);
   }
@@ -75,9 +85,28 @@ export class FeedResults implements FeedWatcher, Follower {
     this.places?.set(item.sequenceId, this.feed.lastSequence ?? 0);
   }
 
+  /** Takes what there is room for before another feed can run these items again, or retention forgets them. */
+  onKnownMet(): void {
+    if (this.known.left === 0) return;
+    try {
+      this.recall();
+    } catch {
+      // The store cannot be read: whoever reads the results looks them up again, and is told if that fails.
+    }
+    this.onClose();
+  }
+
+  private onKnownEnd(item: EndedItem): void {
+    const isLater = (this.isBehind || this.isFull) && this.buffering.beyond(item.sequenceId) === 'later';
+    if (isLater) this.known.postpone(item);
+    else this.note(item);
+    this.onClose();
+  }
+
   /** Whether every item has ended, and no known one has to be looked up. */
   get isDone(): boolean {
-    return this.feed.isDone && this.known.isDone;
+    const { feed, known, isGivenUp } = this;
+    return feed.isDone && (isGivenUp ? !known.isWaiting : known.isDone);
   }
 
   /** The number of unread results. */
@@ -114,18 +143,32 @@ export class FeedResults implements FeedWatcher, Follower {
   }
 
   /**
-   * Looks up known items that had ended when they were named: all of them when the answer has to be complete, else as many as there is room for.
-   * `look` may throw.
+   * Looks up known items that have ended: all of them when the answer has to be complete, else as many as there is room for. Throws when the store cannot be
+   * read.
    */
-  recall(look: (sequenceId: number) => KnownItem | undefined): void {
+  recall(): void {
     const { known } = this;
-    while (known.left > 0 && !this.isGivenUp && (this.places !== null || !this.isFull)) {
+    while (known.left > 0 && !this.isGivenUp && (this.places !== null || !(this.isFull || this.isBehind))) {
       known.recall(
-        look,
+        (ref) => this.lookUp(ref),
         (item) => this.note(item),
         () => this.lost++,
       );
     }
+  }
+
+  /** The item as it was named; once that is no longer kept, the one that has its id now; null when that is one of this feed, whose results come anyway. */
+  private lookUp({ id, sequenceId }: ItemRef): KnownItem | null | undefined {
+    const item = this.look.bySequence(sequenceId);
+    if (item?.isKept === true) return item;
+    const { onlyMaker } = this.buffering;
+    const next = this.look.get(id);
+    if (next?.feed === this.feed) return null;
+    return next !== undefined && onlyMaker !== undefined && next.feed.maker !== onlyMaker ? undefined : next;
+  }
+
+  private get isBehind(): boolean {
+    return this.later.length > this.laterAt;
   }
 
   /** The results in the order of the request. */
@@ -159,8 +202,7 @@ export class FeedResults implements FeedWatcher, Follower {
 
   private note(item: EndedItem): void {
     if (this.isGivenUp) return;
-    const isBehind = this.later.length > this.laterAt;
-    if (!isBehind && !this.isFull) {
+    if (!this.isBehind && !this.isFull) {
       this.rows.push(item.toResult());
       this.characters += item.resultSize;
       return;

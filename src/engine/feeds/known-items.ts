@@ -20,19 +20,25 @@ export class SequenceIds {
   }
 }
 
+/** A note by which an item is found again: by its sequence id, and by its id once that sequence id is no longer kept. */
+export type ItemRef = Pick<KnownItem, 'id' | 'sequenceId'>;
+
 /**
- * The items of other feeds that a run names once more: those that have ended are to be looked up, the others are waited for.
+ * The items of other feeds that a run names once more: those that have ended are to be looked up, as soon as there is room for their results; the others
+ * are waited for.
  *
  *     met ──had ended──▶ to be looked up ──still there──▶ its result
- *      │                        ▲   └──retried meanwhile──▶ waited for
- *      └──had not──▶ waited for ──ends──▶ its result
+ *      │                    ▲      │ └──gone, and nothing has its id──▶ lost
+ *      │                    │      └──retried meanwhile, or gone and its id was fed again──▶ waited for, unless that has ended, too
+ *      │                    └──there is no room for its result──┐
+ *      └──had not──▶ waited for ──ends──▶ its result ───────────┘
  */
 export class KnownItems {
   private readonly seen = new SequenceIds();
   private readonly awaited = new Set<number>();
   private readonly feeds = new Set<Feed>();
   private readonly watcher: FeedWatcher;
-  private ended: number[] = [];
+  private ended: ItemRef[] = [];
   private endedAt = 0;
 
   /** `onEnd` is called when one that was waited for has ended. */
@@ -61,22 +67,33 @@ export class KnownItems {
 
   /** Takes an item, unless it was taken before; returns whether it was not. Reads nothing: it may be called in the middle of a change. */
   meet(item: KnownItem): boolean {
-    const { sequenceId } = item;
-    if (!this.seen.add(sequenceId)) return false;
-    if (item.isFinal) this.ended.push(sequenceId);
+    if (!this.seen.add(item.sequenceId)) return false;
+    if (item.isFinal) this.postpone(item);
     else this.await(item);
     return true;
   }
 
-  /** Looks up the next one that had ended: calls `found` with it if it still has, `gone` if it is no longer kept. */
-  recall(look: (sequenceId: number) => KnownItem | undefined, found: (item: EndedItem) => void, gone: () => void): void {
-    const item = look(this.ended[this.endedAt] as number);
+  /** Has an item that has ended looked up later. */
+  postpone({ id, sequenceId }: ItemRef): void {
+    this.ended.push({ id, sequenceId });
+  }
+
+  /**
+   * Looks up the next one that had ended: calls `found` with it if it still has, `gone` if it is no longer kept. `look` returns null for one that is not
+   * wanted any more. It may throw; then the item is the next one still.
+   */
+  recall(look: (ref: ItemRef) => KnownItem | null | undefined, found: (item: EndedItem) => void, gone: () => void): void {
+    const ref = this.ended[this.endedAt] as ItemRef;
+    const item = look(ref);
     this.endedAt++;
     if (this.endedAt === this.ended.length || this.endedAt >= 1000) {
       this.ended = this.ended.slice(this.endedAt);
       this.endedAt = 0;
     }
+    if (item === null) return;
     if (item?.isKept !== true) gone();
+    // Its id was fed again, and the request has named it once more since then.
+    else if (item.sequenceId !== ref.sequenceId && !this.seen.add(item.sequenceId)) return;
     else if (item.isFinal) found(item);
     else this.await(item);
   }

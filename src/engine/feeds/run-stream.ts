@@ -65,7 +65,7 @@ export class LiveRun implements OpenedRun {
     this.given = request.idempotency === undefined ? null : [];
     this.tally = runs.tally();
     const beyond = () => (runs.core.options.collectResults ? 'later' : 'lost') as 'later' | 'lost';
-    this.results = new FeedResults(feed, runs.core.followers, { characters: BUFFER_CHARACTERS, beyond, onlyMaker: request.onlyMaker }, () =>
+    this.results = new FeedResults(feed, runs.core, { characters: BUFFER_CHARACTERS, beyond, onlyMaker: request.onlyMaker }, () =>
       this.wakeReader(),
     );
   }
@@ -194,9 +194,9 @@ export class LiveRun implements OpenedRun {
     });
   }
 
-  /** The results of known items that had ended when they were named. */
+  /** The results of known items for which there was no room when they were named, or ended. */
   private recalled(): PipelineResult[] {
-    this.results.recall((sequenceId) => this.runs.core.index.bySequence(sequenceId));
+    this.results.recall();
     return this.results.take();
   }
 

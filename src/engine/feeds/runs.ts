@@ -41,8 +41,8 @@ export class Runs implements RunParts {
     if (isAnswered(claim)) return this.repeat(claim, items, request);
     const { feed, results } = await this.accept(items, request, claim, (made) => this.collect(made, request));
     try {
-      // Before retention can take them.
-      results.recall((sequenceId) => this.core.index.bySequence(sequenceId));
+      // What could not be read when it was named.
+      results.recall();
       return await this.finish(feed, results, request, claim);
     } catch (error) {
       // The items are accepted: a repeat gets the answer that the feed has then.
@@ -94,10 +94,10 @@ export class Runs implements RunParts {
 
   /** Collects all results of a feed for one document; none when they do not fit into it. */
   private collect(feed: Feed, { onlyMaker }: RunRequest): FeedResults {
-    const { followers, options } = this.core;
+    const { options } = this.core;
     // A user of the library gets them all, however large.
     const characters = options.values === undefined ? Number.POSITIVE_INFINITY : (options.documentCharacters ?? DOCUMENT_CHARACTERS);
-    return new FeedResults(feed, followers, { characters, beyond: () => 'none', isOrdered: true, onlyMaker });
+    return new FeedResults(feed, this.core, { characters, beyond: () => 'none', isOrdered: true, onlyMaker });
   }
 
   /** Starts the pipeline if it does not run. Throws `not-running` when the caller may not start it. */

@@ -312,6 +312,7 @@ export class Admission {
     const taken = index.takenAfter(this.sequence, to - from + (found?.length ?? 0));
     const now = time.tick();
     this.deps.onFed(feed);
+    let hasMet = false;
     for (let i = from; i < to; i++) {
       const raw = items[i];
       let id: string | null = null;
@@ -325,6 +326,7 @@ export class Admission {
           if (options.onDuplicate !== 'rerun' || !known.isFinal) {
             feed.meet(known);
             ledger.refuseDuplicate();
+            hasMet = true;
             if (wantsIds) ids.push(id);
             continue;
           }
@@ -340,6 +342,7 @@ export class Admission {
       ledger.accept();
       scheduler.enqueue(item, PLACE_BACKLOG);
     }
+    if (hasMet) feed.met();
     return ids;
   }
 

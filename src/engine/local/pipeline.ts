@@ -227,12 +227,13 @@ export class Pipeline {
     options: PipelineFeedOptions,
     start: boolean,
   ): AsyncGenerator<PipelineResult> {
-    const { admission, feeds, followers, index } = this.runtime.core;
+    const { core } = this.runtime;
+    const { admission, feeds } = core;
     if (start) await this.start();
     const feed = admission.openFeed(options);
     let wake: () => void = () => undefined;
     let fault: { error: unknown } | undefined;
-    const waiting = new FeedResults(feed, followers, BUFFER_ALL, () => wake());
+    const waiting = new FeedResults(feed, core, BUFFER_ALL, () => wake());
     let isStopped = false;
     const feeding = (async () => {
       try {
@@ -253,7 +254,7 @@ export class Pipeline {
         const woken = new Promise<void>((resolve) => {
           wake = resolve;
         });
-        waiting.recall((sequenceId) => index.bySequence(sequenceId));
+        waiting.recall();
         yield* waiting.take();
         if (fault !== undefined) throw fault.error;
         if (waiting.fault !== null) throw waiting.fault;

@@ -30,6 +30,8 @@ export interface FeedWatcher {
   onClose(): void;
   /** Called when an id of the feed's request is known. Value and metadata of the item MAY be missing, and MUST NOT be read here. */
   onKnown?(item: KnownItem): void;
+  /** Called in the same turn, when the change in which ids turned out to be known is complete: now the items may be read. */
+  onKnownMet?(): void;
 }
 
 /** The priority of items that are fed without one. */
@@ -145,6 +147,11 @@ export class Feed {
     if (this.part !== null) this.part.duplicates++;
     if (this.part === null || item.feed !== this) this.duplicates++;
     if (this.watchers !== null) for (const watcher of this.watchers) watcher.onKnown?.(item);
+  }
+
+  /** Tells the watchers that what they have met may be read. To be called before any task can run. */
+  met(): void {
+    if (this.watchers !== null) for (const watcher of this.watchers) watcher.onKnownMet?.();
   }
 
   /** Opens it again for a request that appends. */
