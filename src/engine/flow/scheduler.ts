@@ -363,7 +363,7 @@ export class Scheduler implements Mover, Filler {
   private occupyWith(worker: Worker, item: Item | undefined): void {
     if (item !== undefined) {
       this.assign(worker, item);
-      if (item.place === PLACE_BACKLOG) this.deps.drain.left(this.deps.time.now);
+      if (item.place === PLACE_BACKLOG) this.deps.drain.left(this.deps.time);
       this.leavePlace(item);
       return;
     }

@@ -101,10 +101,8 @@ export class Item {
   updatedAt: number;
   /** When it came into its stage, in whole milliseconds: such a number takes no memory of its own. */
   enteredAt: number;
-  /** The error that it ended with. */
-  error: ItemError | null = null;
-  /** The error of the last attempt that failed, whatever came after it. */
-  lastError: ItemError | null = null;
+  /** Its errors, in an object of their own since most items have none, and each field of an item counts where many are in memory. */
+  private errors: { ended: ItemError | null; last: ItemError | null } | null = null;
   /** The seq of its newest status event: the head of the chain that is its history. */
   lastEvent = 0;
   /** False when retention has removed it, or it goes on as another object: then only events that are still kept refer to it. */
@@ -161,6 +159,26 @@ export class Item {
   /** Its priority in its stage's queue: half a step before its own once it has begun there. */
   get turn(): number {
     return this.ord < 0 ? this.priority - 0.5 : this.priority;
+  }
+
+  /** The error that it ended with. */
+  get error(): ItemError | null {
+    return this.errors === null ? null : this.errors.ended;
+  }
+
+  set error(error: ItemError | null) {
+    if (this.errors !== null) this.errors.ended = error;
+    else if (error !== null) this.errors = { ended: error, last: null };
+  }
+
+  /** The error of the last attempt that failed, whatever came after it. */
+  get lastError(): ItemError | null {
+    return this.errors === null ? null : this.errors.last;
+  }
+
+  set lastError(error: ItemError | null) {
+    if (this.errors !== null) this.errors.last = error;
+    else if (error !== null) this.errors = { ended: null, last: error };
   }
 
   /** Attempts begun in every stage and in every run. */
