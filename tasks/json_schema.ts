@@ -5,7 +5,7 @@ import { weightOf } from '../src/schemas/value-weight.ts';
 import { answerFault, retryableSchema } from './kit/answer-fault.ts';
 import { declareTask } from './kit/declaration.ts';
 import type { Work } from './kit/evaluation.ts';
-import { evaluators, isForGood } from './kit/expression.ts';
+import { evaluators, isForGood, waiterOf } from './kit/expression.ts';
 import { type Check, compileCheck, type Faults } from './kit/json-schema.ts';
 import { dialectOf, isNewest } from './kit/schema-dialects.ts';
 import { compileCost, quickUpTo } from './kit/schema-size.ts';
@@ -45,9 +45,9 @@ export const jsonSchema = declareTask({
   },
   prepare({ schema, retryable }) {
     const { check, work, quickWeight } = compiled(schema);
-    return (value) => {
+    return (value, context) => {
       if (quickWeight > 0 && weightOf(value, quickWeight) <= quickWeight) return settle(value, check(value), retryable);
-      return evaluators.run(work, value).then(
+      return evaluators.run(work, value, waiterOf(context)).then(
         (found) => settle(value, found as Faults, retryable),
         (error: unknown) => fail(error, retryable),
       );

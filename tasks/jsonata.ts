@@ -28,8 +28,9 @@ export const jsonata = declareTask({
       if (!isForGood(error)) throw error;
       throw answerFault(`the expression fails: ${(error as Error).message}`, retryable);
     };
-    return (value, { metadata, itemId, sequenceId }) => {
-      const found = evaluate(value, { metadata, itemId, sequenceId });
+    return (value, context) => {
+      const { metadata, itemId, sequenceId } = context;
+      const found = evaluate(value, { metadata, itemId, sequenceId }, context);
       return found instanceof Promise ? found.then((late: unknown) => late ?? null, fail) : (found ?? null);
     };
   },

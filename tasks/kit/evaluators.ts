@@ -5,9 +5,15 @@ import { fileURLToPath } from 'node:url';
 import { weightOf } from '../../src/schemas/value-weight.ts';
 import { type Answers, type Batch, EVALUATION_LIMITS, type Work } from './evaluation.ts';
 
+/** The attempt for which something is evaluated: it waits until a process begins with it, and again if that process dies. */
+export interface Waiter {
+  waits(reason: 'thread'): void;
+  begins(): void;
+}
+
 export interface EvaluatorPool {
   /** Rejects with an Error that says what is wrong, or which limit was met. */
-  run(work: Work, input: unknown): Promise<unknown>;
+  run(work: Work, input: unknown, waiter?: Waiter): Promise<unknown>;
   /** Ends the processes at once, evaluating or not. */
   close(): void;
 }
@@ -47,6 +53,8 @@ interface Call {
   /** Was in a batch whose evaluator died, so that it may be the one to blame. */
   alone: boolean;
   deaths: number;
+  waiter: Waiter | undefined;
+  isWaiting: boolean;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
@@ -118,6 +126,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
     for (const answer of answers) {
       const call = evaluator.pending.shift();
       if (call === undefined) continue;
+      begin(call);
       call.lane.averageMs += (answer.ms - call.lane.averageMs) / 8;
       if (answer.ok) call.resolve(answer.value);
       else call.reject(new Error(answer.message));
@@ -138,6 +147,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
       child.channel?.unref();
       return;
     }
+    begin(next);
     evaluator.timer = setTimeout(() => {
       evaluator.timedOut = true;
       child.kill('SIGKILL');
@@ -182,6 +192,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
   }
 
   function again(call: Call): void {
+    wait(call);
     call.lane.waiting.unshift(call);
     queued.add(call.lane);
   }
@@ -270,7 +281,7 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
   }
 
   return {
-    run(work, input) {
+    run(work, input, waiter) {
       if (isClosed) return Promise.reject(closed());
       const weight = weightOf(input, EVALUATION_LIMITS.inputWeight);
       if (weight > EVALUATION_LIMITS.inputWeight) {
@@ -283,7 +294,9 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
         lanes.set(work, lane);
       }
       const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-      lane.waiting.push({ lane, input, weight, alone: false, deaths: 0, resolve, reject });
+      const call: Call = { lane, input, weight, alone: false, deaths: 0, waiter, isWaiting: false, resolve, reject };
+      wait(call);
+      lane.waiting.push(call);
       queued.add(lane);
       // At the end of this turn, so that what begins together goes together.
       if (!isDispatching) {
@@ -300,6 +313,19 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
       killAll();
     },
   };
+}
+
+function wait(call: Call): void {
+  if (call.isWaiting) return;
+  call.isWaiting = true;
+  call.waiter?.waits('thread');
+}
+
+/** It is the first of its batch now. Of those that are answered together, each begins with its answer: the batch as a whole counts once. */
+function begin(call: Call): void {
+  if (!call.isWaiting) return;
+  call.isWaiting = false;
+  call.waiter?.begins();
 }
 
 function closed(): Error {

@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
 import type compile from 'jsonata';
-import type { Expression, ExpressionLanguage } from '../../src/engine/ports.ts';
+import type { TaskContext } from '../../src/engine/index.ts';
+import type { ExpressionLanguage } from '../../src/engine/ports.ts';
 import type { Work } from './evaluation.ts';
-import { createEvaluatorPool, EvaluatorUnavailableError } from './evaluators.ts';
+import { createEvaluatorPool, EvaluatorUnavailableError, type Waiter } from './evaluators.ts';
 import { type Names, namesIn, namesOfPath, rootsIn, rootsOfPath } from './expression-names.ts';
 import { describeJsonataError } from './jsonata-error.ts';
 import { plainData } from './plain-data.ts';
@@ -17,6 +18,9 @@ const PERCENTS_MAX = 200;
 /** Shared by all expressions and schemas of this process. */
 export const evaluators = createEvaluatorPool();
 
+/** See `Expression` of the engine's ports. The attempt of the context, if any, waits while the evaluation does. */
+type HeldExpression = (input: unknown, bindings?: Record<string, unknown>, context?: TaskContext) => unknown;
+
 /** The names that an expression names. */
 interface Looked {
   members: Names;
@@ -30,13 +34,13 @@ const known = new Map<string, Looked | Error>();
  * at once; anything else is evaluated in a process of its own, where its memory and its time are limited, and comes as a promise.
  * Throws, and evaluates to a rejection with, an Error that says what is wrong and where.
  */
-export function compileExpression(source: string, timeoutSeconds: number = TIMEOUT_SECONDS): Expression {
+export function compileExpression(source: string, timeoutSeconds: number = TIMEOUT_SECONDS): HeldExpression {
   look(source);
   const path = plainPath(source);
   const work: Work = { kind: 'expression', source, timeoutMs: timeoutSeconds * 1000 };
-  return (input, bindings) => {
+  return (input, bindings, context) => {
     const found = path === null ? UNCERTAIN : followPath(path, input, bindings);
-    return found === UNCERTAIN ? evaluators.run(work, { input, bindings }) : plainData(found);
+    return found === UNCERTAIN ? evaluators.run(work, { input, bindings }, waiterOf(context)) : plainData(found);
   };
 }
 
@@ -46,6 +50,12 @@ export const jsonataLanguage: ExpressionLanguage = {
   membersNamed: (source, name) => look(source).members[name] ?? [],
   rootsNamed: (source) => look(source).roots,
 };
+
+/** The attempt behind a task's context, which can wait: none for a context of a test, or of a predicate. */
+export function waiterOf(context: TaskContext | undefined): Waiter | undefined {
+  const { waits } = (context ?? {}) as Partial<Waiter>;
+  return waits === undefined ? undefined : (context as TaskContext & Waiter);
+}
 
 /** Whether a failure is the expression's or the input's own, so that it would come again. */
 export function isForGood(error: unknown): boolean {
