@@ -164,7 +164,7 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         description:
           'Of each stage, bucket by bucket: what came and went, how much waited, what its workers did, how long items waited and ran. The last hour is kept in buckets of five seconds, a week in buckets of five minutes; ' +
           'several of them as one have their counts added, their queue and workers as at the end, and as quantiles the mean of theirs. With a durable store it outlasts a restart, but for the last minute and the last five after a crash. ' +
-          'The bucket that has not ended is not there.',
+          'The newest bucket may have more to come. A stage that is renamed begins anew under its new name.',
         querystring: historyQuerySchema,
         params: pipelineParams,
         response: { 200: reply(pipelineHistorySchema, 'The buckets of each stage.') },

@@ -318,3 +318,47 @@ describe('a shared limiter', () => {
     await expect(host.limiters.change('fwe', { concurrency: 1 })).rejects.toMatchObject({ code: 'limiter-not-found' });
   });
 });
+
+describe('the time that is left under a limit of a rate', () => {
+  const numbered = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+  it.each([
+    [20, 6, 140],
+    [20, 5, 200],
+    [1, 2, 20],
+    [100, 60, 300],
+  ])('is known from the first items on, though a window is used up at once: %i in %i s, %i items', async (limit, perSeconds, count) => {
+    const { clock, pipeline } = world({ slow: { limit, perSeconds } });
+    const p = await pipeline('p', 'slow', {}, 'call');
+    await p.feed(numbered(count), {});
+    const ends = (Math.ceil(count / limit) - 1) * perSeconds;
+    await clock.advance(3000);
+    for (; clock.seconds < ends - perSeconds; await clock.advance(3000)) {
+      const { etaSeconds } = await p.stats();
+      const truth = ends - clock.seconds;
+      // Fewer have ended than may be under way at once: nobody knows.
+      if (etaSeconds === null && clock.seconds < 10) continue;
+      // A window begins as a whole, so the truth comes in steps of one.
+      expect(Math.abs((etaSeconds as number) - truth), `after ${clock.seconds} s`).toBeLessThanOrEqual(0.2 * truth + perSeconds);
+    }
+  });
+
+  it('is unknown until a window is over where each item weighs something of its own', async () => {
+    const { clock, pipeline } = world({ tokens: { limit: 10, perSeconds: 4, weight: 'value' } });
+    const p = await pipeline('p', 'tokens', {}, 'call');
+    await p.feed(Array(60).fill(2.5), {});
+    await clock.advance(3000);
+    expect((await p.stats()).etaSeconds).toBeNull();
+    await clock.advance(17_000);
+    const { etaSeconds, itemsInFlight } = await p.stats();
+    expect(Math.abs((etaSeconds as number) - itemsInFlight)).toBeLessThanOrEqual(0.2 * itemsInFlight + 4);
+  });
+
+  it('counts the limits of the stage itself as well', async () => {
+    const { clock, pipeline } = world({ wide: { concurrency: 100 } });
+    const p = await pipeline('p', 'wide', { taskRateLimits: { call: { limit: 10, perSeconds: 10 } } }, 'call');
+    await p.feed(numbered(60), {});
+    await clock.advance(3000);
+    expect(Math.abs(((await p.stats()).etaSeconds as number) - 47)).toBeLessThanOrEqual(10);
+  });
+});

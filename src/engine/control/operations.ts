@@ -109,9 +109,11 @@ export class Operations {
     let looked = 0;
     for (const item of core.index.failed()) {
       if (++looked % STEP === 0) await new Promise<void>((resolve) => core.time.clock.defer(resolve));
-      const { error } = core.index.current(item) ?? {};
+      const current = core.index.current(item);
+      const { error } = current ?? {};
       if (error == null || item.status !== 'failed') continue;
-      if (query.stage !== undefined && error.stage !== query.stage) continue;
+      // By the name that the stage has now: the error has the one of that time.
+      if (query.stage !== undefined && current?.stage.name !== query.stage) continue;
       if (!isFailedBy(error, query)) continue;
       if (query.feedId !== undefined && item.feed.id !== query.feedId) continue;
       this.retry(item.id);

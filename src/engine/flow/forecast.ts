@@ -1,4 +1,6 @@
 import type { PipelineState } from '../../schemas/stats.ts';
+import { lowestOf } from '../limits/allowed-rate.ts';
+import type { AllowedRate, Gate } from '../limits/gate.ts';
 import type { Feed } from '../model/feed.ts';
 import type { Stage } from '../model/model.ts';
 
@@ -16,7 +18,7 @@ export interface Predictable {
  *     time of a stage = items that still have to pass it / pace of its work        ETA = the longest of these times
  *
  * Items that still have to pass a stage are those in it and, less the share that fails before they get there, those in the stages before it. The pace is {@link Pace}
- * by the work clock of the stage: neither idle time nor a pause is in it, nor the time in which all its workers are blocked. A feed waits
+ * by the work clock of the stage, and never more than the limits of its tasks allow: neither idle time nor a pause is in it, nor the time in which all its workers are blocked. A feed waits
  * for what has its turn before its last item: items of a lower priority number, and those of its own that were fed before. It is never less than the time until
  * the last retry is due that has been planned.
  *
@@ -61,15 +63,35 @@ export class Forecast {
       left = Math.max(0, left - load);
       passing += here;
       if (passing > 0) {
-        const { work, workClock } = stage.meter;
-        if (stage.isPaused || !work.isKnown(Math.min(stage.size, work.total + stage.inProgress))) return null;
-        seconds = Math.max(seconds, passing / work.perSecond(workClock.at(time.now)));
+        const perSecond = paceOf(stage, time.now);
+        if (stage.isPaused || perSecond === null) return null;
+        seconds = Math.max(seconds, passing / perSecond);
         if (behind === 0 && stage.parked > 0) seconds = Math.max(seconds, (stage.parkedUntil - time.now) / 1000);
       }
       passing *= passedShare(stage);
     }
     return seconds;
   }
+}
+
+/**
+ * The pace of the work of a stage, at most that which the limits of its tasks allow: a whole window is used up at once, and says nothing of the next one. null:
+ * unknown; so it is until a window is over, where the limit of it depends on the items.
+ */
+function paceOf({ meter, size, inProgress, spec, runner }: Stage, now: number): number | null {
+  const { work, workClock } = meter;
+  const at = workClock.at(now);
+  if (!work.isKnown(Math.min(size, work.total + inProgress))) return null;
+  const measured = work.perSecond(at);
+  const allowed = lowestOf(spec.tasks.flatMap((task) => [ownRate(runner.gateOf(task)), task.limiter?.rateNow?.() ?? null]));
+  if (allowed === null) return measured;
+  if (allowed.perSecond !== null) return Math.min(measured, allowed.perSecond);
+  return work.elapsed(at) < allowed.windowSeconds * 1000 ? null : measured;
+}
+
+function ownRate(gate: Gate | undefined): AllowedRate | null {
+  const rate = gate?.current.rate;
+  return rate === undefined ? null : { perSecond: rate.limit / rate.perSeconds, windowSeconds: rate.perSeconds };
 }
 
 /** How many items of another feed have their turn before the last one of this feed. */

@@ -1,4 +1,5 @@
-import type { Claim, SharedGate, SharedPass, SharedWait } from './gate.ts';
+import { lowestOf } from './allowed-rate.ts';
+import type { AllowedRate, Claim, SharedGate, SharedPass, SharedWait } from './gate.ts';
 
 /**
  * Several shared limits of one task: an execution begins when it has a place under each of them. They are waited for one after the other, everywhere in the
@@ -20,6 +21,11 @@ export class AllLimits implements SharedGate {
       if (full !== null) return full;
     }
     return null;
+  }
+
+  /** The lowest of the rates that can be told, and the longest window. */
+  rateNow(): AllowedRate | null {
+    return lowestOf(this.gates.map((gate) => gate.rateNow?.() ?? null));
   }
 
   claim(claim: Claim, signal: AbortSignal, isLast: boolean): SharedWait {

@@ -70,11 +70,20 @@ export interface SharedWait {
   blockedBy(): Blockage | null;
 }
 
+/** How often an execution may begin. */
+export interface AllowedRate {
+  /** null: that depends on the claim, by its key or its weight. */
+  perSecond: number | null;
+  windowSeconds: number;
+}
+
 /** A limit that tasks of any stage and pipeline share. */
 export interface SharedGate {
   readonly name: string;
   /** The limit by which a newcomer would wait now; null when none would, or when that depends on its key. */
   fullNow?(): (Blockage & { name: string }) | null;
+  /** How many executions it lets begin in a time, and in windows of which length; null when it does not limit that. */
+  rateNow?(): AllowedRate | null;
   /**
    * `pass` rejects with the signal's reason when that aborts first. `isLast`: nothing else is waited for, so that the execution begins with the pass; else it
    * begins with {@link SharedPass.begin}.

@@ -7,7 +7,7 @@ import type { Expression, ExpressionLanguage, Logger, Ports } from '../ports.ts'
 import type { DueQueue } from '../time/due-queue.ts';
 import { cutText } from '../values/cut-text.ts';
 import { sizeWithin } from '../values/json-size.ts';
-import type { Blockage, Claim, SharedGate, SharedPass, SharedWait } from './gate.ts';
+import type { AllowedRate, Blockage, Claim, SharedGate, SharedPass, SharedWait } from './gate.ts';
 import type { Kept, LimiterKeeper } from './kept.ts';
 import { type BucketRules, type BucketWaiter, LimiterBucket, type StoredBucket } from './limiter-bucket.ts';
 
@@ -155,6 +155,13 @@ export class SharedLimiter implements SharedGate, Kept {
   fullNow(): (Blockage & { name: string }) | null {
     const full = this.key === null ? this.buckets.get('')?.blockedBy() : null;
     return full == null ? null : { ...full, name: this.name };
+  }
+
+  rateNow(): AllowedRate | null {
+    const { limit, perSeconds } = this.settings;
+    if (limit === undefined || perSeconds === undefined) return null;
+    const isTold = this.key === null && this.weight === null;
+    return { perSecond: isTold ? limit / perSeconds : null, windowSeconds: perSeconds };
   }
 
   /** Takes effect at once, for those who wait too. Throws `invalid-input` when nothing would be limited any more. */

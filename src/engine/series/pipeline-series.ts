@@ -103,7 +103,9 @@ export class PipelineSeries {
     const { stepMs } = series.resolution;
     const width = Math.max(1, Math.ceil((seconds * 1000) / stepMs / points));
     const count = Math.max(1, Math.min(points, Math.floor((seconds * 1000) / stepMs / width)));
-    const from = series.numberAt(wall) - count * width;
+    // Buckets of several begin at multiples of their length, so that those of two answers are the same ones; the newest one may have more to come. A single one is all that was asked for.
+    const end = count === 1 ? series.numberAt(wall) : Math.ceil(series.numberAt(wall) / width) * width;
+    const from = end - count * width;
     const bucketMs = width * stepMs;
     const stages: PipelineHistory['stages'] = {};
     for (const [stage, row] of series.read(from, width, count)) {

@@ -122,6 +122,23 @@ export function redefining({ test, world }: Suite): void {
     expect(idsOf(p, 'completed', 'Hold')).toEqual(['i1', 'i2']);
   });
 
+  test('retries what has failed in a stage under the name that it has now', async () => {
+    const { host, pipeline, gate, held } = await world();
+    const p = await pipeline([A, { ...B, taskAttempts: 1, stageAttempts: 1 }, C]);
+    await p.feed([{ id: 'x', value: 1 }], {});
+    await held(1);
+    gate.fail('x', new Error('no'));
+    await ended(p, 1);
+    await host.put('p', { stages: [A, { ...B, name: 'Hold', taskAttempts: 1, stageAttempts: 1 }, C] });
+    await expect(p.retryFailed({ stage: 'B' })).rejects.toMatchObject({ code: 'unknown-stage' });
+    expect(await p.retryFailed({ stage: 'C' })).toBe(0);
+    expect(await p.retryFailed({ stage: 'Hold' })).toBe(1);
+    await held(1);
+    gate.open('x');
+    await ended(p, 1);
+    expect(idsOf(p, 'completed', 'C')).toEqual(['x']);
+  });
+
   test('sends no item through a stage twice when the order changes, and leaves none out', async () => {
     const { host, pipeline, gate, held, runs } = await world();
     const p = await pipeline([{ name: 'First', tasks: ['pass'] }, B, { name: 'Last', tasks: ['double'] }]);
