@@ -244,10 +244,11 @@ async function startService(): Promise<void> {
   await setImmediate();
   await setImmediate();
   if (stopping !== undefined) return;
-  watchLoad(
+  const load = watchLoad(
     { loopDelaySeconds: config.overloadLoopDelaySeconds, memoryPercent: config.overloadMemoryPercent },
     { clock: ports.systemClock, logger, say: (reason) => overload.say(reason) },
   );
+  overload.look = load.look;
   // From here on items run.
   watchdog.serving();
   made.goOn();

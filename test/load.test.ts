@@ -22,7 +22,7 @@ function loop(bounds: Partial<LoadBounds>, memory: () => number = () => 0, colle
   const said: (string | null)[] = [];
   const lines: string[] = [];
   const log = (_fields: object, message: string): void => void lines.push(message);
-  const stop = watchLoad(
+  const { look, stop } = watchLoad(
     { loopDelaySeconds: 0, memoryPercent: 0, ...bounds },
     {
       clock,
@@ -35,6 +35,7 @@ function loop(bounds: Partial<LoadBounds>, memory: () => number = () => 0, colle
   return {
     said,
     lines,
+    look,
     stop,
     isTimed: () => timer !== null,
     seconds: () => now / 1000,
@@ -181,6 +182,24 @@ describe('memory', () => {
     loop({ memoryPercent: 90 }, () => 0.95, null).turns(100, 1);
     await turn();
     expect(garbage.deref()).toBeUndefined();
+  });
+
+  it('is looked at when somebody asks, whatever the time is, but not for each of many', () => {
+    let used = 0.5;
+    let looks = 0;
+    const one = loop({ memoryPercent: 90, loopDelaySeconds: 0.5 }, () => {
+      looks++;
+      return used;
+    });
+    one.turns(100, 1);
+    const before = looks;
+    used = 0.96;
+    for (let i = 0; i < 1000; i++) one.look();
+    expect(looks).toBe(before);
+    one.turns(10, 0.01);
+    one.look();
+    expect(looks).toBeGreaterThan(before);
+    expect(isOverloaded(one)).toBe(true);
   });
 
   it('that is all but full overloads it at once', () => {

@@ -39,12 +39,22 @@ const POINTS_OVER = 5;
  */
 const COLLECT_MS = [2000, 60_000] as const;
 
-/** Measures from now on, and returns what ends it. Without bounds it measures nothing. */
-export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps: LoadDeps): () => void {
+/** Memory is not looked at more often than this, however many ask. */
+const MEMORY_LOOK_MS = 5;
+
+export interface LoadWatch {
+  /** Looks at the memory now: a few requests may fill what is left of a small one between two measures. */
+  look(): void;
+  stop(): void;
+}
+
+/** Measures from now on. Without bounds it measures nothing. */
+export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps: LoadDeps): LoadWatch {
   const { clock, logger, say, memory = memoryInUse, collect = collectGarbage } = deps;
-  if (loopDelaySeconds === 0 && memoryPercent === 0) return () => undefined;
+  if (loopDelaySeconds === 0 && memoryPercent === 0) return { look: () => undefined, stop: () => undefined };
   const found = { delayMs: 0, percent: 0 };
   let before = 0;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   let last = clock.monotonic();
   let timer: unknown;
   let collection = { at: Number.NEGATIVE_INFINITY, pauseMs: COLLECT_MS[0] as number };
@@ -57,10 +67,12 @@ export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps:
     last = now;
     const weight = 1 - Math.exp(-Math.min(passed, DELAY_MAX_MS / 2) / MEMORY_OF_DELAYS_MS);
     found.delayMs += (Math.min(Math.max(0, passed - LOOK_MS), DELAY_MAX_MS) - found.delayMs) * weight;
-    if (memoryPercent > 0) measureMemory(now);
+    measureMemory(now);
   }
 
   function measureMemory(now: number): void {
+    if (memoryPercent === 0 || now - lookedAt < MEMORY_LOOK_MS) return;
+    lookedAt = now;
     const percent = memory() * 100;
     // Two in a row, unless it is nearly too late: what one of them finds is soon gone.
     found.percent = percent > (memoryPercent + 100) / 2 ? percent : Math.min(percent, before);
@@ -87,6 +99,11 @@ export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps:
 
   function look(): void {
     measure();
+    judge();
+    plan();
+  }
+
+  function judge(): void {
     const reason = reasonNow();
     if (reason !== null) {
       if (since === null) logger.warn({ reason }, 'overloaded: new items are refused');
@@ -97,7 +114,6 @@ export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps:
       since = null;
       say(null);
     }
-    plan();
   }
 
   function plan(): void {
@@ -106,9 +122,15 @@ export function watchLoad({ loopDelaySeconds, memoryPercent }: LoadBounds, deps:
   }
 
   plan();
-  return () => {
-    clock.clearTimer(timer);
-    say(null);
+  return {
+    look() {
+      measureMemory(clock.monotonic());
+      judge();
+    },
+    stop() {
+      clock.clearTimer(timer);
+      say(null);
+    },
   };
 }
 

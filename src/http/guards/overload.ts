@@ -19,6 +19,8 @@ declare module 'fastify' {
 export class Overload {
   /** Names that of which there is too much, in words; null when all is well. */
   reason: string | null = null;
+  /** Looks at what may change from one request to the next; set by who measures. */
+  look: () => void = () => undefined;
   private pausing: (() => void)[] = [];
 
   say(reason: string | null): void {
@@ -31,6 +33,7 @@ export class Overload {
 
   /** Resolves when it is over; undefined while all is well. */
   over(): Promise<void> | undefined {
+    this.look();
     if (this.reason === null) return undefined;
     return new Promise((resolve) => this.pausing.push(resolve));
   }
@@ -66,6 +69,7 @@ export function holdNewItems(app: FastifyInstance, overload: Overload, { host, c
   function fault(request: FastifyRequest, waitedMs: number): SluiceError | undefined {
     if (request.raw.socket?.destroyed) return callerGone();
     if (waitedMs > 0 && host.shuttingDown) return new SluiceError('shutting-down');
+    overload.look();
     if (overload.reason !== null) return refusal(overload.reason);
     if (waitedMs > PATIENCE_MS) return refusal(`requests with items wait ${(waitedMs / 1000).toFixed(1)} s for their turn`);
     // Its items would be read for nothing. When there is time, they are: all of them may be known.
