@@ -10,7 +10,7 @@ type WholeSchemas = wholeComponents['schemas'];
 /** `any` is the same as nothing else. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 type Status = 'queued' | 'in_progress' | 'completed' | 'failed' | 'retrying' | 'skipped' | 'cancelled';
-type EventName = 'status' | 'task' | 'result' | 'pipeline' | 'feed' | 'snapshot' | 'gap' | 'bye';
+type EventName = 'status' | 'task' | 'result' | 'pipeline' | 'feed' | 'snapshot' | 'stats' | 'gap' | 'bye';
 /** The data of the messages of one name. */
 type DataOf<M extends { event: string; data: unknown }, E extends string> = M extends { event: E } ? M['data'] : never;
 
