@@ -176,7 +176,7 @@ describe('requests that bring items', () => {
     const last = post(service, url, { items: [{ id: 'a' }] });
     await get(service, '/livez');
     await clock.settle();
-    expect((await unread).json()).toMatchObject({ code: 'overloaded', detail: expect.stringContaining('the backlog has no room') });
+    expect((await unread).json()).toMatchObject({ status: 429, code: 'queue-full', detail: 'the backlog has no room' });
     expect((await patient).json()).toMatchObject({ code: 'queue-full' });
     // Nobody waits behind it.
     expect((await last).json()).toMatchObject({ duplicates: 1 });

@@ -73,7 +73,7 @@ export function holdNewItems(app: FastifyInstance, overload: Overload, { host, c
     if (overload.reason !== null) return refusal(overload.reason);
     if (waitedMs > PATIENCE_MS) return refusal(`requests with items wait ${(waitedMs / 1000).toFixed(1)} s for their turn`);
     // Its items would be read for nothing. When there is time, they are: all of them may be known.
-    return intake.isBusy && isFull(host, request) ? refusal('the backlog has no room') : undefined;
+    return intake.isBusy && isFull(host, request) ? new SluiceError('queue-full', 'the backlog has no room') : undefined;
   }
 
   const hold: onRequestHookHandler = (request, _reply, done) => {

@@ -95,7 +95,9 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
 
   /** What was asked for may let one item go a day. */
   async function liftLimits(): Promise<void> {
-    for (const name of limiters) await reading.ask('PATCH', `/limiters/${name}`, { concurrency: 100, limit: null, perSeconds: null });
+    const { limiters: all } = await reading.get<{ limiters: { name: string }[] }>('/limiters?limit=1000');
+    for (const name of new Set([...limiters, ...all.map((limiter) => limiter.name)]))
+      await reading.ask('PATCH', `/limiters/${encodeURIComponent(name)}`, { concurrency: 100, limit: null, perSeconds: null });
   }
 
   async function looking(pipeline: KnownPipeline, look: (say: (fault: string) => void) => Promise<void>): Promise<void> {
