@@ -62,7 +62,7 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
     const run = async (): Promise<void> => {
       while (left-- > 0) await one(next());
       // Who still waits for items to end would wait for as long as a limiter was told to take.
-      lifting ??= liftLimits();
+      lifting ??= Promise.all([liftLimits(), resumeAll()]).then(() => undefined);
       await lifting;
     };
     await Promise.all(Array.from({ length: concurrency }, run));
@@ -98,6 +98,16 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
     const { limiters: all } = await reading.get<{ limiters: { name: string }[] }>('/limiters?limit=1000');
     for (const name of new Set([...limiters, ...all.map((limiter) => limiter.name)]))
       await reading.ask('PATCH', `/limiters/${encodeURIComponent(name)}`, { concurrency: 100, limit: null, perSeconds: null });
+  }
+
+  /** An upload into a paused pipeline waits for room, and nobody else would resume it. */
+  async function resumeAll(): Promise<void> {
+    const { pipelines } = await reading.get<{ pipelines: { id: string; stages: string[] }[] }>('/pipelines?limit=1000');
+    for (const { id, stages } of pipelines) {
+      const path = `/pipelines/${encodeURIComponent(id)}`;
+      for (const stage of stages) await reading.ask('POST', `${path}/stages/${encodeURIComponent(stage)}/resume`);
+      await reading.ask('POST', `${path}/resume`);
+    }
   }
 
   async function looking(pipeline: KnownPipeline, look: (say: (fault: string) => void) => Promise<void>): Promise<void> {
