@@ -14,6 +14,8 @@ export class ProxiedConnection {
   isMute = false;
   /** The connection ends where the next answer would go out. */
   isCutAtAnswer = false;
+  /** Bytes of it were lost, so it is worth nothing any more. */
+  isLost = false;
   private rest = Buffer.alloc(0);
 
   constructor(client: Socket, port: number) {
@@ -44,6 +46,8 @@ export class PostgresProxy {
   readonly connections = new Set<ProxiedConnection>();
   onRequest: OnRequest = () => 'pass';
   swallowsNotifications = false;
+  /** No bytes pass, in either direction, and no connection is answered; nobody is told. */
+  isCutOff = false;
   accepted = 0;
   readonly url: string;
   private readonly server: Server;
@@ -80,11 +84,14 @@ export class PostgresProxy {
     this.connections.add(connection);
     const { client, server } = connection;
     client.on('data', (bytes) => {
-      if (this.onRequest(bytes, connection) === 'cut') connection.cut();
+      if (this.isCutOff) connection.isLost = true;
+      else if (connection.isLost) connection.cut();
+      else if (this.onRequest(bytes, connection) === 'cut') connection.cut();
       else server.write(bytes);
     });
     server.on('data', (bytes) => {
-      if (connection.isCutAtAnswer) connection.cut();
+      if (this.isCutOff) connection.isLost = true;
+      else if (connection.isLost || connection.isCutAtAnswer) connection.cut();
       else if (!connection.isMute) client.write(this.swallowsNotifications ? connection.withoutNotifications(bytes) : bytes);
     });
     for (const [socket, other] of [

@@ -113,7 +113,8 @@ export const OPERATORS: Record<string, Operator> = {
     };
     while (!clients.isOver) {
       const headers: Record<string, string> = { 'last-event-id': epoch === '' ? '0' : `${epoch}-${events.length}` };
-      const stream = clients.url === null ? null : await connect(Number(new URL(clients.url).port), EVENTS, { headers }).catch(() => null);
+      const url = clients.place();
+      const stream = url === null ? null : await connect(Number(new URL(url).port), EVENTS, { headers }).catch(() => null);
       while (stream !== null && !stream.closed && !clients.isOver) {
         await after(20);
         for (const received of stream.events.splice(0)) take(received);

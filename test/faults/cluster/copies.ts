@@ -1,0 +1,51 @@
+/** The files of nodes, compared by their content. */
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { audit } from '../../../src/stores/sqlite/audit.ts';
+import type { Node } from './nodes.ts';
+
+/** A hash for each table: all rows in an order that does not depend on how they came there. */
+function contentOf(file: string): Map<string, string> {
+  const db = new Database(file, { readonly: true });
+  try {
+    const tables = db
+      .prepare("select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by name")
+      .pluck()
+      .all();
+    return new Map(
+      (tables as string[]).map((table) => {
+        const columns = db.prepare(`select name from pragma_table_info(?)`).pluck().all(table) as string[];
+        const rows = db.prepare(`select * from "${table}" order by ${columns.map((name) => `"${name}"`).join(', ')}`).raw();
+        const hash = createHash('sha256');
+        for (const row of rows.iterate() as Iterable<unknown[]>) {
+          for (const cell of row) hash.update(cell instanceof Uint8Array ? cell : JSON.stringify(cell)).update('\0');
+        }
+        return [table, hash.digest('hex')];
+      }),
+    );
+  } finally {
+    db.close();
+  }
+}
+
+/** What each node that has been stopped keeps for itself: who worked with its file, and how often. */
+const OWN_TABLES = ['owner', 'meta', 'life'];
+
+/** Every way in which the files of nodes that have applied the same differ, or are damaged. */
+export function copyFaults(nodes: readonly Node[]): string[] {
+  const files = nodes.map(({ name, dataDir }) => {
+    const file = readdirSync(dataDir).find((each) => each.endsWith('.db')) ?? 'none.db';
+    return { name, path: join(dataDir, file) };
+  });
+  const faults = files.flatMap(({ name, path }) => audit(path).faults.map((fault) => `${name}: ${fault}`));
+  const [first, ...others] = files.map(({ name, path }) => ({ name, tables: contentOf(path) }));
+  for (const other of others) {
+    for (const [table, hash] of first?.tables ?? []) {
+      if (OWN_TABLES.includes(table) || other.tables.get(table) === hash) continue;
+      faults.push(`the table ${table} of ${first?.name} and of ${other.name} differ`);
+    }
+  }
+  return faults;
+}
