@@ -56,6 +56,8 @@ export class ReplicatedStore implements Store {
   private sending: Sending | null = null;
   private number = 0;
   private told: (trouble: StoreTrouble | null) => void = () => undefined;
+  private ofNode: StoreTrouble | null = null;
+  private tellAll: () => void = () => undefined;
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReplicatedStoreOptions) {
@@ -136,14 +138,22 @@ export class ReplicatedStore implements Store {
   watch(told: (trouble: StoreTrouble | null) => void): void {
     let ofFile: StoreTrouble | null = null;
     let ofLog: StoreTrouble | null = null;
+    this.tellAll = () => told(this.ofNode ?? ofFile ?? ofLog);
     this.told = (trouble) => {
       ofLog = trouble;
-      told(ofFile ?? ofLog);
+      this.tellAll();
     };
     this.options.replica.store.watch?.((trouble) => {
       ofFile = trouble;
-      told(ofFile ?? ofLog);
+      this.tellAll();
     });
+    if (this.ofNode !== null) this.tellAll();
+  }
+
+  /** Tells whoever watches, in this turn, that nothing may begin for a reason of the node's own; null: that is over. */
+  hold(trouble: StoreTrouble | null): void {
+    this.ofNode = trouble;
+    this.tellAll();
   }
 
   /** The next node does not find what is noted on this one. */
