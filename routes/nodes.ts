@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { noQuery, reply } from '../src/http/schemas/route-schemas.ts';
+import { noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 
 const nodeSchema = z
@@ -56,7 +56,7 @@ const nodes: FastifyPluginAsync<RouteDeps> = async (instance, { cluster }) => {
         description:
           'The nodes that have announced themselves of late, by name, as this node knows them. Empty for a service that is no cluster.',
         querystring: noQuery,
-        response: { 200: reply(nodesSchema, 'The nodes.') },
+        response: { 200: reply(nodesSchema, 'The nodes.'), ...problems('store-unavailable') },
       },
     },
     async () => {

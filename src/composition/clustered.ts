@@ -1,37 +1,39 @@
 import { hostname } from 'node:os';
 import type { ClusterConfig } from '../cluster-config.ts';
-import type { LocalHost, TaskCatalogue } from '../engine/index.ts';
-import type { Logger } from '../engine/ports.ts';
+import { type LocalHost, SluiceError, type TaskCatalogue } from '../engine/index.ts';
+import type { Clock, Logger } from '../engine/ports.ts';
 import type { Store } from '../engine/store.ts';
-import type { ClusterView } from '../http/gateway/cluster-view.ts';
+import type { ClusterView, NodeView } from '../http/gateway/cluster-view.ts';
 import type { Loaded } from '../loader/definitions.ts';
 import { HostSwitch } from './host-switch.ts';
 import { type Owned, Ownership } from './ownership.ts';
 
-/** This node of a cluster, as src/cluster makes it. */
+/** A node that takes part, as src/cluster makes it. */
 export interface NodeOfCluster extends Omit<ClusterView, 'term'> {
-  readonly epoch: number | null;
   start(): Promise<void>;
   leave(): Promise<void>;
 }
 
+/** What a node needs of this process. */
 export interface NodeParts {
   name: string;
   url: string;
   /** Makes a host on a store and starts it; rejects when the ownership is to be given up. */
-  own(store: Store, epoch: number): Promise<Owned>;
+  own(store: Store, epoch: number, clock: Clock): Promise<Owned>;
+  /** To be told why the node cannot take part yet; null: it can. */
+  tell(trouble: string | null): void;
 }
 
 export interface ClusteredDeps {
   config: ClusterConfig;
   /** Where it listens: `HOST`. */
   listensOn: string;
-  createNode: (parts: NodeParts) => NodeOfCluster;
+  createNode: (parts: NodeParts) => Promise<NodeOfCluster>;
   isDeposed: (error: unknown) => boolean;
   /** What a log is called in `/readyz` and metrics. */
   kind: string;
   tasks: TaskCatalogue;
-  createHost: (fail: (error: unknown) => void) => LocalHost;
+  createHost: (fail: (error: unknown) => void, clock: Clock) => LocalHost;
   loaded: Loaded;
   /** Ends the process for a fault of the store. */
   fail: (error: unknown) => void;
@@ -45,13 +47,14 @@ export class Clustered {
   readonly view: ClusterView;
   private readonly deps: ClusteredDeps;
   private node: NodeOfCluster | null = null;
+  private joining: string | null = 'it has not joined the cluster yet';
   private readonly listeners = new Set<() => void>();
 
   constructor(deps: ClusteredDeps) {
     this.deps = deps;
     this.host = new HostSwitch({
       ...{ tasks: deps.tasks, kind: deps.kind },
-      trouble: () => this.node?.trouble ?? null,
+      trouble: () => this.view.trouble,
       leave: async () => this.node?.leave(),
     });
     this.ownership = new Ownership({ ...deps, host: this.host, pipelinesFrom: deps.config.pipelinesFrom });
@@ -61,12 +64,22 @@ export class Clustered {
 
   /** Takes part from now on. `port`: where it listens. */
   async start(port: number): Promise<void> {
-    const { config, listensOn, createNode } = this.deps;
+    const { config, listensOn, createNode, logger } = this.deps;
     const url = config.nodeUrl ?? originOf(listensOn, port);
     const name = config.nodeName ?? `${hostname()}-${port}`;
-    this.node = createNode({ name, url, own: (store, epoch) => this.ownership.own(store, epoch) });
-    this.node.watch(this.tell);
-    await this.node.start();
+    const node = await createNode({
+      ...{ name, url },
+      own: (store, epoch, clock) => this.ownership.own(store, epoch, clock),
+      tell: (trouble) => {
+        this.joining = trouble ?? this.joining;
+        this.tell();
+      },
+    });
+    this.node = node;
+    node.watch(this.tell);
+    if (this.host.shuttingDown) return;
+    await node.start();
+    logger.info({ node: name, url }, 'the node takes part in the cluster');
   }
 
   /** What `buildApp` needs of it. */
@@ -82,9 +95,18 @@ export class Clustered {
     for (const changed of this.listeners) changed();
   };
 
+  private async nodes(): Promise<readonly NodeView[]> {
+    try {
+      return (await this.node?.nodes()) ?? [];
+    } catch (cause) {
+      throw new SluiceError('store-unavailable', 'the nodes are not known now: the log does not answer', { retryAfterSeconds: 5, cause });
+    }
+  }
+
   /** What the HTTP side sees: the node, and whether its pipelines are here. Before it takes part, nobody is known. */
   private viewed(): ClusterView {
     const node = (): NodeOfCluster | null => this.node;
+    const joining = (): string | null => this.joining;
     const { host, listeners } = this;
     return {
       get name() {
@@ -109,13 +131,14 @@ export class Clustered {
         return node()?.lagSeconds ?? 0;
       },
       get trouble() {
-        return node() === null ? 'it has not joined the cluster yet' : (node()?.trouble ?? null);
+        const now = node();
+        return now === null ? joining() : now.trouble;
       },
       watch(changed) {
         listeners.add(changed);
         return () => void listeners.delete(changed);
       },
-      nodes: async () => node()?.nodes() ?? [],
+      nodes: async () => this.nodes(),
     };
   }
 }

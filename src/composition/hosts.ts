@@ -27,7 +27,7 @@ export interface Hosts {
   readonly registry: TaskRegistry;
   readonly tracer: SdkTracer | undefined;
   /** `fail`: see {@link ports.Ports.fail}. Each has threads of its own, which end with it. */
-  create(fail: (error: unknown) => void): LocalHost;
+  create(fail: (error: unknown) => void, clock?: ports.Clock): LocalHost;
 }
 
 /** Loads the tasks. Throws a ConfigError for a task file that cannot be used. */
@@ -47,13 +47,13 @@ export async function prepareHosts({ config, logger, secrets, notes, asWork }: H
   return {
     registry,
     tracer,
-    create: (fail) =>
+    create: (fail, clock = ports.systemClock) =>
       createLocalHost({
         ...config,
         registry,
         ports: {
           ...ports.systemPorts,
-          ...{ logger, threads: createThreadRunner({ logger, maxThreads: config.threads }) },
+          ...{ clock, logger, threads: createThreadRunner({ logger, maxThreads: config.threads }) },
           ...{ expressions: tasks.expressionLanguage, secrets, notes, tracer, fail },
         },
         hookTimeoutSeconds: HOOK_TIMEOUT_SECONDS,

@@ -12,7 +12,11 @@ export interface OwnStoreDeps {
 }
 
 /** The store of a service that is no cluster; null when it keeps nothing. */
-export async function ownStore({ config, logger, tell }: OwnStoreDeps): Promise<{ opening: StoreOpening; blamePath: string } | null> {
+export async function ownStore({
+  config,
+  logger,
+  tell,
+}: OwnStoreDeps): Promise<{ opening: StoreOpening<Store>; blamePath: string } | null> {
   const file = storeFileOf(config.storeUrl);
   if (file === undefined) {
     logger.warn({ storeUrl: config.storeUrl }, 'items are kept in memory and end with the process');

@@ -7,7 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import type { LocalHost } from '../engine/index.ts';
-import type { Logger } from '../engine/ports.ts';
+import type { Clock, Logger } from '../engine/ports.ts';
 import type { Store } from '../engine/store.ts';
 import type { Loaded } from '../loader/definitions.ts';
 import { checkPipelines, startPipelines } from '../loader/started-pipelines.ts';
@@ -18,7 +18,7 @@ const FILES = 'files';
 
 export interface OwnershipDeps {
   host: HostSwitch;
-  createHost: (fail: (error: unknown) => void) => LocalHost;
+  createHost: (fail: (error: unknown) => void, clock: Clock) => LocalHost;
   /** The definitions in this node's files. */
   loaded: Loaded;
   pipelinesFrom: 'files' | 'log' | undefined;
@@ -46,11 +46,11 @@ export class Ownership {
   }
 
   /** Restores the pipelines of a store and lets them go on. Rejects when that cannot be done, or is not wanted any more. */
-  async own(store: Store, epoch: number): Promise<Owned> {
+  async own(store: Store, epoch: number, clock: Clock): Promise<Owned> {
     const { host: shown, createHost, isDeposed, fail, logger } = this.deps;
     const host = createHost((error) => {
       if (!isDeposed(error)) fail(error);
-    });
+    }, clock);
     try {
       host.keepIn(store);
       const { loaded } = this.files;

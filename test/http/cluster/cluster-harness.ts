@@ -116,10 +116,10 @@ async function startMember(name: string, { cluster, gate, released, options }: S
     isDeposed: (error) => error instanceof FakeDeposed,
     loaded: options.files?.(name) ?? { definitions: [], limiters: [] },
     fail: (error) => logger.fatal({ err: error }, 'the store has a fault'),
-    createHost: (fail) =>
+    createHost: (fail, clock) =>
       createLocalHost({
         ...{ ...HOST, registry, backlogCapacity: options.backlogCapacity ?? 100_000 },
-        ports: { ...systemPorts, logger, expressions: expressionLanguage, fail },
+        ports: { ...systemPorts, clock, logger, expressions: expressionLanguage, fail },
       }),
   });
   const app = await buildApp(

@@ -1,4 +1,5 @@
 import type { ClusteredDeps, NodeOfCluster, NodeParts } from '../../../src/composition/clustered.ts';
+import { systemClock } from '../../../src/engine/ports.ts';
 import type { Store } from '../../../src/engine/store.ts';
 import type { NodeView, Owner } from '../../../src/http/gateway/cluster-view.ts';
 import { openSqliteStore } from '../../../src/stores/sqlite/index.ts';
@@ -72,7 +73,7 @@ export class FakeCluster {
     this.file = file;
   }
 
-  readonly createNode: ClusteredDeps['createNode'] = (parts) => new FakeNode(parts, this);
+  readonly createNode: ClusteredDeps['createNode'] = async (parts) => new FakeNode(parts, this);
 
   node(name: string): FakeNode {
     return this.nodes.find((node) => node.name === name) as FakeNode;
@@ -89,7 +90,7 @@ export class FakeCluster {
     const store = await openSqliteStore({ file: this.file });
     const { fenced, close } = fencedStore(store);
     this.term = { node, close };
-    node.owned = await node.parts.own(fenced, epoch);
+    node.owned = await node.parts.own(fenced, epoch, systemClock);
     node.learn({ isServing: true });
   }
 
