@@ -66,7 +66,7 @@ export class Ownership {
       throw error;
     }
     const { recovered } = host.storeHealth;
-    logger.info({ epoch, ...recovered }, 'this node owns the pipelines, and they go on');
+    logger.info({ epoch, ...recovered }, 'the pipelines go on here');
     return {
       async depose() {
         shown.leave(host);

@@ -25,8 +25,11 @@ export class RelayedBody extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const { raw } = this;
-    raw.off('data', this.onChunk).off('end', this.onEnd).off('close', this.breakOff).off('error', this.breakOff);
-    raw.pause();
+    // A body that was paused flows for the next reader only when that asks for it, which none does.
+    if (this.hasBegun) {
+      raw.off('data', this.onChunk).off('end', this.onEnd).off('close', this.breakOff).off('error', this.breakOff);
+      raw.pause();
+    }
     callback(error);
   }
 
