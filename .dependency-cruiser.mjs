@@ -127,6 +127,28 @@ export default {
       to: { path: product, pathNot: '^src/(process|engine|schemas|stores|loader)/' },
     },
     {
+      name: 'composition-below-server',
+      comment:
+        'Puts the parts of a service together for the server, which alone imports it; it knows of the HTTP side what a node is to that.',
+      severity: 'error',
+      from: { path: '^src/composition/' },
+      to: {
+        path: product,
+        pathNot: [
+          '^src/(composition|process|engine|schemas|stores|loader|cluster|tracing)/',
+          '^src/(config|cluster-config|version)[.]ts$',
+          '^src/http/gateway/cluster-view[.]ts$',
+          '^tasks/',
+        ],
+      },
+    },
+    {
+      name: 'composition-for-the-server',
+      severity: 'error',
+      from: { path: product, pathNot: '^src/(composition/|server[.]ts$)' },
+      to: { path: '^src/composition/' },
+    },
+    {
       name: 'tracing-below-server',
       comment: 'Spans are made for the engine, through its port; only here is OpenTelemetry known.',
       severity: 'error',
@@ -164,8 +186,8 @@ export default {
       name: 'config-above-schemas',
       comment: 'The configuration with its limits and kinds of variables knows the schemas alone.',
       severity: 'error',
-      from: { path: '^src/(config|limits|variable)[.]ts$' },
-      to: { path: product, pathNot: '^src/(schemas/|(limits|variable)[.]ts$)' },
+      from: { path: '^src/(config|cluster-config|limits|variable)[.]ts$' },
+      to: { path: product, pathNot: '^src/(schemas/|(cluster-config|limits|variable)[.]ts$)' },
     },
     {
       name: 'app-below-server',

@@ -16,6 +16,7 @@ import limiters from './limiters.ts';
 import logLevel from './log-level.ts';
 import looking from './looking.ts';
 import metrics from './metrics.ts';
+import nodes from './nodes.ts';
 import pipelines from './pipelines.ts';
 import run from './run.ts';
 import service from './service.ts';
@@ -40,6 +41,7 @@ const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(service, deps);
   await app.register(metrics, deps);
   await app.register(whoami, deps);
+  await app.register(nodes, deps);
   await app.register(info, deps);
   await app.register(logLevel, deps);
 };

@@ -7,12 +7,14 @@ import { type Clock, silentLogger, systemClock } from './engine/ports.ts';
 import { acceptJsonBodies } from './http/bodies/json-body.ts';
 import { type LingerBounds, lingerAfterAnswers } from './http/bodies/lingering.ts';
 import { endWithUnreadBody, giveUpUnreadBodies } from './http/bodies/unread-body.ts';
+import type { ClusterView } from './http/gateway/cluster-view.ts';
 import { answerUnknownRoutes } from './http/guards/allowed-methods.ts';
 import { guard } from './http/guards/auth.ts';
 import { answerClientError } from './http/guards/client-error.ts';
 import { closeGently, refuseChanges } from './http/guards/closing.ts';
 import { boundConnections } from './http/guards/connections.ts';
 import { refuseCrossSite } from './http/guards/cross-site.ts';
+import { createHopSeal, recogniseHops } from './http/guards/hop.ts';
 import { createHostGuard, refuseOtherHosts } from './http/guards/host-guard.ts';
 import { createKeyRing, type KeyRing } from './http/guards/key-ring.ts';
 import { linkNextPages } from './http/guards/next-link.ts';
@@ -49,6 +51,8 @@ export interface AppDeps {
   requestShutdown?: RouteDeps['requestShutdown'];
   /** The start of the service; it is over when absent. */
   start?: Start;
+  /** This node of a cluster; absent for a service that is none. `keys`: what the nodes sign with, see guards/hop.ts. */
+  cluster?: { view: ClusterView; keys: readonly string[]; takeoverWaitSeconds: number };
   /** Says when new items are refused; they never are when absent. */
   overload?: Overload;
   /** For every deadline of the HTTP side; the machine's when absent. */
@@ -118,8 +122,26 @@ export async function buildApp(
   // Other expectations may be ignored (RFC 9110 section 10.1.1), and Node's refusal is not a problem document.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response));
   app.setErrorHandler(sendProblem);
+  const seal = deps.cluster ? createHopSeal(deps.cluster.keys) : null;
+  recogniseHops(app, seal);
   refuseOtherHosts(app, hostFault);
   refuseCrossSite(app);
+  if (deps.cluster && seal !== null) {
+    // Only here is a client of HTTP needed.
+    const { passToOwner } = await import('./http/gateway/gateway.ts');
+    const { view, takeoverWaitSeconds } = deps.cluster;
+    const options = {
+      view,
+      seal,
+      takeoverWaitMs: takeoverWaitSeconds * 1000,
+      isDraining: () => host.shuttingDown,
+      openPrefix: DOCS_PREFIX,
+      requests,
+      linger,
+      clock,
+    };
+    metrics.cluster = { view, counts: passToOwner(app, options) };
+  }
   const tickets = createTickets({ clock, most: limits.maxTicketsPerKey });
   guard(app, { keys, tickets, openPrefix: DOCS_PREFIX, host, clock, maxRequestsPerKey: limits.maxRequestsPerKey });
   cutRevokedKeys(app, { keys, requests, clock });
@@ -158,11 +180,12 @@ export async function buildApp(
     uploadIdleSeconds: config.uploadIdleSeconds,
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,
     sseHeartbeatSeconds: config.sseHeartbeatSeconds,
+    cluster: deps.cluster?.view ?? null,
     requestShutdown: deps.requestShutdown ?? (() => undefined),
   });
-  app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => app.swagger());
+  app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public', everyNode: true } }, async () => app.swagger());
   let narrow: ApiDocument | undefined;
-  app.get('/openapi/client.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => {
+  app.get('/openapi/client.json', { schema: { hide: true }, config: { scope: 'public', everyNode: true } }, async () => {
     narrow ??= clientDocument(app.swagger() as never);
     return narrow;
   });

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { type ClusterConfig, clusterConfig, clusterFaults, clusterVariables, isPostgres } from './cluster-config.ts';
 import { LIMITS, type Limits, limitValues, limitVariables } from './limits.ts';
 import { allowedHostSchema, ownHostSchema } from './schemas/allowed-host.ts';
 import { type ApiKey, parseApiKeys } from './schemas/api-key.ts';
@@ -65,8 +66,9 @@ export const variables = z.object({
   STORE_URL: z.string().default('file:./data/sluice.db').meta({
     type: 'URL',
     description:
-      'Where data is kept: `file:` and a path for an SQLite file, whose folder is created if necessary, or `memory:` to keep nothing beyond the process.',
+      'Where data is kept: `file:` and a path for an SQLite file, whose folder is created if necessary; `memory:` to keep nothing beyond the process; or `postgres:` and the rest of the address of a PostgreSQL database, which makes the service a node of the cluster that shares this database (docs/cluster.md). `?schema=NAME` names the schema of its tables.',
   }),
+  ...clusterVariables,
   PIPELINES: path().default('./pipelines').meta({
     type: 'path',
     description:
@@ -190,6 +192,8 @@ export interface Config extends Limits {
   /** Empty: requests need no key. */
   apiKeys: readonly ApiKey[];
   storeUrl: string;
+  /** What a node of a cluster needs; null for a service that is none. */
+  cluster: ClusterConfig | null;
   pipelines: string;
   /** False for the default path, which need not exist. */
   pipelinesGiven: boolean;
@@ -249,6 +253,7 @@ export function loadConfig(environment: Environment): Config {
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}, not "${given[String(issue.path[0])]}"`),
     ...storeFaults(given.STORE_URL),
+    ...clusterFaults(given),
     ...hostFaults('HTTP_ALLOW_HOSTS', given.HTTP_ALLOW_HOSTS, allowedHostSchema),
     ...hostFaults('ALLOWED_HOSTS', given.ALLOWED_HOSTS, ownHostSchema),
     ...secretFaults(given),
@@ -265,6 +270,7 @@ export function loadConfig(environment: Environment): Config {
     allowedHosts: listOf(given.ALLOWED_HOSTS),
     apiKeys: access.keys,
     storeUrl: values.STORE_URL,
+    cluster: isPostgres(values.STORE_URL) ? clusterConfig(values) : null,
     pipelines: values.PIPELINES,
     pipelinesGiven: given.PIPELINES !== undefined,
     tasksDir: values.TASKS_DIR,
@@ -365,8 +371,9 @@ function storeFaults(url = 'memory:'): string[] {
       ? ['STORE_URL must be file: and a path, such as file:./data/sluice.db']
       : [];
   }
-  const planned = ['redis', 'rediss', 'postgres', 'postgresql'].includes(scheme);
-  return [`STORE_URL ${scheme}: ${planned ? 'is not available in this version' : 'is not a store'}; use file: or memory:`];
+  if (isPostgres(url))
+    return URL.canParse(url) ? [] : ['STORE_URL must be the address of a database, such as postgres://user:password@host/database'];
+  return [`STORE_URL ${scheme}: is not a store; use file:, postgres: or memory:`];
 }
 
 /** The path of a store that is a file: `file:./a.db`, `file:/a.db` and `file:///a.db` name one; undefined for other stores. */

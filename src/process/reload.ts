@@ -22,6 +22,10 @@ export interface ReloadDeps {
   readDefinitions(): Promise<Loaded>;
   /** The definitions of the start. */
   loaded: Loaded;
+  /** In a cluster: told of the definitions that were read; false: another node owns, so nothing is made of them here. */
+  owns?(read: Loaded): boolean;
+  /** Told when definitions were loaded. */
+  onLoaded?(): void;
   /** Told of the secrets after each reload. */
   onSecrets(values: Readonly<Record<string, string>>): void;
   logger: Logger;
@@ -93,6 +97,10 @@ export function createReload(deps: ReloadDeps): Reload {
 
   async function reloadDefinitions(by: string) {
     const read = await deps.readDefinitions();
+    if (deps.owns?.(read) === false) {
+      loaded = read;
+      return { owner: false };
+    }
     const operator: Operator = {
       by,
       note({ change, pipelineId, stage, before, after }) {
@@ -126,6 +134,7 @@ export function createReload(deps: ReloadDeps): Reload {
         'definitions',
         allFailed.map(({ name, source, reason }) => `${source}: ${name}: ${reason}`),
       );
+    else deps.onLoaded?.();
     return { created, changed, unchanged, failed, gone, limiters };
   }
 

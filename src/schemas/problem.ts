@@ -280,6 +280,16 @@ export const ERROR_CODES = {
     fix: 'Send again after Retry-After seconds, with the same item ids or Idempotency-Key. GET /readyz tells when the store is writable again.',
     example: { detail: 'the store is not writable: the disk is full', accepted: 0 },
   },
+  'no-owner': {
+    title: 'No node of the cluster serves now',
+    fix: 'Nothing was done. Send again after Retry-After seconds, to any node; GET /nodes shows them.',
+    example: { detail: 'no node owns the pipelines; the last owner is silent, and another one takes over' },
+  },
+  'owner-lost': {
+    title: 'The node that worked on the request was lost',
+    fix: 'It is unknown whether the request was carried out. Send it again where that is safe: a read, a change that sets something, or a feed with the same item ids or Idempotency-Key. Otherwise, look first.',
+    example: { detail: 'the owner sluice-0 was lost before it had answered; it is unknown whether it carried the request out' },
+  },
   'headers-too-large': {
     title: 'The request headers exceed the size limit',
     fix: 'Send fewer or shorter headers.',

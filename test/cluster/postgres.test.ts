@@ -24,6 +24,7 @@ describe.skipIf(found === null)('PostgreSQL', () => {
 
   let place: ReturnType<typeof ownSchema>;
   let opened: OpenedPostgres[];
+  let ends: (() => Promise<void>)[];
   const open = async (options: Partial<PostgresOptions> = {}): Promise<OpenedPostgres> => {
     const one = await openPostgres({ url: place.url, logger: silentLogger, ...options });
     opened.push(one);
@@ -35,8 +36,10 @@ describe.skipIf(found === null)('PostgreSQL', () => {
   beforeEach(() => {
     place = ownSchema(service);
     opened = [];
+    ends = [];
   });
   afterEach(async () => {
+    await Promise.all(ends.map((end) => end()));
     await Promise.all(opened.map(({ backbone }) => backbone.close()));
     await place.drop();
   });
@@ -46,15 +49,16 @@ describe.skipIf(found === null)('PostgreSQL', () => {
     async function trimmingOthers(): Promise<Client> {
       const others = new Client({ connectionString: service });
       await others.connect();
+      ends.push(() => others.end());
       const table = `${place.schema}.log`;
       await others.query('begin');
       await others.query(`insert into ${table} values (6, 'six'), (7, 'seven')`);
       await others.query(`delete from ${table} where position <= 6`);
       return others;
     }
-    /** Resolves when a statement waits for another transaction. */
-    async function untilSomebodyWaits(): Promise<void> {
-      for (;;) {
+    /** Resolves when a statement waits for another transaction, and at the end of the test. */
+    async function untilSomebodyWaits(signal: AbortSignal): Promise<void> {
+      while (!signal.aborted) {
         const [row] = await runOnce(
           service,
           "select count(*)::int as count from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock'",
@@ -64,27 +68,27 @@ describe.skipIf(found === null)('PostgreSQL', () => {
       }
     }
 
-    it('conflicts, although its statement began when the place was the right one', async () => {
+    it('conflicts, although its statement began when the place was the right one', async ({ signal }) => {
       const log = await openLog();
       await appendAll(log, ['1', '2', '3', '4', '5']);
       const others = await trimmingOthers();
       const appending = expect(log.append(5, bytes)).rejects.toThrow(LogConflict);
-      await untilSomebodyWaits();
+      await untilSomebodyWaits(signal);
       await others.query('commit');
       await others.end();
       await appending;
       expect(await log.ends()).toEqual({ first: 7, last: 7 });
     });
 
-    it.each([
+    it.for([
       ['the primary key alone', 'insert into %.log values (6, $1)'],
       ['the highest position', 'insert into %.log select 6, $1::bytea where (select max(position) from %.log) = 5'],
-    ])('would be taken where %s decides', async (_, statement) => {
+    ])('would be taken where %s decides', async ([, statement = ''], { signal }) => {
       const log = await openLog();
       await appendAll(log, ['1', '2', '3', '4', '5']);
       const others = await trimmingOthers();
       const taken = runOnce(place.url, statement.replaceAll('%', place.schema), [bytes]);
-      await untilSomebodyWaits();
+      await untilSomebodyWaits(signal);
       await others.query('commit');
       await others.end();
       await taken;

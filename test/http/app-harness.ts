@@ -143,7 +143,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   };
 }
 
-function testTasks(released: Promise<void>, gated: TaskHandler): TaskDeclaration[] {
+/** Tasks to pull strings with. */
+export function testTasks(released: Promise<void>, gated: TaskHandler): TaskDeclaration[] {
   const task = (name: string, run: TaskHandler): TaskDeclaration => ({
     name,
     kind: 'task',

@@ -111,6 +111,12 @@ export class HostStore {
     await this.store.close();
   }
 
+  /** Writes nothing more, and leaves the store as it is. */
+  abandon(): void {
+    this.quarantine.stop();
+    this.flusher.close();
+  }
+
   /** Removes the past of a pipeline. After a crash, or while the store cannot be read, it stays: it takes room and is found by nobody, since no other pipeline gets its number. */
   private forgetHistory(pipeline: number): void {
     try {

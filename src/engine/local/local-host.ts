@@ -44,6 +44,8 @@ import type { LocalRuntime } from './local-runtime.ts';
 import { measurePipeline, measureStore } from './measuring.ts';
 import { RuntimeBuilder } from './runtime-builder.ts';
 
+/** Names of notes of whoever embeds the host, as facts of the store, begin so. */
+const NOTE = 'note ';
 const MAX_DELIVERIES = 5;
 const MAX_PIPELINES = 1000;
 /** The time that the store has, at a shutdown, to write what is left. */
@@ -76,6 +78,7 @@ export class LocalHost implements PipelineHost {
   /** The ids of the pipelines that were loaded from files. */
   private readonly loaded = new Set<string>();
   private recovered: StoreRecovery | null = null;
+  private isDeposed = false;
   /** True from {@link LocalHost.recover} to {@link LocalHost.goOn}: whatever is not stored by then is made anew by the next start. */
   private isRecovering = false;
 
@@ -144,6 +147,18 @@ export class LocalHost implements PipelineHost {
     total.seconds = (clock.monotonic() - startedAt) / 1000;
     this.recovered = total;
     return total;
+  }
+
+  /** What whoever embeds this host has noted with {@link LocalHost.note}; undefined when there is nothing, or no store. */
+  noted(name: string): string | undefined {
+    const fact = NOTE + name;
+    const json = this.stored?.factsOf(fact)[fact];
+    return json === undefined ? undefined : JSON.parse(json);
+  }
+
+  /** Keeps a short text in the store, with what else is written next. */
+  note(name: string, text: string): void {
+    this.stored?.history.touch(NOTE + name, () => JSON.stringify(text));
   }
 
   /** Throws `invalid-pipeline` when there are more workers than there may be. Call it after the last {@link LocalHost.load}. */
@@ -384,6 +399,10 @@ export class LocalHost implements PipelineHost {
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds, operator)));
     const report = sumOf(mode, reports);
     this.history.end();
+    if (this.isDeposed) {
+      void this.options.ports.threads?.close();
+      return report;
+    }
     const { threads, clock } = this.options.ports;
     const [haveThreadsEnded] = await Promise.all([threads?.close(), settledWithin(LAST_WRITES_MS, this.stored?.flusher.settled(), clock)]);
     if (haveThreadsEnded === false) this.hasThreadsLeft = true;
@@ -407,6 +426,16 @@ export class LocalHost implements PipelineHost {
       }
     }
     return { count, ids: [...ids] };
+  }
+
+  /**
+   * Lets go of everything at once, since another process has the pipelines now: from here on nothing is begun, stored, shown or answered. Calls that run are
+   * aborted, and nobody waits for them. It is no shutdown: no event tells of it. The store is left to whoever has opened it. Idempotent.
+   */
+  depose(): void {
+    this.isDeposed = true;
+    this.stored?.abandon();
+    this.shutdown('force', 0).catch((err: unknown) => this.options.ports.logger.error({ err }, 'a host that was deposed does not end'));
   }
 
   /** Notes the item that ends this process or holds its event loop: the next process counts the crash against no other item. */

@@ -51,6 +51,8 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'too-many-items': 413,
   'headers-too-large': 431,
   'internal-error': 500,
+  'owner-lost': 502,
+  'no-owner': 503,
   overloaded: 503,
   starting: 503,
   'shutting-down': 503,

@@ -8,6 +8,7 @@
 import type { PipelineHost } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';
+import type { ClusterView } from '../gateway/cluster-view.ts';
 import type { Overload } from '../guards/overload.ts';
 import type { Start } from '../guards/starting.ts';
 import type { StreamRoom } from '../guards/stream-room.ts';
@@ -28,6 +29,8 @@ export interface RouteDeps {
   clock: Clock;
   start: Start;
   overload: Overload;
+  /** This node of a cluster; null for a service that is none. */
+  cluster: ClusterView | null;
   /** Version of Sluice. */
   version: string;
   /** Limits in force, for `GET /info`. */

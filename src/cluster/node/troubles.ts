@@ -1,0 +1,35 @@
+import type { Logger } from '../../engine/ports.ts';
+
+/** In the order in which they are told. */
+const KINDS = ['own', 'file', 'log'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** What a node cannot do now, and why; each is logged once, when it begins or is another. */
+export class Troubles {
+  private readonly logger: Logger;
+  private readonly current = new Map<Kind, string>();
+
+  constructor(logger: Logger) {
+    this.logger = logger;
+  }
+
+  /** `own`: no host can be made; `file`: the log's entries cannot be applied; `log`: it does not answer. */
+  set(kind: Kind, what: string, error: unknown): void {
+    const text = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+    if (this.current.get(kind) === text) return;
+    this.current.set(kind, text);
+    this.logger.warn({ err: error }, what);
+  }
+
+  end(kind: Kind): void {
+    this.current.delete(kind);
+  }
+
+  get first(): string | null {
+    for (const kind of KINDS) {
+      const text = this.current.get(kind);
+      if (text !== undefined) return text;
+    }
+    return null;
+  }
+}

@@ -1,0 +1,111 @@
+/*
+ * Room `composition`: puts a service together from its parts: hosts with tasks and ports, their store, and a node's part in a cluster.
+ *
+ * Holds: A host of an ownership that is over is thrown away as a whole, whatever it was doing.
+ * Refuses: to listen, to hear signals and to end the process, which is the server's business; to decide who owns, which is the cluster's.
+ */
+
+import { createHash } from 'node:crypto';
+import type { LocalHost } from '../engine/index.ts';
+import type { Clock, Logger } from '../engine/ports.ts';
+import type { Store } from '../engine/store.ts';
+import type { Loaded } from '../loader/definitions.ts';
+import { checkPipelines, startPipelines } from '../loader/started-pipelines.ts';
+import type { HostSwitch } from './host-switch.ts';
+
+/** The note in the store about the definitions that were loaded from files last. */
+const FILES = 'files';
+
+export interface OwnershipDeps {
+  host: HostSwitch;
+  createHost: (fail: (error: unknown) => void, clock: Clock) => LocalHost;
+  /** The definitions in this node's files. */
+  loaded: Loaded;
+  pipelinesFrom: 'files' | 'log' | undefined;
+  /** Whether a fault of the store says that another node owns, which is no fault. */
+  isDeposed: (error: unknown) => boolean;
+  /** A fault of the store that no trying again mends; MUST end the process. */
+  fail: (error: unknown) => void;
+  logger: Logger;
+}
+
+/** An ownership that this node has. */
+export interface Owned {
+  /** Nothing more is begun or answered: the host is thrown away. */
+  depose(): Promise<void>;
+}
+
+/** Makes the pipelines of this node when it comes to own them. */
+export class Ownership {
+  private readonly deps: OwnershipDeps;
+  private files: { loaded: Loaded; digest: string };
+
+  constructor(deps: OwnershipDeps) {
+    this.deps = deps;
+    this.files = filesOf(deps.loaded);
+  }
+
+  /** Restores the pipelines of a store and lets them go on. Rejects when that cannot be done, or is not wanted any more. */
+  async own(store: Store, epoch: number, clock: Clock): Promise<Owned> {
+    const { host: shown, createHost, isDeposed, fail, logger } = this.deps;
+    const host = createHost((error) => {
+      if (!isDeposed(error)) fail(error);
+    }, clock);
+    try {
+      host.keepIn(store);
+      const { loaded } = this.files;
+      await checkPipelines(host, loaded);
+      const loads = this.loads(host);
+      await startPipelines(host, loads ? loaded : { definitions: [], limiters: [] }, logger);
+      if (loads) host.note(FILES, this.files.digest);
+      if (shown.shuttingDown) host.shuttingDown = true;
+      host.goOn();
+      shown.enter(host, epoch);
+    } catch (error) {
+      host.depose();
+      throw error;
+    }
+    const { recovered } = host.storeHealth;
+    logger.info({ epoch, ...recovered }, 'the pipelines go on here');
+    return {
+      async depose() {
+        shown.leave(host);
+        host.depose();
+      },
+    };
+  }
+
+  /** The files were read again. True: this node owns, so they are loaded; tell with {@link Ownership.hasLoaded} when they are. */
+  reread(loaded: Loaded): boolean {
+    this.files = filesOf(loaded);
+    return this.deps.host.term !== null;
+  }
+
+  hasLoaded(): void {
+    this.deps.host.note(FILES, this.files.digest);
+  }
+
+  /** Whether the definitions of the files are loaded into a host. What is in the log holds, unless there is nothing yet or an operator has said otherwise. */
+  private loads(host: LocalHost): boolean {
+    const { pipelinesFrom, logger } = this.deps;
+    const last = host.noted(FILES);
+    const { digest } = this.files;
+    if (last === digest) return false;
+    if (last === undefined) return pipelinesFrom !== 'log';
+    if (pipelinesFrom === 'files') return true;
+    if (pipelinesFrom === undefined)
+      logger.warn(
+        { files: digest, loadedLast: last },
+        'the definitions in the files of this node are not those that were loaded last; those in the log hold. Set PIPELINES_FROM, or send SIGHUP to the owner, to load these',
+      );
+    return false;
+  }
+}
+
+function filesOf(loaded: Loaded): { loaded: Loaded; digest: string } {
+  const texts = [
+    ...loaded.definitions.map(({ definition }) => JSON.stringify(definition)),
+    ...loaded.limiters.map(({ name, settings }) => JSON.stringify([name, settings])),
+  ].sort();
+  return { loaded, digest: createHash('sha256').update(texts.join('\n')).digest('hex').slice(0, 16) };
+}

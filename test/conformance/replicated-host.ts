@@ -1,0 +1,30 @@
+import { onTestFinished } from 'vitest';
+import { ReplicatedStore } from '../../src/cluster/replicated-store.ts';
+import { createLocalHost } from '../../src/engine/index.ts';
+import { systemClock, systemPorts } from '../../src/engine/ports.ts';
+import { FaultLog } from '../cluster/fault-log.ts';
+import { claim, LEASE_MS, replicaAt } from '../cluster/replicas.ts';
+import type { MakeHost } from './world.ts';
+
+/** Hosts of a node that owns, on a log of their own in memory and a file of their own. `maxBytes`: of an entry. */
+export const replicatedHosts =
+  ({ maxBytes }: { maxBytes: number }): MakeHost =>
+  async ({ registry }) => {
+    const log = new FaultLog(systemClock, maxBytes).link();
+    const replica = await replicaAt();
+    const epoch = await claim(log, replica);
+    const host = createLocalHost({
+      registry,
+      store: new ReplicatedStore({ log, replica, epoch, node: 'a', url: 'http://a', leaseMs: LEASE_MS, clock: systemClock }),
+      ports: systemPorts,
+      maxStages: 64,
+      maxWorkersPerStage: 10_000,
+      retentionMaxItems: 10_000,
+      retentionMaxAgeSeconds: 3_600,
+      backlogCapacity: 10_000,
+      eventsKept: 50_000,
+      hookTimeoutSeconds: 30,
+    });
+    onTestFinished(() => host.close());
+    return host;
+  };
