@@ -17,6 +17,14 @@ export interface Changing {
   end(): void;
 }
 
+/** Adds to each transaction what follows from the whole of it. */
+export interface Sequel {
+  /** Called once for a transaction; null: nothing. */
+  capture(pipelines: readonly PipelineWrites[], dropped: readonly number[]): PipelineWrites | null;
+  /** Called when the transaction is stored, after its journals were. */
+  written(): void;
+}
+
 /** The time until a failed write or read is tried again. */
 const AGAIN_MS = 500;
 /** After this long a reader no longer waits for a write, and is answered as of the previous one. */
@@ -68,6 +76,7 @@ export class Flusher {
   private readonly fail: Ports['fail'];
   private readonly journals = new Set<Changing>();
   private readonly listeners = new Set<() => void>();
+  private sequel: Sequel | null = null;
   private created: Writes['created'] = [];
   private dropped: number[] = [];
   /** The journals that this round still has to capture, the next one last. */
@@ -129,6 +138,11 @@ export class Flusher {
   /** Takes nothing of a journal any more. */
   remove(journal: Changing): void {
     this.journals.delete(journal);
+  }
+
+  /** To be called before anything is written. */
+  followWith(sequel: Sequel): void {
+    this.sequel = sequel;
   }
 
   /** Adds a pipeline to the store. */
@@ -214,6 +228,8 @@ export class Flusher {
       this.waiting = new Set();
     }
     const { captured, pipelines, characters } = this.captureSome();
+    const sequel = this.sequel?.capture(pipelines, this.dropped) ?? null;
+    if (sequel !== null) pipelines.push(sequel);
     const writes: Writes = { pipelines, created: this.created, dropped: this.dropped };
     this.created = [];
     this.dropped = [];
@@ -229,6 +245,7 @@ export class Flusher {
       this.isWriting = false;
       this.durations.add((this.clock.monotonic() - since) / 1000);
       for (const journal of captured) journal.written();
+      this.sequel?.written();
       if (this.round.length === 0) this.release();
       if (this.isDue || this.round.length > 0) this.flush();
     });

@@ -1,13 +1,15 @@
 import { SluiceError } from '../contract/errors.ts';
+import type { HostEvents } from '../events/host-events.ts';
 import { Quarantine } from '../flow/quarantine.ts';
 import type { Marks } from '../flow/ready-workers.ts';
 import { KEPT } from '../limits/shared-limiter.ts';
 import { StoredLimiters } from '../limits/stored-limiters.ts';
 import type { Clock, Logger, Ports } from '../ports.ts';
-import type { Store, StoredPipeline } from '../store.ts';
+import { ORDER, type Store, type StoredPipeline } from '../store.ts';
 import { clockShift } from './clock-shift.ts';
 import { type Crash, crashOf } from './crash.ts';
 import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
+import { EventOrder, type FoundEvents } from './event-order.ts';
 import type { StoredCounters } from './figures.ts';
 import { Flusher } from './flusher.ts';
 import { guardedShelf } from './guarded-shelf.ts';
@@ -24,6 +26,7 @@ export class HostStore {
   readonly flusher: Flusher;
   readonly quarantine: Quarantine;
   readonly history: HistoryJournal;
+  private readonly order: EventOrder;
   private readonly bounds: Bounds;
   private lastPipeline = 0;
   private readonly slots = new Slots();
@@ -34,7 +37,7 @@ export class HostStore {
   private readonly logger: Logger;
   private last: LastWrite = { lastAt: null, drift: 0 };
 
-  constructor(store: Store, ports: Ports, bounds: Bounds) {
+  constructor(store: Store, ports: Ports, bounds: Bounds, events: HostEvents) {
     this.store = store;
     this.bounds = bounds;
     this.flusher = new Flusher(store, ports);
@@ -44,16 +47,17 @@ export class HostStore {
     this.logger = ports.logger;
     this.anchor = ports.clock.now() - ports.clock.monotonic();
     this.history = new HistoryJournal(this.flusher);
+    this.order = new EventOrder(this.flusher, events);
     this.limiters = new LimiterJournal(this.flusher, ports.clock, this.anchor);
   }
 
-  /** The pipelines in the store, in the order of their creation. */
+  /** The pipelines in the store, in the order of their creation, and the common order of their events with them. */
   pipelines(): ({ link: StoreLink } & StoredDefinition)[] {
     const found = this.store.pipelines();
+    this.order.restore(this.store.facts(ORDER), found.map(eventsOf));
     const last = lastWrite(found);
     this.last = last;
     return found.map(({ pipeline, facts }) => {
-      this.lastPipeline = Math.max(this.lastPipeline, pipeline);
       const link = { ...this.linkOf(pipeline, facts), ...last };
       return { link, ...(JSON.parse(facts.definition as string) as StoredDefinition) };
     });
@@ -90,6 +94,8 @@ export class HostStore {
   drop({ core, journal, link, unwatch }: Durable, gone: () => void): void {
     unwatch();
     this.quarantine.forget(core.scheduler);
+    core.events.hold();
+    this.order.leaves(link.pipeline, core.events);
     this.flusher.drop(journal, link.pipeline);
     this.forgetHistory(link.pipeline);
     void this.flusher.settledAtLast()?.isStored.then((isStored) => {
@@ -136,6 +142,11 @@ export class HostStore {
     };
     return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, crash, ...bounds };
   }
+}
+
+function eventsOf({ pipeline, facts }: StoredPipeline): FoundEvents {
+  const { lastEvent = 0, areOrdered = false } = JSON.parse(facts.counters ?? '{}') as Partial<StoredCounters>;
+  return { pipeline, lastEvent, areOrdered };
 }
 
 /** The instant of the last write of any pipeline, since one that idles writes nothing, and how far the clock was set by then. */

@@ -88,7 +88,7 @@ export class LocalHost implements PipelineHost {
       onChanged: (name: string, operator: Operator, trace: Record<'before' | 'after', object>) => this.tellUsers(name, operator, trace),
     };
     this.limiters = new Limiters(options.ports, host, options.maxLimiterKeys);
-    this.allEvents = new HostEvents(options.ports.uniqueId());
+    this.allEvents = new HostEvents(options.ports.uniqueId(), options.ports.clock);
     this.room = new HostRoom(this.pipelines, options.maxWorkers ?? MAX_WORKERS);
     this.builder = new RuntimeBuilder(options, this.limiters, this.room, () => this.stored);
     this.history = new HostHistory({
@@ -103,7 +103,7 @@ export class LocalHost implements PipelineHost {
   /** Gives the host its store, if that was not open when the host was made. To be called once, before anything else. */
   keepIn(store: Store): void {
     const { ports, maxDeliveries = MAX_DELIVERIES, queueWindow } = this.options;
-    this.stored = new HostStore(store, ports, { maxDeliveries, queueWindow });
+    this.stored = new HostStore(store, ports, { maxDeliveries, queueWindow }, this.allEvents);
     this.limiters.keepWith(this.stored.limiters);
   }
 
@@ -133,7 +133,7 @@ export class LocalHost implements PipelineHost {
       this.expectNoShutdown();
       pipeline.loadSeries = () => this.history.load(pipeline);
       this.pipelines.set(pipeline.core.id, pipeline);
-      this.allEvents.add(pipeline.core.id, pipeline.events);
+      this.addEvents(pipeline);
       total.pipelines++;
       for (const kind of ['queued', 'running', 'retrying', 'poisoned'] as const) total[kind] += counts[kind];
     }
@@ -144,6 +144,10 @@ export class LocalHost implements PipelineHost {
     total.seconds = (clock.monotonic() - startedAt) / 1000;
     this.recovered = total;
     return total;
+  }
+
+  private addEvents({ core, durable }: LocalRuntime): void {
+    this.allEvents.add(core.id, core.events, durable?.link.pipeline);
   }
 
   /** Throws `invalid-pipeline` when there are more workers than there may be. Call it after the last {@link LocalHost.load}. */
@@ -262,7 +266,7 @@ export class LocalHost implements PipelineHost {
     pipeline.loadSeries = () => this.history.load(pipeline);
     this.pipelines.set(definition.id, pipeline);
     pipeline.beginStored();
-    this.allEvents.add(definition.id, pipeline.events);
+    this.addEvents(pipeline);
     tellOperated(pipeline.core, options.operator, { change: 'created', before: null, after: definitionTrace(definition) });
     if (options.start !== false) pipeline.begin();
     return pipeline.describeNow();
