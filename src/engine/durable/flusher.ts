@@ -83,12 +83,16 @@ export class Flusher {
   private round: Changing[] = [];
   private isDue = false;
   private isWriting = false;
+  /** The end of the newest write, however that is. */
+  private underWay: Promise<void> = Promise.resolve();
   private isSlow = false;
   private waiting = new Set<Waiter>();
   private beingWritten = new Set<Waiter>();
   private timer: unknown;
   private readTimer: unknown;
   private isClosed = false;
+  /** True when somebody else writes: see {@link Flusher.abandon}. */
+  isAbandoned = false;
 
   constructor(store: Store, { clock, logger, fail }: Pick<Ports, 'clock' | 'logger' | 'fail'>) {
     this.store = store;
@@ -181,6 +185,7 @@ export class Flusher {
 
   /** The same for a caller that waits through all trouble: resolves with false only when nothing will ever be written again. */
   settledAtLast(): Waiting | undefined {
+    if (this.isAbandoned) return { isStored: Promise.resolve(false), leave: () => undefined };
     const waiters = this.waiters;
     if (waiters === undefined) return undefined;
     const { promise: isStored, resolve: done } = Promise.withResolvers<boolean>();
@@ -207,6 +212,21 @@ export class Flusher {
     this.clock.clearTimer(this.timer);
     this.clock.clearTimer(this.readTimer);
     this.giveUp(PATIENT);
+  }
+
+  /**
+   * Hands over nothing more: somebody else writes. Whoever waits, or comes, is told that nothing will be stored, for this reason. A write under way may be
+   * stored or not; nobody here is told of it. Resolves when it has ended. Idempotent.
+   */
+  abandon(reason: string): Promise<void> {
+    if (this.isAbandoned) return this.underWay;
+    this.isAbandoned = true;
+    this.cannotWrite = reason;
+    this.close();
+    this.journals.clear();
+    this.round = [];
+    for (const changed of this.listeners) changed();
+    return this.underWay;
   }
 
   private get waiters(): Set<Waiter> | undefined {
@@ -291,14 +311,16 @@ export class Flusher {
 
   private write(writes: Writes, done: () => void): void {
     if (this.cannotWrite === null) this.timer = this.clock.setTimer(this.slow, SLOW_MS);
-    this.store.write(writes).then(
+    this.underWay = this.store.write(writes).then(
       () => {
+        if (this.isAbandoned) return;
         this.clock.clearTimer(this.timer);
         this.isSlow = false;
         this.setTrouble(null);
         done();
       },
       (error: unknown) => {
+        if (this.isAbandoned) return;
         this.clock.clearTimer(this.timer);
         this.isSlow = false;
         this.failures++;
@@ -320,7 +342,7 @@ export class Flusher {
   };
 
   private setTrouble(reason: string | null, cause?: unknown): void {
-    if (this.cannotWrite === reason) return;
+    if (this.isAbandoned || this.cannotWrite === reason) return;
     this.cannotWrite = reason;
     if (reason === null) this.told('the store is writable again');
     else {

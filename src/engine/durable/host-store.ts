@@ -109,6 +109,12 @@ export class HostStore {
     return new PipelineMarks(pipeline, this.store.marks, this.slots);
   }
 
+  /** Lets go of the store, which somebody else uses now, without another write. Resolves when none is under way. */
+  abandon(reason: string): Promise<void> {
+    this.quarantine.stop();
+    return this.flusher.abandon(reason);
+  }
+
   /** Writes what is left, if the store is writable, and closes it. */
   async close(): Promise<void> {
     this.quarantine.stop();

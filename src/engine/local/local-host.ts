@@ -9,7 +9,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
-import { SluiceError, shuttingDown } from '../contract/errors.ts';
+import { SluiceError, shuttingDown, storeUnavailable } from '../contract/errors.ts';
 import type { Operator } from '../contract/operator.ts';
 import type {
   EventSource,
@@ -76,6 +76,8 @@ export class LocalHost implements PipelineHost {
   /** The ids of the pipelines that were loaded from files. */
   private readonly loaded = new Set<string>();
   private recovered: StoreRecovery | null = null;
+  /** Set by {@link LocalHost.abandon}. */
+  private abandoned: SluiceError | null = null;
   /** True from {@link LocalHost.recover} to {@link LocalHost.goOn}: whatever is not stored by then is made anew by the next start. */
   private isRecovering = false;
 
@@ -231,6 +233,7 @@ export class LocalHost implements PipelineHost {
       if (error instanceof SluiceError && error.code === 'pipeline-not-found') return [];
       throw error;
     };
+    this.expectHere();
     const found = await Promise.all([...this.pipelines.values()].map((pipeline) => look(pipeline).then((one) => [one], nothing)));
     return found.flat();
   }
@@ -248,6 +251,7 @@ export class LocalHost implements PipelineHost {
   }
 
   private expectNoShutdown(): void {
+    this.expectHere();
     if (this.shuttingDown) throw shuttingDown();
   }
 
@@ -382,6 +386,7 @@ export class LocalHost implements PipelineHost {
   }
 
   async shutdown(mode: ShutdownMode, timeoutSeconds: number, operator?: Operator): Promise<ShutdownReport> {
+    if (this.abandoned !== null) return sumOf(mode, []);
     this.shuttingDown = true;
     this.limiters.close();
     for (const pipeline of this.pipelines.values()) pipeline.close();
@@ -402,7 +407,7 @@ export class LocalHost implements PipelineHost {
   notStored(): { count: number; ids: string[] } {
     const ids = new Set<string>();
     let count = 0;
-    if (this.stored?.flusher.isBehind !== true || this.isRecovering) return { count, ids: [] };
+    if (this.stored?.flusher.isBehind !== true || this.isRecovering || this.abandoned !== null) return { count, ids: [] };
     for (const { core } of this.pipelines.values()) {
       count += core.ledger.inFlight;
       for (const item of core.keeper.unstoredItems()) {
@@ -413,14 +418,35 @@ export class LocalHost implements PipelineHost {
     return { count, ids: [...ids] };
   }
 
+  /**
+   * Leaves everything as it is in the store to another host, of this process or another. At once: nothing begins, nothing is written, what runs is aborted,
+   * who waits is answered with `store-unavailable` and this reason, and so is whoever comes. No event is shown any more; those that were can be read. The
+   * store stays open, and is the caller's to close. Resolves when no write is under way: before that, nobody else may write to the same {@link Store}. Idempotent.
+   */
+  abandon(reason = 'another node owns the pipelines now'): Promise<void> {
+    const error = storeUnavailable(reason, 0);
+    const unused = this.stored?.abandon(reason) ?? Promise.resolve();
+    if (this.abandoned !== null) return unused;
+    this.abandoned = error;
+    this.history.abandon();
+    this.limiters.abandon(error);
+    for (const pipeline of this.pipelines.values()) pipeline.abandon(error);
+    for (const id of this.pipelines.keys()) this.options.ports.notes?.leave(id);
+    return unused;
+  }
+
+  private expectHere(): void {
+    if (this.abandoned !== null) throw this.abandoned;
+  }
+
   /** Notes the item that ends this process or holds its event loop: the next process counts the crash against no other item. */
   blame(blame: Blame): void {
     this.stored?.store.blame(blame);
   }
 
-  /** Closes the store. Call it after {@link LocalHost.shutdown} and the last read. */
+  /** Closes the store, unless it was abandoned to somebody else. Call it after {@link LocalHost.shutdown} and the last read. */
   async close(): Promise<void> {
-    await this.stored?.close();
+    if (this.abandoned === null) await this.stored?.close();
   }
 }
 
