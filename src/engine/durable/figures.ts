@@ -72,7 +72,7 @@ export function figuresOf(
       forgottenFeeds: feeds.forgotten,
       lastEvent: events.last,
       hasLookalikes,
-      at: Math.round(core.time.wall(core.time.now)),
+      at: core.time.wall(core.time.now),
       ...(drift !== 0 && { drift }),
       ...(keysLag !== 0 && { keysLag }),
       areOrdered: true,

@@ -17,8 +17,21 @@ import { HistoryJournal, historyFacts } from './history-journal.ts';
 import { LimiterJournal } from './limiter-journal.ts';
 import { PipelineMarks, Slots } from './slots.ts';
 
+const ROUNDING_MS = 1;
+
 type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
 type LastWrite = Pick<StoreLink, 'lastAt' | 'drift'>;
+
+/** The parts of a host that its store sets right at a start. */
+export interface StoredHost {
+  events: HostEvents;
+  /** See {@link HostClock.startAfter}. */
+  startAfter: (instant: number) => boolean;
+}
+
+function anchorOf(clock: Clock): number {
+  return clock.now() - clock.monotonic();
+}
 
 /** The store of a host: its pipelines, and the one flusher through which all of them write. */
 export class HostStore {
@@ -30,14 +43,17 @@ export class HostStore {
   private readonly bounds: Bounds;
   private lastPipeline = 0;
   private readonly slots = new Slots();
-  private readonly anchor: number;
+  private anchor: number;
+  /** True when the clock was set ahead to the last write. */
+  private isAhead = false;
+  private readonly startAfter: StoredHost['startAfter'];
   private lastCrash: Crash | null = null;
   readonly limiters: LimiterJournal;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private last: LastWrite = { lastAt: null, drift: 0 };
 
-  constructor(store: Store, ports: Ports, bounds: Bounds, events: HostEvents) {
+  constructor(store: Store, ports: Ports, bounds: Bounds, { events, startAfter }: StoredHost) {
     this.store = store;
     this.bounds = bounds;
     this.flusher = new Flusher(store, ports);
@@ -45,10 +61,11 @@ export class HostStore {
     this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled: () => this.flusher.settledAtLast()?.isStored });
     this.clock = ports.clock;
     this.logger = ports.logger;
-    this.anchor = ports.clock.now() - ports.clock.monotonic();
+    this.startAfter = startAfter;
+    this.anchor = anchorOf(ports.clock);
     this.history = new HistoryJournal(this.flusher);
     this.order = new EventOrder(this.flusher, events);
-    this.limiters = new LimiterJournal(this.flusher, ports.clock, this.anchor);
+    this.limiters = new LimiterJournal(this.flusher, ports.clock, () => this.anchor);
   }
 
   /** The pipelines in the store, in the order of their creation, and the common order of their events with them. */
@@ -57,6 +74,8 @@ export class HostStore {
     this.order.restore(this.store.facts(ORDER), found.map(eventsOf));
     const last = lastWrite(found);
     this.last = last;
+    this.isAhead = this.startAfter(Math.max(last.lastAt ?? 0, this.limitersAt().lastAt ?? 0));
+    this.anchor = anchorOf(this.clock);
     return found.map(({ pipeline, facts }) => {
       const link = { ...this.linkOf(pipeline, facts), ...last };
       return { link, ...(JSON.parse(facts.definition as string) as StoredDefinition) };
@@ -65,16 +84,23 @@ export class HostStore {
 
   /** The kept state of all limiters; to be asked for after {@link HostStore.pipelines}. Throws {@link StoreTrouble}, and can be asked again then. */
   storedLimiters(): StoredLimiters {
-    const { [KEPT]: written = '{}', ...facts } = this.store.facts(KEPT);
-    const own: LastWrite = { lastAt: null, drift: 0, ...JSON.parse(written) };
+    const { [KEPT]: _, ...facts } = this.store.facts(KEPT);
+    const own = this.limitersAt();
     const { lastAt, drift } = (own.lastAt ?? 0) > (this.last.lastAt ?? 0) ? own : this.last;
-    const shift = clockShift(this.clock.now(), lastAt) + drift;
+    // No start in a window counts as older for the rounding of the difference.
+    const shift = clockShift(this.clock.now(), lastAt) + drift + (this.isAhead ? ROUNDING_MS : 0);
     return new StoredLimiters(facts, {
       monotonic: (lasting) => lasting + shift - this.anchor,
       now: this.clock.monotonic(),
       logger: this.logger,
       keeper: this.limiters,
     });
+  }
+
+  /** The last write of limiters, which may be newer than that of any pipeline. */
+  private limitersAt(): LastWrite {
+    const { [KEPT]: written = '{}' } = this.store.facts(KEPT);
+    return { lastAt: null, drift: 0, ...JSON.parse(written) };
   }
 
   /** The facts of the store itself whose names begin so. Throws `store-unavailable`. */

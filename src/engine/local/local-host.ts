@@ -33,6 +33,7 @@ import { Limiters } from '../limits/limiters.ts';
 import type { PlannedLimits } from '../limits/limits-plan.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Blame, Store } from '../store.ts';
+import { HostClock } from '../time/host-clock.ts';
 import { promised } from './answer-gate.ts';
 import { HostHistory } from './host-history.ts';
 import type { LocalHostOptions } from './host-options.ts';
@@ -67,6 +68,7 @@ export class LocalHost implements PipelineHost {
   /** True when a thread could not be ended at the shutdown: it would keep the process from ending. */
   hasThreadsLeft = false;
   private readonly options: LocalHostOptions;
+  private readonly clock: HostClock;
   private readonly pipelines = new Map<string, LocalRuntime>();
   private readonly allEvents: HostEvents;
   private stored: HostStore | null = null;
@@ -81,7 +83,9 @@ export class LocalHost implements PipelineHost {
   /** True from {@link LocalHost.recover} to {@link LocalHost.goOn}: whatever is not stored by then is made anew by the next start. */
   private isRecovering = false;
 
-  constructor(options: LocalHostOptions) {
+  constructor(given: LocalHostOptions) {
+    this.clock = new HostClock(given.ports.clock);
+    const options = { ...given, ports: { ...given.ports, clock: this.clock } };
     this.options = options;
     this.tasks = options.registry;
     const host = {
@@ -105,7 +109,8 @@ export class LocalHost implements PipelineHost {
   /** Gives the host its store, if that was not open when the host was made. To be called once, before anything else. */
   keepIn(store: Store): void {
     const { ports, maxDeliveries = MAX_DELIVERIES, queueWindow } = this.options;
-    this.stored = new HostStore(store, ports, { maxDeliveries, queueWindow }, this.allEvents);
+    const { clock, allEvents: events } = this;
+    this.stored = new HostStore(store, ports, { maxDeliveries, queueWindow }, { events, startAfter: (at) => clock.startAfter(at) });
     this.limiters.keepWith(this.stored.limiters);
   }
 

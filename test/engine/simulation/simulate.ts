@@ -74,8 +74,8 @@ function createPipeline(world: World, watch: Watch, store: Store | undefined): P
     tracer: world.spans ?? undefined,
   };
   const bounds = { maxDeliveries: 5, queueWindow: QUEUE_WINDOW };
-  const link =
-    store === undefined ? undefined : new HostStore(store, ports, bounds, new HostEvents('all', ports.clock)).create(`seed ${world.seed}`);
+  const host = { events: new HostEvents('all', ports.clock), startAfter: () => false };
+  const link = store === undefined ? undefined : new HostStore(store, ports, bounds, host).create(`seed ${world.seed}`);
   const options: PipelineOptions = {
     stages: scenario.stages.map((stage, i) => createStage(around, stage, i)),
     collectResults: scenario.collectResults,
