@@ -62,7 +62,7 @@ export class Ownership {
       host.goOn();
       shown.enter(host, epoch);
     } catch (error) {
-      host.depose();
+      await host.abandon();
       throw error;
     }
     const { recovered } = host.storeHealth;
@@ -70,7 +70,7 @@ export class Ownership {
     return {
       async depose() {
         shown.leave(host);
-        host.depose();
+        await host.abandon();
       },
     };
   }

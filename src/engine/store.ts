@@ -145,6 +145,12 @@ export interface Writes {
 /** Stands for the store itself in {@link PipelineWrites}, whose pipelines are numbered from 1: it has facts alone. */
 export const OF_STORE = 0;
 
+/**
+ * The fact of {@link OF_STORE} that is `{ epoch }` of the common order of all events; the names of those that hold that order begin so. A store that gives the
+ * events of its pipelines another epoch MUST give that one another, too.
+ */
+export const ORDER = 'order';
+
 export interface StoredPipeline {
   pipeline: number;
   id: string;
@@ -234,7 +240,11 @@ export interface Store {
   pipelines(): StoredPipeline[];
   /** The facts of {@link OF_STORE} whose names begin so. */
   facts(prefix: string): Record<string, string>;
-  /** A number above this one that no pipeline has, also none that is being dropped. */
+  /**
+   * The number for a new pipeline: the one after `after`, which is what this method has returned last in this process, or 0 before the first time; then
+   * it is the one after the last that a write has created. A number that any pipeline had is not given again, whether or not that one was dropped,
+   * until all others were.
+   */
   nextPipeline(after: number): number;
   shelf(pipeline: number): Shelf;
   /**

@@ -1,13 +1,15 @@
 import { SluiceError } from '../contract/errors.ts';
+import type { HostEvents } from '../events/host-events.ts';
 import { Quarantine } from '../flow/quarantine.ts';
 import type { Marks } from '../flow/ready-workers.ts';
 import { KEPT } from '../limits/shared-limiter.ts';
 import { StoredLimiters } from '../limits/stored-limiters.ts';
 import type { Clock, Logger, Ports } from '../ports.ts';
-import type { Store, StoredPipeline } from '../store.ts';
+import { ORDER, type Store, type StoredPipeline } from '../store.ts';
 import { clockShift } from './clock-shift.ts';
 import { type Crash, crashOf } from './crash.ts';
 import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
+import { EventOrder, type FoundEvents } from './event-order.ts';
 import type { StoredCounters } from './figures.ts';
 import { Flusher } from './flusher.ts';
 import { guardedShelf } from './guarded-shelf.ts';
@@ -15,8 +17,21 @@ import { HistoryJournal, historyFacts } from './history-journal.ts';
 import { LimiterJournal } from './limiter-journal.ts';
 import { PipelineMarks, Slots } from './slots.ts';
 
+const ROUNDING_MS = 1;
+
 type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
 type LastWrite = Pick<StoreLink, 'lastAt' | 'drift'>;
+
+/** The parts of a host that its store sets right at a start. */
+export interface StoredHost {
+  events: HostEvents;
+  /** See {@link HostClock.startAfter}. */
+  startAfter: (instant: number) => boolean;
+}
+
+function anchorOf(clock: Clock): number {
+  return clock.now() - clock.monotonic();
+}
 
 /** The store of a host: its pipelines, and the one flusher through which all of them write. */
 export class HostStore {
@@ -24,17 +39,21 @@ export class HostStore {
   readonly flusher: Flusher;
   readonly quarantine: Quarantine;
   readonly history: HistoryJournal;
+  private readonly order: EventOrder;
   private readonly bounds: Bounds;
   private lastPipeline = 0;
   private readonly slots = new Slots();
-  private readonly anchor: number;
+  private anchor: number;
+  /** True when the clock was set ahead to the last write. */
+  private isAhead = false;
+  private readonly startAfter: StoredHost['startAfter'];
   private lastCrash: Crash | null = null;
   readonly limiters: LimiterJournal;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private last: LastWrite = { lastAt: null, drift: 0 };
 
-  constructor(store: Store, ports: Ports, bounds: Bounds) {
+  constructor(store: Store, ports: Ports, bounds: Bounds, { events, startAfter }: StoredHost) {
     this.store = store;
     this.bounds = bounds;
     this.flusher = new Flusher(store, ports);
@@ -42,18 +61,22 @@ export class HostStore {
     this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled: () => this.flusher.settledAtLast()?.isStored });
     this.clock = ports.clock;
     this.logger = ports.logger;
-    this.anchor = ports.clock.now() - ports.clock.monotonic();
+    this.startAfter = startAfter;
+    this.anchor = anchorOf(ports.clock);
     this.history = new HistoryJournal(this.flusher);
-    this.limiters = new LimiterJournal(this.flusher, ports.clock, this.anchor);
+    this.order = new EventOrder(this.flusher, events);
+    this.limiters = new LimiterJournal(this.flusher, ports.clock, () => this.anchor);
   }
 
-  /** The pipelines in the store, in the order of their creation. */
+  /** The pipelines in the store, in the order of their creation, and the common order of their events with them. */
   pipelines(): ({ link: StoreLink } & StoredDefinition)[] {
     const found = this.store.pipelines();
+    this.order.restore(this.store.facts(ORDER), found.map(eventsOf));
     const last = lastWrite(found);
     this.last = last;
+    this.isAhead = this.startAfter(Math.max(last.lastAt ?? 0, this.limitersAt().lastAt ?? 0));
+    this.anchor = anchorOf(this.clock);
     return found.map(({ pipeline, facts }) => {
-      this.lastPipeline = Math.max(this.lastPipeline, pipeline);
       const link = { ...this.linkOf(pipeline, facts), ...last };
       return { link, ...(JSON.parse(facts.definition as string) as StoredDefinition) };
     });
@@ -61,16 +84,23 @@ export class HostStore {
 
   /** The kept state of all limiters; to be asked for after {@link HostStore.pipelines}. Throws {@link StoreTrouble}, and can be asked again then. */
   storedLimiters(): StoredLimiters {
-    const { [KEPT]: written = '{}', ...facts } = this.store.facts(KEPT);
-    const own: LastWrite = { lastAt: null, drift: 0, ...JSON.parse(written) };
+    const { [KEPT]: _, ...facts } = this.store.facts(KEPT);
+    const own = this.limitersAt();
     const { lastAt, drift } = (own.lastAt ?? 0) > (this.last.lastAt ?? 0) ? own : this.last;
-    const shift = clockShift(this.clock.now(), lastAt) + drift;
+    // No start in a window counts as older for the rounding of the difference.
+    const shift = clockShift(this.clock.now(), lastAt) + drift + (this.isAhead ? ROUNDING_MS : 0);
     return new StoredLimiters(facts, {
       monotonic: (lasting) => lasting + shift - this.anchor,
       now: this.clock.monotonic(),
       logger: this.logger,
       keeper: this.limiters,
     });
+  }
+
+  /** The last write of limiters, which may be newer than that of any pipeline. */
+  private limitersAt(): LastWrite {
+    const { [KEPT]: written = '{}' } = this.store.facts(KEPT);
+    return { lastAt: null, drift: 0, ...JSON.parse(written) };
   }
 
   /** The facts of the store itself whose names begin so. Throws `store-unavailable`. */
@@ -90,6 +120,8 @@ export class HostStore {
   drop({ core, journal, link, unwatch }: Durable, gone: () => void): void {
     unwatch();
     this.quarantine.forget(core.scheduler);
+    core.events.hold();
+    this.order.leaves(link.pipeline, core.events);
     this.flusher.drop(journal, link.pipeline);
     this.forgetHistory(link.pipeline);
     void this.flusher.settledAtLast()?.isStored.then((isStored) => {
@@ -103,18 +135,18 @@ export class HostStore {
     return new PipelineMarks(pipeline, this.store.marks, this.slots);
   }
 
+  /** Lets go of the store, which somebody else uses now, without another write. Resolves when none is under way. */
+  abandon(reason: string): Promise<void> {
+    this.quarantine.stop();
+    return this.flusher.abandon(reason);
+  }
+
   /** Writes what is left, if the store is writable, and closes it. */
   async close(): Promise<void> {
     this.quarantine.stop();
     await this.flusher.settled();
     this.flusher.close();
     await this.store.close();
-  }
-
-  /** Writes nothing more, and leaves the store as it is. */
-  abandon(): void {
-    this.quarantine.stop();
-    this.flusher.close();
   }
 
   /** Removes the past of a pipeline. After a crash, or while the store cannot be read, it stays: it takes room and is found by nobody, since no other pipeline gets its number. */
@@ -142,6 +174,11 @@ export class HostStore {
     };
     return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, crash, ...bounds };
   }
+}
+
+function eventsOf({ pipeline, facts }: StoredPipeline): FoundEvents {
+  const { lastEvent = 0, areOrdered = false } = JSON.parse(facts.counters ?? '{}') as Partial<StoredCounters>;
+  return { pipeline, lastEvent, areOrdered };
 }
 
 /** The instant of the last write of any pipeline, since one that idles writes nothing, and how far the clock was set by then. */

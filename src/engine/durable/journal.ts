@@ -179,16 +179,21 @@ export class Journal implements Changing, Keeper {
     return this.isStirred || this.captured !== null;
   }
 
+  /** True when an answer has to wait for the store, or will never have it. */
+  private get awaits(): boolean {
+    return this.isBehind || this.deps.flusher.isAbandoned;
+  }
+
   settled(): Promise<boolean> | undefined {
-    return this.isBehind ? this.deps.flusher.settled() : undefined;
+    return this.awaits ? this.deps.flusher.settled() : undefined;
   }
 
   settledSoon(): Promise<boolean> | undefined {
-    return this.isBehind ? this.deps.flusher.settledSoon() : undefined;
+    return this.awaits ? this.deps.flusher.settledSoon() : undefined;
   }
 
   settledAtLast(): Waiting | undefined {
-    return this.isBehind ? this.deps.flusher.settledAtLast() : undefined;
+    return this.awaits ? this.deps.flusher.settledAtLast() : undefined;
   }
 
   get trouble(): string | null {

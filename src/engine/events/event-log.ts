@@ -150,6 +150,11 @@ export class EventLog implements EventSource {
     if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
   }
 
+  /** Keeps the newest events readable although the store is about to lose their items; older ones go. To be called after the last event. */
+  hold(): void {
+    this.ring.forgetBefore(this.reader.hold());
+  }
+
   /** See {@link EventRing.copyAfter}. */
   copyAfter(after: number): StoredEvents | null {
     return this.ring.copyAfter(after);

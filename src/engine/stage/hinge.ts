@@ -1,5 +1,6 @@
 import type { ItemError, ItemStatus, Metadata, TaskEventType } from '../../schemas/item.ts';
 import type { TraceContext } from '../../schemas/trace-context.ts';
+import type { AbortedError } from '../contract/errors.ts';
 import type { TaskSpec } from '../definition/stage-spec.ts';
 import type { Gate, Limit } from '../limits/gate.ts';
 import type { TaskMeter } from '../measures/stage-meter.ts';
@@ -86,8 +87,11 @@ export interface Runner<Item, Slot> {
   readonly logger: Logger;
   /** Begins a slot's item. Returns the outcome, or undefined when it comes later, through {@link StageEnvironment.done}. */
   run(slot: Slot, item: Item): Outcome | undefined;
-  /** Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. */
-  abandon(slot: Slot, kind: 'cancelled' | 'aborted'): Outcome | undefined;
+  /**
+   * Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. `reason`: what its signal says, if that is not
+   * that the item was cancelled, or the pipeline shut down by force.
+   */
+  abandon(slot: Slot, kind: 'cancelled' | 'aborted', reason?: AbortedError): Outcome | undefined;
   /** Copies what the hook of `pauseAfterFailures` is to be told of an item that fails; null without a hook. Calling the copy calls the hook. */
   pauseHook(item: Item, outcome: Failure): (() => void) | null;
   gateOf(task: Pick<TaskSpec, 'name'>): Gate | undefined;

@@ -58,13 +58,13 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
   }
 
   /** Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. */
-  abandon(slot: S, kind: 'cancelled' | 'aborted'): Outcome | undefined {
-    const outcome = this.takeAway(slot, kind);
+  abandon(slot: S, kind: 'cancelled' | 'aborted', reason = reasonOf(kind)): Outcome | undefined {
+    const outcome = this.takeAway(slot, kind, reason);
     if (outcome !== undefined) this.endSpan(slot, outcome);
     return outcome;
   }
 
-  private takeAway(slot: S, kind: 'cancelled' | 'aborted'): Outcome | undefined {
+  private takeAway(slot: S, kind: 'cancelled' | 'aborted', reason: AbortedError): Outcome | undefined {
     const item = slot.item as I;
     const { decided, cancelAfterCallback } = slot;
     if (slot.inCallback && kind === 'cancelled') {
@@ -76,7 +76,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
       if (slot.task !== null || slot.limitWait !== null || (slot.isBetween && this.isPerStage)) item.attempts--;
       if (this.isPerStage) item.taskIndex = slot.first;
     }
-    this.giveUp(slot, new AbortedError(kind === 'cancelled' ? 'the item was cancelled' : 'the pipeline was shut down by force'));
+    this.giveUp(slot, reason);
     if (kind === 'cancelled') return CANCELLED;
     // A cancel that waits for the callback to end holds, unless the callback was told of a final outcome.
     if (cancelAfterCallback && !isEnd(item, decided)) return CANCELLED;
@@ -227,4 +227,8 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     if (isCancelled) return CANCELLED;
     return skip ? this.callbacks.finish(slot, item, SKIP) : this.begin(slot, item);
   }
+}
+
+function reasonOf(kind: 'cancelled' | 'aborted'): AbortedError {
+  return new AbortedError(kind === 'cancelled' ? 'the item was cancelled' : 'the pipeline was shut down by force');
 }

@@ -30,7 +30,7 @@ import { MarksFile } from './marks.ts';
 import { expectAlone, own } from './owner.ts';
 import { expectCopy, expectStore } from './place.ts';
 import { reading } from './reading.ts';
-import { migrate, PIPELINES_MAX } from './schema.ts';
+import { migrate, NUMBERED, nextNumber } from './schema.ts';
 import { SqliteShelf } from './shelf.ts';
 import { LocalSink, type Sink } from './sinks.ts';
 import { ThreadSink } from './thread-sink.ts';
@@ -80,9 +80,13 @@ export class SqliteReads {
   }
 
   nextPipeline(after: number): number {
-    const taken = reading(this.reader, 'SELECT pipeline FROM pipelines').all() as { pipeline: number }[];
-    const highest = Math.max(after, ...taken.map(({ pipeline }) => pipeline));
-    if (highest < PIPELINES_MAX) return highest + 1;
+    const rows = reading(this.reader, 'SELECT pipeline FROM pipelines').all() as { pipeline: number }[];
+    const taken = new Set(rows.map(({ pipeline }) => pipeline));
+    // A version that noted none has made the file.
+    const { [NUMBERED]: noted = String(Math.max(0, ...taken)) } = this.facts(NUMBERED);
+    const last = after === 0 ? Number(noted) : after;
+    const next = nextNumber(last, taken);
+    if (next !== undefined) return next;
     throw new StoreTrouble('the store has run out of pipeline numbers');
   }
 

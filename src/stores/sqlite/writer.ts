@@ -19,7 +19,7 @@ import { encodeEvents, encodePairs } from './event-codec.ts';
 import { disown } from './owner.ts';
 import { PLACE, placeOf } from './place.ts';
 import { Presence } from './presence.ts';
-import { keyOf } from './schema.ts';
+import { keyOf, NUMBERED } from './schema.ts';
 
 const CACHE_KIB = 32 * 1024;
 /** Pages of the log after which it is copied into the file. */
@@ -121,6 +121,8 @@ export class Writer {
     statements.begin.run();
     try {
       for (const { pipeline, id } of writes.created) statements.create.run(pipeline, id);
+      const numbered = writes.created.at(-1)?.pipeline;
+      if (numbered !== undefined) statements.fact.run(OF_STORE, NUMBERED, String(numbered));
       for (const pipeline of writes.pipelines) this.applyPipeline(pipeline);
       for (const pipeline of writes.dropped) statements.drop.run(pipeline);
       if (place === null) statements.fact.run(OF_STORE, WRITTEN, String(number));
