@@ -20,10 +20,12 @@ import type { Config } from './config.ts';
 import type { LocalHost } from './engine/index.ts';
 import type { Work } from './engine/ports.ts';
 import type { Store } from './engine/store.ts';
+import type { Hands } from './hands.ts';
 import type { Guard } from './process/guard.ts';
 import type { Reload } from './process/reload.ts';
 import { handleSignals } from './process/signals.ts';
 import type { Watchdog } from './process/watchdog.ts';
+import type { ApiKey } from './schemas/api-key.ts';
 import type { ShutdownMode, ShutdownReport } from './schemas/control.ts';
 import type { SdkTracer } from './tracing/index.ts';
 
@@ -69,6 +71,19 @@ try {
   fail(secrets.mask((error as Error).message));
 }
 
+if (config.role === 'hand') await asHand();
+
+/** Is a hand until the process ends: nothing of the service is loaded. */
+async function asHand(): Promise<never> {
+  const { runHand } = await import('./hand.ts');
+  try {
+    return await runHand(config, secrets);
+  } catch (error) {
+    if (error instanceof ConfigError) fail(secrets.mask(error.message));
+    throw error;
+  }
+}
+
 const [
   { pino },
   [{ createKeyRing }, { Overload }, { Start }],
@@ -77,6 +92,7 @@ const [
   [{ readDefinitions }, { checkPipelines, startPipelines }, { createThreadRunner }, { loadUserTasks }],
   tasks,
   [{ findTracer, isUndiciInstrumented }, { VERSION }],
+  [{ createHands, makeOwnKey }, { hashTasks }],
   [
     { closeService, endProcess },
     { guardProcess },
@@ -100,6 +116,7 @@ const [
   ]),
   import('../tasks/index.ts'),
   Promise.all([import('./tracing/index.ts'), import('./version.ts')]),
+  Promise.all([import('./hands.ts'), import('./loader/task-hashes.ts')]),
   Promise.all([
     import('./process/ending.ts'),
     import('./process/guard.ts'),
@@ -134,8 +151,12 @@ const asWork = (call: () => unknown): unknown => {
 
 const start = new Start();
 const overload = new Overload();
-const keys = createKeyRing(config.apiKeys);
+const ownKey = makeOwnKey();
+/** Where there are keys, the hands of this machine have one as well. */
+const withOwn = (given: readonly ApiKey[]): readonly ApiKey[] => (given.length > 0 && config.hands > 0 ? [...given, ownKey.key] : given);
+const keys = createKeyRing(withOwn(config.apiKeys));
 let host: LocalHost | undefined;
+let hands: Hands | undefined;
 let app: FastifyInstance | undefined;
 let watchdog: Watchdog | undefined;
 let tracer: SdkTracer | undefined;
@@ -158,6 +179,12 @@ async function createHost(): Promise<LocalHost> {
   const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken, { within: asWork, logger });
   // A task file may register an SDK, too.
   tracer = await findTracer({ version: VERSION, logger, mask: secrets.mask });
+  const {
+    systemClock: clock,
+    systemPorts: { random },
+  } = ports;
+  const hashed = await hashTasks(builtIn, own, { version: VERSION, folder: config.tasksDir });
+  hands = createHands({ config, environment, tasks: hashed, version: VERSION, clock, random, logger }, ownKey);
   return createLocalHost({
     ...config,
     registry: createTaskRegistry([...builtIn, ...own]),
@@ -166,6 +193,7 @@ async function createHost(): Promise<LocalHost> {
       ...{
         logger,
         threads: createThreadRunner({ logger, maxThreads: config.threads }),
+        hands: hands.pool,
         expressions: tasks.expressionLanguage,
         secrets,
         notes,
@@ -227,7 +255,7 @@ async function startService(): Promise<void> {
   });
   const requestShutdown = (asked: ShutdownMode, timeoutSeconds: number, by: string | null): void =>
     stop(asked, timeoutSeconds, 'POST /shutdown', by);
-  const deps = { host: made, keys, start, overload, logger, requestShutdown };
+  const deps = { host: made, keys, start, overload, logger, requestShutdown, ...(hands && { hands: hands.desk }) };
   const [opened, built] = await Promise.all([kept?.opening.attempt(), httpSide(deps)]);
   if (opened) made.keepIn(opened);
   app = built;
@@ -237,6 +265,7 @@ async function startService(): Promise<void> {
     // Fastify logs what this returns, once an address; an object makes it a record with fields.
     listenTextResolver: (url) => ({ msg: 'listening', url, pid: process.pid, node: process.versions.node }) as never,
   });
+  hands?.start(built.server);
   if (kept && !opened) made.keepIn(await kept.opening.open());
   await startPipelines(made, loaded, logger);
   watchdog = await watching;
@@ -254,7 +283,10 @@ async function startService(): Promise<void> {
   made.goOn();
   reloading = createReload({
     ...{ host: made, keys, secrets, loaded, logger },
-    readKeys: () => readAccess(environment),
+    readKeys: () => {
+      const read = readAccess(environment);
+      return { ...read, keys: [...withOwn(read.keys)] };
+    },
     readSecrets: () => {
       const read = readSecretsDir(environment);
       return { ...read, secrets: { ...secretsIn(environment), ...read.secrets } };
