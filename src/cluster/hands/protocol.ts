@@ -69,14 +69,14 @@ export const fromHandSchema = z.discriminatedUnion('t', [
     fields: z.looseObject({}),
     text: z.string().max(TEXT_MAX),
   }),
-  z.object({ t: z.literal('value'), id: idSchema, value: z.unknown() }),
+  z.object({ t: z.literal('value'), id: idSchema, value: z.unknown().optional() }),
   z.object({ t: z.literal('error'), id: idSchema, error: errorSchema }),
   z.object({ t: z.literal('aborted'), id: idSchema }),
   z.object({ t: z.literal('back'), id: idSchema, why: z.enum(['leaving', 'unknown-task', 'crash']) }),
   z.object({ t: z.literal('leaving') }),
 ]);
 
-const useSchema = z.object({ kind: taskKindSchema, name: nameSchema, given: z.unknown(), hasSecrets: z.boolean() });
+const useSchema = z.object({ kind: taskKindSchema, name: nameSchema, given: z.unknown().optional(), hasSecrets: z.boolean() });
 
 export const fromOwnerSchema = z.discriminatedUnion('t', [
   z.object({

@@ -75,18 +75,19 @@ export class WorkSession {
 
   /** Begins a call. One that was begun already is not begun again. */
   take(job: JobMessage): void {
-    if (this.isEnded || job.epoch < this.epoch || this.calls.has(job.id) || this.over.has(job.id)) return;
+    if (this.isEnded || job.epoch < this.epoch) return;
+    if (job.epoch > this.epoch) {
+      this.epoch = job.epoch;
+      this.drop('there is another owner');
+    }
+    if (this.calls.has(job.id) || this.over.has(job.id)) return;
     if (this.isLeaving) {
       this.say({ t: 'back', id: job.id, why: 'leaving' });
       return;
     }
-    if (job.epoch > this.epoch) {
-      this.epoch = job.epoch;
-      this.giveBack('leaving', 'there is another owner');
-    }
     let prepared: Prepared | undefined;
     try {
-      prepared = this.options.uses.find(job.use);
+      prepared = this.options.uses.find({ ...job.use, given: job.use.given });
     } catch (error) {
       this.say({ t: 'error', id: job.id, error: errorMessage(error) });
       return;
@@ -127,7 +128,18 @@ export class WorkSession {
   end(reason: string): void {
     if (this.isEnded) return;
     this.isEnded = true;
-    this.giveBack('leaving', reason);
+    this.drop(reason);
+  }
+
+  /** Aborts everything and forgets it: nobody is told how it ends. */
+  private drop(reason: string): void {
+    for (const { context, grace } of this.calls.values()) {
+      context.abort(new AbortedError(reason));
+      this.options.clock.clearTimer(grace);
+    }
+    this.calls.clear();
+    this.over.clear();
+    this.wakeIdle();
   }
 
   private begin(job: JobMessage, prepared: Prepared): void {
@@ -216,7 +228,10 @@ export class WorkSession {
       this.over.delete(oldest as string);
     }
     this.say(message);
-    if (this.calls.size > 0) return;
+    if (this.calls.size === 0) this.wakeIdle();
+  }
+
+  private wakeIdle(): void {
     const { idle } = this;
     this.idle = [];
     for (const resolve of idle) resolve();
