@@ -25,6 +25,8 @@ import { findTracer, isUndiciInstrumented } from './tracing/index.ts';
 import { VERSION } from './version.ts';
 
 const EXIT_FAULT = 1;
+/** So long the owner is told what has ended the process. */
+const TELL_MS = 500;
 
 /** Runs until the process ends. Throws ConfigError when the tasks cannot be used. */
 export async function runHand(config: Config, secrets: LiveSecrets): Promise<never> {
@@ -139,6 +141,7 @@ function tellOfEnds({ hand, logger, taskLogger, isEnding, exit }: Telling): void
     logger.fatal({ ...workNow(), type: error?.name }, 'uncaught exception: the hand ends');
     taskLogger.error({ ...workNow(), error }, 'uncaught exception: the hand ends');
     hand.crash(callNow()?.job.id, error).finally(() => exit(EXIT_FAULT));
+    setTimeout(exit, TELL_MS, EXIT_FAULT);
   });
   process.on('exit', (code) => {
     if (!isEnding()) logger.fatal({ code, ...workNow() }, 'process.exit was called');

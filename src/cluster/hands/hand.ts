@@ -73,12 +73,7 @@ export class Hand {
   async leave(timeoutMs: number): Promise<void> {
     const { clock } = this.options;
     const { session, wire } = this;
-    if (!this.isLeaving) {
-      this.isLeaving = true;
-      clock.clearTimer(this.pause);
-      wire?.send('{"t":"leaving"}');
-      if (session !== null) session.isLeaving = true;
-    }
+    this.takeNoMore();
     if (wire === null) return;
     const ended = new Promise<void>((resolve) => {
       const before = this.left;
@@ -96,13 +91,22 @@ export class Hand {
     clock.clearTimer(cut);
   }
 
-  /** Says that what ran beside a call that has ended the process is not to blame, and resolves when that is sent, within half a second. */
+  /** Says that what ran beside a call that has ended the process is not to blame; resolves when the owner has been told. */
   async crash(id: string | undefined, error: unknown): Promise<void> {
     const { session, wire } = this;
     if (session === null || wire === null || id === undefined) return;
+    this.takeNoMore();
     session.fail(id, error);
     session.giveBack('crash', 'another call has ended the process');
     await this.leave(0);
+  }
+
+  private takeNoMore(): void {
+    if (this.isLeaving) return;
+    this.isLeaving = true;
+    this.options.clock.clearTimer(this.pause);
+    this.wire?.send('{"t":"leaving"}');
+    if (this.session !== null) this.session.isLeaving = true;
   }
 
   private connect(): void {
