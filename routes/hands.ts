@@ -1,8 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
-import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
+import { noQuery, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { handsSchema } from '../src/schemas/hands.ts';
 
@@ -48,15 +47,8 @@ const hands: FastifyPluginAsync<RouteDeps> = async (instance, { hands: desk, upg
     '/hands/connect',
     {
       config: { scope: 'work', whileStarting: true, upgrades: true },
-      schema: {
-        tags: ['Service'],
-        operationId: 'connectHand',
-        summary: 'Connect a hand',
-        description:
-          'For hands (`ROLE=hand`): opens the WebSocket over which a hand is given calls. The messages are a matter between processes of the same version.',
-        querystring: noQuery,
-        response: { 101: reply(z.null(), 'The connection is a WebSocket from now on.', null), ...problems('upgrade-required') },
-      },
+      // A matter between processes of the same version, and none of those who use the API.
+      schema: { hide: true, querystring: noQuery },
     },
     (request, response) => {
       // A browser names the page in each such request, and lets any page send it.

@@ -132,7 +132,7 @@ interface Telling {
   exit(code: number): never;
 }
 
-/** What a task leaves behind is told to the owner, who masks secrets; here it is only named. */
+/** Tells the owner, who masks secrets, of what a task has left behind; here it is only named. */
 function tellOfEnds({ hand, logger, taskLogger, isEnding, exit }: Telling): void {
   process.on('unhandledRejection', (error) => {
     taskLogger.error({ ...workNow(), error }, 'a promise was rejected and nobody waited for it');

@@ -84,7 +84,7 @@ export class HandContext implements TaskContext {
     for (const listener of this.listeners) listener(reason);
   }
 
-  /** What its handler says from now on changes nothing. */
+  /** Has whatever its handler says from now on change nothing. */
   end(): void {
     this.isEnded = true;
   }

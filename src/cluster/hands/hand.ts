@@ -40,7 +40,7 @@ const END_MS = 1000;
 
 export class Hand {
   private readonly options: HandOptions;
-  /** What tasks log goes to the owner, or, without one, is lost: it may hold what must not be shown. */
+  /** For tasks: lines go to the owner, and are lost while there is none, since they may hold what must not be shown here. */
   readonly taskLogger: Logger;
   private wire: Wire | null = null;
   private session: WorkSession | null = null;

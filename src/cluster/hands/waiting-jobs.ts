@@ -1,7 +1,7 @@
 import type { PoolJob } from './pool-job.ts';
 
 interface Lane {
-  /** Those that a hand had: they were asked for before all others. */
+  /** Calls that a hand had: they were asked for before all others. */
   readonly again: Set<PoolJob>;
   readonly first: Set<PoolJob>;
 }

@@ -21,7 +21,7 @@ export interface WorkOptions {
   logger: Logger;
 }
 
-/** What an owner has said of its epoch and its bounds. */
+/** An owner's epoch and its bounds. */
 export interface WorkBounds {
   epoch: number;
   maxValueBytes: number;
@@ -58,7 +58,7 @@ export class WorkSession {
   private readonly calls = new Map<string, Running>();
   private readonly over = new Set<string>();
   private idle: (() => void)[] = [];
-  /** What comes from now on is given back. */
+  /** True when calls that come are given back. */
   isLeaving = false;
   private isEnded = false;
 
