@@ -10,6 +10,7 @@ import events from './events.ts';
 import feed from './feed.ts';
 import feedResults from './feed-results.ts';
 import feeds from './feeds.ts';
+import hands from './hands.ts';
 import info from './info.ts';
 import items from './items.ts';
 import limiters from './limiters.ts';
@@ -38,6 +39,7 @@ const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(eventTickets, deps);
   await app.register(tasks, deps);
   await app.register(limiters, deps);
+  await app.register(hands, deps);
   await app.register(service, deps);
   await app.register(metrics, deps);
   await app.register(whoami, deps);

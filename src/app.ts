@@ -28,12 +28,13 @@ import { holdWhileStarting, Start } from './http/guards/starting.ts';
 import { createStreamRoom } from './http/guards/stream-room.ts';
 import { createTickets } from './http/guards/tickets.ts';
 import { cutUnreadReplies } from './http/guards/unread-replies.ts';
+import { takeUpgrades } from './http/guards/upgrades.ts';
 import { Metrics } from './http/metrics/metrics.ts';
 import { sendProblem } from './http/problems/problem.ts';
 import { createRefusals } from './http/problems/refusals.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
 import { compressDocuments } from './http/routing/compression.ts';
-import type { RouteDeps } from './http/routing/route-deps.ts';
+import type { HandDesk, RouteDeps } from './http/routing/route-deps.ts';
 import { type ApiDocument, clientDocument } from './http/schemas/client-document.ts';
 import { describeApi } from './http/schemas/openapi.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schemas/schema-compiler.ts';
@@ -55,6 +56,8 @@ export interface AppDeps {
   cluster?: { view: ClusterView; keys: readonly string[]; takeoverWaitSeconds: number };
   /** Says when new items are refused; they never are when absent. */
   overload?: Overload;
+  /** The hands that may connect; none may when absent. */
+  hands?: HandDesk;
   /** For every deadline of the HTTP side; the machine's when absent. */
   clock?: Clock;
   /** Bounds of what is read of a body after its answer. */
@@ -145,12 +148,15 @@ export async function buildApp(
   const tickets = createTickets({ clock, most: limits.maxTicketsPerKey });
   guard(app, { keys, tickets, openPrefix: DOCS_PREFIX, host, clock, maxRequestsPerKey: limits.maxRequestsPerKey });
   cutRevokedKeys(app, { keys, requests, clock });
+  const { hands = NO_HANDS } = deps;
+  app.addHook('preClose', () => hands.close());
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   refuseChanges(app, () => host.shuttingDown);
   logRequests(app);
   acceptJsonBodies(app, clock);
   giveUpUnreadBodies(app, linger);
   cutUnreadReplies(app, clock);
+  const upgradeOf = takeUpgrades(app);
   boundConnections(app, limits.maxConnections, clock);
   answerUnknownRoutes(app);
   holdWhileStarting(app, start, { host, clock });
@@ -170,6 +176,9 @@ export async function buildApp(
     refusals,
     tickets,
     streams: createStreamRoom(limits),
+    hands,
+    upgradeOf,
+    isCallerStillAllowed: ({ key, expiresAt }) => key === null || (keys.holds(key) && (expiresAt === null || expiresAt > clock.now())),
     maxItemsPerRequest: limits.maxItemsPerRequest,
     clock,
     start,
@@ -198,6 +207,13 @@ export async function buildApp(
   });
   return app;
 }
+
+/** For a service that takes none: a hand that comes is sent away. */
+const NO_HANDS: HandDesk = {
+  view: () => ({ hands: [], waiting: [] }),
+  accept: (_request, socket) => void socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
+  close: async () => undefined,
+};
 
 function started(): Start {
   const start = new Start();

@@ -169,6 +169,39 @@ export const variables = z.object({
     1000,
     'Number of worker threads for tasks with `thread: true`, of all pipelines together. A stage with more workers than that has items that wait for a thread (`waitingFor: thread`). Without it there are as many as the process may use processors.',
   ),
+  ROLE: z.enum(['service', 'hand'], 'must be service or hand').default('service').meta({
+    type: '`service`, `hand`',
+    description:
+      'A `hand` serves nothing and keeps nothing: it connects to the service at `OWNER_URL` and makes calls of tasks, predicates and hooks for it. It needs the same version and the same `TASKS_DIR`.',
+  }),
+  OWNER_URL: z.string().optional().meta({
+    type: 'URLs',
+    description: 'For a hand: where the service is, such as `http://10.0.0.5:3000`. Several, separated by commas, are tried in turn.',
+  }),
+  OWNER_KEY: z.string().optional().meta({
+    type: 'key',
+    description: 'For a hand: the whole key that it connects with, if the service has keys. It needs the scope `work`.',
+  }),
+  HAND_NAME: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 letters, digits, ".", "_" or "-"')
+    .optional()
+    .meta({
+      type: 'name',
+      description: 'For a hand: its name in `GET /hands` and in logs. Without it, that of the machine and the number of the process.',
+    }),
+  HAND_CAPACITY: integer(
+    1,
+    100_000,
+    100,
+    'For a hand: how many calls it takes at one time. Tasks with `thread: true` wait in it for one of its `THREADS`.',
+  ),
+  HANDS: integer(
+    0,
+    1000,
+    0,
+    'How many hands the service starts on its own machine, as processes that end with it. A task that ends, blocks or fills its process then harms no pipeline. One that ends is started again.',
+  ),
   MAX_STAGES: integer(1, 10_000, 64, 'Maximum number of stages in a definition.'),
   MAX_WORKERS_PER_STAGE: integer(1, 1_000_000, 10_000, 'Maximum number of workers of a stage.'),
   MAX_WORKERS: integer(
@@ -215,6 +248,14 @@ export interface Config extends Limits {
   maxDeliveries: number;
   /** As many as there are processors, when absent. */
   threads: number | undefined;
+  role: 'service' | 'hand';
+  /** Where a hand finds its service; empty for a service. */
+  ownerUrls: readonly string[];
+  ownerKey: string | undefined;
+  handName: string | undefined;
+  handCapacity: number;
+  /** Hands that the service starts itself. */
+  hands: number;
   sseHeartbeatSeconds: number;
 }
 
@@ -258,7 +299,8 @@ export function loadConfig(environment: Environment): Config {
     ...hostFaults('ALLOWED_HOSTS', given.ALLOWED_HOSTS, ownHostSchema),
     ...secretFaults(given),
     ...files.faults,
-    ...access.faults,
+    ...(given.ROLE === 'hand' ? [] : access.faults),
+    ...handFaults(given),
   ];
   if (!parsed.success || faults.length > 0) throw new ConfigError('The configuration is invalid', faults);
 
@@ -292,6 +334,12 @@ export function loadConfig(environment: Environment): Config {
     backlogCapacity: values.BACKLOG_CAPACITY,
     maxDeliveries: values.MAX_DELIVERIES,
     threads: values.THREADS,
+    role: values.ROLE,
+    ownerUrls: listOf(given.OWNER_URL),
+    ownerKey: values.OWNER_KEY,
+    handName: values.HAND_NAME,
+    handCapacity: values.HAND_CAPACITY,
+    hands: values.HANDS,
     maxStages: values.MAX_STAGES,
     maxWorkersPerStage: values.MAX_WORKERS_PER_STAGE,
     maxWorkers: values.MAX_WORKERS,
@@ -351,6 +399,26 @@ function hostFaults(variable: string, text: string | undefined, schema: z.ZodTyp
     const message = schema.safeParse(entry).error?.issues[0]?.message;
     return message === undefined ? [] : [`${variable} "${entry}" ${message}`];
   });
+}
+
+/** The key is never shown: whoever reads the fault may not be whom it was given to. */
+function handFaults(given: Record<string, string | undefined>): string[] {
+  const urls = listOf(given.OWNER_URL);
+  const isHand = given.ROLE === 'hand';
+  return [
+    ...(isHand && urls.length === 0 ? ['OWNER_URL is required with ROLE=hand: the address of the service'] : []),
+    ...(isHand && Number(given.HANDS ?? 0) > 0 ? ['HANDS is for a service; a hand starts none'] : []),
+    ...urls.flatMap((url) => (isOwnerUrl(url) ? [] : [`OWNER_URL "${url}" must be an http: or https: URL without a query or credentials`])),
+    ...(given.OWNER_KEY === undefined || KEY.test(given.OWNER_KEY) ? [] : ['OWNER_KEY must be a whole key, slc_<name>_<secret>']),
+  ];
+}
+
+const KEY = /^slc_[A-Za-z0-9-]{1,64}_[\x21-\x7e]{16,512}$/;
+
+function isOwnerUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, search, hash, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && search + hash + username + password === '';
 }
 
 function listOf(text = ''): string[] {

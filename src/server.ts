@@ -28,6 +28,7 @@ import type { Guard } from './process/guard.ts';
 import type { Reload } from './process/reload.ts';
 import { handleSignals } from './process/signals.ts';
 import type { Watchdog } from './process/watchdog.ts';
+import type { ApiKey } from './schemas/api-key.ts';
 import type { ShutdownMode, ShutdownReport } from './schemas/control.ts';
 import type { SdkTracer } from './tracing/index.ts';
 
@@ -71,12 +72,25 @@ try {
   fail(secrets.mask((error as Error).message));
 }
 
+if (config.role === 'hand') await asHand();
+
+/** Is a hand until the process ends: nothing of the service is loaded. */
+async function asHand(): Promise<never> {
+  const { runHand } = await import('./hand.ts');
+  try {
+    return await runHand(config, secrets);
+  } catch (error) {
+    if (error instanceof ConfigError) fail(secrets.mask(error.message));
+    throw error;
+  }
+}
+
 const [
   { pino },
   [{ createKeyRing }, { Overload }, { Start }],
   [{ STRENGTH }, ports],
   [{ readDefinitions }, { checkPipelines, startPipelines }],
-  [{ prepareHosts }, { ownStore }],
+  [{ prepareHosts }, { ownStore }, { makeOwnKey }],
   [
     { closeService, endProcess },
     { guardProcess },
@@ -91,7 +105,7 @@ const [
   Promise.all([import('./http/guards/key-ring.ts'), import('./http/guards/overload.ts'), import('./http/guards/starting.ts')]),
   Promise.all([import('./engine/index.ts'), import('./engine/ports.ts')]),
   Promise.all([import('./loader/definitions.ts'), import('./loader/started-pipelines.ts')]),
-  Promise.all([import('./composition/hosts.ts'), import('./composition/own-store.ts')]),
+  Promise.all([import('./composition/hosts.ts'), import('./composition/own-store.ts'), import('./hands.ts')]),
   Promise.all([
     import('./process/ending.ts'),
     import('./process/guard.ts'),
@@ -125,7 +139,10 @@ const asWork = (call: () => unknown): unknown => {
 
 const start = new Start();
 const overload = new Overload();
-const keys = createKeyRing(config.apiKeys);
+const ownKey = makeOwnKey();
+/** Where there are keys, the hands of this machine have one as well. */
+const withOwn = (given: readonly ApiKey[]): readonly ApiKey[] => (given.length > 0 && config.hands > 0 ? [...given, ownKey.key] : given);
+const keys = createKeyRing(withOwn(config.apiKeys));
 let host: LocalHost | HostSwitch | undefined;
 let app: FastifyInstance | undefined;
 let watchdog: Watchdog | undefined;
@@ -159,8 +176,9 @@ async function httpSide(deps: AppDeps): Promise<FastifyInstance> {
 
 async function startService(): Promise<void> {
   const loaded = await readDefinitions(config.pipelines, { mayBeMissing: !config.pipelinesGiven });
-  const hosts = await prepareHosts({ config, logger, secrets, notes, asWork });
+  const hosts = await prepareHosts({ config, logger, secrets, notes, asWork, environment, ownKey });
   ({ tracer } = hosts);
+  const { hands } = hosts;
   const made = hosts.create(failOfStore);
   host = made;
   await checkPipelines(made, loaded);
@@ -182,7 +200,10 @@ async function startService(): Promise<void> {
   });
   const requestShutdown = (asked: ShutdownMode, timeoutSeconds: number, by: string | null): void =>
     stop(asked, timeoutSeconds, 'POST /shutdown', by);
-  const deps = { host, keys, start, overload, logger, requestShutdown, ...(clustered && { cluster: clustered.forHttp }) };
+  const deps = {
+    ...{ host, keys, start, overload, logger, requestShutdown, hands: hands.desk },
+    ...(clustered && { cluster: clustered.forHttp }),
+  };
   const [opened, built] = await Promise.all([kept?.opening.attempt(), httpSide(deps)]);
   if (opened) made.keepIn(opened);
   app = built;
@@ -192,6 +213,7 @@ async function startService(): Promise<void> {
     // Fastify logs what this returns, once an address; an object makes it a record with fields.
     listenTextResolver: (url) => ({ msg: 'listening', url, pid: process.pid, node: process.versions.node }) as never,
   });
+  hands.start(built.server);
   if (kept && !opened) made.keepIn(await kept.opening.open());
   if (clustered === null) await startPipelines(made, loaded, logger);
   watchdog = await watching;
@@ -215,7 +237,10 @@ async function startService(): Promise<void> {
   reloading = createReload({
     ...{ host, keys, secrets, loaded, logger },
     ...(clustered && { owns: clustered.rereads, onLoaded: clustered.hasLoaded }),
-    readKeys: () => readAccess(environment),
+    readKeys: () => {
+      const read = readAccess(environment);
+      return { ...read, keys: [...withOwn(read.keys)] };
+    },
     readSecrets: () => {
       const read = readSecretsDir(environment);
       return { ...read, secrets: { ...secretsIn(environment), ...read.secrets } };

@@ -104,6 +104,11 @@ export const ERROR_CODES = {
     fix: 'Use localhost or a loopback address, or add the name to ALLOWED_HOSTS.',
     example: { detail: 'the request was sent to "evil.example", a host name that this service does not accept' },
   },
+  'upgrade-required': {
+    title: 'This route answers requests for a WebSocket only',
+    fix: 'Connect a hand: start the service with ROLE=hand and OWNER_URL.',
+    example: { detail: 'this address is for hands, which open a WebSocket; the request did not ask for one' },
+  },
   'not-found': {
     title: 'No route matches this path',
     fix: 'See GET /openapi.json for the routes that exist.',

@@ -34,6 +34,8 @@ export interface RouteAccess {
   limited?: 'all' | 'filtered' | 'named';
   /** A single-use ticket in the query, `?ticket=`, admits as well as the key that asked for it. */
   takesTicket?: boolean;
+  /** It answers requests for a WebSocket; without one it is a 426 to whoever is let in. */
+  upgrades?: boolean;
 }
 
 declare module 'fastify' {
@@ -80,9 +82,10 @@ export function guard(app: FastifyInstance, { keys, tickets, openPrefix, host, c
   app.decorate('routeAccess', declared);
   app.addHook('onRoute', ({ method, url, config }) => {
     if (isOpen(url)) return;
-    const { scope, own, limited } = config ?? {};
+    const { scope, own, limited, upgrades } = config ?? {};
     if (scope === undefined) throw new Error(`${method} ${url} declares no scope`);
-    for (const name of [method].flat()) declared.push({ method: name, url, scope, ...(own && { own }), ...(limited && { limited }) });
+    for (const name of [method].flat())
+      declared.push({ method: name, url, scope, ...(own && { own }), ...(limited && { limited }), ...(upgrades && { upgrades }) });
   });
   app.decorateRequest('caller', null as never);
   app.decorateRequest('claimedKey', null);

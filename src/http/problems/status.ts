@@ -49,6 +49,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   'too-many-requests': 429,
   'too-many-streams': 429,
   'too-many-items': 413,
+  'upgrade-required': 426,
   'headers-too-large': 431,
   'internal-error': 500,
   'owner-lost': 502,
