@@ -1,4 +1,5 @@
 import { SluiceError } from '../contract/errors.ts';
+import { Careful } from '../flow/careful.ts';
 import { Quarantine } from '../flow/quarantine.ts';
 import type { Marks } from '../flow/ready-workers.ts';
 import { KEPT } from '../limits/shared-limiter.ts';
@@ -23,6 +24,7 @@ export class HostStore {
   readonly store: Store;
   readonly flusher: Flusher;
   readonly quarantine: Quarantine;
+  readonly careful: Careful;
   readonly history: HistoryJournal;
   private readonly bounds: Bounds;
   private lastPipeline = 0;
@@ -39,7 +41,9 @@ export class HostStore {
     this.bounds = bounds;
     this.flusher = new Flusher(store, ports);
     const { maxDeliveries } = bounds;
-    this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled: () => this.flusher.settledAtLast()?.isStored });
+    const settled = (): Promise<boolean> | undefined => this.flusher.settledAtLast()?.isStored;
+    this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled });
+    this.careful = new Careful({ clock: ports.clock, settled });
     this.clock = ports.clock;
     this.logger = ports.logger;
     this.anchor = ports.clock.now() - ports.clock.monotonic();
@@ -99,6 +103,13 @@ export class HostStore {
     });
   }
 
+  /** The end of the process before. To be asked for before anything is written. Throws `store-unavailable`. */
+  crash(): Crash {
+    const { store, flusher } = this;
+    this.lastCrash ??= crashOf(store, (of) => guardedShelf(store.shelf(of), flusher));
+    return this.lastCrash;
+  }
+
   marksOf(pipeline: number): Marks {
     return new PipelineMarks(pipeline, this.store.marks, this.slots);
   }
@@ -130,11 +141,7 @@ export class HostStore {
 
   private linkOf(pipeline: number, facts: StoreLink['facts']): StoreLink {
     const { store, flusher, bounds } = this;
-    const crash = (): Crash => {
-      this.lastCrash ??= crashOf(store, (of) => guardedShelf(store.shelf(of), flusher));
-      return this.lastCrash;
-    };
-    return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, crash, ...bounds };
+    return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, crash: () => this.crash(), ...bounds };
   }
 }
 
