@@ -127,9 +127,15 @@ export interface HandUse {
 /** A call that another process makes: everything that it needs, as JSON. */
 export interface HandJob {
   readonly use: HandUse;
-  /** The arguments before the last: of a task its value, already spread with `unpackArgs`; of a predicate the value; of a hook the item's id and its value or error. */
+  /**
+   * The arguments before those of {@link HandJob.context}: of a task its value, already spread with `unpackArgs`; of a predicate the value; of a hook the item's
+   * id and its value or its error, the one thing here that is no JSON: an Error, without secrets in its texts.
+   */
   readonly args: readonly unknown[];
-  /** What the last argument is made of: for a task a {@link ThreadContext} whose `params` are left out, for the others what predicates and hooks are told. */
+  /**
+   * What the rest is made of: for a task a {@link ThreadContext} whose `params` are left out, for a predicate its `PredicateInfo`, for a hook its `HookInfo`
+   * with `pipeline` and `trace` of its `HookUse`.
+   */
   readonly context: Readonly<Record<string, unknown>>;
   /** Called when its handler begins: a hand has it. Called again when another hand begins it anew. */
   onBegin(): void;

@@ -262,6 +262,11 @@ export interface Store {
   readonly marks: RunningMarks;
   /** The items that were running when the previous process ended without closing the store. */
   readonly marked: readonly { pipeline: number; seq: number; ord: number }[];
+  /**
+   * True when that process may have run items that are not among them: it was killed before it had written that they ran, and left no other mark. Where the marks
+   * themselves show as much, a store need not say it.
+   */
+  readonly isUncertain?: boolean;
   /** The process that left them, by an id that no other has; null when that is not known, as of an earlier version. */
   readonly markedBy: string | null;
   /** The item that ended the previous process, `null` for none of its items; undefined if that is not known. */

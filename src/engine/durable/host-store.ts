@@ -1,5 +1,6 @@
 import { SluiceError } from '../contract/errors.ts';
 import type { HostEvents } from '../events/host-events.ts';
+import { Careful } from '../flow/careful.ts';
 import { Quarantine } from '../flow/quarantine.ts';
 import type { Marks } from '../flow/ready-workers.ts';
 import { KEPT } from '../limits/shared-limiter.ts';
@@ -38,6 +39,7 @@ export class HostStore {
   readonly store: Store;
   readonly flusher: Flusher;
   readonly quarantine: Quarantine;
+  readonly careful: Careful;
   readonly history: HistoryJournal;
   private readonly order: EventOrder;
   private readonly bounds: Bounds;
@@ -58,7 +60,9 @@ export class HostStore {
     this.bounds = bounds;
     this.flusher = new Flusher(store, ports);
     const { maxDeliveries } = bounds;
-    this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled: () => this.flusher.settledAtLast()?.isStored });
+    const settled = (): Promise<boolean> | undefined => this.flusher.settledAtLast()?.isStored;
+    this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled });
+    this.careful = new Careful({ clock: ports.clock, settled });
     this.clock = ports.clock;
     this.logger = ports.logger;
     this.startAfter = startAfter;
@@ -131,6 +135,13 @@ export class HostStore {
     });
   }
 
+  /** The end of the process before. To be asked for before anything is written. Throws `store-unavailable`. */
+  crash(): Crash {
+    const { store, flusher } = this;
+    this.lastCrash ??= crashOf(store, (of) => guardedShelf(store.shelf(of), flusher));
+    return this.lastCrash;
+  }
+
   marksOf(pipeline: number): Marks {
     return new PipelineMarks(pipeline, this.store.marks, this.slots);
   }
@@ -168,11 +179,7 @@ export class HostStore {
 
   private linkOf(pipeline: number, facts: StoreLink['facts']): StoreLink {
     const { store, flusher, bounds } = this;
-    const crash = (): Crash => {
-      this.lastCrash ??= crashOf(store, (of) => guardedShelf(store.shelf(of), flusher));
-      return this.lastCrash;
-    };
-    return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, crash, ...bounds };
+    return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, crash: () => this.crash(), ...bounds };
   }
 }
 

@@ -9,7 +9,7 @@
 import type { ItemStatus, Metadata, StatusEvent, TaskEventType } from '../../schemas/item.ts';
 import type { OperatorTrace } from '../contract/operator.ts';
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
-import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskSpec } from '../definition/calls.ts';
 import type { Feed } from '../model/feed.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Item, Worker } from '../model/model.ts';

@@ -20,6 +20,7 @@ import { PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { ValueRule } from '../values/value-rule.ts';
 import { Admission } from './admission.ts';
 import { Breaker } from './breaker.ts';
+import type { Careful } from './careful.ts';
 import { Evacuation } from './evacuation.ts';
 import { FeedRegistry } from './feed-registry.ts';
 import { ItemIndex, type Items, type Retention } from './item-index.ts';
@@ -51,6 +52,7 @@ export interface CoreOptions {
   maxFeeds?: number | undefined;
   maxIdempotencyKeys?: number | undefined;
   marks?: Marks;
+  careful?: Careful;
   quarantine?: Quarantine;
   /** The identity that a store has kept; without one, a new identity is made. */
   identity?: Identity;
@@ -153,6 +155,8 @@ export class Core {
       drain: this.drain,
       meter: this.meter,
       marks: options.marks ?? null,
+      careful: options.careful ?? null,
+      touch: (item) => this.keeper.touch(item),
       quarantine: options.quarantine ?? null,
       onFinal: (item, status) => this.onFinal(item, status),
       onFailure: (worker, item, outcome) => this.breaker.failed(worker, item, outcome),

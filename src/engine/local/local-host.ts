@@ -180,6 +180,12 @@ export class LocalHost implements PipelineHost {
   goOn(): void {
     this.isRecovering = false;
     const { stored } = this;
+    if (stored?.crash().isUncertain === true) {
+      stored.careful.begin();
+      const message =
+        'the process before ran items that are not stored as such; for ten minutes no task is called before its item is stored';
+      this.options.ports.logger.warn({}, message);
+    }
     stored?.store.forgetMarked();
     stored?.quarantine.begin(() => this.fillAll());
     if (stored !== null && stored.quarantine.size > 0) {
@@ -412,8 +418,9 @@ export class LocalHost implements PipelineHost {
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds, operator)));
     const report = sumOf(mode, reports);
     this.history.end();
-    const { threads, clock } = this.options.ports;
-    const [haveThreadsEnded] = await Promise.all([threads?.close(), settledWithin(LAST_WRITES_MS, this.stored?.flusher.settled(), clock)]);
+    const { threads, hands, clock } = this.options.ports;
+    const lastWrites = settledWithin(LAST_WRITES_MS, this.stored?.flusher.settled(), clock);
+    const [haveThreadsEnded] = await Promise.all([threads?.close(), hands?.close(), lastWrites]);
     if (haveThreadsEnded === false) this.hasThreadsLeft = true;
     const { count, ids } = this.notStored();
     return count === 0 ? report : { ...report, notKept: count, notKeptIds: ids };

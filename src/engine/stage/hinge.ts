@@ -1,7 +1,7 @@
 import type { ItemError, ItemStatus, Metadata, TaskEventType } from '../../schemas/item.ts';
 import type { TraceContext } from '../../schemas/trace-context.ts';
 import type { AbortedError } from '../contract/errors.ts';
-import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskSpec } from '../definition/calls.ts';
 import type { Gate, Limit } from '../limits/gate.ts';
 import type { TaskMeter } from '../measures/stage-meter.ts';
 import type { Logger, LoopNotes, Tracer } from '../ports.ts';

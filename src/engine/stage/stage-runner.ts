@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AbortedError } from '../contract/errors.ts';
-import type { StageSpec, TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskSpec } from '../definition/calls.ts';
+import type { StageSpec } from '../definition/stage-spec.ts';
 import type { Gate, Passed, SharedWait } from '../limits/gate.ts';
 import { CALL } from '../ports.ts';
 import { CANCELLED, type Fault, isEnd } from './callbacks.ts';
@@ -52,7 +53,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     return this.callbacks.consult(
       slot,
       CALL.skipIf,
-      () => skipIf(copyValue(item.value), { itemId: item.id, sequenceId: item.sequenceId, metadata: copyOf(item.metadata) }),
+      (end) => skipIf(copyValue(item.value), { itemId: item.id, sequenceId: item.sequenceId, metadata: copyOf(item.metadata) }, end),
       (answer, fault) => this.afterPredicate(slot, item, Boolean(answer), fault),
     );
   }

@@ -1,6 +1,7 @@
 import type { ItemError, WaitingReason } from '../../schemas/item.ts';
 import { describeThrown, TaskTimeoutError, ValueNotJsonError, ValueTooLargeError } from '../contract/errors.ts';
-import type { StageSpec, TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskSpec } from '../definition/calls.ts';
+import type { StageSpec } from '../definition/stage-spec.ts';
 import type { TaskMeter } from '../measures/stage-meter.ts';
 import type { Logger, LoopNotes } from '../ports.ts';
 import { shownText } from '../values/shown-text.ts';
@@ -237,8 +238,12 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
   }
 
   waits({ holder: slot, spec }: TaskAttempt<I, S>, reason: WaitingReason): void {
+    if (slot.isHeld) return;
     const { time, dues } = this.environment;
-    this.countBusy(slot, time.tick());
+    const now = time.tick();
+    this.countBusy(slot, now);
+    // It may have run elsewhere until now.
+    slot.startedAt = now;
     if (slot.timeout !== null) dues.cancel(slot.timeout);
     slot.timeout = null;
     slot.isHeld = true;
