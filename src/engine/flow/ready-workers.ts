@@ -77,7 +77,7 @@ export class ReadyWorkers implements Beginner {
         if (outcome !== undefined) this.deps.apply(worker, outcome);
       }
       // Feeding items one by one calls this for each.
-      if (time.fresh() - since > TURN_MS) this.turn.isOver(since);
+      if (!this.turn.wasAsked && time.fresh() - since > TURN_MS) this.turn.isOver(since);
     } finally {
       this.isRunning = false;
     }

@@ -385,6 +385,7 @@ export class Scheduler implements Mover, Filler {
     worker.item = null;
     // An idle worker keeps nothing alive.
     worker.value = undefined;
+    worker.advanced.value = undefined;
     worker.isAssigned = false;
     worker.lastActive = this.deps.time.now;
     if (worker.retiring) {

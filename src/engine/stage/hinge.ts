@@ -53,9 +53,14 @@ export interface StageItem {
   earlierAttempts: number;
 }
 
-/** The result of a stage for one item. */
+export interface Advanced {
+  kind: 'advance';
+  value: unknown;
+}
+
+/** The result of a stage for one item. It is to be carried out at once: the slot may use the object again for its next item. */
 export type Outcome =
-  | { kind: 'advance'; value: unknown }
+  | Advanced
   | { kind: 'skip' }
   | { kind: 'retry'; waitMs: number; taskIndex: number; value: unknown; attempts: number; error: ItemError }
   /** `thrown`: what the task threw. */

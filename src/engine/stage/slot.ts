@@ -3,7 +3,7 @@ import type { TaskSpec } from '../definition/calls.ts';
 import type { Release, SharedWait } from '../limits/gate.ts';
 import type { ProcessSpan } from '../ports.ts';
 import type { Due } from '../time/due-queue.ts';
-import type { Attempt, Lane, Outcome, Runner, StageItem, StagePlace } from './hinge.ts';
+import type { Advanced, Attempt, Lane, Outcome, Runner, StageItem, StagePlace } from './hinge.ts';
 
 /**
  * A slot of a stage, with the state of the item in it. A runtime puts the item in and takes it out; in between, only the stage's {@link Runner}
@@ -45,6 +45,8 @@ export class Slot<Item extends StageItem = StageItem, Place extends StagePlace =
   cancelAfterCallback = false;
   /** The outcome that an awaited hook was told. */
   decided: Outcome | null = null;
+  /** The outcome of an item whose tasks have succeeded and that has no hook; its value is that of the item until the slot is free. */
+  readonly advanced: Advanced = { kind: 'advance', value: undefined };
   /** The time in which tasks ran in this slot, for all items. */
   busyMs = 0;
   /** How long its item has waited: until the slot got it, which the runtime sets, and since then for limits and threads. */

@@ -29,8 +29,7 @@ export class Turn {
    * that far: a turn that is never asked of needs no call after it.
    */
   isOver(since?: number): boolean {
-    const { clock } = this.time;
-    const now = clock.monotonic();
+    const now = this.time.fresh();
     if (!this.wasAsked) {
       this.wasAsked = true;
       this.startedAt = since ?? now;
