@@ -105,7 +105,7 @@ const [
   Promise.all([import('./http/guards/key-ring.ts'), import('./http/guards/overload.ts'), import('./http/guards/starting.ts')]),
   Promise.all([import('./engine/index.ts'), import('./engine/ports.ts')]),
   Promise.all([import('./loader/definitions.ts'), import('./loader/started-pipelines.ts')]),
-  Promise.all([import('./composition/hosts.ts'), import('./composition/own-store.ts'), import('./hands.ts')]),
+  Promise.all([import('./composition/hosts.ts'), import('./composition/own-store.ts'), import('./composition/hands.ts')]),
   Promise.all([
     import('./process/ending.ts'),
     import('./process/guard.ts'),

@@ -3,7 +3,6 @@ import type { Config } from '../config.ts';
 import { createLocalHost, createTaskRegistry, type LocalHost, type TaskRegistry } from '../engine/index.ts';
 import type { Logger } from '../engine/ports.ts';
 import * as ports from '../engine/ports.ts';
-import { createHands, type Hands, type OwnKey } from '../hands.ts';
 import type { LiveSecrets } from '../loader/secrets.ts';
 import { hashTasks } from '../loader/task-hashes.ts';
 import { createThreadRunner } from '../loader/threads.ts';
@@ -11,6 +10,7 @@ import { loadUserTasks } from '../loader/user-tasks.ts';
 import type { SharedLoopNotes } from '../process/loop-notes.ts';
 import { findTracer, isUndiciInstrumented, type SdkTracer } from '../tracing/index.ts';
 import { VERSION } from '../version.ts';
+import { createHands, type Hands, type OwnKey } from './hands.ts';
 
 /** A hook that takes longer is left behind; it holds up its worker, not the pipeline's fate. */
 const HOOK_TIMEOUT_SECONDS = 30;

@@ -3,15 +3,15 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { HandDoor } from './cluster/hands/door.ts';
-import { ownTasks } from './cluster/hands/member.ts';
-import { HandPool } from './cluster/hands/pool.ts';
-import type { HandTask } from './cluster/hands/protocol.ts';
-import type { Config } from './config.ts';
-import type { Clock, Logger } from './engine/ports.ts';
-import type { HandDesk } from './http/routing/route-deps.ts';
-import { type OwnHands, startOwnHands } from './process/own-hands.ts';
-import type { ApiKey } from './schemas/api-key.ts';
+import { HandDoor } from '../cluster/hands/door.ts';
+import { ownTasks } from '../cluster/hands/member.ts';
+import { HandPool } from '../cluster/hands/pool.ts';
+import type { HandTask } from '../cluster/hands/protocol.ts';
+import type { Config } from '../config.ts';
+import type { Clock, Logger } from '../engine/ports.ts';
+import type { HandDesk } from '../http/routing/route-deps.ts';
+import { type OwnHands, startOwnHands } from '../process/own-hands.ts';
+import type { ApiKey } from '../schemas/api-key.ts';
 
 export interface HandsDeps {
   config: Pick<Config, 'hands' | 'loopStallSeconds' | 'maxDeliveries' | 'maxValueBytes' | 'apiKeys'>;
@@ -30,7 +30,7 @@ export interface Hands {
   start(server: Server): void;
 }
 
-const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './server.ts' : './server.js', import.meta.url));
+const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../server.ts' : '../server.js', import.meta.url));
 /** With one owner there is no later one. */
 const EPOCH = 1;
 const STALL_SECONDS = 30;
