@@ -1,7 +1,8 @@
 /** The hands of a service, put together: the pool that the engine calls, the door that they come in by, and the processes that it starts itself. */
 import { createHash, randomBytes } from 'node:crypto';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { HandDoor } from '../cluster/hands/door.ts';
 import { ownTasks } from '../cluster/hands/member.ts';
@@ -9,9 +10,9 @@ import { HandPool } from '../cluster/hands/pool.ts';
 import type { HandTask } from '../cluster/hands/protocol.ts';
 import type { Config } from '../config.ts';
 import type { Clock, Logger } from '../engine/ports.ts';
-import type { HandDesk } from '../http/routing/route-deps.ts';
 import { type OwnHands, startOwnHands } from '../process/own-hands.ts';
 import type { ApiKey } from '../schemas/api-key.ts';
+import type { HandsView } from '../schemas/hands.ts';
 
 export interface HandsDeps {
   config: Pick<Config, 'hands' | 'loopStallSeconds' | 'maxDeliveries' | 'maxValueBytes' | 'apiKeys'>;
@@ -25,7 +26,12 @@ export interface HandsDeps {
 
 export interface Hands {
   readonly pool: HandPool;
-  readonly desk: HandDesk;
+  /** What `buildApp` needs of them. */
+  readonly desk: {
+    view(): HandsView;
+    accept(request: IncomingMessage, socket: Duplex, head: Buffer, isAllowed: () => boolean): void;
+    close(): Promise<void>;
+  };
   /** Starts those of this machine, as soon as the service listens. */
   start(server: Server): void;
 }
