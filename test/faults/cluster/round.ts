@@ -143,7 +143,7 @@ async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): P
   const stats = (await owner.server.get('/pipelines/work/stats')).body;
   say('the followers');
   await levelled(owner, nodes);
-  const takeovers = nodes.reduce((sum, { server }) => sum + server.records('this node owns now').length, 0);
+  const takeovers = nodes.reduce((sum, { server }) => sum + server.records('this node owns').length, 0);
   // Nobody takes over any more.
   await Promise.all(nodes.map((node) => node.kill()));
   const repeats = repeatsOf(readFileSync(join(folder, 'executions'), 'utf8'), disturbances);
