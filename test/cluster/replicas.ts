@@ -43,7 +43,10 @@ export function contentOf(file: string): Record<string, unknown[]> {
     const own = "pipeline = 0 AND name IN ('life', 'process', 'written', 'place')";
     const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all() as string[];
     return Object.fromEntries(
-      tables.map((table) => [table, db.prepare(`SELECT * FROM ${table} ${table === 'facts' ? `WHERE NOT (${own})` : ''} ORDER BY 1, 2`).all()]),
+      tables.map((table) => [
+        table,
+        db.prepare(`SELECT * FROM ${table} ${table === 'facts' ? `WHERE NOT (${own})` : ''} ORDER BY 1, 2`).all(),
+      ]),
     );
   } finally {
     db.close();

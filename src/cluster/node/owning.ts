@@ -52,6 +52,8 @@ export class Owning {
 
   /** The host is thrown away in this turn; one that is still being made, as soon as it is there. Idempotent. */
   depose(): Promise<void> {
+    // Whatever is still being made begins nothing until then.
+    this.hold('this node does not own any more');
     this.deposing ??=
       this.owned?.depose() ??
       this.making.then(

@@ -9,6 +9,7 @@ import type { Action, Input } from '../ownership/steps.ts';
 import { TailLost } from '../replica.ts';
 import { ReplicatedStore } from '../replicated-store.ts';
 import { within } from '../within.ts';
+import { comparedWhenLate } from './compared-when-late.ts';
 import type { ClusterNode, ClusterNodeOptions, CurrentOwner, NodeView, Owned } from './contract.ts';
 import { FileWork } from './file-work.ts';
 import { LocalFile } from './local-file.ts';
@@ -210,7 +211,7 @@ export class RunningNode implements ClusterNode {
 
   private own(epoch: number): void {
     const { options, name: node, url } = this;
-    const { backbone, leaseMs, logger } = options;
+    const { leaseMs, logger } = options;
     const { replica } = this.file;
     const clock = ownerClock(options.clock, replica.ownership.at, (now) => {
       if (!this.isHeld && this.machine?.isLate(now)) this.input({ type: 'tick' });
@@ -220,13 +221,16 @@ export class RunningNode implements ClusterNode {
       this.input({ type: error.cause instanceof TailLost ? 'apart' : 'deposed' });
     };
     logger.info({ epoch }, 'this node owns');
-    const store = new ReplicatedStore({ log: backbone.log, replica, epoch, node, url, leaseMs, clock, deposed });
+    const isLate = (): boolean => this.machine?.isLate(this.now()) ?? false;
+    const log = comparedWhenLate(this.file.log, replica, logger, isLate, () => this.input({ type: 'apart' }));
+    const store = new ReplicatedStore({ log, replica, epoch, node, url, leaseMs, clock, deposed });
     const host = async (): Promise<Owned> => options.own(store, epoch, clock);
     const owning = new Owning(store, host());
     this.owning = owning;
     owning.begun().then(
       () => {
         this.troubles.end('own');
+        this.troubles.end('file');
         if (this.owning === owning) this.input({ type: 'began' });
       },
       (error: unknown) => {

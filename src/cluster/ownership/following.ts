@@ -67,6 +67,12 @@ export class Following {
     this.heardAt = Number.NEGATIVE_INFINITY;
   }
 
+  /** Another entry stands where the claim was to stand: it has to come first. */
+  refused(): void {
+    this.last = Math.max(this.last ?? 0, this.position + 1);
+  }
+
+  /** Leaves the next claims to others for a while. */
   rest(now: number): void {
     this.restUntil = now + this.rules.leaseMs;
   }
