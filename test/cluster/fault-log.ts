@@ -77,7 +77,11 @@ export class FaultLog {
     const { promise: woken, resolve: wake } = Promise.withResolvers<void>();
     const waiting = { wake };
     this.waiting.add(waiting);
-    return { woken, leave: () => (wake(), void this.waiting.delete(waiting)) };
+    const leave = (): void => {
+      this.waiting.delete(waiting);
+      wake();
+    };
+    return { woken, leave };
   }
 
   private tell(): void {

@@ -3,9 +3,10 @@ import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import { packEntry, unpackEntry } from '../../src/cluster/entry/entry.ts';
 import type { Log } from '../../src/cluster/log/log.ts';
-import { type Replica, replicaOf } from '../../src/cluster/replica.ts';
+import { type Replica, type ReplicaFile, replicaOf } from '../../src/cluster/replica.ts';
 import { ReplicatedStore, type ReplicatedStoreOptions } from '../../src/cluster/replicated-store.ts';
 import { type Clock, type Logger, silentLogger } from '../../src/engine/ports.ts';
+import { StoreTrouble } from '../../src/engine/store.ts';
 import { openSqliteReplica } from '../../src/stores/sqlite/replica.ts';
 import { folderWith } from '../loader/folder.ts';
 
@@ -20,6 +21,20 @@ export async function replicaAt(file = newFile()): Promise<Replica> {
   const replica = replicaOf(await openSqliteReplica({ file, inProcess: true }));
   onTestFinished(() => replica.close().catch(() => undefined));
   return replica;
+}
+
+/** The same, whose disk fails as long as `fault` says so. */
+export async function failingReplicaAt(file = newFile()): Promise<{ replica: Replica; disk: { fault: string | null } }> {
+  const disk: { fault: string | null } = { fault: null };
+  const opened: ReplicaFile = await openSqliteReplica({ file, inProcess: true });
+  const write = opened.write.bind(opened);
+  opened.write = async (...args) => {
+    if (disk.fault !== null) throw new StoreTrouble(disk.fault);
+    return write(...args);
+  };
+  const replica = replicaOf(opened);
+  onTestFinished(() => replica.close());
+  return { replica, disk };
 }
 
 /** Begins an ownership for a node whose file has the whole log; returns its epoch. */

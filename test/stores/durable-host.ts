@@ -27,6 +27,8 @@ export interface Life {
 }
 
 export interface Lives {
+  /** Whether what is below the store fails by itself, where something does. None does at first. */
+  setFaults?: (are: boolean) => void;
   /** Where what is kept is now. */
   file: () => string;
   /**
