@@ -4,7 +4,7 @@ import type { ReplicatedStore } from '../replicated-store.ts';
 import { within } from '../within.ts';
 import type { Owned } from './contract.ts';
 
-/** An ownership as it is carried out: its store, its host, its beats. */
+/** One ownership as it is carried out: its store, its host, its beats. */
 export class Owning {
   private readonly store: ReplicatedStore;
   private readonly making: Promise<Owned>;

@@ -117,10 +117,11 @@ export class Following {
     }
     this.probe = null;
     if (last < probe.position) return null;
-    const isNew = this.last === null || last > this.last;
+    const known = Math.max(last, this.position);
+    const isNew = known !== this.last;
     // It may be long since the owner has left: from here on the nodes wait, each for its own while.
     if (this.last === null && this.wasLeft) this.heardAt = now;
-    this.last = Math.max(this.last ?? 0, last);
+    this.last = known;
     if (isNew) this.silence.broken(now);
     else this.silence.goesOn(now);
     if (this.last === this.position) this.completeAt = now;
