@@ -125,6 +125,27 @@ describe('nodes on a log', () => {
     }
   });
 
+  it('say so, and try again at a measured pace, when the log is no chain any more', async () => {
+    const made = await world(3);
+    await made.advance(2000);
+    const { server } = made;
+    const before = server.last;
+    // As when an append that was under way comes right after a lost tail.
+    made.kill(ownerOf(made));
+    server.entries.delete(before);
+    server.entries.set(before, server.entries.get(before - 2) as Uint8Array);
+    let reads = 0;
+    const answer = server.answer.bind(server);
+    server.answer = () => {
+      reads++;
+      return answer();
+    };
+    await made.advance(20_000);
+    for (const { process } of made.running) expect(process.node.trouble).toContain('cannot be followed');
+    expect(reads).toBeLessThan(2000);
+    expect(made.serving()).toEqual([]);
+  });
+
   it('never let the instants in the log go back, whoever owns', async () => {
     const made = await world(3, 5);
     for (let i = 0; i < 8; i++) {
