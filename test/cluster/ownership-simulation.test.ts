@@ -10,7 +10,7 @@ import { simulate } from './ownership-simulation/simulate.ts';
  */
 const only = process.env.SIM_SEED;
 const first = Number(process.env.SIM_FROM ?? 1);
-const count = Number(process.env.SIM_SEEDS ?? 1000);
+const count = Number(process.env.SIM_SEEDS ?? 300);
 const BLOCKS = 4;
 const MS_PER_SEED = 250;
 

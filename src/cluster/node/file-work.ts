@@ -18,7 +18,7 @@ export interface FileWorkDeps {
   input(input: Input): void;
 }
 
-/** What opens, follows, claims with or closes the file: one piece after the other. A piece whose role is over by its turn does nothing. */
+/** Opens the file, follows and claims with it, one piece of work after the other. A piece whose role is over by its turn does nothing. */
 export class FileWork {
   private readonly deps: FileWorkDeps;
   private claim: Claim | null = null;

@@ -4,7 +4,7 @@ import type { Logger } from '../../engine/ports.ts';
 const KINDS = ['own', 'file', 'log'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** What a node cannot do now, and why; each is logged once, when it begins or is another. */
+/** The things that a node cannot do now, with their reasons; each is logged once, when it begins or is another. */
 export class Troubles {
   private readonly logger: Logger;
   private readonly changed: () => void;
