@@ -117,6 +117,32 @@ describe('a cluster of nodes', () => {
     expect(a.role).toBe('follower');
   });
 
+  it('lets a host that is still being made begin nothing when the node ends', async () => {
+    const cluster = new Cluster();
+    const [called, made] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const told: (string | undefined)[] = [];
+    let deposed = 0;
+    const a = cluster.node('a', {
+      own: async (store) => {
+        called.resolve();
+        await made.promise;
+        store.watch?.((trouble) => told.push(trouble?.reason));
+        return {
+          depose: async () => {
+            deposed++;
+          },
+        };
+      },
+    });
+    await a.start();
+    await called.promise;
+    const left = a.leave();
+    made.resolve();
+    await left;
+    expect(told[0]).toBe('this node does not own any more');
+    expect(deposed).toBe(1);
+  });
+
   it('does not start with a file that cannot be opened', async () => {
     const cluster = new Cluster();
     const a = cluster.node('a', {
