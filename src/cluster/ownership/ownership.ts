@@ -73,7 +73,7 @@ export class Ownership {
     return this.currentRole === 'owning' && this.tenure !== null && !this.tenure.isFresh(now);
   }
 
-  /** For how long this node has not been known to have all that the log has, in milliseconds. */
+  /** The time for which this node has not been known to have all that the log has, in milliseconds. */
   lagMs(now: number): number {
     return this.currentRole === 'owning' ? 0 : this.following.lagMs(now);
   }
@@ -152,7 +152,10 @@ export class Ownership {
       this.claimAt = now + this.rules.againMs;
       return [];
     }
-    if (input.type === 'refused') return this.follow(now);
+    if (input.type === 'refused') {
+      this.following.refused();
+      return this.follow(now);
+    }
     const epoch = this.following.position + 1;
     this.currentRole = 'owning';
     this.tenure = new Tenure(this.rules, epoch, input.sentAt);

@@ -12,12 +12,12 @@ export interface Past {
   readonly isUnowned: boolean;
 }
 
-/** What the state machine needs to know of an entry. */
+/** An entry, as far as the state machine has to know it. */
 export interface SeenEntry {
   readonly position: number;
   readonly kind: 'own' | 'beat' | 'batch' | 'leave';
   readonly epoch: number;
-  /** Of `own` and `beat`: who wrote it. */
+  /** The node that wrote it, in an `own` or a `beat`. */
   readonly node?: string;
   readonly url?: string;
 }
