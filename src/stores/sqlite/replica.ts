@@ -54,6 +54,7 @@ export class SqliteReplica {
   private readonly parts: OpenFile;
   private readonly inProcess: boolean;
   private last: string | null;
+  private closing: Promise<void> | null = null;
 
   constructor(parts: OpenFile, inProcess: boolean) {
     this.parts = parts;
@@ -81,7 +82,13 @@ export class SqliteReplica {
     return placeIn(path);
   }
 
-  async close(): Promise<void> {
+  /** Idempotent. */
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
     const { reader, sink, lock } = this.parts;
     reader.close();
     await sink.close();
