@@ -108,6 +108,8 @@ export class ReplicatedStore implements Store {
       const { sending } = this;
       while (sending.next < sending.parts.length) await this.sendNext(sending);
       await this.settle();
+      // Whoever hears of a success begins what comes next.
+      if (this.ofNode !== null) throw this.ofNode;
       this.sending = null;
     });
   }

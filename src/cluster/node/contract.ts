@@ -52,7 +52,7 @@ export interface ClusterNode {
   readonly position: number;
   /** For how long this node has not had everything that the log has, or has not known it; 0 for an owner. */
   readonly lagSeconds: number;
-  /** Why this node can neither own nor follow now; null when all is well. */
+  /** Why this node cannot own or follow now, or could not make a host when it last owned; null when all is well. */
   readonly trouble: string | null;
   /** Calls `changed` whenever one of role, epoch, owner, isServing and trouble has changed. Returns the function that unsubscribes. */
   watch(changed: () => void): () => void;

@@ -4,7 +4,7 @@ import type { ReplicatedStore } from '../replicated-store.ts';
 import { within } from '../within.ts';
 import type { Owned } from './contract.ts';
 
-/** An ownership as it is carried out: its store, its host, its beats. */
+/** One ownership as it is carried out: its store, its host, its beats. */
 export class Owning {
   private readonly store: ReplicatedStore;
   private readonly making: Promise<Owned>;
@@ -52,6 +52,8 @@ export class Owning {
 
   /** The host is thrown away in this turn; one that is still being made, as soon as it is there. Idempotent. */
   depose(): Promise<void> {
+    // Whatever is still being made begins nothing until then.
+    this.hold('this node does not own any more');
     this.deposing ??=
       this.owned?.depose() ??
       this.making.then(

@@ -1,18 +1,14 @@
 import { unref } from '../../engine/ports.ts';
-import { Deposed } from '../appender.ts';
 import { FORMAT } from '../entry/entry.ts';
 import type { NodeInfo } from '../log/log.ts';
-import { ownerClock } from '../owner-clock.ts';
 import { Ownership } from '../ownership/ownership.ts';
 import { type Rules, rulesOf } from '../ownership/rules.ts';
 import type { Action, Input } from '../ownership/steps.ts';
-import { TailLost } from '../replica.ts';
-import { ReplicatedStore } from '../replicated-store.ts';
 import { within } from '../within.ts';
-import type { ClusterNode, ClusterNodeOptions, CurrentOwner, NodeView, Owned } from './contract.ts';
+import type { ClusterNode, ClusterNodeOptions, CurrentOwner, NodeView } from './contract.ts';
 import { FileWork } from './file-work.ts';
 import { LocalFile } from './local-file.ts';
-import { Owning } from './owning.ts';
+import { OwnerWork } from './owner-work.ts';
 import { Passages } from './passages.ts';
 import { PresenceTeller } from './presence-teller.ts';
 import { Troubles } from './troubles.ts';
@@ -24,17 +20,14 @@ export class RunningNode implements ClusterNode {
   private readonly options: ClusterNodeOptions;
   private readonly rules: Rules;
   private readonly file: LocalFile;
-  private readonly work: FileWork;
+  private readonly fileWork: FileWork;
+  private readonly ownerWork: OwnerWork;
   private readonly troubles: Troubles;
   private readonly passages = new Passages();
   private readonly teller: PresenceTeller;
   private readonly listeners = new Set<() => void>();
   private readonly ended = Promise.withResolvers<void>();
   private machine: Ownership | null = null;
-  private owning: Owning | null = null;
-  /** Settles when the host of the last ownership is gone. */
-  private deposed: Promise<void> = Promise.resolve();
-  private isHeld = false;
   private timer: unknown;
   private shown = '';
 
@@ -46,11 +39,9 @@ export class RunningNode implements ClusterNode {
     this.rules = rulesOf(options.leaseMs);
     this.troubles = new Troubles(logger);
     this.file = new LocalFile(options, this.rules.answerMs);
-    this.work = new FileWork({
-      ...{ options, rules: this.rules, file: this.file, troubles: this.troubles },
-      role: () => this.machine?.role ?? null,
-      input: (input) => this.input(input),
-    });
+    const deps = { options, rules: this.rules, file: this.file, troubles: this.troubles, input: (input: Input) => this.input(input) };
+    this.fileWork = new FileWork({ ...deps, role: () => this.machine?.role ?? null });
+    this.ownerWork = new OwnerWork({ ...deps, isLate: () => this.machine?.isLate(this.now()) ?? false });
     this.teller = new PresenceTeller({ presence: backbone.presence, passages: this.passages, clock, logger, self: () => this.self() });
   }
 
@@ -79,7 +70,7 @@ export class RunningNode implements ClusterNode {
   }
 
   get trouble(): string | null {
-    return this.isHeld ? this.staleness : this.troubles.first;
+    return this.ownerWork.held ?? this.troubles.first;
   }
 
   watch(changed: () => void): () => void {
@@ -94,8 +85,8 @@ export class RunningNode implements ClusterNode {
   async start(): Promise<void> {
     await this.file.open();
     const { name, url, rules } = this;
-    this.machine = new Ownership({ rules, random: this.options.random, node: { name, url }, past: this.work.past });
-    this.work.reopen(false, this.deposed);
+    this.machine = new Ownership({ rules, random: this.options.random, node: { name, url }, past: this.fileWork.past });
+    this.fileWork.reopen(false, this.ownerWork.deposed);
     this.teller.tell();
   }
 
@@ -103,10 +94,6 @@ export class RunningNode implements ClusterNode {
     if (this.machine === null) return Promise.resolve();
     this.input({ type: 'leave' });
     return this.ended.promise;
-  }
-
-  private get staleness(): string {
-    return `the log has confirmed nothing for ${this.rules.leaseMs / 1000} seconds, and another node may own`;
   }
 
   private self(): NodeInfo & { readonly lagSeconds: number } {
@@ -118,7 +105,7 @@ export class RunningNode implements ClusterNode {
   private now(): number {
     const now = this.options.clock.monotonic();
     const { machine } = this;
-    const sentAt = this.owning?.confirmedAt ?? null;
+    const sentAt = this.ownerWork.confirmedAt;
     if (machine?.role === 'owning' && sentAt !== null) this.carryOut(machine.step(now, { type: 'heard', sentAt }));
     return now;
   }
@@ -158,40 +145,39 @@ export class RunningNode implements ClusterNode {
     switch (action.type) {
       case 'probe':
         void this.probe(action.number);
+        void this.file.snapshot('follower');
         break;
       case 'claim':
-        this.work.claimAfter(action.after);
+        this.fileWork.claimAfter(action.after);
         break;
       case 'follow':
-        this.work.follow();
+        this.fileWork.follow();
         break;
       case 'own':
-        this.work.decided();
-        this.own(action.epoch);
+        this.fileWork.decided();
+        this.ownerWork.own(action.epoch);
         break;
       case 'beat':
-        void this.beat();
+        void this.ownerWork.beat();
+        void this.file.snapshot('owner');
         break;
       case 'hold':
-        this.isHeld = true;
-        this.owning?.hold(this.staleness);
+        this.ownerWork.hold(`the log has confirmed nothing for ${this.rules.leaseMs / 1000} seconds, and another node may own`);
         break;
       case 'release':
-        this.isHeld = false;
-        this.owning?.hold(null);
+        this.ownerWork.hold(null);
         break;
       case 'depose':
-        this.isHeld = false;
-        this.depose();
+        this.ownerWork.depose();
         break;
       case 'resign':
-        void this.resign();
+        void this.ownerWork.resign();
         break;
       case 'reopen':
-        this.work.reopen(action.isUnfit, this.deposed);
+        this.fileWork.reopen(action.isUnfit, this.ownerWork.deposed);
         break;
       case 'gone':
-        this.work.inTurn(() => this.end());
+        this.fileWork.inTurn(() => this.end());
         break;
     }
   }
@@ -208,70 +194,10 @@ export class RunningNode implements ClusterNode {
     this.input({ type: 'probed', number, last: answer.last });
   }
 
-  private own(epoch: number): void {
-    const { options, name: node, url } = this;
-    const { backbone, leaseMs, logger } = options;
-    const { replica } = this.file;
-    const clock = ownerClock(options.clock, replica.ownership.at, (now) => {
-      if (!this.isHeld && this.machine?.isLate(now)) this.input({ type: 'tick' });
-    });
-    const deposed = (error: Deposed): void => {
-      logger.warn({ err: error, epoch }, 'this node does not own any more');
-      this.input({ type: error.cause instanceof TailLost ? 'apart' : 'deposed' });
-    };
-    logger.info({ epoch }, 'this node owns');
-    const store = new ReplicatedStore({ log: backbone.log, replica, epoch, node, url, leaseMs, clock, deposed });
-    const host = async (): Promise<Owned> => options.own(store, epoch, clock);
-    const owning = new Owning(store, host());
-    this.owning = owning;
-    owning.begun().then(
-      () => {
-        this.troubles.end('own');
-        if (this.owning === owning) this.input({ type: 'began' });
-      },
-      (error: unknown) => {
-        this.troubles.set('own', 'this node cannot own', error);
-        if (this.owning === owning) this.input({ type: 'unable' });
-      },
-    );
-  }
-
-  private async beat(): Promise<void> {
-    const { owning } = this;
-    try {
-      await owning?.beat();
-      this.troubles.end('log');
-      if (owning === this.owning) this.input({ type: 'tick' });
-    } catch (error) {
-      if (owning !== this.owning || error instanceof Deposed) return;
-      this.troubles.set('log', 'the log does not answer', error);
-      this.input({ type: 'unheard' });
-    }
-  }
-
-  private depose(): void {
-    const { owning, options } = this;
-    if (owning === null) return;
-    this.deposed = owning
-      .depose()
-      .catch((err: unknown) => options.logger.error({ err }, 'the host of an ownership that has ended did not end well'));
-  }
-
-  private async resign(): Promise<void> {
-    const { owning, options, rules } = this;
-    try {
-      await this.deposed;
-      await owning?.leave(options.clock, rules.answerMs);
-    } catch (err) {
-      options.logger.warn({ err }, 'the ownership ends without a word to the others: they wait for the lease');
-    }
-    this.input({ type: 'resigned' });
-  }
-
   private async end(): Promise<void> {
     const { options } = this;
     options.clock.clearTimer(this.timer);
-    await this.deposed;
+    await this.ownerWork.deposed;
     try {
       await this.teller.close();
     } catch (err) {

@@ -67,6 +67,12 @@ export class Following {
     this.heardAt = Number.NEGATIVE_INFINITY;
   }
 
+  /** Another entry stands where the claim was to stand: it has to come first. */
+  refused(): void {
+    this.last = Math.max(this.last ?? 0, this.position + 1);
+  }
+
+  /** Leaves the next claims to others for a while. */
   rest(now: number): void {
     this.restUntil = now + this.rules.leaseMs;
   }
@@ -111,10 +117,11 @@ export class Following {
     }
     this.probe = null;
     if (last < probe.position) return null;
-    const isNew = this.last === null || last > this.last;
+    const known = Math.max(last, this.position);
+    const isNew = known !== this.last;
     // It may be long since the owner has left: from here on the nodes wait, each for its own while.
     if (this.last === null && this.wasLeft) this.heardAt = now;
-    this.last = Math.max(this.last ?? 0, last);
+    this.last = known;
     if (isNew) this.silence.broken(now);
     else this.silence.goesOn(now);
     if (this.last === this.position) this.completeAt = now;

@@ -152,7 +152,10 @@ export class Ownership {
       this.claimAt = now + this.rules.againMs;
       return [];
     }
-    if (input.type === 'refused') return this.follow(now);
+    if (input.type === 'refused') {
+      this.following.refused();
+      return this.follow(now);
+    }
     const epoch = this.following.position + 1;
     this.currentRole = 'owning';
     this.tenure = new Tenure(this.rules, epoch, input.sentAt);

@@ -24,7 +24,8 @@ export class Tenure {
   }
 
   heard(now: number, sentAt: number): Action[] {
-    this.confirmedAt = Math.max(this.confirmedAt, sentAt);
+    if (sentAt <= this.confirmedAt) return [];
+    this.confirmedAt = sentAt;
     if (!this.isFresh(now)) {
       // It proves nothing about now: ask again at once.
       this.beatAt = now;
