@@ -25,6 +25,7 @@ describe('an empty environment', () => {
       allowedHosts: [],
       apiKeys: [],
       storeUrl: 'file:./data/sluice.db',
+      cluster: null,
       pipelines: './pipelines',
       pipelinesGiven: false,
       tasksDir: undefined,

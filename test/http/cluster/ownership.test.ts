@@ -48,7 +48,7 @@ describe('the definitions in the files of a node that comes to own', () => {
     const [a, b] = [members.a?.clustered, members.b?.clustered];
     expect([a?.rereads(filesWith('new')), b?.rereads(filesWith('new'))]).toEqual([true, false]);
     await a?.host.load(filesWith('new').definitions[0]?.definition, { isStart: false });
-    a?.hasLoaded();
+    await a?.hasLoaded();
     await ask('a', 'POST', '/pipelines/p/pause');
     await cluster.elect('b');
     expect((await ask('b', 'GET', '/pipelines/p')).body.definition.description).toBe('new');
