@@ -111,6 +111,7 @@ export class HostSwitch implements PipelineHost {
   /** Leaves the cluster. Call it after {@link HostSwitch.shutdown}. */
   close(): Promise<void> {
     this.leftBehind = this.notStored();
+    this.current?.depose();
     return this.options.leave();
   }
 
@@ -123,8 +124,8 @@ export class HostSwitch implements PipelineHost {
   load(raw: unknown, options?: { operator?: Operator; isStart?: boolean }): Promise<LoadedPipeline> {
     return this.here.load(raw, options);
   }
-  note(name: string, text: string): void {
-    this.here.note(name, text);
+  async note(name: string, text: string): Promise<void> {
+    await this.here.note(name, text);
   }
   async snapshots() {
     return this.here.snapshots();

@@ -57,7 +57,8 @@ export class Ownership {
       await checkPipelines(host, loaded);
       const loads = this.loads(host);
       await startPipelines(host, loads ? loaded : { definitions: [], limiters: [] }, logger);
-      if (loads) host.note(FILES, this.files.digest);
+      // Before anybody is answered: whoever owns next does not take other files for the first ones.
+      if (loads) await host.note(FILES, this.files.digest);
       if (shown.shuttingDown) host.shuttingDown = true;
       host.goOn();
       shown.enter(host, epoch);
@@ -81,8 +82,8 @@ export class Ownership {
     return this.deps.host.term !== null;
   }
 
-  hasLoaded(): void {
-    this.deps.host.note(FILES, this.files.digest);
+  hasLoaded(): Promise<void> {
+    return this.deps.host.note(FILES, this.files.digest);
   }
 
   /** Whether the definitions of the files are loaded into a host. What is in the log holds, unless there is nothing yet or an operator has said otherwise. */

@@ -25,7 +25,7 @@ export interface ReloadDeps {
   /** In a cluster: told of the definitions that were read; false: another node owns, so nothing is made of them here. */
   owns?(read: Loaded): boolean;
   /** Told when definitions were loaded. */
-  onLoaded?(): void;
+  onLoaded?(): Promise<void>;
   /** Told of the secrets after each reload. */
   onSecrets(values: Readonly<Record<string, string>>): void;
   logger: Logger;
@@ -134,7 +134,7 @@ export function createReload(deps: ReloadDeps): Reload {
         'definitions',
         allFailed.map(({ name, source, reason }) => `${source}: ${name}: ${reason}`),
       );
-    else deps.onLoaded?.();
+    else await deps.onLoaded?.();
     return { created, changed, unchanged, failed, gone, limiters };
   }
 

@@ -23,7 +23,7 @@ import { readPostgresUrl } from './url.ts';
 
 export { NoAnswer, UnusableServer } from './errors.ts';
 export type { ServerFact } from './server-facts.ts';
-export { readPostgresUrl } from './url.ts';
+export { isPostgresUrl, readPostgresUrl } from './url.ts';
 
 export interface PostgresOptions {
   /** As `STORE_URL`. */

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { Client, type Notification } from 'pg';
-import { NoAnswer } from './errors.ts';
+import { isConnectionFault, NoAnswer } from './errors.ts';
 
 export interface SessionSettings {
   readonly connectionString: string;
@@ -67,7 +67,7 @@ export class Session {
       await unlessAborted(before, signal);
       const link = await this.connected(signal);
       link.warning = undefined;
-      const { rows } = await this.bounded(link, signal, link.client.query<Row>(statement.text, [...(statement.values ?? [])]));
+      const { rows } = await this.run<Row>(link, statement, signal);
       if (isStrict && link.warning !== undefined) throw new Error(`PostgreSQL warned: ${link.warning}`);
       return rows;
     } finally {
@@ -85,6 +85,27 @@ export class Session {
     clearTimeout(timer);
   }
 
+  private async run<Row extends object>(
+    link: Link,
+    { text, values = [] }: Statement,
+    signal: AbortSignal | undefined,
+  ): Promise<{ rows: Row[] }> {
+    try {
+      return await this.bounded(link, signal, link.client.query<Row>(text, [...values]));
+    } catch (error) {
+      // The server says that it ends the connection before it does.
+      if (isConnectionFault(error)) this.drop(link);
+      throw error;
+    }
+  }
+
+  private drop(link: Link): void {
+    link.socket.destroy();
+    if (this.link !== link) return;
+    this.link = undefined;
+    this.onLost?.();
+  }
+
   private async connected(signal: AbortSignal | undefined): Promise<Link> {
     if (this.isClosed) throw new Error('The connection to PostgreSQL is closed');
     if (this.link !== undefined) return this.link;
@@ -98,13 +119,8 @@ export class Session {
       stream: () => socket,
     });
     const link: Link = { client, socket, warning: undefined };
-    const lose = (): void => {
-      if (this.link !== link) return;
-      this.link = undefined;
-      this.onLost?.();
-    };
-    client.on('error', lose);
-    client.on('end', lose);
+    client.on('error', () => this.drop(link));
+    client.on('end', () => this.drop(link));
     client.on('notice', ({ code, message }) => {
       if (code?.startsWith(WARNINGS)) link.warning = message;
     });
@@ -126,9 +142,7 @@ export class Session {
     const { promise: givenUp, reject: giveUp } = Promise.withResolvers<never>();
     const end = (why: unknown): void => {
       giveUp(why);
-      if (this.link === link) this.link = undefined;
-      link.socket.destroy();
-      this.onLost?.();
+      this.drop(link);
     };
     const aborted = (): void => end(signal?.reason);
     const timer = setTimeout(() => end(new NoAnswer(`PostgreSQL has not answered for ${ms} ms`)), ms);

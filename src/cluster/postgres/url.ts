@@ -15,6 +15,9 @@ export interface PostgresPlace {
 /** Names that PostgreSQL keeps as they are; they can be put between quotes without a further thought. */
 const SCHEMA_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 
+/** Whether a `STORE_URL` is one of PostgreSQL, valid or not. */
+export const isPostgresUrl = (url: string): boolean => /^postgres(?:ql)?:/i.test(url);
+
 /** Throws {@link UnusableServer} when the text is not such a URL. */
 export function readPostgresUrl(text: string): PostgresPlace {
   const url = URL.canParse(text) ? new URL(text) : undefined;

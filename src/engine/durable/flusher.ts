@@ -101,6 +101,8 @@ export class Flusher {
     this.logger = logger;
     this.fail = fail;
     store.watch?.((trouble) => {
+      // Nothing is written any more, so nothing can be in its way.
+      if (this.isClosed) return;
       if (trouble !== null) this.setTrouble(trouble.reason, trouble);
       // A write that is tried again finds out by itself.
       else if (!this.isWriting) this.setTrouble(null);

@@ -162,9 +162,12 @@ export class LocalHost implements PipelineHost {
     return json === undefined ? undefined : JSON.parse(json);
   }
 
-  /** Keeps a short text in the store, with what else is written next. */
-  note(name: string, text: string): void {
-    this.stored?.history.touch(NOTE + name, () => JSON.stringify(text));
+  /** Keeps a short text in the store; resolves when it is stored. Throws `shutting-down` when it never will be. */
+  async note(name: string, text: string): Promise<void> {
+    const { stored } = this;
+    if (stored === null) return;
+    stored.history.touch(NOTE + name, () => JSON.stringify(text));
+    if ((await stored.flusher.settledAtLast()?.isStored) === false) throw shuttingDown();
   }
 
   private addEvents({ core, durable }: LocalRuntime): void {

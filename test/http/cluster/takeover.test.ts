@@ -16,7 +16,7 @@ async function owned(options: Parameters<typeof startCluster>[1] = {}) {
     ['p', 'echo'],
     ['gated', 'gated'],
   ] as const)
-    await all.ask('a', 'POST', '/pipelines', definition(id, task));
+    await all.ask('a', 'POST', '/pipelines', definition(id, task, { workers: 2 }));
   const [a, b, c] = ['a', 'b', 'c'].map((name) => all.members[name] as Member) as [Member, Member, Member];
   const waiting = async (member: Member): Promise<number> =>
     Number(/^sluice_cluster_waiting_requests (\d+)/m.exec((await all.ask(member.name, 'GET', '/metrics')).body)?.[1]);
@@ -123,14 +123,14 @@ describe('an owner that is deposed', () => {
 
   it('begins nothing more', async () => {
     const { cluster, ask, gate, a } = await owned();
-    await ask('a', 'POST', '/pipelines/gated/feed', { items: [{ id: 'one' }, { id: 'two' }] });
-    await gate.arrived('one');
+    await ask('a', 'POST', '/pipelines/gated/feed', { items: [{ id: 'one' }, { id: 'two' }, { id: 'three' }] });
+    await Promise.all([gate.arrived('one'), gate.arrived('two')]);
     await cluster.elect('b');
-    await gate.arrived('one');
-    const { begun } = gate;
+    await Promise.all([gate.arrived('one'), gate.arrived('two')]);
     gate.open('one');
-    await gate.arrived('two');
-    expect(gate.begun).toBe(begun + 1);
+    await gate.arrived('three');
+    // Two here, the same two and one more there.
+    expect(gate.begun).toBe(5);
     expect(a.logs.filter(({ level }) => (level as number) >= 50)).toEqual([]);
   });
 
@@ -153,9 +153,12 @@ describe('an owner that is deposed', () => {
     const second = await connect(a.port, '/pipelines/p/events', { headers: { 'last-event-id': first.lastEventId } });
     await ask('b', 'POST', '/pipelines/p/run', { items: [{ id: 'two' }] });
     await second.until(({ named }) => named.call(second, 'feed').length > 0);
-    expect(second.ids).toEqual(second.ids.map((_, i) => (first.ids.at(-1) as number) + 1 + i));
+    const begin = first.events.find(({ id }) => id !== undefined)?.id as string;
+    const whole = await connect(b.port, '/pipelines/p/events', { headers: { 'last-event-id': begin } });
+    await whole.until(({ ids }) => ids.at(-1) === second.ids.at(-1));
+    expect([...first.ids.slice(1), ...second.ids]).toEqual(whole.ids);
     expect(second.named('gap')).toEqual([]);
-    second.destroy();
+    for (const stream of [second, whole]) stream.destroy();
   });
 
   it('leaves an upload that is sent again from its beginning with each item once', async () => {
