@@ -151,6 +151,9 @@ export const OF_STORE = 0;
  */
 export const ORDER = 'order';
 
+/** The fact of {@link OF_STORE} that says which definitions it was last loaded from; the embedder's, who compares it. */
+export const FILES = 'files';
+
 export interface StoredPipeline {
   pipeline: number;
   id: string;

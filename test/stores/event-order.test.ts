@@ -5,6 +5,7 @@
  *     ORDER_SEED=7 npx vitest run test/stores/event-order.test.ts      replays one seed
  *     ORDER_SEEDS=1000 npx vitest run …                                runs so many
  */
+import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import type { EventFilter, SluiceEvent } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
@@ -184,6 +185,30 @@ function check({ readers }: World): void {
 }
 
 describe('the common order of events', () => {
+  it('begins anew, with another epoch, after a version that kept none has written events', async () => {
+    const lives = livesOf({ step: (value) => value });
+    let life = await lives.begin();
+    for (const id of ['a', 'b']) await life.host.create({ id, stages: [{ name: 'A', tasks: ['step'] }] });
+    const { epoch, newest } = life.host.events;
+    expect(newest).toBeGreaterThan(0);
+    await life.stop();
+    const db = new Database(lives.file());
+    db.prepare("UPDATE facts SET json = json_remove(json, '$.areOrdered') WHERE name = 'counters' AND pipeline = 2").run();
+    db.close();
+    life = await lives.begin();
+    expect(life.host.events.epoch).not.toBe(epoch);
+    const begun = life.host.events.newest;
+    expect(begun).toBeLessThan(newest);
+    await life.host.get('b').run([{ id: 'x' }], {});
+    const told = life.host.events.read(begun, 100, ALL).events;
+    expect(told.map(({ seq }) => seq)).toEqual(told.map((_, i) => begun + i + 1));
+    const { epoch: second, newest: last } = life.host.events;
+    await life.stop();
+    life = await lives.begin();
+    expect(life.host.events.epoch).toBe(second);
+    expect(life.host.events.newest).toBeGreaterThanOrEqual(last);
+  });
+
   it.each(seeds)('is one for all readers, over crashes and stops, with seed %i', async (seed) => {
     const world = await simulate(seed, {});
     check(world);

@@ -6,7 +6,7 @@ import type { Marks } from '../flow/ready-workers.ts';
 import { KEPT } from '../limits/shared-limiter.ts';
 import { StoredLimiters } from '../limits/stored-limiters.ts';
 import type { Clock, Logger, Ports } from '../ports.ts';
-import { ORDER, type Store, type StoredPipeline } from '../store.ts';
+import { FILES, ORDER, type Store, type StoredPipeline } from '../store.ts';
 import { clockShift } from './clock-shift.ts';
 import { type Crash, crashOf } from './crash.ts';
 import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
@@ -42,6 +42,8 @@ export class HostStore {
   readonly careful: Careful;
   readonly history: HistoryJournal;
   private readonly order: EventOrder;
+  /** See {@link FILES}; null: none were. */
+  files: string | null = null;
   private readonly bounds: Bounds;
   private lastPipeline = 0;
   private readonly slots = new Slots();
@@ -76,6 +78,7 @@ export class HostStore {
   pipelines(): ({ link: StoreLink } & StoredDefinition)[] {
     const found = this.store.pipelines();
     this.order.restore(this.store.facts(ORDER), found.map(eventsOf));
+    this.files = this.store.facts(FILES)[FILES] ?? null;
     const last = lastWrite(found);
     this.last = last;
     this.isAhead = this.startAfter(Math.max(last.lastAt ?? 0, this.limitersAt().lastAt ?? 0));
@@ -110,6 +113,11 @@ export class HostStore {
   /** The facts of the store itself whose names begin so. Throws `store-unavailable`. */
   factsOf(prefix: string): Record<string, string> {
     return this.read(() => this.store.facts(prefix));
+  }
+
+  keepFiles(json: string): void {
+    this.files = json;
+    this.history.touch(FILES, () => json);
   }
 
   /** Links a new pipeline, which is in the store with the next flush. */

@@ -91,8 +91,9 @@ export class HostEvents implements EventSource {
     this.entries.delete(pipelineId);
     if (entry.number !== null) this.numbered.delete(entry.number);
     else if (this.isFollowed) this.note(entry);
-    else return;
-    this.removed.push(entry);
+    // Nobody reads: it need not be kept for anyone.
+    if (this.isFollowed) this.removed.push(entry);
+    else this.forget(entry, entry.seen);
     const oldest = this.removed.length > REMOVED_KEPT ? this.removed.shift() : undefined;
     if (oldest === undefined) return;
     oldest.unsubscribe();

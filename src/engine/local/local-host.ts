@@ -237,6 +237,16 @@ export class LocalHost implements PipelineHost {
     return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept', hasReplaced: !isOwn };
   }
 
+  /** What {@link LocalHost.keepFiles} has kept last, in this process or, once that is recovered, an earlier one; null: nothing. */
+  get filesLoaded(): string | null {
+    return this.stored?.files ?? null;
+  }
+
+  /** Keeps what tells files from those that were loaded now, as JSON. Call it after the last {@link LocalHost.load}. */
+  keepFiles(files: string): void {
+    this.stored?.keepFiles(files);
+  }
+
   get events(): EventSource {
     return this.allEvents.begin();
   }
