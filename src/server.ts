@@ -236,7 +236,7 @@ async function startService(): Promise<void> {
   }
   reloading = createReload({
     ...{ host, keys, secrets, loaded, logger },
-    ...(clustered && { owns: clustered.rereads, onLoaded: clustered.hasLoaded }),
+    ...(clustered && { owns: clustered.rereads }),
     readKeys: () => {
       const read = readAccess(environment);
       return { ...read, keys: [...withOwn(read.keys)] };

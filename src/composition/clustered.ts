@@ -89,7 +89,6 @@ export class Clustered {
   }
 
   readonly rereads = (loaded: Loaded): boolean => this.ownership.reread(loaded);
-  readonly hasLoaded = (): Promise<void> => this.ownership.hasLoaded();
 
   private readonly tell = (): void => {
     for (const changed of this.listeners) changed();

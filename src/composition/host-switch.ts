@@ -111,7 +111,7 @@ export class HostSwitch implements PipelineHost {
   /** Leaves the cluster. Call it after {@link HostSwitch.shutdown}. */
   close(): Promise<void> {
     this.leftBehind = this.notStored();
-    this.current?.depose();
+    void this.current?.abandon();
     return this.options.leave();
   }
 
@@ -124,8 +124,8 @@ export class HostSwitch implements PipelineHost {
   load(raw: unknown, options?: { operator?: Operator; isStart?: boolean }): Promise<LoadedPipeline> {
     return this.here.load(raw, options);
   }
-  async note(name: string, text: string): Promise<void> {
-    await this.here.note(name, text);
+  async keepFiles(files: string): Promise<void> {
+    await this.here.keepFiles(files);
   }
   async snapshots() {
     return this.here.snapshots();

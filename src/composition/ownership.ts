@@ -5,16 +5,13 @@
  * Refuses: to listen, to hear signals and to end the process, which is the server's business; to decide who owns, which is the cluster's.
  */
 
-import { createHash } from 'node:crypto';
 import type { LocalHost } from '../engine/index.ts';
 import type { Clock, Logger } from '../engine/ports.ts';
 import type { Store } from '../engine/store.ts';
 import type { Loaded } from '../loader/definitions.ts';
-import { checkPipelines, startPipelines } from '../loader/started-pipelines.ts';
+import { filesDifference, filesHash } from '../loader/files-hash.ts';
+import { checkPipelines, loadPipelines, restorePipelines } from '../loader/started-pipelines.ts';
 import type { HostSwitch } from './host-switch.ts';
-
-/** The note in the store about the definitions that were loaded from files last. */
-const FILES = 'files';
 
 export interface OwnershipDeps {
   host: HostSwitch;
@@ -38,11 +35,11 @@ export interface Owned {
 /** Makes the pipelines of this node when it comes to own them. */
 export class Ownership {
   private readonly deps: OwnershipDeps;
-  private files: { loaded: Loaded; digest: string };
+  private files: Loaded;
 
   constructor(deps: OwnershipDeps) {
     this.deps = deps;
-    this.files = filesOf(deps.loaded);
+    this.files = deps.loaded;
   }
 
   /** Restores the pipelines of a store and lets them go on. Rejects when that cannot be done, or is not wanted any more. */
@@ -53,12 +50,12 @@ export class Ownership {
     }, clock);
     try {
       host.keepIn(store);
-      const { loaded } = this.files;
-      await checkPipelines(host, loaded);
+      const { files } = this;
+      await checkPipelines(host, files);
       const loads = this.loads(host);
-      await startPipelines(host, loads ? loaded : { definitions: [], limiters: [] }, logger);
-      // Before anybody is answered: whoever owns next does not take other files for the first ones.
-      if (loads) await host.note(FILES, this.files.digest);
+      await restorePipelines(host, loads ? files.definitions : []);
+      // Which files they were is stored before anybody is answered: whoever owns next does not take other files for the first ones.
+      if (loads) await loadPipelines(host, files, logger);
       if (shown.shuttingDown) host.shuttingDown = true;
       host.goOn();
       shown.enter(host, epoch);
@@ -76,37 +73,25 @@ export class Ownership {
     };
   }
 
-  /** The files were read again. True: this node owns, so they are loaded; tell with {@link Ownership.hasLoaded} when they are. */
+  /** The files were read again. True: this node owns, so they are to be loaded. */
   reread(loaded: Loaded): boolean {
-    this.files = filesOf(loaded);
+    this.files = loaded;
     return this.deps.host.term !== null;
-  }
-
-  hasLoaded(): Promise<void> {
-    return this.deps.host.note(FILES, this.files.digest);
   }
 
   /** Whether the definitions of the files are loaded into a host. What is in the log holds, unless there is nothing yet or an operator has said otherwise. */
   private loads(host: LocalHost): boolean {
     const { pipelinesFrom, logger } = this.deps;
-    const last = host.noted(FILES);
-    const { digest } = this.files;
-    if (last === digest) return false;
-    if (last === undefined) return pipelinesFrom !== 'log';
+    const last = host.filesLoaded;
+    if (last === null) return pipelinesFrom !== 'log';
+    const difference = filesDifference(filesHash(this.files), last);
+    if (difference === null) return false;
     if (pipelinesFrom === 'files') return true;
     if (pipelinesFrom === undefined)
       logger.warn(
-        { files: digest, loadedLast: last },
+        difference,
         'the definitions in the files of this node are not those that were loaded last; those in the log hold. Set PIPELINES_FROM, or send SIGHUP to the owner, to load these',
       );
     return false;
   }
-}
-
-function filesOf(loaded: Loaded): { loaded: Loaded; digest: string } {
-  const texts = [
-    ...loaded.definitions.map(({ definition }) => JSON.stringify(definition)),
-    ...loaded.limiters.map(({ name, settings }) => JSON.stringify([name, settings])),
-  ].sort();
-  return { loaded, digest: createHash('sha256').update(texts.join('\n')).digest('hex').slice(0, 16) };
 }

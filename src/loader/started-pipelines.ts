@@ -43,12 +43,21 @@ export async function checkPipelines(host: LocalHost, { definitions, limiters }:
  * definition can no longer be used keeps nobody from starting. Throws {@link ConfigError}.
  */
 export async function startPipelines(host: LocalHost, loaded: Loaded, logger: Logger): Promise<void> {
-  const { definitions } = loaded;
+  await restorePipelines(host, loaded.definitions);
+  await loadPipelines(host, loaded, logger);
+}
+
+/** Restores the pipelines of the store, some of which get other definitions afterwards. Throws {@link ConfigError}. */
+export async function restorePipelines(host: LocalHost, replaced: readonly LoadedDefinition[]): Promise<void> {
   const stored = new Faults();
-  await stored.in('the store', () => host.recover(new Set(definitions.map(({ definition }) => definition.id))));
+  await stored.in('the store', () => host.recover(new Set(replaced.map(({ definition }) => definition.id))));
   stored.expectNone();
+}
+
+/** Gives the definitions of the files to a host that is restored, and keeps which they were. Throws {@link ConfigError}. */
+export async function loadPipelines(host: LocalHost, loaded: Loaded, logger: Logger): Promise<void> {
   const faults = new Faults();
-  for (const { definition, source } of definitions) {
+  for (const { definition, source } of loaded.definitions) {
     await faults.in(source, async () => {
       const { is, ...outcome } = await host.load(definition);
       logger.info({ pipeline: definition.id, source, is }, 'pipeline started');
@@ -61,7 +70,7 @@ export async function startPipelines(host: LocalHost, loaded: Loaded, logger: Lo
   const files = filesHash(loaded);
   const difference = filesDifference(files, host.filesLoaded);
   if (difference !== null) logger.info(difference, 'the files define other pipelines than those that the store was loaded from last');
-  host.keepFiles(JSON.stringify(files));
+  await host.keepFiles(JSON.stringify(files));
 }
 
 /** Says where a file and the API disagree: which of the two holds, and that the other does not. */

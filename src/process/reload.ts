@@ -25,8 +25,6 @@ export interface ReloadDeps {
   loaded: Loaded;
   /** In a cluster: told of the definitions that were read; false: another node owns, so nothing is made of them here. */
   owns?(read: Loaded): boolean;
-  /** Told when definitions were loaded. */
-  onLoaded?(): Promise<void>;
   /** Told of the secrets after each reload. */
   onSecrets(values: Readonly<Record<string, string>>): void;
   logger: Logger;
@@ -130,14 +128,13 @@ export function createReload(deps: ReloadDeps): Reload {
     const kept = loaded.limiters.filter(({ name }) => limiters.failed.some((one) => one.name === name));
     loaded = { ...read, limiters: [...read.limiters.filter(({ name }) => !limiters.failed.some((one) => one.name === name)), ...kept] };
     const inForce = loaded.definitions.filter(({ definition }) => !failed.some(({ name }) => name === definition.id));
-    host.keepFiles(JSON.stringify(filesHash({ ...loaded, definitions: inForce })));
+    await host.keepFiles(JSON.stringify(filesHash({ ...loaded, definitions: inForce })));
     const allFailed = [...limiters.failed, ...failed];
     if (allFailed.length > 0)
       wrong(
         'definitions',
         allFailed.map(({ name, source, reason }) => `${source}: ${name}: ${reason}`),
       );
-    else await deps.onLoaded?.();
     return { created, changed, unchanged, failed, gone, limiters };
   }
 

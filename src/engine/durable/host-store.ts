@@ -42,8 +42,7 @@ export class HostStore {
   readonly careful: Careful;
   readonly history: HistoryJournal;
   private readonly order: EventOrder;
-  /** See {@link FILES}; null: none were. */
-  files: string | null = null;
+  private ownFiles: string | null = null;
   private readonly bounds: Bounds;
   private lastPipeline = 0;
   private readonly slots = new Slots();
@@ -78,7 +77,6 @@ export class HostStore {
   pipelines(): ({ link: StoreLink } & StoredDefinition)[] {
     const found = this.store.pipelines();
     this.order.restore(this.store.facts(ORDER), found.map(eventsOf));
-    this.files = this.store.facts(FILES)[FILES] ?? null;
     const last = lastWrite(found);
     this.last = last;
     this.isAhead = this.startAfter(Math.max(last.lastAt ?? 0, this.limitersAt().lastAt ?? 0));
@@ -115,8 +113,13 @@ export class HostStore {
     return this.read(() => this.store.facts(prefix));
   }
 
+  /** See {@link FILES}; null: none were. Throws `store-unavailable`. */
+  get files(): string | null {
+    return this.ownFiles ?? this.factsOf(FILES)[FILES] ?? null;
+  }
+
   keepFiles(json: string): void {
-    this.files = json;
+    this.ownFiles = json;
     this.history.touch(FILES, () => json);
   }
 

@@ -45,8 +45,6 @@ import type { LocalRuntime } from './local-runtime.ts';
 import { measurePipeline, measureStore } from './measuring.ts';
 import { RuntimeBuilder } from './runtime-builder.ts';
 
-/** Names of notes of whoever embeds the host, as facts of the store, begin so. */
-const NOTE = 'note ';
 const MAX_DELIVERIES = 5;
 const MAX_PIPELINES = 1000;
 /** The time that the store has, at a shutdown, to write what is left. */
@@ -155,21 +153,6 @@ export class LocalHost implements PipelineHost {
     return total;
   }
 
-  /** What whoever embeds this host has noted with {@link LocalHost.note}; undefined when there is nothing, or no store. */
-  noted(name: string): string | undefined {
-    const fact = NOTE + name;
-    const json = this.stored?.factsOf(fact)[fact];
-    return json === undefined ? undefined : JSON.parse(json);
-  }
-
-  /** Keeps a short text in the store; resolves when it is stored. Throws `shutting-down` when it never will be. */
-  async note(name: string, text: string): Promise<void> {
-    const { stored } = this;
-    if (stored === null) return;
-    stored.history.touch(NOTE + name, () => JSON.stringify(text));
-    if ((await stored.flusher.settledAtLast()?.isStored) === false) throw shuttingDown();
-  }
-
   private addEvents({ core, durable }: LocalRuntime): void {
     this.allEvents.add(core.id, core.events, durable?.link.pipeline);
   }
@@ -237,14 +220,20 @@ export class LocalHost implements PipelineHost {
     return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept', hasReplaced: !isOwn };
   }
 
-  /** What {@link LocalHost.keepFiles} has kept last, in this process or, once that is recovered, an earlier one; null: nothing. */
+  /** What {@link LocalHost.keepFiles} has kept last, in this process or an earlier one; null: nothing. Throws `store-unavailable`. */
   get filesLoaded(): string | null {
     return this.stored?.files ?? null;
   }
 
-  /** Keeps what tells files from those that were loaded now, as JSON. Call it after the last {@link LocalHost.load}. */
-  keepFiles(files: string): void {
-    this.stored?.keepFiles(files);
+  /**
+   * Keeps what tells files from those that were loaded now, as JSON. Call it after the last {@link LocalHost.load}. Resolves when it is stored. Throws `shutting-down`
+   * when it never will be.
+   */
+  async keepFiles(files: string): Promise<void> {
+    const { stored } = this;
+    if (stored === null) return;
+    stored.keepFiles(files);
+    if ((await stored.flusher.settledAtLast()?.isStored) === false) throw shuttingDown();
   }
 
   get events(): EventSource {

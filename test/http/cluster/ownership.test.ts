@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Loaded } from '../../../src/loader/definitions.ts';
+import { filesHash } from '../../../src/loader/files-hash.ts';
 import type { PipelineDefinition } from '../../../src/schemas/definition.ts';
 import { startCluster } from './cluster-harness.ts';
 
@@ -48,7 +49,7 @@ describe('the definitions in the files of a node that comes to own', () => {
     const [a, b] = [members.a?.clustered, members.b?.clustered];
     expect([a?.rereads(filesWith('new')), b?.rereads(filesWith('new'))]).toEqual([true, false]);
     await a?.host.load(filesWith('new').definitions[0]?.definition, { isStart: false });
-    await a?.hasLoaded();
+    await a?.host.keepFiles(JSON.stringify(filesHash(filesWith('new'))));
     await ask('a', 'POST', '/pipelines/p/pause');
     await cluster.elect('b');
     expect((await ask('b', 'GET', '/pipelines/p')).body.definition.description).toBe('new');
