@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { PostgresProxy } from '../../cluster/proxy.ts';
-import { ServerProcess } from '../../e2e/server.ts';
+import { type LogRecord, ServerProcess } from '../../e2e/server.ts';
 import { SmallDisk } from '../disk.ts';
 import type { Ledger } from '../ledger.ts';
 
@@ -27,6 +27,7 @@ export class Node {
   /** Whether clients use it. */
   isOpen = false;
   server!: ServerProcess;
+  private readonly past: LogRecord[] = [];
   private readonly options: NodeOptions;
   private readonly ledger: Ledger;
 
@@ -48,6 +49,7 @@ export class Node {
     const { env, clockMs } = this.options;
     const skew = `const now = Date.now; Date.now = () => now() + (${clockMs});`;
     const flags = clockMs === 0 ? [] : [`--import=data:text/javascript,${encodeURIComponent(skew)}`];
+    this.past.push(...(this.server?.log ?? []));
     const life = String(this.ledger.life++);
     this.server = new ServerProcess(
       {
@@ -79,6 +81,11 @@ export class Node {
     const { code } = await this.server.exited;
     if (code !== 0) this.ledger.surprises.push(`${this.name} ended with ${code}: ${this.server.stderr.slice(0, 500)}`);
     this.noteFaults();
+  }
+
+  /** The records of all its processes. */
+  get logs(): LogRecord[] {
+    return [...this.past, ...(this.server?.log ?? [])];
   }
 
   /** Its processes of hands. */

@@ -1,8 +1,9 @@
 /** One round of a cluster of three nodes: it is fed by all kinds of clients at any node while it is disturbed, and then everything is counted. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { startOwnPostgres } from '../../cluster/postgres-binaries.ts';
 import { Random } from '../../engine/simulation/random.ts';
 import { faultsOf } from '../account.ts';
@@ -41,8 +42,6 @@ const PATIENCE_MS = 90_000;
 class Hoppers extends Clients {
   private readonly nodes: readonly Node[];
   private readonly random: Random;
-  /** How many nemeses have begun or ended. */
-  turns = 0;
 
   constructor(ledger: Ledger, nodes: readonly Node[], random: Random) {
     super(ledger);
@@ -68,10 +67,12 @@ export async function playClusterRound(seed: number, count: number, { canMount =
   const nodes: Node[] = [];
   const ledger = new Ledger();
   let doing = 'the start';
+  const asking = (): Iterable<string> => clientsOf.get(ledger)?.asking ?? [];
   const tooLate = async (): Promise<never> => {
     await after(PATIENCE_MS + count * 20_000, undefined, { ref: false });
-    const logs = nodes.flatMap(({ name, server }) => server.log.slice(-6).map((record) => `${name} ${JSON.stringify(record)}`));
-    throw new Error(`it does not come to an end at ${doing}:\n${ledger.surprises.slice(0, 10)}\n${logs.join('\n')}`);
+    throw new Error(
+      `it does not come to an end at ${doing}:\n${ledger.surprises.slice(0, 10).join('\n')}\n${[...(nodes[0] === undefined ? [] : asking())].join('\n')}`,
+    );
   };
   try {
     const env = { ...workIn(folder, folder), HANDS: '1', LOG_LEVEL: 'info' };
@@ -86,10 +87,22 @@ export async function playClusterRound(seed: number, count: number, { canMount =
     };
     return await Promise.race([play({ nodes, log, random, awayMs }, { ledger, folder, count, say }), tooLate()]);
   } finally {
+    keepLogs(nodes);
     for (const node of nodes) await node.tidy();
     await log.dispose();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+const LOGS = fileURLToPath(new URL('../../../test-results/cluster-logs/', import.meta.url));
+const clientsOf = new WeakMap<Ledger, Clients>();
+
+/** What the nodes have logged, in files of its own: it is too much to be printed. */
+function keepLogs(nodes: readonly Node[]): void {
+  rmSync(LOGS, { recursive: true, force: true });
+  mkdirSync(LOGS, { recursive: true });
+  for (const { name, logs } of nodes)
+    writeFileSync(join(LOGS, `${name}.ndjson`), logs.map((record) => `${JSON.stringify(record)}\n`).join(''));
 }
 
 interface Play {
@@ -102,6 +115,7 @@ interface Play {
 async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): Promise<ClusterReport> {
   const { nodes, random } = cluster;
   const clients = new Hoppers(ledger, nodes, random.fork());
+  clientsOf.set(ledger, clients);
   await Promise.all(nodes.map((node) => node.start()));
   await untilOwned(nodes);
   clients.expect('the pipeline', await clients.ask('/pipelines', { body: shapeOf(0) }), 201, 409);
@@ -143,7 +157,7 @@ async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): P
   const stats = (await owner.server.get('/pipelines/work/stats')).body;
   say('the followers');
   await levelled(owner, nodes);
-  const takeovers = nodes.reduce((sum, { server }) => sum + server.records('this node owns').length, 0);
+  const takeovers = nodes.reduce((sum, { logs }) => sum + logs.filter(({ msg }) => msg === 'this node owns').length, 0);
   // Nobody takes over any more.
   await Promise.all(nodes.map((node) => node.kill()));
   const repeats = repeatsOf(readFileSync(join(folder, 'executions'), 'utf8'), disturbances);
@@ -167,12 +181,14 @@ async function goneOn({ acknowledged, uploads }: Ledger, count: number): Promise
   for (const goal = acknowledged.size + uploads.size + count; acknowledged.size + uploads.size < goal; ) await after(10);
 }
 
-/** All nodes have applied the same. */
+/** All nodes have applied what the owner has now; after that there are only its beats. */
 async function levelled(owner: Node, nodes: readonly Node[]): Promise<void> {
+  let goal: number | undefined;
   for (;;) {
     const { body } = await owner.server.get('/nodes');
-    const positions = (body.nodes as { position: number }[]).map(({ position }) => position);
-    if (positions.length === nodes.length && new Set(positions).size === 1) return;
+    const positions = new Map((body.nodes as { name: string; position: number }[]).map(({ name, position }) => [name, position]));
+    goal ??= positions.get(owner.name);
+    if (goal !== undefined && nodes.every(({ name }) => (positions.get(name) ?? 0) >= (goal as number))) return;
     await after(100);
   }
 }
