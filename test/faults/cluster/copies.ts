@@ -31,8 +31,6 @@ function contentOf(file: string): Map<string, string> {
   }
 }
 
-/** What each node that has been stopped keeps for itself: who worked with its file, and how often. */
-const OWN_TABLES = ['owner', 'meta', 'life'];
 
 /** Every way in which the files of nodes that have applied the same differ, or are damaged. */
 export function copyFaults(nodes: readonly Node[]): string[] {
@@ -44,7 +42,6 @@ export function copyFaults(nodes: readonly Node[]): string[] {
   const [first, ...others] = files.map(({ name, path }) => ({ name, tables: contentOf(path) }));
   for (const other of others) {
     for (const [table, hash] of first?.tables ?? []) {
-      if (OWN_TABLES.includes(table) || other.tables.get(table) === hash) continue;
       faults.push(`the table ${table} of ${first?.name} and of ${other.name} differ`);
     }
   }
