@@ -149,7 +149,7 @@ export class LocalHost implements PipelineHost {
     return total;
   }
 
-  /** What whoever embeds this host has noted with {@link LocalHost.note}; undefined when there is nothing, or no store. */
+  /** The text that was kept with {@link LocalHost.note}; undefined when there is nothing, or no store. */
   noted(name: string): string | undefined {
     const fact = NOTE + name;
     const json = this.stored?.factsOf(fact)[fact];
