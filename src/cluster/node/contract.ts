@@ -44,19 +44,19 @@ export interface ClusterNode {
   readonly role: 'owner' | 'follower';
   /** That this node owns; null for a follower. */
   readonly epoch: number | null;
-  /** Who owns as of the last entry; null when nobody is known, or silent for longer than the lease. */
+  /** The owner as of the last entry; null when nobody is known, or silent for longer than the lease. */
   readonly owner: CurrentOwner | null;
   /** True while this node owns, its host works, and its last confirmed entry is younger than the lease. */
   readonly isServing: boolean;
   /** The last entry in this node's file. */
   readonly position: number;
-  /** For how long this node has not had everything that the log has, or has not known it; 0 for an owner. */
+  /** The time for which this node has not had, or not known to have, all that the log has; 0 for an owner. */
   readonly lagSeconds: number;
   /** Why this node cannot own or follow now, or could not make a host when it last owned; null when all is well. */
   readonly trouble: string | null;
   /** Calls `changed` whenever one of role, epoch, owner, isServing and trouble has changed. Returns the function that unsubscribes. */
   watch(changed: () => void): () => void;
-  /** Those that announced themselves of late, this one first. Rejects when the log's server does not answer. */
+  /** The nodes that announced themselves of late, this one first. Rejects when the log's server does not answer. */
   nodes(): Promise<readonly NodeView[]>;
   /** Resolves when the file is open; it needs no answer of the log for that. Rejects when the file cannot be opened. */
   start(): Promise<void>;

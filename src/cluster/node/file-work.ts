@@ -18,10 +18,12 @@ export interface FileWorkDeps {
   input(input: Input): void;
 }
 
-/** What opens, follows, claims with or closes the file: one piece after the other. A piece whose role is over by its turn does nothing. */
+/** Opens the file, follows and claims with it, one piece of work after the other. A piece whose role is over by its turn does nothing. */
 export class FileWork {
   private readonly deps: FileWorkDeps;
   private claim: Claim | null = null;
+  /** When the file was found apart from the log, the last time. */
+  private unfitAt = Number.NEGATIVE_INFINITY;
   private turn: Promise<void> = Promise.resolve();
 
   constructor(deps: FileWorkDeps) {
@@ -61,9 +63,14 @@ export class FileWork {
 
   /** `before`: what has to end before the file is closed. */
   reopen(isUnfit: boolean, before: Promise<void>): void {
+    const { clock } = this.deps.options;
+    const pauseMs = isUnfit ? this.unfitAt + this.deps.rules.probeMs - clock.monotonic() : 0;
+    if (isUnfit) this.unfitAt = clock.monotonic();
     this.decided();
     this.inTurn(async () => {
       await before;
+      // The same log may well refuse it again.
+      if (pauseMs > 0) await new Promise<void>((resolve) => void clock.setTimer(resolve, pauseMs));
       await this.reopenNow(isUnfit);
     });
   }
@@ -78,7 +85,8 @@ export class FileWork {
       unref(options.clock.setTimer(() => this.inTurn(() => this.reopenNow(isUnfit)), rules.againMs));
       return;
     }
-    troubles.end('file');
+    // Whether what was apart fits now shows with the next entry.
+    if (!isUnfit) troubles.end('file');
     input({ type: 'reopened', past: this.past });
   }
 
@@ -101,11 +109,11 @@ export class FileWork {
   private lost(why: unknown): void {
     const { options, rules, troubles, role, input } = this.deps;
     if (role() !== 'following') return;
+    troubles.set('file', "the log's entries cannot be followed", why);
     if (why instanceof TailLost || why instanceof LeftBehind) {
       input({ type: 'apart' });
       return;
     }
-    troubles.set('file', "the log's entries cannot be followed", why);
     unref(options.clock.setTimer(() => this.inTurn(() => this.followAgain()), rules.againMs));
   }
 

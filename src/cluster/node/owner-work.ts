@@ -5,7 +5,6 @@ import type { Rules } from '../ownership/rules.ts';
 import type { Input } from '../ownership/steps.ts';
 import { TailLost } from '../replica.ts';
 import { ReplicatedStore } from '../replicated-store.ts';
-import { comparedWhenLate } from './compared-when-late.ts';
 import type { ClusterNodeOptions, Owned } from './contract.ts';
 import type { LocalFile } from './local-file.ts';
 import { Owning } from './owning.ts';
@@ -21,7 +20,7 @@ export interface OwnerWorkDeps {
   input(input: Input): void;
 }
 
-/** What an owner does, one ownership after the other. */
+/** The work of an owner: one ownership after the other. */
 export class OwnerWork {
   private readonly deps: OwnerWorkDeps;
   private owning: Owning | null = null;
@@ -32,7 +31,7 @@ export class OwnerWork {
     this.deps = deps;
   }
 
-  /** When the newest entry of this ownership that is in the log for certain was sent; null before there is one. */
+  /** The instant at which the newest entry of this ownership that is in the log for certain was sent; null before there is one. */
   get confirmedAt(): number | null {
     return this.owning?.confirmedAt ?? null;
   }
@@ -126,12 +125,11 @@ export class OwnerWork {
     const clock = ownerClock(options.clock, replica.ownership.at, () => {
       if (this.heldFor === null && isLate()) input({ type: 'tick' });
     });
-    const log = comparedWhenLate(file.log, replica, logger, isLate, () => input({ type: 'apart' }));
     const deposed = (error: Deposed): void => {
       logger.warn({ err: error, epoch }, 'this node does not own any more');
       input({ type: error.cause instanceof TailLost ? 'apart' : 'deposed' });
     };
-    const store = new ReplicatedStore({ log, replica, epoch, node, url, leaseMs, clock, deposed });
+    const store = new ReplicatedStore({ log: file.log, replica, epoch, node, url, leaseMs, clock, deposed });
     const host = async (): Promise<Owned> => options.own(store, epoch, clock);
     return new Owning(store, host());
   }

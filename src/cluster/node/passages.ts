@@ -1,7 +1,7 @@
 const STEP_MS = 250;
 const KEPT = 4096;
 
-/** When the log passed which position, as far as this node saw: how long ago another one that has come to a position was up to date. */
+/** The instants at which the log passed its positions, as this node saw them: they tell how far another node is behind. */
 export class Passages {
   private readonly positions: number[] = [];
   private readonly instants: number[] = [];

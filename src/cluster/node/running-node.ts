@@ -37,7 +37,7 @@ export class RunningNode implements ClusterNode {
     this.url = url;
     this.options = options;
     this.rules = rulesOf(options.leaseMs);
-    this.troubles = new Troubles(logger);
+    this.troubles = new Troubles(logger, () => this.show(clock.monotonic()));
     this.file = new LocalFile(options, this.rules.answerMs);
     const deps = { options, rules: this.rules, file: this.file, troubles: this.troubles, input: (input: Input) => this.input(input) };
     this.fileWork = new FileWork({ ...deps, role: () => this.machine?.role ?? null });

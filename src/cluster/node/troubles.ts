@@ -4,13 +4,15 @@ import type { Logger } from '../../engine/ports.ts';
 const KINDS = ['own', 'file', 'log'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** What a node cannot do now, and why; each is logged once, when it begins or is another. */
+/** The things that a node cannot do now, with their reasons; each is logged once, when it begins or is another. */
 export class Troubles {
   private readonly logger: Logger;
+  private readonly changed: () => void;
   private readonly current = new Map<Kind, string>();
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, changed: () => void) {
     this.logger = logger;
+    this.changed = changed;
   }
 
   /** `own`: no host can be made; `file`: the log's entries cannot be applied; `log`: it does not answer. */
@@ -19,10 +21,11 @@ export class Troubles {
     if (this.current.get(kind) === text) return;
     this.current.set(kind, text);
     this.logger.warn({ err: error }, what);
+    this.changed();
   }
 
   end(kind: Kind): void {
-    this.current.delete(kind);
+    if (this.current.delete(kind)) this.changed();
   }
 
   get first(): string | null {

@@ -5,7 +5,7 @@ import type { Action, Owner, Past, SeenEntry } from './steps.ts';
 interface Probe {
   readonly number: number;
   readonly sentAt: number;
-  /** What this node had applied then: an answer is never older. */
+  /** The last entry in the file then: an answer is never older. */
   readonly position: number;
 }
 
@@ -90,7 +90,7 @@ export class Following {
     if (this.last === position) this.completeAt = now;
   }
 
-  /** For how long this node has not been known to have all that the log has; 0 while it is. */
+  /** The time for which this node has not been known to have all that the log has; 0 while it is. */
   lagMs(now: number): number {
     this.completeAt ??= now;
     const isComplete = this.last === this.position && now - this.completeAt <= this.rules.probeMs + this.rules.answerMs;

@@ -73,7 +73,7 @@ export class Ownership {
     return this.currentRole === 'owning' && this.tenure !== null && !this.tenure.isFresh(now);
   }
 
-  /** For how long this node has not been known to have all that the log has, in milliseconds. */
+  /** The time for which this node has not been known to have all that the log has, in milliseconds. */
   lagMs(now: number): number {
     return this.currentRole === 'owning' ? 0 : this.following.lagMs(now);
   }

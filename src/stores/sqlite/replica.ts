@@ -63,7 +63,7 @@ export class SqliteReplica {
     this.last = placeOf(parts.reader);
   }
 
-  /** What was given to the last {@link SqliteReplica.write} that the file has; null: it is new. */
+  /** The place that came with the last {@link SqliteReplica.write} that the file has; null: it is new. */
   get place(): string | null {
     return this.last;
   }

@@ -1,4 +1,4 @@
-import { Broken } from './ledger.ts';
+import { Broken, ChainBroken } from './ledger.ts';
 import { NO_FAULTS } from './link.ts';
 import { LEASE_MS, type Place, World } from './world.ts';
 
@@ -10,6 +10,8 @@ const CALM_MS = 6 * LEASE_MS;
 const TAKEOVER_MS = LEASE_MS + 1000;
 
 export interface Run {
+  /** The log has become something that nobody can follow: the run has ended there. */
+  isChainBroken: boolean;
   owners: number;
   writes: number;
   lost: number;
@@ -32,16 +34,17 @@ export async function simulate(seed: number): Promise<Run> {
     steps.push(`${Math.round(world.now)}: healed`);
     await world.advance(SETTLES_MS);
     await expectCalm(world);
-    return {
-      owners: world.ledger.committed.filter(({ kind }) => kind === 'own').length,
-      writes: world.ledger.ids.length,
-      lost: world.ledger.lost.size,
-      steps,
-    };
+    return runOf(world, steps, false);
   } catch (error) {
+    if (error instanceof ChainBroken) return runOf(world, steps, true);
     if (!(error instanceof Error)) throw error;
     throw new Broken(`seed ${seed} with ${nodes} nodes: ${error.message}\n${steps.join('\n')}`, { cause: error });
   }
+}
+
+function runOf({ ledger }: World, steps: string[], isChainBroken: boolean): Run {
+  const owners = ledger.committed.filter(({ kind }) => kind === 'own').length;
+  return { isChainBroken, owners, writes: ledger.ids.length, lost: ledger.lost.size, steps };
 }
 
 function heal(world: World): void {
