@@ -113,6 +113,13 @@ export default {
       to: { path: product, pathNot: '^src/(cluster|engine|schemas)/' },
     },
     {
+      name: 'migration-above-stores-and-cluster',
+      comment: 'Moves from one kind of store to another, for a command: it knows both kinds, and no service.',
+      severity: 'error',
+      from: { path: '^src/migration/' },
+      to: { path: product, pathNot: '^src/(migration|stores|cluster|engine|schemas)/' },
+    },
+    {
       name: 'loader-above-engine',
       comment: 'Definitions and user tasks are read for the engine; HTTP, routes and single built-in tasks are no business of theirs.',
       severity: 'error',

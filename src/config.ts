@@ -376,6 +376,12 @@ function storeFaults(url = 'memory:'): string[] {
   return [`STORE_URL ${scheme}: is not a store; use file:, postgres: or memory:`];
 }
 
+/** `STORE_URL` as it is given, or its default, unchecked: for commands that need nothing else of the configuration. */
+export function storeUrlOf(environment: Environment): string {
+  const { STORE_URL } = environment;
+  return variables.shape.STORE_URL.parse(STORE_URL === '' ? undefined : STORE_URL);
+}
+
 /** The path of a store that is a file: `file:./a.db`, `file:/a.db` and `file:///a.db` name one; undefined for other stores. */
 export function storeFileOf(url: string): string | undefined {
   const path = /^file:(?<path>.*)$/is.exec(url)?.groups?.path;

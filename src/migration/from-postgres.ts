@@ -15,7 +15,7 @@ import { MoveRefused } from './errors.ts';
  * the server and the disk throw; there is no such file then.
  */
 export async function moveFromPostgres(url: string, target: string): Promise<{ position: number; shown: string }> {
-  const { backbone, shown } = await openPostgres({ url, logger: silentLogger });
+  const { backbone, shown } = await openPostgres({ url, logger: silentLogger, mayCreate: false });
   try {
     const nodes = await backbone.presence.list();
     if (nodes.length > 0) {
@@ -37,7 +37,7 @@ export async function moveFromPostgres(url: string, target: string): Promise<{ p
 
 /** Writes a backup to a file that is not there yet, while nodes work: the store of one machine as of the last entry. A start with it gives new ids to events. */
 export async function backupFromPostgres(url: string, target: string): Promise<{ bytes: number }> {
-  const { backbone } = await openPostgres({ url, logger: silentLogger });
+  const { backbone } = await openPostgres({ url, logger: silentLogger, mayCreate: false });
   try {
     return await inFolder(dirname(target), async (folder) => ({ bytes: backup(await storeIn(backbone, folder), target) }));
   } finally {
@@ -51,7 +51,7 @@ export async function lookAtPostgres<T>(
   folder: string,
   look: (opened: OpenedPostgres, file: string) => Promise<T>,
 ): Promise<T> {
-  const opened = await openPostgres({ url, logger: silentLogger });
+  const opened = await openPostgres({ url, logger: silentLogger, mayCreate: false });
   try {
     return await inFolder(folder, async (own) => look(opened, await storeIn(opened.backbone, own)));
   } finally {

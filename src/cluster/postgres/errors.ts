@@ -13,7 +13,7 @@ export class NoAnswer extends Error {
 
 /** SQLSTATE codes under which a server refuses or ends connections for a while: it starts, stops, is full, or was told to end this one. */
 const PASSING = new Set(['57P01', '57P02', '57P03', '57P05', '53300']);
-/** What somebody has to change first, each with what to do. */
+/** Faults that somebody has to mend first, each with what to do. */
 const LASTING: Readonly<Record<string, string>> = {
   '28P01': 'the user or the password is wrong',
   '28000': 'this user may not connect; see pg_hba.conf of the server',

@@ -29,6 +29,8 @@ export interface PostgresOptions {
   /** As `STORE_URL`. */
   readonly url: string;
   readonly logger: Logger;
+  /** False: a schema without tables is a fault. */
+  readonly mayCreate?: boolean;
   readonly connectMs?: number;
   /** How long any answer may take; an append is given up by its signal too. */
   readonly answerMs?: number;
@@ -74,7 +76,7 @@ export async function openPostgres(options: PostgresOptions): Promise<OpenedPost
   let server: readonly ServerFact[];
   try {
     server = await serverFacts(first, CONNECTIONS);
-    await makeTables(first, place);
+    await makeTables(first, place, options.mayCreate ?? true);
   } catch (error) {
     throw lastingFault(error, shown) ?? new StoreTrouble(`${shown} cannot be used now: ${textOf(error)}`, error);
   } finally {

@@ -17,7 +17,7 @@ interface Row {
   ago: number;
 }
 
-/** Who is there, as one row a node; ages are by the server's clock. */
+/** One row for each node that is there; ages are by the server's clock. */
 export class PostgresPresence implements Presence {
   private readonly sessions: Sessions;
   private readonly table: string;

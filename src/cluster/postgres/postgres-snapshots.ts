@@ -106,7 +106,7 @@ export class PostgresSnapshots implements Snapshots {
     });
   }
 
-  /** Rejects when it does not get all of it, for one since newer ones have taken its place; there is no file at `to` then. */
+  /** Rejects when a part is missing or damaged, and leaves no file at `to`: newer snapshots may have taken its place. */
   private async fetch({ id, bytes, chunks, sha256 }: Row, to: string): Promise<void> {
     const part = `${to}-part`;
     const hash = createHash('sha256');

@@ -36,18 +36,19 @@ export const quoted = (schema: string): string => `"${schema}"`;
 
 /**
  * Makes what is missing of the schema and its tables in one transaction. Nodes that start at the same time wait for each other. Throws
- * {@link UnusableServer} when a newer version made them.
+ * {@link UnusableServer} when a newer version made them, or they are not there and may not be made.
  */
-export async function makeTables(session: Session, { schema, shown }: PostgresPlace): Promise<void> {
+export async function makeTables(session: Session, { schema, shown }: PostgresPlace, mayCreate: boolean): Promise<void> {
   const name = quoted(schema);
   const run = (text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> => session.ask({ text, values });
   await run('begin');
   try {
     await run('select pg_advisory_xact_lock(hashtextextended($1, 66))', [schema]);
-    const there = await run('select 1 from pg_namespace where nspname = $1', [schema]);
-    if (there.length === 0) await run(`create schema ${name}`);
     // A table that is there needs no privilege to make one.
     const made = await run("select 1 from pg_tables where schemaname = $1 and tablename = 'format'", [schema]);
+    if (made.length === 0 && !mayCreate) throw new UnusableServer(`${shown} has no data of Sluice`);
+    const there = await run('select 1 from pg_namespace where nspname = $1', [schema]);
+    if (there.length === 0) await run(`create schema ${name}`);
     if (made.length === 0) {
       await run(`create table ${name}.format (number int not null)`);
       await run(`insert into ${name}.format values (0)`);
