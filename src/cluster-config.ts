@@ -55,7 +55,7 @@ export const clusterVariables = {
   }),
 };
 
-/** What a node of a cluster needs. Durations are in seconds. */
+/** The configuration of a node. Durations are in seconds. */
 export interface ClusterConfig {
   dataDir: string;
   /** Undefined: made of the name of the machine and the port. */

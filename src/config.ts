@@ -225,7 +225,7 @@ export interface Config extends Limits {
   /** Empty: requests need no key. */
   apiKeys: readonly ApiKey[];
   storeUrl: string;
-  /** What a node of a cluster needs; null for a service that is none. */
+  /** The part that only a node of a cluster has; null for a service that is none. */
   cluster: ClusterConfig | null;
   pipelines: string;
   /** False for the default path, which need not exist. */

@@ -6,7 +6,7 @@
 import type { ClusterNode, ClusterNodeOptions } from './node/contract.ts';
 import { RunningNode } from './node/running-node.ts';
 
-export type { ClusterNode, ClusterNodeOptions, CurrentOwner, NodeView, Owned } from './node/contract.ts';
+export type { ClusterNode, ClusterNodeOptions, Owned } from './node/contract.ts';
 
 export function createClusterNode(options: ClusterNodeOptions): ClusterNode {
   return new RunningNode(options);

@@ -14,7 +14,7 @@ export interface NodeOfCluster extends Omit<ClusterView, 'term'> {
   leave(): Promise<void>;
 }
 
-/** What a node needs of this process. */
+/** The parts of this process that a node needs. */
 export interface NodeParts {
   name: string;
   url: string;
@@ -30,7 +30,7 @@ export interface ClusteredDeps {
   listensOn: string;
   createNode: (parts: NodeParts) => Promise<NodeOfCluster>;
   isDeposed: (error: unknown) => boolean;
-  /** What a log is called in `/readyz` and metrics. */
+  /** The name of the log in `/readyz` and metrics. */
   kind: string;
   tasks: TaskCatalogue;
   createHost: (fail: (error: unknown) => void, clock: Clock) => LocalHost;
@@ -82,7 +82,7 @@ export class Clustered {
     logger.info({ node: name, url }, 'the node takes part in the cluster');
   }
 
-  /** What `buildApp` needs of it. */
+  /** The part that `buildApp` needs. */
   get forHttp() {
     const { keys, takeoverWaitSeconds } = this.deps.config;
     return { view: this.view, keys, takeoverWaitSeconds };
@@ -102,7 +102,7 @@ export class Clustered {
     }
   }
 
-  /** What the HTTP side sees: the node, and whether its pipelines are here. Before it takes part, nobody is known. */
+  /** The view of the HTTP side: the node, and whether its pipelines are here. Before it takes part, nobody is known. */
   private viewed(): ClusterView {
     const node = (): NodeOfCluster | null => this.node;
     const joining = (): string | null => this.joining;

@@ -16,7 +16,7 @@ import type { ShutdownMode, ShutdownReport } from '../schemas/control.ts';
 
 export interface HostSwitchOptions {
   tasks: TaskCatalogue;
-  /** For logs and `/readyz`, while there is no host. */
+  /** The name of the store in `/readyz` and metrics, while the pipelines are elsewhere. */
   kind: string;
   /** Why the node can neither follow nor own. */
   trouble: () => string | null;

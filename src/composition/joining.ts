@@ -73,7 +73,7 @@ async function createNode(
   return node;
 }
 
-/** What cannot be used is a fault of the configuration, and no accident. */
+/** Turns the fault of something that cannot be used as it is into one of the configuration. */
 async function usable<T>(use: () => T | Promise<T>): Promise<T> {
   try {
     return await use();

@@ -16,9 +16,10 @@ afterEach(() => Promise.all(started.splice(0).map((node) => node.leave())));
 
 class Cluster {
   readonly server = new FaultLog(systemClock);
+  readonly link = this.server.link(1);
   readonly announced = new Map<string, NodeInfo & { agoSeconds: number }>();
   readonly backbone: Backbone = {
-    log: this.server.link(1),
+    log: this.link,
     snapshots: { put: async () => undefined, newest: async () => null },
     presence: {
       announce: async (node) => void this.announced.set(node.name, { ...node, agoSeconds: 0 }),
@@ -142,6 +143,19 @@ describe('a cluster of nodes', () => {
     expect(told[0]).toBe('this node does not own any more');
     expect(deposed).toBe(1);
   });
+
+  it.each(['ack lost', 'ack late', 'lands late', 'fails', 'lost'] as const)(
+    'owns by the first entry of the log when the append of that %s',
+    async (fate) => {
+      const cluster = new Cluster();
+      cluster.link.fates.push(fate);
+      cluster.link.lateMs = 20;
+      const a = cluster.node('a');
+      await a.start();
+      await until(a, () => a.isServing);
+      expect(a.epoch).toBe(1);
+    },
+  );
 
   it('does not start with a file that cannot be opened', async () => {
     const cluster = new Cluster();

@@ -19,6 +19,8 @@ type Answer = Extract<Input, { type: 'claimed' | 'refused' | 'undecided' | 'apar
 export class Claim {
   private readonly options: ClaimOptions;
   private appender: Appender | null = null;
+  /** An instant at which the log ended where the claim begins. */
+  private since = 0;
 
   constructor(options: ClaimOptions) {
     this.options = options;
@@ -47,10 +49,21 @@ export class Claim {
       // A file that is no prefix of the log must not be made the one that all others have to follow.
       const why = await this.unfit();
       if (why !== null) return why;
+      this.since = clock.monotonic();
+      // The process before this one may have claimed with the very same bytes: an entry that is there already is not this claim.
+      if ((await this.end()) > after) return { type: 'refused' };
       this.appender = new Appender({ log: file.log, replica, clock, timeoutMs });
       await this.appender.append({ kind: 'own', node: node.name, url: node.url, at: Math.max(clock.now(), replica.ownership.at) });
     }
-    return { type: 'claimed', sentAt: this.appender.confirmedAt };
+    return { type: 'claimed', sentAt: this.since };
+  }
+
+  private async end(): Promise<number> {
+    try {
+      return (await this.options.file.log.ends()).last;
+    } catch (error) {
+      throw new StoreTrouble('its log does not answer', error);
+    }
   }
 
   private async unfit(): Promise<Answer | null> {

@@ -29,7 +29,7 @@ export type Input =
   /** The log has answered the probe of that number: its last position. */
   | { readonly type: 'probed'; readonly number: number; readonly last: number }
   | { readonly type: 'unprobed'; readonly number: number }
-  /** The claim is in the log, by an append that went out at `sentAt`. */
+  /** The claim is in the log; it was not before `sentAt`. */
   | { readonly type: 'claimed'; readonly sentAt: number }
   /** Another entry stands where the claim was to stand. */
   | { readonly type: 'refused' }

@@ -45,10 +45,9 @@ export class Tenure {
     const actions: Action[] = [];
     if (!this.isFresh(now) && !this.isHeld) {
       this.isHeld = true;
-      // Who was stopped finds out at once whether another has taken over.
-      this.beatAt = now;
       actions.push({ type: 'hold' });
     }
+    // Long due after a stop: that is how it finds out whether another has taken over.
     if (now >= this.beatAt) {
       this.beatAt = now + this.rules.beatMs;
       actions.push({ type: 'beat' });

@@ -36,7 +36,7 @@ export interface Owner {
 export interface ClusterView {
   readonly name: string;
   readonly role: 'owner' | 'follower';
-  /** Who owns as of the last entry; null when nobody is known, or silent for longer than the lease. */
+  /** The owner as of the last entry; null when nobody is known, or silent for longer than the lease. */
   readonly owner: Owner | null;
   /** The epoch of the ownership whose pipelines are here, from when they go on until they are thrown away; null while there are none. */
   readonly term: number | null;

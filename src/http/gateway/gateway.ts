@@ -24,14 +24,14 @@ export interface GatewayOptions {
   takeoverWaitMs: number;
   /** The service ends: what it has begun ends in order, whoever owns by then. */
   isDraining: () => boolean;
-  /** What begins with it is about the API, not of it. */
+  /** Paths that begin with it are about the API, not of it. */
   openPrefix: string;
   requests: OpenRequests;
   linger: Linger;
   clock: Clock;
 }
 
-/** What has become of requests that were passed on; a request that is sent again counts each time. */
+/** The fates of requests that were passed on; a request that is sent again counts each time. */
 export interface GatewayCounts {
   readonly relayed: Readonly<Record<RelayEnd, number>>;
   /** Under way now. */

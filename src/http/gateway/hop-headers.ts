@@ -1,6 +1,6 @@
 import { HOP_HEADER } from '../guards/hop.ts';
 
-/** Of one connection alone (RFC 9110 section 7.6.1), beside those that `Connection` names. `expect` was answered by this node. */
+/** Headers of one connection alone (RFC 9110 section 7.6.1), beside those that `Connection` names. `expect` was answered by this node. */
 const OF_CONNECTION = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer'],
   ...['transfer-encoding', 'upgrade', 'expect'],

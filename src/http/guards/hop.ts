@@ -76,7 +76,7 @@ export function recogniseHops(app: FastifyInstance, seal: HopSeal | null): void 
   });
 }
 
-/** What a node signs of a request, and what the node that it is passed to checks. */
+/** The parts that a node signs of a request, and that the node to which it is passed checks. */
 export function signedOf({ method, raw, id }: FastifyRequest): SignedRequest {
   return { method, url: raw.url ?? '', requestId: id };
 }

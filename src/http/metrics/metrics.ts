@@ -32,7 +32,7 @@ const STATES = ['created', 'running', 'paused', 'draining', 'stopped'] as const;
 
 /** The measurements of one service as text. Nothing is kept between two readings, so any number of readers may ask, and none changes what another sees. */
 export class Metrics {
-  /** Of a node of a cluster; set once. */
+  /** The node of a cluster, set once; null for a service that is none. */
   cluster: { view: ClusterView; counts: GatewayCounts } | null = null;
   private readonly deps: MetricsDeps;
   private readonly requests = new RequestDurations();

@@ -87,7 +87,7 @@ export class FakeCluster {
     const { epoch } = this;
     const owner = { node: name, url: node.url, epoch };
     for (const each of this.nodes) each.learn({ owner, role: each === node ? 'owner' : 'follower', epoch: each === node ? epoch : null });
-    const store = await openSqliteStore({ file: this.file });
+    const store = await openSqliteStore({ file: this.file, inProcess: true });
     const { fenced, close } = fencedStore(store);
     this.term = { node, close };
     node.owned = await node.parts.own(fenced, epoch, systemClock);
