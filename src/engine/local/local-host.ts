@@ -214,7 +214,7 @@ export class LocalHost implements PipelineHost {
     return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept', hasReplaced: !isOwn };
   }
 
-  /** What {@link LocalHost.keepFiles} has kept last, in this process or, once that is recovered, an earlier one; null: nothing. */
+  /** The text that {@link LocalHost.keepFiles} has kept last, in this process or, once the host is recovered, in an earlier one; null: none. */
   get filesLoaded(): string | null {
     return this.stored?.files ?? null;
   }
