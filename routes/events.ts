@@ -135,7 +135,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       tags: ['Events'],
       summary: 'Follow the events of all pipelines',
       description:
-        'Like the stream of one pipeline, but with `pipelineId` in each datum and its own sequence of ids; ids from the stream of a single pipeline are not valid here. `snapshotSeconds` sends a `snapshot` of each pipeline, and `statsSeconds` its `stats`. The ids are valid until the service restarts.',
+        'Like the stream of one pipeline, but with `pipelineId` in each datum and its own sequence of ids; ids from the stream of a single pipeline are not valid here. `snapshotSeconds` sends a `snapshot` of each pipeline, and `statsSeconds` its `stats`. With a store in a file the ids go on over restarts; with `memory:` they are valid until the service restarts.',
       operationId: 'followAllEvents',
       querystring: allEventsQuerySchema,
       headers: eventHeaders,

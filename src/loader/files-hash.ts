@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Loaded } from './definitions.ts';
 
 /**
- * What files define, in short: a hash of each pipeline and limiter, and one of all. It is kept in the store when they are loaded, so that a start, or a node
+ * A summary of what files define: a hash of each pipeline and limiter, and one of all. It is kept in the store when they are loaded, so that a start, or a node
  * that becomes the owner, can tell whether its own files say the same. Order, layout and the files' names do not count.
  */
 export interface FilesHash {

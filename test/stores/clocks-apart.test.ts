@@ -63,7 +63,7 @@ async function simulate(seed: number) {
 }
 
 describe('a store that goes from one machine to another whose clock is up to two minutes apart', () => {
-  it.each([1, 2, 3, 4].map((n) => SEED + n))('tells no instant that is before an earlier one, with seed %i', async (seed) => {
+  it.each([1, 2].map((n) => SEED + n))('tells no instant that is before an earlier one, with seed %i', async (seed) => {
     const { host, clock, begun, down } = await simulate(seed);
     const p = host.get('p');
     const { events } = p.events.read(0, Number.MAX_SAFE_INTEGER, ALL, { characters: Number.MAX_SAFE_INTEGER });

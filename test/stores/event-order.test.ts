@@ -16,10 +16,10 @@ import { countedIds, VirtualClock } from '../engine/virtual-clock.ts';
 import { type Life, livesOf } from './durable-host.ts';
 
 const only = process.env.ORDER_SEED;
-const seeds = only === undefined ? Array.from({ length: Number(process.env.ORDER_SEEDS ?? 5) }, (_, i) => i + 1) : [Number(only)];
+const seeds = only === undefined ? Array.from({ length: Number(process.env.ORDER_SEEDS ?? 3) }, (_, i) => i + 1) : [Number(only)];
 
 const MOVES = { feed: 12, advance: 12, read: 16, create: 2, remove: 2, crash: 3, crashInWrite: 3, stop: 2 };
-const MOVES_MADE = 70;
+const MOVES_MADE = 50;
 const PIPELINES = ['a', 'b', 'c', 'd'];
 const NO_BOUND = { characters: Number.MAX_SAFE_INTEGER };
 

@@ -59,7 +59,7 @@ export class HostEvents implements EventSource {
   private readonly clock: Pick<Clock, 'defer'>;
   private runs: Run[] = [];
   private readonly entries = new Map<string, Entry>();
-  /** Those of the store, by their numbers there. */
+  /** The entries of pipelines in a store, by their numbers there. */
   private readonly numbered = new Map<number, Entry>();
   private removed: Entry[] = [];
   private readonly wakes = new Set<() => void>();

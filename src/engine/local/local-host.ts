@@ -220,7 +220,7 @@ export class LocalHost implements PipelineHost {
     return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept', hasReplaced: !isOwn };
   }
 
-  /** What {@link LocalHost.keepFiles} has kept last, in this process or an earlier one; null: nothing. Throws `store-unavailable`. */
+  /** The text that {@link LocalHost.keepFiles} has kept last, in this process or an earlier one; null: none. Throws `store-unavailable`. */
   get filesLoaded(): string | null {
     return this.stored?.files ?? null;
   }
