@@ -129,12 +129,12 @@ export interface HandJob {
   readonly use: HandUse;
   /**
    * The arguments before those of {@link HandJob.context}: of a task its value, already spread with `unpackArgs`; of a predicate the value; of a hook the item's
-   * id and its value or its error, the one thing here that is no JSON: an Error, without secrets in its texts.
+   * id and its value. If the item failed, an Error stands in place of that value, without secrets in its texts; all else here is JSON.
    */
   readonly args: readonly unknown[];
   /**
-   * What the rest is made of: for a task a {@link ThreadContext} whose `params` are left out, for a predicate its `PredicateInfo`, for a hook its `HookInfo`
-   * with `pipeline` and `trace` of its `HookUse`.
+   * The rest: for a task a {@link ThreadContext} whose `params` are left out, for a predicate its `PredicateInfo`, for a hook its `HookInfo` with `pipeline` and
+   * `trace` of its `HookUse`.
    */
   readonly context: Readonly<Record<string, unknown>>;
   /** Called when its handler begins: a hand has it. Called again when another hand begins it anew. */
