@@ -12,6 +12,11 @@ export interface Upgrade {
   head: Buffer;
 }
 
+/** The one version of the protocol (RFC 6455 section 4.2.1). */
+const VERSION = '13';
+/** 16 bytes in base64. */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
 // See client-error.ts for why it is not imported.
 const { ServerResponse } = process.getBuiltinModule('node:http');
 
@@ -30,7 +35,7 @@ export function takeUpgrades(app: FastifyInstance): (request: FastifyRequest, re
   app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const { url = '', method, headers } = request;
     if (method !== 'GET' || headers.upgrade?.toLowerCase() !== 'websocket' || !paths.has(pathOf(url))) {
-      giveBack(app, { request, socket, head });
+      whenAnswered(socket, () => giveBack(app, { request, socket, head }));
       return;
     }
     // Node has taken its own listener away.
@@ -47,10 +52,12 @@ export function takeUpgrades(app: FastifyInstance): (request: FastifyRequest, re
 
   return ({ raw }, reply) => {
     const upgrade = asked.get(raw);
-    if (upgrade === undefined) {
-      reply.header('upgrade', 'websocket').header('connection', 'upgrade');
+    if (upgrade === undefined || raw.headers['sec-websocket-version'] !== VERSION) {
+      reply.header('upgrade', 'websocket').header('connection', 'upgrade').header('sec-websocket-version', VERSION);
       throw new SluiceError('upgrade-required', 'this address is for hands, which open a WebSocket; the request did not ask for one');
     }
+    if (!KEY.test(raw.headers['sec-websocket-key'] ?? ''))
+      throw new SluiceError('bad-request', 'the header Sec-WebSocket-Key is missing or invalid');
     asked.delete(raw);
     reply.hijack();
     reply.raw.detachSocket(upgrade.socket);
@@ -65,6 +72,13 @@ function noteSwitch(response: Response): void {
   Object.defineProperty(response, 'headersSent', { value: true });
   response.emit('finish');
   response.emit('close');
+}
+
+/** Calls `then` when nothing is under way on a connection: a client may send its next request before it has all answers. */
+function whenAnswered(socket: Socket, then: () => void): void {
+  const { _httpMessage: answer } = socket as { _httpMessage?: Response | null };
+  if (answer) answer.once('finish', () => whenAnswered(socket, then));
+  else then();
 }
 
 /** Has the server read a request again without its wish for another protocol. */

@@ -83,11 +83,17 @@ export interface OwnerOptions extends Partial<Omit<HandPoolOptions, 'tasks'>> {
   version?: string;
 }
 
-export async function startOwner({ tasks, maxValueBytes = 16 * 1024 * 1024, version = VERSION, ...options }: OwnerOptions): Promise<Owner> {
+/** A pool without a door. */
+export function startPool({ tasks, version = VERSION, ...options }: Omit<OwnerOptions, 'maxValueBytes'>) {
   const log = createLog();
   const all: HandTask[] = tasks.map((task) => (typeof task === 'string' ? { name: task, kind: 'task', hash: 'h' } : task));
   const shared = { clock: options.clock ?? systemClock, logger: log, epoch: 1, beatMs: 10_000, ...options };
   const pool = new HandPool({ isExpected: false, maxDeliveries: 5, ...shared, tasks: ownTasks(version, all) });
+  return { pool, log, shared };
+}
+
+export async function startOwner({ maxValueBytes = 16 * 1024 * 1024, version = VERSION, ...options }: OwnerOptions): Promise<Owner> {
+  const { pool, log, shared } = startPool({ version, ...options });
   const door = new HandDoor({ ...shared, pool, version, maxValueBytes });
   const server = createServer();
   const sockets = new Set<Socket>();
