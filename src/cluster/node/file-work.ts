@@ -24,6 +24,8 @@ export class FileWork {
   private claim: Claim | null = null;
   /** When the file was found apart from the log, the last time. */
   private unfitAt = Number.NEGATIVE_INFINITY;
+  /** The last entry that could be applied before following ended by itself. */
+  private lostAfter = 0;
   private turn: Promise<void> = Promise.resolve();
 
   constructor(deps: FileWorkDeps) {
@@ -94,7 +96,8 @@ export class FileWork {
     const { file, troubles, role, input } = this.deps;
     if (role() !== 'following') return;
     const applied = (decoded: Decoded, position: number): void => {
-      troubles.end('file');
+      // Up to there it went well the last time, too.
+      if (position > this.lostAfter) troubles.end('file');
       if (decoded.kind !== 'seed')
         input({ type: 'entered', entry: { ...decoded, position, epoch: decoded.kind === 'own' ? position : decoded.epoch } });
     };
@@ -107,8 +110,9 @@ export class FileWork {
 
   /** The file gets no more entries. */
   private lost(why: unknown): void {
-    const { options, rules, troubles, role, input } = this.deps;
+    const { options, rules, file, troubles, role, input } = this.deps;
     if (role() !== 'following') return;
+    this.lostAfter = file.isOpen ? file.replica.position : 0;
     troubles.set('file', "the log's entries cannot be followed", why);
     if (why instanceof TailLost || why instanceof LeftBehind) {
       input({ type: 'apart' });

@@ -3,6 +3,7 @@ import type { Clock } from '../../../src/engine/ports.ts';
 interface Call {
   fn: () => void;
   isOver: boolean;
+  timer?: unknown;
 }
 
 /** The clock of a process that can be stopped, woken and killed, and whose wall clock is set apart. Whatever reaches the process comes through it. */
@@ -32,13 +33,16 @@ export class NodeClock implements Clock {
   }
 
   setTimer(fn: () => void, ms: number): Call {
-    const call = { fn, isOver: false };
-    this.world.setTimer(() => this.deliver(call), ms);
+    const call: Call = { fn, isOver: false };
+    call.timer = this.world.setTimer(() => this.deliver(call), ms);
     return call;
   }
 
   clearTimer(handle: unknown): void {
-    if (handle !== undefined) (handle as Call).isOver = true;
+    if (handle === undefined) return;
+    const call = handle as Call;
+    call.isOver = true;
+    this.world.clearTimer(call.timer);
   }
 
   defer(fn: () => void): void {
