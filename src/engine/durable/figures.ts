@@ -70,7 +70,7 @@ export function figuresOf(
       forgottenFeeds: feeds.forgotten,
       lastEvent: events.last,
       hasLookalikes,
-      at: Math.round(core.time.wall(core.time.now)),
+      at: core.time.wall(core.time.now),
       ...(drift !== 0 && { drift }),
       ...(keysLag !== 0 && { keysLag }),
       stages: allStages.map((stage) => [stage.no, stage.completed, stage.failed, stage.skipped, stage.retried]),

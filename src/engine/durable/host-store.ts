@@ -5,6 +5,7 @@ import { KEPT } from '../limits/shared-limiter.ts';
 import { StoredLimiters } from '../limits/stored-limiters.ts';
 import type { Clock, Logger, Ports } from '../ports.ts';
 import type { Store, StoredPipeline } from '../store.ts';
+import { wallScaleOf } from '../time/wall-scale.ts';
 import { clockShift } from './clock-shift.ts';
 import { type Crash, crashOf } from './crash.ts';
 import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
@@ -42,7 +43,9 @@ export class HostStore {
     this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled: () => this.flusher.settledAtLast()?.isStored });
     this.clock = ports.clock;
     this.logger = ports.logger;
-    this.anchor = ports.clock.now() - ports.clock.monotonic();
+    const scale = wallScaleOf(ports.clock);
+    scale.sync();
+    this.anchor = scale.offset;
     this.history = new HistoryJournal(this.flusher);
     this.limiters = new LimiterJournal(this.flusher, ports.clock, this.anchor);
   }

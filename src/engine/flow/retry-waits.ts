@@ -56,7 +56,7 @@ export class RetryWaits {
     if (at > stage.parkedUntil) stage.parkedUntil = at;
     const extra = { attempt: outcome.attempts + 1, retry: true, error: message, errorType: type, waitSeconds: outcome.waitMs / 1000 };
     events.status(item, 'retrying', worker, false, extra);
-    item.holder = { at, place: -1, due: Math.round(time.lasting(at)), run: () => this.comeBack(item) };
+    item.holder = { at, place: -1, due: Math.floor(time.lasting(at)), run: () => this.comeBack(item) };
     if (stage.parkedRest?.takes(item)) return;
     this.hold(item);
     const held = this.of(stage);
