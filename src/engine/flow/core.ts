@@ -1,7 +1,7 @@
 import type { PauseAfterFailures } from '../../schemas/definition.ts';
 import type { ItemError } from '../../schemas/item.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
-import type { PipelineError } from '../contract/errors.ts';
+import { ERROR_CHARACTERS, type PipelineError } from '../contract/errors.ts';
 import type { DoneHook, StageSpec } from '../definition/stage-spec.ts';
 import { EventLog } from '../events/event-log.ts';
 import { TaskLimiter } from '../limits/task-limiter.ts';
@@ -50,6 +50,8 @@ export interface CoreOptions {
   /** The bounds of what is remembered of requests, see {@link LocalHostOptions}. */
   maxFeeds?: number | undefined;
   maxIdempotencyKeys?: number | undefined;
+  /** The most characters of an error's text. Default 4096. */
+  maxErrorCharacters?: number | undefined;
   marks?: Marks;
   quarantine?: Quarantine;
   /** The identity that a store has kept; without one, a new identity is made. */
@@ -178,6 +180,7 @@ export class Core {
       notes: options.ports.notes ?? null,
       tracer: options.ports.tracer ?? null,
       maskSecrets: secrets.mask,
+      maxErrorCharacters: options.maxErrorCharacters ?? ERROR_CHARACTERS,
       gateFor: (_task, limit) => new TaskLimiter(limit, clock),
       done: (worker, outcome) => {
         this.scheduler.apply(worker, outcome);

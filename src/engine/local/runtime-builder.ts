@@ -98,6 +98,7 @@ export class RuntimeBuilder {
       documentCharacters: options.documentCharacters,
       maxFeeds: options.maxFeeds,
       maxIdempotencyKeys: options.maxIdempotencyKeys,
+      maxErrorCharacters: options.maxErrorCharacters,
       ports: options.ports,
     };
     const stored = this.stored();
