@@ -18,8 +18,6 @@ export const historyQuerySchema = z.strictObject({
     .meta({ description: 'The most buckets of a stage. Buckets are as long as it takes for that.' }),
 });
 
-const quantilesSchema = z.object({ p50: z.number().nullable(), p90: z.number().nullable() });
-
 const bucketExample = {
   at: '2026-11-23T17:44:00.000Z',
   in: 26,

@@ -170,7 +170,7 @@ describe('stages', () => {
     expect(await leftB()).toEqual({ items: { completed: 2, skipped: 0, failed: 2, cancelled: 0 }, executions: 2, waits: 4 });
   });
 
-  it('that get another name begin at none under it, and the old name goes on where it was', async () => {
+  it('that get another name take along what was counted, and the old one is gone until another stage has it', async () => {
     const of = await service();
     const stage = (name: string) => ({ name, tasks: ['echo'] });
     const completed = async () =>
@@ -187,13 +187,14 @@ describe('stages', () => {
     await feedOne('one');
     await feedOne('two');
     await of.host.put('p', { stages: [stage('New'), { ...stage('Z'), workers: 3 }] });
-    expect(await completed()).toEqual({ New: 0, Z: 2 });
+    expect(await completed()).toEqual({ New: 2, Z: 2 });
     await feedOne('three');
-    expect(await completed()).toEqual({ New: 1, Z: 3 });
+    expect(await completed()).toEqual({ New: 3, Z: 3 });
     await of.host.put('p', { stages: [stage('A'), { ...stage('Z'), workers: 3 }] });
-    expect(await completed()).toEqual({ A: 2, Z: 3 });
+    expect(await completed()).toEqual({ A: 3, Z: 3 });
+    await of.host.put('p', { stages: [stage('New'), { ...stage('Z'), workers: 3 }, { name: 'A', tasks: ['echo', 'echo'] }] });
     await feedOne('four');
-    expect(await completed()).toEqual({ A: 3, Z: 4 });
+    expect(await completed()).toEqual({ New: 1, Z: 4, A: 4 });
   });
 
   it('of which one leaves while another has its name already are one, and nothing of either is lost', async () => {
