@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { instantSchema } from './names.ts';
+import { quantilesSchema } from './stats.ts';
 
 /** The longest period that can be asked for, in seconds: a week. */
 export const HISTORY_SECONDS_MAX = 604_800;

@@ -336,7 +336,7 @@ export class Core {
     } else {
       feed.cancelled++;
     }
-    if (status !== 'cancelled') feed.measure(Math.floor(this.meter.workClock.at(this.time.now)));
+    if (status !== 'cancelled') feed.measure(Math.floor(this.meter.feedClock.at(this.time.now)));
     feed.rest();
     this.ledger.end(item, status);
     this.events.result(item);
