@@ -44,7 +44,7 @@ export class StoredRows {
     };
   }
 
-  /** What waits between two attempts has its instants by the scale of its wait. */
+  /** The instant of the last change: by the scale of its wait, where the item waits between two attempts. */
   private updatedIn({ status, updated }: StoredItem): string {
     const { time } = this.durable.core;
     return STATUSES[status] === 'retrying' ? time.instant(time.fromLasting(updated)) : instantOf(updated);

@@ -180,7 +180,7 @@ export class Series {
   }
 }
 
-/** What there is under a name goes to another one, as the later part where that has some. Returns whether there was any. */
+/** Gives the point of one name to another, as the later part where that has one. Returns whether there was any. */
 export function move(points: Map<string, Point>, from: string, to: string): boolean {
   const point = points.get(from);
   if (point === undefined) return false;
