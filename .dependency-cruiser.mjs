@@ -143,7 +143,7 @@ export default {
         path: product,
         pathNot: [
           '^src/(composition|process|engine|schemas|stores|loader|cluster|tracing)/',
-          '^src/(config|cluster-config|version)[.]ts$',
+          '^src/(config|version)[.]ts$',
           '^src/http/gateway/cluster-view[.]ts$',
           '^tasks/',
         ],
@@ -191,10 +191,18 @@ export default {
     },
     {
       name: 'config-above-schemas',
-      comment: 'The configuration with its limits and kinds of variables knows the schemas alone.',
+      comment:
+        'The configuration with its limits and kinds of variables knows the schemas alone; the files of src/config are its own, and others ask src/config.ts.',
       severity: 'error',
-      from: { path: '^src/(config|cluster-config|limits|variable)[.]ts$' },
-      to: { path: product, pathNot: '^src/(schemas/|(cluster-config|limits|variable)[.]ts$)' },
+      from: { path: '^src/(config/|(config|limits|variable)[.]ts$)' },
+      to: { path: product, pathNot: '^src/((schemas|config)/|(limits|variable)[.]ts$)' },
+    },
+    {
+      name: 'config-by-its-entry',
+      comment: 'Of the product only src/config.ts and its own files import those of src/config.',
+      severity: 'error',
+      from: { path: product, pathNot: '^src/config(/|[.]ts$)' },
+      to: { path: '^src/config/' },
     },
     {
       name: 'app-below-server',

@@ -2,15 +2,19 @@
  * The configuration: every environment variable that Sluice reads, checked at start with all faults listed at once.
  * The only place that reads the values of `process.env`; docs/configuration.md is generated from {@link variables}.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { BlockList, isIP } from 'node:net';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { type ClusterConfig, clusterConfig, clusterFaults, clusterVariables, isPostgres } from './cluster-config.ts';
+import { readAccess } from './config/access.ts';
+import { type ClusterConfig, clusterConfig, clusterFaults, clusterVariables, isPostgres } from './config/cluster.ts';
+import type { Environment } from './config/environment.ts';
+import { readSecretsDir, secretFaults, secretsIn } from './config/secrets.ts';
 import { LIMITS, type Limits, limitValues, limitVariables } from './limits.ts';
 import { allowedHostSchema, ownHostSchema } from './schemas/allowed-host.ts';
-import { type ApiKey, parseApiKeys } from './schemas/api-key.ts';
+import type { ApiKey } from './schemas/api-key.ts';
 import { flag, integer, optionalInteger, path, seconds } from './variable.ts';
+
+export { isLoopback, readAccess } from './config/access.ts';
+export type { ClusterConfig } from './config/cluster.ts';
+export { readSecretsDir, SECRET_LENGTH_MIN, secretsIn } from './config/secrets.ts';
 
 /** A fault in the setup of the service: its variables, tasks or definitions. The message is readable and lists every fault. */
 export class ConfigError extends Error {
@@ -279,8 +283,6 @@ export function limitsInForce(config: Partial<Config>): Record<string, number> {
   return Object.fromEntries(names.flatMap((name): [string, number][] => (typeof config[name] === 'number' ? [[name, config[name]]] : [])));
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * Reads the configuration from an environment, `process.env` for one. A variable that is set to nothing counts as not set; a variable
  * that is not ours is no fault. Throws {@link ConfigError} with every fault.
@@ -354,46 +356,6 @@ function largestItem(bodyLimitBytes: number): number {
   return Math.min(MAX_VALUE_BYTES_MAX, Math.max(MAX_VALUE_BYTES_DEFAULT, bodyLimitBytes));
 }
 
-const SECRET_PREFIX = 'SECRET_';
-/** Masking a shorter secret would also hit unrelated texts. */
-export const SECRET_LENGTH_MIN = 4;
-
-/** The secrets in an environment, by NAME, including ones that are too short, which are a fault. */
-export function secretsIn(given: Record<string, string | undefined>): Record<string, string> {
-  const secrets = Object.entries(given).filter(([name]) => name.startsWith(SECRET_PREFIX) && name.length > SECRET_PREFIX.length);
-  return Object.fromEntries(secrets.map(([name, value]) => [name.slice(SECRET_PREFIX.length), value as string]));
-}
-
-/** Reads `SECRETS_DIR`. Files that begin with a dot, and folders, are left alone. Faults never show a value. */
-export function readSecretsDir(given: Environment): { secrets: Record<string, string>; faults: string[] } {
-  const secrets: Record<string, string> = {};
-  const faults: string[] = [];
-  const folder = given.SECRETS_DIR;
-  if (folder === undefined || folder === '') return { secrets, faults };
-  try {
-    for (const name of readdirSync(folder).sort()) {
-      const file = join(folder, name);
-      if (name.startsWith('.') || !statSync(file).isFile()) continue;
-      const value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-      if (!/^[A-Za-z_]\w*$/.test(name)) faults.push(`SECRETS_DIR has a file ${JSON.stringify(name)}, a name that templates cannot use`);
-      else if (value.length < SECRET_LENGTH_MIN)
-        faults.push(`SECRETS_DIR has a secret ${name} of fewer than ${SECRET_LENGTH_MIN} characters`);
-      else if (given[SECRET_PREFIX + name]) faults.push(`SECRETS_DIR has a secret ${name}, and ${SECRET_PREFIX}${name} is set as well`);
-      else secrets[name] = value;
-    }
-  } catch (error) {
-    faults.push(`SECRETS_DIR cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
-  }
-  return { secrets, faults };
-}
-
-function secretFaults(given: Record<string, string | undefined>): string[] {
-  return Object.entries(secretsIn(given)).flatMap(([name, value]) => [
-    ...(/^[A-Za-z_]\w*$/.test(name) ? [] : [`${SECRET_PREFIX}${name} has a name that templates cannot use; use letters, digits and _`]),
-    ...(value.length < SECRET_LENGTH_MIN ? [`${SECRET_PREFIX}${name} is shorter than ${SECRET_LENGTH_MIN} characters`] : []),
-  ]);
-}
-
 function hostFaults(variable: string, text: string | undefined, schema: z.ZodType): string[] {
   return listOf(text).flatMap((entry) => {
     const message = schema.safeParse(entry).error?.issues[0]?.message;
@@ -455,43 +417,4 @@ export function storeFileOf(url: string): string | undefined {
   const path = /^file:(?<path>.*)$/is.exec(url)?.groups?.path;
   if (path === undefined || !path.startsWith('//')) return path;
   return path.startsWith('///') ? path.slice(2) : undefined;
-}
-
-/** Reads the keys and checks them, and that an address beyond loopback has some. Faults never show the text of a key. */
-export function readAccess(given: Environment): { keys: ApiKey[]; faults: string[] } {
-  const keys: ApiKey[] = [];
-  const faults: string[] = [];
-  const texts = [
-    ['API_KEYS', () => given.API_KEYS ?? ''],
-    ['API_KEYS_FILE', () => (given.API_KEYS_FILE === undefined ? '' : readFileSync(given.API_KEYS_FILE, 'utf8'))],
-  ] as const;
-  for (const [name, read] of texts) {
-    try {
-      const parsed = parseApiKeys(read());
-      keys.push(...parsed.keys);
-      faults.push(...parsed.faults.map((fault) => `${name} ${fault}`));
-      // An operator who sets the variable expects protection.
-      if (given[name] !== undefined && parsed.keys.length + parsed.faults.length === 0) faults.push(`${name} contains no key`);
-    } catch (error) {
-      faults.push(`${name} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
-    }
-  }
-  const host = given.HOST ?? '127.0.0.1';
-  const isGuarded = given.API_KEYS !== undefined || given.API_KEYS_FILE !== undefined;
-  if (!isGuarded && !isLoopback(host) && !['true', '1'].includes(given.ALLOW_UNAUTHENTICATED ?? '')) {
-    faults.push(
-      `HOST "${host}" is reachable from other machines and callers are not authenticated; use 127.0.0.1, set API_KEYS, or set ALLOW_UNAUTHENTICATED=true`,
-    );
-  }
-  return { keys, faults };
-}
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-/** A name that isn't `localhost` may resolve to any address, so it doesn't count as loopback. */
-export function isLoopback(host: string): boolean {
-  const version = isIP(host);
-  return version === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }

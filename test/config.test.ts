@@ -61,6 +61,7 @@ describe('an empty environment', () => {
       maxFeeds: 10_000,
       maxLimiterKeys: 100_000,
       maxIdempotencyKeys: 10_000,
+      maxErrorCharacters: 4096,
     });
   });
 

@@ -4,7 +4,7 @@ import { code, page, table } from './markdown.ts';
 
 /** The bounds without a variable: nobody needs another value of them. */
 const FIXED = [
-  ['the text of an error, its type', 'none', '4096 and 200 characters', 'cut off'],
+  ['the type of an error', 'none', '200 characters', 'cut off'],
   ['types of errors that are counted', 'none', '1000', 'further types are counted together'],
   ['depth of JSON', 'none', '64', '400 `malformed-json`'],
   ['ids of items; other names', 'none', '512 and 128 characters', '400 `invalid-input`'],

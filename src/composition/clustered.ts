@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { ClusterConfig } from '../cluster-config.ts';
+import type { ClusterConfig } from '../config.ts';
 import { type LocalHost, SluiceError, type TaskCatalogue } from '../engine/index.ts';
 import type { Clock, Logger } from '../engine/ports.ts';
 import type { Store } from '../engine/store.ts';

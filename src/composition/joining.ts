@@ -4,7 +4,7 @@ import { Deposed } from '../cluster/appender.ts';
 import { createClusterNode } from '../cluster/node.ts';
 import { openPostgres, readPostgresUrl, UnusableServer } from '../cluster/postgres/index.ts';
 import { replicaOf } from '../cluster/replica.ts';
-import type { ClusterConfig } from '../cluster-config.ts';
+import type { ClusterConfig } from '../config.ts';
 import { type Config, ConfigError } from '../config.ts';
 import { type Logger, systemClock } from '../engine/ports.ts';
 import type { Loaded } from '../loader/definitions.ts';

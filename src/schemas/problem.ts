@@ -81,7 +81,7 @@ export const ERROR_CODES = {
   },
   'too-many-streams': {
     title: 'There are as many open streams as there may be',
-    fix: 'Close streams that nobody reads, or open this one again after Retry-After seconds, with another ticket if it was opened with one.',
+    fix: 'Close streams that nobody reads, or open this one again after Retry-After seconds; a ticket is not used up by this answer.',
     example: { detail: 'the key "dashboard" already has 1000 open streams (MAX_STREAMS_PER_KEY)' },
   },
   'too-many-items': {

@@ -7,6 +7,7 @@ import { KEPT } from '../limits/shared-limiter.ts';
 import { StoredLimiters } from '../limits/stored-limiters.ts';
 import type { Clock, Logger, Ports } from '../ports.ts';
 import { FILES, ORDER, type Store, type StoredPipeline } from '../store.ts';
+import { wallScaleOf } from '../time/wall-scale.ts';
 import { clockShift } from './clock-shift.ts';
 import { type Crash, crashOf } from './crash.ts';
 import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
@@ -31,7 +32,9 @@ export interface StoredHost {
 }
 
 function anchorOf(clock: Clock): number {
-  return clock.now() - clock.monotonic();
+  const scale = wallScaleOf(clock);
+  scale.sync();
+  return scale.offset;
 }
 
 /** The store of a host: its pipelines, and the one flusher through which all of them write. */

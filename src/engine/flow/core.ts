@@ -1,7 +1,7 @@
 import type { PauseAfterFailures } from '../../schemas/definition.ts';
 import type { ItemError } from '../../schemas/item.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
-import type { PipelineError } from '../contract/errors.ts';
+import { ERROR_CHARACTERS, type PipelineError } from '../contract/errors.ts';
 import type { DoneHook, StageSpec } from '../definition/stage-spec.ts';
 import { EventLog } from '../events/event-log.ts';
 import { TaskLimiter } from '../limits/task-limiter.ts';
@@ -51,6 +51,8 @@ export interface CoreOptions {
   /** The bounds of what is remembered of requests, see {@link LocalHostOptions}. */
   maxFeeds?: number | undefined;
   maxIdempotencyKeys?: number | undefined;
+  /** The most characters of an error's text. Default 4096. */
+  maxErrorCharacters?: number | undefined;
   marks?: Marks;
   careful?: Careful;
   quarantine?: Quarantine;
@@ -182,6 +184,7 @@ export class Core {
       notes: options.ports.notes ?? null,
       tracer: options.ports.tracer ?? null,
       maskSecrets: secrets.mask,
+      maxErrorCharacters: options.maxErrorCharacters ?? ERROR_CHARACTERS,
       gateFor: (_task, limit) => new TaskLimiter(limit, clock),
       done: (worker, outcome) => {
         this.scheduler.apply(worker, outcome);
@@ -337,7 +340,7 @@ export class Core {
     } else {
       feed.cancelled++;
     }
-    if (status !== 'cancelled') feed.measure(Math.floor(this.meter.workClock.at(this.time.now)));
+    if (status !== 'cancelled') feed.measure(Math.floor(this.meter.feedClock.at(this.time.now)));
     feed.rest();
     this.ledger.end(item, status);
     this.events.result(item);

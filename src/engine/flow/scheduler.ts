@@ -350,7 +350,7 @@ export class Scheduler implements Mover, Filler {
     worker.busyBefore = worker.busyMs;
     worker.waitedMs = Math.max(0, now - item.updatedAt);
     worker.stage.keepTime(time);
-    if (!item.feed.isMeasured) item.feed.begin(this.deps.meter.workClock.at(now));
+    if (!item.feed.isMeasured) item.feed.begin(this.deps.meter.feedClock.at(now));
     item.holder = worker;
     this.ready.push(worker);
   }

@@ -353,6 +353,7 @@ export class LocalHost implements PipelineHost {
     const outcome = carriedOut(this.plannedLimits(id, definition, options.within), () =>
       pipeline.defined.redefine(definition, this.builder.boundsOf(definition), specOf, options.operator),
     );
+    for (const { from, stage } of outcome.changes) if (from !== undefined) pipeline.series.rename(from, stage);
     this.builder.hintAtThreads(definition, before);
     if (wasUnusable && !this.isRecovering) pipeline.asked.goOn();
     return { isCreated: false, pipeline: pipeline.describeNow(), ...outcome };

@@ -99,6 +99,7 @@ export class RuntimeBuilder {
       documentCharacters: options.documentCharacters,
       maxFeeds: options.maxFeeds,
       maxIdempotencyKeys: options.maxIdempotencyKeys,
+      maxErrorCharacters: options.maxErrorCharacters,
       ports: options.ports,
     };
     const stored = this.stored();

@@ -172,6 +172,8 @@ export interface StageEnvironment<Item, Slot> {
   readonly tracer: Tracer | null;
   /** Hides secrets in the text of an error or a status, which any reader may see. */
   readonly maskSecrets: (text: string) => string;
+  /** The most characters of an error's text. */
+  readonly maxErrorCharacters: number;
   /** Makes a gate for a task that has limits or gets some. Uses of one task in a stage share a gate. */
   readonly gateFor: (task: string, limit: Limit) => Gate;
   /** Carries out an outcome that came later than the call of {@link Runner.run}. */

@@ -141,13 +141,13 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
 
   /** Makes an outcome of a task's error. Returns undefined while a hook is awaited. */
   protected failed(slot: S, thrown: unknown): Outcome | undefined {
-    const { time, events, random } = this.environment;
+    const { time, events, random, maskSecrets, maxErrorCharacters } = this.environment;
     const item = slot.item as I;
     const now = time.tick();
     const task = slot.task as TaskSpec;
     this.countBusy(slot, now);
     this.meterAt(slot, item.taskIndex).fails(slot, time);
-    const { type, message, permanent, retryAfterSeconds, status } = describeThrown(thrown, this.environment.maskSecrets);
+    const { type, message, permanent, retryAfterSeconds, status } = describeThrown(thrown, maskSecrets, maxErrorCharacters);
     const attempts = item.attempts;
     const error: ItemError = { type, message, ...(status !== undefined && { status }), stage: item.stage.name, attempts };
     const isLast = permanent || attempts >= this.maxAttempts;

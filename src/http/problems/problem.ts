@@ -108,6 +108,7 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
     request.log.error({ err: error.cause ?? error }, 'a request failed');
   const retryAfter = retryAfterOf(error);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="sluice"');
   if (!reply.hasHeader('x-request-id')) setCommonHeaders(request, reply);
   return reply.code(problem.status).type(PROBLEM_TYPE).send(writeProblem(problem));
 }

@@ -31,7 +31,6 @@ function contentOf(file: string): Map<string, string> {
   }
 }
 
-
 /** Every way in which the files of nodes that have applied the same differ, or are damaged. */
 export function copyFaults(nodes: readonly Node[]): string[] {
   const files = nodes.map(({ name, dataDir }) => {
@@ -42,7 +41,7 @@ export function copyFaults(nodes: readonly Node[]): string[] {
   const [first, ...others] = files.map(({ name, path }) => ({ name, tables: contentOf(path) }));
   for (const other of others) {
     for (const [table, hash] of first?.tables ?? []) {
-      faults.push(`the table ${table} of ${first?.name} and of ${other.name} differ`);
+      if (other.tables.get(table) !== hash) faults.push(`the table ${table} of ${first?.name} and of ${other.name} differ`);
     }
   }
   return faults;

@@ -1,6 +1,6 @@
 /** The variables of a node of a cluster. They mean nothing to a service whose store is not PostgreSQL. */
 import { z } from 'zod';
-import { path, seconds } from './variable.ts';
+import { path, seconds } from '../variable.ts';
 
 /** In characters: 16 random bytes in base64url have 22. */
 const KEY_LENGTH_MIN = 22;
