@@ -14,7 +14,7 @@
 
 import type { Clock } from '../engine/ports.ts';
 import { StoreTrouble, type Writes } from '../engine/store.ts';
-import { type Decoded, type EntryBody, packEntry, unpackEntry } from './entry/entry.ts';
+import { type Decoded, type EntryBody, packEntry, tokenOf, unpackEntry } from './entry/entry.ts';
 import { type Entry, type Log, LogConflict } from './log/log.ts';
 import { type Replica, TailLost } from './replica.ts';
 
@@ -32,6 +32,11 @@ export interface AppenderOptions {
   readonly clock: Clock;
   /** An append or a read without an answer for so long is given up, and tried again by whoever calls next. At most 0.3 of the lease: an owner that waits longer loses to a claim when the log is back. */
   readonly timeoutMs: number;
+  /**
+   * When nothing was confirmed for so long, others may have owned since, and the log may have lost entries of this node and grown again to the same length: then it would take
+   * the next one as if nothing had happened. So the last one is looked at before. Without it, it never is.
+   */
+  readonly sureMs?: number;
   /** Told when the log has not answered an append for {@link SILENT_MS}, or has refused to, and with null when it has one. */
   readonly told?: (trouble: StoreTrouble | null) => void;
   /** Told once, at the moment at which the node is found to be deposed, before anybody else is. */
@@ -109,8 +114,10 @@ export class Appender {
     };
     const silence = clock.setTimer(() => tell(new StoreTrouble('its log does not answer')), SILENT_MS);
     try {
+      await this.expectOwnLast();
       await this.ask((signal) => log.append(entry.position - 1, entry.bytes, signal));
     } catch (error) {
+      if (error instanceof Deposed) throw error;
       if (!(error instanceof LogConflict)) {
         const trouble = error instanceof StoreTrouble ? error : new StoreTrouble('its log cannot be written', error);
         tell(trouble);
@@ -126,6 +133,17 @@ export class Appender {
     }
     told?.(null);
     return isNew;
+  }
+
+  private async expectOwnLast(): Promise<void> {
+    const { log, replica, clock, sureMs = Number.POSITIVE_INFINITY } = this.options;
+    if (clock.monotonic() - this.last <= sureMs) return;
+    const { position, token } = replica;
+    const found = await this.read(() => log.read(position));
+    // One that is not there any more makes the log refuse the next.
+    if (found === undefined || tokenOf(found.bytes) === token) return;
+    const lost = new TailLost(`entry ${position} of the log is another one than this node has`);
+    throw this.depose(new Deposed('the log has lost its end', { cause: lost }));
   }
 
   /** Resolves when the entry is there, though it was refused. */

@@ -22,7 +22,7 @@ export class LeftBehind extends Error {
   override name = 'LeftBehind';
 }
 
-/** Who owns, as of an entry. */
+/** The ownership as of an entry. */
 export interface Ownership {
   /** The position at which it began; 0: nobody has owned yet. */
   readonly epoch: number;
@@ -40,7 +40,7 @@ export interface Ownership {
 export interface ReplicaFile {
   /** Its reads. Nothing is written through it. */
   readonly store: Store;
-  /** What was given to the last {@link ReplicaFile.write} that it has; null: it is new. */
+  /** The place that came with the last {@link ReplicaFile.write} that it has; null: it is new. */
   readonly place: string | null;
   /**
    * In one transaction. Rejects with a StoreTrouble when the same may succeed later; a place that the file has already is not written again. Calls MUST NOT overlap.

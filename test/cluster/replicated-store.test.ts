@@ -176,6 +176,27 @@ describe('an owner in whose place another has written', () => {
     expect(server.last).toBe(1);
   });
 
+  it('is deposed when the log has lost its last entry and grown again as far, though it would take the next one', async () => {
+    const { clock, server, link, store } = await owning();
+    const before = server.last;
+    await store.beat();
+    server.loseTail(1);
+    await takingOver(server, clock);
+    expect(server.last).toBe(before + 1);
+    // Without a pause nobody can have come to own.
+    await clock.advance(LEASE_MS / 2 + 1);
+    await expect(store.beat()).rejects.toMatchObject({ name: 'Deposed', cause: expect.any(TailLost) });
+    expect(kindsOf(server)).toEqual(['own', 'batch', 'own']);
+    expect(link.asked).toHaveLength(3);
+  });
+
+  it('goes on after a pause in which nothing was lost', async () => {
+    const { clock, store, replica } = await owning();
+    await clock.advance(LEASE_MS * 3);
+    await store.beat();
+    expect(replica.position).toBe(3);
+  });
+
   it('goes on after a refusal that nothing explains', async () => {
     const { server, link, store, replica } = await owning();
     const put = server.put.bind(server);

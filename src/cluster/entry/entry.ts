@@ -14,7 +14,7 @@ import { ByteReader, ByteWriter, EntryFault } from './bytes.ts';
 
 export { EntryFault };
 
-/** What a version of Sluice writes and reads; it grows with each change of the bytes. */
+/** The format that this version of Sluice writes, and the last one that it reads; it grows with each change of the bytes. */
 export const FORMAT = 1;
 
 /** An entry is of a later format: this version has to be replaced before it can go on. */

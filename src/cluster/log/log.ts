@@ -47,7 +47,7 @@ export interface Snapshots {
   newest(): Promise<{ position: number; fetch(to: string): Promise<void> } | null>;
 }
 
-/** What a node says of itself, again and again. */
+/** The state of a node, as it announces it again and again. */
 export interface NodeInfo {
   readonly name: string;
   /** Where the others reach it, as `http://host:port`. */
@@ -60,10 +60,10 @@ export interface NodeInfo {
   readonly format: number;
 }
 
-/** Who is there: for `GET /nodes` and for trimming; nothing that is promised stands on it. */
+/** The nodes that are there: for `GET /nodes` and for trimming; nothing that is promised stands on it. */
 export interface Presence {
   announce(node: NodeInfo): Promise<void>;
-  /** Those that have announced themselves of late, with the seconds since they last did, by the log's own clock. */
+  /** The nodes that have announced themselves of late, with the seconds since they last did, by the log's own clock. */
   list(): Promise<readonly (NodeInfo & { readonly agoSeconds: number })[]>;
   leave(name: string): Promise<void>;
 }

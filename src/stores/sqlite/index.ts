@@ -50,7 +50,7 @@ export interface SqliteStoreOptions {
 const PAGE_BYTES_MIN = 512;
 const READ_CACHE_KIB = 16 * 1024;
 
-/** What is read of a file, on a connection that only reads. */
+/** The reads of a file, on a connection that only reads. */
 export class SqliteReads {
   readonly kind: string = 'sqlite';
   protected readonly file: string;
