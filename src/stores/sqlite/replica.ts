@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { OF_STORE, type Store, StoreTrouble, type Writes } from '../../engine/store.ts';
 import { backup } from './backup.ts';
+import type { CopyReply } from './copy-thread.ts';
 import { compactingOf, keepPrivate, marksOf, ownPathOf, StoreFileError } from './file.ts';
 import { type OpenFile, openWith, SqliteReads, type SqliteStoreOptions } from './index.ts';
 import { FileLock, syncFolder } from './lock.ts';
@@ -176,7 +177,7 @@ async function copyInThread(file: string, target: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   thread.on('error', (error) => reject(new StoreTrouble('its copy cannot be written', error)));
   thread.on('exit', (code) => reject(new StoreTrouble('its copy cannot be written', new Error(`the thread has ended with ${code}`))));
-  thread.on('message', (reply: { bytes: number } | { message: string }) => {
+  thread.on('message', (reply: CopyReply) => {
     if ('bytes' in reply) resolve();
     else reject(new StoreTrouble('its copy cannot be written', new StoreFileError(reply.message)));
   });
