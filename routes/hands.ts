@@ -23,7 +23,7 @@ const example = {
 };
 
 /** The processes that make calls for this one. */
-const hands: FastifyPluginAsync<RouteDeps> = async (instance, { hands: desk, upgradeOf, isCallerStillAllowed }) => {
+const hands: FastifyPluginAsync<RouteDeps> = async (instance, { hands: desk, cluster, upgradeOf, isCallerStillAllowed }) => {
   const app = instance.withTypeProvider<ZodTypes>();
 
   app.get(
@@ -46,13 +46,22 @@ const hands: FastifyPluginAsync<RouteDeps> = async (instance, { hands: desk, upg
   app.get(
     '/hands/connect',
     {
-      config: { scope: 'work', whileStarting: true, upgrades: true },
+      // Each node answers for itself: such a connection is not passed on, the hand goes to the owner.
+      config: { scope: 'work', whileStarting: true, upgrades: true, everyNode: true },
       // A matter between processes of the same version, and none of those who use the API.
       schema: { hide: true, querystring: noQuery },
     },
     (request, response) => {
       // A browser names the page in each such request, and lets any page send it.
       if (request.headers.origin !== undefined) throw new SluiceError('forbidden', 'a web page cannot be a hand');
+      if (cluster !== null && !cluster.isServing) {
+        const { owner } = cluster;
+        if (owner !== null && owner.node !== cluster.name) response.header('sluice-owner', owner.url);
+        throw new SluiceError(
+          'no-owner',
+          owner === null ? 'no node owns the pipelines now' : `the owner is ${owner.node}, at ${owner.url}`,
+        );
+      }
       const { request: raw, socket, head } = upgradeOf(request, response);
       const { caller } = request;
       desk.accept(raw, socket, head, () => isCallerStillAllowed(caller));

@@ -139,7 +139,7 @@ const asWork = (call: () => unknown): unknown => {
 
 const start = new Start();
 const overload = new Overload();
-const ownKey = makeOwnKey();
+const ownKey = makeOwnKey(config.cluster?.keys[0]);
 /** Where there are keys, the hands of this machine have one as well. */
 const withOwn = (given: readonly ApiKey[]): readonly ApiKey[] => (given.length > 0 && config.hands > 0 ? [...given, ownKey.key] : given);
 const keys = createKeyRing(withOwn(config.apiKeys));

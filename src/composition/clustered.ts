@@ -5,6 +5,7 @@ import type { Clock, Logger } from '../engine/ports.ts';
 import type { Store } from '../engine/store.ts';
 import type { ClusterView, NodeView } from '../http/gateway/cluster-view.ts';
 import type { Loaded } from '../loader/definitions.ts';
+import type { Hands } from './hands.ts';
 import { HostSwitch } from './host-switch.ts';
 import { type Owned, Ownership } from './ownership.ts';
 
@@ -33,6 +34,7 @@ export interface ClusteredDeps {
   /** The name of the log in `/readyz` and metrics. */
   kind: string;
   tasks: TaskCatalogue;
+  hands: Pick<Hands, 'enter' | 'letGo'>;
   createHost: (fail: (error: unknown) => void, clock: Clock) => LocalHost;
   loaded: Loaded;
   /** Ends the process for a fault of the store. */

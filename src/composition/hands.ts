@@ -1,5 +1,5 @@
 /** The hands of a service, put together: the pool that the engine calls, the door that they come in by, and the processes that it starts itself. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -26,7 +26,7 @@ export interface HandsDeps {
 
 export interface Hands {
   readonly pool: HandPool;
-  /** What `buildApp` needs of them. */
+  /** The side that `buildApp` needs. */
   readonly desk: {
     view(): HandsView;
     accept(request: IncomingMessage, socket: Duplex, head: Buffer, isAllowed: () => boolean): void;
@@ -34,24 +34,30 @@ export interface Hands {
   };
   /** Starts those of this machine, as soon as the service listens. */
   start(server: Server): void;
+  /** This node owns, by this epoch. */
+  enter(epoch: number): void;
+  /** Another node owns: its hands go there. */
+  letGo(): void;
 }
 
 const ENTRY = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../server.ts' : '../server.js', import.meta.url));
-/** With one owner there is no later one. */
-const EPOCH = 1;
+/** The epoch of a service that is no node of a cluster. */
+const ONLY_EPOCH = 1;
 const STALL_SECONDS = 30;
 /** A hand is silent for so many beats before it is lost. */
 const BEATS = 3;
 
-/** A key for the hands of this machine, which nobody else is told. */
+/** A key for the hands of this machine, or of all nodes of a cluster, which nobody else is told. */
 export interface OwnKey {
   readonly text: string;
   readonly key: ApiKey;
 }
 
-export function makeOwnKey(): OwnKey {
+/** `secret`: of all nodes of a cluster, whose hands go from one to the other. */
+export function makeOwnKey(secret: string | undefined): OwnKey {
   const name = 'own-hands';
-  const text = `slc_${name}_${randomBytes(32).toString('base64url')}`;
+  const bytes = secret === undefined ? randomBytes(32) : createHmac('sha256', secret).update('the key of hands').digest();
+  const text = `slc_${name}_${bytes.toString('base64url')}`;
   return { text, key: { name, scopes: new Set(['work']), sha256Hex: createHash('sha256').update(text).digest('hex') } };
 }
 
@@ -59,14 +65,16 @@ export function createHands({ config, environment, tasks, version, clock, random
   // A task may hold the loop of a hand for as long as it may hold that of the service.
   const beatMs = ((config.loopStallSeconds || STALL_SECONDS) * 1000) / BEATS;
   let own: OwnHands | undefined;
+  let epochNow = ONLY_EPOCH;
+  const epoch = (): number => epochNow;
   const pool = new HandPool({
-    ...{ clock, logger, epoch: EPOCH, beatMs },
+    ...{ clock, logger, epoch, beatMs },
     tasks: ownTasks(version, tasks),
     isExpected: config.hands > 0,
     maxDeliveries: config.maxDeliveries,
     onSilent: (name) => own?.kill(name),
   });
-  const door = new HandDoor({ pool, clock, logger, version, epoch: EPOCH, beatMs, maxValueBytes: config.maxValueBytes });
+  const door = new HandDoor({ pool, clock, logger, version, epoch, beatMs, maxValueBytes: config.maxValueBytes });
   return {
     pool,
     desk: {
@@ -76,6 +84,10 @@ export function createHands({ config, environment, tasks, version, clock, random
         await Promise.all([door.close(), own?.close()]);
       },
     },
+    enter(term) {
+      epochNow = term;
+    },
+    letGo: () => door.letGo('another node owns the pipelines now'),
     start(server) {
       if (config.hands === 0) return;
       const order = { urls: [urlOf(server)], key: config.apiKeys.length > 0 ? ownKey.text : undefined };

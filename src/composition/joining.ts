@@ -4,8 +4,7 @@ import { Deposed } from '../cluster/appender.ts';
 import { createClusterNode } from '../cluster/node.ts';
 import { openPostgres, readPostgresUrl, UnusableServer } from '../cluster/postgres/index.ts';
 import { replicaOf } from '../cluster/replica.ts';
-import type { ClusterConfig } from '../config.ts';
-import { type Config, ConfigError } from '../config.ts';
+import { type ClusterConfig, type Config, ConfigError } from '../config.ts';
 import { type Logger, systemClock } from '../engine/ports.ts';
 import type { Loaded } from '../loader/definitions.ts';
 import { StoreOpening } from '../process/store-opening.ts';
@@ -36,6 +35,7 @@ export async function joinCluster({ config, cluster, hosts, loaded, fail, logger
     listensOn: config.host,
     kind: 'postgresql',
     tasks: hosts.registry,
+    hands: hosts.hands,
     createHost: hosts.create,
     isDeposed: (error) => error instanceof Deposed,
     createNode: (parts) => createNode(config.storeUrl, cluster, parts, logger),

@@ -11,11 +11,13 @@ import type { Store } from '../engine/store.ts';
 import type { Loaded } from '../loader/definitions.ts';
 import { filesDifference, filesHash } from '../loader/files-hash.ts';
 import { checkPipelines, loadPipelines, restorePipelines } from '../loader/started-pipelines.ts';
+import type { Hands } from './hands.ts';
 import type { HostSwitch } from './host-switch.ts';
 
 export interface OwnershipDeps {
   host: HostSwitch;
   createHost: (fail: (error: unknown) => void, clock: Clock) => LocalHost;
+  hands: Pick<Hands, 'enter' | 'letGo'>;
   /** The definitions in this node's files. */
   loaded: Loaded;
   pipelinesFrom: 'files' | 'log' | undefined;
@@ -44,7 +46,7 @@ export class Ownership {
 
   /** Restores the pipelines of a store and lets them go on. Rejects when that cannot be done, or is not wanted any more. */
   async own(store: Store, epoch: number, clock: Clock): Promise<Owned> {
-    const { host: shown, createHost, isDeposed, fail, logger } = this.deps;
+    const { host: shown, hands, createHost, isDeposed, fail, logger } = this.deps;
     const host = createHost((error) => {
       if (!isDeposed(error)) fail(error);
     }, clock);
@@ -57,6 +59,7 @@ export class Ownership {
       // Which files they were is stored before anybody is answered: whoever owns next does not take other files for the first ones.
       if (loads) await loadPipelines(host, files, logger);
       if (shown.shuttingDown) host.shuttingDown = true;
+      hands.enter(epoch);
       host.goOn();
       shown.enter(host, epoch);
     } catch (error) {
@@ -68,7 +71,9 @@ export class Ownership {
     return {
       async depose() {
         shown.leave(host);
-        await host.abandon();
+        const abandoned = host.abandon();
+        hands.letGo();
+        await abandoned;
       },
     };
   }

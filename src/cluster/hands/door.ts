@@ -13,7 +13,7 @@ export interface HandDoorOptions {
   clock: Clock;
   logger: Logger;
   version: string;
-  epoch: number;
+  epoch: () => number;
   beatMs: number;
   maxValueBytes: number;
 }
@@ -43,6 +43,11 @@ export class HandDoor {
   /** Takes over a request that was let in. `isAllowed` is asked at each beat. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer, isAllowed: () => boolean): void {
     this.server.handleUpgrade(request, socket, head, (webSocket) => this.greet(webSocket, isAllowed));
+  }
+
+  /** Ends all connections, and takes new ones: the hands go to whoever owns now. */
+  letGo(reason: string): void {
+    for (const socket of this.open) socket.close(CLOSE.goingAway, reason);
   }
 
   /** Ends all connections, within a second. */
@@ -86,7 +91,9 @@ export class HandDoor {
         } else if (member !== null) pool.receive(member, said);
         else {
           clock.clearTimer(late);
-          wire.send(JSON.stringify({ t: 'welcome', protocol: PROTOCOL, version, epoch, beatMs, maxValueBytes } satisfies FromOwner));
+          wire.send(
+            JSON.stringify({ t: 'welcome', protocol: PROTOCOL, version, epoch: epoch(), beatMs, maxValueBytes } satisfies FromOwner),
+          );
           member = pool.join(said as Hello, {
             send: (text) => wire.send(text),
             close: (code, reason) => wire.close(code, reason),

@@ -8,7 +8,7 @@
 import { WebSocket } from 'ws';
 import { type Clock, type Logger, unref } from '../../engine/ports.ts';
 import { handLogger } from './hand-logger.ts';
-import { fromOwnerSchema, HANDS_PATH, type HandTask, PROTOCOL, SUBPROTOCOL } from './protocol.ts';
+import { fromOwnerSchema, HANDS_PATH, type HandTask, OWNER_HEADER, PROTOCOL, SUBPROTOCOL } from './protocol.ts';
 import { FRAME_BYTES_MAX, Wire } from './wire.ts';
 import { type WorkOptions, WorkSession } from './work-session.ts';
 
@@ -46,6 +46,8 @@ export class Hand {
   private session: WorkSession | null = null;
   private failures = 0;
   private tries = 0;
+  /** Where a node of a cluster has said that the owner is. */
+  private directedTo: string | null = null;
   private silentBeats = 0;
   private beats: unknown;
   private pause: unknown;
@@ -111,7 +113,8 @@ export class Hand {
 
   private connect(): void {
     const { urls, key, logger, clock } = this.options;
-    const url = urls[this.tries++ % urls.length] as string;
+    const url = this.directedTo ?? (urls[this.tries++ % urls.length] as string);
+    this.directedTo = null;
     let why = '';
     const socket = new WebSocket(socketUrl(url), SUBPROTOCOL, {
       perMessageDeflate: false,
@@ -121,6 +124,8 @@ export class Hand {
     });
     socket.once('unexpected-response', (_request, response) => {
       why = `it answers ${response.statusCode}`;
+      const owner = String(response.headers[OWNER_HEADER] ?? '');
+      if (URL.canParse(owner) && /^https?:$/.test(new URL(owner).protocol)) this.directedTo = owner;
       response.resume();
       socket.terminate();
     });
@@ -139,6 +144,10 @@ export class Hand {
         this.left();
         if (this.isLeaving) return;
         if (session !== null) this.failures = 0;
+        if (this.directedTo !== null) {
+          this.pause = clock.setTimer(() => this.connect(), this.options.random() * PAUSE_MS.first);
+          return;
+        }
         const pauseMs = this.options.random() * Math.min(PAUSE_MS.most, PAUSE_MS.first * 2 ** Math.min(this.failures++, 16));
         const fields = { url, code, why: why || reason || null, againInSeconds: Math.round(pauseMs) / 1000 };
         logger.warn(fields, session === null ? 'the hand cannot connect' : 'the hand has lost its owner');

@@ -19,8 +19,8 @@ export interface HandPoolOptions {
   logger: Logger;
   /** The tasks that hands must have as they are here. */
   tasks: OwnTasks;
-  /** Raised with each ownership; a hand that sees a higher one aborts what it has. */
-  epoch: number;
+  /** That of the ownership; a hand that sees a higher one aborts what it has. */
+  epoch: () => number;
   /** Hands are on their way, whether one is there or not. */
   isExpected: boolean;
   maxDeliveries: number;
@@ -247,7 +247,7 @@ export class HandPool implements HandRunner {
     job.attempt++;
     let text: string;
     try {
-      text = job.message(this.options.epoch);
+      text = job.message(this.options.epoch());
     } catch (error) {
       if (member.lone === job) member.lone = null;
       job.fail(new PermanentError(`the call cannot be sent to a hand: ${(error as Error).message}`));

@@ -21,6 +21,8 @@ import { type PlainError, plainError } from '../../schemas/thrown.ts';
 /** Raised when a message changes so that an older side would misunderstand it. */
 export const PROTOCOL = 1;
 /** The subprotocol of the WebSocket (RFC 6455 section 1.9). */
+/** With a 503, a node of a cluster that does not own says by this header where the owner is. */
+export const OWNER_HEADER = 'sluice-owner';
 export const SUBPROTOCOL = 'sluice-hands';
 export const HANDS_PATH = '/hands/connect';
 

@@ -83,6 +83,7 @@ export class HostStore {
     const last = lastWrite(found);
     this.last = last;
     this.isAhead = this.startAfter(Math.max(last.lastAt ?? 0, this.limitersAt().lastAt ?? 0));
+    if (this.isAhead) wallScaleOf(this.clock).begin();
     this.anchor = anchorOf(this.clock);
     return found.map(({ pipeline, facts }) => {
       const link = { ...this.linkOf(pipeline, facts), ...last };

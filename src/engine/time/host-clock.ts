@@ -23,8 +23,7 @@ export class HostClock implements Clock {
   startAfter(instant: number): boolean {
     const behind = instant - this.own.now();
     if (behind <= 0 || behind > APART_MS) return false;
-    // By more than what counts as the same instant, see wall-scale.ts.
-    this.aheadMs = Math.ceil(behind) + 3;
+    this.aheadMs = behind;
     return true;
   }
 

@@ -29,8 +29,13 @@ export class WallScale {
 
   constructor(clock: Clock) {
     this.clock = clock;
-    const offset = Math.floor((clock.now() - clock.monotonic()) * 1024) / 1024;
-    this.newest = { from: Number.NEGATIVE_INFINITY, offset };
+    this.newest = firstSetting(clock);
+  }
+
+  /** Begins anew, by the clock as it is set now. To be called before any instant is told. */
+  begin(): void {
+    this.earlier.length = 0;
+    this.newest = firstSetting(this.clock);
   }
 
   /** The offset of now. */
@@ -74,6 +79,10 @@ export class WallScale {
   private settingAt(monotonic: number): Setting {
     return this.earlier.findLast(({ from }) => monotonic >= from) as Setting;
   }
+}
+
+function firstSetting(clock: Clock): Setting {
+  return { from: Number.NEGATIVE_INFINITY, offset: Math.floor((clock.now() - clock.monotonic()) * 1024) / 1024 };
 }
 
 const scales = new WeakMap<Clock, WallScale>();

@@ -140,11 +140,6 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
       done();
       return;
     }
-    // The other side of such a connection is a hand, which asks for the owner itself.
-    if (request.raw.headers.upgrade !== undefined) {
-      done(noOwner(view));
-      return;
-    }
     // A read that brings a body is answered without it.
     if (isRead(request) && hasBody(request.raw)) request.raw.resume();
     direct(request, reply).then((found) => {

@@ -259,7 +259,7 @@ const jobOf = (id: string, name: string, epoch = 1): object => ({
   id,
   epoch,
   use: { kind: 'task', name, hasSecrets: false },
-  args: [],
+  args: [null],
   context: {},
 });
 

@@ -87,7 +87,7 @@ export interface OwnerOptions extends Partial<Omit<HandPoolOptions, 'tasks'>> {
 export function startPool({ tasks, version = VERSION, ...options }: Omit<OwnerOptions, 'maxValueBytes'>) {
   const log = createLog();
   const all: HandTask[] = tasks.map((task) => (typeof task === 'string' ? { name: task, kind: 'task', hash: 'h' } : task));
-  const shared = { clock: options.clock ?? systemClock, logger: log, epoch: 1, beatMs: 10_000, ...options };
+  const shared = { clock: options.clock ?? systemClock, logger: log, epoch: () => 1, beatMs: 10_000, ...options };
   const pool = new HandPool({ isExpected: false, maxDeliveries: 5, ...shared, tasks: ownTasks(version, all) });
   return { pool, log, shared };
 }

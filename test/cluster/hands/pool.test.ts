@@ -93,7 +93,7 @@ function poolWith(options: Partial<HandPoolOptions> = {}) {
       '1',
       ['t', 'u'].map((name) => ({ name, kind: 'task', hash: 'h' })),
     ),
-    epoch: 1,
+    epoch: () => 1,
     isExpected: false,
     maxDeliveries: 3,
     beatMs: 1000,
