@@ -209,6 +209,8 @@ describe('a node that is asked to end', () => {
     await stream.until(({ retry }) => retry !== undefined);
     await a.clustered.host.shutdown('graceful', 5);
     await Promise.all([a.app.close(), a.clustered.host.close()]);
+    // What was written to it is still on its way.
+    await stream.until(({ ended, closed }) => ended || closed);
     expect([stream.ended, stream.events.some(({ event }) => event === 'bye')]).toEqual([true, true]);
     await cluster.elect('b');
     expect((await ask('c', 'GET', '/pipelines/p')).status).toBe(200);
