@@ -243,6 +243,7 @@ export class Journal implements Changing, Keeper {
       // It was replaced by another object, which was touched too.
       if (!item.stored.isDirty) continue;
       item.stored.isDirty = false;
+      item.stored.isInFlight = true;
       writes.add(item, time, deps.version());
     }
     if (writes.withTexts > 0) {
@@ -305,6 +306,7 @@ export class Journal implements Changing, Keeper {
     retirement.stored(ends, emptied, removed);
     const left = new Map<QueueRest | RetryRest, Set<Item>>();
     for (const item of inFlight) {
+      item.stored.isInFlight = false;
       if (item.stored.isDirty) continue;
       if (!item.isKept && items.isPinned(item)) retirement.note(item);
       if (item.isFinal || !item.isKept) items.unpin(item);

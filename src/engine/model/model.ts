@@ -51,6 +51,8 @@ export class StoredState {
   deliveries = 0;
   /** True when it has changed since it was written. */
   isDirty = false;
+  /** True while a write of it is under way: the store may have an older row of it, or none. */
+  isInFlight = false;
   /** True while it waits beyond the part of its stage's queue, or of its retries, that is in memory. */
   isBeyond = false;
   /** When it was accepted, in milliseconds since the Unix epoch, where that is ahead of the clock that was set since; null: see {@link Item.acceptedAt}. */
