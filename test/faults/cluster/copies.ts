@@ -36,7 +36,10 @@ function differing(files: readonly { name: string; path: string }[], name: strin
   const facts = ({ path }: { path: string }): Map<string, string> => {
     const db = new Database(path, { readonly: true });
     try {
-      const rows = db.prepare("select pipeline || ' ' || name, json from facts where name not in ('place', 'process')").raw().all() as [string, string][];
+      const rows = db.prepare("select pipeline || ' ' || name, json from facts where name not in ('place', 'process')").raw().all() as [
+        string,
+        string,
+      ][];
       return new Map(rows);
     } finally {
       db.close();
