@@ -31,21 +31,30 @@ export class Snapshotter {
   private making: Promise<boolean> | null = null;
   /** The newest snapshot that is known, and the bytes that this node had applied when it was seen first. */
   private seen: { position: number; bytes: number } | null = null;
+  /** The log has been told that none can be made now. */
+  private hasComplained = false;
 
   constructor(options: SnapshotterOptions) {
     this.options = options;
   }
 
   /**
-   * Makes a snapshot if it is time for one; to be called every few seconds. Resolves with whether it has made one. Calls that overlap share one look. What fails is logged, and
-   * tried again by the next call.
+   * Makes a snapshot if it is time for one; to be called every few seconds. Resolves with whether it has made one. Calls that overlap share one look. The first of what fails in a row
+   * is logged, and it is tried again by the next call.
    */
   look(role: 'owner' | 'follower'): Promise<boolean> {
     this.making ??= this.lookOnce(role)
-      .catch((error: unknown) => {
-        this.options.logger.warn({ err: error }, 'a snapshot cannot be made now; the log grows until it can');
-        return false;
-      })
+      .then(
+        (isMade) => {
+          this.hasComplained = false;
+          return isMade;
+        },
+        (error: unknown) => {
+          if (!this.hasComplained) this.options.logger.warn({ err: error }, 'a snapshot cannot be made now; the log grows until it can');
+          this.hasComplained = true;
+          return false;
+        },
+      )
       .finally(() => {
         this.making = null;
       });

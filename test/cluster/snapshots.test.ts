@@ -73,6 +73,20 @@ describe('a snapshot', () => {
     expect(await keeper.look('follower')).toBe(false);
   });
 
+  it('that cannot be made is told of once, until one can be', async () => {
+    const { snapshotter, snapshots } = await owning();
+    const { logger, warnings } = logging();
+    const keeper = snapshotter({ logger });
+    const newest = snapshots.newest.bind(snapshots);
+    for (let time = 0; time < 2; time++) {
+      snapshots.newest = () => Promise.reject(new Error('no answer'));
+      for (let i = 0; i < 5; i++) expect(await keeper.look('follower')).toBe(false);
+      snapshots.newest = newest;
+      await keeper.look('follower');
+    }
+    expect(warnings).toHaveLength(2);
+  });
+
   it('is made when they have so many bytes', async () => {
     const { grow, snapshotter, snapshots, store } = await owning();
     const keeper = snapshotter({ bytes: 2000 });
