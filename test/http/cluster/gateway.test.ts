@@ -151,6 +151,8 @@ describe('a node that follows', () => {
     expect((await ask('b', 'PUT', '/log-level', { level: 'warn' })).status).toBe(200);
     expect((await ask('a', 'GET', '/log-level')).body.level).toBe('debug');
     for (const path of ['/livez', '/openapi.json', '/docs']) expect((await ask('b', 'GET', path)).status).toBe(200);
+    if (members.b !== undefined) members.b.node.nodes = () => Promise.reject(new Error('no answer'));
+    expect(await ask('b', 'GET', '/nodes')).toMatchObject({ status: 503, body: { code: 'store-unavailable' } });
     members.b?.node.learn({ trouble: 'the log does not answer' });
     expect(await ask('b', 'GET', '/readyz')).toMatchObject({ status: 503, body: { code: 'store-unavailable' } });
   });
