@@ -120,6 +120,13 @@ export default {
       to: { path: product, pathNot: '^src/(migration|stores|cluster|engine|schemas)/' },
     },
     {
+      name: 'ownership-is-pure',
+      comment: 'Which node owns is decided without I/O, and without knowing how anything is carried out.',
+      severity: 'error',
+      from: { path: '^src/cluster/ownership/' },
+      to: { pathNot: '^src/cluster/ownership/' },
+    },
+    {
       name: 'loader-above-engine',
       comment: 'Definitions and user tasks are read for the engine; HTTP, routes and single built-in tasks are no business of theirs.',
       severity: 'error',

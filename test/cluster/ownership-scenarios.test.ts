@@ -29,7 +29,7 @@ describe('nodes on a log', () => {
   });
 
   it.each(['stalls', 'loses every question and answer'])('keep their owner when the log %s for 30 seconds', async (what) => {
-    for (let seed = 1; seed <= 6; seed++) {
+    for (let seed = 1; seed <= 3; seed++) {
       const made = await world(3, seed);
       const { faults } = made;
       const owner = ownerOf(made);
@@ -49,7 +49,7 @@ describe('nodes on a log', () => {
   });
 
   it('have another owner within the lease and a second when theirs is killed', async () => {
-    for (let seed = 1; seed <= 10; seed++) {
+    for (let seed = 1; seed <= 5; seed++) {
       const made = await world(3, seed);
       const owner = ownerOf(made);
       await made.advance(3000 + 1000 * made.random());
@@ -60,7 +60,7 @@ describe('nodes on a log', () => {
   });
 
   it('have another owner within half a second when theirs leaves', async () => {
-    for (let seed = 1; seed <= 10; seed++) {
+    for (let seed = 1; seed <= 5; seed++) {
       const made = await world(3, seed);
       const owner = ownerOf(made);
       await made.advance(1000 * made.random());
@@ -95,7 +95,7 @@ describe('nodes on a log', () => {
   });
 
   it('begin nothing when they wake as an owner of the past', async () => {
-    for (let seed = 1; seed <= 20; seed++) {
+    for (let seed = 1; seed <= 8; seed++) {
       const made = await world(2, seed);
       const owner = ownerOf(made);
       await made.advance(3000 * made.random());
@@ -109,7 +109,7 @@ describe('nodes on a log', () => {
   });
 
   it('append nothing to a log that has lost its end and grown again under another owner, to just the same length', async () => {
-    for (let seed = 1; seed <= 10; seed++) {
+    for (let seed = 1; seed <= 5; seed++) {
       const made = await world(2, seed);
       const owner = ownerOf(made);
       await made.advance(3000);

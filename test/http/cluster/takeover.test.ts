@@ -108,7 +108,7 @@ describe('an owner that is deposed', () => {
   it('ends all that it has begun, at once, for its own callers and for those of others', async () => {
     const { cluster, ask, gate, a, b } = await owned();
     const streams = [await connect(a.port, '/pipelines/p/events'), await connect(b.port, '/events')];
-    const uploads = [a, b].map(({ url }) => new Duplex(`${url}/pipelines/p/feed?feedId=of-${url.at(-1)}`, { headers: NDJSON }));
+    const uploads = [a, b].map(({ url }, i) => new Duplex(`${url}/pipelines/p/feed?feedId=of-${i}`, { headers: NDJSON }));
     for (const upload of uploads) upload.send('{"x":1}\n');
     await reach(async () => (await ask('a', 'GET', '/pipelines/p/stats')).body.itemsFed === 2);
     const running = ['a', 'b'].map((name) => ask(name, 'POST', '/pipelines/gated/run', { items: [{ id: `of-${name}` }] }));
