@@ -98,10 +98,6 @@ export const replicatedLives =
         };
         const replicated: ReplicatedStore = storeOn(link, node.replica, clock, { node: node.name });
         const host = createLocalHost({ ...HOST, registry, ports: systemPorts, store: disk(replicated), ...defaults, ...options });
-        first(host);
-        await finish(host.recover(new Set(files.map(({ id }) => id))));
-        for (const definition of files) await finish(host.load(definition));
-        host.goOn();
         const end = async (mode: 'graceful' | 'force'): Promise<void> => {
           if (current === life) current = null;
           isFaulty = false;
@@ -118,7 +114,11 @@ export const replicatedLives =
           },
           stop: () => end('graceful'),
         };
+        first(host, life);
+        await finish(host.recover(new Set(files.map(({ id }) => id))));
+        for (const definition of files) await finish(host.load(definition));
         current = life;
+        host.goOn();
         return life;
       },
     };

@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest';
+import type { Log } from '../../src/cluster/log/log.ts';
 import { ReplicatedStore } from '../../src/cluster/replicated-store.ts';
 import { createLocalHost } from '../../src/engine/index.ts';
 import { systemClock, systemPorts } from '../../src/engine/ports.ts';
@@ -6,11 +7,14 @@ import { FaultLog } from '../cluster/fault-log.ts';
 import { claim, LEASE_MS, replicaAt } from '../cluster/replicas.ts';
 import type { MakeHost } from './world.ts';
 
-/** Hosts of a node that owns, on a log of their own in memory and a file of their own. `maxBytes`: of an entry. */
+/** A log in memory, of entries that have so many bytes at most. */
+export const inMemory = (maxBytes: number) => async (): Promise<Log> => new FaultLog(systemClock, maxBytes).link();
+
+/** Hosts of a node that owns, each with a log and a file of its own. */
 export const replicatedHosts =
-  ({ maxBytes }: { maxBytes: number }): MakeHost =>
+  (openLog: () => Promise<Log>): MakeHost =>
   async ({ registry }) => {
-    const log = new FaultLog(systemClock, maxBytes).link();
+    const log = await openLog();
     const replica = await replicaAt();
     const epoch = await claim(log, replica);
     const host = createLocalHost({

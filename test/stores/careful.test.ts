@@ -52,8 +52,9 @@ function mortal(kills: Kills, options: Partial<LocalHostOptions> = {}, disk: (st
     begin: async (): Promise<Life> => {
       lived++;
       dying = null;
-      life = await lives.begin();
-      return life;
+      return lives.begin({}, [], (_host, begun) => {
+        life = begun;
+      });
     },
     /** Lets everything happen; true when the process has ended by that. */
     hasDied: async (ms = 0): Promise<boolean> => {

@@ -69,7 +69,7 @@ export async function playClusterRound(seed: number, count: number, { canMount =
   let doing = 'the start';
   const asking = (): Iterable<string> => clientsOf.get(ledger)?.asking ?? [];
   const tooLate = async (): Promise<never> => {
-    await after(PATIENCE_MS + count * 20_000, undefined, { ref: false });
+    await after(PATIENCE_MS + count * (20_000 + awayMs), undefined, { ref: false });
     throw new Error(
       `it does not come to an end at ${doing}:\n${ledger.surprises.slice(0, 10).join('\n')}\n${[...(nodes[0] === undefined ? [] : asking())].join('\n')}`,
     );
