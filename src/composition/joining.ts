@@ -38,7 +38,7 @@ export async function joinCluster({ config, cluster, hosts, loaded, fail, logger
     hands: hosts.hands,
     createHost: hosts.create,
     isDeposed: (error) => error instanceof Deposed,
-    createNode: (parts) => createNode(config.storeUrl, cluster, parts, logger),
+    createNode: (parts) => createNode(config.storeUrl, cluster, parts, { handsNow: () => hosts.hands.pool.size, logger }),
     loaded,
     fail,
     logger,
@@ -50,7 +50,7 @@ async function createNode(
   storeUrl: string,
   { dataDir, leaseSeconds }: ClusterConfig,
   parts: NodeParts,
-  logger: Logger,
+  { handsNow, logger }: { handsNow: () => number; logger: Logger },
 ): Promise<NodeOfCluster> {
   const opening = new StoreOpening({
     ...{ clock: systemClock, logger, tell: parts.tell },
@@ -61,7 +61,7 @@ async function createNode(
   mkdirSync(dataDir, { recursive: true });
   const node = createClusterNode({
     ...{ name: parts.name, url: parts.url, version: VERSION, backbone, file: join(dataDir, FILE), leaseMs: leaseSeconds * 1000 },
-    ...{ clock: systemClock, random: Math.random, logger, own: parts.own },
+    ...{ clock: systemClock, random: Math.random, logger, own: parts.own, handsNow },
     openReplica: (file) => usable(async () => replicaOf(await openSqliteReplica({ file }))),
     removeReplica: async (file) => removeSqliteReplica(file),
   });

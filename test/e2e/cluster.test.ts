@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { findPostgres, ownSchema } from '../cluster/postgres-service.ts';
+import { keyLine, secretOf } from '../http/access-harness.ts';
 import { connect } from '../http/sse-harness.ts';
 import { folderWith } from '../loader/folder.ts';
 import { createGate, GATE_TASK } from './gate.ts';
@@ -13,16 +14,18 @@ const schemas: { drop(): Promise<void> }[] = [];
 afterAll(() => Promise.all(schemas.map((schema) => schema.drop())));
 
 /** Nodes as processes, over a schema of their own; they are killed when the test is over. */
-async function startNodes(...names: string[]) {
+async function startNodes(names: readonly string[], more: Record<string, string> = {}) {
   const schema = ownSchema(url as string);
   schemas.push(schema);
   const gate = await createGate();
   const cwd = folderWith({
     'tasks/gate.mjs': GATE_TASK,
+    'tasks/echo.mjs': 'export default { run: (value) => value };',
     'pipelines/p.yaml': 'id: p\nstages:\n  - name: S\n    workers: 4\n    tasks: [gate]\n',
+    'pipelines/echo.yaml': 'id: echo\nstages:\n  - name: S\n    tasks: [echo]\n',
   });
   const env = { STORE_URL: schema.url, CLUSTER_KEY, LEASE_SECONDS: '3', TAKEOVER_WAIT_SECONDS: '60', TASKS_DIR: './tasks' };
-  const start = (name: string): Promise<ServerProcess> => startServer({ ...env, NODE_NAME: name, DATA_DIR: `./${name}` }, { cwd });
+  const start = (name: string): Promise<ServerProcess> => startServer({ ...env, ...more, NODE_NAME: name, DATA_DIR: `./${name}` }, { cwd });
   const nodes = new Map(await Promise.all(names.map(async (name) => [name, await start(name)] as const)));
   onTestFinished(() => {
     for (const node of nodes.values()) node.signal('SIGKILL');
@@ -38,7 +41,7 @@ async function startNodes(...names: string[]) {
 
 describe.skipIf(url === null)('three nodes over PostgreSQL', () => {
   it('lose nothing when the owner is killed: feeders and readers go on at the others', TIMEOUT, async () => {
-    const { parted, gate } = await startNodes('a', 'b', 'c');
+    const { parted, gate } = await startNodes(['a', 'b', 'c']);
     const { owner, others } = await parted();
     const [b, c] = others as [ServerProcess, ServerProcess];
     const items = ['one', 'two', 'three'].map((id) => ({ id, gate: gate.url }));
@@ -62,13 +65,33 @@ describe.skipIf(url === null)('three nodes over PostgreSQL', () => {
   });
 
   it('are followed by another owner at once when the owner is asked to end', TIMEOUT, async () => {
-    const { parted } = await startNodes('a', 'b');
+    const { parted } = await startNodes(['a', 'b']);
     const { owner, others } = await parted();
     const [b] = others as [ServerProcess];
     expect((await b.get('/pipelines/p')).body.state).toBe('running');
     await owner.stop();
     expect((await b.get('/pipelines/p')).body.state).toBe('running');
     expect((await b.get('/nodes')).body.nodes.filter(({ role }: { role: string }) => role === 'owner')).toHaveLength(1);
+    await b.stop();
+  });
+
+  it('have the hands of all nodes at the one that owns, with keys and without the old owner', TIMEOUT, async () => {
+    const { parted } = await startNodes(['a', 'b'], { HANDS: '1', API_KEYS: keyLine('admin:admin') });
+    const { owner, others } = await parted();
+    const [b] = others as [ServerProcess];
+    const headers = { authorization: `Bearer ${secretOf('admin')}` };
+    const connected = (node: ServerProcess, count: number) =>
+      node.logged('a hand has connected', () => node.records('a hand has connected').length === count);
+    await connected(owner, 2);
+    const { hands } = (await b.call('GET', '/hands', undefined, headers)).body;
+    expect(hands.map(({ missing, fault }: { missing: string[]; fault: string | null }) => [missing, fault])).toEqual([
+      [[], null],
+      [[], null],
+    ]);
+    owner.signal('SIGKILL');
+    await connected(b, 1);
+    const run = await b.call('POST', '/pipelines/echo/run', { items: [1] }, headers);
+    expect([run.status, run.body.results[0].value]).toEqual([200, 1]);
     await b.stop();
   });
 });

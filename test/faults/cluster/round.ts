@@ -8,7 +8,7 @@ import { startOwnPostgres } from '../../cluster/postgres-binaries.ts';
 import { Random } from '../../engine/simulation/random.ts';
 import { faultsOf } from '../account.ts';
 import { FEEDERS } from '../feeders.ts';
-import { Clients, Ledger } from '../ledger.ts';
+import { type Answer, type Asking, Clients, Ledger } from '../ledger.ts';
 import { OPERATORS } from '../operators.ts';
 import { shapeOf, workIn } from '../work.ts';
 import { copyFaults } from './copies.ts';
@@ -37,6 +37,8 @@ const CALM_MS = 1500;
 /** After a nemesis is over, executions that it explains may still begin. */
 const AFTERMATH_US = (LEASE_SECONDS + 3) * 1_000_000;
 const PATIENCE_MS = 90_000;
+/** The longest pause of a client before a request. */
+const PAUSE_MS = 150;
 
 /** Clients that ask any node. */
 class Hoppers extends Clients {
@@ -52,6 +54,12 @@ class Hoppers extends Clients {
   override place(): string | null {
     const open = this.nodes.filter(({ isOpen }) => isOpen);
     return open.length === 0 ? null : this.random.pick(open).server.url;
+  }
+
+  /** Without a pause they would feed so much that counting it takes longer than all that happens to the cluster. */
+  override async ask(path: string, asking: Asking): Promise<Answer> {
+    await after(this.random.int(0, PAUSE_MS));
+    return super.ask(path, asking);
   }
 
   /** Another node may answer by the time. */
