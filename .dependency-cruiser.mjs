@@ -113,6 +113,20 @@ export default {
       to: { path: product, pathNot: '^src/(cluster|engine|schemas)/' },
     },
     {
+      name: 'migration-above-stores-and-cluster',
+      comment: 'Moves from one kind of store to another, for a command: it knows both kinds, and no service.',
+      severity: 'error',
+      from: { path: '^src/migration/' },
+      to: { path: product, pathNot: '^src/(migration|stores|cluster|engine|schemas)/' },
+    },
+    {
+      name: 'ownership-is-pure',
+      comment: 'Which node owns is decided without I/O, and without knowing how anything is carried out.',
+      severity: 'error',
+      from: { path: '^src/cluster/ownership/' },
+      to: { pathNot: '^src/cluster/ownership/' },
+    },
+    {
       name: 'loader-above-engine',
       comment: 'Definitions and user tasks are read for the engine; HTTP, routes and single built-in tasks are no business of theirs.',
       severity: 'error',
@@ -125,6 +139,28 @@ export default {
       severity: 'error',
       from: { path: '^src/process/' },
       to: { path: product, pathNot: '^src/(process|engine|schemas|stores|loader)/' },
+    },
+    {
+      name: 'composition-below-server',
+      comment:
+        'Puts the parts of a service together for the server, which alone imports it; it knows of the HTTP side what a node is to that.',
+      severity: 'error',
+      from: { path: '^src/composition/' },
+      to: {
+        path: product,
+        pathNot: [
+          '^src/(composition|process|engine|schemas|stores|loader|cluster|tracing)/',
+          '^src/(config|version)[.]ts$',
+          '^src/http/gateway/cluster-view[.]ts$',
+          '^tasks/',
+        ],
+      },
+    },
+    {
+      name: 'composition-for-the-server',
+      severity: 'error',
+      from: { path: product, pathNot: '^src/(composition/|server[.]ts$)' },
+      to: { path: '^src/composition/' },
     },
     {
       name: 'tracing-below-server',
@@ -162,10 +198,18 @@ export default {
     },
     {
       name: 'config-above-schemas',
-      comment: 'The configuration with its limits and kinds of variables knows the schemas alone.',
+      comment:
+        'The configuration with its limits and kinds of variables knows the schemas alone; the files of src/config are its own, and others ask src/config.ts.',
       severity: 'error',
-      from: { path: '^src/(config|limits|variable)[.]ts$' },
-      to: { path: product, pathNot: '^src/(schemas/|(limits|variable)[.]ts$)' },
+      from: { path: '^src/(config/|(config|limits|variable)[.]ts$)' },
+      to: { path: product, pathNot: '^src/((schemas|config)/|(limits|variable)[.]ts$)' },
+    },
+    {
+      name: 'config-by-its-entry',
+      comment: 'Of the product only src/config.ts and its own files import those of src/config.',
+      severity: 'error',
+      from: { path: product, pathNot: '^src/config(/|[.]ts$)' },
+      to: { path: '^src/config/' },
     },
     {
       name: 'app-below-server',

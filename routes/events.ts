@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { type EventSource, type PipelineHost, type PipelineRuntime, SluiceError } from '../src/engine/index.ts';
 import { type Caller, sees } from '../src/http/guards/caller.ts';
+import type { FoundTicket } from '../src/http/guards/tickets.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { pipelineParams, problems } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
@@ -55,6 +56,7 @@ const eventHeaders = z.looseObject({
 interface EventRequest {
   id: string;
   caller: Caller;
+  ticket: FoundTicket | null;
   query: z.output<typeof allEventsQuerySchema> | z.output<typeof eventQuerySchema>;
   headers: { 'last-event-id'?: string | undefined };
 }
@@ -135,7 +137,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       tags: ['Events'],
       summary: 'Follow the events of all pipelines',
       description:
-        'Like the stream of one pipeline, but with `pipelineId` in each datum and its own sequence of ids; ids from the stream of a single pipeline are not valid here. `snapshotSeconds` sends a `snapshot` of each pipeline, and `statsSeconds` its `stats`. The ids are valid until the service restarts.',
+        'Like the stream of one pipeline, but with `pipelineId` in each datum and its own sequence of ids; ids from the stream of a single pipeline are not valid here. `snapshotSeconds` sends a `snapshot` of each pipeline, and `statsSeconds` its `stats`. With a store in a file the ids go on over restarts; with `memory:` they are valid until the service restarts.',
       operationId: 'followAllEvents',
       querystring: allEventsQuerySchema,
       headers: eventHeaders,
@@ -154,7 +156,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       },
     },
     handler(request, reply) {
-      const { caller, query } = request;
+      const { id, caller, ticket, headers, query } = request;
       const { pipelines } = caller;
       const stats = () => statsOfAll(host);
       if (pipelines === null) return follow(request, reply, host.events, host, { snapshots: () => host.snapshots(), stats });
@@ -162,7 +164,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       const { pipelineId = [...pipelines] } = query;
       const seen = <T extends { pipelineId: string }>(all: T[]): T[] => all.filter((one) => sees(caller, one.pipelineId));
       const asked = { ...query, pipelineId: pipelineId.filter((id) => pipelines.has(id)) };
-      return follow({ id: request.id, caller, headers: request.headers, query: asked }, reply, host.events, pipelines, {
+      return follow({ id, caller, ticket, headers, query: asked }, reply, host.events, pipelines, {
         snapshots: async () => seen(await host.snapshots()),
         stats: async () => seen(await stats()),
       });
@@ -181,6 +183,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     const snapshots = async () => (await read.snapshots()).map(withFewFailures);
     const position = eventPosition(events, request.headers['last-event-id'], after);
     streams.enter(request.caller, reply.raw);
+    request.ticket?.use();
     // Up to here a fault is a problem document; from here on the hub owns the response.
     hub.attach({
       response: reply.raw,

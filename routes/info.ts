@@ -11,8 +11,11 @@ const infoSchema = z
     node: z.string().meta({ description: 'Version of Node.js.' }),
     startedAt: instantSchema,
     uptimeSeconds: z.number(),
+    role: z.enum(['single', 'owner', 'follower']).meta({
+      description: '`single` for a service that is no cluster. Of a node of a cluster: whether it owns the pipelines now.',
+    }),
     store: z.object({
-      kind: z.string().meta({ description: '`memory` or `sqlite`.' }),
+      kind: z.string().meta({ description: '`memory`, `sqlite` or `postgresql`.' }),
       isDurable: z.boolean().meta({ description: 'Whether what is accepted outlives the process.' }),
     }),
     limits: z.record(z.string(), z.number()).meta({
@@ -27,6 +30,7 @@ const infoSchema = z
         node: '24.4.0',
         startedAt: '2026-11-23T17:44:00.123Z',
         uptimeSeconds: 3600.5,
+        role: 'single',
         store: { kind: 'sqlite', isDurable: true },
         limits: { bodyLimitBytes: 1_048_576, backlogCapacity: 100_000, maxPipelines: 1000 },
       },
@@ -34,18 +38,19 @@ const infoSchema = z
   });
 
 /** Facts about this process. */
-const info: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, limits, version }) => {
+const info: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, limits, version, cluster }) => {
   const startedAt = clock.now();
   const since = clock.monotonic();
   instance.withTypeProvider<ZodTypes>().get(
     '/info',
     {
-      config: { scope: 'read', limited: 'all', whileStarting: true },
+      config: { scope: 'read', limited: 'all', whileStarting: true, everyNode: true },
       schema: {
         tags: ['Service'],
         operationId: 'showInfo',
         summary: 'What is running here?',
-        description: 'Version, uptime, kind of store, and the limits in force. No paths, addresses or names.',
+        description:
+          'Version, uptime, role, kind of store, and the limits in force. No paths, addresses or names. Each node of a cluster answers for itself.',
         querystring: noQuery,
         response: { 200: reply(infoSchema, 'The service.') },
       },
@@ -57,6 +62,7 @@ const info: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock, limi
         node: process.versions.node,
         startedAt: new Date(startedAt).toISOString(),
         uptimeSeconds: Math.round(clock.monotonic() - since) / 1000,
+        role: cluster?.role ?? ('single' as const),
         store: { kind, isDurable: kind !== 'memory' },
         limits,
       };

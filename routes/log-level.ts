@@ -47,7 +47,7 @@ const logLevel: FastifyPluginAsync<RouteDeps> = async (instance, { clock }) => {
   app.get(
     '/log-level',
     {
-      config: { scope: 'admin', whileStarting: true },
+      config: { scope: 'admin', whileStarting: true, everyNode: true },
       schema: {
         tags,
         operationId: 'showLogLevel',
@@ -63,7 +63,7 @@ const logLevel: FastifyPluginAsync<RouteDeps> = async (instance, { clock }) => {
   app.put(
     '/log-level',
     {
-      config: { scope: 'admin', whileStarting: true },
+      config: { scope: 'admin', whileStarting: true, everyNode: true },
       schema: {
         tags,
         operationId: 'setLogLevel',

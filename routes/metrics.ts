@@ -18,7 +18,7 @@ const metrics: FastifyPluginAsync<RouteDeps> = async (instance, { metrics }) => 
   instance.withTypeProvider<ZodTypes>().get(
     '/metrics',
     {
-      config: { quiet: true, scope: 'read', limited: 'filtered', whileStarting: true },
+      config: { quiet: true, scope: 'read', limited: 'filtered', whileStarting: true, everyNode: true },
       schema: {
         tags: ['Service'],
         operationId: 'readMetrics',

@@ -22,9 +22,13 @@ const statusSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Liveness'
 const readySchema = z
   .object({
     status: z.literal('ok'),
+    role: z.enum(['owner', 'follower']).optional().meta({
+      description:
+        'Only of a node of a cluster. A `follower` is ready when it follows the log: it passes requests on to the owner, or takes over.',
+    }),
     store: z
       .object({
-        kind: z.string().meta({ description: '`memory` or `sqlite`.' }),
+        kind: z.string().meta({ description: '`memory`, `sqlite` or `postgresql`.' }),
         recovered: z
           .object({
             pipelines: z.int(),
@@ -55,24 +59,29 @@ const readyQuerySchema = z.strictObject({
       'Adds details about the store and what the start found there. If keys are configured, only for a key that may `read` all pipelines.',
   }),
 });
+const NOT_SERVING = 'this node owns the pipelines and does not serve: it takes over, or cannot tell whether it still owns them';
 const tags = ['Service'];
 const shutdownBody = shutdownBodySchema.optional();
 
 /** Health and shutdown of the process. */
-const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, start, overload, shutdownTimeoutSeconds, requestShutdown }) => {
+const service: FastifyPluginAsync<RouteDeps> = async (
+  instance,
+  { host, start, overload, cluster, shutdownTimeoutSeconds, requestShutdown },
+) => {
   const app = instance.withTypeProvider<ZodTypes>();
 
   app.post(
     '/shutdown',
     {
-      config: { scope: 'admin', whileStarting: true },
+      config: { scope: 'admin', whileStarting: true, everyNode: true },
       schema: {
         tags,
         operationId: 'shutdownService',
         summary: 'End the service',
         description:
           '`graceful` (the default) finishes running items and leaves queued ones in the store; `drain` finishes everything; `force` aborts. ' +
-          'The shutdown begins when this reply is sent. The process ends with exit code 0 and one report line in the log. A later request with a harder mode overtakes it.',
+          'The shutdown begins when this reply is sent. The process ends with exit code 0 and one report line in the log. A later request with a harder mode overtakes it. ' +
+          'In a cluster it ends the node that it is sent to, and no other; if that one owns, another takes over at once.',
         querystring: noQuery,
         body: shutdownBody,
         response: { 202: reply(planSchema, 'The plan.') },
@@ -101,7 +110,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, start, o
   app.get(
     '/livez',
     {
-      config: { quiet: true, scope: 'public', whileStarting: true },
+      config: { quiet: true, scope: 'public', whileStarting: true, everyNode: true },
       schema: {
         tags,
         operationId: 'isAlive',
@@ -117,18 +126,19 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, start, o
   app.get(
     '/readyz',
     {
-      config: { quiet: true, scope: 'public', whileStarting: true },
+      config: { quiet: true, scope: 'public', whileStarting: true, everyNode: true },
       schema: {
         tags,
         operationId: 'isReady',
         summary: 'Is the service ready for work?',
         description:
           '503 until the pipelines go on after a start, from the moment a shutdown begins, and while the store is not writable; `detail` gives the reason. ' +
+          'A node of a cluster answers for itself: 503 `no-owner` while it owns and does not serve. ' +
           'While the store is not writable, reads answer with what is stored, and requests that change something get 503.',
         querystring: readyQuerySchema,
         response: {
           200: reply(readySchema, 'The service accepts work.', { status: 'ok' }),
-          ...problems('starting', 'shutting-down', 'store-unavailable'),
+          ...problems('starting', 'shutting-down', 'store-unavailable', 'no-owner'),
         },
       },
     },
@@ -138,10 +148,15 @@ const service: FastifyPluginAsync<RouteDeps> = async (instance, { host, start, o
       const trouble = troubleOf(start, host);
       if (trouble !== null) throw new SluiceError('store-unavailable', `the store is not writable: ${trouble}`, { retryAfterSeconds: 5 });
       if (!start.isOver) throw notReady(start, host);
+      if (cluster?.role === 'owner' && !cluster.isServing) throw new SluiceError('no-owner', NOT_SERVING);
       // The contents of the store are for callers that may read all of it.
       const isAsked = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';
       const isVerbose = isAsked && may(caller, 'read') && caller.pipelines === null;
-      return { status: 'ok' as const, ...(isVerbose ? { store: { kind, recovered, unusable }, overloaded: overload.reason } : {}) };
+      return {
+        status: 'ok' as const,
+        ...(cluster && { role: cluster.role }),
+        ...(isVerbose ? { store: { kind, recovered, unusable }, overloaded: overload.reason } : {}),
+      };
     },
   );
 };

@@ -27,7 +27,7 @@ export const ROOMS: Record<string, readonly string[]> = {
     'queues',
     'values',
   ],
-  'src/http': ['routing', 'metrics', 'sse', 'schemas', 'guards', 'bodies', 'problems'],
+  'src/http': ['routing', 'metrics', 'sse', 'schemas', 'gateway', 'guards', 'bodies', 'problems'],
 };
 
 /** Imports that go up all the same, until something takes their place; the check fails when nobody needs one any more. */

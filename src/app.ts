@@ -7,12 +7,14 @@ import { type Clock, silentLogger, systemClock } from './engine/ports.ts';
 import { acceptJsonBodies } from './http/bodies/json-body.ts';
 import { type LingerBounds, lingerAfterAnswers } from './http/bodies/lingering.ts';
 import { endWithUnreadBody, giveUpUnreadBodies } from './http/bodies/unread-body.ts';
+import type { ClusterView } from './http/gateway/cluster-view.ts';
 import { answerUnknownRoutes } from './http/guards/allowed-methods.ts';
 import { guard } from './http/guards/auth.ts';
 import { answerClientError } from './http/guards/client-error.ts';
 import { closeGently, refuseChanges } from './http/guards/closing.ts';
 import { boundConnections } from './http/guards/connections.ts';
 import { refuseCrossSite } from './http/guards/cross-site.ts';
+import { createHopSeal, recogniseHops } from './http/guards/hop.ts';
 import { createHostGuard, refuseOtherHosts } from './http/guards/host-guard.ts';
 import { createKeyRing, type KeyRing } from './http/guards/key-ring.ts';
 import { linkNextPages } from './http/guards/next-link.ts';
@@ -26,12 +28,13 @@ import { holdWhileStarting, Start } from './http/guards/starting.ts';
 import { createStreamRoom } from './http/guards/stream-room.ts';
 import { createTickets } from './http/guards/tickets.ts';
 import { cutUnreadReplies } from './http/guards/unread-replies.ts';
+import { takeUpgrades } from './http/guards/upgrades.ts';
 import { Metrics } from './http/metrics/metrics.ts';
 import { sendProblem } from './http/problems/problem.ts';
 import { createRefusals } from './http/problems/refusals.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
 import { compressDocuments } from './http/routing/compression.ts';
-import type { RouteDeps } from './http/routing/route-deps.ts';
+import type { HandDesk, RouteDeps } from './http/routing/route-deps.ts';
 import { type ApiDocument, clientDocument } from './http/schemas/client-document.ts';
 import { describeApi } from './http/schemas/openapi.ts';
 import { compileWhenIdle, serializerCompiler, validatorCompiler } from './http/schemas/schema-compiler.ts';
@@ -49,8 +52,12 @@ export interface AppDeps {
   requestShutdown?: RouteDeps['requestShutdown'];
   /** The start of the service; it is over when absent. */
   start?: Start;
+  /** This node of a cluster; absent for a service that is none. `keys`: what the nodes sign with, see guards/hop.ts. */
+  cluster?: { view: ClusterView; keys: readonly string[]; takeoverWaitSeconds: number };
   /** Says when new items are refused; they never are when absent. */
   overload?: Overload;
+  /** The hands that may connect; none may when absent. */
+  hands?: HandDesk;
   /** For every deadline of the HTTP side; the machine's when absent. */
   clock?: Clock;
   /** Bounds of what is read of a body after its answer. */
@@ -118,17 +125,38 @@ export async function buildApp(
   // Other expectations may be ignored (RFC 9110 section 10.1.1), and Node's refusal is not a problem document.
   app.server.on('checkExpectation', (request, response) => void app.server.emit('request', request, response));
   app.setErrorHandler(sendProblem);
+  const seal = deps.cluster ? createHopSeal(deps.cluster.keys) : null;
+  recogniseHops(app, seal);
   refuseOtherHosts(app, hostFault);
   refuseCrossSite(app);
+  if (deps.cluster && seal !== null) {
+    // Only here is a client of HTTP needed.
+    const { passToOwner } = await import('./http/gateway/gateway.ts');
+    const { view, takeoverWaitSeconds } = deps.cluster;
+    const options = {
+      view,
+      seal,
+      takeoverWaitMs: takeoverWaitSeconds * 1000,
+      isDraining: () => host.shuttingDown,
+      openPrefix: DOCS_PREFIX,
+      requests,
+      linger,
+      clock,
+    };
+    metrics.cluster = { view, counts: passToOwner(app, options) };
+  }
   const tickets = createTickets({ clock, most: limits.maxTicketsPerKey });
   guard(app, { keys, tickets, openPrefix: DOCS_PREFIX, host, clock, maxRequestsPerKey: limits.maxRequestsPerKey });
   cutRevokedKeys(app, { keys, requests, clock });
+  const { hands = NO_HANDS } = deps;
+  app.addHook('preClose', () => hands.close());
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   refuseChanges(app, () => host.shuttingDown);
   logRequests(app);
   acceptJsonBodies(app, clock);
   giveUpUnreadBodies(app, linger);
   cutUnreadReplies(app, clock);
+  const upgradeOf = takeUpgrades(app);
   boundConnections(app, limits.maxConnections, clock);
   answerUnknownRoutes(app);
   holdWhileStarting(app, start, { host, clock });
@@ -148,6 +176,9 @@ export async function buildApp(
     refusals,
     tickets,
     streams: createStreamRoom(limits),
+    hands,
+    upgradeOf,
+    isCallerStillAllowed: ({ key, expiresAt }) => key === null || (keys.holds(key) && (expiresAt === null || expiresAt > clock.now())),
     maxItemsPerRequest: limits.maxItemsPerRequest,
     clock,
     start,
@@ -158,11 +189,12 @@ export async function buildApp(
     uploadIdleSeconds: config.uploadIdleSeconds,
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,
     sseHeartbeatSeconds: config.sseHeartbeatSeconds,
+    cluster: deps.cluster?.view ?? null,
     requestShutdown: deps.requestShutdown ?? (() => undefined),
   });
-  app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => app.swagger());
+  app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public', everyNode: true } }, async () => app.swagger());
   let narrow: ApiDocument | undefined;
-  app.get('/openapi/client.json', { schema: { hide: true }, config: { scope: 'public' } }, async () => {
+  app.get('/openapi/client.json', { schema: { hide: true }, config: { scope: 'public', everyNode: true } }, async () => {
     narrow ??= clientDocument(app.swagger() as never);
     return narrow;
   });
@@ -175,6 +207,13 @@ export async function buildApp(
   });
   return app;
 }
+
+/** For a service that takes none: a hand that comes is sent away. */
+const NO_HANDS: HandDesk = {
+  view: () => ({ hands: [], waiting: [] }),
+  accept: (_request, socket) => void socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
+  close: async () => undefined,
+};
 
 function started(): Start {
   const start = new Start();

@@ -2,14 +2,19 @@
  * The configuration: every environment variable that Sluice reads, checked at start with all faults listed at once.
  * The only place that reads the values of `process.env`; docs/configuration.md is generated from {@link variables}.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { BlockList, isIP } from 'node:net';
-import { join } from 'node:path';
 import { z } from 'zod';
+import { readAccess } from './config/access.ts';
+import { type ClusterConfig, clusterConfig, clusterFaults, clusterVariables, isPostgres } from './config/cluster.ts';
+import type { Environment } from './config/environment.ts';
+import { readSecretsDir, secretFaults, secretsIn } from './config/secrets.ts';
 import { LIMITS, type Limits, limitValues, limitVariables } from './limits.ts';
 import { allowedHostSchema, ownHostSchema } from './schemas/allowed-host.ts';
-import { type ApiKey, parseApiKeys } from './schemas/api-key.ts';
+import type { ApiKey } from './schemas/api-key.ts';
 import { flag, integer, optionalInteger, path, seconds } from './variable.ts';
+
+export { isLoopback, readAccess } from './config/access.ts';
+export type { ClusterConfig } from './config/cluster.ts';
+export { readSecretsDir, SECRET_LENGTH_MIN, secretsIn } from './config/secrets.ts';
 
 /** A fault in the setup of the service: its variables, tasks or definitions. The message is readable and lists every fault. */
 export class ConfigError extends Error {
@@ -65,8 +70,9 @@ export const variables = z.object({
   STORE_URL: z.string().default('file:./data/sluice.db').meta({
     type: 'URL',
     description:
-      'Where data is kept: `file:` and a path for an SQLite file, whose folder is created if necessary, or `memory:` to keep nothing beyond the process.',
+      'Where data is kept: `file:` and a path for an SQLite file, whose folder is created if necessary; `memory:` to keep nothing beyond the process; or `postgres:` and the rest of the address of a PostgreSQL database, which makes the service a node of the cluster that shares this database (docs/cluster.md). `?schema=NAME` names the schema of its tables.',
   }),
+  ...clusterVariables,
   PIPELINES: path().default('./pipelines').meta({
     type: 'path',
     description:
@@ -167,6 +173,39 @@ export const variables = z.object({
     1000,
     'Number of worker threads for tasks with `thread: true`, of all pipelines together. A stage with more workers than that has items that wait for a thread (`waitingFor: thread`). Without it there are as many as the process may use processors.',
   ),
+  ROLE: z.enum(['service', 'hand'], 'must be service or hand').default('service').meta({
+    type: '`service`, `hand`',
+    description:
+      'A `hand` serves nothing and keeps nothing: it connects to the service at `OWNER_URL` and makes calls of tasks, predicates and hooks for it. It needs the same version and the same `TASKS_DIR`.',
+  }),
+  OWNER_URL: z.string().optional().meta({
+    type: 'URLs',
+    description: 'For a hand: where the service is, such as `http://10.0.0.5:3000`. Several, separated by commas, are tried in turn.',
+  }),
+  OWNER_KEY: z.string().optional().meta({
+    type: 'key',
+    description: 'For a hand: the whole key that it connects with, if the service has keys. It needs the scope `work`.',
+  }),
+  HAND_NAME: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 letters, digits, ".", "_" or "-"')
+    .optional()
+    .meta({
+      type: 'name',
+      description: 'For a hand: its name in `GET /hands` and in logs. Without it, that of the machine and the number of the process.',
+    }),
+  HAND_CAPACITY: integer(
+    1,
+    100_000,
+    100,
+    'For a hand: how many calls it takes at one time. Tasks with `thread: true` wait in it for one of its `THREADS`.',
+  ),
+  HANDS: integer(
+    0,
+    1000,
+    0,
+    'How many hands the service starts on its own machine, as processes that end with it. A task that ends, blocks or fills its process then harms no pipeline. One that ends is started again.',
+  ),
   MAX_STAGES: integer(1, 10_000, 64, 'Maximum number of stages in a definition.'),
   MAX_WORKERS_PER_STAGE: integer(1, 1_000_000, 10_000, 'Maximum number of workers of a stage.'),
   MAX_WORKERS: integer(
@@ -190,6 +229,8 @@ export interface Config extends Limits {
   /** Empty: requests need no key. */
   apiKeys: readonly ApiKey[];
   storeUrl: string;
+  /** The part that only a node of a cluster has; null for a service that is none. */
+  cluster: ClusterConfig | null;
   pipelines: string;
   /** False for the default path, which need not exist. */
   pipelinesGiven: boolean;
@@ -211,6 +252,14 @@ export interface Config extends Limits {
   maxDeliveries: number;
   /** As many as there are processors, when absent. */
   threads: number | undefined;
+  role: 'service' | 'hand';
+  /** Where a hand finds its service; empty for a service. */
+  ownerUrls: readonly string[];
+  ownerKey: string | undefined;
+  handName: string | undefined;
+  handCapacity: number;
+  /** Hands that the service starts itself. */
+  hands: number;
   sseHeartbeatSeconds: number;
 }
 
@@ -234,8 +283,6 @@ export function limitsInForce(config: Partial<Config>): Record<string, number> {
   return Object.fromEntries(names.flatMap((name): [string, number][] => (typeof config[name] === 'number' ? [[name, config[name]]] : [])));
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * Reads the configuration from an environment, `process.env` for one. A variable that is set to nothing counts as not set; a variable
  * that is not ours is no fault. Throws {@link ConfigError} with every fault.
@@ -249,11 +296,13 @@ export function loadConfig(environment: Environment): Config {
   const faults = [
     ...(parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}, not "${given[String(issue.path[0])]}"`),
     ...storeFaults(given.STORE_URL),
+    ...clusterFaults(given),
     ...hostFaults('HTTP_ALLOW_HOSTS', given.HTTP_ALLOW_HOSTS, allowedHostSchema),
     ...hostFaults('ALLOWED_HOSTS', given.ALLOWED_HOSTS, ownHostSchema),
     ...secretFaults(given),
     ...files.faults,
-    ...access.faults,
+    ...(given.ROLE === 'hand' ? [] : access.faults),
+    ...handFaults(given),
   ];
   if (!parsed.success || faults.length > 0) throw new ConfigError('The configuration is invalid', faults);
 
@@ -265,6 +314,7 @@ export function loadConfig(environment: Environment): Config {
     allowedHosts: listOf(given.ALLOWED_HOSTS),
     apiKeys: access.keys,
     storeUrl: values.STORE_URL,
+    cluster: isPostgres(values.STORE_URL) ? clusterConfig(values) : null,
     pipelines: values.PIPELINES,
     pipelinesGiven: given.PIPELINES !== undefined,
     tasksDir: values.TASKS_DIR,
@@ -286,6 +336,12 @@ export function loadConfig(environment: Environment): Config {
     backlogCapacity: values.BACKLOG_CAPACITY,
     maxDeliveries: values.MAX_DELIVERIES,
     threads: values.THREADS,
+    role: values.ROLE,
+    ownerUrls: listOf(given.OWNER_URL),
+    ownerKey: values.OWNER_KEY,
+    handName: values.HAND_NAME,
+    handCapacity: values.HAND_CAPACITY,
+    hands: values.HANDS,
     maxStages: values.MAX_STAGES,
     maxWorkersPerStage: values.MAX_WORKERS_PER_STAGE,
     maxWorkers: values.MAX_WORKERS,
@@ -300,51 +356,31 @@ function largestItem(bodyLimitBytes: number): number {
   return Math.min(MAX_VALUE_BYTES_MAX, Math.max(MAX_VALUE_BYTES_DEFAULT, bodyLimitBytes));
 }
 
-const SECRET_PREFIX = 'SECRET_';
-/** Masking a shorter secret would also hit unrelated texts. */
-export const SECRET_LENGTH_MIN = 4;
-
-/** The secrets in an environment, by NAME, including ones that are too short, which are a fault. */
-export function secretsIn(given: Record<string, string | undefined>): Record<string, string> {
-  const secrets = Object.entries(given).filter(([name]) => name.startsWith(SECRET_PREFIX) && name.length > SECRET_PREFIX.length);
-  return Object.fromEntries(secrets.map(([name, value]) => [name.slice(SECRET_PREFIX.length), value as string]));
-}
-
-/** Reads `SECRETS_DIR`. Files that begin with a dot, and folders, are left alone. Faults never show a value. */
-export function readSecretsDir(given: Environment): { secrets: Record<string, string>; faults: string[] } {
-  const secrets: Record<string, string> = {};
-  const faults: string[] = [];
-  const folder = given.SECRETS_DIR;
-  if (folder === undefined || folder === '') return { secrets, faults };
-  try {
-    for (const name of readdirSync(folder).sort()) {
-      const file = join(folder, name);
-      if (name.startsWith('.') || !statSync(file).isFile()) continue;
-      const value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-      if (!/^[A-Za-z_]\w*$/.test(name)) faults.push(`SECRETS_DIR has a file ${JSON.stringify(name)}, a name that templates cannot use`);
-      else if (value.length < SECRET_LENGTH_MIN)
-        faults.push(`SECRETS_DIR has a secret ${name} of fewer than ${SECRET_LENGTH_MIN} characters`);
-      else if (given[SECRET_PREFIX + name]) faults.push(`SECRETS_DIR has a secret ${name}, and ${SECRET_PREFIX}${name} is set as well`);
-      else secrets[name] = value;
-    }
-  } catch (error) {
-    faults.push(`SECRETS_DIR cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
-  }
-  return { secrets, faults };
-}
-
-function secretFaults(given: Record<string, string | undefined>): string[] {
-  return Object.entries(secretsIn(given)).flatMap(([name, value]) => [
-    ...(/^[A-Za-z_]\w*$/.test(name) ? [] : [`${SECRET_PREFIX}${name} has a name that templates cannot use; use letters, digits and _`]),
-    ...(value.length < SECRET_LENGTH_MIN ? [`${SECRET_PREFIX}${name} is shorter than ${SECRET_LENGTH_MIN} characters`] : []),
-  ]);
-}
-
 function hostFaults(variable: string, text: string | undefined, schema: z.ZodType): string[] {
   return listOf(text).flatMap((entry) => {
     const message = schema.safeParse(entry).error?.issues[0]?.message;
     return message === undefined ? [] : [`${variable} "${entry}" ${message}`];
   });
+}
+
+/** The key is never shown: whoever reads the fault may not be whom it was given to. */
+function handFaults(given: Record<string, string | undefined>): string[] {
+  const urls = listOf(given.OWNER_URL);
+  const isHand = given.ROLE === 'hand';
+  return [
+    ...(isHand && urls.length === 0 ? ['OWNER_URL is required with ROLE=hand: the address of the service'] : []),
+    ...(isHand && Number(given.HANDS ?? 0) > 0 ? ['HANDS is for a service; a hand starts none'] : []),
+    ...urls.flatMap((url) => (isOwnerUrl(url) ? [] : [`OWNER_URL "${url}" must be an http: or https: URL without a query or credentials`])),
+    ...(given.OWNER_KEY === undefined || KEY.test(given.OWNER_KEY) ? [] : ['OWNER_KEY must be a whole key, slc_<name>_<secret>']),
+  ];
+}
+
+const KEY = /^slc_[A-Za-z0-9-]{1,64}_[\x21-\x7e]{16,512}$/;
+
+function isOwnerUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, search, hash, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && search + hash + username + password === '';
 }
 
 function listOf(text = ''): string[] {
@@ -365,8 +401,15 @@ function storeFaults(url = 'memory:'): string[] {
       ? ['STORE_URL must be file: and a path, such as file:./data/sluice.db']
       : [];
   }
-  const planned = ['redis', 'rediss', 'postgres', 'postgresql'].includes(scheme);
-  return [`STORE_URL ${scheme}: ${planned ? 'is not available in this version' : 'is not a store'}; use file: or memory:`];
+  if (isPostgres(url))
+    return URL.canParse(url) ? [] : ['STORE_URL must be the address of a database, such as postgres://user:password@host/database'];
+  return [`STORE_URL ${scheme}: is not a store; use file:, postgres: or memory:`];
+}
+
+/** `STORE_URL` as it is given, or its default, unchecked: for commands that need nothing else of the configuration. */
+export function storeUrlOf(environment: Environment): string {
+  const { STORE_URL } = environment;
+  return variables.shape.STORE_URL.parse(STORE_URL === '' ? undefined : STORE_URL);
 }
 
 /** The path of a store that is a file: `file:./a.db`, `file:/a.db` and `file:///a.db` name one; undefined for other stores. */
@@ -374,43 +417,4 @@ export function storeFileOf(url: string): string | undefined {
   const path = /^file:(?<path>.*)$/is.exec(url)?.groups?.path;
   if (path === undefined || !path.startsWith('//')) return path;
   return path.startsWith('///') ? path.slice(2) : undefined;
-}
-
-/** Reads the keys and checks them, and that an address beyond loopback has some. Faults never show the text of a key. */
-export function readAccess(given: Environment): { keys: ApiKey[]; faults: string[] } {
-  const keys: ApiKey[] = [];
-  const faults: string[] = [];
-  const texts = [
-    ['API_KEYS', () => given.API_KEYS ?? ''],
-    ['API_KEYS_FILE', () => (given.API_KEYS_FILE === undefined ? '' : readFileSync(given.API_KEYS_FILE, 'utf8'))],
-  ] as const;
-  for (const [name, read] of texts) {
-    try {
-      const parsed = parseApiKeys(read());
-      keys.push(...parsed.keys);
-      faults.push(...parsed.faults.map((fault) => `${name} ${fault}`));
-      // An operator who sets the variable expects protection.
-      if (given[name] !== undefined && parsed.keys.length + parsed.faults.length === 0) faults.push(`${name} contains no key`);
-    } catch (error) {
-      faults.push(`${name} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
-    }
-  }
-  const host = given.HOST ?? '127.0.0.1';
-  const isGuarded = given.API_KEYS !== undefined || given.API_KEYS_FILE !== undefined;
-  if (!isGuarded && !isLoopback(host) && !['true', '1'].includes(given.ALLOW_UNAUTHENTICATED ?? '')) {
-    faults.push(
-      `HOST "${host}" is reachable from other machines and callers are not authenticated; use 127.0.0.1, set API_KEYS, or set ALLOW_UNAUTHENTICATED=true`,
-    );
-  }
-  return { keys, faults };
-}
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-/** A name that isn't `localhost` may resolve to any address, so it doesn't count as loopback. */
-export function isLoopback(host: string): boolean {
-  const version = isIP(host);
-  return version === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }

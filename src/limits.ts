@@ -49,6 +49,13 @@ export const limitVariables = {
     100_000,
     'Number of keys that a keyed limiter tells apart at once; keys on top of them share one limit.',
   ),
+  MAX_ERROR_CHARACTERS: integer(
+    100,
+    65_536,
+    4096,
+    'Number of characters that are kept of the text of an item’s error, its reasons among them. What `jsonata` and `json_schema` say is never longer than 4000.',
+    'characters',
+  ),
   MAX_IDEMPOTENCY_KEYS: integer(
     1,
     10_000_000,
@@ -77,6 +84,8 @@ export interface Limits {
   maxFeeds: number;
   maxLimiterKeys: number;
   maxIdempotencyKeys: number;
+  /** In characters. */
+  maxErrorCharacters: number;
   eventsKept: number;
 }
 
@@ -111,29 +120,18 @@ export const LIMITS = {
     of: 'answers under `Idempotency-Key`s',
     beyond: 'the oldest are forgotten; repeating such a request feeds its unnamed items again',
   },
+  MAX_ERROR_CHARACTERS: { name: 'maxErrorCharacters', of: 'the text of an item’s error', beyond: 'cut off' },
   EVENTS_KEPT: { name: 'eventsKept', of: 'events of a pipeline for replay', beyond: 'the oldest are forgotten: `event: gap`' },
 } as const satisfies Record<string, { name: keyof Limits; of: string; beyond: string }>;
-
-/** The limits in force, out of a configuration, in the order of {@link LIMITS}. */
-export function limitsOf(config: Limits): Limits {
-  return Object.fromEntries(Object.values(LIMITS).map(({ name }) => [name, config[name]])) as unknown as Limits;
-}
 
 /** The defaults of the variables here, for who builds a service without an environment. */
 export const DEFAULT_LIMITS = limitValues(z.object(limitVariables).parse({}));
 
+type Variables = z.output<z.ZodObject<typeof limitVariables>>;
+
 /** The values of the variables here by their names in {@link Limits}. */
-export function limitValues(values: z.output<z.ZodObject<typeof limitVariables>>) {
-  return {
-    maxStreams: values.MAX_STREAMS,
-    maxStreamsPerKey: values.MAX_STREAMS_PER_KEY,
-    maxTicketsPerKey: values.MAX_TICKETS_PER_KEY,
-    maxRequestsPerKey: values.MAX_REQUESTS_PER_KEY,
-    maxConnections: values.MAX_CONNECTIONS,
-    maxItemsPerRequest: values.MAX_ITEMS_PER_REQUEST,
-    maxDefinitionBytes: values.MAX_DEFINITION_BYTES,
-    maxFeeds: values.MAX_FEEDS,
-    maxLimiterKeys: values.MAX_LIMITER_KEYS,
-    maxIdempotencyKeys: values.MAX_IDEMPOTENCY_KEYS,
-  };
+export function limitValues(values: Variables): Pick<Limits, (typeof LIMITS)[keyof Variables]['name']> {
+  const names = Object.keys(limitVariables) as (keyof Variables)[];
+  // Each name has the value of its variable, which no type of the platform says of entries.
+  return Object.fromEntries(names.map((variable) => [LIMITS[variable].name, values[variable]])) as never;
 }

@@ -12,18 +12,23 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { enableCompileCache } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { AppDeps } from './app.ts';
+import type { Clustered } from './composition/clustered.ts';
+import type { HostSwitch } from './composition/host-switch.ts';
+import type { Hosts } from './composition/hosts.ts';
 import type { Config } from './config.ts';
 import type { LocalHost } from './engine/index.ts';
 import type { Work } from './engine/ports.ts';
-import type { Store } from './engine/store.ts';
+import type { Loaded } from './loader/definitions.ts';
 import type { Guard } from './process/guard.ts';
 import type { Reload } from './process/reload.ts';
 import { handleSignals } from './process/signals.ts';
 import type { Watchdog } from './process/watchdog.ts';
+import type { ApiKey } from './schemas/api-key.ts';
 import type { ShutdownMode, ShutdownReport } from './schemas/control.ts';
 import type { SdkTracer } from './tracing/index.ts';
 
@@ -32,8 +37,6 @@ const EXIT_CONFIG = 78;
 /** A fault of this program or of its store. */
 const EXIT_FAULT = 1;
 const NODE_MIN = [22, 18] as const;
-/** A hook that takes longer is left behind; it holds up its worker, not the pipeline's fate. */
-const HOOK_TIMEOUT_SECONDS = 30;
 
 let guard: Guard | undefined;
 
@@ -53,7 +56,7 @@ if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
 enableCompileCache();
 
 // A fault of the configuration is told before the rest is loaded, which takes twice as long as what it needs.
-const [{ ConfigError, loadConfig, readAccess, readSecretsDir, secretsIn, storeFileOf }, { createSecrets }] = await Promise.all([
+const [{ ConfigError, loadConfig, readAccess, readSecretsDir, secretsIn }, { createSecrets }] = await Promise.all([
   import('./config.ts'),
   import('./loader/secrets.ts'),
 ]);
@@ -69,14 +72,25 @@ try {
   fail(secrets.mask((error as Error).message));
 }
 
+if (config.role === 'hand') await asHand();
+
+/** Is a hand until the process ends: nothing of the service is loaded. */
+async function asHand(): Promise<never> {
+  const { runHand } = await import('./hand.ts');
+  try {
+    return await runHand(config, secrets);
+  } catch (error) {
+    if (error instanceof ConfigError) fail(secrets.mask(error.message));
+    throw error;
+  }
+}
+
 const [
   { pino },
   [{ createKeyRing }, { Overload }, { Start }],
-  { createLocalHost, createTaskRegistry, STRENGTH },
-  ports,
-  [{ readDefinitions }, { checkPipelines, startPipelines }, { createThreadRunner }, { loadUserTasks }],
-  tasks,
-  [{ findTracer, isUndiciInstrumented }, { VERSION }],
+  [{ STRENGTH }, ports],
+  [{ readDefinitions }, { checkPipelines, startPipelines }],
+  [{ prepareHosts }, { ownStore }, { makeOwnKey }],
   [
     { closeService, endProcess },
     { guardProcess },
@@ -84,22 +98,14 @@ const [
     { watchLoad },
     { SharedLoopNotes },
     { createReload },
-    { StoreOpening },
     { startWatchdog },
   ],
 ] = await Promise.all([
   import('pino'),
   Promise.all([import('./http/guards/key-ring.ts'), import('./http/guards/overload.ts'), import('./http/guards/starting.ts')]),
-  import('./engine/index.ts'),
-  import('./engine/ports.ts'),
-  Promise.all([
-    import('./loader/definitions.ts'),
-    import('./loader/started-pipelines.ts'),
-    import('./loader/threads.ts'),
-    import('./loader/user-tasks.ts'),
-  ]),
-  import('../tasks/index.ts'),
-  Promise.all([import('./tracing/index.ts'), import('./version.ts')]),
+  Promise.all([import('./engine/index.ts'), import('./engine/ports.ts')]),
+  Promise.all([import('./loader/definitions.ts'), import('./loader/started-pipelines.ts')]),
+  Promise.all([import('./composition/hosts.ts'), import('./composition/own-store.ts'), import('./composition/hands.ts')]),
   Promise.all([
     import('./process/ending.ts'),
     import('./process/guard.ts'),
@@ -107,7 +113,6 @@ const [
     import('./process/load.ts'),
     import('./process/loop-notes.ts'),
     import('./process/reload.ts'),
-    import('./process/store-opening.ts'),
     import('./process/watchdog.ts'),
   ]),
 ]);
@@ -134,8 +139,11 @@ const asWork = (call: () => unknown): unknown => {
 
 const start = new Start();
 const overload = new Overload();
-const keys = createKeyRing(config.apiKeys);
-let host: LocalHost | undefined;
+const ownKey = makeOwnKey(config.cluster?.keys[0]);
+/** Where there are keys, the hands of this machine have one as well. */
+const withOwn = (given: readonly ApiKey[]): readonly ApiKey[] => (given.length > 0 && config.hands > 0 ? [...given, ownKey.key] : given);
+const keys = createKeyRing(withOwn(config.apiKeys));
+let host: LocalHost | HostSwitch | undefined;
 let app: FastifyInstance | undefined;
 let watchdog: Watchdog | undefined;
 let tracer: SdkTracer | undefined;
@@ -147,60 +155,17 @@ guarded.blame = ({ pipeline, sequenceId }) => {
   if (pipeline !== null && sequenceId !== null) host?.blame({ pipeline, sequenceId });
 };
 
-async function createHost(): Promise<LocalHost> {
-  const builtIn = tasks.builtInTasks({
-    outputDir: config.outputDir,
-    httpAllowHosts: config.httpAllowHosts,
-    maskSecrets: secrets.mask,
-    isInstrumented: () => tracer !== undefined && isUndiciInstrumented(),
-  });
-  const taken = builtIn.map((task) => task.name);
-  const own = config.tasksDir === undefined ? [] : await loadUserTasks(config.tasksDir, taken, { within: asWork, logger });
-  // A task file may register an SDK, too.
-  tracer = await findTracer({ version: VERSION, logger, mask: secrets.mask });
-  return createLocalHost({
-    ...config,
-    registry: createTaskRegistry([...builtIn, ...own]),
-    ports: {
-      ...ports.systemPorts,
-      ...{
-        logger,
-        threads: createThreadRunner({ logger, maxThreads: config.threads }),
-        expressions: tasks.expressionLanguage,
-        secrets,
-        notes,
-        tracer,
-      },
-      fail: (err) => {
-        logger.fatal({ err }, 'the store has a fault, and the process ends; what was answered is stored');
-        guarded.exit(EXIT_FAULT);
-      },
-    },
-    hookTimeoutSeconds: HOOK_TIMEOUT_SECONDS,
-    keepsHistory: true,
-  });
+/** A fault of the store that no trying again mends. */
+function failOfStore(err: unknown): void {
+  logger.fatal({ err }, 'the store has a fault, and the process ends; what was answered is stored');
+  guarded.exit(EXIT_FAULT);
 }
 
-/** null for a service that keeps nothing. */
-async function storeOpening(): Promise<{ opening: InstanceType<typeof StoreOpening>; blamePath: string } | null> {
-  const file = storeFileOf(config.storeUrl);
-  if (file === undefined) {
-    logger.warn({ storeUrl: config.storeUrl }, 'items are kept in memory and end with the process');
-    return null;
-  }
-  // Its native part is loaded only where it is used.
-  const { blamePathOf, openSqliteStore, StoreFileError } = await import('./stores/sqlite/index.ts');
-  const open = async (): Promise<Store> => {
-    try {
-      return await openSqliteStore({ file });
-    } catch (error) {
-      throw error instanceof StoreFileError ? new ConfigError('The store cannot be used', [error.message]) : error;
-    }
-  };
-  const tell = (trouble: string | null): void => {
-    start.trouble = trouble;
-  };
-  return { opening: new StoreOpening({ open, clock: ports.systemClock, logger, tell }), blamePath: blamePathOf(file) };
+/** The node's part in a cluster; null for a service that is none. */
+async function clusterOf(cluster: Config['cluster'], hosts: Hosts, loaded: Loaded): Promise<Clustered | null> {
+  if (cluster === null) return null;
+  const { joinCluster } = await import('./composition/joining.ts');
+  return joinCluster({ config, cluster, hosts, loaded, fail: failOfStore, logger });
 }
 
 /** Loaded no sooner than it is needed: a definition that is wrong, or a task that is missing, is found before, with a quarter less to load. */
@@ -211,10 +176,18 @@ async function httpSide(deps: AppDeps): Promise<FastifyInstance> {
 
 async function startService(): Promise<void> {
   const loaded = await readDefinitions(config.pipelines, { mayBeMissing: !config.pipelinesGiven });
-  const made = await createHost();
+  const hosts = await prepareHosts({ config, logger, secrets, notes, asWork, environment, ownKey });
+  ({ tracer } = hosts);
+  const { hands } = hosts;
+  const made = hosts.create(failOfStore);
   host = made;
   await checkPipelines(made, loaded);
-  const kept = await storeOpening();
+  const clustered = await clusterOf(config.cluster, hosts, loaded);
+  if (clustered !== null) host = clustered.host;
+  const tell = (trouble: string | null): void => {
+    start.trouble = trouble;
+  };
+  const kept = clustered === null ? await ownStore({ config, logger, tell }) : null;
   const watching = startWatchdog({
     notes,
     workNow,
@@ -227,7 +200,10 @@ async function startService(): Promise<void> {
   });
   const requestShutdown = (asked: ShutdownMode, timeoutSeconds: number, by: string | null): void =>
     stop(asked, timeoutSeconds, 'POST /shutdown', by);
-  const deps = { host: made, keys, start, overload, logger, requestShutdown };
+  const deps = {
+    ...{ host, keys, start, overload, logger, requestShutdown, hands: hands.desk },
+    ...(clustered && { cluster: clustered.forHttp }),
+  };
   const [opened, built] = await Promise.all([kept?.opening.attempt(), httpSide(deps)]);
   if (opened) made.keepIn(opened);
   app = built;
@@ -237,8 +213,9 @@ async function startService(): Promise<void> {
     // Fastify logs what this returns, once an address; an object makes it a record with fields.
     listenTextResolver: (url) => ({ msg: 'listening', url, pid: process.pid, node: process.versions.node }) as never,
   });
+  hands.start(built.server);
   if (kept && !opened) made.keepIn(await kept.opening.open());
-  await startPipelines(made, loaded, logger);
+  if (clustered === null) await startPipelines(made, loaded, logger);
   watchdog = await watching;
   // A signal that has come by now is heard before anything runs: it is read between two of these.
   await setImmediate();
@@ -251,10 +228,19 @@ async function startService(): Promise<void> {
   overload.look = load.look;
   // From here on items run.
   watchdog.serving();
-  made.goOn();
+  if (clustered === null) made.goOn();
+  else {
+    // Whether it owns or follows, it answers from now on.
+    start.finish();
+    await clustered.start((built.server.address() as AddressInfo).port);
+  }
   reloading = createReload({
-    ...{ host: made, keys, secrets, loaded, logger },
-    readKeys: () => readAccess(environment),
+    ...{ host, keys, secrets, loaded, logger },
+    ...(clustered && { owns: clustered.rereads }),
+    readKeys: () => {
+      const read = readAccess(environment);
+      return { ...read, keys: [...withOwn(read.keys)] };
+    },
     readSecrets: () => {
       const read = readSecretsDir(environment);
       return { ...read, secrets: { ...secretsIn(environment), ...read.secrets } };

@@ -26,6 +26,7 @@ export function httpNotify(client: HttpClient, mask: (text: string) => string = 
         timeoutSeconds: timeoutSchema.default(10).meta({ description: 'Time after which the hook gives up.' }),
       })
       .meta({ examples: [{ url: 'https://hooks.example.com/orders', headers: { authorization: 'Bearer {{ secrets.HOOKS }}' } }] }),
+    prefersHands: true,
     lint: (given) => addressFaults(client, given),
     prepare:
       ({ url, method, headers, body, timeoutSeconds }, { hasSecrets }) =>

@@ -87,6 +87,7 @@ export function httpRequest(client: HttpClient, mask: (text: string) => string =
     description:
       'Sends an HTTP request and returns `{ status, headers, body, url }`. Statuses in `retryStatuses` and broken connections are retried, after the server’s `Retry-After` if it sends one that can be read (seconds, also with a fraction, or an HTTP-date), else after the stage’s own wait; other errors fail the item at once. The error of an answer that is no success has the type `HttpStatus` and the status as `status`. Addresses of private networks, loopback and metadata services are refused unless `HTTP_ALLOW_HOSTS` lists them; the same goes for redirects. A redirect to another origin carries `accept`, `accept-encoding`, `accept-language`, `cache-control` and `user-agent`, no other header; it is not followed when that would need a body or another method than GET, HEAD or OPTIONS, when the parameters name a secret, or from `https:` to `http:`. The item’s place in a trace goes along as `traceparent` and `tracestate`, within the origin, unless `headers` has either.',
     params: paramsSchema,
+    prefersHands: true,
     lint: (given) => addressFaults(client, given),
     check: ({ method, body }) =>
       body !== undefined && (method === 'GET' || method === 'HEAD') ? [{ path: '/body', message: `cannot be sent with ${method}` }] : [],

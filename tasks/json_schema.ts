@@ -90,7 +90,7 @@ function fail(error: unknown, retryable: boolean): never {
   throw answerFault(`the value cannot be checked: ${(error as Error).message}`, retryable);
 }
 
-/** The text of an error is kept up to 4096 characters; what doesn't fit is counted instead of being cut in the middle. */
+/** The text of an error is kept up to 4096 characters, unless MAX_ERROR_CHARACTERS says otherwise; what doesn't fit is counted instead of being cut in the middle. */
 const LENGTH_MAX = 3900;
 
 function describe(faults: readonly Fault[], count: number): string {

@@ -25,6 +25,7 @@ describe('an empty environment', () => {
       allowedHosts: [],
       apiKeys: [],
       storeUrl: 'file:./data/sluice.db',
+      cluster: null,
       pipelines: './pipelines',
       pipelinesGiven: false,
       tasksDir: undefined,
@@ -42,6 +43,10 @@ describe('an empty environment', () => {
       retentionMaxAgeSeconds: 604_800,
       backlogCapacity: 100_000,
       maxDeliveries: 5,
+      role: 'service',
+      ownerUrls: [],
+      handCapacity: 100,
+      hands: 0,
       maxStages: 64,
       maxWorkersPerStage: 10_000,
       maxWorkers: 20_000,
@@ -56,6 +61,7 @@ describe('an empty environment', () => {
       maxFeeds: 10_000,
       maxLimiterKeys: 100_000,
       maxIdempotencyKeys: 10_000,
+      maxErrorCharacters: 4096,
     });
   });
 
@@ -129,15 +135,51 @@ describe('faults', () => {
   });
 });
 
+const KEY = 'a-secret-of-all-the-nodes';
+const NODE = { STORE_URL: 'postgresql://db/x', CLUSTER_KEY: KEY };
+
+describe('a node of a cluster', () => {
+  it('is what PostgreSQL makes of a service, and nothing else does', () => {
+    expect(loadConfig({ CLUSTER_KEY: KEY }).cluster).toBeNull();
+    expect(loadConfig(NODE).cluster).toEqual({
+      ...{ dataDir: './data', nodeName: undefined, nodeUrl: undefined, keys: [KEY] },
+      ...{ leaseSeconds: 10, takeoverWaitSeconds: 5, pipelinesFrom: undefined },
+    });
+    expect(loadConfig({ ...NODE, CLUSTER_KEY: `${KEY}-new, ${KEY}`, NODE_URL: 'https://one:444/' }).cluster).toMatchObject({
+      keys: [`${KEY}-new`, KEY],
+      nodeUrl: 'https://one:444',
+    });
+  });
+
+  it('needs a key, which is never shown', () => {
+    expect(faultsOf({ STORE_URL: 'postgres://db/x' })).toEqual([
+      'CLUSTER_KEY must be set with a postgres: store: a secret that all nodes share',
+    ]);
+    expect(faultsOf({ ...NODE, CLUSTER_KEY: `${KEY},hunter2` })).toEqual(['CLUSTER_KEY is shorter than 22 characters']);
+  });
+
+  it.each(['0.0.0.0', '::', '0'])('has to say how it is reached when it listens on %s', (HOST) => {
+    const given = { ...NODE, HOST, ALLOW_UNAUTHENTICATED: 'true' };
+    expect(faultsOf(given).join()).toContain('NODE_URL must be set');
+    expect(faultsOf({ ...given, NODE_URL: 'http://node-1:3000' })).toEqual([]);
+  });
+
+  it.each([
+    ['NODE_URL', 'node-1:3000'],
+    ['NODE_URL', 'http://node-1:3000/path'],
+    ['NODE_URL', 'http://user:secret@node-1'],
+    ['NODE_NAME', 'two words'],
+    ['LEASE_SECONDS', '2.9'],
+    ['PIPELINES_FROM', 'git'],
+  ])('has a fault in %s=%j', (name, text) => {
+    expect(faultsOf({ ...NODE, [name]: text })).toHaveLength(1);
+  });
+});
+
 describe('STORE_URL', () => {
-  it.each(['redis://cache:6379', 'rediss://cache', 'postgres://db/x', 'postgresql://db/x'])(
-    'is not available in this version as %s',
-    (url) => {
-      expect(faultsOf({ STORE_URL: url })).toEqual([
-        `STORE_URL ${url.split(':')[0]}: is not available in this version; use file: or memory:`,
-      ]);
-    },
-  );
+  it.each(['redis://cache:6379', 'mysql://db/x', 'postgre://db/x'])('is no store as %s', (url) => {
+    expect(faultsOf({ STORE_URL: url })).toEqual([`STORE_URL ${url.split(':')[0]}: is not a store; use file:, postgres: or memory:`]);
+  });
 
   it.each([
     ['file:./data/sluice.db', './data/sluice.db'],
@@ -155,6 +197,9 @@ describe('STORE_URL', () => {
 
   it('is never shown with its password', () => {
     expect(faultsOf({ STORE_URL: 'postgres://user:hunter2@db/x' }).join()).not.toContain('hunter2');
+    expect(faultsOf({ STORE_URL: 'postgres://user:hunter2@:db/x', CLUSTER_KEY: KEY })).toEqual([
+      'STORE_URL must be the address of a database, such as postgres://user:password@host/database',
+    ]);
   });
 
   it.each(['mongodb://x', 'memory', 'memory:x', 'file:', 'file://host/x', 'file:a?b', 'file:a.db ', 'file: a.db', ' memory:'])(

@@ -34,6 +34,7 @@ const SERVICE_KEYS = [
   'command',
   'depends_on',
   'environment',
+  'healthcheck',
   'image',
   'init',
   'ports',
@@ -55,7 +56,7 @@ interface ComposeService {
   image: string;
   [key: string]: unknown;
 }
-const compose = parse(readFileSync('docker-compose.yml', 'utf8'), { strict: true, uniqueKeys: true });
+const compose = parse(readFileSync('docker-compose.yml', 'utf8'), { strict: true, uniqueKeys: true, merge: true });
 const services = compose.services as Record<string, ComposeService>;
 const service = compose.services.sluice;
 const monitors = ['prometheus', 'grafana'].map((name) => services[name] as ComposeService);
@@ -140,18 +141,18 @@ describe('the compose file', () => {
     expect(Object.values(services).flatMap((each) => Object.keys(each).filter((key) => !SERVICE_KEYS.includes(key)))).toEqual([]);
   });
 
-  it('starts the service alone, and Prometheus and Grafana too with the profile monitoring', () => {
+  it('starts the service alone, and what else there is with a profile of it', () => {
     expect(Object.entries(services).map(([name, { profiles }]) => [name, profiles])).toEqual([
       ['sluice', undefined],
+      ...['sluice-1', 'sluice-2', 'sluice-3', 'postgres'].map((name) => [name, ['cluster']]),
       ['prometheus', ['monitoring']],
       ['grafana', ['monitoring']],
     ]);
     for (const { depends_on = [] } of monitors) for (const name of depends_on) expect(services).toHaveProperty(name);
     // Variables without a default are those of the service alone: nobody has to set those of a profile that is not used.
     const text = readFileSync('docker-compose.yml', 'utf8');
-    expect([...text.matchAll(/\$\{(\w+)(:-)?/g)].filter(([, , isOptional]) => isOptional === undefined).map(([, name]) => name)).toEqual([
-      'API_KEYS',
-    ]);
+    const required = [...text.matchAll(/\$\{(\w+)(:-)?/g)].filter(([, , isOptional]) => isOptional === undefined).map(([, name]) => name);
+    expect([...new Set(required)]).toEqual(['API_KEYS']);
   });
 
   it('gives the service a root that cannot be written, an init, no capability, and no port beyond this machine', () => {
@@ -162,7 +163,7 @@ describe('the compose file', () => {
 
   it('gives what watches it no capability and no port beyond this machine, and no two services one port', () => {
     for (const each of monitors) expect(each).toMatchObject({ cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
-    const ports = Object.values(services).flatMap((each) => each.ports);
+    const ports = Object.values(services).flatMap((each) => each.ports ?? []);
     expect(ports.filter((port) => !/^127[.]0[.]0[.]1:\$\{\w+:-\d+\}:\d+$/.test(port))).toEqual([]);
     expect(new Set(ports.map((port) => /:-(\d+)/.exec(port)?.[1])).size).toBe(ports.length);
     // A tag that never moves.
@@ -226,6 +227,24 @@ describe('the compose file', () => {
     const given = { ...service.environment, API_KEYS: `a:read:${'0'.repeat(64)}`, LOG_LEVEL: 'info' };
     expect(loadConfig(given)).toMatchObject({ pipelines: '/config/pipelines', tasksDir: '/config/tasks' });
     expect(service.environment.API_KEYS).toMatch(/^\$\{API_KEYS:\?/);
+  });
+
+  it('has three nodes that differ in their names, addresses, ports and volumes alone', () => {
+    const nodes = [1, 2, 3].map((n) =>
+      JSON.stringify(services[`sluice-${n}`]).replaceAll(new RegExp(`(?<=(sluice|node)-)${n}|(?<=SLUICE_|301)${n}`, 'g'), 'N'),
+    );
+    expect(new Set(nodes).size).toBe(1);
+    const node = services['sluice-1'] as ComposeService & typeof service;
+    const { environment } = node;
+    expect(node).toMatchObject({ init: true, read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+    const given = {
+      ...environment,
+      STORE_URL: 'postgres://postgres/sluice',
+      CLUSTER_KEY: 'k'.repeat(44),
+      API_KEYS: `me:admin:${'0'.repeat(64)}`,
+      LOG_LEVEL: 'info',
+    };
+    expect(loadConfig({ HOST: '0.0.0.0', ...given }).cluster).toMatchObject({ nodeName: 'sluice-1', nodeUrl: environment.NODE_URL });
   });
 
   it('waits longer at a stop than the service may take', () => {

@@ -175,6 +175,30 @@ describe('the Kubernetes manifest', () => {
 });
 
 /** The environment of the image and the pod, with a file of keys that is there. */
+describe('the manifest of a cluster', () => {
+  const all = parseAllDocuments(readFileSync('deploy/kubernetes/cluster.yaml', 'utf8'), { strict: true, uniqueKeys: true });
+  const nodes = all.map((document) => document.toJS() as Resource);
+  const { spec } = nodes.find(({ kind }) => kind === 'StatefulSet') as Resource;
+  const [node] = spec.template.spec.containers;
+
+  it('is YAML without a key twice, and is what the types of the API say', { timeout: 60_000 }, () => {
+    expect(all.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
+    expect(faultsOf(nodes)).toEqual([]);
+  });
+
+  it('runs nodes that can be made of what it says, each with a volume and a name of its own', () => {
+    const given = Object.fromEntries(node.env.map(({ name, value }: { name: string; value?: string }) => [name, value]));
+    expect(given.NODE_URL).toBe(`http://$(NODE_NAME).${spec.serviceName}:${node.ports[0].containerPort}`);
+    expect(nodes.some(({ kind, metadata }) => kind === 'Service' && metadata.name === spec.serviceName)).toBe(true);
+    const secrets = { STORE_URL: 'postgres://db/sluice', CLUSTER_KEY: 'k'.repeat(44) };
+    const env = { ...withKeys(), ...given, ...secrets, NODE_NAME: 'sluice-0', NODE_URL: 'http://sluice-0.sluice-nodes:3000' };
+    const { cluster, shutdownTimeoutSeconds } = loadConfig({ ...env, API_KEYS_FILE: withKeys().API_KEYS_FILE });
+    expect(cluster).toMatchObject({ nodeName: 'sluice-0', dataDir: '/data/node' });
+    expect(spec.volumeClaimTemplates.map((claim: Resource) => claim.metadata.name)).toEqual(['data']);
+    expect(spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(shutdownTimeoutSeconds + ENDING_SECONDS);
+  });
+});
+
 function withKeys(): Record<string, string> {
   const keys = join(folderWith({ 'api-keys': `me:admin:${'0'.repeat(64)}\n` }), 'api-keys');
   expect(existsSync(keys)).toBe(true);

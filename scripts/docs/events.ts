@@ -110,7 +110,7 @@ export function eventsPage(): string {
   return page(
     'Events',
     'src/schemas/item.ts and scripts/docs/events.ts',
-    `\`GET /pipelines/:id/events\` is a stream of server-sent events about one pipeline, \`GET /events\` about all of them, with \`pipelineId\` first in each datum, the filter \`?pipelineId=\`, and ids of its own that are valid until the service restarts. Each change is one event; its data is one line of JSON.`,
+    `\`GET /pipelines/:id/events\` is a stream of server-sent events about one pipeline, \`GET /events\` about all of them, with \`pipelineId\` first in each datum, the filter \`?pipelineId=\`, and ids of its own. With a store in a file they go on over restarts, as those of one pipeline do; with \`memory:\` they are valid until the service restarts. When a pipeline is removed while a reader is away, the reader may be told of a \`gap\` at the next start. Each change is one event; its data is one line of JSON.`,
     codeBlock('text', stream),
     '## Filters',
     `\`?types=\`, \`itemId=\`, \`feedId=\`, \`stage=\` and \`status=\` filter the stream; each may be repeated or take several comma-separated values. \`?snapshotSeconds=5\` adds an event \`snapshot\` with the whole dashboard, and \`?statsSeconds=1\` an event \`stats\` with the statistics that change, at once and then at this interval: at least 0.1 s, rounded to tenths below one second, to seconds below a minute, and to minutes above.`,

@@ -21,6 +21,7 @@ export function securityPage(routes: readonly DeclaredAccess[]): string {
 
 function cellsOf(route: DeclaredAccess): string[] {
   const { scope, own } = route;
+  if (route.upgrades === true) return cellsOf({ ...route, upgrades: false }).map((cell) => (cell === 'yes' ? '426' : cell));
   if (scope === 'public') return COLUMNS.map(() => 'yes');
   if (scope === 'any') return ['401', ...COLUMNS.slice(1).map(() => 'yes')];
   const ofOwn = own === 'feeds' ? 'own only' : 'own, else 404';

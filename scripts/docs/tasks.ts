@@ -80,6 +80,16 @@ const pauseExample = `pauseAfterFailures:
       body:
         text: "{{ 'paused: ' & error.message }}"`;
 
+const runOnFields = [
+  [
+    'none',
+    'Your own tasks, `http_request` and `http_notify` go to a hand while hands are there, which is asked at each call; all else runs in the service.',
+  ],
+  ['`here`', 'The service runs everything, tasks with `thread: true` in its threads.'],
+  ['`hands`', 'Every task, built in or not, goes to a hand, and waits while none is there.'],
+  ['`thread`', 'Every task runs in a thread of the service, as with `thread: true`. Only your own tasks can.'],
+];
+
 export function tasksPage(): string {
   const tasks = builtInTasks({ outputDir: 'unused', httpAllowHosts: [] }).sort((a, b) => (a.name < b.name ? -1 : 1));
   return page(
@@ -104,6 +114,11 @@ export function tasksPage(): string {
     codeBlock('yaml', doneExample),
     `It is called after the end of the last item is stored: what it tells can be read. With a durable store it is called at least once for each such end, whatever happens to the process; a crash before its return is stored makes the next start call it again, so the receiver should expect a feed twice. It is given up, with an error in the log, when several starts in a row have ended while it ran. In memory it is called once, if the process lasts. A failure, or taking longer than 30 s, is logged and is a return like any other: it is not called again for that. A feed whose failed items are retried, or to which a request appends, goes on, and the hook is called again when it is done again. A feed without items, or of known ids alone, is done when its upload ends; one whose upload broke off is not done until it has been continued; one that was cancelled is done when its items have ended. Up to 16 calls of a pipeline run at a time, also while it is paused or stopped; the others wait. A shutdown waits for them within its time limit; removing a pipeline drops those that have not begun, unless \`mode=drain\`.`,
     ...tasks.filter(({ kind }) => kind === 'hook').flatMap(section),
+    '## Where they run',
+    `\`runOn\` of a stage says which process runs its tasks:`,
+    table(['`runOn`', 'Tasks'], runOnFields),
+    `Your own predicates and hooks go the way of the tasks of their stage, \`onDone\` as without \`runOn\`, and built-in ones but \`http_notify\` always run in the service. A task on a hand has the same \`ctx\`. An item that waits for a hand says \`waitingFor: hand\`, and its time limit begins when the hand calls the task; a hook or predicate is given up 30 s after it was due, and aborted there. Limits, retries and the order of items are those of the stage, wherever it runs.`,
+    `Parameters go to a hand with their templates rendered, so that no hand needs a secret; an error that a hook is told has its secrets masked. When a hand is lost, its calls wait for another one: no attempt is used up. One that was lost with too many hands fails its item as \`PoisonItem\`. A handler that ignores its signal on a hand does not count among \`handlersIgnoringSignal\`.`,
     '## Your own',
     `\`TASKS_DIR\` names a folder of modules, \`.js\`, \`.mjs\`, \`.cjs\` or \`.ts\` (types are stripped, so enums are not supported), one task per file; the log names files that are left out. Each default export is a plain object and does not need to import Sluice. Subfolders are ignored, so that tasks can share code there. Packages are taken from a \`node_modules\` in the folder or above it: \`npm init -y && npm install NAME\` in the folder, and \`import\` or \`require\` it. A file is a module when it is written as one, also if \`package.json\` says \`"type": "commonjs"\`. A file that takes longer than 10 s to load is named in the log, and given up after a minute. All files are checked at start, and every invalid one is reported.`,
     codeBlock('ts', ownTask),

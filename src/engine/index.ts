@@ -13,6 +13,7 @@ export type { ItemDetail, ItemError, ItemStatus, PipelineEvent, PipelineResult, 
 export type { ErrorCode, Fault } from '../schemas/problem.ts';
 export type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
 export * from './contract/errors.ts';
+export { revive } from './contract/revive.ts';
 export * from './contract/runtime.ts';
 export * from './contract/task.ts';
 export { STRENGTH } from './control/shutdown.ts';
@@ -24,3 +25,4 @@ export { createLocalHost, type LoadedPipeline, type LocalHost } from './local/lo
 export { Pipeline, type PipelineOptions } from './local/pipeline.ts';
 export { StatusTracker, type StatusTrackerCallbacks } from './local/status-tracker.ts';
 export { DurationHistogram, MACHINE_SECONDS } from './measures/duration-histogram.ts';
+export { createValueRule, type ValueRule } from './values/value-rule.ts';

@@ -3,6 +3,7 @@
  * pino, piscina and the system clock; a test passes virtual ones. Without any, {@link systemPorts} is used.
  */
 
+import type { TaskKind } from '../schemas/task.ts';
 import type { TraceContext } from '../schemas/trace-context.ts';
 
 /** Time. Every call of the engine goes through here, so that a run can be replayed under a virtual clock. */
@@ -113,6 +114,50 @@ export interface ThreadRunner {
   close(): Promise<boolean>;
 }
 
+/** A use of a task, predicate or hook, as a hand looks it up and prepares it: all JSON. */
+export interface HandUse {
+  readonly kind: TaskKind;
+  readonly name: string;
+  /** Its `with`, with all templates rendered; undefined without one. */
+  readonly given: unknown;
+  /** See `UseTraits`. */
+  readonly hasSecrets: boolean;
+}
+
+/** A call that another process makes: everything that it needs, as JSON. */
+export interface HandJob {
+  readonly use: HandUse;
+  /**
+   * The arguments before those of {@link HandJob.context}: of a task its value, already spread with `unpackArgs`; of a predicate the value; of a hook the item's
+   * id and its value. If the item failed, an Error stands in place of that value, without secrets in its texts; all else here is JSON.
+   */
+  readonly args: readonly unknown[];
+  /**
+   * The rest: for a task a {@link ThreadContext} whose `params` are left out, for a predicate its `PredicateInfo`, for a hook its `HookInfo` with `pipeline` and
+   * `trace` of its `HookUse`.
+   */
+  readonly context: Readonly<Record<string, unknown>>;
+  /** Called when its handler begins: a hand has it. Called again when another hand begins it anew. */
+  onBegin(): void;
+  /** Called when a hand that had begun it is lost, and it waits for another. */
+  onWait(): void;
+  onStatus(text: string): void;
+  onProgress(fraction: number): void;
+}
+
+/**
+ * Calls tasks, predicates and hooks in other processes. It chooses the one with the fewest jobs among those that have the task; a job whose hand is lost goes to another, and
+ * after `maxDeliveries` of those it rejects with a permanent error named `PoisonItem`.
+ */
+export interface HandRunner {
+  /** True while hands are connected, or are expected: then a use that leaves it open goes to them. */
+  readonly isThere: boolean;
+  /** Resolves with a handler's value and rejects with its error, as if it had been called here. Aborting `signal` rejects at once, with its reason, and aborts the call. */
+  run(job: HandJob, signal: AbortSignal): Promise<unknown>;
+  /** Gives out nothing more and lets go of all hands, within a few seconds; jobs that have not ended reject with an AbortedError. */
+  close(): Promise<void>;
+}
+
 /**
  * A compiled expression. Gives plain data, or a promise of it; `undefined` when it finds nothing. Rejects with an Error that says what is
  * wrong; its `retryable` is true when neither the expression nor its input is to blame.
@@ -190,6 +235,8 @@ export interface Ports {
   uniqueId: () => string;
   logger: Logger;
   threads: ThreadRunner | undefined;
+  /** Without it everything is called in this process. */
+  hands?: HandRunner | undefined;
   /** Without it, definitions with templates are refused. */
   expressions: ExpressionLanguage | undefined;
   secrets: Secrets;

@@ -145,6 +145,15 @@ export interface Writes {
 /** Stands for the store itself in {@link PipelineWrites}, whose pipelines are numbered from 1: it has facts alone. */
 export const OF_STORE = 0;
 
+/**
+ * The fact of {@link OF_STORE} that is `{ epoch }` of the common order of all events; the names of those that hold that order begin so. A store that gives the
+ * events of its pipelines another epoch MUST give that one another, too.
+ */
+export const ORDER = 'order';
+
+/** The fact of {@link OF_STORE} that says which definitions it was last loaded from; the embedder's, who compares it. */
+export const FILES = 'files';
+
 export interface StoredPipeline {
   pipeline: number;
   id: string;
@@ -234,7 +243,11 @@ export interface Store {
   pipelines(): StoredPipeline[];
   /** The facts of {@link OF_STORE} whose names begin so. */
   facts(prefix: string): Record<string, string>;
-  /** A number above this one that no pipeline has, also none that is being dropped. */
+  /**
+   * The number for a new pipeline: the one after `after`, which is what this method has returned last in this process, or 0 before the first time; then
+   * it is the one after the last that a write has created. A number that any pipeline had is not given again, whether or not that one was dropped,
+   * until all others were.
+   */
   nextPipeline(after: number): number;
   shelf(pipeline: number): Shelf;
   /**
@@ -252,6 +265,11 @@ export interface Store {
   readonly marks: RunningMarks;
   /** The items that were running when the previous process ended without closing the store. */
   readonly marked: readonly { pipeline: number; seq: number; ord: number }[];
+  /**
+   * True when that process may have run items that are not among them: it was killed before it had written that they ran, and left no other mark. Where the marks
+   * themselves show as much, a store need not say it.
+   */
+  readonly isUncertain?: boolean;
   /** The process that left them, by an id that no other has; null when that is not known, as of an earlier version. */
   readonly markedBy: string | null;
   /** The item that ended the previous process, `null` for none of its items; undefined if that is not known. */

@@ -2,6 +2,7 @@ import { ConfigError } from '../config.ts';
 import { type LoadedPipeline, type LocalHost, SluiceError } from '../engine/index.ts';
 import type { Logger } from '../engine/ports.ts';
 import type { Loaded, LoadedDefinition } from './definitions.ts';
+import { filesDifference, filesHash } from './files-hash.ts';
 
 /** Everything that is wrong with the definitions of a start. */
 class Faults {
@@ -41,21 +42,35 @@ export async function checkPipelines(host: LocalHost, { definitions, limiters }:
  * Restores the pipelines of the store and gives them the definitions of the files. None of them runs yet. One that was defined over the API and whose
  * definition can no longer be used keeps nobody from starting. Throws {@link ConfigError}.
  */
-export async function startPipelines(host: LocalHost, { definitions }: Loaded, logger: Logger): Promise<void> {
+export async function startPipelines(host: LocalHost, loaded: Loaded, logger: Logger): Promise<void> {
+  await restorePipelines(host, loaded.definitions);
+  await loadPipelines(host, loaded, logger);
+}
+
+/** Restores the pipelines of the store, some of which get other definitions afterwards. Throws {@link ConfigError}. */
+export async function restorePipelines(host: LocalHost, replaced: readonly LoadedDefinition[]): Promise<void> {
   const stored = new Faults();
-  await stored.in('the store', () => host.recover(new Set(definitions.map(({ definition }) => definition.id))));
+  await stored.in('the store', () => host.recover(new Set(replaced.map(({ definition }) => definition.id))));
   stored.expectNone();
+}
+
+/** Gives the definitions of the files to a host that is restored, and keeps which they were. Throws {@link ConfigError}. */
+export async function loadPipelines(host: LocalHost, loaded: Loaded, logger: Logger): Promise<void> {
   const faults = new Faults();
-  for (const { definition, source } of definitions) {
+  for (const { definition, source } of loaded.definitions) {
     await faults.in(source, async () => {
-      const { is, ...loaded } = await host.load(definition);
+      const { is, ...outcome } = await host.load(definition);
       logger.info({ pipeline: definition.id, source, is }, 'pipeline started');
-      warnOfOthers({ definition, source }, loaded, logger);
+      warnOfOthers({ definition, source }, outcome, logger);
     });
   }
   faults.expectNone();
   await faults.in('the workers', () => host.expectRoom());
   faults.expectNone();
+  const files = filesHash(loaded);
+  const difference = filesDifference(files, host.filesLoaded);
+  if (difference !== null) logger.info(difference, 'the files define other pipelines than those that the store was loaded from last');
+  await host.keepFiles(JSON.stringify(files));
 }
 
 /** Says where a file and the API disagree: which of the two holds, and that the other does not. */

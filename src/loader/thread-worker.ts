@@ -10,6 +10,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { TaskContext } from '../engine/index.ts';
 import type { Logger, ThreadContext } from '../engine/ports.ts';
+import { type PlainError, plainError } from '../schemas/thrown.ts';
 import { defaultOf, offerTaskEntry, readModulesOf } from './task-entry.ts';
 
 offerTaskEntry();
@@ -28,27 +29,12 @@ export type ThreadMessage =
   | { type: 'progress'; fraction: number }
   | { type: 'log'; level: keyof Logger; fields: object; text: string }
   | { type: 'end'; ok: true; value: unknown }
-  | { type: 'end'; ok: false; error: ThreadError };
+  | { type: 'end'; ok: false; error: PlainError };
 
 /** An error from something that a job left behind in its thread, reported after its end on the thread's own port. */
 export interface LeftBehind {
-  leftBehind: { what: string; error: ThreadError; context: ThreadContext | undefined };
+  leftBehind: { what: string; error: PlainError; context: ThreadContext | undefined };
 }
-
-/** A thrown value as plain data. */
-export interface ThreadError {
-  name: string;
-  message: string;
-  permanent: boolean;
-  retryAfterSeconds: number | undefined;
-  stack: string | undefined;
-  /** Members that an error is told by beside its text: see the engine's `describeThrown`. */
-  told: { status?: unknown; code?: unknown; cause?: unknown; errors?: unknown };
-}
-
-/** How deep reasons go along, and how many of one error: the engine tells fewer. */
-const REASONS_DEPTH = 6;
-const REASONS_MAX = 100;
 
 /** The job whose code is running, in callbacks too. */
 const jobs = new AsyncLocalStorage<ThreadTask>();
@@ -126,51 +112,4 @@ function loggerOf(post: (message: ThreadMessage) => void): Logger {
     }
   };
   return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
-}
-
-function plainError(thrown: unknown): ThreadError {
-  if (typeof thrown !== 'object' || thrown === null) {
-    return { name: 'NonError', message: String(thrown), permanent: false, retryAfterSeconds: undefined, stack: undefined, told: {} };
-  }
-  const { name, message, permanent, retryAfterSeconds, stack } = thrown as Partial<ThreadError>;
-  const unclonable = name === 'DataCloneError';
-  return {
-    name: unclonable ? 'PermanentError' : typeof name === 'string' && name !== '' ? name : 'Error',
-    message: unclonable
-      ? `the result cannot be sent from its thread: ${message}`
-      : typeof message === 'string'
-        ? message
-        : JSON.stringify(thrown),
-    permanent: unclonable || permanent === true,
-    retryAfterSeconds: typeof retryAfterSeconds === 'number' ? retryAfterSeconds : undefined,
-    stack: typeof stack === 'string' ? stack : undefined,
-    told: toldSafely(thrown),
-  };
-}
-
-/** A getter that throws must not hide the error that it is a member of. */
-function toldSafely(thrown: object): ThreadError['told'] {
-  try {
-    return toldOf(thrown, 0);
-  } catch {
-    return {};
-  }
-}
-
-function toldOf({ status, code, cause, errors }: ThreadError['told'], depth: number): ThreadError['told'] {
-  return {
-    ...(typeof status === 'number' && { status }),
-    ...(typeof code === 'string' && { code }),
-    ...(depth < REASONS_DEPTH && cause !== undefined && { cause: plainReason(cause, depth + 1) }),
-    ...(depth < REASONS_DEPTH &&
-      Array.isArray(errors) && { errors: errors.slice(0, REASONS_MAX).map((error) => plainReason(error, depth + 1)) }),
-  };
-}
-
-/** An error as an object with its members; else what it is, as a text. */
-function plainReason(reason: unknown, depth: number): unknown {
-  if (typeof reason !== 'object' || reason === null) return String(reason);
-  const { name, message } = reason as Partial<ThreadError>;
-  if (typeof message !== 'string') return {};
-  return { name: String(name), message, ...toldOf(reason, depth) };
 }

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import PQueue from 'p-queue';
 import type { Piscina } from 'piscina';
-import { AbortedError, PermanentError, RetryAfterError } from '../engine/index.ts';
+import { AbortedError, PermanentError, revive } from '../engine/index.ts';
 import { type Logger, silentLogger, type ThreadJob, type ThreadRunner } from '../engine/ports.ts';
-import type { LeftBehind, ThreadError, ThreadMessage, ThreadTask } from './thread-worker.ts';
+import type { LeftBehind, ThreadMessage, ThreadTask } from './thread-worker.ts';
 
 export interface ThreadRunnerOptions {
   /** Gets what a task in a thread logs. */
@@ -208,17 +208,4 @@ function failureOf(error: unknown): unknown {
 
 function named(name: string, message: string): Error {
   return Object.assign(new Error(message), { name });
-}
-
-/** The structured clone of an error loses its own properties, and with them how a task steers; so it came as plain data. */
-function revive({ name, message, permanent, retryAfterSeconds, stack, told }: ThreadError): Error {
-  const error =
-    retryAfterSeconds !== undefined
-      ? new RetryAfterError(retryAfterSeconds, message)
-      : permanent
-        ? new PermanentError(message)
-        : new Error(message);
-  error.name = name;
-  if (stack !== undefined) error.stack = stack;
-  return Object.assign(error, told);
 }

@@ -152,7 +152,9 @@ async function loadModule(
     ...(concurrency !== undefined && { concurrency }),
     ...(rateLimit !== undefined && { rateLimit }),
     ...(timeoutSeconds !== undefined && { timeoutSeconds }),
-    ...(thread && { thread, module: url }),
+    ...(thread && { thread }),
+    ...(parsed.data.kind === 'task' && { module: url }),
+    prefersHands: true,
     run,
   };
 }

@@ -18,9 +18,15 @@ const STORE_MS = 1000;
 const SPANS_MS = 1000;
 const EXIT_NOT_STORED = 1;
 
+/** The pipelines, or a node's part in a cluster. */
+export interface EndingHost extends Pick<LocalHost, 'close' | 'notStored' | 'hasThreadsLeft'> {
+  /** True where others wait for it to be closed: then that does not wait for the last replies. */
+  readonly isAwaited?: boolean;
+}
+
 export interface EndingDeps {
   app: FastifyInstance | undefined;
-  host: LocalHost | undefined;
+  host: EndingHost | undefined;
   guard: Guard;
   logger: Logger;
   watchdog: Watchdog | undefined;
@@ -42,12 +48,23 @@ export async function endProcess(report: ShutdownReport, { app, host, guard, log
 
 /** Closes the HTTP side and the store, each within its time; true when the store cannot be closed. */
 export async function closeService({ app, host, logger }: Pick<EndingDeps, 'app' | 'host' | 'logger'>): Promise<boolean> {
+  const replies = closeApp(app, logger);
+  if (host?.isAwaited !== true) await replies;
+  const [isHeld] = await Promise.all([closeHost(host, logger), replies]);
+  return isHeld;
+}
+
+async function closeApp(app: FastifyInstance | undefined, logger: Logger): Promise<void> {
   if (app !== undefined) {
     const late = setTimeout(() => app.server.closeAllConnections(), LAST_REPLIES_MS);
     const closed = await within(LAST_REPLIES_MS + CUT_MS, app.close());
     clearTimeout(late);
     if (closed !== 'done') logger.error({ err: errorOf(closed) }, 'the HTTP side does not close; it is left behind');
   }
+}
+
+/** True when it cannot be closed. */
+async function closeHost(host: EndingHost | undefined, logger: Logger): Promise<boolean> {
   const closed = host === undefined ? 'done' : await within(STORE_MS, host.close());
   if (closed !== 'done') logger.error({ err: errorOf(closed) }, 'the store does not close; it is left behind');
   return closed !== 'done';

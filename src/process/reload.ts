@@ -8,12 +8,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { LocalHost, Operator } from '../engine/index.ts';
 import type { Logger } from '../engine/ports.ts';
 import type { Loaded, LoadedLimiter } from '../loader/definitions.ts';
+import { filesHash } from '../loader/files-hash.ts';
 import type { LiveSecrets } from '../loader/secrets.ts';
 import { warnOfOthers } from '../loader/started-pipelines.ts';
 import type { ApiKey } from '../schemas/api-key.ts';
 
 export interface ReloadDeps {
-  host: Pick<LocalHost, 'load' | 'limiters'>;
+  host: Pick<LocalHost, 'load' | 'limiters' | 'keepFiles'>;
   /** Puts other keys in force, and returns what is different. */
   keys: { replace(keys: readonly ApiKey[]): object };
   secrets: LiveSecrets;
@@ -22,6 +23,8 @@ export interface ReloadDeps {
   readDefinitions(): Promise<Loaded>;
   /** The definitions of the start. */
   loaded: Loaded;
+  /** In a cluster: told of the definitions that were read; false: another node owns, so nothing is made of them here. */
+  owns?(read: Loaded): boolean;
   /** Told of the secrets after each reload. */
   onSecrets(values: Readonly<Record<string, string>>): void;
   logger: Logger;
@@ -93,6 +96,10 @@ export function createReload(deps: ReloadDeps): Reload {
 
   async function reloadDefinitions(by: string) {
     const read = await deps.readDefinitions();
+    if (deps.owns?.(read) === false) {
+      loaded = read;
+      return { owner: false };
+    }
     const operator: Operator = {
       by,
       note({ change, pipelineId, stage, before, after }) {
@@ -120,6 +127,8 @@ export function createReload(deps: ReloadDeps): Reload {
     // A limiter that failed is compared with what is in force the next time, too.
     const kept = loaded.limiters.filter(({ name }) => limiters.failed.some((one) => one.name === name));
     loaded = { ...read, limiters: [...read.limiters.filter(({ name }) => !limiters.failed.some((one) => one.name === name)), ...kept] };
+    const inForce = loaded.definitions.filter(({ definition }) => !failed.some(({ name }) => name === definition.id));
+    await host.keepFiles(JSON.stringify(filesHash({ ...loaded, definitions: inForce })));
     const allFailed = [...limiters.failed, ...failed];
     if (allFailed.length > 0)
       wrong(

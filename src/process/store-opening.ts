@@ -1,8 +1,8 @@
 import type { Clock, Logger } from '../engine/ports.ts';
-import { type Store, StoreTrouble } from '../engine/store.ts';
+import { StoreTrouble } from '../engine/store.ts';
 
-export interface StoreOpeningDeps {
-  open: () => Promise<Store>;
+export interface StoreOpeningDeps<T> {
+  open: () => Promise<T>;
   clock: Clock;
   logger: Logger;
   /** Told why the store cannot be opened now, and null when it is open. */
@@ -12,17 +12,17 @@ export interface StoreOpeningDeps {
 /** The time until it is tried again, as for a write that has failed. */
 const AGAIN_MS = 500;
 
-/** Opens a store as soon as its disk lets it: a full one is emptied some time, and the start goes on by itself. What stays wrong is thrown. */
-export class StoreOpening {
-  private readonly deps: StoreOpeningDeps;
+/** Opens a store as soon as its disk, or its server, lets it: a full disk is emptied some time, and the start goes on by itself. What stays wrong is thrown. */
+export class StoreOpening<T> {
+  private readonly deps: StoreOpeningDeps<T>;
   private trouble: string | null = null;
 
-  constructor(deps: StoreOpeningDeps) {
+  constructor(deps: StoreOpeningDeps<T>) {
     this.deps = deps;
   }
 
-  /** Tries once; null when the disk does not let it. */
-  async attempt(): Promise<Store | null> {
+  /** Tries once; null when it cannot be opened now. */
+  async attempt(): Promise<T | null> {
     try {
       const store = await this.deps.open();
       this.note(null);
@@ -35,7 +35,7 @@ export class StoreOpening {
   }
 
   /** Tries until it is open. */
-  async open(): Promise<Store> {
+  async open(): Promise<T> {
     for (;;) {
       await new Promise<void>((resolve) => this.deps.clock.setTimer(resolve, AGAIN_MS));
       const store = await this.attempt();

@@ -46,6 +46,10 @@ export const backoffSchema = z.enum(['fixed', 'exponential']);
 
 const attemptsSchema = z.int().min(1).max(1000);
 
+/** Without it, where each call goes is decided as it is made. */
+export const runOnSchema = z.enum(['here', 'hands', 'thread']);
+export type RunOn = z.infer<typeof runOnSchema>;
+
 export const pauseAfterFailuresSchema = z
   .strictObject({
     count: z.int().min(1).max(1_000_000),
@@ -84,6 +88,10 @@ export const stageDefinitionSchema = z
     onSkip: hookUseSchema.optional().meta({ description: 'A hook: its name, or its name with parameters.' }),
     skipIf: hookUseSchema.optional().meta({ description: 'A predicate: its name, or its name with parameters.' }),
     pauseAfterFailures: pauseAfterFailuresSchema.optional(),
+    runOn: runOnSchema.optional().meta({
+      description:
+        'The process that runs the tasks of this stage: `here`, the service itself; `hands`, always a hand, for which an item waits while none is there (`waitingFor: hand`); `thread`, a worker thread of the service. By default your own tasks, `http_request` and `http_notify` go to a hand while hands are connected, and all else runs here. Your predicates and hooks go the same way.',
+    }),
     queueCapacity: z.int().min(1).max(100_000_000).optional().meta({
       description:
         'Maximum number of items that wait here after the previous stage has handed them over; by default max(100, workers × 10).',

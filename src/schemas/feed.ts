@@ -38,9 +38,10 @@ export const feedViewSchema = z
         'True when the body of the last request that sent items for it has arrived whole; false while it is being sent, and after it broke off: ' +
         'send the rest, or all of it, with `?append=true`.',
     }),
-    throughputPerSecond: z
-      .number()
-      .meta({ description: 'Items completed or failed per second: the recent rate while the feed runs, the average when it is done.' }),
+    throughputPerSecond: z.number().meta({
+      description:
+        'Items completed or failed per second: the recent rate while the feed runs, the average when it is done. Waits between attempts count; the time in which the pipeline has nothing to do does not.',
+    }),
     etaSeconds: z.number().nullable().meta({
       description:
         'Estimated time until the items accepted so far have ended, and those before them; 0 when done, null while it is unknown, or the pipeline or a stage on the way is paused.',

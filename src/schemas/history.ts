@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { instantSchema } from './names.ts';
+import { quantilesSchema } from './stats.ts';
 
 /** The longest period that can be asked for, in seconds: a week. */
 export const HISTORY_SECONDS_MAX = 604_800;
@@ -17,8 +18,6 @@ export const historyQuerySchema = z.strictObject({
     .default(360)
     .meta({ description: 'The most buckets of a stage. Buckets are as long as it takes for that.' }),
 });
-
-const quantilesSchema = z.object({ p50: z.number().nullable(), p90: z.number().nullable() });
 
 const bucketExample = {
   at: '2026-11-23T17:44:00.000Z',

@@ -173,7 +173,7 @@ export const pipelineEventSchema = z
 export type PipelineEvent = z.infer<typeof pipelineEventSchema>;
 
 export const waitingReasonSchema = z
-  .enum(['workers', 'task-limit', 'rate-limit', 'thread', 'retry', 'next-stage-full', 'paused'])
+  .enum(['workers', 'task-limit', 'rate-limit', 'thread', 'hand', 'retry', 'next-stage-full', 'paused'])
   .meta({ id: 'WaitingReason' });
 export type WaitingReason = z.infer<typeof waitingReasonSchema>;
 

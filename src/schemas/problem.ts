@@ -81,7 +81,7 @@ export const ERROR_CODES = {
   },
   'too-many-streams': {
     title: 'There are as many open streams as there may be',
-    fix: 'Close streams that nobody reads, or open this one again after Retry-After seconds, with another ticket if it was opened with one.',
+    fix: 'Close streams that nobody reads, or open this one again after Retry-After seconds; a ticket is not used up by this answer.',
     example: { detail: 'the key "dashboard" already has 1000 open streams (MAX_STREAMS_PER_KEY)' },
   },
   'too-many-items': {
@@ -103,6 +103,11 @@ export const ERROR_CODES = {
     title: 'The request was sent to a host name that this service does not accept',
     fix: 'Use localhost or a loopback address, or add the name to ALLOWED_HOSTS.',
     example: { detail: 'the request was sent to "evil.example", a host name that this service does not accept' },
+  },
+  'upgrade-required': {
+    title: 'This route answers requests for a WebSocket only',
+    fix: 'Connect a hand: start the service with ROLE=hand and OWNER_URL.',
+    example: { detail: 'this address is for hands, which open a WebSocket; the request did not ask for one' },
   },
   'not-found': {
     title: 'No route matches this path',
@@ -279,6 +284,16 @@ export const ERROR_CODES = {
     title: 'The store is not writable',
     fix: 'Send again after Retry-After seconds, with the same item ids or Idempotency-Key. GET /readyz tells when the store is writable again.',
     example: { detail: 'the store is not writable: the disk is full', accepted: 0 },
+  },
+  'no-owner': {
+    title: 'No node of the cluster serves now',
+    fix: 'Nothing was done. Send again after Retry-After seconds, to any node; GET /nodes shows them.',
+    example: { detail: 'no node owns the pipelines; the last owner is silent, and another one takes over' },
+  },
+  'owner-lost': {
+    title: 'The node that worked on the request was lost',
+    fix: 'It is unknown whether the request was carried out. Send it again where that is safe: a read, a change that sets something, or a feed with the same item ids or Idempotency-Key. Otherwise, look first.',
+    example: { detail: 'the owner sluice-0 was lost before it had answered; it is unknown whether it carried the request out' },
   },
   'headers-too-large': {
     title: 'The request headers exceed the size limit',

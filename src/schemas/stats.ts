@@ -20,17 +20,18 @@ const priceStatsExample = {
   workers: { running: 2, limited: 0, blocked: 0, idle: 0 },
 };
 
-const middleSchema = z.object({ p50: z.number().nullable(), p90: z.number().nullable() });
+/** The middle of some durations in seconds, and what nine in ten of them do not exceed; null without any. */
+export const quantilesSchema = z.object({ p50: z.number().nullable(), p90: z.number().nullable() });
 
 const stageMeasuresShape = {
   ratePerSecond: z.object({ in: z.number(), out: z.number() }).meta({
     description: 'How many items come into the stage, and go on from it (completed or skipped), per second, lately.',
   }),
-  waitSeconds: middleSchema.meta({
+  waitSeconds: quantilesSchema.meta({
     description:
       'How long items waited in the stage for a worker, a limit or a thread, over the last minute, each time a worker had one; null if none had.',
   }),
-  runSeconds: middleSchema.meta({
+  runSeconds: quantilesSchema.meta({
     description:
       'How long the tasks of the stage ran for an item, without waits, over the last minute, each time a worker had one; null if none had.',
   }),

@@ -24,6 +24,8 @@ interface Spec<Schema extends z.ZodType, Handler> {
   costOf?: (given: unknown) => number;
   /** See {@link TaskDeclaration.lint}. */
   lint?: (given: unknown) => Fault[];
+  /** See {@link TaskDeclaration.prefersHands}. */
+  prefersHands?: boolean;
   /** Checks what the schema cannot express, such as whether an expression compiles. Returns every fault. */
   check?: (params: z.output<Schema>) => Fault[];
   /** Called once for each use in a definition, and for each item when its parameters hold templates. */
@@ -60,6 +62,7 @@ function declare<Schema extends z.ZodType>(kind: TaskKind, spec: Spec<Schema, Ta
     ...(spec.verbatim !== undefined && { verbatim: spec.verbatim }),
     ...(spec.costOf !== undefined && { costOf: spec.costOf }),
     ...(spec.lint !== undefined && { lint: spec.lint }),
+    ...(spec.prefersHands !== undefined && { prefersHands: spec.prefersHands }),
     parseParams(given) {
       const parsed = spec.params.safeParse(given ?? {}, { reportInput: true });
       const faults = parsed.success ? (spec.check?.(parsed.data) ?? []) : faultsOf(parsed.error);

@@ -116,8 +116,8 @@ const RUNTIME: Record<keyof PipelineRuntime, Way<PipelineRuntime>> = {
 
 const HOST: Record<keyof PipelineHost, Way<PipelineHost>> = {
   tasks: { live: 'they are of the process', ask: (host) => host.tasks.list() },
-  limiters: { live: 'no store keeps what was changed of them', ask: (host) => host.limiters.list() },
-  events: { live: 'its ids hold for this process', ask: (host) => host.events.newest },
+  limiters: { live: 'what they count is stored with the next write: test/stores/limiters.test.ts', ask: (host) => host.limiters.list() },
+  events: { live: 'it shows what is stored, and goes on from there: test/stores/event-order.test.ts', ask: (host) => host.events.newest },
   snapshots: {
     looks: async (host) => (await host.snapshots()).map(({ pipelineId, pipelineStats }) => [pipelineId, countsOf(pipelineStats)]),
   },

@@ -4,15 +4,17 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { createLocalHost } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
+import type { Store } from '../../src/engine/store.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import type { MakeHost } from './world.ts';
 
-/** Hosts on a store of their own, which are closed with their test. */
+/** Hosts on a store of their own, which are closed with their test. `isUncertain`: of a process before them that may have run anything. */
 export const sqliteHosts =
-  ({ inProcess }: { inProcess: boolean }): MakeHost =>
+  ({ inProcess, isUncertain = false }: { inProcess: boolean; isUncertain?: boolean }): MakeHost =>
   async ({ registry }) => {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-conformance-'));
-    const store = await openSqliteStore({ file: join(folder, 'sluice.db'), inProcess });
+    const opened = await openSqliteStore({ file: join(folder, 'sluice.db'), inProcess });
+    const store: Store = isUncertain ? Object.create(opened, { isUncertain: { value: true } }) : opened;
     const host = createLocalHost({
       registry,
       store,
@@ -25,6 +27,8 @@ export const sqliteHosts =
       eventsKept: 50_000,
       hookTimeoutSeconds: 30,
     });
+    await host.recover();
+    host.goOn();
     onTestFinished(async () => {
       await host.close();
       rmSync(folder, { recursive: true });

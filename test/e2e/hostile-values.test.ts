@@ -18,12 +18,18 @@ const cases: [name: string, task: object, value: unknown, message: RegExp | null
   ['spreads', patient('$count($spread(records))'), { records: records(15_000) }, null],
   ['pads', jsonata('$pad("x", 500000000)'), {}, /text limit/],
   ['joins', jsonata('a@$x.b@$y.c@$z.{"x": $x, "y": $y, "z": $z}'), { a: records(300), b: records(300), c: records(300) }, /limit|timeout/i],
-  ['doubles a text', jsonata('($f := function($s) { $f($s & $s) }; $f("ab"))'), {}, /text limit/],
+  // Which of two limits is met first depends on what an evaluator has not collected yet.
+  ['doubles a text', jsonata('($f := function($s) { $f($s & $s) }; $f("ab"))'), {}, /(?:text|memory) limit/],
   ['doubles a list', jsonata('($f := function($s) { $f($append($s, $s)) }; $f([1..1000].{"n": $}))'), {}, /limit|maximum sequence length/i],
   ['makes an object of a million members', jsonata('[1..900000]{$string($): [$, $, $]}'), {}, /limit|timeout/i],
   ['matches a pattern that backtracks', patient('$contains(text, /^(a+)+$/)'), { text: `${'a'.repeat(50)}!` }, null],
   ['matches one that looks ahead', jsonata('$contains(text, /^(a+)+(?=b)$/)'), { text: `${'a'.repeat(50)}!` }, /time limit/],
-  ['evaluates what the value says', jsonata('$eval(text)'), { text: '($f := function($s) { $f($s & $s) }; $f("ab"))' }, /text limit/],
+  [
+    'evaluates what the value says',
+    jsonata('$eval(text)'),
+    { text: '($f := function($s) { $f($s & $s) }; $f("ab"))' },
+    /(?:text|memory) limit/,
+  ],
   [
     'checks a url',
     { task: 'json_schema', with: { schema: { format: 'url' } } },

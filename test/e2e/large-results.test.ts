@@ -115,7 +115,7 @@ it('many results of 4 MB are listed, streamed, run and replayed in a small heap'
 
   // What waits is large, too, and the next process finds it.
   await server.post('/pipelines/r/stages/Pass/pause');
-  await server.post('/pipelines/r/feed', { items });
+  expect((await server.post('/pipelines/r/feed', { items })).status).toBe(202);
   await server.post('/pipelines/r/stages/Make/pause');
   await server.stop();
   const again = await startServer(environment);

@@ -5,6 +5,9 @@ import type { EventFilter, EventSource, SluiceEvent } from '../../src/engine/ind
 
 const EVERYTHING: EventFilter = { types: new Set(['pipeline']) };
 
+/** These logs wake by themselves. */
+const NEVER = { defer: () => undefined };
+
 /** A log of its pipeline's that keeps so many events, and tells of new ones when the test says so. */
 function createLog(kept: number) {
   const wakes = new Set<() => void>();
@@ -48,7 +51,7 @@ describe('the events of all pipelines', () => {
   it('are read once each and in the order of their pipelines, resumed at any place; what is gone is a gap, never a hole', () => {
     fc.assert(
       fc.property(fc.array(move, { maxLength: 120 }), fc.integer({ min: 3, max: 40 }), (moves, kept) => {
-        const all = new HostEvents('h').begin();
+        const all = new HostEvents('h', NEVER).begin();
         let logs = Array.from({ length: 4 }, () => createLog(kept));
         let life = 0;
         const names = logs.map((_, i) => `p${i}`);
@@ -96,7 +99,7 @@ describe('the events of all pipelines', () => {
   });
 
   it('of one pipeline alone are read when the filter says so, with the ids of all', () => {
-    const all = new HostEvents('h').begin();
+    const all = new HostEvents('h', NEVER).begin();
     const [a, b] = [createLog(100), createLog(100)];
     all.add('a', a);
     all.add('b', b);
@@ -110,7 +113,7 @@ describe('the events of all pipelines', () => {
   });
 
   it('are noted from when somebody asks for them', () => {
-    const all = new HostEvents('h');
+    const all = new HostEvents('h', NEVER);
     const a = createLog(100);
     all.add('a', a);
     a.newest = 5;
@@ -122,7 +125,7 @@ describe('the events of all pipelines', () => {
   });
 
   it('of removed pipelines are kept for the last few alone', () => {
-    const all = new HostEvents('h').begin();
+    const all = new HostEvents('h', NEVER).begin();
     const logs = Array.from({ length: 4 }, () => createLog(100));
     for (const [i, log] of logs.entries()) {
       all.add(`p${i}`, log);

@@ -224,6 +224,39 @@ describe('the estimate of a rate', () => {
     expect(pace.perSecond(1_045_000)).toBeCloseTo(10, 1);
     expect(pace.perSecond(1_045_000)).toBeLessThan(11);
   });
+
+  it.each([
+    ['the one that followed a pause of an hour', [1000, 1000], [0, 3_600_000]],
+    ['one in many smaller ones', [1, 1, 1, 1, 1, 1, 500], [0, 100_000, 200_000, 300_000, 400_000, 500_000, 890_000]],
+    ['one that took a second itself', [50, 25, 25, 25, 25], [0, 3_600_000, 3_600_300, 3_600_600, 3_600_900]],
+  ])('does not outlast a burst: %s', (_, bursts, at) => {
+    const pace = new Pace(null);
+    for (const [i, times] of bursts.entries()) pace.add(at[i] as number, times);
+    const end = at.at(-1) as number;
+    const total = bursts.reduce((a, b) => a + b);
+    // No more than came within the time since then, and soon less than a hundredth of it.
+    for (const since of [60, 600, 3600]) expect(pace.perSecond(end + since * 1000)).toBeLessThanOrEqual(total / since);
+    expect(pace.perSecond(end + 600_000)).toBeLessThan(2);
+    expect(pace.perSecond(end + 7_200_000)).toBeLessThan(0.2);
+    if (bursts.length === 2) expect(pace.perSecond(end + 600_000)).toBeLessThan(0.01);
+  });
+
+  it('is that of bursts of equal size that come again and again', () => {
+    const pace = new Pace(null);
+    for (let n = 0; n < 10; n++) {
+      pace.add(n * 60_000, 30);
+      if (n < 4) continue;
+      for (const later of [0, 20_000, 59_000]) expect(pace.perSecond(n * 60_000 + later)).toBeCloseTo(0.5, 1);
+    }
+  });
+
+  it('of single ones that come rarely holds until the next', () => {
+    const pace = new Pace(null);
+    for (let n = 0; n < 6; n++) {
+      pace.add(n * 60_000);
+      if (n > 1) expect(pace.perSecond(n * 60_000 + 59_000)).toBeCloseTo(1 / 60, 3);
+    }
+  });
 });
 
 describe('a clock of work', () => {

@@ -40,6 +40,7 @@ function stage(options: Omit<StageOptions, 'name'>, gateFor: (task: string, limi
     notes: null,
     tracer: null,
     maskSecrets: (text) => text,
+    maxErrorCharacters: 4096,
     gateFor,
     done: (_slot, outcome) => later.push(outcome),
     values: undefined,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { StageOptions } from '../../src/engine/index.ts';
+import type { StageOptions, TaskContext } from '../../src/engine/index.ts';
 import { createGate, type Virtual, virtualPipeline } from './harness.ts';
 
 type Timed = Omit<StageOptions, 'name' | 'tasks'> & { ms: number | ((n: number) => number) };
@@ -284,6 +284,58 @@ describe('the time that a feed has left', () => {
     await pipeline.runtime.feed(numbers(100), { feedId: 'late', targetStage: 'B' });
     await clock.advance(2_000);
     expectWithin((await pipeline.runtime.feedView('late')).etaSeconds, 9, 0.15);
+  });
+});
+
+describe('the rate of a feed', () => {
+  /** Item n completes at its attempt n + 1; a wait between two takes ten seconds, an attempt as good as nothing. */
+  async function waiting(count: number): Promise<Virtual> {
+    const tasks = [
+      (value: unknown, { attempt }: TaskContext) => {
+        if (attempt <= (value as number)) throw new Error('not yet');
+        return value;
+      },
+    ];
+    const virtual = virtualPipeline([{ name: 'A', workers: 4, tasks, taskWaitSeconds: 10, taskAttempts: 100 } as never]);
+    await virtual.pipeline.start();
+    await virtual.pipeline.runtime.feed(numbers(count), { feedId: 'f' });
+    return virtual;
+  }
+  const rateOf = async ({ pipeline }: Virtual) => (await pipeline.runtime.feedView('f')).throughputPerSecond;
+
+  it('whose items wait for retries is one by the clock: one item in ten seconds', async () => {
+    const virtual = await waiting(30);
+    await virtual.clock.advance(60_000);
+    for (let i = 0; i < 20; i++) {
+      await virtual.clock.advance(7_000);
+      expectWithin(await rateOf(virtual), 0.1, 0.2);
+    }
+    await virtual.clock.advance(200_000);
+    // Thirty items in 290 seconds.
+    expectWithin(await rateOf(virtual), 30 / 290, 0.02);
+    await virtual.clock.advance(3_600_000);
+    expectWithin(await rateOf(virtual), 30 / 290, 0.02);
+  });
+
+  it('counts neither the time before its first item nor that in which nothing of the pipeline waits', async () => {
+    const virtual = timed({ ms: 100, workers: 1 });
+    const { pipeline, clock } = virtual;
+    await pipeline.start();
+    await pipeline.runtime.feed(numbers(100), { feedId: 'f' });
+    await clock.advance(10_000);
+    await clock.advance(600_000);
+    await pipeline.runtime.feed(numbers(100), { feedId: 'f', append: true } as never);
+    await clock.advance(5_000);
+    expectWithin(await rateOf(virtual), 10, 0.05);
+  });
+
+  it('falls while all that is left waits for one attempt', async () => {
+    const virtual = await waiting(2);
+    await virtual.clock.advance(9_000);
+    const first = await rateOf(virtual);
+    expect(first).toBeLessThanOrEqual(1);
+    await virtual.clock.advance(2_000);
+    expectWithin(await rateOf(virtual), 0.2, 0.02);
   });
 });
 

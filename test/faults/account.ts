@@ -19,8 +19,8 @@ async function all<T>(server: ServerProcess, path: string, name: string): Promis
   return rows;
 }
 
-/** Every way in which the accounts don't agree. */
-export async function faultsOf(server: ServerProcess, ledger: Ledger, executions: string): Promise<string[]> {
+/** Every way in which the accounts don't agree. `isOneProcess`: there was one process at a time, so that the file of executions is in the order of what was stored. */
+export async function faultsOf(server: ServerProcess, ledger: Ledger, executions: string, isOneProcess = true): Promise<string[]> {
   const items = await all<ItemSummary>(server, '/pipelines/work/items', 'items');
   const results = await all<PipelineResult>(server, '/pipelines/work/results?status=all', 'results');
   const stats = (await server.get('/pipelines/work/stats')).body as PipelineStats;
@@ -31,7 +31,7 @@ export async function faultsOf(server: ServerProcess, ledger: Ledger, executions
     ...countFaults(items, results, stats),
     ...results.flatMap((result) => resultFaults(result, ledger)),
     ...wayFaults(results, lines, ledger),
-    ...executionsBeyond(results, lines, ledger),
+    ...(isOneProcess ? executionsBeyond(results, lines, ledger) : []),
     ...(await eventFaults(server, items, ledger)),
   ];
 }

@@ -8,6 +8,8 @@ export interface Execution {
   stage: string;
   worker: string;
   life: number;
+  /** When it was written, in microseconds of a clock that all processes of the machine share. */
+  us: number;
 }
 
 interface Noted extends Execution {

@@ -53,6 +53,8 @@ export interface Asking {
 
 const PATIENCE_MS = 20_000;
 const ATTEMPTS_MAX = 3000;
+/** Whether it was done is not known, or it was not. */
+const AGAIN = [429, 502, 503];
 
 /** Clients of a service that comes and goes. `url` is null while there is none. */
 export class Clients {
@@ -64,6 +66,16 @@ export class Clients {
 
   constructor(ledger: Ledger) {
     this.ledger = ledger;
+  }
+
+  /** Where the next request goes. */
+  place(): string | null {
+    return this.url;
+  }
+
+  /** Whether the service at a place has not been asked to end since then. */
+  isStillAt(url: string): boolean {
+    return this.url === url;
   }
 
   /** Asks until there is an answer that says yes or no, as clients do. */
@@ -82,7 +94,7 @@ export class Clients {
       typeof body === 'string' || body === undefined ? { headers } : { headers: { 'content-type': 'application/json', ...headers } };
     for (let attempt = 0; ; attempt++) {
       try {
-        const { url } = this;
+        const url = this.place();
         if (url === null) throw new Error('there is no service to connect to');
         const text = typeof body === 'string' ? body : JSON.stringify(body);
         const response = await fetch(url + path, {
@@ -93,11 +105,11 @@ export class Clients {
         });
         if (response.status === 200 && onLine !== undefined) {
           await readLines(response, onLine);
-          return { status: 200, body: null, attempt, isSure: this.url === url };
+          return { status: 200, body: null, attempt, isSure: this.isStillAt(url) };
         }
         const answer = await response.text();
-        if (response.status !== 503 && response.status !== 429) {
-          return { status: response.status, body: answer === '' ? null : JSON.parse(answer), attempt, isSure: this.url === url };
+        if (!AGAIN.includes(response.status)) {
+          return { status: response.status, body: answer === '' ? null : JSON.parse(answer), attempt, isSure: this.isStillAt(url) };
         }
       } catch (error) {
         // The service died under it, or has not come back yet.

@@ -112,8 +112,13 @@ export const OPERATORS: Record<string, Operator> = {
       else events.push(essenceOf(event, JSON.parse(data)));
     };
     while (!clients.isOver) {
-      const headers: Record<string, string> = { 'last-event-id': epoch === '' ? '0' : `${epoch}-${events.length}` };
-      const stream = clients.url === null ? null : await connect(Number(new URL(clients.url).port), EVENTS, { headers }).catch(() => null);
+      if (epoch === '') {
+        const { status, body } = await clients.ask(`${WORK}/stats`, { method: 'GET' });
+        if (status === 200) epoch = String(body.asOf).slice(0, String(body.asOf).lastIndexOf('-'));
+      }
+      const headers: Record<string, string> = { 'last-event-id': `${epoch}-${events.length}` };
+      const url = clients.place();
+      const stream = url === null ? null : await connect(Number(new URL(url).port), EVENTS, { headers }).catch(() => null);
       while (stream !== null && !stream.closed && !clients.isOver) {
         await after(20);
         for (const received of stream.events.splice(0)) take(received);

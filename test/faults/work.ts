@@ -19,7 +19,7 @@ export default {
   async run(value, ctx) {
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
     const id = isObject && value.again > 0 ? ctx.itemId + '@' + value.again : ctx.itemId;
-    const note = (what) => appendFileSync(process.env.EXECUTIONS, JSON.stringify({ what, pipeline: ctx.pipeline, id, stage: ctx.stage, worker: ctx.worker, life: Number(process.env.LIFE) }) + '\\n');
+    const note = (what) => appendFileSync(process.env.EXECUTIONS, JSON.stringify({ what, pipeline: ctx.pipeline, id, stage: ctx.stage, worker: ctx.worker, life: Number(process.env.LIFE), us: Number(process.hrtime.bigint() / 1000n) }) + '\\n');
     note('begin');
     await new Promise((resolve) => setTimeout(resolve, ctx.params.ms ?? 1));
     const hash = [...(ctx.itemId + ctx.stage)].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 997, 7);

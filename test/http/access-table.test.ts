@@ -84,11 +84,12 @@ describe('the table of routes', () => {
     });
   });
 
-  it('is refused whole to a key for a hand, but for what any key may ask', async () => {
+  it('is refused whole to a key for a hand, but for what any key may ask, and the connection of hands', async () => {
     await prepare(service);
     for (const { route, cells } of rows) {
       const { status } = await ask('hand', route);
-      expect([route, status]).toEqual([route, cells[1] === 'yes' && cells[2] === 'yes' && cells[3] === 'yes' ? 200 : 403]);
+      const isForAny = cells[1] === 'yes' && cells[2] === 'yes' && cells[3] === 'yes';
+      expect([route, status]).toEqual([route, route === 'GET /hands/connect' ? 426 : isForAny ? 200 : 403]);
     }
     expect(service.shutdowns.every(({ mode }) => mode === 'graceful')).toBe(true);
   });

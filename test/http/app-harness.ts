@@ -15,6 +15,7 @@ import type { LingerBounds } from '../../src/http/bodies/lingering.ts';
 import { createKeyRing, type KeyRing } from '../../src/http/guards/key-ring.ts';
 import type { Overload } from '../../src/http/guards/overload.ts';
 import type { Start } from '../../src/http/guards/starting.ts';
+import type { HandDesk } from '../../src/http/routing/route-deps.ts';
 import type { DEFAULT_LIMITS } from '../../src/limits.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import type { ShutdownMode } from '../../src/schemas/control.ts';
@@ -62,6 +63,8 @@ export interface ServiceOptions {
   overload?: Overload;
   /** By default it is over. */
   start?: Start;
+  /** By default it takes none. */
+  hands?: HandDesk;
   /** Beside the ones to pull strings with. */
   tasks?: readonly TaskDeclaration[];
 }
@@ -113,6 +116,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       ...(options.linger && { linger: options.linger }),
       ...(options.start && { start: options.start }),
       ...(options.overload && { overload: options.overload }),
+      ...(options.hands && { hands: options.hands }),
     },
   );
   await app.ready();
@@ -143,7 +147,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   };
 }
 
-function testTasks(released: Promise<void>, gated: TaskHandler): TaskDeclaration[] {
+/** Tasks to pull strings with. */
+export function testTasks(released: Promise<void>, gated: TaskHandler): TaskDeclaration[] {
   const task = (name: string, run: TaskHandler): TaskDeclaration => ({
     name,
     kind: 'task',

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig, variables } from '../../src/config.ts';
-import { LIMITS, limitsOf } from '../../src/limits.ts';
+import type { TaskDeclaration } from '../../src/engine/index.ts';
+import { LIMITS } from '../../src/limits.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { type Guarded, keysOf, startGuarded } from './access-harness.ts';
 import { feed, get, post, type Service, type ServiceOptions, startService } from './app-harness.ts';
@@ -40,9 +41,9 @@ describe('the record of limits', () => {
   it('holds every variable that is called MAX, but for one that limits nothing that is sent', () => {
     const named = Object.keys(variables.shape).filter((name) => name.startsWith('MAX_') && name !== 'MAX_DELIVERIES');
     expect(Object.keys(LIMITS)).toEqual(expect.arrayContaining(named));
-    const limits = limitsOf(loadConfig({ MAX_STREAMS: '7', MAX_REQUESTS_PER_KEY: '100/60', BODY_LIMIT_BYTES: '2048' }));
-    expect(limits).toMatchObject({ maxStreams: 7, maxRequestsPerKey: { requests: 100, perSeconds: 60 }, bodyLimitBytes: 2048 });
-    expect(Object.values(limits).every((value) => value !== undefined)).toBe(true);
+    const config = loadConfig({ MAX_STREAMS: '7', MAX_REQUESTS_PER_KEY: '100/60', BODY_LIMIT_BYTES: '2048' });
+    expect(config).toMatchObject({ maxStreams: 7, maxRequestsPerKey: { requests: 100, perSeconds: 60 }, bodyLimitBytes: 2048 });
+    expect(Object.values(LIMITS).filter(({ name }) => config[name] === undefined)).toEqual([]);
   });
 });
 
@@ -285,6 +286,35 @@ describe('a pipeline', () => {
       expect([await send('c'), await send('b'), await send('a')]).toEqual([false, true, false]);
     },
   );
+
+  it.each(['memory', 'file'])('keeps as many characters of an error as MAX_ERROR_CHARACTERS, with a store of kind %s', async (kind) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-limits-'));
+    const store = kind === 'file' ? { store: await openSqliteStore({ file: join(folder, 'sluice.db'), inProcess: true }) } : {};
+    const run = (length: unknown): never => {
+      if (typeof length !== 'number') throw { reason: 'x'.repeat(length === 'object' ? 1580 : 1600) };
+      throw Object.assign(new Error('x'.repeat(Math.abs(length))), {
+        permanent: true,
+        ...(length < 0 && { cause: new Error('the reason') }),
+      });
+    };
+    const fails: TaskDeclaration = {
+      name: 'fails',
+      kind: 'task',
+      description: 'Fails',
+      paramsSchema: null,
+      parseParams: () => undefined,
+      run,
+    };
+    const service = await start({ maxErrorCharacters: 100 }, { ...store, tasks: [fails] });
+    await service.host.create({ id: 'e', stages: [{ name: 'S', tasks: ['fails'], taskAttempts: 1 }] });
+    const answer = await post(service, '/pipelines/e/run', { items: [99, 100, 101, 100_000, -100_000, 'object', 'larger'] });
+    const texts = answer.json().results.map(({ error }: { error: { message: string } }) => error.message);
+    expect(texts.map((text: string) => text.length)).toEqual([99, 100, 100, 100, 75 + ': the reason'.length, 100, 38]);
+    expect(texts[4]).toBe(`${'x'.repeat(75)}: the reason`);
+    expect(texts[6]).toBe('an object that is too large to display');
+    const { items } = (await get(service, '/pipelines/e/items?status=failed')).json();
+    expect(items.map(({ error }: { error: { message: string } }) => error.message).sort()).toEqual(texts.sort());
+  });
 
   it('has a limiter that tells as many keys apart as MAX_LIMITER_KEYS; others share one', async () => {
     const service = await start({ maxLimiterKeys: 2 });

@@ -4,6 +4,7 @@ import { type IncomingMessage, request as requestOf } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { Start } from '../../src/http/guards/starting.ts';
 import { createTickets } from '../../src/http/guards/tickets.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
 import { type Guarded, keysOf, startGuarded } from './access-harness.ts';
@@ -69,9 +70,9 @@ describe('a ticket', () => {
     const [one, other] = [tickets.issue(holder, null), tickets.issue(holder, null)];
     expect(one.expiresAt).toBe('1970-01-01T00:01:00.000Z');
     time.advance(59_999);
-    expect(tickets.redeem(one.ticket, null)).toEqual(holder);
+    expect(tickets.find(one.ticket, null).holder).toEqual(holder);
     time.advance(1);
-    expect(() => tickets.redeem(other.ticket, null)).toThrow('expired');
+    expect(() => tickets.find(other.ticket, null)).toThrow('expired');
   });
 
   it('is for its stream alone, and is not used up by another', async () => {
@@ -153,6 +154,83 @@ describe('a ticket', () => {
   it('is not given to a page of another origin', async () => {
     const { status, body } = await service.as('all', 'POST', '/events/tickets', undefined, { 'sec-fetch-site': 'cross-site' });
     expect([status, body.code]).toEqual([403, 'cross-site-request']);
+  });
+});
+
+describe('a ticket whose request is refused', () => {
+  /** In the place of the service that each test has. */
+  async function serve(lines: string[], options: Parameters<typeof startGuarded>[1]): Promise<void> {
+    const other = await startGuarded(keysOf(...lines), { clock, ...options });
+    onTestFinished(async () => {
+      other.app.server.closeAllConnections();
+      await other[Symbol.asyncDispose]();
+    });
+    await other.host.create({ id: 'a', stages: [{ name: 'S', tasks: ['echo'] }] });
+    service = other;
+  }
+  const codeOf = async (path: string): Promise<unknown> => {
+    const { status, body } = await open(path);
+    return body === null ? status : [status, body.code];
+  };
+
+  it('since its key has sent too many, opens the stream later', async () => {
+    await serve(['all:read;requests=1/10'], {});
+    const ticket = await ticketFor('all', '/events');
+    for (let i = 0; i < 3; i++) expect(await codeOf(`/events?ticket=${ticket}`)).toEqual([429, 'too-many-requests']);
+    clock.advance(10_000);
+    expect(await codeOf(`/events?ticket=${ticket}`)).toBe(200);
+    clock.advance(10_000);
+    expect(await codeOf(`/events?ticket=${ticket}`)).toEqual([401, 'invalid-ticket']);
+  });
+
+  it.each([{ maxStreams: 1 }, { maxStreamsPerKey: 1 }])('since streams are as many as may be, %j, opens one later', async (limits) => {
+    await serve(['all:read'], { limits });
+    const { port } = service.app.server.address() as AddressInfo;
+    const [first, second] = [await ticketFor('all', '/pipelines/a/events'), await ticketFor('all', '/events')];
+    const client = await connect(port, `/pipelines/a/events?ticket=${first}`);
+    for (let i = 0; i < 3; i++) expect(await codeOf(`/events?ticket=${second}`)).toEqual([429, 'too-many-streams']);
+
+    client.destroy();
+    // The place is free once the service has seen its reader go.
+    await expect.poll(() => codeOf(`/events?ticket=${second}`)).toBe(200);
+
+    expect(await codeOf(`/events?ticket=${second}`)).toEqual([401, 'invalid-ticket']);
+  });
+
+  it('since the service starts, opens one of those that were asked for once it has started', async () => {
+    const start = new Start();
+    await serve(['all:read'], { start });
+    start.isOver = true;
+    const ticket = await ticketFor('all', '/events');
+    start.isOver = false;
+    start.trouble = 'the disk is full';
+    for (let i = 0; i < 3; i++) expect(await codeOf(`/events?ticket=${ticket}`)).toEqual([503, 'starting']);
+    start.trouble = null;
+    start.isOver = true;
+    const asked = await Promise.all(Array.from({ length: 4 }, () => codeOf(`/events?ticket=${ticket}`)));
+    expect(asked.filter((one) => one === 200)).toHaveLength(1);
+  });
+
+  it.each(['types=nonsense', 'after=x', 'snapshotSeconds=-1'])(
+    'since its query is not valid, %s, opens the stream without it',
+    async (query) => {
+      const ticket = await ticketFor('all', '/pipelines/a/events');
+      expect(await codeOf(`/pipelines/a/events?ticket=${ticket}&${query}`)).toEqual([400, expect.any(String)]);
+      expect(await codeOf(`/pipelines/a/events?ticket=${ticket}`)).toBe(200);
+    },
+  );
+
+  it('late, after others have asked for theirs, is still the one that came in time', () => {
+    const time = createManualClock();
+    const tickets = createTickets({ clock: time, most: 10 });
+    const holder = { name: 'k', sha256Hex: 'd' };
+    const { ticket } = tickets.issue(holder, null);
+    time.advance(59_999);
+    const [found, again] = [tickets.find(ticket, null), tickets.find(ticket, null)];
+    time.advance(5000);
+    tickets.issue(holder, null);
+    found.use();
+    expect(() => again.use()).toThrow('used already');
   });
 });
 

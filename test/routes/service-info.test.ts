@@ -21,6 +21,7 @@ describe('GET /info', () => {
           node: process.versions.node,
           startedAt: expect.stringMatching(/^\d{4}-.*Z$/),
           uptimeSeconds: expect.any(Number),
+          role: 'single',
           store: { kind: 'memory', isDurable: false },
           limits: expect.objectContaining({ bodyLimitBytes: 1_048_576, uploadIdleSeconds: 15, maxStreams: 10_000, maxFeeds: 10_000 }),
         },

@@ -5,6 +5,8 @@
  *
  *     CRASH_SEED=7 npx vitest run test/stores/crash-simulation.test.ts      replays one seed
  *     CRASH_SEEDS=2000 npx vitest run …                                     runs so many
+ *
+ * The same on the replicated store: each start is on another node, and the log fails in its own ways.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type PipelineRuntime, SluiceError, type SluiceEvent, type TaskContext } from '../../src/engine/index.ts';
@@ -12,6 +14,7 @@ import { AnswerGate } from '../../src/engine/local/answer-gate.ts';
 import type { Reads } from '../../src/engine/local/reads.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
 import { audit } from '../../src/stores/sqlite/audit.ts';
+import { replicatedLives } from '../cluster/replicated-lives.ts';
 import { ALL, EVERYTHING } from '../conformance/world.ts';
 import { Random } from '../engine/simulation/random.ts';
 import { countedIds, VirtualClock } from '../engine/virtual-clock.ts';
@@ -46,6 +49,10 @@ const MOVES = {
   stop: 3,
 };
 
+/** `random` is drawn from by those that fail by themselves. */
+type MakeLives = (random: Random) => typeof livesOf;
+const onOneFile: MakeLives = () => livesOf;
+
 class World {
   readonly random: Random;
   readonly clock = new VirtualClock();
@@ -60,9 +67,10 @@ class World {
   private generation = 0;
   count = 0;
   isIll = false;
+  private areFaults = false;
   private readonly lives;
 
-  constructor(seed: number) {
+  constructor(seed: number, makeLives: MakeLives) {
     this.random = new Random(seed);
     const behaviour = this.random.fork();
     const step = (value: unknown, { attempt, stage, permanent }: TaskContext): unknown => {
@@ -72,7 +80,7 @@ class World {
       if (behaviour.chance(0.3)) return { way };
       return new Promise((resolve) => this.clock.setTimer(() => resolve({ way }), behaviour.int(1, 50)));
     };
-    this.lives = livesOf(
+    this.lives = makeLives(this.random.fork())(
       { step },
       {
         queueWindow: QUEUE_WINDOW,
@@ -110,6 +118,13 @@ class World {
 
   async begin(): Promise<void> {
     this.life = await this.lives.begin();
+    this.setFaults(this.areFaults);
+  }
+
+  /** What is below the store fails by itself, or does not. */
+  setFaults(are: boolean): void {
+    this.areFaults = are;
+    this.lives.setFaults?.(are);
   }
 
   /** What is answered counts, as long as whoever asked is still there. */
@@ -165,6 +180,7 @@ class World {
   async end(how: 'crash' | 'stop'): Promise<void> {
     if (how === 'crash') this.generation++;
     else await this.heal();
+    this.lives.setFaults?.(false);
     await this.life[how]();
     this.generation++;
     this.disk.heal();
@@ -195,7 +211,10 @@ class World {
   /** The disk is well again, and has everything. */
   async heal(): Promise<void> {
     this.disk.heal();
-    await this.clock.advance(500);
+    this.lives.setFaults?.(false);
+    // An append that has no answer is given up after three seconds.
+    await this.clock.advance(this.lives.setFaults === undefined ? 500 : 4000);
+    this.lives.setFaults?.(this.areFaults);
   }
 }
 
@@ -284,12 +303,14 @@ async function move(world: World): Promise<void> {
   }
 }
 
-async function simulate(seed: number): Promise<void> {
-  const world = new World(seed);
+async function simulate(seed: number, makeLives = onOneFile): Promise<void> {
+  const world = new World(seed, makeLives);
   try {
     await world.begin();
     await world.clock.finish(world.life.host.create(world.definition));
+    world.setFaults(true);
     for (let step = 0; step < STEPS; step++) await move(world);
+    world.setFaults(false);
     await world.end('crash');
     const { p, clock } = world;
     if ((await p.describe()).state === 'paused') await clock.finish(p.resume());
@@ -321,7 +342,8 @@ async function simulate(seed: number): Promise<void> {
 afterEach(() => vi.restoreAllMocks());
 
 describe('a stored pipeline under random moves and crashes', () => {
-  it.each(seeds)('keeps what it promised with seed %i', { timeout: 30_000 }, simulate);
+  it.each(seeds)('keeps what it promised with seed %i', { timeout: 30_000 }, (seed) => simulate(seed));
+  it.each(seeds)('keeps it on the replicated store with seed %i', { timeout: 30_000 }, (seed) => simulate(seed, replicatedLives));
 
   it.skipIf(only !== undefined)('notices when answers tell what is in memory', { timeout: 60_000 }, async () => {
     vi.spyOn(AnswerGate.prototype, 'read').mockImplementation(async function (this: { live: Reads }, ask: (reads: Reads) => unknown) {

@@ -27,6 +27,8 @@ export interface Life {
 }
 
 export interface Lives {
+  /** Whether what is below the store fails by itself, where something does. None does at first. */
+  setFaults?: (are: boolean) => void;
   /** Where what is kept is now. */
   file: () => string;
   /**
@@ -36,7 +38,7 @@ export interface Lives {
   begin: (
     options?: Partial<LocalHostOptions>,
     files?: readonly { id: string; stages: StageDefinitionInput[] }[],
-    first?: (host: LocalHost) => void,
+    first?: (host: LocalHost, life: Life) => void,
   ) => Promise<Life>;
 }
 
@@ -91,10 +93,6 @@ export function livesOf(
     begin: async (options = {}, files = [], first = () => undefined) => {
       const store = disk(await openSqliteStore({ file: file(), inProcess: true }));
       const host = createLocalHost({ ...HOST, registry, ports: systemPorts, store, ...defaults, ...options });
-      first(host);
-      await finish(host.recover(new Set(files.map(({ id }) => id))));
-      for (const definition of files) await finish(host.load(definition));
-      host.goOn();
       const end = async (mode: 'graceful' | 'force'): Promise<void> => {
         if (current === life) current = null;
         await finish(host.shutdown(mode, 10));
@@ -110,7 +108,12 @@ export function livesOf(
         },
         stop: () => end('graceful'),
       };
+      first(host, life);
+      await finish(host.recover(new Set(files.map(({ id }) => id))));
+      for (const definition of files) await finish(host.load(definition));
+      // What it has may run, and end it, at once.
       current = life;
+      host.goOn();
       return life;
     },
   };

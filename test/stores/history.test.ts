@@ -207,7 +207,7 @@ describe('history', () => {
     const { clock, life, p, feed } = await service();
     await feed(p, 4);
     await clock.advance(20 * SECOND);
-    await clock.finish(life.host.put('p', { stages: [{ name: 'Other', tasks: ['second'] }] }));
+    await clock.finish(life.host.put('p', { stages: [{ name: 'Other', tasks: ['second', 'second'] }] }));
     await clock.finish(p.feed(named('x', 'y'), {}));
     await clock.advance(20 * SECOND);
     const { stages } = await p.history({ seconds: 60, points: 12 });
@@ -215,6 +215,43 @@ describe('history', () => {
     expect(sum(stages.Other as Bucket[], 'out')).toBe(2);
     expect((stages.Other as Bucket[]).length).toBeLessThan((stages.Only as Bucket[]).length);
   });
+
+  it.each(['stop', 'crash'] as const)(
+    'of a stage that gets other names goes on under the newest, also after a restart (%s)',
+    async (how) => {
+      const { clock, lives, life: first, feed } = await service();
+      let life = first;
+      const read = async () => {
+        const p = life.host.get('p');
+        const all = await Promise.all([60, 3 * 3600].map((seconds) => clock.finish(p.history({ seconds, points: 1000 }))));
+        return all.map(({ stages }) => Object.fromEntries(Object.entries(stages).map(([name, buckets]) => [name, sum(buckets, 'out')])));
+      };
+      const rename = (name: string) =>
+        clock.finish(life.host.put('p', { stages: [{ name, workers: 2, tasks: ['second'], taskAttempts: 1, stageAttempts: 1 }] }));
+      // Enough for a bucket of five minutes.
+      await feed(life.host.get('p'), 4);
+      await clock.advance(6 * MINUTE);
+      await feed(life.host.get('p'), 2);
+      await clock.advance(20 * SECOND);
+      await rename('Second');
+      expect(await read()).toEqual([{ Second: 2 }, { Second: 4 }]);
+      await feed(life.host.get('p'), 3);
+      await clock.advance(10 * SECOND);
+      expect((await read())[0]).toEqual({ Second: 5 });
+      await life[how]();
+      life = await lives.begin({ keepsHistory: true });
+      // Before the past is read from the store.
+      await rename('Third');
+      await feed(life.host.get('p'), 1);
+      await clock.advance(10 * SECOND);
+      expect((await read())[0]).toEqual({ Third: how === 'stop' ? 6 : expect.any(Number) });
+      await clock.advance(6 * MINUTE);
+      expect((await read())[1]).toEqual({ Third: how === 'stop' ? 10 : expect.any(Number) });
+      await life.stop();
+      life = await lives.begin({ keepsHistory: true });
+      expect((await read())[1]).toEqual({ Third: how === 'stop' ? 10 : expect.any(Number) });
+    },
+  );
 });
 
 /** The files of a store as they are now, beside the process that has them. */

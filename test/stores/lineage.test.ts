@@ -18,6 +18,9 @@ async function world() {
   await life.host.get('p').run(named('a'), {});
   return {
     file: lives.file(),
+    get host() {
+      return life.host;
+    },
     get p(): PipelineRuntime {
       return life.host.get('p');
     },
@@ -49,6 +52,18 @@ describe('the epoch of events', () => {
     expect(await w.crash()).toBe(epoch);
     expect(await w.crash()).toBe(epoch);
     expect(await w.again()).toBe(epoch);
+  });
+
+  it('of all pipelines does the same', async () => {
+    const w = await world();
+    const { epoch, newest } = w.host.events;
+    await w.again();
+    expect(w.host.events.epoch).toBe(epoch);
+    expect(w.host.events.newest).toBeGreaterThan(newest);
+    const copy = join(folderWith(), 'backup.db');
+    backup(w.file, copy);
+    await w.again(() => restore(copy, w.file, []));
+    expect(w.host.events.epoch).not.toBe(epoch);
   });
 
   it.each([

@@ -104,15 +104,15 @@ export interface Thrown {
   status: number | undefined;
 }
 
-/** Non-errors are allowed; nothing here throws. `mask` takes secrets out of what is shown. */
-export function describeThrown(thrown: unknown, mask: (text: string) => string = (text) => text): Thrown {
+/** Non-errors are allowed; nothing here throws. `mask` takes secrets out of what is shown, of which there are at most `most` characters. */
+export function describeThrown(thrown: unknown, mask: (text: string) => string = (text) => text, most = ERROR_CHARACTERS): Thrown {
   const shown = (text: string, length: number): string => shownText(text, length, mask);
   try {
     if (typeof thrown === 'object' && thrown !== null) {
       const carrier = thrown as ErrorLike & { permanent?: unknown; retryAfterSeconds?: unknown; status?: unknown };
       const after = carrier.retryAfterSeconds;
       const isError = thrown instanceof Error || typeof carrier.message === 'string';
-      const message = isError ? messageOf(carrier, MESSAGE_MAX, shown) : shown(textOf(thrown), MESSAGE_MAX);
+      const message = isError ? messageOf(carrier, most, shown) : shown(textOf(thrown, SHOWN_MAX * most), most);
       const type = isError ? typeOf(carrier) : 'NonError';
       return {
         type: shown(type, TYPE_MAX),
@@ -125,7 +125,7 @@ export function describeThrown(thrown: unknown, mask: (text: string) => string =
     }
     return {
       type: 'NonError',
-      message: shown(String(thrown), MESSAGE_MAX),
+      message: shown(String(thrown), most),
       permanent: false,
       retryAfterSeconds: undefined,
       status: undefined,
@@ -147,14 +147,15 @@ function isStatus(status: unknown): status is number {
 }
 
 /** A thrown object that is no error, as JSON, unless that would be long, or without end. */
-function textOf(thrown: object): string {
-  if (sizeWithin(thrown, SHOWN_MAX) > SHOWN_MAX) return 'an object that is too large to display';
+function textOf(thrown: object, most: number): string {
+  if (sizeWithin(thrown, most) > most) return 'an object that is too large to display';
   return JSON.stringify(thrown) ?? String(thrown);
 }
 
-/** An error's text can hold a whole response body; what is kept of it is bounded. */
-const MESSAGE_MAX = 4096;
-const SHOWN_MAX = 16 * MESSAGE_MAX;
+/** An error's text can hold a whole response body; what is kept of it is bounded. The default of `maxErrorCharacters`. */
+export const ERROR_CHARACTERS = 4096;
+/** A thrown object is displayed if it is no longer than so many times what is kept. */
+const SHOWN_MAX = 16;
 /** Types are counted by name and asked for by it, `errorType` in `POST /pipelines/:id/retry`. */
 const TYPE_MAX = 200;
 /** A server may ask for any wait; past a year its end is no instant that could be shown. */

@@ -16,7 +16,7 @@ const DEPTH_MAX = 5;
 /** How many of `errors` are told, and how many reasons in all. */
 const ERRORS_TOLD = 5;
 const REASONS_MAX = 8;
-/** An error with reasons leaves this much of the whole to them; each has at most so much. */
+/** An error with reasons leaves this much of the whole to them, and at most a quarter; each has at most so much. */
 const REASONS_LENGTH = 1024;
 
 /** Types that say nothing about what went wrong, … */
@@ -35,7 +35,9 @@ export function messageOf(error: ErrorLike, length: number, show: (text: string,
   function tell(told: ErrorLike, most: number, isOutermost = false): string {
     path.push(told);
     const all = path.length > DEPTH_MAX ? [] : reasonsOf(told).filter((reason) => !path.includes(reason));
-    const own = show(String(told.message ?? ''), isOutermost && all.length > 0 ? most - REASONS_LENGTH : most) || (codeOf(told) ?? '');
+    const own =
+      show(String(told.message ?? ''), isOutermost && all.length > 0 ? most - Math.min(REASONS_LENGTH, Math.floor(most / 4)) : most) ||
+      (codeOf(told) ?? '');
     const texts = new Set<string>();
     let untold = 0;
     for (const [i, reason] of all.entries()) {

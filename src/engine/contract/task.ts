@@ -118,7 +118,10 @@ export interface TaskDeclaration {
   timeoutSeconds?: number;
   /** CPU-bound: runs `module`'s default export in a worker thread. */
   thread?: boolean;
+  /** The `file:` address of the module that it is declared in, if it has one of its own. */
   module?: string;
+  /** Goes to a hand while hands are there, unless its stage says where it runs: code of users, and what waits for others. */
+  prefersHands?: boolean;
   /** Called after `parseParams`, with the parsed params; may prepare something and returns the handler, predicate or hook. */
   prepare?: (params: unknown, traits?: UseTraits) => TaskHandler;
   run: TaskHandler;

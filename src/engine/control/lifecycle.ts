@@ -10,7 +10,7 @@ import type { PauseAfterFailures } from '../../schemas/definition.ts';
 import type { ItemError } from '../../schemas/item.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
-import { PipelineError } from '../contract/errors.ts';
+import { PipelineError, type SluiceError } from '../contract/errors.ts';
 import type { Operator } from '../contract/operator.ts';
 import type { Core } from '../flow/core.ts';
 import type { Item, Stage } from '../model/model.ts';
@@ -178,11 +178,15 @@ export class Lifecycle {
     const cutShort = new PipelineError('shutting-down', 'the pipeline was shut down before every item had ended', {
       retryAfterSeconds: 5,
     });
-    for (const waiter of this.drained.splice(0)) {
-      if (core.ledger.inFlight === 0) waiter.resolve();
-      else waiter.reject(cutShort);
-    }
-    for (const follower of core.followers) follower.cutShort(cutShort);
+    if (core.ledger.inFlight === 0) for (const waiter of this.drained.splice(0)) waiter.resolve();
+    this.cutShort(cutShort);
+  }
+
+  /** Tells whoever waits for the end, or for results, that nothing more comes. */
+  cutShort(error: SluiceError): void {
+    this.whenFree = null;
+    for (const waiter of this.drained.splice(0)) waiter.reject(error);
+    for (const follower of this.core.followers) follower.cutShort(error);
   }
 
   /** No item is handed out any more, and no feeder goes on waiting for room. */

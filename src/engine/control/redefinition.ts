@@ -158,7 +158,8 @@ function adopt(core: Core, stage: Stage | null, spec: StageSpec, { index, change
   const old = stage.spec.definition;
   if (stage.name !== definition.name) {
     changes.push({ stage: definition.name, change: 'renamed', from: stage.name });
-    core.stageTotals.leaves(stage.name, stage.meter);
+    core.stageTotals.renamed(stage.name, definition.name);
+    core.ledger.renamed(stage.name, definition.name);
     stage.rename(definition.name);
   }
   const fields = changedFields(old, definition);

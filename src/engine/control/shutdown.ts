@@ -69,6 +69,11 @@ export class Shutdown {
     return this.running;
   }
 
+  /** Ends a shutdown that is under way, since the pipeline goes on elsewhere. */
+  abandon(): void {
+    this.tooLate();
+  }
+
   private async end(timeoutSeconds: number | undefined): Promise<ShutdownReport> {
     const { core } = this;
     const endedBefore = core.ledger.ended;

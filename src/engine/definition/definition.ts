@@ -4,7 +4,8 @@ import type { ErrorCode, Fault } from '../../schemas/problem.ts';
 import type { TaskKind } from '../../schemas/task.ts';
 import { SluiceError } from '../contract/errors.ts';
 import { bytesWithin } from '../values/json-size.ts';
-import type { SpecEnvironment } from './stage-spec.ts';
+import type { SpecEnvironment } from './resolved-use.ts';
+import { runOnFaults } from './run-on.ts';
 import { useCost, useFaults } from './task-use.ts';
 
 export interface DefinitionLimits {
@@ -191,6 +192,8 @@ function taskFaults(
     }
   }
   const taskNames = new Set(names);
+  const wrongPlaces = runOnFaults(field(stage, 'runOn'), Array.isArray(tasks) ? tasks.map(nameIn) : [], environment);
+  found.push(...wrongPlaces.map(({ path, message }): Found => ({ code: 'invalid-pipeline', path: `${at}${path}`, message })));
   for (const { use, path } of hooksOf(stage)) check(use, 'hook', `${at}/${path}`);
   check(field(stage, 'skipIf'), 'predicate', `${at}/skipIf`);
   for (const limit of ['taskConcurrencyLimits', 'taskRateLimits']) {

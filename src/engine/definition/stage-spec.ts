@@ -13,21 +13,15 @@ import {
   type StageDefinition,
   type StageDefinitionInput,
   stageDefinitionSchema,
-  type TaskUse,
 } from '../../schemas/definition.ts';
 import { faultsOf, jsonPointer } from '../../schemas/faults.ts';
-import type { WaitingReason } from '../../schemas/item.ts';
 import type { Fault } from '../../schemas/problem.ts';
-import type { TraceContext } from '../../schemas/trace-context.ts';
-import { describeThrown, SluiceError, StageValidationError, type Thrown } from '../contract/errors.ts';
-import type { Hook, HookInfo, Predicate, TaskContext, TaskDeclaration, TaskHandler } from '../contract/task.ts';
-import { AllLimits } from '../limits/all-limits.ts';
-import type { Limit, SharedGate } from '../limits/gate.ts';
-import type { Limiters } from '../limits/limiters.ts';
-import type { Logger, Ports, ThreadRunner } from '../ports.ts';
-import { takesContext } from './takes-context.ts';
-import type { TaskRegistry } from './task-registry.ts';
-import { type ItemUse, type PreparedUse, prepareUse, useName, useParams } from './task-use.ts';
+import { StageValidationError } from '../contract/errors.ts';
+import type { Hook, Predicate, TaskDeclaration, TaskHandler } from '../contract/task.ts';
+import type { HookCall, PredicateCall, TaskSpec } from './calls.ts';
+import { resolveHook, resolvePredicate, resolveTask, type SpecEnvironment, taskSpecOf } from './resolved-use.ts';
+import { useName } from './task-use.ts';
+import { withThread } from './thread-handler.ts';
 
 /** Makes the spec of a stage whose tasks are no longer registered: nothing in it can run until it gets another definition. */
 export function placeholderStage(definition: StageDefinition): StageSpec {
@@ -60,39 +54,6 @@ export function placeholderStage(definition: StageDefinition): StageSpec {
   };
 }
 
-/** One task of a stage, ready to be called. */
-export interface TaskSpec {
-  name: string;
-  params: unknown;
-  /** Called with the value, and with a {@link TaskContext} if it takes one. */
-  call: TaskHandler;
-  takesContext: boolean;
-  /** The task's own default; the stage's `taskTimeoutSeconds` overrides it. */
-  timeoutSeconds: number | undefined;
-  defaultLimit: Limit;
-  /** A limiter shared with tasks of other stages and pipelines. */
-  limiter: SharedGate | undefined;
-  /** The number by which events refer to the task, assigned with its first event; 0 until then. */
-  eventId: number;
-}
-
-/** An attempt, for a handler that has it run elsewhere, where there may be no room yet. */
-export interface Held {
-  /** Nothing of it runs until {@link Held.begins}. */
-  waits(reason: WaitingReason): void;
-  begins(): void;
-}
-
-/** Arguments of a registered hook beyond those that every hook gets. */
-export interface HookPlace {
-  pipeline: string;
-  logger: Logger;
-  /** The item's value, even when it has failed. */
-  value: unknown;
-  trace: TraceContext | null;
-}
-export type HookCall = (itemId: string, valueOrError: unknown, info: HookInfo, place: HookPlace) => unknown;
-
 /** The hook `onDone` of a pipeline, called with a feed's id and a `DoneFeed`. */
 export interface DoneHook {
   call: HookCall;
@@ -106,7 +67,7 @@ export interface StageSpec {
   tasks: TaskSpec[];
   /** Names of the secrets that the stage's templates use. */
   secrets: readonly string[];
-  skipIf: Predicate | undefined;
+  skipIf: PredicateCall | undefined;
   onSuccess: HookCall | undefined;
   onFailure: HookCall | undefined;
   onSkip: HookCall | undefined;
@@ -144,7 +105,11 @@ export function stageSpecOf(options: StageOptions): StageSpec {
     { reportInput: true },
   );
   if (!parsed.success) faults.push(...faultsOf(parsed.error));
-  else faults.push(...limitFaults(parsed.data));
+  else {
+    faults.push(...limitFaults(parsed.data));
+    if (parsed.data.runOn !== undefined && parsed.data.runOn !== 'here')
+      faults.push({ path: '/runOn', message: 'must be "here": functions run in this process' });
+  }
   if (faults.length > 0 || !parsed.success) throw new StageValidationError(faults);
   const specs = (named as TaskDeclaration[]).map((task) => {
     const params = task.parseParams(undefined);
@@ -152,12 +117,13 @@ export function stageSpecOf(options: StageOptions): StageSpec {
     return taskSpecOf(declaration, params, declaration.prepare?.(params) ?? declaration.run, parsed.data.unpackArgs);
   });
   // Exactly the arguments of their signature: `HookPlace` is for registered hooks.
+  const plainPredicate: PredicateCall | undefined = skipIf && ((value, info) => skipIf(value, info));
   const plain = (hook: Hook | undefined): HookCall | undefined => hook && ((itemId, told, info) => hook(itemId, told, info));
   return {
     definition: parsed.data,
     tasks: specs,
     secrets: [],
-    skipIf,
+    skipIf: plainPredicate,
     onSuccess: plain(onSuccess),
     onFailure: plain(onFailure),
     onSkip: plain(onSkip),
@@ -185,49 +151,31 @@ export function limitFaults(stage: Pick<StageDefinition, 'tasks' | 'taskConcurre
   );
 }
 
-/** Everything needed to turn a definition's names into functions. */
-export interface SpecEnvironment {
-  registry: TaskRegistry;
-  limiters: Limiters;
-  ports: Pick<Ports, 'threads' | 'expressions' | 'secrets' | 'clock'>;
-}
-
 /** The spec of a checked definition. Throws `invalid-params` when a `with` does not match its task's schema, with every fault. */
 export function resolveStage(definition: StageDefinition, environment: SpecEnvironment): StageSpec {
-  const { onSuccess, onFailure, onSkip, skipIf, pauseAfterFailures, unpackArgs } = definition;
+  const { onSuccess, onFailure, onSkip, skipIf, pauseAfterFailures, unpackArgs, runOn } = definition;
   const secrets = new Set<string>();
-  const prepare: Prepare = (declaration, use) => {
-    const prepared = prepareUse(declaration, useParams(use), environment.ports);
-    for (const name of prepared.secrets) secrets.add(name);
-    return prepared;
-  };
-  const onPause = pauseAfterFailures?.hook;
+  const resolving = { ...environment, runOn, onSecrets: (names: readonly string[]) => names.forEach((name) => void secrets.add(name)) };
+  const hookOf = (use: HookUse | undefined): HookCall | undefined => (use === undefined ? undefined : resolveHook(use, resolving));
   const spec = {
     definition,
-    tasks: definition.tasks.map((use) => resolveTask(use, unpackArgs, environment, prepare)),
-    skipIf: skipIf === undefined ? undefined : resolvePredicate(skipIf, environment, prepare),
-    onSuccess: onSuccess === undefined ? undefined : resolveHook(onSuccess, environment, prepare),
-    onFailure: onFailure === undefined ? undefined : resolveHook(onFailure, environment, prepare),
-    onSkip: onSkip === undefined ? undefined : resolveHook(onSkip, environment, prepare),
-    onPause: onPause === undefined ? undefined : resolveHook(onPause, environment, prepare),
+    tasks: definition.tasks.map((use) => resolveTask(use, unpackArgs, resolving)),
+    skipIf: skipIf === undefined ? undefined : resolvePredicate(skipIf, resolving),
+    onSuccess: hookOf(onSuccess),
+    onFailure: hookOf(onFailure),
+    onSkip: hookOf(onSkip),
+    onPause: hookOf(pauseAfterFailures?.hook),
   };
   return { ...spec, secrets: [...secrets] };
-}
-
-/** The names of the limiters that a use of a task has. */
-export function limitersOf(use: TaskUse): readonly string[] {
-  if (typeof use === 'string' || use.limiter === undefined) return [];
-  return typeof use.limiter === 'string' ? [use.limiter] : use.limiter;
 }
 
 /** The hook of a checked use. Throws as {@link resolveStage} does. */
 export function resolveDoneHook(use: HookUse, environment: SpecEnvironment): DoneHook {
   let secrets: readonly string[] = [];
-  const call = resolveHook(use, environment, (declaration, given) => {
-    const prepared = prepareUse(declaration, useParams(given), environment.ports);
-    secrets = prepared.secrets;
-    return prepared;
-  });
+  const onSecrets = (names: readonly string[]): void => {
+    secrets = names;
+  };
+  const call = resolveHook(use, { ...environment, runOn: undefined, onSecrets });
   return { call, secrets };
 }
 
@@ -237,127 +185,4 @@ export function placeholderDoneHook(use: HookUse): DoneHook {
     throw new Error(`the hook "${useName(use)}" is no longer registered`);
   };
   return { call, secrets: [] };
-}
-
-type Prepare = (declaration: TaskDeclaration, use: HookUse) => PreparedUse;
-
-function resolveTask(use: TaskUse, unpackArgs: boolean, { registry, limiters, ports }: SpecEnvironment, prepareOf: Prepare): TaskSpec {
-  const gates = limitersOf(use).map((name) => limiters.find(name) as SharedGate);
-  const limiter = gates.length > 1 ? new AllLimits(gates) : gates[0];
-  const declaration = withThread(registry.get(useName(use), 'task') as TaskDeclaration, ports.threads);
-  const { params, handler, prepare } = prepareOf(declaration, use);
-  if (prepare === null) return taskSpecOf(declaration, params, handler, unpackArgs, limiter);
-  const templated = (value: unknown, context: TaskContext): unknown => {
-    const { metadata, itemId, sequenceId } = context;
-    const go = (made: ItemUse): unknown => {
-      (context as { params: unknown }).params = made.params;
-      return spread(made.handler, unpackArgs)(value, context);
-    };
-    const made = prepare({ value, metadata, itemId, sequenceId });
-    if (!(made instanceof Promise)) return go(made);
-    return made.then((late) => {
-      // The attempt was given up while its parameters were rendered: its handler must not begin.
-      context.signal.throwIfAborted();
-      return go(late);
-    });
-  };
-  return taskSpecOf(declaration, undefined, templated, false, limiter);
-}
-
-function resolvePredicate(use: HookUse, { registry }: SpecEnvironment, prepareOf: Prepare): Predicate {
-  const prepared = prepareOf(registry.get(useName(use), 'predicate') as TaskDeclaration, use);
-  if (prepared.prepare === null) {
-    const { handler, params } = prepared;
-    return (value, info) => handler(value, { ...info, params }) as boolean | Promise<boolean>;
-  }
-  return async (value, info) => {
-    const { handler, params } = await prepared.prepare({ value, ...info });
-    return handler(value, { ...info, params }) as boolean | Promise<boolean>;
-  };
-}
-
-function resolveHook(use: HookUse, { registry, ports }: SpecEnvironment, prepareOf: Prepare): HookCall {
-  const prepared = prepareOf(registry.get(useName(use), 'hook') as TaskDeclaration, use);
-  if (prepared.prepare === null) {
-    const { handler, params } = prepared;
-    return (itemId, told, info, { pipeline, logger, trace }) => handler(itemId, told, info, { pipeline, logger, params, trace });
-  }
-  return async (itemId, told, info, { pipeline, logger, value, trace }) => {
-    const { metadata, sequenceId } = info;
-    // A template may send its result anywhere, so it gets the error as everybody sees it, with secrets masked.
-    const error = told instanceof Error ? shownError(describeThrown(told, ports.secrets.mask)) : undefined;
-    const { handler, params } = await prepared.prepare({ value, metadata, itemId, sequenceId, ...(error && { error }) });
-    return handler(itemId, told, info, { pipeline, logger, params, trace });
-  };
-}
-
-function shownError({ type, message }: Thrown): { type: string; message: string } {
-  return { type, message };
-}
-
-function taskSpecOf(
-  declaration: TaskDeclaration,
-  params: unknown,
-  handler: TaskHandler,
-  unpackArgs: boolean,
-  limiter?: SharedGate,
-): TaskSpec {
-  const defaultLimit: Limit = {};
-  if (declaration.concurrency !== undefined) defaultLimit.concurrency = declaration.concurrency;
-  if (declaration.rateLimit !== undefined) defaultLimit.rate = declaration.rateLimit;
-  return {
-    name: declaration.name,
-    params,
-    call: spread(handler, unpackArgs),
-    takesContext: unpackArgs || takesContext(handler),
-    timeoutSeconds: declaration.timeoutSeconds,
-    defaultLimit,
-    limiter,
-    eventId: 0,
-  };
-}
-
-function spread(handler: TaskHandler, unpackArgs: boolean): TaskSpec['call'] {
-  if (!unpackArgs) return handler;
-  return (value, context) => (Array.isArray(value) ? handler(...value, context) : handler(value, context));
-}
-
-function withThread(declaration: TaskDeclaration, threads: ThreadRunner | undefined): TaskDeclaration {
-  return declaration.thread === true ? { ...declaration, prepare: () => threadHandler(declaration, threads) } : declaration;
-}
-
-function threadHandler(declaration: TaskDeclaration, threads: ThreadRunner | undefined): TaskHandler {
-  const module = declaration.module;
-  if (threads === undefined || module === undefined) {
-    throw new SluiceError(
-      'invalid-pipeline',
-      `the task "${declaration.name}" requires a thread, but no thread runner or module is configured for it`,
-    );
-  }
-  return (...args: unknown[]) => {
-    const context = args.pop() as TaskContext & Held;
-    context.waits('thread');
-    return threads.run(
-      {
-        module,
-        args,
-        context: {
-          itemId: context.itemId,
-          sequenceId: context.sequenceId,
-          pipeline: context.pipeline,
-          stage: context.stage,
-          task: context.task,
-          worker: context.worker,
-          attempt: context.attempt,
-          metadata: context.metadata,
-          params: context.params,
-          trace: context.trace,
-        },
-        onBegin: () => context.begins(),
-        onStatus: (text) => void context.setStatus(text),
-        onProgress: (fraction) => context.progress(fraction),
-      },
-      context.signal,
-    );
-  };
 }

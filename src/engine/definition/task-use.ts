@@ -1,4 +1,4 @@
-import type { HookUse } from '../../schemas/definition.ts';
+import type { HookUse, TaskUse } from '../../schemas/definition.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import { describeThrown, PermanentError, SluiceError } from '../contract/errors.ts';
 import type { TaskDeclaration, TaskHandler } from '../contract/task.ts';
@@ -6,9 +6,9 @@ import { compileTemplates, type TemplateEnvironment, type TemplateScope, templat
 
 /** A task, predicate or hook as a definition uses it: its handler, with parameters that are the same for all items or made for each. */
 export type PreparedUse = { secrets: readonly string[] } & (
-  | { params: unknown; handler: TaskHandler; prepare: null }
-  /** Its parameters contain templates: both they and the handler are made for each item. */
-  | { params: undefined; handler: null; prepare: (scope: TemplateScope) => ItemUse | Promise<ItemUse> }
+  | { isTemplated: false; params: unknown; handler: TaskHandler }
+  /** Its parameters contain templates: both they and the handler are made for each item. `render` makes its `with`, and `make` the rest of that. */
+  | { isTemplated: true; render: (scope: TemplateScope) => unknown; make: (given: unknown) => ItemUse }
 );
 
 export interface ItemUse {
@@ -27,6 +27,12 @@ export function useName(use: HookUse): string {
 
 export function useParams(use: HookUse): Record<string, unknown> | undefined {
   return typeof use === 'string' ? undefined : use.with;
+}
+
+/** The names of the limiters that a use of a task has. */
+export function limitersOf(use: TaskUse): readonly string[] {
+  if (typeof use === 'string' || use.limiter === undefined) return [];
+  return typeof use.limiter === 'string' ? [use.limiter] : use.limiter;
 }
 
 /** About how long it takes to check a use, in tenths of a millisecond; any number above `most` when it exceeds that. */
@@ -65,10 +71,10 @@ export function prepareUse(declaration: TaskDeclaration, given: unknown, environ
   const handlerOf = (params: unknown): TaskHandler => declaration.prepare?.(params, traits) ?? declaration.run;
   if (templates === null) {
     const params = declaration.parseParams(given);
-    return { params, handler: handlerOf(params), prepare: null, secrets: [] };
+    return { isTemplated: false, params, handler: handlerOf(params), secrets: [] };
   }
   const parse = itemParser(declaration, given, templates.members);
-  const finish = (rendered: unknown): ItemUse => {
+  const make = (rendered: unknown): ItemUse => {
     let params: unknown;
     try {
       params = parse(rendered);
@@ -77,15 +83,7 @@ export function prepareUse(declaration: TaskDeclaration, given: unknown, environ
     }
     return { params, handler: handlerOf(params) };
   };
-  return {
-    params: undefined,
-    handler: null,
-    secrets: templates.secrets,
-    prepare(scope) {
-      const rendered = templates.render(scope);
-      return rendered instanceof Promise ? rendered.then(finish) : finish(rendered);
-    },
-  };
+  return { isTemplated: true, secrets: templates.secrets, render: (scope) => templates.render(scope), make };
 }
 
 /** Parses an item's parameters: only the templated members when the task can check those alone and the others are valid as they stand. */

@@ -10,6 +10,8 @@ export interface Crash {
   readonly ran: number;
   /** How many of them had been in a crash before. */
   readonly suspects: number;
+  /** Whether any of them is counted for no item, since the store does not know that it ran: see flow/careful.ts. */
+  readonly isUncertain: boolean;
 }
 
 /** `shelfOf`: throws `store-unavailable`. To be called before anything is written. */
@@ -17,6 +19,7 @@ export function crashOf(store: Store, shelfOf: (pipeline: number) => Shelf): Cra
   const found = new Map<number, StoredItem[]>();
   const last = new Map<number, number>();
   let [ran, suspects] = [0, 0];
+  let isUncertain = store.isUncertain === true;
   if (store.marked.length > 0) {
     for (const { pipeline, facts } of store.pipelines()) {
       last.set(pipeline, (JSON.parse(facts.counters ?? '{}') as Partial<StoredCounters>).lastSequence ?? 0);
@@ -25,14 +28,29 @@ export function crashOf(store: Store, shelfOf: (pipeline: number) => Shelf): Cra
   const shelves = new Map([...last.keys()].map((pipeline) => [pipeline, shelfOf(pipeline)]));
   for (const { pipeline, seq, ord } of store.marked) {
     const shelf = shelves.get(pipeline);
-    if (shelf === undefined || ord === ENDED) continue;
+    if (ord === ENDED) continue;
+    if (shelf === undefined) {
+      // The pipeline itself was not written.
+      isUncertain = true;
+      ran++;
+      continue;
+    }
     const row = shelf.bySequence(seq, 'none');
     if (row === undefined) {
       // Its row was not written, or is gone since it had ended.
-      if (seq > (last.get(pipeline) as number)) ran++;
+      if (seq <= (last.get(pipeline) as number)) continue;
+      isUncertain = true;
+      ran++;
       continue;
     }
-    if (momentOf(ord) < momentOf(row.ord) || (row.status !== STATUS_CODES.queued && row.status !== STATUS_CODES.in_progress)) continue;
+    if (momentOf(ord) < momentOf(row.ord)) continue;
+    if (row.status !== STATUS_CODES.queued && row.status !== STATUS_CODES.in_progress) {
+      // It was between two attempts, or had ended, and has begun anew since its row was written.
+      if (momentOf(ord) === momentOf(row.ord)) continue;
+      isUncertain = true;
+      ran++;
+      continue;
+    }
     const rows = found.get(pipeline) ?? [];
     if (rows.some((other) => other.seq === seq)) continue;
     rows.push(row);
@@ -40,5 +58,5 @@ export function crashOf(store: Store, shelfOf: (pipeline: number) => Shelf): Cra
     ran++;
     if (row.deliveries > 0) suspects++;
   }
-  return { ranIn: (pipeline) => found.get(pipeline) ?? [], ran, suspects };
+  return { ranIn: (pipeline) => found.get(pipeline) ?? [], ran, suspects, isUncertain };
 }

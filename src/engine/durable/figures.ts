@@ -18,6 +18,8 @@ export interface StoredCounters extends RetirementState, LedgerState {
   drift?: number;
   /** By how much the wall clock is ahead of the time by which idempotency keys age, see key-clock.ts; absent when it was never set. */
   keysLag?: number;
+  /** True: each event up to the last one has its place in the common order of all pipelines. Earlier versions gave them none. */
+  areOrdered?: boolean;
   /** For each stage its number, and how many items it has completed, failed, skipped and retried. */
   stages: [number, number, number, number, number][];
 }
@@ -70,9 +72,10 @@ export function figuresOf(
       forgottenFeeds: feeds.forgotten,
       lastEvent: events.last,
       hasLookalikes,
-      at: Math.round(core.time.wall(core.time.now)),
+      at: core.time.wall(core.time.now),
       ...(drift !== 0 && { drift }),
       ...(keysLag !== 0 && { keysLag }),
+      areOrdered: true,
       stages: allStages.map((stage) => [stage.no, stage.completed, stage.failed, stage.skipped, stage.retried]),
     },
     loads: allStages.map(({ name, waiting, parked, inProgress }) => ({ name, waiting, parked, inProgress })),

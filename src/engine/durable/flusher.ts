@@ -17,6 +17,14 @@ export interface Changing {
   end(): void;
 }
 
+/** Adds to each transaction what follows from the whole of it. */
+export interface Sequel {
+  /** Called once for a transaction; null: nothing. */
+  capture(pipelines: readonly PipelineWrites[], dropped: readonly number[]): PipelineWrites | null;
+  /** Called when the transaction is stored, after its journals were. */
+  written(): void;
+}
+
 /** The time until a failed write or read is tried again. */
 const AGAIN_MS = 500;
 /** After this long a reader no longer waits for a write, and is answered as of the previous one. */
@@ -68,18 +76,23 @@ export class Flusher {
   private readonly fail: Ports['fail'];
   private readonly journals = new Set<Changing>();
   private readonly listeners = new Set<() => void>();
+  private sequel: Sequel | null = null;
   private created: Writes['created'] = [];
   private dropped: number[] = [];
   /** The journals that this round still has to capture, the next one last. */
   private round: Changing[] = [];
   private isDue = false;
   private isWriting = false;
+  /** The end of the newest write, however that is. */
+  private underWay: Promise<void> = Promise.resolve();
   private isSlow = false;
   private waiting = new Set<Waiter>();
   private beingWritten = new Set<Waiter>();
   private timer: unknown;
   private readTimer: unknown;
   private isClosed = false;
+  /** True when somebody else writes: see {@link Flusher.abandon}. */
+  isAbandoned = false;
 
   constructor(store: Store, { clock, logger, fail }: Pick<Ports, 'clock' | 'logger' | 'fail'>) {
     this.store = store;
@@ -88,6 +101,8 @@ export class Flusher {
     this.logger = logger;
     this.fail = fail;
     store.watch?.((trouble) => {
+      // Nothing is written any more, so nothing can be in its way.
+      if (this.isClosed) return;
       if (trouble !== null) this.setTrouble(trouble.reason, trouble);
       // A write that is tried again finds out by itself.
       else if (!this.isWriting) this.setTrouble(null);
@@ -131,6 +146,11 @@ export class Flusher {
     this.journals.delete(journal);
   }
 
+  /** To be called before anything is written. */
+  followWith(sequel: Sequel): void {
+    this.sequel = sequel;
+  }
+
   /** Adds a pipeline to the store. */
   create(pipeline: Writes['created'][number]): void {
     this.created.push(pipeline);
@@ -167,6 +187,7 @@ export class Flusher {
 
   /** The same for a caller that waits through all trouble: resolves with false only when nothing will ever be written again. */
   settledAtLast(): Waiting | undefined {
+    if (this.isAbandoned) return { isStored: Promise.resolve(false), leave: () => undefined };
     const waiters = this.waiters;
     if (waiters === undefined) return undefined;
     const { promise: isStored, resolve: done } = Promise.withResolvers<boolean>();
@@ -195,6 +216,21 @@ export class Flusher {
     this.giveUp(PATIENT);
   }
 
+  /**
+   * Hands over nothing more: somebody else writes. Whoever waits, or comes, is told that nothing will be stored, for this reason. A write under way may be
+   * stored or not; nobody here is told of it. Resolves when it has ended. Idempotent.
+   */
+  abandon(reason: string): Promise<void> {
+    if (this.isAbandoned) return this.underWay;
+    this.isAbandoned = true;
+    this.cannotWrite = reason;
+    this.close();
+    this.journals.clear();
+    this.round = [];
+    for (const changed of this.listeners) changed();
+    return this.underWay;
+  }
+
   private get waiters(): Set<Waiter> | undefined {
     if (this.isDue) return this.waiting;
     return this.isWriting ? this.beingWritten : undefined;
@@ -214,6 +250,8 @@ export class Flusher {
       this.waiting = new Set();
     }
     const { captured, pipelines, characters } = this.captureSome();
+    const sequel = this.sequel?.capture(pipelines, this.dropped) ?? null;
+    if (sequel !== null) pipelines.push(sequel);
     const writes: Writes = { pipelines, created: this.created, dropped: this.dropped };
     this.created = [];
     this.dropped = [];
@@ -229,6 +267,7 @@ export class Flusher {
       this.isWriting = false;
       this.durations.add((this.clock.monotonic() - since) / 1000);
       for (const journal of captured) journal.written();
+      this.sequel?.written();
       if (this.round.length === 0) this.release();
       if (this.isDue || this.round.length > 0) this.flush();
     });
@@ -274,14 +313,16 @@ export class Flusher {
 
   private write(writes: Writes, done: () => void): void {
     if (this.cannotWrite === null) this.timer = this.clock.setTimer(this.slow, SLOW_MS);
-    this.store.write(writes).then(
+    this.underWay = this.store.write(writes).then(
       () => {
+        if (this.isAbandoned) return;
         this.clock.clearTimer(this.timer);
         this.isSlow = false;
         this.setTrouble(null);
         done();
       },
       (error: unknown) => {
+        if (this.isAbandoned) return;
         this.clock.clearTimer(this.timer);
         this.isSlow = false;
         this.failures++;
@@ -303,7 +344,7 @@ export class Flusher {
   };
 
   private setTrouble(reason: string | null, cause?: unknown): void {
-    if (this.cannotWrite === reason) return;
+    if (this.isAbandoned || this.cannotWrite === reason) return;
     this.cannotWrite = reason;
     if (reason === null) this.told('the store is writable again');
     else {

@@ -13,7 +13,10 @@ export function historyFacts(pipeline: number): string {
   return `${HISTORY}${pipeline} `;
 }
 
-/** Has the flusher write what pipelines have measured, with what else it writes. A chunk that changes twice between two writes is written once. */
+/**
+ * Has the flusher write facts of the store itself, with what else it writes: what pipelines have measured, and what seldom changes. One that changes twice between
+ * two writes is written once.
+ */
 export class HistoryJournal implements Changing {
   readonly capturedCharacters = 0;
   private readonly flusher: Flusher;

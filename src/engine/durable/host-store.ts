@@ -1,13 +1,17 @@
 import { SluiceError } from '../contract/errors.ts';
+import type { HostEvents } from '../events/host-events.ts';
+import { Careful } from '../flow/careful.ts';
 import { Quarantine } from '../flow/quarantine.ts';
 import type { Marks } from '../flow/ready-workers.ts';
 import { KEPT } from '../limits/shared-limiter.ts';
 import { StoredLimiters } from '../limits/stored-limiters.ts';
 import type { Clock, Logger, Ports } from '../ports.ts';
-import type { Store, StoredPipeline } from '../store.ts';
+import { FILES, ORDER, type Store, type StoredPipeline } from '../store.ts';
+import { wallScaleOf } from '../time/wall-scale.ts';
 import { clockShift } from './clock-shift.ts';
 import { type Crash, crashOf } from './crash.ts';
 import type { Durable, StoredDefinition, StoreLink } from './durable.ts';
+import { EventOrder, type FoundEvents } from './event-order.ts';
 import type { StoredCounters } from './figures.ts';
 import { Flusher } from './flusher.ts';
 import { guardedShelf } from './guarded-shelf.ts';
@@ -15,45 +19,73 @@ import { HistoryJournal, historyFacts } from './history-journal.ts';
 import { LimiterJournal } from './limiter-journal.ts';
 import { PipelineMarks, Slots } from './slots.ts';
 
+const ROUNDING_MS = 1;
+
 type Bounds = Pick<StoreLink, 'maxDeliveries' | 'queueWindow'>;
 type LastWrite = Pick<StoreLink, 'lastAt' | 'drift'>;
+
+/** The parts of a host that its store sets right at a start. */
+export interface StoredHost {
+  events: HostEvents;
+  /** See {@link HostClock.startAfter}. */
+  startAfter: (instant: number) => boolean;
+}
+
+function anchorOf(clock: Clock): number {
+  const scale = wallScaleOf(clock);
+  scale.sync();
+  return scale.offset;
+}
 
 /** The store of a host: its pipelines, and the one flusher through which all of them write. */
 export class HostStore {
   readonly store: Store;
   readonly flusher: Flusher;
   readonly quarantine: Quarantine;
+  readonly careful: Careful;
   readonly history: HistoryJournal;
+  private readonly order: EventOrder;
+  private ownFiles: string | null = null;
   private readonly bounds: Bounds;
   private lastPipeline = 0;
   private readonly slots = new Slots();
-  private readonly anchor: number;
+  private anchor: number;
+  /** True when the clock was set ahead to the last write. */
+  private isAhead = false;
+  private readonly startAfter: StoredHost['startAfter'];
   private lastCrash: Crash | null = null;
   readonly limiters: LimiterJournal;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private last: LastWrite = { lastAt: null, drift: 0 };
 
-  constructor(store: Store, ports: Ports, bounds: Bounds) {
+  constructor(store: Store, ports: Ports, bounds: Bounds, { events, startAfter }: StoredHost) {
     this.store = store;
     this.bounds = bounds;
     this.flusher = new Flusher(store, ports);
     const { maxDeliveries } = bounds;
-    this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled: () => this.flusher.settledAtLast()?.isStored });
+    const settled = (): Promise<boolean> | undefined => this.flusher.settledAtLast()?.isStored;
+    this.quarantine = new Quarantine({ clock: ports.clock, maxDeliveries, settled });
+    this.careful = new Careful({ clock: ports.clock, settled });
     this.clock = ports.clock;
     this.logger = ports.logger;
-    this.anchor = ports.clock.now() - ports.clock.monotonic();
+    this.startAfter = startAfter;
+    this.anchor = anchorOf(ports.clock);
     this.history = new HistoryJournal(this.flusher);
-    this.limiters = new LimiterJournal(this.flusher, ports.clock, this.anchor);
+    this.order = new EventOrder(this.flusher, events);
+    this.limiters = new LimiterJournal(this.flusher, ports.clock, () => this.anchor);
   }
 
-  /** The pipelines in the store, in the order of their creation. */
+  /** The pipelines in the store, in the order of their creation, and the common order of their events with them. */
   pipelines(): ({ link: StoreLink } & StoredDefinition)[] {
     const found = this.store.pipelines();
+    this.order.restore(this.store.facts(ORDER), found.map(eventsOf));
     const last = lastWrite(found);
     this.last = last;
+    this.isAhead = this.startAfter(Math.max(last.lastAt ?? 0, this.limitersAt().lastAt ?? 0));
+    if (this.isAhead) wallScaleOf(this.clock).begin();
+    this.anchor = anchorOf(this.clock);
     return found.map(({ pipeline, facts }) => {
-      this.lastPipeline = Math.max(this.lastPipeline, pipeline);
       const link = { ...this.linkOf(pipeline, facts), ...last };
       return { link, ...(JSON.parse(facts.definition as string) as StoredDefinition) };
     });
@@ -61,10 +93,11 @@ export class HostStore {
 
   /** The kept state of all limiters; to be asked for after {@link HostStore.pipelines}. Throws {@link StoreTrouble}, and can be asked again then. */
   storedLimiters(): StoredLimiters {
-    const { [KEPT]: written = '{}', ...facts } = this.store.facts(KEPT);
-    const own: LastWrite = { lastAt: null, drift: 0, ...JSON.parse(written) };
+    const { [KEPT]: _, ...facts } = this.store.facts(KEPT);
+    const own = this.limitersAt();
     const { lastAt, drift } = (own.lastAt ?? 0) > (this.last.lastAt ?? 0) ? own : this.last;
-    const shift = clockShift(this.clock.now(), lastAt) + drift;
+    // No start in a window counts as older for the rounding of the difference.
+    const shift = clockShift(this.clock.now(), lastAt) + drift + (this.isAhead ? ROUNDING_MS : 0);
     return new StoredLimiters(facts, {
       monotonic: (lasting) => lasting + shift - this.anchor,
       now: this.clock.monotonic(),
@@ -73,9 +106,25 @@ export class HostStore {
     });
   }
 
+  /** The last write of limiters, which may be newer than that of any pipeline. */
+  private limitersAt(): LastWrite {
+    const { [KEPT]: written = '{}' } = this.store.facts(KEPT);
+    return { lastAt: null, drift: 0, ...JSON.parse(written) };
+  }
+
   /** The facts of the store itself whose names begin so. Throws `store-unavailable`. */
   factsOf(prefix: string): Record<string, string> {
     return this.read(() => this.store.facts(prefix));
+  }
+
+  /** See {@link FILES}; null: none were. Throws `store-unavailable`. */
+  get files(): string | null {
+    return this.ownFiles ?? this.factsOf(FILES)[FILES] ?? null;
+  }
+
+  keepFiles(json: string): void {
+    this.ownFiles = json;
+    this.history.touch(FILES, () => json);
   }
 
   /** Links a new pipeline, which is in the store with the next flush. */
@@ -90,6 +139,8 @@ export class HostStore {
   drop({ core, journal, link, unwatch }: Durable, gone: () => void): void {
     unwatch();
     this.quarantine.forget(core.scheduler);
+    core.events.hold();
+    this.order.leaves(link.pipeline, core.events);
     this.flusher.drop(journal, link.pipeline);
     this.forgetHistory(link.pipeline);
     void this.flusher.settledAtLast()?.isStored.then((isStored) => {
@@ -99,8 +150,21 @@ export class HostStore {
     });
   }
 
+  /** The end of the process before. To be asked for before anything is written. Throws `store-unavailable`. */
+  crash(): Crash {
+    const { store, flusher } = this;
+    this.lastCrash ??= crashOf(store, (of) => guardedShelf(store.shelf(of), flusher));
+    return this.lastCrash;
+  }
+
   marksOf(pipeline: number): Marks {
     return new PipelineMarks(pipeline, this.store.marks, this.slots);
+  }
+
+  /** Lets go of the store, which somebody else uses now, without another write. Resolves when none is under way. */
+  abandon(reason: string): Promise<void> {
+    this.quarantine.stop();
+    return this.flusher.abandon(reason);
   }
 
   /** Writes what is left, if the store is writable, and closes it. */
@@ -130,12 +194,13 @@ export class HostStore {
 
   private linkOf(pipeline: number, facts: StoreLink['facts']): StoreLink {
     const { store, flusher, bounds } = this;
-    const crash = (): Crash => {
-      this.lastCrash ??= crashOf(store, (of) => guardedShelf(store.shelf(of), flusher));
-      return this.lastCrash;
-    };
-    return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, crash, ...bounds };
+    return { store, flusher, pipeline, facts, lastAt: null, drift: 0, anchor: this.anchor, crash: () => this.crash(), ...bounds };
   }
+}
+
+function eventsOf({ pipeline, facts }: StoredPipeline): FoundEvents {
+  const { lastEvent = 0, areOrdered = false } = JSON.parse(facts.counters ?? '{}') as Partial<StoredCounters>;
+  return { pipeline, lastEvent, areOrdered };
 }
 
 /** The instant of the last write of any pipeline, since one that idles writes nothing, and how far the clock was set by then. */

@@ -111,9 +111,9 @@ function fillNumbers(row: StoredItem, item: Item, { time, version }: Written): v
   row.task = taskCell(task, version);
   row.attempts = attemptsCell(attempts, item.earlierAttempts);
   row.deliveries = item.stored.deliveries;
-  row.accepted = Math.floor(time.wall(item.acceptedAt));
+  row.accepted = item.stored.accepted ?? time.wall(item.acceptedAt);
   // By the same scale as the instant to come back at: what lies between them is the wait.
-  row.updated = Math.floor(isParked ? time.lasting(item.updatedAt) : time.wall(item.updatedAt));
+  row.updated = isParked ? Math.floor(time.lasting(item.updatedAt)) : time.wall(item.updatedAt);
   row.due = isParked ? holder.due : null;
   row.last_event = item.lastEvent;
 }
@@ -167,6 +167,7 @@ export function toItem(row: StoredItem, { time, idPrefix, feedOf, stageOf, histo
   item.stored.isBeyond = status === 'queued' || status === 'retrying';
   if (status === 'retrying') item.holder = parkingOf(row, time);
   item.stored.deliveries = row.deliveries;
+  if (accepted > time.now) item.stored.accepted = row.accepted;
   item.stored.written = {
     value,
     fed: row.fed === null ? NOTHING : fed,

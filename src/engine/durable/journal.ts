@@ -179,16 +179,21 @@ export class Journal implements Changing, Keeper {
     return this.isStirred || this.captured !== null;
   }
 
+  /** True when an answer has to wait for the store, or will never have it. */
+  private get awaits(): boolean {
+    return this.isBehind || this.deps.flusher.isAbandoned;
+  }
+
   settled(): Promise<boolean> | undefined {
-    return this.isBehind ? this.deps.flusher.settled() : undefined;
+    return this.awaits ? this.deps.flusher.settled() : undefined;
   }
 
   settledSoon(): Promise<boolean> | undefined {
-    return this.isBehind ? this.deps.flusher.settledSoon() : undefined;
+    return this.awaits ? this.deps.flusher.settledSoon() : undefined;
   }
 
   settledAtLast(): Waiting | undefined {
-    return this.isBehind ? this.deps.flusher.settledAtLast() : undefined;
+    return this.awaits ? this.deps.flusher.settledAtLast() : undefined;
   }
 
   get trouble(): string | null {
@@ -238,6 +243,7 @@ export class Journal implements Changing, Keeper {
       // It was replaced by another object, which was touched too.
       if (!item.stored.isDirty) continue;
       item.stored.isDirty = false;
+      item.stored.isInFlight = true;
       writes.add(item, time, deps.version());
     }
     if (writes.withTexts > 0) {
@@ -300,6 +306,7 @@ export class Journal implements Changing, Keeper {
     retirement.stored(ends, emptied, removed);
     const left = new Map<QueueRest | RetryRest, Set<Item>>();
     for (const item of inFlight) {
+      item.stored.isInFlight = false;
       if (item.stored.isDirty) continue;
       if (!item.isKept && items.isPinned(item)) retirement.note(item);
       if (item.isFinal || !item.isKept) items.unpin(item);

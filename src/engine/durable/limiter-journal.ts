@@ -13,11 +13,11 @@ export class LimiterJournal implements Changing, LimiterKeeper {
   readonly capturedCharacters = 0;
   private readonly flusher: Flusher;
   private readonly clock: Clock;
-  private readonly anchor: number;
+  private readonly anchor: () => number;
   private readonly changed = new Set<Kept>();
 
   /** `anchor`: see {@link EngineClock.anchorAt}. */
-  constructor(flusher: Flusher, clock: Clock, anchor: number) {
+  constructor(flusher: Flusher, clock: Clock, anchor: () => number) {
     this.flusher = flusher;
     this.clock = clock;
     this.anchor = anchor;
@@ -31,12 +31,12 @@ export class LimiterJournal implements Changing, LimiterKeeper {
 
   capture(): PipelineWrites | null {
     if (this.changed.size === 0) return null;
-    const lasting = (monotonic: number): number => monotonic + this.anchor;
+    const lasting = (monotonic: number): number => monotonic + this.anchor();
     const facts = [...this.changed].map((part): [string, string | null] => [part.keptAs, part.kept(lasting)]);
     this.changed.clear();
     const now = this.clock.now();
     const drift = Math.round(now - lasting(this.clock.monotonic()));
-    facts.push([KEPT, JSON.stringify({ lastAt: Math.round(now), drift: Math.abs(drift) < SET_RIGHT_MS ? 0 : drift })]);
+    facts.push([KEPT, JSON.stringify({ lastAt: now, drift: Math.abs(drift) < SET_RIGHT_MS ? 0 : drift })]);
     return {
       ...{ pipeline: OF_STORE, items: null, feeds: [], removedFeeds: [], answers: [], removedAnswers: [], ends: null, endsBefore: 0 },
       ...{ emptied: [], removed: [], events: null, eventsBefore: 0, parkedShift: 0, facts },

@@ -104,7 +104,7 @@ export class ParkedRest implements RetryRest {
   private leave(item: Item): void {
     item.stored.isBeyond = true;
     this.size++;
-    if (item.stored.isDirty) this.tail.add(item);
+    if (item.stored.isDirty || item.stored.isInFlight) this.tail.add(item);
     else this.deps.unpin(item);
   }
 }

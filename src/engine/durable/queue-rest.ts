@@ -135,7 +135,7 @@ export class Beyond implements QueueRest {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) all.push(item);
     for (const [i, item] of all.entries()) {
       if (i < window) queue.push(item.turn, item);
-      else if (!item.stored.isDirty) this.leave(item);
+      else if (!item.stored.isDirty && !item.stored.isInFlight) this.leave(item);
       else this.addToTail(item);
     }
     const last = all[window - 1] as Item;

@@ -121,7 +121,7 @@ export class Retirement {
         pairs[i * 2] = seq;
         pairs[i * 2 + 1] = lastEvent;
       }
-      ends = { first: this.freshFirst, at: Math.round(this.time.wall(this.time.now)), pairs };
+      ends = { first: this.freshFirst, at: this.time.wall(this.time.now), pairs };
     }
     const oldest = this.oldestEvent();
     let gone = 0;
@@ -171,7 +171,7 @@ export class Retirement {
   }
 
   private instantOf({ seq }: End, item: Item | undefined): number {
-    return item === undefined ? this.time.monotonic(this.shelf.bySequence(seq, 'none')?.updated ?? 0) : item.updatedAt;
+    return item === undefined ? this.time.monotonicAsSetNow(this.shelf.bySequence(seq, 'none')?.updated ?? 0) : item.updatedAt;
   }
 
   /** How much later an end was by the clock of now than its item says. */

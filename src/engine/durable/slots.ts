@@ -80,7 +80,12 @@ export class PipelineMarks implements Marks {
 
   end(): void {
     this.isOver = true;
-    for (const slot of this.own) this.slots.free(slot);
+    for (const slot of this.own) {
+      // To the next start it would be that of a pipeline that was begun and never written.
+      this.marks.set(slot, this.pipeline, 0, ENDED);
+      this.slots.free(slot);
+    }
+    this.marks.write();
     this.own.clear();
   }
 

@@ -9,7 +9,7 @@
 import type { ItemStatus, Metadata, StatusEvent, TaskEventType } from '../../schemas/item.ts';
 import type { OperatorTrace } from '../contract/operator.ts';
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
-import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskSpec } from '../definition/calls.ts';
 import type { Feed } from '../model/feed.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Item, Worker } from '../model/model.ts';
@@ -148,6 +148,11 @@ export class EventLog implements EventSource {
     if (seq <= this.shown) return;
     this.shown = seq;
     if (this.isWatched && !this.wakeScheduled) this.scheduleWake();
+  }
+
+  /** Keeps the newest events readable although the store is about to lose their items; older ones go. To be called after the last event. */
+  hold(): void {
+    this.ring.forgetBefore(this.reader.hold());
   }
 
   /** See {@link EventRing.copyAfter}. */

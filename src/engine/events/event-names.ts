@@ -1,4 +1,4 @@
-import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskSpec } from '../definition/calls.ts';
 import type { Stage, Worker } from '../model/model.ts';
 
 /** The stage, and the worker if any, that an event comes from. */

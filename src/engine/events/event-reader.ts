@@ -1,13 +1,16 @@
 import { type FeedEvent, resultsPath } from '../../schemas/feed.ts';
 import type { ItemStatus, Metadata, PipelineEvent, PipelineResult, StatusEvent, TaskEvent, TaskEventType } from '../../schemas/item.ts';
+import { SluiceError } from '../contract/errors.ts';
 import type { EventFilter, EventType, SluiceEvent } from '../contract/runtime.ts';
 import { type Item, NO_METADATA } from '../model/model.ts';
 import type { TaskEventExtra } from '../stage/hinge.ts';
-import { SUMMARY_CHARACTERS } from '../values/sizes.ts';
+import { EVENTS_CHARACTERS, SUMMARY_CHARACTERS } from '../values/sizes.ts';
 import { FEED, FIRST_TASK, RESULT, STATUSES, TASK_TYPES } from './event-codes.ts';
 import type { EventNames } from './event-names.ts';
 import type { EventRing } from './event-ring.ts';
 
+/** The most events whose items are held. */
+const HELD_MAX = 1000;
 /** About how many characters an event takes as JSON without its extra. */
 const EVENT_SIZE = 250;
 
@@ -26,13 +29,38 @@ export class EventReader {
   private readonly pipelineId: string;
   private readonly ring: EventRing;
   private readonly names: EventNames;
-  private readonly items: EventItems;
+  private items: EventItems;
 
   constructor(pipelineId: string, ring: EventRing, names: EventNames, items: EventItems) {
     this.pipelineId = pipelineId;
     this.ring = ring;
     this.names = names;
     this.items = items;
+  }
+
+  /**
+   * Takes the items of the newest events into memory, as many as fit, so that these can be read when no index has them any more. Returns the seq of the first
+   * of those events.
+   */
+  hold(): number {
+    const { ring } = this;
+    const held = new Map<number, Item>();
+    let left = EVENTS_CHARACTERS;
+    let first = ring.last + 1;
+    while (first > ring.oldest && ring.last - first < HELD_MAX) {
+      const sequenceId = ring.sequenceIdOf(first - 1);
+      if (sequenceId !== 0 && !held.has(sequenceId)) {
+        const item = unlessUnreadable(() => this.items.whole(sequenceId));
+        if (item === undefined) break;
+        left -= EVENT_SIZE + item.resultSize;
+        if (left < 0) break;
+        held.set(sequenceId, item);
+      }
+      first--;
+    }
+    const find = (sequenceId: number): Item => held.get(sequenceId) as Item;
+    this.items = { whole: find, face: find };
+    return first;
   }
 
   /** The kept status events of an item, oldest first, as many as fit into an answer, and whether older ones were left out. */
@@ -159,6 +187,16 @@ export class EventReader {
       ...(extra?.taskStatus === undefined ? undefined : { taskStatus: extra.taskStatus }),
       ...(extra?.fraction === undefined ? undefined : { fraction: extra.fraction }),
     };
+  }
+}
+
+/** Undefined when the item cannot be read now. */
+function unlessUnreadable(find: () => Item): Item | undefined {
+  try {
+    return find();
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'store-unavailable') return undefined;
+    throw error;
   }
 }
 

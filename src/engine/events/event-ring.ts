@@ -46,6 +46,11 @@ export class EventRing {
     return Math.max(this.floor, this.last - this.size + 1);
   }
 
+  /** Keeps no event before this one. */
+  forgetBefore(seq: number): void {
+    this.floor = Math.max(this.floor, seq);
+  }
+
   /** Returns the seq of the new event. `at`: milliseconds since the Unix epoch. */
   append(kind: number, source: number, at: number, number: number, sequenceId: number, task: number, extra: unknown): number {
     if (this.last - this.floor + 1 >= this.size && this.size < this.capacity) this.grow();

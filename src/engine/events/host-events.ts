@@ -1,9 +1,12 @@
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
+import type { Clock } from '../ports.ts';
 import { EVENTS_CHARACTERS } from '../values/sizes.ts';
 
 interface Entry {
   pipelineId: string;
   log: EventSource;
+  /** In the store; null without one. */
+  number: number | null;
   /** The last and the first seq of its log that are in the runs. */
   seen: number;
   first: number;
@@ -18,57 +21,121 @@ interface Run {
   to: number;
 }
 
+/** An entry of a pipeline that is yet to be added. */
+function newEntry(): Entry {
+  return { pipelineId: '', log: NO_EVENTS, number: null, seen: 0, first: 1, unsubscribe: () => undefined };
+}
+
+const NO_EVENTS: EventSource = {
+  ...{ epoch: '', oldest: 1, newest: 0 },
+  read: (after) => ({ events: [], cursor: after }),
+  subscribe: () => () => undefined,
+};
+
 /** The number of removed pipelines whose logs are kept, so that readers can read them to the end within bounded memory. */
 const REMOVED_KEPT = 2;
 /** With more than RUNS_MAX runs, the list is cut to RUNS_KEPT at once: removing them one by one from the front of a long list is slow. */
 const RUNS_MAX = 131_072;
 const RUNS_KEPT = 98_304;
 
+/** Runs of the process before, in the common order; `base`: the common number of the first of them. */
+export interface KeptOrder {
+  epoch: string;
+  base: number;
+  runs: readonly { pipeline: number; from: number; count: number }[];
+}
+
 /**
- * The events of all pipelines in one sequence. The events stay in the logs of their pipelines; only their order is recorded here, as runs: the
- * events that one pipeline added in a turn of the event loop. Within a pipeline the order is that of its log; between pipelines, that of their turns.
+ * The events of all pipelines in one sequence. The events stay in the logs of their pipelines; only their order is recorded here, as runs. Within a
+ * pipeline the order is that of its log. When a pipeline no longer keeps an event, the sequence begins after it for all pipelines, so that there is no
+ * gap within it.
  *
- * Nothing is recorded until somebody asks: nobody has ids to resume from before that. When a pipeline no longer keeps an event, the sequence
- * begins after it for all pipelines, so that there is no gap within it.
+ * With a store, a run is what a pipeline has in one write: durable/event-order.ts says so when that is stored, and keeps the order with it. Without one,
+ * a run is what it has added in a turn of the event loop, and nothing is recorded until somebody asks: nobody has ids to resume from before that.
  */
 export class HostEvents implements EventSource {
-  readonly epoch: string;
   newest = 0;
+  private name: string;
+  private readonly clock: Pick<Clock, 'defer'>;
   private runs: Run[] = [];
   private readonly entries = new Map<string, Entry>();
+  /** The entries of pipelines in a store, by their numbers there. */
+  private readonly numbered = new Map<number, Entry>();
   private removed: Entry[] = [];
   private readonly wakes = new Set<() => void>();
   private isFollowed = false;
+  private isWakeDue = false;
 
-  constructor(epoch: string) {
-    this.epoch = epoch;
+  constructor(epoch: string, clock: Pick<Clock, 'defer'>) {
+    this.name = epoch;
+    this.clock = clock;
   }
 
-  add(pipelineId: string, log: EventSource): void {
-    const entry: Entry = { pipelineId, log, seen: 0, first: 1, unsubscribe: () => undefined };
+  get epoch(): string {
+    return this.name;
+  }
+
+  /** `number`: of the pipeline in the store; undefined without one. */
+  add(pipelineId: string, log: EventSource, number?: number): void {
+    const entry = number === undefined ? newEntry() : this.entryOf(number);
+    entry.pipelineId = pipelineId;
+    entry.log = log;
     this.entries.set(pipelineId, entry);
-    if (this.isFollowed) this.follow(entry, 0);
+    if (number !== undefined) this.forgetLost(entry);
+    else if (this.isFollowed) this.follow(entry, 0);
   }
 
   remove(pipelineId: string): void {
     const entry = this.entries.get(pipelineId);
     if (entry === undefined) return;
     this.entries.delete(pipelineId);
-    if (!this.isFollowed) return;
-    this.note(entry);
-    this.removed.push(entry);
+    if (entry.number !== null) this.numbered.delete(entry.number);
+    else if (this.isFollowed) this.note(entry);
+    // Nobody reads: it need not be kept for anyone.
+    if (this.isFollowed) this.removed.push(entry);
+    else this.forget(entry, entry.seen);
     const oldest = this.removed.length > REMOVED_KEPT ? this.removed.shift() : undefined;
     if (oldest === undefined) return;
     oldest.unsubscribe();
     this.forget(oldest, oldest.seen);
   }
 
-  /** Begins to record the order of new events. Idempotent. */
+  /** Begins to record the order of new events, where no store does. Idempotent. */
   begin(): this {
     if (this.isFollowed) return this;
     this.isFollowed = true;
-    for (const entry of this.entries.values()) this.follow(entry, entry.log.newest);
+    for (const entry of this.entries.values()) if (entry.number === null) this.follow(entry, entry.log.newest);
     return this;
+  }
+
+  /** Goes on with the order of the process before, null: with none of it. Call it before any pipeline is added. */
+  restore(kept: KeptOrder | null, found: readonly { pipeline: number; lastEvent: number }[]): void {
+    for (const { pipeline, lastEvent } of found) this.entryOf(pipeline).seen = lastEvent;
+    if (kept === null) return;
+    this.name = kept.epoch;
+    this.newest = kept.base - 1;
+    const known = new Set(found.map(({ pipeline }) => pipeline));
+    let lost = 0;
+    for (const { pipeline, from, count } of kept.runs) {
+      this.runs.push({ entry: this.entryOf(pipeline), base: this.newest + 1, from, to: from + count - 1 });
+      this.newest += count;
+      // Nobody has the events of a pipeline that was dropped.
+      if (!known.has(pipeline)) lost = this.runs.length;
+    }
+    this.runs.splice(0, lost);
+    for (const pipeline of this.numbered.keys()) if (!known.has(pipeline)) this.numbered.delete(pipeline);
+  }
+
+  /** Adds the events of a stored pipeline after the last ones, up to `to`; they can be read by now. */
+  append(number: number, to: number): void {
+    const entry = this.entryOf(number);
+    this.extend(entry, to);
+    if (this.isWakeDue || this.wakes.size === 0) return;
+    this.isWakeDue = true;
+    this.clock.defer(() => {
+      this.isWakeDue = false;
+      for (const wake of this.wakes) wake();
+    });
   }
 
   get oldest(): number {
@@ -120,16 +187,33 @@ export class HostEvents implements EventSource {
 
   /** Records the events that a pipeline has added. */
   private note(entry: Entry): void {
-    const { newest, oldest } = entry.log;
-    if (newest > entry.seen) {
+    this.extend(entry, entry.log.newest);
+  }
+
+  private extend(entry: Entry, to: number): void {
+    if (to > entry.seen) {
       const last = this.runs.at(-1);
-      if (last?.entry === entry) last.to = newest;
-      else this.runs.push({ entry, base: this.newest + 1, from: entry.seen + 1, to: newest });
-      this.newest += newest - entry.seen;
-      entry.seen = newest;
+      if (last?.entry === entry) last.to = to;
+      else this.runs.push({ entry, base: this.newest + 1, from: entry.seen + 1, to });
+      this.newest += to - entry.seen;
+      entry.seen = to;
     }
-    if (oldest > entry.first) this.forget(entry, oldest - 1);
+    this.forgetLost(entry);
     if (this.runs.length > RUNS_MAX) this.runs.splice(0, this.runs.length - RUNS_KEPT);
+  }
+
+  private forgetLost(entry: Entry): void {
+    const { oldest } = entry.log;
+    if (oldest > entry.first) this.forget(entry, oldest - 1);
+  }
+
+  private entryOf(number: number): Entry {
+    let entry = this.numbered.get(number);
+    if (entry === undefined) {
+      entry = { ...newEntry(), number };
+      this.numbered.set(number, entry);
+    }
+    return entry;
   }
 
   /** Removes an entry's events up to `lost`, which can no longer be read, and everything before them. */

@@ -1,6 +1,7 @@
 import type { DoneFeed } from '../../schemas/feed.ts';
 import { describeThrown, TaskTimeoutError } from '../contract/errors.ts';
 import type { HookInfo } from '../contract/task.ts';
+import { CallEnd } from '../definition/calls.ts';
 import type { Core } from '../flow/core.ts';
 import type { Feed } from '../model/feed.ts';
 
@@ -156,13 +157,18 @@ export class DoneCalls {
       this.over(feed);
     };
     const most = options.hookTimeoutSeconds;
-    const limit = dues.add(time.tick() + most * 1000, () => end({ error: new TaskTimeoutError(`took longer than ${most} s`) }));
+    const callEnd = new CallEnd();
+    const limit = dues.add(time.tick() + most * 1000, () => {
+      const error = new TaskTimeoutError(`took longer than ${most} s`);
+      callEnd.end(error);
+      end({ error });
+    });
     const told = this.viewOf(feed);
     const value = { ...told };
     const sentBy = feed.traces?.all ?? [];
     const span = tracer?.done({ pipeline, feedId: feed.id, items: feed.accepted }, sentBy) ?? null;
     const trace = span?.context ?? sentBy.at(-1) ?? null;
-    const hooked = async (): Promise<unknown> => hook.call(feed.id, told, infoOf(feed), { pipeline, logger, value, trace });
+    const hooked = async (): Promise<unknown> => hook.call(feed.id, told, infoOf(feed), { pipeline, logger, value, trace, end: callEnd });
     const called = (): Promise<unknown> => (span === null ? hooked() : span.within(hooked));
     called().then(
       () => end(),

@@ -221,7 +221,7 @@ export class Feeds {
     const { time, meter } = this.core;
     const now = time.tick();
     const { unfinished, isDone } = feed;
-    const rate = !isDone && meter.isStale(now) ? 0 : feed.perSecond(meter.workClock.at(now));
+    const rate = !isDone && meter.isStaleForFeeds(now) ? 0 : feed.perSecond(meter.feedClock.at(now));
     return {
       feedId: feed.id,
       createdAt: new Date(feed.createdAt).toISOString(),

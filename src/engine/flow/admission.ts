@@ -94,7 +94,7 @@ export class Admission {
     this.refuseWhenClosed(null);
     const stage = this.stageFor(options);
     const { time, feeds } = this.deps;
-    return this.sending(feeds.open(options.feedId, stage, Math.floor(time.wall(time.tick())), options.maker), options);
+    return this.sending(feeds.open(options.feedId, stage, time.wall(time.tick()), options.maker), options);
   }
 
   private sending(feed: Feed, { trace = null }: Opening): Feed {

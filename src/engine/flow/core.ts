@@ -1,7 +1,7 @@
 import type { PauseAfterFailures } from '../../schemas/definition.ts';
 import type { ItemError } from '../../schemas/item.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
-import type { PipelineError } from '../contract/errors.ts';
+import { ERROR_CHARACTERS, type PipelineError } from '../contract/errors.ts';
 import type { DoneHook, StageSpec } from '../definition/stage-spec.ts';
 import { EventLog } from '../events/event-log.ts';
 import { TaskLimiter } from '../limits/task-limiter.ts';
@@ -20,6 +20,7 @@ import { PAGE_CHARACTERS } from '../values/sizes.ts';
 import type { ValueRule } from '../values/value-rule.ts';
 import { Admission } from './admission.ts';
 import { Breaker } from './breaker.ts';
+import type { Careful } from './careful.ts';
 import { Evacuation } from './evacuation.ts';
 import { FeedRegistry } from './feed-registry.ts';
 import { ItemIndex, type Items, type Retention } from './item-index.ts';
@@ -50,7 +51,10 @@ export interface CoreOptions {
   /** The bounds of what is remembered of requests, see {@link LocalHostOptions}. */
   maxFeeds?: number | undefined;
   maxIdempotencyKeys?: number | undefined;
+  /** The most characters of an error's text. Default 4096. */
+  maxErrorCharacters?: number | undefined;
   marks?: Marks;
+  careful?: Careful;
   quarantine?: Quarantine;
   /** The identity that a store has kept; without one, a new identity is made. */
   identity?: Identity;
@@ -153,6 +157,8 @@ export class Core {
       drain: this.drain,
       meter: this.meter,
       marks: options.marks ?? null,
+      careful: options.careful ?? null,
+      touch: (item) => this.keeper.touch(item),
       quarantine: options.quarantine ?? null,
       onFinal: (item, status) => this.onFinal(item, status),
       onFailure: (worker, item, outcome) => this.breaker.failed(worker, item, outcome),
@@ -178,6 +184,7 @@ export class Core {
       notes: options.ports.notes ?? null,
       tracer: options.ports.tracer ?? null,
       maskSecrets: secrets.mask,
+      maxErrorCharacters: options.maxErrorCharacters ?? ERROR_CHARACTERS,
       gateFor: (_task, limit) => new TaskLimiter(limit, clock),
       done: (worker, outcome) => {
         this.scheduler.apply(worker, outcome);
@@ -333,7 +340,7 @@ export class Core {
     } else {
       feed.cancelled++;
     }
-    if (status !== 'cancelled') feed.measure(Math.floor(this.meter.workClock.at(this.time.now)));
+    if (status !== 'cancelled') feed.measure(Math.floor(this.meter.feedClock.at(this.time.now)));
     feed.rest();
     this.ledger.end(item, status);
     this.events.result(item);

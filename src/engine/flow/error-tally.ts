@@ -27,6 +27,8 @@ export function isFailedBy(error: ItemError | null, { errorType, errorStatus }: 
   return (errorType === undefined || error.type === errorType) && (errorStatus === undefined || error.status === errorStatus);
 }
 
+type Failure = Pick<ItemError, 'type' | 'stage'>;
+
 /** Counts failures by type and by stage, in bounded memory. */
 export class FailureCounts {
   private readonly types = new Map<string, number>();
@@ -40,15 +42,23 @@ export class FailureCounts {
     return this.stages;
   }
 
-  add({ type, stage }: ItemError): void {
+  add({ type, stage }: Failure): void {
     const counted = this.types.has(type) || this.types.size < TYPES_MAX ? type : OTHER_TYPES;
     this.types.set(counted, (this.types.get(counted) ?? 0) + 1);
     this.stages.set(stage, (this.stages.get(stage) ?? 0) + 1);
   }
 
-  remove({ type, stage }: ItemError): void {
+  remove({ type, stage }: Failure): void {
     decrement(this.types, this.types.has(type) ? type : OTHER_TYPES);
     decrement(this.stages, stage);
+  }
+
+  /** A stage has got another name. */
+  renamed(from: string, to: string): void {
+    const count = this.stages.get(from);
+    if (count === undefined) return;
+    this.stages.delete(from);
+    this.stages.set(to, (this.stages.get(to) ?? 0) + count);
   }
 
   restore(byType: Iterable<[string, number]>, byStage: Iterable<[string, number]>): void {

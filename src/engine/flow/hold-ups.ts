@@ -27,7 +27,7 @@ export function workerHoldUp(worker: WorkerFace): HoldUp | null {
   const task = worker.waitingTask;
   if (task === null) return null;
   const waiting = { ...FREE, task: task.name, workersWaiting: 1 };
-  if (worker.waitingFor === 'thread') return { ...waiting, reason: 'thread' };
+  if (worker.waitingFor === 'thread' || worker.waitingFor === 'hand') return { ...waiting, reason: worker.waitingFor };
   // What it waits for can change while it waits: a place came, and now the window is full.
   const blocked = worker.sharedWait?.blockedBy() ?? worker.runner.gateOf(task)?.blockedBy();
   const reason = blocked?.reason ?? worker.waitingFor ?? 'task-limit';

@@ -90,7 +90,8 @@ export class Ledger {
   /** Takes a failed item out of the failures, since it is in flight again. */
   goesOn(item: Item): void {
     this.failedCount--;
-    this.counts.remove(item.error as ItemError);
+    // The stage in which it failed may have another name by now.
+    this.counts.remove({ type: (item.error as ItemError).type, stage: item.stage.name });
     this.recent.delete(item.sequenceId);
   }
 
@@ -106,6 +107,11 @@ export class Ledger {
       recent.delete(oldest);
       return;
     }
+  }
+
+  /** A stage has got another name, and takes its failures along. */
+  renamed(from: string, to: string): void {
+    this.counts.renamed(from, to);
   }
 
   /** Removes the failure of an item that is no longer kept from the list. */

@@ -3,6 +3,7 @@ import { Ring } from '../queues/ring.ts';
 import type { Outcome } from '../stage/hinge.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import { TURN_MS, Turn } from '../time/turn.ts';
+import type { Beginner, Careful } from './careful.ts';
 
 /** Records which items are about to run in a file that survives a crash, see `RunningMarks` in store.ts. */
 export interface Marks {
@@ -18,6 +19,10 @@ interface ReadyWorkersDeps {
   time: EngineClock;
   /** null without a store. */
   marks: Marks | null;
+  /** Holds items until they are stored; null without a store. */
+  careful: Careful | null;
+  /** Has the store told of an item's present state. */
+  touch: (item: Item) => void;
   /** Whether nothing may begin now, because the store has to catch up or is in trouble. Whoever ends that calls {@link ReadyWorkers.run}. */
   isHeld: () => boolean;
   /** Carries out an outcome that came at once. */
@@ -28,7 +33,7 @@ interface ReadyWorkersDeps {
  * The workers that have an item and have not begun it, and the one loop that runs them. Tasks are never called from within an outcome, so
  * nothing recurses. The loop ends with its {@link Turn}, even when tasks settle in microtasks only, so a busy pipeline cannot starve I/O.
  */
-export class ReadyWorkers {
+export class ReadyWorkers implements Beginner {
   readonly turn: Turn;
   private readonly deps: ReadyWorkersDeps;
   private readonly ready = new Ring<Worker>(0, 64);
@@ -54,7 +59,7 @@ export class ReadyWorkers {
     if (this.isRunning || this.isYielding) return;
     this.isRunning = true;
     this.turn.sync();
-    const { time } = this.deps;
+    const { time, careful } = this.deps;
     const since = time.fresh();
     try {
       for (;;) {
@@ -65,7 +70,7 @@ export class ReadyWorkers {
           return;
         }
         const worker = this.ready.shift();
-        if (!worker.isAssigned) continue;
+        if (!worker.isAssigned || (careful?.isOn === true && careful.holds(worker, this))) continue;
         if (this.deps.marks !== null && !worker.isMarked) this.mark(this.deps.marks, worker);
         worker.isAssigned = false;
         const outcome = worker.runner.run(worker, worker.item as Item);
@@ -78,9 +83,20 @@ export class ReadyWorkers {
     }
   }
 
-  /** Marks all workers that run next: it costs no more than marking one. */
+  touch(item: Item): void {
+    this.deps.touch(item);
+  }
+
+  begin(worker: Worker): void {
+    this.push(worker);
+    this.deps.time.tick();
+    this.run();
+  }
+
+  /** Marks all workers that run next, which costs no more than marking one; while they may have to wait for the store, this one. */
   private mark(marks: Marks, first: Worker): void {
-    const workers = [first, ...this.ready].filter((worker) => worker.isAssigned);
+    const next = this.deps.careful?.isOn === true ? [first] : [first, ...this.ready];
+    const workers = next.filter((worker) => worker.isAssigned);
     for (const worker of workers) worker.isMarked = true;
     marks.note(workers);
   }

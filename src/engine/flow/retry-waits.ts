@@ -52,11 +52,12 @@ export class RetryWaits {
     stage.retried++;
     stage.meter.ends('retried', time);
     stage.parked++;
+    stage.meter.parks(1, time.now);
     const at = time.now + outcome.waitMs;
     if (at > stage.parkedUntil) stage.parkedUntil = at;
     const extra = { attempt: outcome.attempts + 1, retry: true, error: message, errorType: type, waitSeconds: outcome.waitMs / 1000 };
     events.status(item, 'retrying', worker, false, extra);
-    item.holder = { at, place: -1, due: Math.round(time.lasting(at)), run: () => this.comeBack(item) };
+    item.holder = { at, place: -1, due: Math.floor(time.lasting(at)), run: () => this.comeBack(item) };
     if (stage.parkedRest?.takes(item)) return;
     this.hold(item);
     const held = this.of(stage);
@@ -69,6 +70,7 @@ export class RetryWaits {
   /** At a start: counts the items of a stage that the store has. */
   countStored(stage: Stage, count: number): void {
     stage.parked += count;
+    stage.meter.parks(count, this.deps.time.now);
     stage.parkedRest?.begin(count);
   }
 
@@ -76,6 +78,7 @@ export class RetryWaits {
   release(item: Item): void {
     const { stage } = item;
     stage.parked--;
+    stage.meter.parks(-1, this.deps.time.now);
     if (stage.parked === 0) stage.parkedUntil = 0;
     if (item.stored.isBeyond) stage.parkedRest?.removed(item);
     else {

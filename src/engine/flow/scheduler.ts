@@ -27,6 +27,7 @@ import type { Drain } from '../time/drain.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import type { Turn } from '../time/turn.ts';
+import type { Careful } from './careful.ts';
 import { HandOver, type LeftAs, type Mover } from './hand-over.ts';
 import type { Filler, Quarantine } from './quarantine.ts';
 import { type Marks, ReadyWorkers } from './ready-workers.ts';
@@ -50,6 +51,9 @@ export interface SchedulerDeps {
   isHeld: () => boolean;
   /** The file of marks; null without a store. */
   marks: Marks | null;
+  /** See {@link ReadyWorkers}. */
+  careful: Careful | null;
+  touch: (item: Item) => void;
   /** Where suspects of crashes wait; null without a store. */
   quarantine: Quarantine | null;
   /** Called when a worker no longer has its item, whatever the outcome, or begins to wait for room in the next stage. */
@@ -80,6 +84,8 @@ export class Scheduler implements Mover, Filler {
     this.ready = new ReadyWorkers({
       time: deps.time,
       marks: deps.marks,
+      careful: deps.careful,
+      touch: deps.touch,
       isHeld: deps.isHeld,
       apply: (worker, outcome) => this.apply(worker, outcome),
     });
@@ -344,7 +350,7 @@ export class Scheduler implements Mover, Filler {
     worker.busyBefore = worker.busyMs;
     worker.waitedMs = Math.max(0, now - item.updatedAt);
     worker.stage.keepTime(time);
-    if (!item.feed.isMeasured) item.feed.begin(this.deps.meter.workClock.at(now));
+    if (!item.feed.isMeasured) item.feed.begin(this.deps.meter.feedClock.at(now));
     item.holder = worker;
     this.ready.push(worker);
   }

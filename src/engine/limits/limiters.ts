@@ -41,6 +41,7 @@ export class Limiters implements LimiterCatalogue {
   private keeper: LimiterKeeper | undefined;
   private stored: StoredLimiters | null = null;
   private isClosed = false;
+  private abandoned: SluiceError | null = null;
 
   /** `maxKeys`: how many keys of a limiter are told apart at once. */
   constructor(ports: Ports, host: LimiterHost = ALONE, maxKeys?: number) {
@@ -123,6 +124,7 @@ export class Limiters implements LimiterCatalogue {
   }
 
   async list(): Promise<LimiterView[]> {
+    if (this.abandoned !== null) throw this.abandoned;
     const waiters = this.host.waiters();
     return [...this.byName.values()]
       .map(({ limiter }) => limiter)
@@ -138,6 +140,12 @@ export class Limiters implements LimiterCatalogue {
   /** Refuses all changes from now on: the process ends. */
   close(): void {
     this.isClosed = true;
+  }
+
+  /** Lets nobody pass any more, and answers with this error: others count now. */
+  abandon(error: SluiceError): void {
+    this.abandoned = error;
+    this.dues.clear();
   }
 
   change(name: string, patch: LimiterPatch, operator?: Operator): Promise<LimiterView> {

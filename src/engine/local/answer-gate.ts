@@ -25,9 +25,13 @@ type Outcome<T> = { value: T } | { error: unknown };
  *     promise  refused while there is trouble; else carried out, and answered when it is stored, or `store-unavailable`
  *     wait     goes on through trouble, until what it waited for is stored or its time is up
  *
+ * Once the pipeline is abandoned, nothing is answered any more: what is here may be out of date.
+ *
  * Without a store every answer is given at once.
  */
 export class AnswerGate {
+  /** Set when the pipeline goes on elsewhere: every answer is this. */
+  abandoned: SluiceError | null = null;
   private readonly core: Core;
   private readonly live: Reads;
   private readonly kept: StoredReads | null;
@@ -45,6 +49,7 @@ export class AnswerGate {
 
   async read<T>(ask: (reads: Reads) => T): Promise<T> {
     const { keeper } = this.core;
+    this.expectHere();
     if (keeper.trouble !== null && keeper.isBehind) return ask(this.stored);
     const outcome = attempt(() => ask(this.live));
     const settled = keeper.settledSoon();
@@ -67,6 +72,7 @@ export class AnswerGate {
    */
   async wait<T>(limits: Limits, work: () => T | Promise<T>, instead: (stored: StoredReads) => T): Promise<T> {
     const { keeper, time } = this.core;
+    this.expectHere();
     // What is not stored is not there to be waited for.
     if (keeper.trouble !== null && keeper.isBehind) instead(this.stored);
     const since = time.tick();
@@ -89,11 +95,18 @@ export class AnswerGate {
     try {
       for await (const batch of batches) {
         await this.isStoredWithin({ signal });
+        this.expectHere();
         yield batch;
       }
     } finally {
       await this.isStoredWithin({ signal });
     }
+    this.expectHere();
+  }
+
+  /** Throws `store-unavailable` once the pipeline goes on elsewhere. */
+  expectHere(): void {
+    if (this.abandoned !== null) throw this.abandoned;
   }
 
   async writer(open: () => Promise<FeedWriter>): Promise<FeedWriter> {
@@ -151,6 +164,7 @@ export class AnswerGate {
   }
 
   private expectStore(): void {
+    this.expectHere();
     expectStore(this.core.keeper);
     this.unlessEnding(() => undefined);
   }
@@ -165,6 +179,7 @@ export class AnswerGate {
   }
 
   private unlessLeaving<T>(carryOut: () => T): T {
+    this.expectHere();
     if (this.isLeaving) throw new SluiceError('pipeline-not-found', `no pipeline "${this.core.id}"`);
     return carryOut();
   }
@@ -202,6 +217,7 @@ export class AnswerGate {
 
   /** The pipeline as of its last flush. Used only when something is not stored yet, so there is a store. */
   private get stored(): StoredReads {
+    this.expectHere();
     return this.kept as StoredReads;
   }
 

@@ -38,6 +38,12 @@ export class HostHistory {
     this.plan();
   }
 
+  /** Samples nothing more, and has nothing stored. */
+  abandon(): void {
+    this.isStopped = true;
+    this.deps.clock.clearTimer(this.timer);
+  }
+
   /** Samples what is left, for the last writes of the store. */
   end(): void {
     if (this.timer === undefined || this.isStopped) return;

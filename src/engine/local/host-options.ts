@@ -26,6 +26,8 @@ export interface LocalHostOptions extends DefinitionLimits {
   maxLimiterKeys?: number;
   /** The number of idempotency keys that a pipeline keeps with their answers. Default 10 000. */
   maxIdempotencyKeys?: number;
+  /** The most characters that are kept of the text of an item's error. Default 4096. */
+  maxErrorCharacters?: number;
   /** The number of crashed processes in which an item may have been running; after that it is not tried again. Default 5. */
   maxDeliveries?: number;
   /** The most items of a stage's queue in memory, the others being in the store; by default, it depends on their size. */

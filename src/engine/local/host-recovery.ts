@@ -27,7 +27,10 @@ export async function* recoverPipelines(
   { stored, room, builder, limiters, clock, logger }: HostRecoveryDeps,
   replaced: ReadonlySet<string>,
 ): AsyncGenerator<{ pipeline: LocalRuntime; counts: Recovered }> {
-  const found = await untilReadable(clock, () => stored.pipelines());
+  const found = await untilReadable(clock, () => {
+    stored.crash();
+    return stored.pipelines();
+  });
   for (const { definition } of found) limiters.defineStored(definition.id, definition.limits ?? {});
   const rebuild = ({ definition, link, source, hasRoutes = true }: (typeof found)[number]): LocalRuntime => {
     const pipeline = builder.rebuild(definition, link);

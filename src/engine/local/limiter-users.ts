@@ -1,6 +1,6 @@
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import type { LimiterWaiter } from '../../schemas/limiter.ts';
-import { limitersOf } from '../definition/stage-spec.ts';
+import { limitersOf } from '../definition/task-use.ts';
 import type { PlannedLimits } from '../limits/limits-plan.ts';
 import type { LocalRuntime } from './local-runtime.ts';
 

@@ -9,7 +9,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
-import { SluiceError, shuttingDown } from '../contract/errors.ts';
+import { SluiceError, shuttingDown, storeUnavailable } from '../contract/errors.ts';
 import type { Operator } from '../contract/operator.ts';
 import type {
   EventSource,
@@ -33,6 +33,7 @@ import { Limiters } from '../limits/limiters.ts';
 import type { PlannedLimits } from '../limits/limits-plan.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Blame, Store } from '../store.ts';
+import { HostClock } from '../time/host-clock.ts';
 import { promised } from './answer-gate.ts';
 import { HostHistory } from './host-history.ts';
 import type { LocalHostOptions } from './host-options.ts';
@@ -67,6 +68,7 @@ export class LocalHost implements PipelineHost {
   /** True when a thread could not be ended at the shutdown: it would keep the process from ending. */
   hasThreadsLeft = false;
   private readonly options: LocalHostOptions;
+  private readonly clock: HostClock;
   private readonly pipelines = new Map<string, LocalRuntime>();
   private readonly allEvents: HostEvents;
   private stored: HostStore | null = null;
@@ -76,10 +78,14 @@ export class LocalHost implements PipelineHost {
   /** The ids of the pipelines that were loaded from files. */
   private readonly loaded = new Set<string>();
   private recovered: StoreRecovery | null = null;
+  /** Set by {@link LocalHost.abandon}. */
+  private abandoned: SluiceError | null = null;
   /** True from {@link LocalHost.recover} to {@link LocalHost.goOn}: whatever is not stored by then is made anew by the next start. */
   private isRecovering = false;
 
-  constructor(options: LocalHostOptions) {
+  constructor(given: LocalHostOptions) {
+    this.clock = new HostClock(given.ports.clock);
+    const options = { ...given, ports: { ...given.ports, clock: this.clock } };
     this.options = options;
     this.tasks = options.registry;
     const host = {
@@ -88,7 +94,7 @@ export class LocalHost implements PipelineHost {
       onChanged: (name: string, operator: Operator, trace: Record<'before' | 'after', object>) => this.tellUsers(name, operator, trace),
     };
     this.limiters = new Limiters(options.ports, host, options.maxLimiterKeys);
-    this.allEvents = new HostEvents(options.ports.uniqueId());
+    this.allEvents = new HostEvents(options.ports.uniqueId(), options.ports.clock);
     this.room = new HostRoom(this.pipelines, options.maxWorkers ?? MAX_WORKERS);
     this.builder = new RuntimeBuilder(options, this.limiters, this.room, () => this.stored);
     this.history = new HostHistory({
@@ -103,7 +109,8 @@ export class LocalHost implements PipelineHost {
   /** Gives the host its store, if that was not open when the host was made. To be called once, before anything else. */
   keepIn(store: Store): void {
     const { ports, maxDeliveries = MAX_DELIVERIES, queueWindow } = this.options;
-    this.stored = new HostStore(store, ports, { maxDeliveries, queueWindow });
+    const { clock, allEvents: events } = this;
+    this.stored = new HostStore(store, ports, { maxDeliveries, queueWindow }, { events, startAfter: (at) => clock.startAfter(at) });
     this.limiters.keepWith(this.stored.limiters);
   }
 
@@ -133,7 +140,7 @@ export class LocalHost implements PipelineHost {
       this.expectNoShutdown();
       pipeline.loadSeries = () => this.history.load(pipeline);
       this.pipelines.set(pipeline.core.id, pipeline);
-      this.allEvents.add(pipeline.core.id, pipeline.events);
+      this.addEvents(pipeline);
       total.pipelines++;
       for (const kind of ['queued', 'running', 'retrying', 'poisoned'] as const) total[kind] += counts[kind];
     }
@@ -146,6 +153,10 @@ export class LocalHost implements PipelineHost {
     return total;
   }
 
+  private addEvents({ core, durable }: LocalRuntime): void {
+    this.allEvents.add(core.id, core.events, durable?.link.pipeline);
+  }
+
   /** Throws `invalid-pipeline` when there are more workers than there may be. Call it after the last {@link LocalHost.load}. */
   expectRoom(): void {
     this.room.expectAll();
@@ -155,6 +166,12 @@ export class LocalHost implements PipelineHost {
   goOn(): void {
     this.isRecovering = false;
     const { stored } = this;
+    if (stored?.crash().isUncertain === true) {
+      stored.careful.begin();
+      const message =
+        'the process before ran items that are not stored as such; for ten minutes no task is called before its item is stored';
+      this.options.ports.logger.warn({}, message);
+    }
     stored?.store.forgetMarked();
     stored?.quarantine.begin(() => this.fillAll());
     if (stored !== null && stored.quarantine.size > 0) {
@@ -203,6 +220,22 @@ export class LocalHost implements PipelineHost {
     return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept', hasReplaced: !isOwn };
   }
 
+  /** The text that {@link LocalHost.keepFiles} has kept last, in this process or an earlier one; null: none. Throws `store-unavailable`. */
+  get filesLoaded(): string | null {
+    return this.stored?.files ?? null;
+  }
+
+  /**
+   * Keeps what tells files from those that were loaded now, as JSON. Call it after the last {@link LocalHost.load}. Resolves when it is stored. Throws `shutting-down`
+   * when it never will be.
+   */
+  async keepFiles(files: string): Promise<void> {
+    const { stored } = this;
+    if (stored === null) return;
+    stored.keepFiles(files);
+    if ((await stored.flusher.settledAtLast()?.isStored) === false) throw shuttingDown();
+  }
+
   get events(): EventSource {
     return this.allEvents.begin();
   }
@@ -227,6 +260,7 @@ export class LocalHost implements PipelineHost {
       if (error instanceof SluiceError && error.code === 'pipeline-not-found') return [];
       throw error;
     };
+    this.expectHere();
     const found = await Promise.all([...this.pipelines.values()].map((pipeline) => look(pipeline).then((one) => [one], nothing)));
     return found.flat();
   }
@@ -244,6 +278,7 @@ export class LocalHost implements PipelineHost {
   }
 
   private expectNoShutdown(): void {
+    this.expectHere();
     if (this.shuttingDown) throw shuttingDown();
   }
 
@@ -262,7 +297,7 @@ export class LocalHost implements PipelineHost {
     pipeline.loadSeries = () => this.history.load(pipeline);
     this.pipelines.set(definition.id, pipeline);
     pipeline.beginStored();
-    this.allEvents.add(definition.id, pipeline.events);
+    this.addEvents(pipeline);
     tellOperated(pipeline.core, options.operator, { change: 'created', before: null, after: definitionTrace(definition) });
     if (options.start !== false) pipeline.begin();
     return pipeline.describeNow();
@@ -318,6 +353,7 @@ export class LocalHost implements PipelineHost {
     const outcome = carriedOut(this.plannedLimits(id, definition, options.within), () =>
       pipeline.defined.redefine(definition, this.builder.boundsOf(definition), specOf, options.operator),
     );
+    for (const { from, stage } of outcome.changes) if (from !== undefined) pipeline.series.rename(from, stage);
     this.builder.hintAtThreads(definition, before);
     if (wasUnusable && !this.isRecovering) pipeline.asked.goOn();
     return { isCreated: false, pipeline: pipeline.describeNow(), ...outcome };
@@ -378,14 +414,16 @@ export class LocalHost implements PipelineHost {
   }
 
   async shutdown(mode: ShutdownMode, timeoutSeconds: number, operator?: Operator): Promise<ShutdownReport> {
+    if (this.abandoned !== null) return sumOf(mode, []);
     this.shuttingDown = true;
     this.limiters.close();
     for (const pipeline of this.pipelines.values()) pipeline.close();
     const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds, operator)));
     const report = sumOf(mode, reports);
     this.history.end();
-    const { threads, clock } = this.options.ports;
-    const [haveThreadsEnded] = await Promise.all([threads?.close(), settledWithin(LAST_WRITES_MS, this.stored?.flusher.settled(), clock)]);
+    const { threads, hands, clock } = this.options.ports;
+    const lastWrites = settledWithin(LAST_WRITES_MS, this.stored?.flusher.settled(), clock);
+    const [haveThreadsEnded] = await Promise.all([threads?.close(), hands?.close(), lastWrites]);
     if (haveThreadsEnded === false) this.hasThreadsLeft = true;
     const { count, ids } = this.notStored();
     return count === 0 ? report : { ...report, notKept: count, notKeptIds: ids };
@@ -398,7 +436,7 @@ export class LocalHost implements PipelineHost {
   notStored(): { count: number; ids: string[] } {
     const ids = new Set<string>();
     let count = 0;
-    if (this.stored?.flusher.isBehind !== true || this.isRecovering) return { count, ids: [] };
+    if (this.stored?.flusher.isBehind !== true || this.isRecovering || this.abandoned !== null) return { count, ids: [] };
     for (const { core } of this.pipelines.values()) {
       count += core.ledger.inFlight;
       for (const item of core.keeper.unstoredItems()) {
@@ -409,14 +447,37 @@ export class LocalHost implements PipelineHost {
     return { count, ids: [...ids] };
   }
 
+  /**
+   * Leaves everything as it is in the store to another host, of this process or another. At once: nothing begins, nothing is written, what runs is aborted,
+   * who waits is answered with `store-unavailable` and this reason, and so is whoever comes. No event is shown any more; those that were can be read. The
+   * store stays open, and is the caller's to close. Resolves when no write is under way: before that, nobody else may write to the same {@link Store}. Idempotent.
+   */
+  abandon(reason = 'another node owns the pipelines now'): Promise<void> {
+    const error = storeUnavailable(reason, 0);
+    const unused = this.stored?.abandon(reason) ?? Promise.resolve();
+    if (this.abandoned !== null) return unused;
+    this.abandoned = error;
+    this.history.abandon();
+    this.limiters.abandon(error);
+    for (const pipeline of this.pipelines.values()) pipeline.abandon(error);
+    for (const id of this.pipelines.keys()) this.options.ports.notes?.leave(id);
+    // They end by themselves; what they run is aborted.
+    void this.options.ports.threads?.close();
+    return unused;
+  }
+
+  private expectHere(): void {
+    if (this.abandoned !== null) throw this.abandoned;
+  }
+
   /** Notes the item that ends this process or holds its event loop: the next process counts the crash against no other item. */
   blame(blame: Blame): void {
     this.stored?.store.blame(blame);
   }
 
-  /** Closes the store. Call it after {@link LocalHost.shutdown} and the last read. */
+  /** Closes the store, unless it was abandoned to somebody else. Call it after {@link LocalHost.shutdown} and the last read. */
   async close(): Promise<void> {
-    await this.stored?.close();
+    if (this.abandoned === null) await this.stored?.close();
   }
 }
 

@@ -5,6 +5,7 @@ import type { PipelineHistory } from '../../schemas/history.ts';
 import type { ItemDetail, ItemSummary, PipelineResult } from '../../schemas/item.ts';
 import type { StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
+import type { SluiceError } from '../contract/errors.ts';
 import type { Operator } from '../contract/operator.ts';
 import type {
   FeedRequest,
@@ -29,6 +30,7 @@ import type {
   ResultsQuery,
   RetryQuery,
 } from '../contract/runtime.ts';
+import { abandon } from '../control/abandon.ts';
 import { Lifecycle, type Unusable } from '../control/lifecycle.ts';
 import { Operations } from '../control/operations.ts';
 import { Shutdown } from '../control/shutdown.ts';
@@ -158,6 +160,7 @@ export class LocalRuntime implements PipelineRuntime {
   }
 
   async history({ seconds, points }: HistoryQuery): Promise<PipelineHistory> {
+    this.gate.expectHere();
     this.loadSeries();
     return this.series.read(this.core.time.clock.now(), seconds, points);
   }
@@ -278,6 +281,7 @@ export class LocalRuntime implements PipelineRuntime {
   }
   /** The metrics as they are now: no store keeps them. */
   async workerMetrics(): Promise<Record<string, WorkerMetrics>> {
+    this.gate.expectHere();
     return this.views.workerMetrics();
   }
   snapshot(): Promise<DashboardSnapshot> {
@@ -348,6 +352,15 @@ export class LocalRuntime implements PipelineRuntime {
     const report = await this.ending.shutdown(mode, timeoutSeconds, operator);
     if (this.gate.isEnding) this.doneCalls.stop();
     return report;
+  }
+
+  /** Leaves it to whoever has it now: nothing begins, is stored, or is answered with anything but this error. */
+  abandon(error: SluiceError): void {
+    this.gate.abandoned = error;
+    this.doneCalls.stop();
+    abandon(this.core, this.lifecycle, error);
+    this.ending.abandon();
+    this.durable?.unwatch();
   }
 
   /** The pipeline as it is now, stored or not. */

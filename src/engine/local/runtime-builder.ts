@@ -1,7 +1,8 @@
 import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
 import { SluiceError } from '../contract/errors.ts';
 import { checkStoredDefinition } from '../definition/definition.ts';
-import { placeholderDoneHook, placeholderStage, resolveDoneHook, resolveStage, type SpecEnvironment } from '../definition/stage-spec.ts';
+import type { SpecEnvironment } from '../definition/resolved-use.ts';
+import { placeholderDoneHook, placeholderStage, resolveDoneHook, resolveStage } from '../definition/stage-spec.ts';
 import { useName } from '../definition/task-use.ts';
 import type { StoreLink } from '../durable/durable.ts';
 import type { HostStore } from '../durable/host-store.ts';
@@ -71,9 +72,9 @@ export class RuntimeBuilder {
     const { ports, registry } = this.options;
     const threads = ports.threads?.size ?? Number.POSITIVE_INFINITY;
     const crowdedIn = (stage: StageDefinition | undefined): string | undefined =>
-      stage === undefined || stage.workers <= threads
+      stage === undefined || stage.runOn === 'hands' || stage.workers <= threads
         ? undefined
-        : stage.tasks.map(useName).find((task) => registry.get(task, 'task')?.thread);
+        : stage.tasks.map(useName).find((task) => stage.runOn === 'thread' || registry.get(task, 'task')?.thread);
     for (const stage of definition.stages) {
       const task = crowdedIn(stage);
       if (task === undefined || crowdedIn(before?.stages.find(({ name }) => name === stage.name)) !== undefined) continue;
@@ -98,11 +99,13 @@ export class RuntimeBuilder {
       documentCharacters: options.documentCharacters,
       maxFeeds: options.maxFeeds,
       maxIdempotencyKeys: options.maxIdempotencyKeys,
+      maxErrorCharacters: options.maxErrorCharacters,
       ports: options.ports,
     };
     const stored = this.stored();
     if (link !== undefined && stored !== null) {
       core.marks = stored.marksOf(link.pipeline);
+      core.careful = stored.careful;
       core.quarantine = stored.quarantine;
     }
     if (!isUnusable) this.hintAtThreads(definition);

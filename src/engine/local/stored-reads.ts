@@ -257,7 +257,7 @@ export class StoredReads implements Reads {
     // One that is still being sent when a process ends is sent no more.
     const done = unfinished === 0 && live?.isOpen !== true;
     const now = core.time.tick();
-    const rate = live === undefined || (!done && core.meter.isStale(now)) ? 0 : live.perSecond(core.meter.workClock.at(now));
+    const rate = live === undefined || (!done && core.meter.isStaleForFeeds(now)) ? 0 : live.perSecond(core.meter.feedClock.at(now));
     return {
       feedId: id,
       createdAt: instantOf(row.created),

@@ -44,6 +44,12 @@ export class StoredRows {
     };
   }
 
+  /** The instant of the last change: by the scale of its wait, where the item waits between two attempts. */
+  private updatedIn({ status, updated }: StoredItem): string {
+    const { time } = this.durable.core;
+    return STATUSES[status] === 'retrying' ? time.instant(time.fromLasting(updated)) : instantOf(updated);
+  }
+
   summary(row: StoredItem): ItemSummary {
     const { attempts, earlier } = attemptsIn(row.attempts);
     const { error, lastError } = errorsIn(row);
@@ -57,16 +63,16 @@ export class StoredRows {
       priority: row.priority,
       attempts,
       totalAttempts: earlier + attempts,
-      updatedAt: instantOf(row.updated),
+      updatedAt: this.updatedIn(row),
       error,
       lastError,
     };
   }
 
   waitsFor({ due, stage: no }: StoredItem, { status }: ItemSummary): WaitingFor | null {
-    if (status === 'retrying' && due !== null) return { reason: 'retry', until: instantOf(due) };
-    if (status !== 'queued') return null;
     const { time } = this.durable.core;
+    if (status === 'retrying' && due !== null) return { reason: 'retry', until: time.instant(time.fromLasting(due)) };
+    if (status !== 'queued') return null;
     time.tick();
     return { ...queuedWaitsFor(this.durable.stageOf(no), (at) => time.instant(at)) };
   }

@@ -164,7 +164,7 @@ export class Views {
       ...this.summary(item),
       value: item.value,
       metadata: item.metadata,
-      acceptedAt: this.core.time.instant(item.acceptedAt),
+      acceptedAt: item.stored.accepted === null ? this.core.time.instant(item.acceptedAt) : new Date(item.stored.accepted).toISOString(),
       waitingFor: item.isFinal ? null : this.waitsFor(item),
       history: history.events,
       historyTruncated: history.truncated,

@@ -20,8 +20,13 @@ const LATE_LEAST_MS = 1000;
 /** A wait is a break when it is so many times as long as that. */
 const BREAK = 2;
 
+/** After a burst that nothing like it has preceded, silence counts from so long on. */
+const LATE_AFTER_BURST_MS = 8000;
+
 interface Stretch {
   perMs: number;
+  /** How often it happened. */
+  times: number;
   /** The standard error of that rate. */
   error: number;
   /** The longest time between two of its marks. */
@@ -42,7 +47,8 @@ interface Stretch {
  * what is irregular is averaged over up to a minute and does not jump, and nothing before a clear change counts.
  *
  * Time between the newest occurrence and now does not count, since the next one may just be due. Once nothing has happened for twice the longest gap in
- * the stretch (at least a second), the rate falls in inverse proportion to the wait.
+ * the stretch (at least a second), the rate falls in inverse proportion to the wait; by the clock on the wall after 8 seconds, when more than half of the stretch
+ * was one burst at its end.
  *
  * Instants are milliseconds of any clock that does not go back. On one that stands still while nobody works, idle time is not averaged in. By the clock on
  * the wall, a rate can begin with the first occurrence, and anew after a break, i.e. a wait of four times the longest gap.
@@ -119,14 +125,27 @@ export class Pace {
     if (at - this.lastAt >= MARK_MS) this.close();
     const stretch = this.stretch();
     const { perMs } = stretch;
-    const late = lateAfter(stretch);
+    const late = this.isBurst(stretch) ? Math.min(lateAfter(stretch), LATE_AFTER_BURST_MS) : lateAfter(stretch);
     const since = at - this.lastAt;
-    return 1000 * perMs * (since > late ? late / since : 1);
+    if (since <= late) return 1000 * perMs;
+    const falling = (1000 * perMs * late) / since;
+    // Several at the start, and then nothing, say no more than their average.
+    return this.times.length < MARKS_LEAST ? Math.min(falling, (1000 * stretch.times) / (at - this.startsAt)) : falling;
   }
 
   /** Whether the rate is more than a first impression. `atOnce`: how many of those that are measured may be under way at the same time. */
   isKnown(atOnce: number): boolean {
     return this.total > 0 && (this.total >= atOnce || this.times.length >= MARKS_LEAST);
+  }
+
+  /**
+   * Whether more than half of a stretch happened at once, as the last of it: several feeds of equal size have a rate, but the second one does not say that a third follows after
+   * as long a pause.
+   */
+  private isBurst({ times }: Stretch): boolean {
+    if (!this.hasBreaks) return false;
+    const newest = (this.counts.at(-1) ?? this.startsWith) - (this.counts.at(-2) ?? this.startsWith);
+    return newest > 1 && 2 * newest > times;
   }
 
   /** Starts anew with the first occurrence, or with the first after a break. */
@@ -154,9 +173,10 @@ export class Pace {
   private stretch(): Stretch {
     if (this.times.length >= MARKS_LEAST) return this.recent();
     // Of what begins with its first occurrences, all at one instant, no rate can be told yet.
-    if (this.hasBreaks && this.spanMs < MARK_MS) return { perMs: 0, error: 0, gapMs: 0 };
+    if (this.hasBreaks && this.spanMs < MARK_MS) return { perMs: 0, times: this.total - this.startsWith, error: 0, gapMs: 0 };
     const spanMs = Math.max(1, this.spanMs);
-    return { perMs: (this.total - this.startsWith) / spanMs, error: 0, gapMs: spanMs };
+    const times = this.total - this.startsWith;
+    return { perMs: times / spanMs, times, error: 0, gapMs: spanMs };
   }
 
   private recent(): Stretch {
@@ -179,7 +199,7 @@ export class Pace {
       first = earlier;
       stretch = this.between(first, last);
     }
-    return { perMs: blended + rest * stretch.perMs, error, gapMs: Math.max(gapMs, rest * stretch.gapMs) };
+    return { perMs: blended + rest * stretch.perMs, times: stretch.times, error, gapMs: Math.max(gapMs, rest * stretch.gapMs) };
   }
 
   /** The mark that is at least so long and four marks before another one, or the first one. */
@@ -192,7 +212,8 @@ export class Pace {
   private between(first: number, last: number): Stretch {
     const { counts } = this;
     const spanMs = this.at(last) - this.at(first);
-    const perMs = ((counts[last] as number) - (counts[first] as number)) / spanMs;
+    const times = (counts[last] as number) - (counts[first] as number);
+    const perMs = times / spanMs;
     let squares = 0;
     let gapMs = 0;
     for (let i = first + 1; i <= last; i++) {
@@ -202,7 +223,7 @@ export class Pace {
     }
     const parts = last - first;
     const error = Math.sqrt((squares * parts) / (parts - 1)) / spanMs;
-    return { perMs, error, gapMs };
+    return { perMs, times, error, gapMs };
   }
 
   private at(mark: number): number {

@@ -13,6 +13,8 @@ export class PipelineMeter {
   readonly latency = new RecentHistogram();
   /** Runs while a worker of any stage is at work. */
   readonly workClock = new WorkClock();
+  /** The clock of feeds: runs also while an item waits for its next attempt, which is part of what it takes. */
+  readonly feedClock = new WorkClock();
   /** Items that ended, by that clock. */
   private readonly ends = new Pace(0);
   /** Ends that `ends` has not been told yet: those from `since` on, until the millisecond is over, the clock starts or stops, or somebody asks. */
@@ -21,6 +23,7 @@ export class PipelineMeter {
   private until = Number.NEGATIVE_INFINITY;
   private endedAt = Number.NEGATIVE_INFINITY;
   private stagesAtWork = 0;
+  private parked = 0;
 
   /** An item has ended at this moment that was accepted at `acceptedAt`. */
   ended({ acceptedAt }: { readonly acceptedAt: number }, moment: Moment): void {
@@ -36,11 +39,27 @@ export class PipelineMeter {
     this.stagesAtWork += isAtWork ? 1 : -1;
     if (this.untold > 0) this.tell();
     this.workClock.run(this.stagesAtWork > 0, now);
+    this.runFeedClock(now);
+  }
+
+  /** So many more items wait for their next attempt, or fewer. */
+  parks(more: number, now: number): void {
+    this.parked += more;
+    this.runFeedClock(now);
+  }
+
+  private runFeedClock(now: number): void {
+    this.feedClock.run(this.stagesAtWork > 0 || this.parked > 0, now);
   }
 
   /** Whether nothing is at work and the last end is a minute ago: then no rate is one of now. */
   isStale(now: number): boolean {
     return this.stagesAtWork === 0 && now - this.endedAt >= STALE_MS;
+  }
+
+  /** The same for the rate of a feed: a wait for an attempt is no end of it. */
+  isStaleForFeeds(now: number): boolean {
+    return this.parked === 0 && this.isStale(now);
   }
 
   /** Ends per second of work, without idle time and pauses; 0 when that {@link PipelineMeter.isStale}. */

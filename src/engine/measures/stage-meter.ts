@@ -124,6 +124,11 @@ export class StageMeter {
     this.pipeline.works(isAtWork, now);
   }
 
+  /** So many more of its items wait for their next attempt, or fewer. */
+  parks(more: number, now: number): void {
+    this.pipeline.parks(more, now);
+  }
+
   enters({ now }: Moment): void {
     if (now >= this.until) this.begin(now);
     this.entered++;

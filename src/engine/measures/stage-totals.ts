@@ -20,35 +20,40 @@ const NO_EXECUTIONS = { completed: NO_DURATIONS, failed: NO_DURATIONS };
 const NOTHING: StageReading = { completed: 0, skipped: 0, failed: 0, cancelled: 0, retried: 0, wait: NO_DURATIONS, tasks: new Map() };
 
 /**
- * The counters of the stages of one pipeline by name. A definition can take a name away from a stage, with its {@link StageMeter} or without, and a later
- * one can give it to another stage: a counter of a name must not fall for that, nor have what was counted under another one.
+ * The counters of the stages of one pipeline by name. A stage that is renamed takes along what was counted under its old name; what a removed one has counted
+ * stays under its name, to which a later one of that name adds.
  *
- *     of a name: former stages that had it + each stage that has it, from the moment at which it got it
+ *     of a name: former stages that had it + each stage that has it
  */
 export class StageTotals {
   private readonly former = new Map<string, StageReading>();
-  /** The counters of a stage when it got its name, unless it always had that. */
-  private readonly before = new WeakMap<StageMeter, StageReading>();
 
-  /** To be called before a stage that counts on gets another name, or one that no longer counts is forgotten. */
+  /** To be called before a stage that no longer counts is forgotten. */
   leaves(name: string, meter: StageMeter): void {
-    const total = this.read(name, [meter]);
+    this.keep(name, this.read(name, [meter]));
+  }
+
+  /** To be called when a stage gets another name. */
+  renamed(from: string, to: string): void {
+    const before = this.former.get(from);
+    if (before === undefined) return;
+    this.former.delete(from);
+    this.keep(to, combined(this.former.get(to) ?? NOTHING, before));
+  }
+
+  /** The counters of a name, which these stages have now. */
+  read(name: string, meters: readonly StageMeter[]): StageReading {
+    return meters.reduce((total, meter) => combined(total, readingOf(meter)), this.former.get(name) ?? NOTHING);
+  }
+
+  private keep(name: string, total: StageReading): void {
     this.former.delete(name);
     this.former.set(name, total);
-    this.before.set(meter, readingOf(meter));
     if (this.former.size <= FORMER_MAX) return;
     for (const oldest of this.former.keys()) {
       this.former.delete(oldest);
       return;
     }
-  }
-
-  /** The counters of a name, which these stages have now. */
-  read(name: string, meters: readonly StageMeter[]): StageReading {
-    return meters.reduce(
-      (total, meter) => combined(combined(total, readingOf(meter), 1), this.before.get(meter) ?? NOTHING, -1),
-      this.former.get(name) ?? NOTHING,
-    );
   }
 }
 
@@ -66,24 +71,19 @@ function bucketsOf(histogram: Histogram): HistogramReading {
   return { bounds: STAGE_SECONDS, counts: upTo.map((count, i) => count - (upTo[i - 1] ?? 0)), sum: histogram.sumMs / 1000 };
 }
 
-function combined(a: StageReading, b: StageReading, sign: 1 | -1): StageReading {
+function combined(a: StageReading, b: StageReading): StageReading {
   if (b === NOTHING) return a;
-  if (a === NOTHING && sign === 1) return b;
-  const counters = Object.fromEntries(COUNTERS.map((name) => [name, a[name] + sign * b[name]])) as Pick<
-    StageReading,
-    (typeof COUNTERS)[number]
-  >;
+  if (a === NOTHING) return b;
+  const counters = Object.fromEntries(COUNTERS.map((name) => [name, a[name] + b[name]])) as Pick<StageReading, (typeof COUNTERS)[number]>;
   const tasks = new Map(a.tasks);
   for (const [task, { completed, failed }] of b.tasks) {
     const known = tasks.get(task) ?? NO_EXECUTIONS;
-    tasks.set(task, { completed: joined(known.completed, completed, sign), failed: joined(known.failed, failed, sign) });
+    tasks.set(task, { completed: joined(known.completed, completed), failed: joined(known.failed, failed) });
   }
-  return { ...counters, wait: joined(a.wait, b.wait, sign), tasks };
+  return { ...counters, wait: joined(a.wait, b.wait), tasks };
 }
 
-function joined(a: HistogramReading, b: HistogramReading, sign: 1 | -1): HistogramReading {
+function joined(a: HistogramReading, b: HistogramReading): HistogramReading {
   if (b === NO_DURATIONS) return a;
-  const counts = a.counts.map((count, i) => count + sign * (b.counts[i] as number));
-  // Sums of fractions are rounded.
-  return { bounds: a.bounds, counts, sum: Math.max(0, a.sum + sign * b.sum) };
+  return { bounds: a.bounds, counts: a.counts.map((count, i) => count + (b.counts[i] as number)), sum: a.sum + b.sum };
 }

@@ -91,7 +91,7 @@ export class Feed {
   private sending: { span: SendSpan; accepted: number; duplicates: number } | null = null;
   /** null while nobody watches, so that an item's end then costs one comparison. */
   watchers: Set<FeedWatcher> | null = null;
-  /** The rate at which its items complete or fail, measured by the pipeline's work clock since the first of them began; null before that, and when it is done. */
+  /** The rate at which its items complete or fail, measured by the pipeline's clock of feeds since the first of them began; null before that, and when it is done. */
   private pace: Pace | null = null;
   /** How long it was worked on until it was done, in whole milliseconds of that clock; null: not yet. What was retried later does not count. */
   workedMs: number | null = null;
@@ -190,12 +190,12 @@ export class Feed {
     return this.pace !== null;
   }
 
-  /** `at`: the instant, by the pipeline's work clock. */
+  /** `at`: the instant, by the pipeline's clock of feeds. */
   begin(at: number): void {
     this.pace = new Pace(at);
   }
 
-  /** Counts an item that has completed or failed, at an instant of the pipeline's work clock. */
+  /** Counts an item that has completed or failed, at an instant of that clock. */
   measure(at: number): void {
     if (this.pace === null) this.begin(at);
     this.pace?.add(at);
@@ -223,7 +223,7 @@ export class Feed {
     this.pace = null;
   }
 
-  /** Items a second: recently while it runs, on average when it is done. `at`: the instant, by the pipeline's work clock. */
+  /** Items a second: recently while it runs, on average when it is done. `at`: the instant, by the pipeline's clock of feeds. */
   perSecond(at: number): number {
     if (this.pace !== null && this.pace.total > 0) return this.pace.perSecond(at);
     return this.workedMs === null ? 0 : ((this.completed + this.failed) * 1000) / this.workedMs;

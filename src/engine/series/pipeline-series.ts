@@ -1,7 +1,7 @@
 import type { PipelineHistory } from '../../schemas/history.ts';
 import type { StageMeter } from '../measures/stage-meter.ts';
 import { NONE, type Point } from './point.ts';
-import { CHUNK, type Resolution, Series, type StoredChunk } from './series.ts';
+import { CHUNK, move, type Resolution, Series, type StoredChunk } from './series.ts';
 import { StageSampler, type StageState } from './stage-sampler.ts';
 
 /** Five seconds for an hour, five minutes for a week. */
@@ -23,6 +23,10 @@ export class PipelineSeries {
   private sampledTo: number | null = null;
   private hasCoarse = false;
   private readonly untold = new Set<number>();
+  /** Chunks of the coarse series that a new name of a stage has changed. */
+  private readonly untoldCoarse = new Set<number>();
+  /** The stages that have got another name in this process, in the order in which they did: chunks of earlier ones have the old names. */
+  private readonly renames: [from: string, to: string][] = [];
   /** The chunks that are in the store, or about to be. */
   private readonly storedChunks = [new Set<number>(), new Set<number>()] as const;
 
@@ -42,6 +46,7 @@ export class PipelineSeries {
       this.untold.delete(chunk);
       told(FINE_ONE, chunk);
     }
+    this.tellRenamed(told);
     const coarse = Math.floor(end / COARSE.stepMs);
     if (Math.floor(from / COARSE.stepMs) < coarse) this.sampleCoarse(coarse - 1, stages, told);
   }
@@ -52,7 +57,20 @@ export class PipelineSeries {
     if (this.add(FINE_ONE, fine, stages, this.sampledTo === null)) this.untold.add(chunkOf(fine));
     for (const chunk of this.untold) told(FINE_ONE, chunk);
     this.untold.clear();
+    this.tellRenamed(told);
     this.sampleCoarse(Math.floor(wall / COARSE.stepMs), stages, told);
+  }
+
+  /** A stage has got another name: its past is told under that from now on, and stored with the next sample. */
+  rename(from: string, to: string): void {
+    this.renames.push([from, to]);
+    for (const chunk of this.series[FINE_ONE].rename(from, to)) this.untold.add(chunk);
+    for (const chunk of this.series[COARSE_ONE].rename(from, to)) this.untoldCoarse.add(chunk);
+  }
+
+  private tellRenamed(told: Told): void {
+    for (const chunk of this.untoldCoarse) told(COARSE_ONE, chunk);
+    this.untoldCoarse.clear();
   }
 
   private sampleCoarse(number: number, stages: readonly StageState[], told: Told): void {
@@ -75,8 +93,16 @@ export class PipelineSeries {
     const series = this.series[resolution];
     if (series === undefined || !isCurrent(series.resolution, number, wall)) return false;
     this.storedChunks[resolution]?.add(number);
-    series.restore(chunk());
+    const restored = chunk();
+    series.restore(this.renames.length === 0 ? restored : restored.map(([bucket, points]) => [bucket, this.withNewNames(points)]));
+    if (this.renames.length > 0) (resolution === FINE_ONE ? this.untold : this.untoldCoarse).add(number);
     return true;
+  }
+
+  private withNewNames(points: Record<string, Point>): Record<string, Point> {
+    const byName = new Map(Object.entries(points));
+    for (const [from, to] of this.renames) move(byName, from, to);
+    return Object.fromEntries(byName);
   }
 
   /** To be called when a chunk is to be stored. Returns those in the store of which nothing can be wanted any more, once. */

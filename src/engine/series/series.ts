@@ -61,6 +61,20 @@ export class Series {
     }
   }
 
+  /** A stage has got another name: its points go on under that. Returns the chunks that have changed. */
+  rename(from: string, to: string): Set<number> {
+    const changed = new Set<number>();
+    for (const [number, bucket] of this.buckets) {
+      const hasBoth = bucket.has(to);
+      if (!move(bucket, from, to)) continue;
+      if (hasBoth) this.size--;
+      changed.add(Math.floor(number / CHUNK));
+    }
+    move(this.base, from, to);
+    move(this.last, from, to);
+    return changed;
+  }
+
   /** The buckets of a chunk that are there; null for none. */
   chunk(number: number): StoredChunk | null {
     const found: StoredChunk = [];
@@ -164,4 +178,14 @@ export class Series {
     this.size -= bucket.size;
     this.buckets.delete(number);
   }
+}
+
+/** Gives the point of one name to another, as the later part where that has one. Returns whether there was any. */
+export function move(points: Map<string, Point>, from: string, to: string): boolean {
+  const point = points.get(from);
+  if (point === undefined) return false;
+  points.delete(from);
+  const earlier = points.get(to);
+  points.set(to, earlier === undefined ? point : merged(earlier, point));
+  return true;
 }

@@ -2,7 +2,7 @@ import type { Metadata, WaitingReason } from '../../schemas/item.ts';
 import type { TraceContext } from '../../schemas/trace-context.ts';
 import { PermanentError, RetryAfterError } from '../contract/errors.ts';
 import type { TaskContext } from '../contract/task.ts';
-import type { Held, TaskSpec } from '../definition/stage-spec.ts';
+import type { Held, TaskSpec } from '../definition/calls.ts';
 import type { Logger, Span } from '../ports.ts';
 import { copyOf } from './copy-value.ts';
 import type { Attempt, StageItem } from './hinge.ts';

@@ -1,6 +1,7 @@
 import type { TraceContext } from '../../schemas/trace-context.ts';
-import { describeThrown, TaskTimeoutError } from '../contract/errors.ts';
-import type { HookCall, StageSpec } from '../definition/stage-spec.ts';
+import { AbortedError, describeThrown, TaskTimeoutError } from '../contract/errors.ts';
+import { CallEnd, type HookCall } from '../definition/calls.ts';
+import type { StageSpec } from '../definition/stage-spec.ts';
 import { CALL } from '../ports.ts';
 import { copyOf, copyValue } from './copy-value.ts';
 import type { Failure, Outcome, StageEnvironment, StageItem } from './hinge.ts';
@@ -33,7 +34,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     slot.decided = outcome;
     const which = outcome.kind === 'advance' ? CALL.onSuccess : outcome.kind === 'skip' ? CALL.onSkip : CALL.onFailure;
     const trace = slot.span?.context ?? item.trace;
-    const call = (): unknown => this.prepared(hook, item, outcome, trace)();
+    const call = (end: CallEnd): unknown => this.prepared(hook, item, outcome, trace, end)();
     return this.consult(slot, which, call, (_answer, fault) => this.afterHook(slot, item, outcome, fault));
   }
 
@@ -47,9 +48,10 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     const { time, turn, dues, notes, hookTimeoutMs } = this.environment;
     const { id, sequenceId, stage } = item;
     const warn = (error: unknown): void => this.warn({ id, stage }, { error }, 'the hook of the pause threw; the stage stays paused');
+    const end = new CallEnd();
     let call: () => unknown;
     try {
-      call = this.prepared(onPause, item, outcome, item.trace);
+      call = this.prepared(onPause, item, outcome, item.trace, end);
     } catch (error) {
       warn(error);
       return null;
@@ -73,7 +75,11 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
         dues.cancel(limit);
         if (fault !== undefined) warn(fault.error);
       };
-      const limit = dues.add(time.tick() + hookTimeoutMs, () => settle({ error: tookTooLong(hookTimeoutMs) }));
+      const limit = dues.add(time.tick() + hookTimeoutMs, () => {
+        const error = tookTooLong(hookTimeoutMs);
+        end.end(error);
+        settle({ error });
+      });
       (answer as Promise<unknown>).then(
         () => settle(undefined),
         (error: unknown) => settle({ error }),
@@ -86,16 +92,22 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
    * Calls a predicate or a hook, and goes on with its answer or its error: at once, or when its promise has settled, at the
    * latest after `hookTimeoutMs`.
    */
-  consult(slot: S, which: number, call: () => unknown, next: (answer: unknown, fault: Fault) => Outcome | undefined): Outcome | undefined {
+  consult(
+    slot: S,
+    which: number,
+    call: (end: CallEnd) => unknown,
+    next: (answer: unknown, fault: Fault) => Outcome | undefined,
+  ): Outcome | undefined {
     const { time, dues, done, hookTimeoutMs } = this.environment;
     const lane = slot.lane;
+    const end = new CallEnd();
     slot.inCallback = true;
     let answer: unknown;
     let promise: Promise<unknown> | undefined;
     let fault: Fault;
     this.environment.notes?.begin(slot, this.place + which);
     try {
-      answer = slot.span === null ? call() : slot.span.within(call);
+      answer = slot.span === null ? call(end) : slot.span.within(() => call(end));
       if (isThenable(answer)) promise = Promise.resolve(answer);
     } catch (error) {
       answer = undefined;
@@ -107,11 +119,14 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     // It may have shut the pipeline down: then the slot is no longer ours, and its item has gone where it belongs.
     if (promise === undefined) return lane.alive ? next(answer, fault) : undefined;
     let isOver = !lane.alive;
+    if (isOver) end.end(new AbortedError('nobody waits for it any more'));
+    else slot.attempt = end;
     const settle = (settled: unknown, failure?: Fault): void => {
       if (isOver || !lane.alive) return;
       isOver = true;
       dues.cancel(limit);
       slot.timeout = null;
+      slot.attempt = null;
       time.tick();
       const outcome = next(settled, failure);
       if (outcome !== undefined) done(slot, outcome);
@@ -119,7 +134,9 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
     promise.then(settle, (error: unknown) => settle(undefined, { error }));
     if (isOver) return undefined;
     const limit = dues.add(time.tick() + hookTimeoutMs, () => {
-      settle(undefined, { error: tookTooLong(hookTimeoutMs) });
+      const error = tookTooLong(hookTimeoutMs);
+      end.end(error);
+      settle(undefined, { error });
     });
     slot.timeout = limit;
     return undefined;
@@ -136,7 +153,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
   }
 
   /** A call of a hook, with copies of what it is told. */
-  private prepared(hook: HookCall, item: I, outcome: Outcome, trace: TraceContext | null): () => unknown {
+  private prepared(hook: HookCall, item: I, outcome: Outcome, trace: TraceContext | null, end: CallEnd): () => unknown {
     const told = whatHookGets(item, outcome);
     const value = outcome.kind === 'fail' ? copyValue(item.value) : told;
     const given = outcome.kind === 'fail' ? { value, input: item.fed === item.value ? value : copyValue(item.fed) } : {};
@@ -149,7 +166,7 @@ export class Callbacks<I extends StageItem, S extends Slot<I>> {
       ...given,
     };
     const { id } = item;
-    const place = { pipeline: item.stage.pipelineId, logger: this.environment.logger, value, trace };
+    const place = { pipeline: item.stage.pipelineId, logger: this.environment.logger, value, trace, end };
     return () => hook(id, told, info, place);
   }
 

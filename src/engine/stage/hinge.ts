@@ -1,6 +1,7 @@
 import type { ItemError, ItemStatus, Metadata, TaskEventType } from '../../schemas/item.ts';
 import type { TraceContext } from '../../schemas/trace-context.ts';
-import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { AbortedError } from '../contract/errors.ts';
+import type { TaskSpec } from '../definition/calls.ts';
 import type { Gate, Limit } from '../limits/gate.ts';
 import type { TaskMeter } from '../measures/stage-meter.ts';
 import type { Logger, LoopNotes, Tracer } from '../ports.ts';
@@ -91,8 +92,11 @@ export interface Runner<Item, Slot> {
   readonly logger: Logger;
   /** Begins a slot's item. Returns the outcome, or undefined when it comes later, through {@link StageEnvironment.done}. */
   run(slot: Slot, item: Item): Outcome | undefined;
-  /** Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. */
-  abandon(slot: Slot, kind: 'cancelled' | 'aborted'): Outcome | undefined;
+  /**
+   * Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. `reason`: what its signal says, if that is not
+   * that the item was cancelled, or the pipeline shut down by force.
+   */
+  abandon(slot: Slot, kind: 'cancelled' | 'aborted', reason?: AbortedError): Outcome | undefined;
   /** Copies what the hook of `pauseAfterFailures` is to be told of an item that fails; null without a hook. Calling the copy calls the hook. */
   pauseHook(item: Item, outcome: Failure): (() => void) | null;
   gateOf(task: Pick<TaskSpec, 'name'>): Gate | undefined;
@@ -168,6 +172,8 @@ export interface StageEnvironment<Item, Slot> {
   readonly tracer: Tracer | null;
   /** Hides secrets in the text of an error or a status, which any reader may see. */
   readonly maskSecrets: (text: string) => string;
+  /** The most characters of an error's text. */
+  readonly maxErrorCharacters: number;
   /** Makes a gate for a task that has limits or gets some. Uses of one task in a stage share a gate. */
   readonly gateFor: (task: string, limit: Limit) => Gate;
   /** Carries out an outcome that came later than the call of {@link Runner.run}. */

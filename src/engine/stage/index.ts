@@ -10,7 +10,8 @@
  *
  * Refuses: to know a queue, an event log or a store, and to decide where an item goes.
  */
-export { resolveStage, type StageSpec, stageSpecOf, type TaskSpec } from '../definition/stage-spec.ts';
+export type { TaskSpec } from '../definition/calls.ts';
+export { resolveStage, type StageSpec, stageSpecOf } from '../definition/stage-spec.ts';
 export type * from '../limits/gate.ts';
 export { TaskLimiter } from '../limits/task-limiter.ts';
 export { DueQueue } from '../time/due-queue.ts';

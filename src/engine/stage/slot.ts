@@ -1,5 +1,5 @@
 import type { WaitingReason } from '../../schemas/item.ts';
-import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskSpec } from '../definition/calls.ts';
 import type { Release, SharedWait } from '../limits/gate.ts';
 import type { ProcessSpan } from '../ports.ts';
 import type { Due } from '../time/due-queue.ts';

@@ -1,4 +1,4 @@
-import type { TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskSpec } from '../definition/calls.ts';
 import { passBoth } from '../limits/both-limits.ts';
 import type { Claim, Gate, Limit, Passed, Release, SharedWait } from '../limits/gate.ts';
 import type { StageLimits } from './hinge.ts';

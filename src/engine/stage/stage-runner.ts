@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AbortedError } from '../contract/errors.ts';
-import type { StageSpec, TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskSpec } from '../definition/calls.ts';
+import type { StageSpec } from '../definition/stage-spec.ts';
 import type { Gate, Passed, SharedWait } from '../limits/gate.ts';
 import { CALL } from '../ports.ts';
 import { CANCELLED, type Fault, isEnd } from './callbacks.ts';
@@ -52,19 +53,19 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     return this.callbacks.consult(
       slot,
       CALL.skipIf,
-      () => skipIf(copyValue(item.value), { itemId: item.id, sequenceId: item.sequenceId, metadata: copyOf(item.metadata) }),
+      (end) => skipIf(copyValue(item.value), { itemId: item.id, sequenceId: item.sequenceId, metadata: copyOf(item.metadata) }, end),
       (answer, fault) => this.afterPredicate(slot, item, Boolean(answer), fault),
     );
   }
 
   /** Gives up the running attempt. Returns undefined when its fate is already decided: that outcome comes by itself. */
-  abandon(slot: S, kind: 'cancelled' | 'aborted'): Outcome | undefined {
-    const outcome = this.takeAway(slot, kind);
+  abandon(slot: S, kind: 'cancelled' | 'aborted', reason = reasonOf(kind)): Outcome | undefined {
+    const outcome = this.takeAway(slot, kind, reason);
     if (outcome !== undefined) this.endSpan(slot, outcome);
     return outcome;
   }
 
-  private takeAway(slot: S, kind: 'cancelled' | 'aborted'): Outcome | undefined {
+  private takeAway(slot: S, kind: 'cancelled' | 'aborted', reason: AbortedError): Outcome | undefined {
     const item = slot.item as I;
     const { decided, cancelAfterCallback } = slot;
     if (slot.inCallback && kind === 'cancelled') {
@@ -76,7 +77,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
       if (slot.task !== null || slot.limitWait !== null || (slot.isBetween && this.isPerStage)) item.attempts--;
       if (this.isPerStage) item.taskIndex = slot.first;
     }
-    this.giveUp(slot, new AbortedError(kind === 'cancelled' ? 'the item was cancelled' : 'the pipeline was shut down by force'));
+    this.giveUp(slot, reason);
     if (kind === 'cancelled') return CANCELLED;
     // A cancel that waits for the callback to end holds, unless the callback was told of a final outcome.
     if (cancelAfterCallback && !isEnd(item, decided)) return CANCELLED;
@@ -235,4 +236,8 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
     if (isCancelled) return CANCELLED;
     return skip ? this.callbacks.finish(slot, item, SKIP) : this.begin(slot, item);
   }
+}
+
+function reasonOf(kind: 'cancelled' | 'aborted'): AbortedError {
+  return new AbortedError(kind === 'cancelled' ? 'the item was cancelled' : 'the pipeline was shut down by force');
 }

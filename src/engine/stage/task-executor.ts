@@ -1,6 +1,7 @@
 import type { ItemError, WaitingReason } from '../../schemas/item.ts';
 import { describeThrown, TaskTimeoutError, ValueNotJsonError, ValueTooLargeError } from '../contract/errors.ts';
-import type { StageSpec, TaskSpec } from '../definition/stage-spec.ts';
+import type { TaskSpec } from '../definition/calls.ts';
+import type { StageSpec } from '../definition/stage-spec.ts';
 import type { TaskMeter } from '../measures/stage-meter.ts';
 import type { Logger, LoopNotes } from '../ports.ts';
 import { shownText } from '../values/shown-text.ts';
@@ -140,13 +141,13 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
 
   /** Makes an outcome of a task's error. Returns undefined while a hook is awaited. */
   protected failed(slot: S, thrown: unknown): Outcome | undefined {
-    const { time, events, random } = this.environment;
+    const { time, events, random, maskSecrets, maxErrorCharacters } = this.environment;
     const item = slot.item as I;
     const now = time.tick();
     const task = slot.task as TaskSpec;
     this.countBusy(slot, now);
     this.meterAt(slot, item.taskIndex).fails(slot, time);
-    const { type, message, permanent, retryAfterSeconds, status } = describeThrown(thrown, this.environment.maskSecrets);
+    const { type, message, permanent, retryAfterSeconds, status } = describeThrown(thrown, maskSecrets, maxErrorCharacters);
     const attempts = item.attempts;
     const error: ItemError = { type, message, ...(status !== undefined && { status }), stage: item.stage.name, attempts };
     const isLast = permanent || attempts >= this.maxAttempts;
@@ -237,8 +238,12 @@ export abstract class TaskExecutor<I extends StageItem, S extends Slot<I>> imple
   }
 
   waits({ holder: slot, spec }: TaskAttempt<I, S>, reason: WaitingReason): void {
+    if (slot.isHeld) return;
     const { time, dues } = this.environment;
-    this.countBusy(slot, time.tick());
+    const now = time.tick();
+    this.countBusy(slot, now);
+    // It may have run elsewhere until now.
+    slot.startedAt = now;
     if (slot.timeout !== null) dues.cancel(slot.timeout);
     slot.timeout = null;
     slot.isHeld = true;

@@ -64,6 +64,12 @@ export class DueQueue {
     if (this.heap.length === 0) this.disarm();
   }
 
+  /** Forgets all waits: what they were for is over. */
+  clear(): void {
+    for (const due of this.heap.splice(0)) due.place = -1;
+    this.disarm();
+  }
+
   private onTimer(): void {
     this.timer = undefined;
     this.armedFor = Number.POSITIVE_INFINITY;

@@ -7,6 +7,7 @@
  */
 
 import type { Clock } from '../ports.ts';
+import { type WallScale, wallScaleOf } from './wall-scale.ts';
 
 /**
  * The engine's view of time: one reading of the monotonic clock per transition, from which durations and the instants
@@ -18,14 +19,14 @@ export class EngineClock {
   now: number;
   /** Set after each call of foreign code, and wherever a turn ends. */
   isStale = false;
-  private offset: number;
+  private readonly scale: WallScale;
   private anchor: number;
 
   constructor(clock: Clock) {
     this.clock = clock;
-    this.now = clock.monotonic();
-    this.offset = clock.now() - this.now;
-    this.anchor = this.offset;
+    this.scale = wallScaleOf(clock);
+    this.now = this.scale.sync();
+    this.anchor = this.scale.offset;
   }
 
   tick(): number {
@@ -41,7 +42,8 @@ export class EngineClock {
 
   /** Compares with the wall clock again: it may have been set, or have slept. */
   sync(): void {
-    this.offset = this.clock.now() - this.tick();
+    this.now = this.scale.sync();
+    this.isStale = false;
   }
 
   /** Sets the scale of {@link EngineClock.lasting}, all of a process have the same: what has to be added to a monotonic instant. */
@@ -51,7 +53,7 @@ export class EngineClock {
 
   /** How far the wall clock has been set since the scale of {@link EngineClock.lasting} was that of it. */
   get drift(): number {
-    return this.offset - this.anchor;
+    return this.scale.offset - this.anchor;
   }
 
   /** Milliseconds since the Unix epoch, on a scale that stays when the wall clock is set: instants that are ordered in a store. */
@@ -64,14 +66,19 @@ export class EngineClock {
     return lasting - this.anchor;
   }
 
-  /** Milliseconds since the Unix epoch of a monotonic instant. */
+  /** Milliseconds since the Unix epoch, whole ones, of a monotonic instant: the same however often it is asked for, see {@link WallScale}. */
   wall(monotonic: number): number {
-    return monotonic + this.offset;
+    return this.scale.at(monotonic);
   }
 
-  /** The monotonic instant of milliseconds since the Unix epoch, as the wall clock stands now. */
+  /** A monotonic instant that is told as these milliseconds since the Unix epoch. */
   monotonic(wall: number): number {
-    return wall - this.offset;
+    return this.scale.monotonicOf(wall);
+  }
+
+  /** The same, had the wall clock always been set as it is now: for instants of before, whose clock is allowed for elsewhere. */
+  monotonicAsSetNow(wall: number): number {
+    return wall - this.scale.offset;
   }
 
   /** RFC 3339 in UTC with milliseconds. */

@@ -12,11 +12,10 @@ import type { Clock } from '../../engine/ports.ts';
 import type { Scope } from '../../schemas/api-key.ts';
 import type { RequestRate } from '../../schemas/request-rate.ts';
 import { invalidInput } from '../problems/faults.ts';
-import { STATUS_OF } from '../problems/status.ts';
 import { ANYBODY, type Caller, may, NOBODY } from './caller.ts';
 import type { KeyRing } from './key-ring.ts';
 import { createRequestRates } from './request-rates.ts';
-import type { TicketHolder, Tickets } from './tickets.ts';
+import type { FoundTicket, TicketHolder, Tickets } from './tickets.ts';
 
 /** Access rules of a route. A route that declares no scope fails at start. */
 export interface RouteAccess {
@@ -34,12 +33,16 @@ export interface RouteAccess {
   limited?: 'all' | 'filtered' | 'named';
   /** A single-use ticket in the query, `?ticket=`, admits as well as the key that asked for it. */
   takesTicket?: boolean;
+  /** It answers requests for a WebSocket; without one it is a 426 to whoever is let in. */
+  upgrades?: boolean;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig extends RouteAccess {}
   interface FastifyRequest {
     caller: Caller;
+    /** Admits the request instead of a key; whoever opens the stream uses it up. */
+    ticket: FoundTicket | null;
   }
   interface FastifyInstance {
     /** Every route that declares it, for the page that lists them. */
@@ -80,11 +83,13 @@ export function guard(app: FastifyInstance, { keys, tickets, openPrefix, host, c
   app.decorate('routeAccess', declared);
   app.addHook('onRoute', ({ method, url, config }) => {
     if (isOpen(url)) return;
-    const { scope, own, limited } = config ?? {};
+    const { scope, own, limited, upgrades } = config ?? {};
     if (scope === undefined) throw new Error(`${method} ${url} declares no scope`);
-    for (const name of [method].flat()) declared.push({ method: name, url, scope, ...(own && { own }), ...(limited && { limited }) });
+    for (const name of [method].flat())
+      declared.push({ method: name, url, scope, ...(own && { own }), ...(limited && { limited }), ...(upgrades && { upgrades }) });
   });
   app.decorateRequest('caller', null as never);
+  app.decorateRequest('ticket', null);
   app.decorateRequest('claimedKey', null);
   const isOpenToAll = keys.current.length === 0;
 
@@ -96,14 +101,15 @@ export function guard(app: FastifyInstance, { keys, tickets, openPrefix, host, c
   }
 
   /** RFC 6750 section 2: a request that is authenticated in more than one way is not valid. Other schemes are a proxy's business. */
-  function ticketHolderOf({ headers, params }: FastifyRequest, ticket: unknown): Caller {
+  function callerByTicket(request: FastifyRequest, ticket: unknown): Caller {
+    const { headers, params } = request;
     if (/^Bearer /i.test(headers.authorization ?? '')) {
       throw invalidInput('querystring', [{ path: '/ticket', message: 'must not be sent together with a key' }]);
     }
     const { id = null } = (params ?? {}) as { id?: string };
     if (typeof ticket !== 'string') throw new SluiceError('invalid-ticket', 'the query holds more than one ticket');
-    const holder = tickets.redeem(ticket, id);
-    return isOpenToAll ? ANYBODY : callerWith(holder, 'the key that the ticket was issued to is no longer known');
+    request.ticket = tickets.find(ticket, id);
+    return isOpenToAll ? ANYBODY : callerWith(request.ticket.holder, 'the key that the ticket was issued to is no longer known');
   }
 
   /** The caller with this key. Several keys may share a name, so that one can be replaced while the other is still in use. */
@@ -131,7 +137,7 @@ export function guard(app: FastifyInstance, { keys, tickets, openPrefix, host, c
     const asksByTicket = config.takesTicket === true && ticket !== undefined;
     let fault: SluiceError | undefined;
     try {
-      request.caller = asksByTicket ? ticketHolderOf(request, ticket) : callerOf(request);
+      request.caller = asksByTicket ? callerByTicket(request, ticket) : callerOf(request);
       fault = isPublic ? undefined : (countRequest(request.caller, reply) ?? refusal(request, request.caller));
     } catch (error) {
       request.caller = NOBODY;
@@ -140,7 +146,6 @@ export function guard(app: FastifyInstance, { keys, tickets, openPrefix, host, c
         fault = error as SluiceError;
       }
     }
-    if (fault !== undefined && STATUS_OF[fault.code] === 401) reply.header('www-authenticate', 'Bearer realm="sluice"');
     done(fault);
   });
 

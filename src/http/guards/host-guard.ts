@@ -87,7 +87,8 @@ function addressOf(name: string): string | undefined {
 
 /** Applies the host guard to every request, including those that no route matches. */
 export function refuseOtherHosts(app: FastifyInstance, faultOf: ReturnType<typeof createHostGuard>): void {
-  app.addHook('onRequest', (request, _reply, done) => done(faultOf(request)));
+  // What another node has passed on was sent to that one, which has looked at it.
+  app.addHook('onRequest', (request, _reply, done) => done(request.hop ? undefined : faultOf(request)));
 }
 
 /** Node keeps the first of several lines alone; all are in the raw headers, name after value. */

@@ -22,8 +22,15 @@ export interface Tickets {
    * have as many unused ones as they may.
    */
   issue(holder: TicketHolder, stream: string | null): IssuedTicket;
-  /** Uses a ticket up and returns who asked for it. One that is not for this stream stays as it was. Throws `invalid-ticket`. */
-  redeem(text: string, stream: string | null): TicketHolder;
+  /** The ticket with this text, which stays as it is until it is used. Throws `invalid-ticket`, also for one that is not for this stream. */
+  find(text: string, stream: string | null): FoundTicket;
+}
+
+/** A ticket that came with a request while it was good. */
+export interface FoundTicket {
+  readonly holder: TicketHolder;
+  /** Uses it up: to be called when nothing but the stream can follow. Throws `invalid-ticket` when another request has been quicker. */
+  use(): void;
 }
 
 /** Long enough to open a connection, and too short for what an address leaves behind in logs and histories to be of use. */
@@ -33,15 +40,16 @@ interface Kept {
   readonly holder: TicketHolder;
   readonly stream: string | null;
   readonly expires: number;
+  isUsed: boolean;
 }
 
 /**
  * Single-use tickets for event streams. `EventSource` sends no headers, so what admits it has to be in the address, where a key must not be.
  *
- *     issued ──redeem──▶ gone
+ *     issued ──use──▶ gone
  *        └──60 s, or the key has gone or expired──▶ worthless
  *
- * Only digests are kept, and for no longer than a ticket is good for. Each name of keys has its own share of them, so that nobody can use up another's.
+ * A request that is refused, or waits, leaves its ticket as it was. Only digests are kept, and for no longer than a ticket is good for. Each name of keys has its own share of them, so that nobody can use up another's.
  */
 export function createTickets({ clock, most }: { clock: Clock; most: number }): Tickets {
   /** By digest; within a name in the order in which they expire. */
@@ -72,23 +80,35 @@ export function createTickets({ clock, most }: { clock: Clock; most: number }): 
       }
       byName.set(name, tickets);
       const ticket = `slt_${randomBytes(32).toString('base64url')}`;
-      tickets.set(digestOf(ticket), { holder: { name, sha256Hex }, stream, expires: clock.monotonic() + TICKET_SECONDS * 1000 });
+      const expires = clock.monotonic() + TICKET_SECONDS * 1000;
+      tickets.set(digestOf(ticket), { holder: { name, sha256Hex }, stream, expires, isUsed: false });
       return { ticket, expiresAt: new Date(clock.now() + TICKET_SECONDS * 1000).toISOString() };
     },
 
-    redeem(text, stream) {
+    find(text, stream) {
       forgetExpired();
       const digest = digestOf(text);
       for (const tickets of byName.values()) {
         const found = tickets.get(digest);
         if (found === undefined) continue;
         if (found.stream !== stream) throw new SluiceError('invalid-ticket', 'the ticket was issued for another stream');
-        tickets.delete(digest);
-        return found.holder;
+        return {
+          holder: found.holder,
+          // It may have expired while its request waited for the start: it came in time all the same.
+          use() {
+            if (found.isUsed) throw worthless();
+            found.isUsed = true;
+            tickets.delete(digest);
+          },
+        };
       }
-      throw new SluiceError('invalid-ticket', 'the ticket is unknown, was used already, or has expired');
+      throw worthless();
     },
   };
+}
+
+function worthless(): SluiceError {
+  return new SluiceError('invalid-ticket', 'the ticket is unknown, was used already, or has expired');
 }
 
 function digestOf(text: string): string {

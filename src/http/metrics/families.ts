@@ -95,6 +95,22 @@ export const FAMILIES = {
   sluice_store_file_bytes: gauge('Sizes of the files of the store.', 'file'),
   sluice_store_disk_free_bytes: gauge('Free space on the disk of the store.'),
 
+  sluice_cluster_role: gauge(
+    '1 for the role that the node has, 0 for the other. Only with `postgres:`, as all of sluice_cluster_*.',
+    'role',
+  ),
+  sluice_cluster_serving: gauge('1 if this node carries requests out: it owns, and has confirmed so within the lease.'),
+  sluice_cluster_owner_known: gauge('1 if some node owns and is not silent, as far as this node can tell.'),
+  sluice_cluster_up: gauge('1 if the node can follow the log, else 0.'),
+  sluice_cluster_position: gauge('The last position of the log that the node has applied.'),
+  sluice_cluster_lag_seconds: gauge('How far the node is behind the log.'),
+  sluice_cluster_relayed_requests_total: counter(
+    'Requests that were passed on to the owner: answered; broken, in the middle of the answer; refused, and so tried again; lost, with nothing answered; or left by the client.',
+    'outcome',
+  ),
+  sluice_cluster_relaying_requests: gauge('Requests that are being passed on, open event streams among them.'),
+  sluice_cluster_waiting_requests: gauge('Requests that wait for a node that serves.'),
+
   sluice_http_request_duration_seconds: histogram(
     'How long requests took until their answer was sent. What no route takes counts as "unknown".',
     'route',

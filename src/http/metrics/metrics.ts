@@ -7,6 +7,8 @@ import type {
   StageMeasurements,
   StoreMeasurements,
 } from '../../engine/index.ts';
+import type { ClusterView } from '../gateway/cluster-view.ts';
+import type { GatewayCounts } from '../gateway/gateway.ts';
 import { type Caller, sees } from '../guards/caller.ts';
 import type { Overload } from '../guards/overload.ts';
 import { type Start, troubleOf } from '../guards/starting.ts';
@@ -30,6 +32,8 @@ const STATES = ['created', 'running', 'paused', 'draining', 'stopped'] as const;
 
 /** The measurements of one service as text. Nothing is kept between two readings, so any number of readers may ask, and none changes what another sees. */
 export class Metrics {
+  /** The node of a cluster, set once; null for a service that is none. */
+  cluster: { view: ClusterView; counts: GatewayCounts } | null = null;
   private readonly deps: MetricsDeps;
   private readonly requests = new RequestDurations();
   private readonly loopDelay = new LoopDelay();
@@ -87,6 +91,7 @@ export class Metrics {
     to.add('sluice_sse_gaps_total', [], hub.counts.gaps);
     to.add('sluice_sse_evictions_total', [], hub.counts.evictions);
     addStore(to, store, start.trouble === null);
+    if (this.cluster !== null) addCluster(to, this.cluster.view, this.cluster.counts);
     for (const { route, status, method, duration } of this.requests.series) {
       to.addHistogram('sluice_http_request_duration_seconds', [route, status, method], duration);
     }
@@ -105,6 +110,18 @@ function addStore(to: Exposition, { kind, isUp, flushes, failedFlushes, usage }:
   if (usage === null) return;
   for (const { file, bytes } of usage.files) to.add('sluice_store_file_bytes', [file], bytes);
   to.add('sluice_store_disk_free_bytes', [], usage.diskFreeBytes);
+}
+
+function addCluster(to: Exposition, view: ClusterView, { relayed, relaying, waiting }: GatewayCounts): void {
+  for (const role of ['owner', 'follower'] as const) to.add('sluice_cluster_role', [role], view.role === role ? 1 : 0);
+  to.add('sluice_cluster_serving', [], view.isServing ? 1 : 0);
+  to.add('sluice_cluster_owner_known', [], view.owner === null ? 0 : 1);
+  to.add('sluice_cluster_up', [], view.trouble === null ? 1 : 0);
+  to.add('sluice_cluster_position', [], view.position);
+  to.add('sluice_cluster_lag_seconds', [], view.lagSeconds);
+  for (const [outcome, count] of Object.entries(relayed)) to.add('sluice_cluster_relayed_requests_total', [outcome], count);
+  to.add('sluice_cluster_relaying_requests', [], relaying);
+  to.add('sluice_cluster_waiting_requests', [], waiting);
 }
 
 function addPipeline(to: Exposition, pipeline: PipelineMeasurements): void {

@@ -38,7 +38,14 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
 };
 
 /** Seconds to wait when the error doesn't say: room may come any moment, a restart takes a while. */
-const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { 'queue-full': 1, 'too-many-streams': 5, starting: 1, 'shutting-down': 10 };
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
+  'queue-full': 1,
+  'too-many-streams': 5,
+  starting: 1,
+  'shutting-down': 10,
+  'no-owner': 2,
+  'owner-lost': 2,
+};
 
 /** Any thrown value as an error of the catalogue. What isn't known is an `internal-error` with the thrown value as its cause. */
 export function toSluiceError(error: unknown): SluiceError {
@@ -101,6 +108,7 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
     request.log.error({ err: error.cause ?? error }, 'a request failed');
   const retryAfter = retryAfterOf(error);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="sluice"');
   if (!reply.hasHeader('x-request-id')) setCommonHeaders(request, reply);
   return reply.code(problem.status).type(PROBLEM_TYPE).send(writeProblem(problem));
 }
@@ -127,7 +135,9 @@ declare module 'fastify' {
   }
 }
 
+const FOR_CALLERS: ReadonlySet<ErrorCode> = new Set(['store-unavailable', 'starting', 'overloaded', 'no-owner', 'owner-lost']);
+
 /** Its message says what a caller may know, and the log has it already. */
 function isForCallers({ code }: SluiceError): boolean {
-  return code === 'store-unavailable' || code === 'starting' || code === 'overloaded';
+  return FOR_CALLERS.has(code);
 }

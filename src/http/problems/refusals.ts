@@ -17,7 +17,7 @@ export interface Refusal {
   path: string | null;
   code: ErrorCode;
   requestId: string;
-  /** Address of the peer of the connection: a proxy's, if there is one. */
+  /** Address of the peer of the connection: a proxy's, if there is one. In a cluster, of the connection to the node that the client has asked. */
   remoteAddress?: string | undefined;
 }
 
@@ -110,7 +110,7 @@ const noted = new WeakSet<object>();
 
 /** Notes that a request was answered with a problem, or would have been if its client were still there; once, however often it is called. */
 export function noteRefusal(request: FastifyRequest, code: ErrorCode): void {
-  const { server, method, routeOptions, url, id, ip, caller, claimedKey, raw } = request;
+  const { server, method, routeOptions, url, id, ip, hop, caller, claimedKey, raw } = request;
   if (noted.has(raw)) return;
   noted.add(raw);
   const query = url.indexOf('?');
@@ -123,7 +123,7 @@ export function noteRefusal(request: FastifyRequest, code: ErrorCode): void {
       path: query === -1 ? url : url.slice(0, query),
       code,
       requestId: id,
-      remoteAddress: ip,
+      remoteAddress: hop?.client ?? ip,
     },
     request.log,
   );
@@ -137,5 +137,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The name in a key that was refused. */
     claimedKey: string | null;
+    /** Set on a request that another node of the cluster has passed on: `client` is the address that it came to that node from. */
+    hop: { readonly node: string; readonly client: string } | null;
   }
 }

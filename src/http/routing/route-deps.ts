@@ -5,16 +5,32 @@
  * Refuses: to be a route: paths, methods and descriptions are in `routes/`.
  */
 
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PipelineHost } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';
+import type { HandsView } from '../../schemas/hands.ts';
+import type { ClusterView } from '../gateway/cluster-view.ts';
+import type { Caller } from '../guards/caller.ts';
 import type { Overload } from '../guards/overload.ts';
 import type { Start } from '../guards/starting.ts';
 import type { StreamRoom } from '../guards/stream-room.ts';
 import type { Tickets } from '../guards/tickets.ts';
+import type { Upgrade } from '../guards/upgrades.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Refusals } from '../problems/refusals.ts';
 import type { SseHub } from '../sse/hub.ts';
+
+/** The hands of this process, as routes see them. */
+export interface HandDesk {
+  view(): HandsView;
+  /** Takes over a connection that asked for a WebSocket. `isAllowed` is asked again and again. */
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, isAllowed: () => boolean): void;
+  /** Ends all connections. */
+  close(): Promise<void>;
+}
 
 /** The dependencies of every route plugin. */
 export interface RouteDeps {
@@ -25,9 +41,16 @@ export interface RouteDeps {
   refusals: Refusals;
   tickets: Tickets;
   streams: StreamRoom;
+  hands: HandDesk;
+  /** The connection of a request for a WebSocket. Throws `upgrade-required` for any other. */
+  upgradeOf(request: FastifyRequest, reply: FastifyReply): Upgrade;
+  /** Whether the key of a caller that was let in still is in force. */
+  isCallerStillAllowed(caller: Caller): boolean;
   clock: Clock;
   start: Start;
   overload: Overload;
+  /** This node of a cluster; null for a service that is none. */
+  cluster: ClusterView | null;
   /** Version of Sluice. */
   version: string;
   /** Limits in force, for `GET /info`. */

@@ -105,7 +105,7 @@ class Operations {
     const operation = `${String(method)} ${url}`;
     let described = bySchema.get(operation);
     if (described === undefined) {
-      const access = config as RouteAccess & { whileStarting?: boolean };
+      const access = config as RouteAccess & { whileStarting?: boolean; everyNode?: boolean };
       const inherent = inherentProblems({ ...access, method, url, takesBody: schema.body !== undefined });
       described = withAccess(this.components.convert(withProblems(schema, inherent)), access);
       bySchema.set(operation, described);

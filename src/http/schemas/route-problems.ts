@@ -9,6 +9,7 @@ export interface RouteTraits extends RouteAccess {
   url: string;
   takesBody: boolean;
   whileStarting?: boolean;
+  everyNode?: boolean;
 }
 
 const BODY_PROBLEMS = ['malformed-json', 'body-too-large', 'unsupported-media-type', 'request-timeout'] as const;
@@ -26,7 +27,7 @@ const NOT_FOUND: readonly (readonly [parameter: string, code: ErrorCode])[] = [
  * The problems that a route can answer with because of what it is: who may call it, what its address and body hold, whether it changes
  * something, and something that the store keeps. The only place that knows them; a route lists those of its own (`problems(…)`).
  */
-export function inherentProblems({ method, url, scope, takesBody, whileStarting = false }: RouteTraits): ErrorCode[] {
+export function inherentProblems({ method, url, scope, takesBody, whileStarting = false, everyNode = false }: RouteTraits): ErrorCode[] {
   const isSafe = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
   const names = url.split('/');
   // Pipelines, their stages and their items are in the store, and changes of limiters; tickets and the process are not. A wait outlasts the trouble or its own time.
@@ -41,6 +42,7 @@ export function inherentProblems({ method, url, scope, takesBody, whileStarting 
     ...NOT_FOUND.flatMap(([parameter, code]) => (names.includes(parameter) ? [code] : [])),
     'misdirected-request',
     ...(whileStarting ? [] : (['starting'] as const)),
+    ...(everyNode ? [] : (['no-owner', 'owner-lost'] as const)),
     ...(isRefusedAtTheEnd(method, url) ? (['shutting-down'] as const) : []),
     ...(isStored ? (['store-unavailable'] as const) : []),
     'internal-error',

@@ -28,8 +28,9 @@ import { beginLife } from './lineage.ts';
 import { FileLock } from './lock.ts';
 import { MarksFile } from './marks.ts';
 import { expectAlone, own } from './owner.ts';
+import { expectCopy, expectStore } from './place.ts';
 import { reading } from './reading.ts';
-import { migrate, PIPELINES_MAX } from './schema.ts';
+import { migrate, NUMBERED, nextNumber } from './schema.ts';
 import { SqliteShelf } from './shelf.ts';
 import { LocalSink, type Sink } from './sinks.ts';
 import { ThreadSink } from './thread-sink.ts';
@@ -49,32 +50,15 @@ export interface SqliteStoreOptions {
 const PAGE_BYTES_MIN = 512;
 const READ_CACHE_KIB = 16 * 1024;
 
-class SqliteStore implements Store {
-  readonly kind = 'sqlite';
-  readonly marks: MarksFile;
-  readonly blamed: Blame | null | undefined;
-  private readonly file: string;
-  private readonly blamePath: string;
-  private readonly lock: FileLock;
-  private readonly reader: Database.Database;
-  private readonly sink: Sink;
+/** The reads of a file, on a connection that only reads. */
+export class SqliteReads {
+  readonly kind: string = 'sqlite';
+  protected readonly file: string;
+  protected readonly reader: Database.Database;
 
-  constructor(parts: { file: string; lock: FileLock; reader: Database.Database; marks: MarksFile; sink: Sink }) {
-    this.file = parts.file;
-    this.lock = parts.lock;
-    this.reader = parts.reader;
-    this.marks = parts.marks;
-    this.blamePath = blameOf(parts.file);
-    this.blamed = readBlame(this.blamePath);
-    this.sink = parts.sink;
-  }
-
-  get marked() {
-    return this.marks.found;
-  }
-
-  get markedBy() {
-    return this.marks.foundOf;
+  constructor({ file, reader }: Pick<OpenFile, 'file' | 'reader'>) {
+    this.file = file;
+    this.reader = reader;
   }
 
   pipelines(): StoredPipeline[] {
@@ -96,22 +80,18 @@ class SqliteStore implements Store {
   }
 
   nextPipeline(after: number): number {
-    const taken = reading(this.reader, 'SELECT pipeline FROM pipelines').all() as { pipeline: number }[];
-    const highest = Math.max(after, ...taken.map(({ pipeline }) => pipeline));
-    if (highest < PIPELINES_MAX) return highest + 1;
+    const rows = reading(this.reader, 'SELECT pipeline FROM pipelines').all() as { pipeline: number }[];
+    const taken = new Set(rows.map(({ pipeline }) => pipeline));
+    // A version that noted none has made the file.
+    const { [NUMBERED]: noted = String(Math.max(0, ...taken)) } = this.facts(NUMBERED);
+    const last = after === 0 ? Number(noted) : after;
+    const next = nextNumber(last, taken);
+    if (next !== undefined) return next;
     throw new StoreTrouble('the store has run out of pipeline numbers');
   }
 
   shelf(pipeline: number): Shelf {
     return new SqliteShelf(this.reader, pipeline);
-  }
-
-  write(writes: Writes): Promise<void> {
-    return this.sink.write(writes);
-  }
-
-  watch(told: (trouble: StoreTrouble | null) => void): void {
-    this.sink.watch(told);
   }
 
   async usage(): Promise<StoreUsage> {
@@ -124,6 +104,39 @@ class SqliteStore implements Store {
       ],
       diskFreeBytes: disk.bavail * disk.bsize,
     };
+  }
+}
+
+class SqliteStore extends SqliteReads implements Store {
+  readonly marks: MarksFile;
+  readonly blamed: Blame | null | undefined;
+  private readonly blamePath: string;
+  private readonly lock: FileLock;
+  private readonly sink: Sink;
+
+  constructor(parts: OpenFile & { marks: MarksFile }) {
+    super(parts);
+    this.lock = parts.lock;
+    this.marks = parts.marks;
+    this.blamePath = blameOf(parts.file);
+    this.blamed = readBlame(this.blamePath);
+    this.sink = parts.sink;
+  }
+
+  get marked() {
+    return this.marks.found;
+  }
+
+  get markedBy() {
+    return this.marks.foundOf;
+  }
+
+  write(writes: Writes): Promise<void> {
+    return this.sink.write(writes);
+  }
+
+  watch(told: (trouble: StoreTrouble | null) => void): void {
+    this.sink.watch(told);
   }
 
   forgetMarked(): void {
@@ -155,7 +168,27 @@ export function blamePathOf(file: string): string {
  * Opens the store of a file; makes it when it is not there. Throws {@link StoreFileError} when the file cannot be used, and changes
  * nothing then; throws {@link StoreTrouble} when that is the disk's fault, and trying again makes sense.
  */
-export async function openSqliteStore({ file: given, inProcess = false }: SqliteStoreOptions): Promise<Store> {
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  return openWith(options, 'store', (parts, life) => {
+    keepPrivate(marksOf(parts.file));
+    return new SqliteStore({ ...parts, marks: new MarksFile(marksOf(parts.file), life) });
+  });
+}
+
+/** A file as it is open. */
+export interface OpenFile {
+  file: string;
+  lock: FileLock;
+  reader: Database.Database;
+  sink: Sink;
+}
+
+/** Opens a file as a store of its own, or as a node's copy of what a log has. `make` is given the number of its life, which a copy has not. */
+export async function openWith<T>(
+  { file: given, inProcess = false }: SqliteStoreOptions,
+  as: 'store' | 'copy',
+  make: (parts: OpenFile, life: number) => T,
+): Promise<T> {
   // SQLite would open another file than the one that is locked.
   if (given !== given.trim()) throw new StoreFileError(`The path "${given}" of the store begins or ends with white space`);
   const file = ownPathOf(given);
@@ -164,15 +197,16 @@ export async function openSqliteStore({ file: given, inProcess = false }: Sqlite
   try {
     const is = checkFile(file);
     expectAlone(file, is);
+    if (is === 'known') (as === 'store' ? expectStore : expectCopy)(file);
     forgetCompacting(file);
-    const life = prepare(file, is);
-    const sink = inProcess ? new LocalSink(new Writer(file)) : await ThreadSink.open(file);
+    const isCopy = as === 'copy';
+    const life = prepare(file, is, isCopy);
+    const sink = inProcess ? new LocalSink(new Writer(file, isCopy)) : await ThreadSink.open(file, isCopy);
     opened.push(sink);
     const reader = new Database(file, { readonly: true });
     opened.push(reader);
     reader.pragma(`cache_size = -${READ_CACHE_KIB}`);
-    keepPrivate(marksOf(file));
-    return new SqliteStore({ file, lock, reader, marks: new MarksFile(marksOf(file), life), sink });
+    return make({ file, lock, reader, sink }, life);
   } catch (error) {
     for (const each of opened.reverse()) await each.close();
     lock.release();
@@ -182,7 +216,7 @@ export async function openSqliteStore({ file: given, inProcess = false }: Sqlite
 }
 
 /** The file with the newest format, and with this process as the one that works with it; returns the number of its life. */
-function prepare(file: string, is: 'new' | 'known'): number {
+function prepare(file: string, is: 'new' | 'known', isCopy: boolean): number {
   for (const path of [file, ...[`${file}-wal`, `${file}-shm`].filter((path) => existsSync(path))]) keepPrivate(path);
   // The beginning of a first page: SQLite would take it for a damaged one.
   if (is === 'new' && statSync(file).size < PAGE_BYTES_MIN) truncateSync(file);
@@ -193,7 +227,8 @@ function prepare(file: string, is: 'new' | 'known'): number {
     migrate(db);
     db.pragma('journal_mode = WAL');
     own(db, file);
-    const life = beginLife(db, MarksFile.lifeOf(marksOf(file)));
+    // The ids of events in a copy are those of its log, whichever file it came from.
+    const life = isCopy ? 0 : beginLife(db, MarksFile.lifeOf(marksOf(file)));
     // The header of the file itself says the version, not only the log.
     db.pragma('wal_checkpoint(TRUNCATE)');
     return life;

@@ -8,7 +8,7 @@
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
-import { OF_STORE } from '../../engine/store.ts';
+import { OF_STORE, ORDER } from '../../engine/store.ts';
 import { LIVES } from './marks.ts';
 
 interface Lineage {
@@ -53,4 +53,6 @@ function renewEpochs(db: Database): void {
   for (const { pipeline, json } of rows as { pipeline: number; json: string }[]) {
     update.run(JSON.stringify({ ...JSON.parse(json), epoch: randomBytes(6).toString('hex') }), pipeline);
   }
+  const order = JSON.stringify({ epoch: randomBytes(6).toString('hex') });
+  db.prepare('UPDATE facts SET json = ? WHERE pipeline = ? AND name = ?').run(order, OF_STORE, ORDER);
 }

@@ -91,6 +91,21 @@ const PIPELINE_UNIT = 2 ** 36;
 /** So that a key is a whole number that JavaScript can say. */
 export const PIPELINES_MAX = 2 ** 17 - 1;
 
+/** The name of the fact that says which number was given last to a pipeline, whether or not that one is still there. */
+export const NUMBERED = 'numbered';
+
+/**
+ * The next number after `last` that is not taken: the numbers are gone through to the last before the first is given again, so what still names a
+ * removed pipeline names no other. Undefined when all are taken.
+ */
+export function nextNumber(last: number, taken: ReadonlySet<number>, most = PIPELINES_MAX): number | undefined {
+  for (let step = 1; step <= most; step++) {
+    const number = ((last + step - 1) % most) + 1;
+    if (!taken.has(number)) return number;
+  }
+  return undefined;
+}
+
 /** Whether a row of a pipeline can have this number; the keys beyond are the next pipeline's. */
 export function hasKey(seq: number): boolean {
   return seq >= 0 && seq < PIPELINE_UNIT;

@@ -6,8 +6,8 @@ export type Told = (trouble: StoreTrouble | null) => void;
 
 /** Executes writes, in this process or in a thread. */
 export interface Sink {
-  /** Rejects with a {@link StoreTrouble} when the same write may succeed later, and with any other error when it never will. */
-  write(writes: Writes): Promise<void>;
+  /** Rejects with a {@link StoreTrouble} when the same write may succeed later, and with any other error when it never will. `place`: the one that a copy has with it. */
+  write(writes: Writes, place?: string): Promise<void>;
   /** Calls `told` when the files are found to be missing, and when they are back. */
   watch(told: Told): void;
   close(): Promise<void>;
@@ -46,9 +46,9 @@ export class LocalSink implements Sink {
     this.numbers = new WriteNumbers(writer.applied);
   }
 
-  async write(writes: Writes): Promise<void> {
+  async write(writes: Writes, place?: string): Promise<void> {
     try {
-      this.writer.apply(writes, this.numbers.of(writes));
+      this.writer.apply(writes, this.numbers.of(writes), place);
     } catch (error) {
       throw toldOf(error);
     }

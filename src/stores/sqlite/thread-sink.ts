@@ -22,6 +22,7 @@ interface Opened {
  */
 export class ThreadSink implements Sink {
   private readonly file: string;
+  private readonly isReplica: boolean;
   private readonly numbers: WriteNumbers;
   private thread: Worker | null = null;
   private reviving: Promise<void> | null = null;
@@ -30,21 +31,22 @@ export class ThreadSink implements Sink {
   private isClosed = false;
 
   /** Resolves when the thread has the file open. */
-  static async open(file: string): Promise<ThreadSink> {
-    const { thread, applied } = await openThread(file);
-    return new ThreadSink(file, thread, applied);
+  static async open(file: string, isReplica = false): Promise<ThreadSink> {
+    const { thread, applied } = await openThread(file, isReplica);
+    return new ThreadSink(file, isReplica, thread, applied);
   }
 
-  private constructor(file: string, thread: Worker, applied: number) {
+  private constructor(file: string, isReplica: boolean, thread: Worker, applied: number) {
     this.file = file;
+    this.isReplica = isReplica;
     this.numbers = new WriteNumbers(applied);
     this.serve(thread);
   }
 
-  async write(writes: Writes): Promise<void> {
+  async write(writes: Writes, place?: string): Promise<void> {
     const number = this.numbers.of(writes);
     if (this.thread === null) await this.revive();
-    await this.send({ writes, number });
+    await this.send({ writes, number, ...(place !== undefined && { place }) });
     this.numbers.done();
   }
 
@@ -98,7 +100,7 @@ export class ThreadSink implements Sink {
   }
 
   private revive(): Promise<void> {
-    this.reviving ??= openThread(this.file)
+    this.reviving ??= openThread(this.file, this.isReplica)
       .then(({ thread }) => {
         if (this.isClosed) void thread.terminate();
         else this.serve(thread);
@@ -122,9 +124,9 @@ export class ThreadSink implements Sink {
 }
 
 /** Rejects with the error of opening the file, or with a {@link StoreTrouble} when the thread has ended before. */
-async function openThread(file: string): Promise<Opened> {
+async function openThread(file: string, isReplica: boolean): Promise<Opened> {
   // The extension is this file's: .ts in the sources, .js in what is built from them.
-  const thread = new Worker(new URL(`./writer-thread${extname(import.meta.url)}`, import.meta.url), { workerData: { file } });
+  const thread = new Worker(new URL(`./writer-thread${extname(import.meta.url)}`, import.meta.url), { workerData: { file, isReplica } });
   const { promise, resolve, reject } = Promise.withResolvers<Opened>();
   const ended = (error: unknown): void => reject(new StoreTrouble(ENDED, error));
   thread.on('error', ended);

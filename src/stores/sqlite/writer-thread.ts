@@ -4,7 +4,7 @@ import { StoreTrouble, type Writes } from '../../engine/store.ts';
 import { toldOf } from './trouble.ts';
 import { Writer } from './writer.ts';
 
-export type WriterMessage = { writes: Writes; number: number } | 'close';
+export type WriterMessage = { writes: Writes; number: number; place?: string } | 'close';
 export type WriterReply =
   /** The file is open; the last write that it has had this number. */
   | { is: 'open'; applied: number }
@@ -30,7 +30,8 @@ let told: string | null = null;
 
 function open(): Writer | null {
   try {
-    const writer = new Writer((workerData as { file: string }).file);
+    const { file, isReplica } = workerData as { file: string; isReplica: boolean };
+    const writer = new Writer(file, isReplica);
     say({ is: 'open', applied: writer.applied });
     return writer;
   } catch (error) {
@@ -73,7 +74,7 @@ function serve(writer: Writer): void {
       return;
     }
     try {
-      writer.apply(message.writes, message.number);
+      writer.apply(message.writes, message.number, message.place);
       say({ is: 'done' });
       dropOn(writer);
     } catch (error) {

@@ -17,8 +17,9 @@ import {
 import { droppedIn, dropStep } from './dropping.ts';
 import { encodeEvents, encodePairs } from './event-codec.ts';
 import { disown } from './owner.ts';
+import { PLACE, placeOf } from './place.ts';
 import { Presence } from './presence.ts';
-import { keyOf } from './schema.ts';
+import { keyOf, NUMBERED } from './schema.ts';
 
 const CACHE_KIB = 32 * 1024;
 /** Pages of the log after which it is copied into the file. */
@@ -58,12 +59,15 @@ export class Writer {
   private readonly presence: Presence;
   /** The number of the last write that the file has; 0 before the first. */
   applied: number;
+  /** The last place that the file has, where it is a node's copy; null before the first. */
+  place: string | null;
 
-  constructor(file: string) {
+  /** `isReplica`: it is a node's copy of what a log has, so it can lose its last transactions in a power cut. */
+  constructor(file: string, isReplica = false) {
     const db = new Database(file, { timeout: BUSY_MS });
     this.db = db;
     db.pragma('journal_mode = WAL');
-    db.pragma('synchronous = FULL');
+    db.pragma(`synchronous = ${isReplica ? 'NORMAL' : 'FULL'}`);
     db.pragma(`cache_size = -${CACHE_KIB}`);
     db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     this.statements = {
@@ -95,6 +99,7 @@ export class Writer {
     };
     this.dropping = droppedIn(db);
     this.applied = Number(db.prepare('SELECT json FROM facts WHERE pipeline = ? AND name = ?').pluck().get(OF_STORE, WRITTEN) ?? 0);
+    this.place = placeOf(db);
     // It was read, so its log is there.
     this.presence = new Presence(file);
   }
@@ -106,26 +111,30 @@ export class Writer {
 
   /**
    * Throws what SQLite throws, or a {@link StoreTrouble} when its files are not there any more; then nothing of it is kept. Each write has the
-   * number after the one before; one that the file has already, because nobody was left to hear so, is not carried out again.
+   * number after the one before, or in a copy the next `place`; one that the file has already, because nobody was left to hear so, is not carried out again.
    */
-  apply(writes: Writes, number: number): void {
-    if (number === this.applied) return;
+  apply(writes: Writes, number: number, place: string | null = null): void {
+    if (place === null ? number === this.applied : place === this.place) return;
     const { statements, db } = this;
     const fault = this.fault();
     if (fault !== null) throw new StoreTrouble(fault);
     statements.begin.run();
     try {
       for (const { pipeline, id } of writes.created) statements.create.run(pipeline, id);
+      const numbered = writes.created.at(-1)?.pipeline;
+      if (numbered !== undefined) statements.fact.run(OF_STORE, NUMBERED, String(numbered));
       for (const pipeline of writes.pipelines) this.applyPipeline(pipeline);
       for (const pipeline of writes.dropped) statements.drop.run(pipeline);
-      statements.fact.run(OF_STORE, WRITTEN, String(number));
+      if (place === null) statements.fact.run(OF_STORE, WRITTEN, String(number));
+      else statements.fact.run(OF_STORE, PLACE, place);
       statements.commit.run();
     } catch (error) {
       // A full disk ends the transaction by itself.
       if (db.inTransaction) statements.rollback.run();
       throw error;
     }
-    this.applied = number;
+    if (place === null) this.applied = number;
+    else this.place = place;
     this.dropping.push(...writes.dropped);
   }
 

@@ -195,8 +195,8 @@ export function redefining({ test, world }: Suite): void {
     await p.feed(named('e'), {});
     gate.open('a');
     await ended(p, 1);
-    expect(gate.inside).toHaveLength(2);
     await held(2);
+    expect(gate.inside).toHaveLength(2);
     while ((await p.stats()).itemsInFlight > 0) {
       const [first = ''] = await held(1);
       expect(gate.inside.length).toBeLessThanOrEqual(2);

@@ -152,6 +152,7 @@ export function retries({ test, world }: Suite): void {
     await p.resume();
     await reaches(p, 'urgent', 'completed');
     await held(1);
+    await until(p, () => idsOf(p, 'in_progress').length > 2);
     expect(idsOf(p, 'in_progress')).toEqual(['urgent', 'urgent', 'n1']);
   });
 

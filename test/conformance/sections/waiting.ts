@@ -68,7 +68,7 @@ export function waiting({ test, world }: Suite): void {
     ]);
     await p.feed(named('a', 'b', 'c'), {});
     await held(1);
-    await until(p, async () => (await p.item('c')).waitingFor !== null && (await p.item('c')).status === 'in_progress');
+    await until(p, async () => (await p.item('c')).waitingFor?.reason === 'next-stage-full');
     expect((await p.item('c')).waitingFor).toEqual({ reason: 'next-stage-full', stage: 'B' });
     expect((await p.workerStates())['A-W0']).toMatchObject({
       status: 'busy',

@@ -1,4 +1,5 @@
 import { HostStore } from '../../../src/engine/durable/host-store.ts';
+import { HostEvents } from '../../../src/engine/events/host-events.ts';
 import { Pipeline, type PipelineOptions } from '../../../src/engine/local/pipeline.ts';
 import { type Logger, type Ports, systemPorts } from '../../../src/engine/ports.ts';
 import type { Store } from '../../../src/engine/store.ts';
@@ -73,7 +74,8 @@ function createPipeline(world: World, watch: Watch, store: Store | undefined): P
     tracer: world.spans ?? undefined,
   };
   const bounds = { maxDeliveries: 5, queueWindow: QUEUE_WINDOW };
-  const link = store === undefined ? undefined : new HostStore(store, ports, bounds).create(`seed ${world.seed}`);
+  const host = { events: new HostEvents('all', ports.clock), startAfter: () => false };
+  const link = store === undefined ? undefined : new HostStore(store, ports, bounds, host).create(`seed ${world.seed}`);
   const options: PipelineOptions = {
     stages: scenario.stages.map((stage, i) => createStage(around, stage, i)),
     collectResults: scenario.collectResults,

@@ -1,0 +1,375 @@
+/**
+ * The owner's side of hands: gives each call to the hand with the fewest, by its capacity, among those that have its task, and has it called again elsewhere when that hand
+ * is lost.
+ *
+ * A lost hand may have been ended by any call that it had. So these are suspects from then on: a hand has at most one of them, beside others. When a hand with a suspect is
+ * lost, that one alone is counted, else each of its calls. The suspect that the next loss would condemn runs with nothing beside it, for as long as others can wait; lost alone, and counted
+ * `maxDeliveries` times, it fails for good. Calls of a hand that gave them back, or that is still there under another connection, are not counted.
+ */
+import { AbortedError, PermanentError, revive } from '../../engine/index.ts';
+import { type Clock, type HandJob, type HandRunner, type Logger, unref } from '../../engine/ports.ts';
+import type { HandsView, WaitingCalls } from '../../schemas/hands.ts';
+import { type HandLink, Member, type OwnTasks } from './member.ts';
+import { PoolJob } from './pool-job.ts';
+import { CLOSE, errorOf, type FromHand, type Hello } from './protocol.ts';
+import { WaitingJobs } from './waiting-jobs.ts';
+
+export interface HandPoolOptions {
+  clock: Clock;
+  logger: Logger;
+  /** The tasks that hands must have as they are here. */
+  tasks: OwnTasks;
+  /** That of the ownership; a hand that sees a higher one aborts what it has. */
+  epoch: () => number;
+  /** Hands are on their way, whether one is there or not. */
+  isExpected: boolean;
+  maxDeliveries: number;
+  beatMs: number;
+  /** Told of a hand that is connected and says nothing. */
+  onSilent?: (name: string) => void;
+}
+
+/** A hand that says nothing for so many beats is lost. */
+const SILENT_BEATS = 3;
+/** So long after the last one has gone, hands are taken to come back. */
+const BACK_MS = 30_000;
+/** Others wait no longer than this for a suspect that runs alone. */
+const ALONE_MS = 60_000;
+
+export class HandPool implements HandRunner {
+  private readonly options: HandPoolOptions;
+  private readonly members = new Set<Member>();
+  private readonly waiting = new WaitingJobs();
+  /** Where the jobs are that have a hand. */
+  private readonly holders = new Map<PoolJob, Member>();
+  /** Tasks that the log has named, since no hand has them. */
+  private readonly named = new Set<string>();
+  private lastNumber = 0;
+  private wasThereAt = Number.NEGATIVE_INFINITY;
+  private beats: unknown;
+  private isClosed = false;
+
+  constructor(options: HandPoolOptions) {
+    this.options = options;
+  }
+
+  get isThere(): boolean {
+    if (this.options.isExpected) return true;
+    for (const member of this.members) if (member.isUsable) return true;
+    return this.options.clock.monotonic() - this.wasThereAt < BACK_MS;
+  }
+
+  get size(): number {
+    return this.members.size;
+  }
+
+  async run(job: HandJob, signal: AbortSignal): Promise<unknown> {
+    if (this.isClosed) throw closedError();
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      this.place(new PoolJob(++this.lastNumber, job, signal, { resolve, reject, onAbort: (aborted) => this.onAbort(aborted) }));
+    });
+  }
+
+  /** A hand has connected. One that connects again takes the place of its earlier connection. */
+  join(hello: Hello, link: HandLink): Member {
+    for (const member of this.members) {
+      if (member.instance !== hello.instance) continue;
+      this.leave(member, 'it has connected again', false);
+      member.link.cut();
+    }
+    const { clock, logger, tasks, beatMs } = this.options;
+    const member = new Member(this.freeName(hello.name), hello, link, tasks, clock.now());
+    this.members.add(member);
+    const { name: hand, version, capacity, fault } = member;
+    if (fault === null) logger.info({ hand, capacity }, 'a hand has connected');
+    else
+      logger.warn(
+        { hand, version, capacity, fault, missing: member.view().missing },
+        'a hand has connected that is given less than others',
+      );
+    this.beats ??= this.planBeat(beatMs);
+    for (const key of this.named) if (member.hasTask(key)) this.named.delete(key);
+    this.feed(member);
+    return member;
+  }
+
+  /** Takes a message of a hand that has been checked. */
+  receive(member: Member, message: FromHand): void {
+    if (member.isGone || message.t === 'beat' || message.t === 'hello') return;
+    if (message.t === 'log') {
+      this.options.logger[message.level]({ ...message.fields, hand: member.name }, message.text);
+      return;
+    }
+    if (message.t === 'leaving') {
+      member.isLeaving = true;
+      this.options.logger.info({ hand: member.name, running: member.running }, 'a hand is leaving');
+      this.unreserve(member);
+      return;
+    }
+    const job = member.places.get(message.id)?.job;
+    // An answer to an earlier delivery, or one that has crossed an abort.
+    if (job === undefined) return;
+    if (message.t === 'begin') {
+      if (job.isSettled || job.hasBegun) return;
+      job.hasBegun = true;
+      job.job.onBegin();
+    } else if (message.t === 'status') {
+      if (!job.isSettled) job.job.onStatus(message.text);
+    } else if (message.t === 'progress') {
+      if (!job.isSettled) job.job.onProgress(message.fraction);
+    } else {
+      this.take(member, job);
+      if (message.t === 'value') job.succeed(message.value);
+      else if (message.t === 'error') job.fail(revive(errorOf(message.error)));
+      else if (!job.isSettled) {
+        // Given back, or aborted by the hand of its own accord: it runs elsewhere.
+        if (message.t === 'back' && message.why === 'unknown-task') member.lacks(job.key);
+        job.waitAgain();
+        this.place(job);
+      }
+      this.feed(member);
+    }
+  }
+
+  /** The connection of a hand has ended. */
+  lost(member: Member, why: string): void {
+    if (!member.isGone) this.leave(member, why, true);
+  }
+
+  view(): HandsView {
+    const waiting = [...this.waiting.counts().values()].map(
+      ({ job: { job, key }, calls }): WaitingCalls => ({ task: job.use.name, kind: job.use.kind, calls, why: this.whyWaits(key) }),
+    );
+    return { hands: [...this.members].map((member) => member.view()), waiting };
+  }
+
+  async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.options.clock.clearTimer(this.beats);
+    for (const job of [...this.waiting.all(), ...this.holders.keys()]) job.fail(closedError());
+    for (const member of this.members) {
+      member.isGone = true;
+      member.link.close(CLOSE.goingAway, 'the service ends');
+    }
+    this.members.clear();
+    this.holders.clear();
+  }
+
+  /** Gives it to a hand, or has it wait for one. */
+  private place(job: PoolJob): void {
+    if (this.isClosed) {
+      job.fail(closedError());
+      return;
+    }
+    const isLone = job.isSuspect && job.deliveries >= this.options.maxDeliveries - 1;
+    const member = isLone || (!job.isSuspect && this.waiting.hasBefore(job.key)) ? null : this.leastLoaded(job);
+    if (member !== null) {
+      this.give(member, job);
+      return;
+    }
+    this.waiting.add(job, isLone);
+    if (isLone) this.reserve(job);
+    this.nameMissing(job.key);
+  }
+
+  private leastLoaded(job: PoolJob): Member | null {
+    let found: Member | null = null;
+    let load = 1;
+    for (const member of this.members) {
+      if (!member.isFree || !member.hasTask(job.key) || (job.isSuspect && member.suspect !== null)) continue;
+      const own = member.running / member.capacity;
+      if (own >= load) continue;
+      found = member;
+      load = own;
+    }
+    return found;
+  }
+
+  /** Keeps the hand that is free soonest for a job that must run alone. */
+  private reserve(job: PoolJob): void {
+    let found: Member | null = null;
+    for (const member of this.members) {
+      if (member.isLeaving || member.lone !== null || !member.hasTask(job.key)) continue;
+      if (found === null || member.running < found.running) found = member;
+    }
+    if (found === null) return;
+    found.lone = job;
+    this.feed(found);
+  }
+
+  /** A hand that is kept free for a job is so no longer. */
+  private unreserve(member: Member): void {
+    const { lone } = member;
+    if (lone === null || member.places.has(lone.id)) return;
+    member.lone = null;
+    if (!lone.isSettled) this.reserve(lone);
+  }
+
+  /** Gives a hand what waits for it. */
+  private feed(member: Member): void {
+    if (this.isClosed || member.isGone || member.isLeaving) return;
+    const has = (key: string): boolean => member.hasTask(key);
+    if (member.running === 0) {
+      const lone = member.lone ?? this.waiting.nextLone(has);
+      if (lone !== null) {
+        const kept = [...this.members].filter((other) => other !== member && other.lone === lone);
+        this.waiting.delete(lone);
+        this.giveAlone(member, lone);
+        for (const other of kept) {
+          other.lone = null;
+          this.feed(other);
+        }
+        return;
+      }
+    }
+    while (member.isFree) {
+      const job = this.waiting.next(has, member.suspect === null);
+      if (job === null) return;
+      this.waiting.delete(job);
+      this.give(member, job);
+    }
+  }
+
+  private giveAlone(member: Member, job: PoolJob): void {
+    member.lone = job;
+    this.give(member, job);
+    const later = this.options.clock.setTimer(() => {
+      if (member.lone !== job) return;
+      member.lone = null;
+      this.feed(member);
+    }, ALONE_MS);
+    unref(later);
+  }
+
+  private give(member: Member, job: PoolJob): void {
+    job.attempt++;
+    let text: string;
+    try {
+      text = job.message(this.options.epoch());
+    } catch (error) {
+      if (member.lone === job) member.lone = null;
+      job.fail(new PermanentError(`the call cannot be sent to a hand: ${(error as Error).message}`));
+      return;
+    }
+    if (job.isSuspect) member.suspect = job;
+    this.holders.set(job, member);
+    member.places.set(job.id, { job, sending: member.link.send(text), isAborted: false });
+  }
+
+  /** Takes a job's place at its hand away. */
+  private take(member: Member, job: PoolJob): void {
+    member.places.delete(job.id);
+    this.holders.delete(job);
+    if (member.suspect === job) member.suspect = null;
+    if (member.lone === job) member.lone = null;
+  }
+
+  private onAbort(job: PoolJob): void {
+    if (this.waiting.delete(job)) {
+      for (const member of this.members) {
+        if (member.lone !== job) continue;
+        member.lone = null;
+        this.feed(member);
+      }
+      return;
+    }
+    const member = this.holders.get(job);
+    const place = member?.places.get(job.id);
+    if (member === undefined || place === undefined) return;
+    if (place.sending.cancel()) {
+      this.take(member, job);
+      this.feed(member);
+      return;
+    }
+    place.isAborted = true;
+    member.link.send(JSON.stringify({ t: 'abort', id: job.id, reason: job.abortReason }));
+  }
+
+  private leave(member: Member, why: string, isCounted: boolean): void {
+    const { clock, logger, maxDeliveries } = this.options;
+    member.isGone = true;
+    this.members.delete(member);
+    if (member.isUsable) this.wasThereAt = clock.monotonic();
+    const jobs = [...member.places.values()].map(({ job }) => job);
+    const wasAlone = jobs.length === 1;
+    const active = jobs.filter((job) => !job.isSettled);
+    const { suspect } = member;
+    for (const job of jobs) this.take(member, job);
+    logger[active.length > 0 ? 'warn' : 'info']({ hand: member.name, why, running: active.length }, 'a hand has gone');
+    for (const job of active) {
+      if (isCounted) {
+        if (suspect === null || suspect.isSettled || suspect === job) job.deliveries++;
+        job.isSuspect = true;
+      }
+      if (isCounted && wasAlone && job.deliveries >= maxDeliveries) job.fail(poison(job.deliveries));
+      else {
+        job.waitAgain();
+        this.place(job);
+      }
+    }
+    this.unreserve(member);
+    if (this.members.size > 0) return;
+    clock.clearTimer(this.beats);
+    this.beats = undefined;
+  }
+
+  private planBeat(ms: number): unknown {
+    const timer = this.options.clock.setTimer(() => {
+      this.beats = this.planBeat(ms);
+      this.beat();
+    }, ms);
+    unref(timer);
+    return timer;
+  }
+
+  private beat(): void {
+    for (const member of [...this.members]) {
+      if (!member.link.isAllowed()) {
+        member.link.close(CLOSE.notAllowed, 'its key no longer admits it');
+        this.leave(member, 'its key no longer admits it', false);
+      } else if (member.silentBeats++ >= SILENT_BEATS) {
+        this.leave(member, `nothing was heard of it for ${SILENT_BEATS} beats`, true);
+        member.link.close(CLOSE.silent, 'nothing was heard of it');
+        member.link.cut();
+        this.options.onSilent?.(member.name);
+      } else member.link.send('{"t":"beat"}');
+    }
+  }
+
+  private freeName(name: string): string {
+    const taken = new Set([...this.members].map((member) => member.name));
+    let free = name;
+    for (let i = 2; taken.has(free); i++) free = `${name}#${i}`;
+    return free;
+  }
+
+  private whyWaits(key: string): string {
+    if (this.members.size === 0) return 'no hand is connected';
+    const able = [...this.members].filter((member) => member.hasTask(key));
+    if (able.length > 0)
+      return able.every((member) => member.isLeaving) ? 'the hands that have it are leaving' : 'the hands that have it are busy';
+    const [first] = this.members;
+    return `no hand that is connected has it; ${first?.name}: ${first?.fault}`;
+  }
+
+  private nameMissing(key: string): void {
+    if (this.named.has(key) || this.members.size === 0) return;
+    for (const member of this.members) if (member.hasTask(key)) return;
+    this.named.add(key);
+    const hands = [...this.members].slice(0, 10).map(({ name, fault }) => ({ name, fault }));
+    this.options.logger.warn({ task: key, hands }, 'a call waits for a hand that has its task; none that is connected has');
+  }
+}
+
+function closedError(): Error {
+  return new AbortedError('the hands are let go of');
+}
+
+/** As an item that ends its process again and again: the same name, and no retry. */
+function poison(times: number): Error {
+  const error = new PermanentError(`${times} hands that ran it were lost, the last one while it ran nothing else`);
+  error.name = 'PoisonItem';
+  return error;
+}

@@ -1,0 +1,77 @@
+/*
+ * The ports of the replicated store: a log that orders and keeps, files of its state, and who is there.
+ *
+ *     owner ──append──▶ Log ──follow──▶ every node's own file          Snapshots: that file, as of a position
+ *
+ * Positions are 1, 2, 3 … without a hole.
+ */
+
+export interface Entry {
+  readonly position: number;
+  readonly bytes: Uint8Array;
+}
+
+/** There is an entry at that position already, or there is none right before it. */
+export class LogConflict extends Error {
+  override name = 'LogConflict';
+}
+
+export interface Log {
+  /** For logs and `/readyz`. */
+  readonly kind: string;
+  /** The most bytes that an entry may have. */
+  readonly maxBytes: number;
+  /**
+   * Appends right after the position `expected`, or rejects with {@link LogConflict} and appends nothing. Durable when it resolves. After any other rejection it
+   * is unknown whether the entry is there, or will be: once, or not at all. `signal` gives it up.
+   */
+  append(expected: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Undefined where there is none: not yet, or trimmed. */
+  read(position: number): Promise<Entry | undefined>;
+  /** The first position that is kept and the last one; both 0 while there has been none. It is also how to find out whether the log answers. */
+  ends(): Promise<{ first: number; last: number }>;
+  /**
+   * Calls `each` with every entry after a position, in order, the next one when its promise has settled. Calls `lost` at most once, when it cannot go on: the log does not
+   * answer, `each` has rejected, or the entries that come next have been trimmed.
+   */
+  follow(after: number, each: (entry: Entry) => Promise<void>, lost: (why: unknown) => void): Promise<{ stop(): Promise<void> }>;
+  /** Forgets the entries up to a position; the last entry of all is kept whatever is asked. */
+  trim(upTo: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Copies of a node's file as of a position, for nodes that begin with an empty disk or were away for long. The newest two are kept. */
+export interface Snapshots {
+  /** Keeps the file at the path `file`. It is found by others when this has resolved. */
+  put(position: number, file: string): Promise<void>;
+  newest(): Promise<{ position: number; fetch(to: string): Promise<void> } | null>;
+}
+
+/** The state of a node, as it announces it again and again. */
+export interface NodeInfo {
+  readonly name: string;
+  /** Where the others reach it, as `http://host:port`. */
+  readonly url: string;
+  readonly role: 'owner' | 'follower';
+  /** The last position that it has applied. */
+  readonly position: number;
+  readonly hands: number;
+  readonly version: string;
+  readonly format: number;
+}
+
+/** The nodes that are there: for `GET /nodes` and for trimming; nothing that is promised stands on it. */
+export interface Presence {
+  announce(node: NodeInfo): Promise<void>;
+  /** The nodes that have announced themselves of late, with the seconds since they last did, by the log's own clock. */
+  list(): Promise<readonly (NodeInfo & { readonly agoSeconds: number })[]>;
+  leave(name: string): Promise<void>;
+}
+
+/** Everything that a cluster needs from its server. */
+export interface Backbone {
+  readonly log: Log;
+  readonly snapshots: Snapshots;
+  readonly presence: Presence;
+  close(): Promise<void>;
+}

@@ -1,0 +1,87 @@
+/**
+ * Brings a node's file to where it can follow the log: as it is, or from the newest snapshot.
+ *
+ *     open ──▶ does the log go on from it? ──yes──▶ follow
+ *               │ no: it was away for long, its disk was empty, or the log has lost what it has
+ *               ▼
+ *     newest snapshot ──fetch──▶ beside the file ──▶ in its place ──▶ open ──▶ the same question, once
+ *
+ * The file is removed when what takes its place is there. Without a snapshot, a log that has its first entry still is enough.
+ */
+import { open, rename, rm } from 'node:fs/promises';
+import type { Logger } from '../engine/ports.ts';
+import { expectSameLog } from './follower.ts';
+import type { Log, Snapshots } from './log/log.ts';
+import { LeftBehind, type Replica, TailLost } from './replica.ts';
+
+/** Neither the log nor a snapshot has everything: an operator has to decide. */
+export class CannotRestore extends Error {
+  override name = 'CannotRestore';
+}
+
+export interface RestoreOptions {
+  readonly log: Log;
+  readonly snapshots: Snapshots;
+  readonly file: string;
+  openReplica(file: string): Promise<Replica>;
+  removeReplica(file: string): Promise<void>;
+  readonly logger: Logger;
+}
+
+/** Opens the file of a node so that it can follow from there. Rejects with {@link CannotRestore}, or with what the log, the snapshots or the disk reject with. */
+export async function openToFollow(options: RestoreOptions): Promise<Replica> {
+  const { log, snapshots, file, openReplica, removeReplica, logger } = options;
+  const replica = await openReplica(file);
+  const why = await unfitFor(replica, options);
+  // A snapshot spares a new node the way through the whole log, of which a seed is no part.
+  if (why === null && (replica.position > 0 || (await snapshots.newest()) === null)) return replica;
+  await replica.close();
+  const newest = await snapshots.newest();
+  if (newest !== null) {
+    logger.info({ position: newest.position, why: why?.message ?? 'the file is new' }, 'this node restores its file from a snapshot');
+    const beside = `${file}-restored`;
+    await rm(beside, { force: true });
+    try {
+      await newest.fetch(beside);
+      await sync(beside);
+      await removeReplica(file);
+      await rename(beside, file);
+    } finally {
+      await rm(beside, { force: true });
+    }
+    const restored = await openReplica(file);
+    const whyNot = await unfitFor(restored, options);
+    if (whyNot === null) return restored;
+    await restored.close();
+    logger.warn({ err: whyNot }, 'the newest snapshot does not fit the log');
+  }
+  const { first } = await log.ends();
+  if (first > 1) {
+    const message = `the log begins at entry ${first}, and ${newest === null ? 'there is no snapshot' : 'the newest snapshot does not fit it'}`;
+    throw new CannotRestore(message, { cause: why });
+  }
+  await removeReplica(file);
+  return openReplica(file);
+}
+
+/** A copy that lost pages in a power cut would be taken for whole. */
+async function sync(file: string): Promise<void> {
+  const handle = await open(file, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Why the log does not go on from the file; null when it does. */
+async function unfitFor(replica: Replica, { log, logger }: RestoreOptions): Promise<Error | null> {
+  try {
+    await expectSameLog(log, replica, logger);
+    return null;
+  } catch (error) {
+    if (error instanceof TailLost || error instanceof LeftBehind) return error;
+    await replica.close();
+    throw error;
+  }
+}

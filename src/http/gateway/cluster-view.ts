@@ -1,0 +1,53 @@
+/*
+ * Room `gateway`: any node of a cluster takes any request; the owner carries it out.
+ *
+ *     client ──request──▶ this node ─┬─ serves ───────────▶ its own routes
+ *                                    ├─ another one owns ──▶ relay ──▶ the owner ──▶ its routes
+ *                                    └─ nobody serves ─────▶ waits, TAKEOVER_WAIT_SECONDS at most
+ *
+ * Holds:
+ * 1. Nothing is buffered: bodies and answers are passed on as they come, and who is slow slows the other side.
+ * 2. What was passed on once is not passed on again.
+ * 3. A request is sent a second time only when nothing of it can have been carried out, or when it is a read of which nothing was answered.
+ * 4. An answer that was cut short never looks whole.
+ * 5. Who has begun something at an owner whose term is over is told, or their connection ends, at once.
+ *
+ * Refuses: to check keys, scopes and bodies of what it passes on. The owner does that, with the caller's own headers; see guards/hop.ts for what it is told beside them.
+ */
+
+/** A node as `GET /nodes` shows it. */
+export interface NodeView {
+  name: string;
+  url: string;
+  role: 'owner' | 'follower';
+  position: number;
+  lagSeconds: number;
+  hands: number;
+  version: string;
+}
+
+export interface Owner {
+  readonly node: string;
+  readonly url: string;
+  readonly epoch: number;
+}
+
+/** This node, as far as its HTTP side has to know it. */
+export interface ClusterView {
+  readonly name: string;
+  readonly role: 'owner' | 'follower';
+  /** The owner as of the last entry; null when nobody is known, or silent for longer than the lease. */
+  readonly owner: Owner | null;
+  /** The epoch of the ownership whose pipelines are here, from when they go on until they are thrown away; null while there are none. */
+  readonly term: number | null;
+  /** True while there is a term, and what it reads is known to be true: its last confirmed entry is younger than the lease. */
+  readonly isServing: boolean;
+  /** The last position of the log that it has applied. */
+  readonly position: number;
+  readonly lagSeconds: number;
+  /** Why it can neither follow nor own; null when all is well. */
+  readonly trouble: string | null;
+  /** Calls `changed` whenever one of the members above but `position` and `lagSeconds` has another value. Returns the function that unsubscribes. */
+  watch(changed: () => void): () => void;
+  nodes(): Promise<readonly NodeView[]>;
+}

@@ -1,0 +1,205 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Agent } from 'undici';
+import { callerGone, SluiceError } from '../../engine/index.ts';
+import { type Clock, unref } from '../../engine/ports.ts';
+import type { Linger } from '../bodies/lingering.ts';
+import { hasBody } from '../bodies/unread-body.ts';
+import { type HopSeal, signedOf } from '../guards/hop.ts';
+import type { OpenRequests } from '../guards/open-requests.ts';
+import type { ClusterView, Owner } from './cluster-view.ts';
+import { NOT_HERE_HEADER, requestHeaders } from './hop-headers.ts';
+import { Relay, type RelayEnd } from './relay.ts';
+import { followServed, ownerLost } from './served.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Each node of a cluster answers for itself, whoever owns. */
+    everyNode?: boolean;
+  }
+}
+
+export interface GatewayOptions {
+  view: ClusterView;
+  seal: HopSeal;
+  takeoverWaitMs: number;
+  /** The service ends: what it has begun ends in order, whoever owns by then. */
+  isDraining: () => boolean;
+  /** Paths that begin with it are about the API, not of it. */
+  openPrefix: string;
+  requests: OpenRequests;
+  linger: Linger;
+  clock: Clock;
+}
+
+/** The fates of requests that were passed on; a request that is sent again counts each time. */
+export interface GatewayCounts {
+  readonly relayed: Readonly<Record<RelayEnd, number>>;
+  /** Under way now. */
+  readonly relaying: number;
+  /** Waiting for a node that serves. */
+  readonly waiting: number;
+}
+
+/** A connection that takes longer to be made counts as refused. */
+const CONNECT_MS = 2000;
+/** Before the same owner is tried again. */
+const AGAIN_MS = 250;
+/** A node that owns as of the log may not know it yet. */
+const HOP_PATIENCE_MS = 500;
+/** An owner that leaves in order has this long to send the rest of its answers. */
+const ABANDON_MS = 1000;
+
+const HERE = 'here';
+const ANSWERED = 'answered';
+
+/** Passes requests on to the owner while this node does not serve. Call it after the host guard, and before the guard of keys. */
+export function passToOwner(app: FastifyInstance, options: GatewayOptions): GatewayCounts {
+  const { view, seal, takeoverWaitMs, openPrefix, linger, clock } = options;
+  const agent = new Agent({ pipelining: 1, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_MS } });
+  const served = followServed(app, options.requests, view);
+  const relays = new Set<Relay>();
+  const waiting = new Set<() => void>();
+  const relayed: Record<RelayEnd, number> = { answered: 0, broken: 0, refused: 0, lost: 0, left: 0 };
+  let isClosing = false;
+
+  const isOpen = (url: string | undefined): boolean => url === openPrefix || url?.startsWith(`${openPrefix}/`) === true;
+
+  async function relay(request: FastifyRequest, reply: FastifyReply, owner: Owner): Promise<RelayEnd> {
+    const path = pathSent(request.raw.url);
+    const takesBody = !isRead(request) && hasBody(request.raw);
+    const hop = seal.sign({ node: view.name, client: request.ip ?? 'unknown' }, { ...signedOf(request), url: path });
+    const one = new Relay({
+      ...{ request, reply, path, takesBody, epoch: owner.epoch, origin: owner.url },
+      headers: requestHeaders(request.raw.rawHeaders, request.id, hop, takesBody),
+      onHead() {
+        const isUnread = hasBody(request.raw) && !request.raw.complete;
+        if (isUnread) linger(request.raw);
+        return isUnread || isClosing;
+      },
+    });
+    relays.add(one);
+    try {
+      const end = await one.send(agent);
+      relayed[end]++;
+      return end;
+    } finally {
+      relays.delete(one);
+    }
+  }
+
+  /** Resolves when something has changed, the time is over, or the client is gone. */
+  function change(reply: FastifyReply, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const over = (): void => {
+        clock.clearTimer(timer);
+        waiting.delete(over);
+        reply.raw.off('close', over);
+        resolve();
+      };
+      const timer = clock.setTimer(over, ms);
+      waiting.add(over);
+      reply.raw.once('close', over);
+    });
+  }
+
+  /** Finds out who carries the request out, and waits for that; an error when nobody does. */
+  async function direct(request: FastifyRequest, reply: FastifyReply): Promise<SluiceError | typeof HERE | typeof ANSWERED> {
+    const since = clock.monotonic();
+    for (;;) {
+      if (reply.raw.destroyed) return callerGone();
+      if (view.isServing) return HERE;
+      if (isClosing) return new SluiceError('shutting-down');
+      const { owner } = view;
+      const waited = clock.monotonic() - since;
+      const isTried = owner !== null && owner.node !== view.name && request.hop === null;
+      if (isTried) {
+        const end = await relay(request, reply, owner);
+        if (end === 'answered' || end === 'broken') return ANSWERED;
+        if (end === 'left') return callerGone();
+        if (end === 'lost' && !isRead(request)) return ownerLost(owner.node);
+      }
+      if (request.hop !== null && view.role !== 'owner' && waited >= HOP_PATIENCE_MS) {
+        reply.header(NOT_HERE_HEADER, '1');
+        return noOwner(view);
+      }
+      const patience = request.hop !== null && view.role !== 'owner' ? HOP_PATIENCE_MS : takeoverWaitMs;
+      const left = since + patience - clock.monotonic();
+      if (left <= 0 && patience === takeoverWaitMs) return noOwner(view);
+      await change(reply, isTried ? Math.min(left, AGAIN_MS) : left);
+    }
+  }
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const { config, url } = request.routeOptions;
+    if (config.everyNode === true || isOpen(url)) {
+      done();
+      return;
+    }
+    if (view.isServing) {
+      served.note(request, reply, view.term as number);
+      done();
+      return;
+    }
+    // A read that brings a body is answered without it.
+    if (isRead(request) && hasBody(request.raw)) request.raw.resume();
+    direct(request, reply).then((found) => {
+      if (found === ANSWERED) return;
+      if (found === HERE) served.note(request, reply, view.term as number);
+      done(found === HERE ? undefined : found);
+    }, done);
+  });
+
+  const unwatch = view.watch(() => {
+    const ended = options.isDraining() ? 0 : served.endOthers(view.term);
+    if (ended > 0) app.log.warn({ requests: ended, term: view.term }, 'requests were cut off, since their owner is one no longer');
+    for (const wake of [...waiting]) wake();
+    const { owner } = view;
+    if (owner === null || ![...relays].some(({ epoch }) => epoch !== owner.epoch)) return;
+    const timer = clock.setTimer(() => {
+      for (const one of [...relays]) if (one.epoch < owner.epoch) one.abandon();
+    }, ABANDON_MS);
+    unref(timer);
+  });
+
+  app.addHook('preClose', async () => {
+    isClosing = true;
+    unwatch();
+    for (const wake of [...waiting]) wake();
+    for (const one of [...relays]) if (one.isEventStream) one.abandon();
+  });
+  app.addHook('onClose', async () => agent.destroy());
+
+  return {
+    relayed,
+    get relaying() {
+      return relays.size;
+    },
+    get waiting() {
+      return waiting.size;
+    },
+  };
+}
+
+function isRead({ method }: FastifyRequest): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
+}
+
+/** The path with its query; a target may name its authority before (RFC 9112 section 3.2.2). */
+function pathSent(url = '/'): string {
+  if (url.startsWith('/')) return url;
+  if (!URL.canParse(url)) return '/';
+  const { pathname, search } = new URL(url);
+  return pathname + search;
+}
+
+function noOwner({ role, owner, trouble }: ClusterView): SluiceError {
+  const why =
+    trouble !== null
+      ? `this node cannot follow the log: ${trouble}`
+      : role === 'owner'
+        ? 'this node owns the pipelines and does not serve yet, or cannot tell whether it still owns them'
+        : owner === null
+          ? 'the last owner is silent, and another node takes over'
+          : `the owner ${owner.node} cannot be reached`;
+  return new SluiceError('no-owner', `no node serves: ${why}`);
+}

@@ -1,0 +1,103 @@
+/** What snapshots and presence must do, whatever keeps them. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Backbone, NodeInfo } from '../../src/cluster/log/log.ts';
+import type { ServerUnderTest } from './log-suite.ts';
+
+const node = (name: string, more: Partial<NodeInfo> = {}): NodeInfo => ({
+  name,
+  url: `http://${name}:3000`,
+  role: 'follower',
+  position: 7,
+  hands: 2,
+  version: '0.1.0',
+  format: 1,
+  ...more,
+});
+
+export function backboneSuite(name: string, start: () => Promise<ServerUnderTest>): void {
+  describe(`snapshots and presence of ${name}`, () => {
+    let server: ServerUnderTest;
+    let folder: string;
+    let one: Backbone;
+    let other: Backbone;
+
+    beforeEach(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'snapshots-'));
+      server = await start();
+      [one, other] = [await server.open(), await server.open()];
+    });
+    afterEach(async () => {
+      await Promise.all([one.close(), other.close()]);
+      await server.dispose();
+      rmSync(folder, { recursive: true });
+    });
+
+    const fileOf = (content: string | Buffer): string => {
+      const file = join(folder, 'from');
+      writeFileSync(file, content);
+      return file;
+    };
+    const newest = async (): Promise<{ position: number; content: string } | null> => {
+      const found = await other.snapshots.newest();
+      if (found === null) return null;
+      const file = join(folder, 'to');
+      await found.fetch(file);
+      return { position: found.position, content: readFileSync(file, 'utf8') };
+    };
+
+    it('finds the snapshot of the highest position', async () => {
+      expect(await newest()).toBeNull();
+      await one.snapshots.put(5, fileOf('five'));
+      expect(await newest()).toEqual({ position: 5, content: 'five' });
+      await one.snapshots.put(9, fileOf('nine'));
+      await other.snapshots.put(7, fileOf('seven'));
+      expect(await newest()).toEqual({ position: 9, content: 'nine' });
+      await one.snapshots.put(9, fileOf('nine again'));
+      expect(await newest()).toEqual({ position: 9, content: 'nine again' });
+    });
+
+    it('keeps the two newest, so one that is being read stays for one more', async () => {
+      await one.snapshots.put(1, fileOf('first'));
+      const first = await other.snapshots.newest();
+      await one.snapshots.put(2, fileOf('second'));
+      const to = join(folder, 'first');
+      await first?.fetch(to);
+      expect(readFileSync(to, 'utf8')).toBe('first');
+    });
+
+    it('keeps files of any size, byte by byte', async () => {
+      for (const size of [0, 1, 1024 * 1024, 3_500_001]) {
+        const bytes = Buffer.alloc(size);
+        for (let i = 0; i < size; i++) bytes[i] = (i * 31 + (i >> 8)) & 0xff;
+        await one.snapshots.put(size + 1, fileOf(bytes));
+        const to = join(folder, 'to');
+        await (await other.snapshots.newest())?.fetch(to);
+        expect(Buffer.compare(readFileSync(to), bytes)).toBe(0);
+      }
+    });
+
+    it('has none of a file that could not be read', async () => {
+      await expect(one.snapshots.put(3, join(folder, 'nowhere'))).rejects.toThrow('ENOENT');
+      expect(await other.snapshots.newest()).toBeNull();
+    });
+
+    it('lists the nodes that have announced themselves, as they last did, until they leave', async () => {
+      expect(await one.presence.list()).toEqual([]);
+      await one.presence.announce(node('b'));
+      await other.presence.announce(node('a', { role: 'owner', position: 2 ** 40, hands: 0 }));
+      await one.presence.announce(node('b', { position: 8 }));
+      const nodes = await other.presence.list();
+      expect(nodes.map(({ agoSeconds: _, ...rest }) => rest)).toEqual([
+        node('a', { role: 'owner', position: 2 ** 40, hands: 0 }),
+        node('b', { position: 8 }),
+      ]);
+      for (const { agoSeconds } of nodes) expect(agoSeconds).toSatisfy((ago: number) => ago >= 0 && ago < 60);
+      await one.presence.leave('a');
+      await one.presence.leave('nobody');
+      expect((await other.presence.list()).map(({ name }) => name)).toEqual(['b']);
+    });
+  });
+}
