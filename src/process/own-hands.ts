@@ -50,7 +50,7 @@ export function startOwnHands({ count, entry, environment, order, clock, random,
     children.set(name, child);
     child.send(order, () => undefined);
     child.once('error', (err) => logger.error({ err, hand: name }, 'a hand cannot be started, or told anything'));
-    child.once('close', (code, signal) => {
+    child.once('exit', (code, signal) => {
       children.delete(name);
       if (isClosing) return;
       const tries = clock.monotonic() - startedAt > LASTED_MS ? 0 : failures;
@@ -78,7 +78,8 @@ export function startOwnHands({ count, entry, environment, order, clock, random,
           (child) =>
             new Promise<void>((resolve) => {
               const late = clock.setTimer(() => child.kill('SIGKILL'), END_MS);
-              child.once('close', () => {
+              // Once the channel is closed from this side, `close` does not come.
+              child.once('exit', () => {
                 clock.clearTimer(late);
                 resolve();
               });

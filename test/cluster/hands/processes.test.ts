@@ -314,7 +314,8 @@ describe('a service', () => {
     // The key is in no environment and in no log.
     for (const { environment } of children) expect(environment).not.toContain('slc_own-hands');
     server.signal('SIGTERM');
-    await server.exited;
+    expect(await server.exited).toEqual({ code: 0, signal: null });
+    expect(server.records('the HTTP side does not close; it is left behind')).toEqual([]);
     expect(JSON.stringify(server.log)).not.toContain('slc_own-hands');
     await gone(children);
   });
