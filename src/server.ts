@@ -140,8 +140,9 @@ const asWork = (call: () => unknown): unknown => {
 const start = new Start();
 const overload = new Overload();
 const ownKey = makeOwnKey(config.cluster?.keys[0]);
-/** Where there are keys, the hands of this machine have one as well. */
-const withOwn = (given: readonly ApiKey[]): readonly ApiKey[] => (given.length > 0 && config.hands > 0 ? [...given, ownKey.key] : given);
+/** Where there are keys, the hands that this machine starts have one as well, or in a cluster any node: they come to whoever owns. */
+const mayHaveOwn = config.hands > 0 || config.cluster !== null;
+const withOwn = (given: readonly ApiKey[]): readonly ApiKey[] => (given.length > 0 && mayHaveOwn ? [...given, ownKey.key] : given);
 const keys = createKeyRing(withOwn(config.apiKeys));
 let host: LocalHost | HostSwitch | undefined;
 let app: FastifyInstance | undefined;

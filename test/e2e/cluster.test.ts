@@ -14,7 +14,7 @@ const schemas: { drop(): Promise<void> }[] = [];
 afterAll(() => Promise.all(schemas.map((schema) => schema.drop())));
 
 /** Nodes as processes, over a schema of their own; they are killed when the test is over. */
-async function startNodes(names: readonly string[], more: Record<string, string> = {}) {
+async function startNodes(names: readonly string[], moreOf: (name: string) => Record<string, string> = () => ({})) {
   const schema = ownSchema(url as string);
   schemas.push(schema);
   const gate = await createGate();
@@ -25,7 +25,8 @@ async function startNodes(names: readonly string[], more: Record<string, string>
     'pipelines/echo.yaml': 'id: echo\nstages:\n  - name: S\n    tasks: [echo]\n',
   });
   const env = { STORE_URL: schema.url, CLUSTER_KEY, LEASE_SECONDS: '3', TAKEOVER_WAIT_SECONDS: '60', TASKS_DIR: './tasks' };
-  const start = (name: string): Promise<ServerProcess> => startServer({ ...env, ...more, NODE_NAME: name, DATA_DIR: `./${name}` }, { cwd });
+  const start = (name: string): Promise<ServerProcess> =>
+    startServer({ ...env, ...moreOf(name), NODE_NAME: name, DATA_DIR: `./${name}` }, { cwd });
   const nodes = new Map(await Promise.all(names.map(async (name) => [name, await start(name)] as const)));
   onTestFinished(() => {
     for (const node of nodes.values()) node.signal('SIGKILL');
@@ -36,7 +37,7 @@ async function startNodes(names: readonly string[], more: Record<string, string>
     const owner = await Promise.any(all.map((node) => node.logged('the pipelines go on here').then(() => node)));
     return { owner, others: all.filter((node) => node !== owner) };
   };
-  return { nodes, gate, parted };
+  return { nodes, gate, parted, start };
 }
 
 describe.skipIf(url === null)('three nodes over PostgreSQL', () => {
@@ -76,7 +77,7 @@ describe.skipIf(url === null)('three nodes over PostgreSQL', () => {
   });
 
   it('have the hands of all nodes at the one that owns, with keys and without the old owner', TIMEOUT, async () => {
-    const { parted } = await startNodes(['a', 'b'], { HANDS: '1', API_KEYS: keyLine('admin:admin') });
+    const { parted } = await startNodes(['a', 'b'], () => ({ HANDS: '1', API_KEYS: keyLine('admin:admin') }));
     const { owner, others } = await parted();
     const [b] = others as [ServerProcess];
     const headers = { authorization: `Bearer ${secretOf('admin')}` };
@@ -93,5 +94,20 @@ describe.skipIf(url === null)('three nodes over PostgreSQL', () => {
     const run = await b.call('POST', '/pipelines/echo/run', { items: [1] }, headers);
     expect([run.status, run.body.results[0].value]).toEqual([200, 1]);
     await b.stop();
+  });
+
+  it('take hands of others also where they start none themselves', TIMEOUT, async () => {
+    const { parted, nodes, start } = await startNodes(['a'], (name) => ({
+      HANDS: name === 'a' ? '0' : '1',
+      API_KEYS: keyLine('admin:admin'),
+    }));
+    const { owner } = await parted();
+    const b = await start('b');
+    nodes.set('b', b);
+    await owner.logged('a hand has connected');
+    const { body } = await b.call('GET', '/hands', undefined, { authorization: `Bearer ${secretOf('admin')}` });
+    expect(body.hands).toHaveLength(1);
+    await b.stop();
+    await owner.stop();
   });
 });

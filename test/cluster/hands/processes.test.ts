@@ -104,9 +104,11 @@ describe('a hand that is a process', () => {
     await gate.arrived(1);
     hand.signal('SIGTERM');
     await hand.logged('the hand is leaving');
-    // What comes within a tenth of a second is the echo of a terminal.
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    hand.signal('SIGTERM');
+    // What comes within a tenth of a second is the echo of a terminal, so it is asked until it hears.
+    while (hand.records('the hand is leaving').length < 2) {
+      hand.signal('SIGTERM');
+      await setImmediate();
+    }
     expect(await hand.exited).toEqual({ code: 0, signal: null });
     const other = startHandProcess(owner, { TASKS_DIR: folder });
     await gate.arrived(2);
