@@ -1,5 +1,5 @@
 /**
- * What becomes of a node's copy that its log does not go on from: removed, or set aside when it has what the log has lost.
+ * The end of a node's copy that its log does not go on from: it is removed, or set aside when it has what the log has lost.
  *
  *     sluice.db, sluice.db-wal ──▶ sluice.db.lost-1042, sluice.db.lost-1042-wal        1042: the last entry that it has
  *
@@ -39,7 +39,7 @@ export function setSqliteReplicaAside(given: string, position: number): string {
   });
 }
 
-/** Those that were set aside, the one that has come furthest first. */
+/** The copies that were set aside, the one that has come furthest first. */
 function setAside(file: string): { position: number; path: string }[] {
   const prefix = basename(file) + LOST;
   return readdirSync(dirname(file))
