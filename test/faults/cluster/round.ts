@@ -39,16 +39,25 @@ const AFTERMATH_US = (LEASE_SECONDS + 3) * 1_000_000;
 const PATIENCE_MS = 90_000;
 /** The longest pause of a client before a request. */
 const PAUSE_MS = 150;
+/** About so much is fed in a round, however long it is: more would take longer to be counted than to happen. */
+const ROUND_ITEMS = 80_000;
+const ROUND_BYTES = 150_000_000;
+/** More than all of a round. */
+const EVENTS_KEPT = 5_000_000;
+/** A nemesis takes about so long, with what is waited for. */
+const NEMESIS_MS = 8000;
 
 /** Clients that ask any node. */
 class Hoppers extends Clients {
   private readonly nodes: readonly Node[];
   private readonly random: Random;
+  private readonly roundMs: number;
 
-  constructor(ledger: Ledger, nodes: readonly Node[], random: Random) {
+  constructor(ledger: Ledger, nodes: readonly Node[], random: Random, roundMs: number) {
     super(ledger);
     this.nodes = nodes;
     this.random = random;
+    this.roundMs = roundMs;
   }
 
   override place(): string | null {
@@ -58,7 +67,9 @@ class Hoppers extends Clients {
 
   /** Without a pause they would feed so much that counting it takes longer than all that happens to the cluster. */
   override async ask(path: string, asking: Asking): Promise<Answer> {
-    await after(this.random.int(0, PAUSE_MS));
+    const { items, bytes } = sizeOf(asking.body);
+    const share = FEEDERS_OF_ROUND * Math.max(items / ROUND_ITEMS, bytes / ROUND_BYTES);
+    await after(this.random.int(0, PAUSE_MS) + share * this.roundMs);
     return super.ask(path, asking);
   }
 
@@ -66,6 +77,13 @@ class Hoppers extends Clients {
   override isStillAt(): boolean {
     return false;
   }
+}
+
+/** What a request feeds. */
+function sizeOf(body: unknown): { items: number; bytes: number } {
+  if (typeof body === 'string') return { items: body.split('\n').length - 1, bytes: body.length };
+  const { items = [] } = (body ?? {}) as { items?: unknown[] };
+  return { items: items.length, bytes: items.length === 0 ? 0 : JSON.stringify(items).length };
 }
 
 export async function playClusterRound(seed: number, count: number, { canMount = false, awayMs = 3000 } = {}): Promise<ClusterReport> {
@@ -83,7 +101,7 @@ export async function playClusterRound(seed: number, count: number, { canMount =
     );
   };
   try {
-    const env = { ...workIn(folder, folder), HANDS: '1', LOG_LEVEL: 'info' };
+    const env = { ...workIn(folder, folder), HANDS: '1', LOG_LEVEL: 'info', EVENTS_KEPT: String(EVENTS_KEPT) };
     const clocks = [0, 5000, -5000];
     for (const [i, clockMs] of clocks.entries()) {
       const name = `node-${i}`;
@@ -92,6 +110,7 @@ export async function playClusterRound(seed: number, count: number, { canMount =
     }
     const say = (what: string): void => {
       doing = what;
+      if (count > 20) process.stderr.write(`${new Date().toISOString()} ${what}, ${ledger.acknowledged.size} ids\n`);
     };
     return await Promise.race([play({ nodes, log, random, awayMs }, { ledger, folder, count, say }), tooLate()]);
   } finally {
@@ -122,7 +141,7 @@ interface Play {
 
 async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): Promise<ClusterReport> {
   const { nodes, random } = cluster;
-  const clients = new Hoppers(ledger, nodes, random.fork());
+  const clients = new Hoppers(ledger, nodes, random.fork(), count * NEMESIS_MS);
   clientsOf.set(ledger, clients);
   await Promise.all(nodes.map((node) => node.start()));
   await untilOwned(nodes);
