@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startOwnPostgres } from '../../cluster/postgres-binaries.ts';
 import { Random } from '../../engine/simulation/random.ts';
 import { faultsOf } from '../account.ts';
 import { FEEDERS } from '../feeders.ts';
 import { type Answer, type Asking, Clients, Ledger } from '../ledger.ts';
+import { Network } from '../network.ts';
 import { OPERATORS } from '../operators.ts';
 import { shapeOf, workIn } from '../work.ts';
 import { copyFaults } from './copies.ts';
-import { type Disturbed, NEMESES } from './nemeses.ts';
+import { schemaOf, startLogServer } from './log-server.ts';
+import { type Disturbed, goneOn, NEMESES, nemesesOf } from './nemeses.ts';
 import { LEASE_SECONDS, Node, untilOwned } from './nodes.ts';
 import { type Disturbance, nowUs, repeatsOf } from './repeats.ts';
 
@@ -86,10 +87,23 @@ function sizeOf(body: unknown): { items: number; bytes: number } {
   return { items: items.length, bytes: items.length === 0 ? 0 : JSON.stringify(items).length };
 }
 
-export async function playClusterRound(seed: number, count: number, { canMount = false, awayMs = 3000 } = {}): Promise<ClusterReport> {
+export interface ClusterOptions {
+  /** The URL of a PostgreSQL that others use too; null: one of its own is started. */
+  service: string | null;
+  canMount: boolean;
+  /** Nodes can be on machines of their own. */
+  canSeparate: boolean;
+  awayMs: number;
+  /** No others than these; empty: all that can happen. */
+  only: readonly string[];
+}
+
+export async function playClusterRound(seed: number, count: number, options: ClusterOptions): Promise<ClusterReport> {
+  const { service, canMount, canSeparate, awayMs, only } = options;
   const random = new Random(seed);
   const folder = mkdtempSync(join(tmpdir(), 'sluice-cluster-'));
-  const log = await startOwnPostgres();
+  const log = service === null ? await startLogServer() : schemaOf(service);
+  const network = canSeparate ? new Network() : null;
   const nodes: Node[] = [];
   const ledger = new Ledger();
   let doing = 'the start';
@@ -106,16 +120,21 @@ export async function playClusterRound(seed: number, count: number, { canMount =
     for (const [i, clockMs] of clocks.entries()) {
       const name = `node-${i}`;
       mkdirSync(folder, { recursive: true });
-      nodes.push(await Node.make({ name, folder, env, hasSmallDisk: canMount && i === 2, clockMs }, log.url, ledger));
+      const machine = network?.add() ?? null;
+      const way = { log: log.url, host: network?.host ?? '127.0.0.1' };
+      nodes.push(await Node.make({ name, folder, env, hasSmallDisk: canMount && i === 2, clockMs, machine }, way, ledger));
     }
     const say = (what: string): void => {
       doing = what;
-      if (count > 20) process.stderr.write(`${new Date().toISOString()} ${what}, ${ledger.acknowledged.size} ids\n`);
+      if (count > 20 || only.length > 0) process.stderr.write(`${new Date().toISOString()} ${what}, ${ledger.acknowledged.size} ids\n`);
     };
-    return await Promise.race([play({ nodes, log, random, awayMs }, { ledger, folder, count, say }), tooLate()]);
+    const clients = new Hoppers(ledger, nodes, random.fork(), count * NEMESIS_MS);
+    clientsOf.set(ledger, clients);
+    return await Promise.race([play({ nodes, log, clients, random, awayMs }, { ledger, folder, count, only, say }), tooLate()]);
   } finally {
     keepLogs(nodes);
     for (const node of nodes) await node.tidy();
+    network?.dispose();
     await log.dispose();
     rmSync(folder, { recursive: true, force: true });
   }
@@ -136,21 +155,20 @@ interface Play {
   ledger: Ledger;
   folder: string;
   count: number;
+  only: readonly string[];
   say: (what: string) => void;
 }
 
-async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): Promise<ClusterReport> {
-  const { nodes, random } = cluster;
-  const clients = new Hoppers(ledger, nodes, random.fork(), count * NEMESIS_MS);
-  clientsOf.set(ledger, clients);
+async function play(cluster: Disturbed, { ledger, folder, count, only, say }: Play): Promise<ClusterReport> {
+  const { nodes, clients, random } = cluster;
   await Promise.all(nodes.map((node) => node.start()));
   await untilOwned(nodes);
   clients.expect('the pipeline', await clients.ask('/pipelines', { body: shapeOf(0) }), 201, 409);
   const feeders = some(Object.keys(FEEDERS), FEEDERS_OF_ROUND, random);
   const operators = ['follows', ...some(['pauses', 'tunes', 'cancels', 'retries', 'redefinitions'], OPERATORS_OF_ROUND, random)];
   const work = [...feeders.map((name) => FEEDERS[name]), ...operators.map((name) => OPERATORS[name])];
-  const all = Promise.all(work.map((begin) => begin?.(clients, random.fork())));
-  const names = Object.keys(NEMESES).filter((name) => name !== 'diskFills' || nodes.some(({ disk }) => disk !== null));
+  const all = clients.work(work.map((begin) => async () => begin?.(clients, random.fork())));
+  const names = nemesesOf(cluster).filter((name) => only.length === 0 || only.includes(name));
   const nemeses: string[] = [];
   const disturbances: Disturbance[] = [];
   let slowestTakeover = 0;
@@ -168,7 +186,7 @@ async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): P
     const over = performance.now();
     await untilOwned(nodes);
     slowestTakeover = Math.max(slowestTakeover, (performance.now() - over) / 1000);
-    disturbances.push({ what: name, from, to: nowUs() + AFTERMATH_US });
+    disturbances.push({ what: name, from, to: nowUs() + AFTERMATH_US, isLoss: name === 'logLosesTail' });
   }
   clients.isOver = true;
   say('the end of all clients');
@@ -201,11 +219,6 @@ async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): P
     slowestTakeover,
     faults: [...ledger.surprises, ...faults],
   };
-}
-
-/** So many more items are acknowledged. */
-async function goneOn({ acknowledged, uploads }: Ledger, count: number): Promise<void> {
-  for (const goal = acknowledged.size + uploads.size + count; acknowledged.size + uploads.size < goal; ) await after(10);
 }
 
 /** All nodes have applied what the owner has now; after that there are only its beats. */
