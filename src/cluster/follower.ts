@@ -5,8 +5,9 @@
  * been told of what is lost); `LeftBehind`, the log does not have what comes next any more (restore it); anything else is trouble of the log or of the disk, which may pass.
  */
 import type { Logger } from '../engine/ports.ts';
-import { type Decoded, tokenOf, unpackEntry } from './entry/entry.ts';
+import { type Decoded, unpackEntry } from './entry/entry.ts';
 import type { Log } from './log/log.ts';
+import { tokenOf } from './log/token.ts';
 import { LeftBehind, type Replica, TailLost } from './replica.ts';
 
 export interface FollowOptions {

@@ -6,6 +6,7 @@ import { silentLogger } from '../../src/engine/ports.ts';
 import { backboneSuite } from './backbone-suite.ts';
 import { followed } from './followed.ts';
 import { appendAll, logSuite } from './log-suite.ts';
+import { afterEntry } from './places.ts';
 import { runOnce } from './postgres-binaries.ts';
 import { findPostgres, ownSchema } from './postgres-service.ts';
 import { PostgresProxy } from './proxy.ts';
@@ -72,7 +73,7 @@ describe.skipIf(found === null)('PostgreSQL', () => {
       const log = await openLog();
       await appendAll(log, ['1', '2', '3', '4', '5']);
       const others = await trimmingOthers();
-      const appending = expect(log.append(5, bytes)).rejects.toThrow(LogConflict);
+      const appending = expect(log.append(afterEntry(5, Buffer.from('5')), bytes)).rejects.toThrow(LogConflict);
       await untilSomebodyWaits(signal);
       await others.query('commit');
       await others.end();

@@ -13,6 +13,8 @@ import { folderWith } from '../loader/folder.ts';
 export const AT = Date.UTC(2026, 0, 1);
 export const LEASE_MS = 10_000;
 
+let claims = 0;
+
 /** A path in a folder that goes with its test. */
 export const newFile = (name = 'node.db'): string => join(folderWith(), name);
 
@@ -39,9 +41,9 @@ export async function failingReplicaAt(file = newFile()): Promise<{ replica: Rep
 
 /** Begins an ownership for a node whose file has the whole log; returns its epoch. */
 export async function claim(log: Log, replica: Replica, node = 'a', at = AT): Promise<number> {
-  const bytes = packEntry({ kind: 'own', node, url: `http://${node}`, at, prev: replica.token });
+  const bytes = packEntry({ kind: 'own', node, url: `http://${node}`, at, nonce: ++claims, prev: replica.token });
   const position = replica.position + 1;
-  await log.append(replica.position, bytes);
+  await log.append(replica, bytes);
   await replica.apply({ position, bytes }, unpackEntry(bytes));
   return position;
 }

@@ -91,10 +91,10 @@ export const replicatedLives =
         await claim(link, node.replica, node.name, clock.now());
         let isCut = false;
         const append = link.append.bind(link);
-        link.append = (expected, bytes) => {
+        link.append = (after, bytes) => {
           if (isCut) return Promise.reject(new Error('the connection was cut'));
           if (isFaulty && random.chance(FATE_SHARE)) link.fates.push(random.pick(FATES));
-          return append(expected, bytes);
+          return append(after, bytes);
         };
         const replicated: ReplicatedStore = storeOn(link, node.replica, clock, { node: node.name });
         const host = createLocalHost({ ...HOST, registry, ports: systemPorts, store: disk(replicated), ...defaults, ...options });

@@ -1,8 +1,9 @@
 /** When a snapshot is made, what is trimmed then, and how a node gets its file from one. */
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { NO_TOKEN, packEntry, tokenOf } from '../../src/cluster/entry/entry.ts';
+import { packEntry } from '../../src/cluster/entry/entry.ts';
 import { follow } from '../../src/cluster/follower.ts';
+import { NO_TOKEN, tokenOf } from '../../src/cluster/log/token.ts';
 import { type Replica, replicaOf, seedPlace } from '../../src/cluster/replica.ts';
 import { CannotRestore, openToFollow } from '../../src/cluster/restoring.ts';
 import { Snapshotter, type SnapshotterOptions } from '../../src/cluster/snapshotting.ts';

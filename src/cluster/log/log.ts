@@ -11,7 +11,13 @@ export interface Entry {
   readonly bytes: Uint8Array;
 }
 
-/** There is an entry at that position already, or there is none right before it. */
+/** Where a log is to go on: right after the entry at `position`, whose token is `token`; after none where the position is 0. See token.ts. */
+export interface Place {
+  readonly position: number;
+  readonly token: string;
+}
+
+/** There is an entry in that place already, or not this one right before it. */
 export class LogConflict extends Error {
   override name = 'LogConflict';
 }
@@ -22,10 +28,13 @@ export interface Log {
   /** The most bytes that an entry may have. */
   readonly maxBytes: number;
   /**
-   * Appends right after the position `expected`, or rejects with {@link LogConflict} and appends nothing. Durable when it resolves. After any other rejection it
-   * is unknown whether the entry is there, or will be: once, or not at all. `signal` gives it up.
+   * Appends right after the last entry, if that is the one that `after` names, or rejects with {@link LogConflict} and appends nothing. Durable when it resolves. After any other
+   * rejection it is unknown whether the entry is there, or will be: once, or not at all. `signal` gives it up.
+   *
+   * MUST compare the token in the same act: a log that has lost its end and grown again has other entries in the same positions, and an append that was under way
+   * meanwhile has no place in it.
    */
-  append(expected: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  append(after: Place, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** Undefined where there is none: not yet, or trimmed. */
   read(position: number): Promise<Entry | undefined>;
   /** The first position that is kept and the last one; both 0 while there has been none. It is also how to find out whether the log answers. */

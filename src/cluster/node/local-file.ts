@@ -1,5 +1,5 @@
 import type { Decoded } from '../entry/entry.ts';
-import { expectSameLog, follow } from '../follower.ts';
+import { follow } from '../follower.ts';
 import type { Log } from '../log/log.ts';
 import type { Replica } from '../replica.ts';
 import { openToFollow } from '../restoring.ts';
@@ -62,12 +62,7 @@ export class LocalFile {
     this.keep(await openToFollow({ ...options, log, snapshots: options.backbone.snapshots }));
   }
 
-  /** Rejects with TailLost or LeftBehind when the file cannot follow the log, and with anything else when the log does not answer. */
-  expectPrefix(): Promise<void> {
-    return expectSameLog(this.log, this.replica, this.options.logger);
-  }
-
-  /** Calls `applied` after every entry that is in the file; `lost` at most once, when that has ended by itself. Rejects as {@link LocalFile.expectPrefix} does. */
+  /** Calls `applied` after every entry that is in the file; `lost` at most once, when that has ended by itself. Rejects with TailLost or LeftBehind when the file cannot follow the log, and with anything else when the log does not answer. */
   async follow(applied: (decoded: Decoded, position: number) => void, lost: (why: unknown) => void): Promise<void> {
     this.followed = await follow({ log: this.log, replica: this.replica, logger: this.options.logger, applied, lost });
   }
