@@ -19,9 +19,11 @@ async function all<T>(server: ServerProcess, path: string, name: string): Promis
   return rows;
 }
 
+export const itemsOf = (server: ServerProcess): Promise<ItemSummary[]> => all(server, '/pipelines/work/items', 'items');
+
 /** Every way in which the accounts don't agree. `isOneProcess`: there was one process at a time, so that the file of executions is in the order of what was stored. */
 export async function faultsOf(server: ServerProcess, ledger: Ledger, executions: string, isOneProcess = true): Promise<string[]> {
-  const items = await all<ItemSummary>(server, '/pipelines/work/items', 'items');
+  const items = await itemsOf(server);
   const results = await all<PipelineResult>(server, '/pipelines/work/results?status=all', 'results');
   const stats = (await server.get('/pipelines/work/stats')).body as PipelineStats;
   const lines = readFileSync(executions, 'utf8');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Random } from '../../engine/simulation/random.ts';
-import { faultsOf } from '../account.ts';
+import { faultsOf, itemsOf } from '../account.ts';
 import { FEEDERS } from '../feeders.ts';
 import { type Answer, type Asking, Clients, Ledger } from '../ledger.ts';
 import { Network } from '../network.ts';
@@ -21,6 +21,9 @@ export interface ClusterReport {
   clients: string[];
   nemeses: string[];
   acknowledged: number;
+  /** Of what was acknowledged and then lost by the log itself: how many ids, and how many of them are not there. */
+  doubtful: number;
+  missing: number;
   fed: number;
   repeatedRequests: number;
   repeatedExecutions: number;
@@ -43,6 +46,8 @@ const PAUSE_MS = 150;
 /** About so much is fed in a round, however long it is: more would take longer to be counted than to happen. */
 const ROUND_ITEMS = 80_000;
 const ROUND_BYTES = 150_000_000;
+/** What waits for a client to stand still waits no longer than this. */
+const LONGEST_PAUSE_MS = 8000;
 /** More than all of a round. */
 const EVENTS_KEPT = 5_000_000;
 /** A nemesis takes about so long, with what is waited for. */
@@ -69,9 +74,16 @@ class Hoppers extends Clients {
   /** Without a pause they would feed so much that counting it takes longer than all that happens to the cluster. */
   override async ask(path: string, asking: Asking): Promise<Answer> {
     const { items, bytes } = sizeOf(asking.body);
-    const share = FEEDERS_OF_ROUND * Math.max(items / ROUND_ITEMS, bytes / ROUND_BYTES);
-    await after(this.random.int(0, PAUSE_MS) + share * this.roundMs);
-    return super.ask(path, asking);
+    await after(this.random.int(0, PAUSE_MS) + Math.max(this.pauseOf(items), (bytes / ROUND_BYTES) * FEEDERS_OF_ROUND * this.roundMs));
+    const answer = await super.ask(path, asking);
+    // Each time it is more, since some items fail for good.
+    if (answer.body?.retried !== undefined) await after(this.pauseOf(answer.body.retried));
+    return answer;
+  }
+
+  /** For so many items. */
+  private pauseOf(items: number): number {
+    return Math.min((items / ROUND_ITEMS) * FEEDERS_OF_ROUND * this.roundMs, LONGEST_PAUSE_MS);
   }
 
   /** Another node may answer by the time. */
@@ -199,6 +211,7 @@ async function play(cluster: Disturbed, { ledger, folder, count, only, say }: Pl
   await owner.server.post('/pipelines/work/join', {});
   say('the account');
   const faults = await faultsOf(random.pick(nodes).server, ledger, join(folder, 'executions'), false);
+  const ids = new Set((await itemsOf(owner.server)).map(({ id }) => id));
   const stats = (await owner.server.get('/pipelines/work/stats')).body;
   say('the followers');
   await levelled(owner, nodes);
@@ -211,6 +224,8 @@ async function play(cluster: Disturbed, { ledger, folder, count, only, say }: Pl
     clients: [...feeders, ...operators],
     nemeses,
     acknowledged: [...ledger.uploads.values()].reduce((sum, lines) => sum + lines, ledger.acknowledged.size),
+    doubtful: ledger.doubtful.size,
+    missing: [...ledger.doubtful].filter((id) => !ids.has(id)).length,
     fed: stats.itemsFed,
     repeatedRequests: ledger.repeated,
     repeatedExecutions: repeats.count,
