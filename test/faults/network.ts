@@ -71,7 +71,11 @@ export class Network {
 
   /** To be called when nothing runs on its machines any more, and nobody asks for them: their addresses are somebody else's from then on. */
   dispose(): void {
-    for (const namespace of this.namespaces) ip('netns', 'del', namespace);
+    // A namespace stays for as long as it has connections that nobody has closed; its cable need not. A cable has the name of its machine.
+    for (const namespace of this.namespaces) {
+      ip('link', 'del', namespace);
+      ip('netns', 'del', namespace);
+    }
     ip('link', 'del', this.bridge);
   }
 }

@@ -21,6 +21,8 @@ type Nemesis = (cluster: Disturbed) => Promise<void>;
 const LEASE_MS = LEASE_SECONDS * 1000;
 /** So much is acknowledged at least before it is lost. */
 const LOST_TAIL = 30;
+/** Within that time hands have come to the next owner. By silence alone they would notice after three beats, of 10 s each, that the one before is gone. */
+const WORKS_AGAIN_MS = 25_000;
 /** As long as a hand may be cut off without being taken for lost. */
 const HAND_CUT_MS = 10_000;
 
@@ -142,6 +144,19 @@ export const NEMESES: Record<string, Nemesis> = {
     await isolate(await follower(cluster), LEASE_MS + cluster.random.int(500, 3000));
   },
 
+  /** Nobody is told that it has ended, neither the other nodes nor their hands, which were connected to it. Its work goes on before it is back. */
+  async ownerLosesPower(cluster) {
+    const owner = await untilOwned(cluster.nodes);
+    (owner.machine as Machine).cut();
+    await owner.kill();
+    const began = performance.now();
+    await untilWorking(await untilOwned(cluster.nodes));
+    const ms = performance.now() - began;
+    if (ms > WORKS_AGAIN_MS) cluster.clients.ledger.surprises.push(`nothing was done for ${ms} ms after ${owner.name} had lost its power`);
+    (owner.machine as Machine).heal();
+    await owner.start();
+  },
+
   /** Its hand has work of the owner. */
   async handIsAlone(cluster) {
     await isolate(await follower(cluster), HAND_CUT_MS);
@@ -160,9 +175,15 @@ export function nemesesOf({ nodes, log }: Pick<Disturbed, 'nodes' | 'log'>): str
   const impossible = [
     ...(log.own === null ? ['logStops', 'logDies', 'logFreezes', 'logLosesTail'] : []),
     ...(nodes.some(({ disk }) => disk !== null) ? [] : ['diskFills']),
-    ...(nodes.every(({ machine }) => machine !== null) ? [] : ['ownerIsAlone', 'followerIsAlone', 'handIsAlone']),
+    ...(nodes.every(({ machine }) => machine !== null) ? [] : ['ownerIsAlone', 'ownerLosesPower', 'followerIsAlone', 'handIsAlone']),
   ];
   return Object.keys(NEMESES).filter((name) => !impossible.includes(name));
+}
+
+/** Another item has ended at this owner. */
+async function untilWorking({ server }: Node): Promise<void> {
+  const ended = async (): Promise<number> => (await server.get('/pipelines/work/stats')).body.itemsProcessed;
+  for (const before = await ended(); (await ended()) === before; ) await after(50);
 }
 
 async function isolate({ machine }: Node, ms: number): Promise<void> {

@@ -43,27 +43,22 @@ const AFTERMATH_US = (LEASE_SECONDS + 3) * 1_000_000;
 const PATIENCE_MS = 90_000;
 /** The longest pause of a client before a request. */
 const PAUSE_MS = 150;
-/** About so much is fed in a round, however long it is: more would take longer to be counted than to happen. */
-const ROUND_ITEMS = 80_000;
-const ROUND_BYTES = 150_000_000;
-/** What waits for a client to stand still waits no longer than this. */
+/** And a client's pause for each item, and each byte, that it feeds. So what 200 nemeses take to happen can be counted, and fits on the small disk. */
+const PAUSE_PER_ITEM_MS = 80;
+const PAUSE_PER_BYTE_MS = 0.015;
+/** What waits for a client to stand still waits no longer than this for items. */
 const LONGEST_PAUSE_MS = 8000;
 /** More than all of a round. */
 const EVENTS_KEPT = 5_000_000;
-/** A nemesis takes about so long, with what is waited for. */
-const NEMESIS_MS = 8000;
-
 /** Clients that ask any node. */
 class Hoppers extends Clients {
   private readonly nodes: readonly Node[];
   private readonly random: Random;
-  private readonly roundMs: number;
 
-  constructor(ledger: Ledger, nodes: readonly Node[], random: Random, roundMs: number) {
+  constructor(ledger: Ledger, nodes: readonly Node[], random: Random) {
     super(ledger);
     this.nodes = nodes;
     this.random = random;
-    this.roundMs = roundMs;
   }
 
   override place(): string | null {
@@ -74,16 +69,11 @@ class Hoppers extends Clients {
   /** Without a pause they would feed so much that counting it takes longer than all that happens to the cluster. */
   override async ask(path: string, asking: Asking): Promise<Answer> {
     const { items, bytes } = sizeOf(asking.body);
-    await after(this.random.int(0, PAUSE_MS) + Math.max(this.pauseOf(items), (bytes / ROUND_BYTES) * FEEDERS_OF_ROUND * this.roundMs));
+    await after(this.random.int(0, PAUSE_MS) + Math.max(pauseFor(items), bytes * PAUSE_PER_BYTE_MS));
     const answer = await super.ask(path, asking);
     // Each time it is more, since some items fail for good.
-    if (answer.body?.retried !== undefined) await after(this.pauseOf(answer.body.retried));
+    if (answer.body?.retried !== undefined) await after(pauseFor(answer.body.retried));
     return answer;
-  }
-
-  /** For so many items. */
-  private pauseOf(items: number): number {
-    return Math.min((items / ROUND_ITEMS) * FEEDERS_OF_ROUND * this.roundMs, LONGEST_PAUSE_MS);
   }
 
   /** Another node may answer by the time. */
@@ -91,6 +81,8 @@ class Hoppers extends Clients {
     return false;
   }
 }
+
+const pauseFor = (items: number): number => Math.min(items * PAUSE_PER_ITEM_MS, LONGEST_PAUSE_MS);
 
 /** What a request feeds. */
 function sizeOf(body: unknown): { items: number; bytes: number } {
@@ -140,7 +132,7 @@ export async function playClusterRound(seed: number, count: number, options: Clu
       doing = what;
       if (count > 20 || only.length > 0) process.stderr.write(`${new Date().toISOString()} ${what}, ${ledger.acknowledged.size} ids\n`);
     };
-    const clients = new Hoppers(ledger, nodes, random.fork(), count * NEMESIS_MS);
+    const clients = new Hoppers(ledger, nodes, random.fork());
     clientsOf.set(ledger, clients);
     return await Promise.race([play({ nodes, log, clients, random, awayMs }, { ledger, folder, count, only, say }), tooLate()]);
   } finally {
