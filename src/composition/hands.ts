@@ -36,6 +36,8 @@ export interface Hands {
   start(server: Server): void;
   /** This node owns, by this epoch. */
   enter(epoch: number): void;
+  /** Some node owns by this epoch: the hands of this machine go there, if they are not there yet. */
+  ownedBy(epoch: number): void;
   /** Another node owns: its hands go there. */
   letGo(): void;
 }
@@ -87,6 +89,7 @@ export function createHands({ config, environment, tasks, version, clock, random
     enter(term) {
       epochNow = term;
     },
+    ownedBy: (term) => own?.ownedBy(term),
     letGo: () => door.letGo('another node owns the pipelines now'),
     start(server) {
       if (config.hands === 0) return;
