@@ -10,7 +10,7 @@ const TASKS: Record<string, string> = {
 export default { run: async (value, ctx) => { await setTimeout(5, undefined, { signal: ctx.signal }); return value; } };
 `,
   slow: `import { setTimeout } from 'node:timers/promises';
-export default { run: async (value, ctx) => { await setTimeout(100, undefined, { signal: ctx.signal }); return value; } };
+export default { run: async (value, ctx) => { await setTimeout(20, undefined, { signal: ctx.signal }); return value; } };
 `,
   burn: `export default { run(value) { let x = 1; for (let i = 0; i < 2_000_000; i++) x = (x * 16807) % 2147483647; return { value, x }; } };
 `,
@@ -19,7 +19,7 @@ export default { run: async (value, ctx) => { await setTimeout(100, undefined, {
 const DEFINITIONS = [
   { id: 'p', stages: ['A', 'B', 'C'].map((name) => ({ name, workers: 10, tasks: ['noop'] })) },
   { id: 'wait', stages: [{ name: 'Wait', workers: 10, tasks: ['wait'] }] },
-  { id: 'queue', stages: [{ name: 'Slow', workers: 10, tasks: ['slow'] }], backlogCapacity: 1_000_000 },
+  { id: 'queue', stages: [{ name: 'Slow', workers: 2, tasks: ['slow'] }], backlogCapacity: 1_000_000 },
   { id: 'burn', stages: [{ name: 'Burn', workers: 4, tasks: ['burn'] }] },
 ];
 

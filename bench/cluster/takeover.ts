@@ -12,7 +12,7 @@ const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const AGAIN_MS = 5;
 
 /**
- * How long nobody takes an item when the owner is killed, and when it is asked to end, while 100 000 items are queued and ten run. From the signal until the
+ * How long nobody takes an item when the owner is killed, and when it is asked to end, while 100 000 items are queued and two run. From the signal until the
  * first feed that the other node answers with a 202.
  */
 export async function takeoverRows(): Promise<BenchRow[]> {
@@ -20,7 +20,8 @@ export async function takeoverRows(): Promise<BenchRow[]> {
   const work = folderOfWork(folder);
   const postgres = await startOwnPostgres({}, ON_DISK);
   // Answers at once when nobody serves, so that the instant at which somebody does is seen.
-  const start = (name: string): Promise<Service> => startService({ ...work, ...nodeEnv(postgres.url, folder, name), TAKEOVER_WAIT_SECONDS: '0.01' });
+  const start = (name: string): Promise<Service> =>
+    startService({ ...work, ...nodeEnv(postgres.url, folder, name), TAKEOVER_WAIT_SECONDS: '0.01' });
   let owner = await start('node-0');
   try {
     await owner.logged('the pipelines go on here');
@@ -68,7 +69,11 @@ export async function takeoverRows(): Promise<BenchRow[]> {
 
 async function feed({ url }: Service, pipeline: string, count: number): Promise<void> {
   const body = Array.from({ length: count }, (_, n) => `${JSON.stringify({ sku: 'A-4711', quantity: 3, n })}\n`).join('');
-  const answer = await fetch(`${url}/pipelines/${pipeline}/feed`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body });
+  const answer = await fetch(`${url}/pipelines/${pipeline}/feed`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    body,
+  });
   if (answer.status !== 202) throw new Error(`answered ${answer.status}: ${await answer.text()}`);
   await answer.text();
 }
