@@ -5,7 +5,7 @@ import { drainRate } from '../feeding.ts';
 import { type BenchRow, median } from '../row.ts';
 import { type Service, startService } from '../servers/service.ts';
 import { ratios, spread } from '../turns.ts';
-import { folderOfWork } from './setup.ts';
+import { folderOfWork, startHand } from './setup.ts';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 7);
 const JOBS_AN_ITEM = 3;
@@ -21,12 +21,7 @@ const textsOf = (count: number): string[] => Array.from({ length: count }, (_, n
 async function withHands(work: Record<string, string>, count: number): Promise<{ owner: Service; end(): Promise<void> }> {
   const owner = await startService({ ...work, STORE_URL: 'memory:' });
   const hands = await Promise.all(
-    Array.from({ length: count }, (_, n) =>
-      startService(
-        { ...work, ROLE: 'hand', OWNER_URL: owner.url, HAND_NAME: `hand-${n}`, HAND_CAPACITY: String(WORKERS_A_HAND) },
-        'the hand is connected',
-      ),
-    ),
+    Array.from({ length: count }, (_, n) => startHand(work, owner, `hand-${n}`, { HAND_CAPACITY: String(WORKERS_A_HAND) })),
   );
   await owner.logged('a hand has connected', count);
   const change = await fetch(`${owner.url}/pipelines/wait/stages/Wait`, {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Service, startService } from '../servers/service.ts';
 
 /** Where the stores of the benchmark write: a folder in memory would have nothing to sync. */
 export const ON_DISK = existsSync('/var/tmp') ? '/var/tmp' : '/tmp';
@@ -45,4 +46,9 @@ export function nodeEnv(storeUrl: string, folder: string, name: string): Record<
     NODE_NAME: name,
     DATA_DIR: join(folder, name),
   };
+}
+
+/** A hand of a service, as a process of its own. */
+export function startHand(work: Record<string, string>, owner: Service, name: string, env: Record<string, string> = {}): Promise<Service> {
+  return startService({ ...work, ROLE: 'hand', OWNER_URL: owner.url, HAND_NAME: name, ...env }, 'the hand is connected');
 }
