@@ -20,7 +20,7 @@ export default { run: async (value, ctx) => { await setTimeout(20, undefined, { 
 const DEFINITIONS = [
   { id: 'p', stages: ['A', 'B', 'C'].map((name) => ({ name, workers: 10, tasks: ['noop'] })) },
   { id: 'wait', stages: [{ name: 'Wait', workers: 10, tasks: ['wait'] }] },
-  { id: 'queue', stages: [{ name: 'Slow', workers: 2, tasks: ['slow'] }], backlogCapacity: 1_000_000 },
+  { id: 'queue', stages: [{ name: 'Slow', workers: 2, tasks: ['slow'] }], backlogCapacity: 10_000_000 },
   { id: 'burn', stages: [{ name: 'Burn', workers: 4, tasks: ['burn'] }] },
 ];
 

@@ -6,7 +6,7 @@ import { type Service, startService } from '../servers/service.ts';
 import { spread } from '../turns.ts';
 import { folderOfWork, LEASE_SECONDS, nodeEnv, ON_DISK } from './setup.ts';
 
-const QUEUED = 100_000;
+const QUEUED = Number(process.env.QUEUED ?? 100_000);
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
 /** Between two questions while nobody serves. */
 const AGAIN_MS = 5;
