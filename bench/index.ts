@@ -20,6 +20,7 @@ const ALL = [
   'startup',
   'http',
   'durable',
+  'cluster',
   'backlog',
   'sizing',
   'edges',
@@ -70,7 +71,7 @@ function page(results: readonly { name: string; rows: BenchRow[] }[]): string {
 const names = process.argv.length > 2 ? process.argv.slice(2) : ALL;
 const unknown = names.filter((name) => !ALL.includes(name));
 if (unknown.length > 0) throw new Error(`no benchmark ${unknown.join(', ')}; there are ${ALL.join(', ')}`);
-if (['startup', 'sizing', 'upload'].some((name) => names.includes(name)))
+if (['startup', 'sizing', 'upload', 'cluster'].some((name) => names.includes(name)))
   execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'inherit' });
 
 const results: { name: string; rows: BenchRow[] }[] = [];

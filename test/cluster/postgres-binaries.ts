@@ -53,12 +53,15 @@ export interface OwnPostgres {
   dispose(): Promise<void>;
 }
 
-export async function startOwnPostgres(settings: Readonly<Record<string, string>> = {}): Promise<OwnPostgres> {
+/** `under`: the folder that gets its own; not that of the tests, through which another user may not go. */
+export async function startOwnPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  under: string = existsSync('/dev/shm') ? '/dev/shm' : '/tmp',
+): Promise<OwnPostgres> {
   const binaries = postgresBinaries();
   if (binaries === undefined) throw new Error('There is no initdb');
   const owner = ownerOfServer();
-  // Not in the folder of the tests, through which another user may not go.
-  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : '/tmp', 'sluice-postgres-'));
+  const folder = mkdtempSync(join(under, 'sluice-postgres-'));
   if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
   const data = join(folder, 'data');
   const standby = join(folder, 'standby');
