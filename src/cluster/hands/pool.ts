@@ -5,13 +5,17 @@
  * A lost hand may have been ended by any call that it had. So these are suspects from then on: a hand has at most one of them, beside others. When a hand with a suspect is
  * lost, that one alone is counted, else each of its calls. The suspect that the next loss would condemn runs with nothing beside it, for as long as others can wait; lost alone, and counted
  * `maxDeliveries` times, it fails for good. Calls of a hand that gave them back, or that is still there under another connection, are not counted.
+ *
+ * When the last hand that has a task has gone for a while, its calls that may run in this process do, suspects never: see {@link Presence}.
  */
 import { AbortedError, PermanentError, revive } from '../../engine/index.ts';
 import { type Clock, type HandJob, type HandRunner, type Logger, unref } from '../../engine/ports.ts';
 import type { HandsView, WaitingCalls } from '../../schemas/hands.ts';
+import type { TaskKind } from '../../schemas/task.ts';
 import { type HandLink, Member, type OwnTasks } from './member.ts';
 import { PoolJob } from './pool-job.ts';
-import { CLOSE, errorOf, type FromHand, type Hello } from './protocol.ts';
+import { Presence } from './presence.ts';
+import { CLOSE, errorOf, type FromHand, type Hello, keyOf } from './protocol.ts';
 import { WaitingJobs } from './waiting-jobs.ts';
 
 export interface HandPoolOptions {
@@ -31,8 +35,6 @@ export interface HandPoolOptions {
 
 /** A hand that says nothing for so many beats is lost. */
 const SILENT_BEATS = 3;
-/** So long after the last one has gone, hands are taken to come back. */
-const BACK_MS = 30_000;
 /** Others wait no longer than this for a suspect that runs alone. */
 const ALONE_MS = 60_000;
 
@@ -45,18 +47,20 @@ export class HandPool implements HandRunner {
   /** Tasks that the log has named, since no hand has them. */
   private readonly named = new Set<string>();
   private lastNumber = 0;
-  private wasThereAt = Number.NEGATIVE_INFINITY;
+  private readonly presence: Presence;
+  /** When waiting calls are next looked at that may run here. */
+  private looks: unknown;
+  private looksAt = Number.POSITIVE_INFINITY;
   private beats: unknown;
   private isClosed = false;
 
   constructor(options: HandPoolOptions) {
     this.options = options;
+    this.presence = new Presence(this.members, options.clock, options.isExpected);
   }
 
-  get isThere(): boolean {
-    if (this.options.isExpected) return true;
-    for (const member of this.members) if (member.isUsable) return true;
-    return this.options.clock.monotonic() - this.wasThereAt < BACK_MS;
+  isThereFor(kind: TaskKind, name: string): boolean {
+    return this.presence.isFor(keyOf({ kind, name }));
   }
 
   get size(): number {
@@ -148,6 +152,7 @@ export class HandPool implements HandRunner {
     if (this.isClosed) return;
     this.isClosed = true;
     this.options.clock.clearTimer(this.beats);
+    this.options.clock.clearTimer(this.looks);
     for (const job of [...this.waiting.all(), ...this.holders.keys()]) job.fail(closedError());
     for (const member of this.members) {
       member.isGone = true;
@@ -169,9 +174,56 @@ export class HandPool implements HandRunner {
       this.give(member, job);
       return;
     }
+    if (job.mayRunHere && !this.presence.isFor(job.key)) {
+      job.runHere();
+      return;
+    }
     this.waiting.add(job, isLone);
     if (isLone) this.reserve(job);
     this.nameMissing(job.key);
+    if (job.mayRunHere) this.lookAt(this.presence.leftMs(job.key));
+  }
+
+  /** A hand has gone: what waited for it while it was busy may have to run here. */
+  private lookAtLeft(member: Member): void {
+    const isLeft = (key: string): boolean => member.hasTask(key) && this.waiting.of(key).some((job) => job.mayRunHere);
+    for (const key of this.waiting.keys()) if (isLeft(key)) this.lookAt(this.presence.leftMs(key));
+  }
+
+  /** Has waiting calls looked at when no hand is there for them any more. */
+  private lookAt(ms: number): void {
+    const { clock } = this.options;
+    const at = clock.monotonic() + ms;
+    if (at >= this.looksAt || this.isClosed) return;
+    clock.clearTimer(this.looks);
+    this.looksAt = at;
+    this.looks = clock.setTimer(() => {
+      this.looksAt = Number.POSITIVE_INFINITY;
+      this.callHere();
+    }, ms);
+    unref(this.looks);
+  }
+
+  /** Calls here what waits for hands that did not come back. */
+  private callHere(): void {
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const key of this.waiting.keys()) {
+      const jobs = this.waiting.of(key).filter((job) => job.mayRunHere);
+      if (jobs.length === 0) continue;
+      const leftMs = this.presence.leftMs(key);
+      soonest = Math.min(soonest, leftMs > 0 ? leftMs : soonest);
+      if (leftMs > 0) continue;
+      const [{ job }] = jobs as [PoolJob];
+      this.options.logger.warn(
+        { task: job.use.name, calls: jobs.length },
+        'no hand has come back; calls that waited for one are made here',
+      );
+      for (const each of jobs) {
+        this.waiting.delete(each);
+        each.runHere();
+      }
+    }
+    this.lookAt(soonest);
   }
 
   private leastLoaded(job: PoolJob): Member | null {
@@ -291,7 +343,7 @@ export class HandPool implements HandRunner {
     const { clock, logger, maxDeliveries } = this.options;
     member.isGone = true;
     this.members.delete(member);
-    if (member.isUsable) this.wasThereAt = clock.monotonic();
+    this.presence.left(member);
     const jobs = [...member.places.values()].map(({ job }) => job);
     const wasAlone = jobs.length === 1;
     const active = jobs.filter((job) => !job.isSettled);
@@ -310,6 +362,7 @@ export class HandPool implements HandRunner {
       }
     }
     this.unreserve(member);
+    this.lookAtLeft(member);
     if (this.members.size > 0) return;
     clock.clearTimer(this.beats);
     this.beats = undefined;
