@@ -10,12 +10,15 @@
  */
 import { AbortedError, PermanentError, revive } from '../../engine/index.ts';
 import { type Clock, type HandJob, type HandRunner, type Logger, unref } from '../../engine/ports.ts';
-import type { HandsView, WaitingCalls } from '../../schemas/hands.ts';
+import type { HandMeasurements, HandsView, WaitingCalls } from '../../schemas/hands.ts';
 import type { TaskKind } from '../../schemas/task.ts';
+import { HandCounts } from './counts.ts';
+import { LackOfHands } from './lack-of-hands.ts';
 import { type HandLink, Member, type OwnTasks } from './member.ts';
 import { PoolJob } from './pool-job.ts';
 import { Presence } from './presence.ts';
 import { CLOSE, errorOf, type FromHand, type Hello, keyOf } from './protocol.ts';
+import { ReturningCalls } from './returning-calls.ts';
 import { WaitingJobs } from './waiting-jobs.ts';
 
 export interface HandPoolOptions {
@@ -39,24 +42,25 @@ const SILENT_BEATS = 3;
 const ALONE_MS = 60_000;
 
 export class HandPool implements HandRunner {
+  readonly counts = new HandCounts();
   private readonly options: HandPoolOptions;
   private readonly members = new Set<Member>();
   private readonly waiting = new WaitingJobs();
   /** Where the jobs are that have a hand. */
   private readonly holders = new Map<PoolJob, Member>();
-  /** Tasks that the log has named, since no hand has them. */
-  private readonly named = new Set<string>();
+  private readonly lacks: LackOfHands;
   private lastNumber = 0;
   private readonly presence: Presence;
-  /** When waiting calls are next looked at that may run here. */
-  private looks: unknown;
-  private looksAt = Number.POSITIVE_INFINITY;
+  private readonly returns: ReturningCalls;
   private beats: unknown;
   private isClosed = false;
 
   constructor(options: HandPoolOptions) {
     this.options = options;
     this.presence = new Presence(this.members, options.clock, options.isExpected);
+    this.lacks = new LackOfHands(this.members, options.logger);
+    const { waiting, presence } = this;
+    this.returns = new ReturningCalls({ ...options, waiting, presence, makeHere: (job) => this.makeHere(job) });
   }
 
   isThereFor(kind: TaskKind, name: string): boolean {
@@ -93,7 +97,7 @@ export class HandPool implements HandRunner {
         'a hand has connected that is given less than others',
       );
     this.beats ??= this.planBeat(beatMs);
-    for (const key of this.named) if (member.hasTask(key)) this.named.delete(key);
+    this.lacks.ended(member);
     this.feed(member);
     return member;
   }
@@ -129,8 +133,7 @@ export class HandPool implements HandRunner {
       else if (!job.isSettled) {
         // Given back, or aborted by the hand of its own accord: it runs elsewhere.
         if (message.t === 'back' && message.why === 'unknown-task') member.lacks(job.key);
-        job.waitAgain();
-        this.place(job);
+        this.placeAgain(job);
       }
       this.feed(member);
     }
@@ -143,16 +146,25 @@ export class HandPool implements HandRunner {
 
   view(): HandsView {
     const waiting = [...this.waiting.counts().values()].map(
-      ({ job: { job, key }, calls }): WaitingCalls => ({ task: job.use.name, kind: job.use.kind, calls, why: this.whyWaits(key) }),
+      ({ job: { job, key }, calls }): WaitingCalls => ({ task: job.use.name, kind: job.use.kind, calls, why: this.lacks.why(key) }),
     );
     return { hands: [...this.members].map((member) => member.view()), waiting };
+  }
+
+  measure(): HandMeasurements {
+    return this.counts.measured(this.members, this.waiting.size);
+  }
+
+  /** They are sent to another owner: none of them is lost. */
+  letGo(): void {
+    for (const member of this.members) member.isLeaving = true;
   }
 
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
     this.options.clock.clearTimer(this.beats);
-    this.options.clock.clearTimer(this.looks);
+    this.returns.end();
     for (const job of [...this.waiting.all(), ...this.holders.keys()]) job.fail(closedError());
     for (const member of this.members) {
       member.isGone = true;
@@ -175,55 +187,24 @@ export class HandPool implements HandRunner {
       return;
     }
     if (job.mayRunHere && !this.presence.isFor(job.key)) {
-      job.runHere();
+      this.makeHere(job);
       return;
     }
     this.waiting.add(job, isLone);
     if (isLone) this.reserve(job);
-    this.nameMissing(job.key);
-    if (job.mayRunHere) this.lookAt(this.presence.leftMs(job.key));
+    this.lacks.tell(job.key);
+    this.returns.waits(job);
   }
 
-  /** A hand has gone: what waited for it while it was busy may have to run here. */
-  private lookAtLeft(member: Member): void {
-    const isLeft = (key: string): boolean => member.hasTask(key) && this.waiting.of(key).some((job) => job.mayRunHere);
-    for (const key of this.waiting.keys()) if (isLeft(key)) this.lookAt(this.presence.leftMs(key));
+  private placeAgain(job: PoolJob): void {
+    this.counts.givenAgain++;
+    job.waitAgain();
+    this.place(job);
   }
 
-  /** Has waiting calls looked at when no hand is there for them any more. */
-  private lookAt(ms: number): void {
-    const { clock } = this.options;
-    const at = clock.monotonic() + ms;
-    if (at >= this.looksAt || this.isClosed) return;
-    clock.clearTimer(this.looks);
-    this.looksAt = at;
-    this.looks = clock.setTimer(() => {
-      this.looksAt = Number.POSITIVE_INFINITY;
-      this.callHere();
-    }, ms);
-    unref(this.looks);
-  }
-
-  /** Calls here what waits for hands that did not come back. */
-  private callHere(): void {
-    let soonest = Number.POSITIVE_INFINITY;
-    for (const key of this.waiting.keys()) {
-      const jobs = this.waiting.of(key).filter((job) => job.mayRunHere);
-      if (jobs.length === 0) continue;
-      const leftMs = this.presence.leftMs(key);
-      soonest = Math.min(soonest, leftMs > 0 ? leftMs : soonest);
-      if (leftMs > 0) continue;
-      const [{ job }] = jobs as [PoolJob];
-      this.options.logger.warn(
-        { task: job.use.name, calls: jobs.length },
-        'no hand has come back; calls that waited for one are made here',
-      );
-      for (const each of jobs) {
-        this.waiting.delete(each);
-        each.runHere();
-      }
-    }
-    this.lookAt(soonest);
+  private makeHere(job: PoolJob): void {
+    this.counts.madeHere++;
+    job.runHere();
   }
 
   private leastLoaded(job: PoolJob): Member | null {
@@ -343,6 +324,7 @@ export class HandPool implements HandRunner {
     const { clock, logger, maxDeliveries } = this.options;
     member.isGone = true;
     this.members.delete(member);
+    if (isCounted && !member.isLeaving) this.counts.lost++;
     this.presence.left(member);
     const jobs = [...member.places.values()].map(({ job }) => job);
     const wasAlone = jobs.length === 1;
@@ -356,13 +338,10 @@ export class HandPool implements HandRunner {
         job.isSuspect = true;
       }
       if (isCounted && wasAlone && job.deliveries >= maxDeliveries) job.fail(poison(job.deliveries));
-      else {
-        job.waitAgain();
-        this.place(job);
-      }
+      else this.placeAgain(job);
     }
     this.unreserve(member);
-    this.lookAtLeft(member);
+    this.returns.left(member);
     if (this.members.size > 0) return;
     clock.clearTimer(this.beats);
     this.beats = undefined;
@@ -396,23 +375,6 @@ export class HandPool implements HandRunner {
     let free = name;
     for (let i = 2; taken.has(free); i++) free = `${name}#${i}`;
     return free;
-  }
-
-  private whyWaits(key: string): string {
-    if (this.members.size === 0) return 'no hand is connected';
-    const able = [...this.members].filter((member) => member.hasTask(key));
-    if (able.length > 0)
-      return able.every((member) => member.isLeaving) ? 'the hands that have it are leaving' : 'the hands that have it are busy';
-    const [first] = this.members;
-    return `no hand that is connected has it; ${first?.name}: ${first?.fault}`;
-  }
-
-  private nameMissing(key: string): void {
-    if (this.named.has(key) || this.members.size === 0) return;
-    for (const member of this.members) if (member.hasTask(key)) return;
-    this.named.add(key);
-    const hands = [...this.members].slice(0, 10).map(({ name, fault }) => ({ name, fault }));
-    this.options.logger.warn({ task: key, hands }, 'a call waits for a hand that has its task; none that is connected has');
   }
 }
 

@@ -295,6 +295,7 @@ describe('a call that may run here as well', () => {
     }
     expect(await Promise.all([a.result, b.result])).toEqual(['a here', 'b here']);
     expect(made).toEqual(['a', 'b']);
+    expect(pool.measure()).toMatchObject({ madeHere: 2, waiting: 1 });
     expect(log.lines.at(-1)).toMatchObject({ text: 'no hand has come back; calls that waited for one are made here', task: 't', calls: 2 });
     expect(await settled(firm)).toBe('waits');
     expect(await here(pool, 't', 'late', made).result).toBe('late here');
@@ -357,6 +358,26 @@ describe('a call that may run here as well', () => {
     });
     await clock.advance(30_000);
     await expect(failing.result).rejects.toThrow('no luck');
+  });
+});
+
+describe('what is measured', () => {
+  it('is how many hands there are and what became of them and of their calls', async () => {
+    const { pool, hand, clock } = poolWith();
+    const [fit, going, lost] = [hand(1), hand(2), hand(3)];
+    hand(4, ['t']);
+    for (const value of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k']) give(pool, 't', value);
+    pool.receive(going.member, { t: 'leaving' });
+    const connected = { fit: 2, unfit: 1, leaving: 1 };
+    expect(pool.measure()).toMatchObject({ connected, running: 10, capacity: 8, waiting: 1, lost: 0, givenAgain: 0, madeHere: 0 });
+    for (const value of going.values) going.back(value);
+    going.die();
+    lost.die();
+    expect(pool.measure()).toMatchObject({ connected: { fit: 1, unfit: 1, leaving: 0 }, lost: 1, givenAgain: 5, waiting: 6 });
+    pool.letGo();
+    fit.die();
+    expect(pool.measure()).toMatchObject({ lost: 1, givenAgain: 6 });
+    await clock.advance(0);
   });
 });
 
