@@ -12,7 +12,7 @@ import type { Config } from '../config.ts';
 import type { Clock, Logger } from '../engine/ports.ts';
 import { type OwnHands, startOwnHands } from '../process/own-hands.ts';
 import type { ApiKey } from '../schemas/api-key.ts';
-import type { HandsView } from '../schemas/hands.ts';
+import type { HandMeasurements, HandsView } from '../schemas/hands.ts';
 
 export interface HandsDeps {
   config: Pick<Config, 'hands' | 'loopStallSeconds' | 'maxDeliveries' | 'maxValueBytes' | 'apiKeys'>;
@@ -29,6 +29,7 @@ export interface Hands {
   /** The side that `buildApp` needs. */
   readonly desk: {
     view(): HandsView;
+    measure(): HandMeasurements;
     accept(request: IncomingMessage, socket: Duplex, head: Buffer, isAllowed: () => boolean): void;
     close(): Promise<void>;
   };
@@ -81,6 +82,7 @@ export function createHands({ config, environment, tasks, version, clock, random
     pool,
     desk: {
       view: () => pool.view(),
+      measure: () => pool.measure(),
       accept: (request, socket, head, isAllowed) => door.accept(request, socket, head, isAllowed),
       async close() {
         await Promise.all([door.close(), own?.close()]);

@@ -352,7 +352,7 @@ describe('a hand that is not as the owner needs it', () => {
     startHand(owner.url, { echo: () => 'old' }, { name: 'old', version: '1.0.0' });
     const [line] = await owner.log.seen('a hand has connected that is given less than others');
     expect(line).toMatchObject({ hand: 'old', version: '1.0.0', fault: 'it runs Sluice 1.0.0, and this is 1.2.3: it is given nothing' });
-    expect(owner.pool.isThere).toBe(false);
+    expect(owner.pool.isThereFor('task', 'echo')).toBe(false);
     const call = give(owner.pool, 'echo');
     expect(owner.pool.view()).toMatchObject({
       hands: [{ name: 'old', tasks: [], missing: ['echo'], fault: expect.stringContaining('it runs Sluice 1.0.0') }],
@@ -360,7 +360,7 @@ describe('a hand that is not as the owner needs it', () => {
     });
     startHand(owner.url, { echo: () => 'new' }, { name: 'new' });
     expect(await call.result).toBe('new');
-    expect(owner.pool.isThere).toBe(true);
+    expect(owner.pool.isThereFor('task', 'echo')).toBe(true);
   });
 
   it('without a task, or with other files, is given the others', async () => {
