@@ -124,7 +124,7 @@ describe('the invariants in ARCHITECTURE.md', () => {
   });
 });
 
-describe('the rooms of the engine and of the HTTP side', () => {
+describe('the rooms of the engine, of the cluster and of the HTTP side', () => {
   const rooms = Object.entries(ROOMS).flatMap(([inside, names]) => names.map((name) => [`${inside}/${name}`, name] as const));
   const folders = rooms.filter(([, name]) => !name.endsWith('.ts'));
 

@@ -13,7 +13,7 @@ import { unpackWrites } from './entry/writes.ts';
 import type { Entry, Place as LogPlace } from './log/log.ts';
 import { NO_TOKEN } from './log/token.ts';
 
-/** The log has not got what this node has applied: it has lost its end, as by an asynchronous failover. The file is to be thrown away, and restored. */
+/** The log has not got what this node has applied: it has lost its end, as by an asynchronous failover. The file is to be set aside, and restored. */
 export class TailLost extends Error {
   override name = 'TailLost';
 }

@@ -25,7 +25,15 @@ async function claiming(asked: (server: FaultLog, bytes: Uint8Array) => void = (
   const snapshots = { put: async () => undefined, newest: async () => null };
   const backbone = { log: link, snapshots, presence, close: async () => undefined };
   const options = { backbone, file: 'a', clock, logger: silentLogger };
-  const file = new LocalFile({ ...options, openReplica: async () => disk.open(), removeReplica: async () => disk.remove() }, 900);
+  const file = new LocalFile(
+    {
+      ...options,
+      openReplica: async () => disk.open(),
+      removeReplica: async () => disk.remove(),
+      setReplicaAside: async () => disk.setAside(),
+    },
+    900,
+  );
   await file.open();
   const claimAfter = (after: number): Claim => new Claim({ clock, timeoutMs: 900, file, after, node, logger: silentLogger, random });
   return { clock, random, server, link, file, claim: claimAfter(0), claimAfter };

@@ -56,7 +56,11 @@ export class FaultLog {
 
   /** The token of the last entry. */
   get token(): string {
-    const bytes = this.entries.get(this.last);
+    return this.tokenAt(this.last);
+  }
+
+  tokenAt(position: number): string {
+    const bytes = this.entries.get(position);
     return bytes === undefined ? NO_TOKEN : tokenOf(bytes);
   }
 

@@ -89,6 +89,16 @@ describe('a node that follows', () => {
     expect(driven.did('claim')).toBeUndefined();
   });
 
+  it('asks the log five times a lease whether it is there', () => {
+    const driven = new Driven(owned);
+    for (let i = 0; i < 10; i++) {
+      driven.wait(LEASE_MS / 10);
+      driven.entered('beat');
+    }
+    const probes = driven.actions.filter(({ action }) => action.type === 'probe').map(({ at }) => at / LEASE_MS);
+    expect(probes).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
+  });
+
   it('counts no time in which the log did not answer', () => {
     const driven = new Driven(owned);
     driven.entered('beat');

@@ -97,6 +97,16 @@ describe.skipIf(found === null)('PostgreSQL', () => {
     });
   });
 
+  it('keeps the last entry when the log has lost its end since a trim looked at it', async () => {
+    const log = await openLog();
+    await appendAll(log, ['1', '2', '3']);
+    // As of a server that had more, and was replaced before the rows are deleted.
+    log.ends = async () => ({ first: 1, last: 9 });
+    await log.trim(8);
+    expect([(await log.read(2))?.bytes, Buffer.from((await log.read(3))?.bytes ?? []).toString()]).toEqual([undefined, '3']);
+    await log.append(afterEntry(3, Buffer.from('3')), bytes);
+  });
+
   describe('news of entries', () => {
     it('come by LISTEN, without polling', async () => {
       const writer = await openLog();

@@ -1,5 +1,5 @@
 /**
- * The entries of the log, as bytes.
+ * Room `entry`: the entries of the log, as bytes.
  *
  *     ┌────────┬──────┬──────────────┬──────┐     own {node, url, at, nonce}    begins an ownership, and its position is the epoch
  *     │ format │ kind │ prev (16 B)  │ body │     beat {epoch, node, url, at}   keeps it
@@ -9,6 +9,9 @@
  *
  * `prev` is the token of the entry before: a hash of its bytes, and so of everything before it. Whoever has applied an entry that the log has lost sees it by that. No two
  * claims have the same bytes, whoever makes them: `nonce` is drawn anew for each.
+ *
+ * Holds: The same entry has the same bytes, so that it can be tried again. What is unpacked is what was packed.
+ * Refuses: bytes of a later format, and bytes that are not whole. It neither reads nor writes anything.
  */
 import { TOKEN_BYTES, tokenOf } from '../log/token.ts';
 import { ByteReader, ByteWriter, EntryFault } from './bytes.ts';

@@ -1,10 +1,13 @@
 /**
- * The owner's side of hands: gives each call to the hand with the fewest, by its capacity, among those that have its task, and has it called again elsewhere when that hand
+ * Room `hands`: both sides of the connection between an owner and a hand. This is the owner's: it gives each call to the hand with the fewest, by its capacity, among those that have its task, and has it called again elsewhere when that hand
  * is lost.
  *
  * A lost hand may have been ended by any call that it had. So these are suspects from then on: a hand has at most one of them, beside others. When a hand with a suspect is
  * lost, that one alone is counted, else each of its calls. The suspect that the next loss would condemn runs with nothing beside it, for as long as others can wait; lost alone, and counted
  * `maxDeliveries` times, it fails for good. Calls of a hand that gave them back, or that is still there under another connection, are not counted.
+ *
+ * Holds: A call has one answer, from one hand, whatever becomes of others that had it. The loss of a hand is no attempt of its calls.
+ * Refuses: to decide what runs, and how much at once: that is the engine's. It knows neither log nor store.
  */
 import { AbortedError, PermanentError, revive } from '../../engine/index.ts';
 import { type Clock, type HandJob, type HandRunner, type Logger, unref } from '../../engine/ports.ts';

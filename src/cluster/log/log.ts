@@ -1,9 +1,10 @@
 /*
- * The ports of the replicated store: a log that orders and keeps, files of its state, and who is there.
+ * Room `log`: the ports of the replicated store: a log that orders and keeps, files of its state, and who is there.
  *
  *     owner ──append──▶ Log ──follow──▶ every node's own file          Snapshots: that file, as of a position
  *
- * Positions are 1, 2, 3 … without a hole.
+ * Holds: Positions are 1, 2, 3 … without a hole. An entry is there once or not at all, and each comes after the one that whoever appended it had seen.
+ * Refuses: to know what is in an entry, and who may append.
  */
 
 export interface Entry {

@@ -15,7 +15,7 @@ export interface ClaimOptions extends Pick<AppenderOptions, 'clock' | 'timeoutMs
   random: () => number;
 }
 
-/** Of so many, one is drawn for each claim. The process before this one may have had the same name and instant, and its claim is not this one. */
+/** One of so many is drawn for each claim: the process before this one may have had the same name and instant, and its claim is not this one. */
 const NONCES = 2 ** 48;
 
 type Answer = Extract<Input, { type: 'claimed' | 'refused' | 'undecided' | 'apart' }>;

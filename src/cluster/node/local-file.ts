@@ -2,12 +2,15 @@ import type { Decoded } from '../entry/entry.ts';
 import { follow } from '../follower.ts';
 import type { Log } from '../log/log.ts';
 import type { Replica } from '../replica.ts';
-import { openToFollow } from '../restoring.ts';
+import { keepAside, openToFollow } from '../restoring.ts';
 import { Snapshotter } from '../snapshotting.ts';
 import type { ClusterNodeOptions } from './contract.ts';
 import { impatient } from './impatient.ts';
 
-type LocalFileOptions = Pick<ClusterNodeOptions, 'backbone' | 'file' | 'clock' | 'logger' | 'openReplica' | 'removeReplica'>;
+type LocalFileOptions = Pick<
+  ClusterNodeOptions,
+  'backbone' | 'file' | 'clock' | 'logger' | 'openReplica' | 'removeReplica' | 'setReplicaAside'
+>;
 
 /** This node's file, from one opening to the next. Calls MUST NOT overlap. */
 export class LocalFile {
@@ -57,7 +60,8 @@ export class LocalFile {
     const position = this.current?.replica.position ?? null;
     await this.close();
     // It was opened anew since, and still does not fit: what the log has before that place is not there to compare with any more.
-    if (isUnfit && position !== null && this.unfitAt === position) await options.removeReplica(options.file);
+    if (isUnfit && position !== null && this.unfitAt === position)
+      await (position > 0 ? keepAside(options, position) : options.removeReplica(options.file));
     if (isUnfit) this.unfitAt = position;
     this.keep(await openToFollow({ ...options, log, snapshots: options.backbone.snapshots }));
   }

@@ -74,6 +74,7 @@ export class World {
       ...{ clock, random: this.random, logger: silentLogger, backbone: backboneOf(link) },
       openReplica: async () => place.disk.open(),
       removeReplica: async () => place.disk.remove(),
+      setReplicaAside: async () => place.disk.setAside(),
       own: async (store, epoch, ownerClock) => {
         const { promise, resolve, reject } = Promise.withResolvers<void>();
         clock.setTimer(
