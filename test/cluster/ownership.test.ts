@@ -37,7 +37,9 @@ class Driven {
   }
 
   wait(ms: number): void {
-    for (const end = this.now + ms; ; ) {
+    let ticks = 0;
+    for (const end = this.now + ms; ; ticks++) {
+      if (ticks > 100_000) throw new Error('it is due again and again at one instant');
       const next = Math.max(this.now, this.machine.nextAt(this.now));
       if (next > end) {
         this.now = end;
