@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { drainRate } from '../feeding.ts';
 import { type BenchRow, median } from '../row.ts';
+import { startServer } from '../servers/child.ts';
 import { type Service, startService } from '../servers/service.ts';
 import { ratios, spread } from '../turns.ts';
 import { folderOfWork, startHand } from './setup.ts';
@@ -45,11 +46,14 @@ export async function handRows(): Promise<BenchRow[]> {
   const work = folderOfWork(folder);
   const none = await withHands(work, 0);
   const [one, two, four] = await Promise.all(COUNTS.map((count) => withHands(work, count)));
+  const burn = join(folder, 'tasks', 'burn.mjs');
+  const bare = await Promise.all([0, 1].map(() => startServer('burn', [burn, String(BURNS / 2)])));
   const all = [none, one, two, four] as [typeof none, typeof none, typeof none, typeof none];
   try {
     const extraUs: number[] = [];
     const waits = COUNTS.map(() => [] as number[]);
     const burns = { alone: [] as number[], onTwo: [] as number[] };
+    const gains: number[] = [];
     for (let round = 0; round <= ROUNDS; round++) {
       const [local, handed] = [await cpuOf(all[0]), await cpuOf(all[1])];
       const rates: number[] = [];
@@ -57,8 +61,13 @@ export async function handRows(): Promise<BenchRow[]> {
         rates.push(await drainRate((all[i + 1] as typeof none).owner.port, textsOf(WAITS_A_HAND * count), 'wait'));
       const alone = await drainRate(all[0].owner.port, textsOf(BURNS), 'burn');
       const onTwo = await drainRate(all[2].owner.port, textsOf(BURNS), 'burn');
+      const before = performance.now();
+      await Promise.all(bare.map((each) => each.tell('round')));
+      const ofBoth = performance.now() - before;
+      for (let half = 0; half < 2; half++) await bare[0]?.tell('round');
+      const gain = (performance.now() - before - ofBoth) / ofBoth;
       process.stderr.write(
-        `CPU ms of the owner: ${local.toFixed(0)}, with a hand ${handed.toFixed(0)}; waits/s ${rates.map(Math.round)}; burns/s ${alone.toFixed(1)}, on two hands ${onTwo.toFixed(1)}\n`,
+        `CPU ms of the owner: ${local.toFixed(0)}, with a hand ${handed.toFixed(0)}; waits/s ${rates.map(Math.round)}; burns/s ${alone.toFixed(1)}, on two hands ${onTwo.toFixed(1)}, two bare processes ${gain.toFixed(2)} of one\n`,
       );
       // The first round warms up.
       if (round === 0) continue;
@@ -66,11 +75,13 @@ export async function handRows(): Promise<BenchRow[]> {
       for (const [i, rate] of rates.entries()) waits[i]?.push(rate);
       burns.alone.push(alone);
       burns.onTwo.push(onTwo);
+      gains.push(gain);
     }
     const [ofOne = [], ofTwo = [], ofFour = []] = waits;
     const linear = [ofTwo, ofFour].map((rates, i) => ratios(rates, ofOne).map((ratio) => ratio / (COUNTS[i + 1] as number)));
     const least = Math.min(...linear.map(median));
     const burned = ratios(burns.onTwo, burns.alone);
+    const ofBare = ratios(burned, gains);
     return [
       {
         claim: 'a job on a hand: CPU of the owner beyond that of the same no-op in its own loop',
@@ -90,9 +101,15 @@ export async function handRows(): Promise<BenchRow[]> {
         figure: spread(burned),
         holds: median(burned) >= 1.6,
       },
+      {
+        claim: 'the same, of the gain that two bare processes have over one on this machine',
+        bar: '≥ 0.85',
+        figure: `${spread(ofBare)}, of ${spread(gains)}`,
+        holds: median(ofBare) >= 0.85,
+      },
     ];
   } finally {
-    await Promise.all(all.map((each) => each.end()));
+    await Promise.all([...all.map((each) => each.end()), ...bare.map((each) => each.stop())]);
     rmSync(folder, { recursive: true, force: true });
   }
 }

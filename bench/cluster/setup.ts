@@ -21,7 +21,7 @@ const DEFINITIONS = [
   { id: 'p', stages: ['A', 'B', 'C'].map((name) => ({ name, workers: 10, tasks: ['noop'] })) },
   { id: 'wait', stages: [{ name: 'Wait', workers: 10, tasks: ['wait'] }] },
   { id: 'queue', stages: [{ name: 'Slow', workers: 2, tasks: ['slow'] }], backlogCapacity: 10_000_000 },
-  { id: 'burn', stages: [{ name: 'Burn', workers: 4, tasks: ['burn'] }] },
+  { id: 'burn', stages: [{ name: 'Burn', workers: 8, tasks: ['burn'] }] },
 ];
 
 /** Tasks of one's own and their pipelines, which all services of the benchmark have. */
