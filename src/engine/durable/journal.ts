@@ -1,7 +1,8 @@
 import type { EventLog } from '../events/event-log.ts';
 import type { Feed } from '../model/feed.ts';
 import type { FactName, Keeper, Waiting } from '../model/keeper.ts';
-import { type Item, NOT_STORED, type QueueRest, type RetryRest, StoredState } from '../model/model.ts';
+import type { Item, QueueRest, RetryRest } from '../model/model.ts';
+import { NOT_STORED, StoredState } from '../model/stored-state.ts';
 import {
   FEED_CANCELLED,
   HOOK_CALLED_AGAIN,

@@ -1,6 +1,6 @@
 import type { Core } from '../flow/core.ts';
 import type { KeptStarts } from '../limits/gate.ts';
-import type { WorkerFigures } from '../model/model.ts';
+import type { WorkerFigures } from '../model/stage-counts.ts';
 
 /** Workers are written at most so often while items are in flight. */
 const WORKERS_EVERY_MS = 5000;

@@ -1,5 +1,6 @@
 import { FAILURES_LISTED } from '../flow/error-tally.ts';
-import { type Item, PLACE_NONE, type Place } from '../model/model.ts';
+import type { Item } from '../model/model.ts';
+import { PLACE_NONE, type Place } from '../model/places.ts';
 import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
 import { clockShift } from './clock-shift.ts';
 import type { Durable, StoredStages } from './durable.ts';
