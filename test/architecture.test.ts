@@ -20,8 +20,10 @@ const PAGES = [
   'README.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'docs/cluster.md',
   'docs/delivery.md',
   'docs/operations.md',
+  'docs/scaling.md',
   'docs/security.md',
   'docs/stores.md',
 ];

@@ -159,6 +159,7 @@ export class Ownership {
       this.following.refused();
       return this.follow(now);
     }
+    this.following.claimed();
     const epoch = this.following.position + 1;
     this.currentRole = 'owning';
     this.tenure = new Tenure(this.rules, epoch, input.sentAt);
@@ -171,6 +172,7 @@ export class Ownership {
         tenure.hasBegun = true;
         return [];
       case 'heard':
+        this.following.worked();
         return this.currentRole === 'owning' ? tenure.heard(now, input.sentAt) : [];
       case 'unheard':
         tenure.unheard(now);

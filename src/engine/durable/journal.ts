@@ -34,6 +34,8 @@ export interface JournalDeps {
   operated: () => Operated;
   /** A seldom changing part of the pipeline, as JSON. */
   fact: (name: FactName) => string;
+  /** Facts that are written beside what has changed, see live-facts.ts. */
+  live: () => [name: string, json: string][];
   /** The version of the definition, see {@link History}. */
   version: () => number;
   /** Forgotten feeds of which no item is left, a few at a time. */
@@ -269,6 +271,7 @@ export class Journal implements Changing, Keeper {
       this.namesStored = events.namesCount;
       facts.push(['names', JSON.stringify(events.names)]);
     }
+    facts.push(...deps.live());
     this.captured = { ends, emptied, removed, answers: this.answers, figures, operated };
     const { answers, removedAnswers } = deps.keys.capture(this.answers);
     this.answers = new Map();

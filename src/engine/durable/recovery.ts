@@ -42,6 +42,7 @@ export function recover(durable: Durable): Recovered {
   retirement.restore(counters, hollow, shift);
   durable.keyClock.restore(counters.keysLag ?? 0, shift);
   items.hasLookalikes = counters.hasLookalikes;
+  durable.live.restore(facts, shift + link.drift);
   for (const row of shelf.failures(FAILURES_LISTED)) core.ledger.list(durable.toItem(row));
 
   const found: Recovered = { queued: 0, running: 0, retrying: 0, poisoned: 0 };

@@ -317,6 +317,9 @@ export class Worker extends Slot<Item, Stage> {
   }
 }
 
+/** The figures of a worker that a store keeps. */
+export type WorkerFigures = Pick<Worker, 'itemsProcessed' | 'itemsFailed' | 'busyMs' | 'lastActive'>;
+
 /** The part of a stage's queue that is not in memory, see durable/queue-rest.ts. */
 export interface QueueRest {
   /** The number of items in it. */
@@ -407,6 +410,9 @@ export class Stage {
   /** Told of each worker that is gone. */
   onLeft: ((worker: Worker) => void) | null = null;
 
+  /** Figures that workers had in an earlier process and that do not exist yet, by their index. */
+  readonly earlierWorkers = new Map<number, WorkerFigures>();
+
   // Counters that stageStats shows.
   inProgress = 0;
   parked = 0;
@@ -481,6 +487,11 @@ export class Stage {
     for (let index = 0; index < count; index++) {
       if (present.has(index)) continue;
       const worker = new Worker(this, index);
+      const earlier = this.earlierWorkers.get(index);
+      if (earlier !== undefined) {
+        Object.assign(worker, earlier);
+        this.earlierWorkers.delete(index);
+      }
       kept.push(worker);
       this.idle.push(worker);
     }

@@ -306,6 +306,35 @@ describe('a hand', () => {
     expect(reasons).toMatchObject([{ name: 'AbortedError', message: 'there is another owner' }]);
   });
 
+  it('goes to the next owner when it is told of one, though the one that it has says nothing, and stays when it is told of that one', async () => {
+    const { url, hand: ownerSide } = await rawOwner();
+    const next = await startOwner({ tasks: ['hold'], epoch: () => 2 });
+    const reasons: unknown[] = [];
+    const gate = createGate();
+    const { hand, log } = startHand(
+      url,
+      {
+        hold: (_value, context: TaskContext) => {
+          void gate.pass();
+          return new Promise(() => context.onAbort((reason) => reasons.push(reason)));
+        },
+      },
+      { urls: [url, next.url] },
+    );
+    const { say } = await ownerSide;
+    say(jobOf('1.1', 'hold'));
+    await gate.arrived(1);
+    hand.ownedBy(1);
+    expect([hand.isConnected, reasons]).toEqual([true, []]);
+    hand.ownedBy(2);
+    await next.log.seen(connected);
+    expect(reasons).toMatchObject([{ name: 'AbortedError' }]);
+    await log.seen('the hand is connected', 2);
+    hand.ownedBy(2);
+    expect(hand.isConnected).toBe(true);
+    expect(log.lines.filter(({ text }) => text === 'another node owns the pipelines; the hand goes there')).toHaveLength(1);
+  });
+
   it('is rid of a connection whose owner says what it does not understand, and connects again', async () => {
     const { url, hand } = await rawOwner();
     const { log } = startHand(url, { echo: () => 1 });
@@ -323,7 +352,7 @@ describe('a hand that is not as the owner needs it', () => {
     startHand(owner.url, { echo: () => 'old' }, { name: 'old', version: '1.0.0' });
     const [line] = await owner.log.seen('a hand has connected that is given less than others');
     expect(line).toMatchObject({ hand: 'old', version: '1.0.0', fault: 'it runs Sluice 1.0.0, and this is 1.2.3: it is given nothing' });
-    expect(owner.pool.isThere).toBe(false);
+    expect(owner.pool.isThereFor('task', 'echo')).toBe(false);
     const call = give(owner.pool, 'echo');
     expect(owner.pool.view()).toMatchObject({
       hands: [{ name: 'old', tasks: [], missing: ['echo'], fault: expect.stringContaining('it runs Sluice 1.0.0') }],
@@ -331,7 +360,7 @@ describe('a hand that is not as the owner needs it', () => {
     });
     startHand(owner.url, { echo: () => 'new' }, { name: 'new' });
     expect(await call.result).toBe('new');
-    expect(owner.pool.isThere).toBe(true);
+    expect(owner.pool.isThereFor('task', 'echo')).toBe(true);
   });
 
   it('without a task, or with other files, is given the others', async () => {
