@@ -64,8 +64,13 @@ export class Copies {
   async catchUp(copies: readonly Copy[] = this.all): Promise<void> {
     for (const copy of copies) await this.follow(copy);
     for (const copy of copies) {
+      let restored = 0;
       while (copy.replica.position < this.server.last) {
-        if (copy.trouble !== null) await this.follow(copy);
+        if (copy.trouble !== null) {
+          // A log that is no chain can be followed by no file, however often it is made anew.
+          if (restored++ > 0) throw copy.trouble;
+          await this.follow(copy);
+        }
         await new Promise((resolve) => setImmediate(resolve));
       }
     }
