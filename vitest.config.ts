@@ -27,6 +27,7 @@ const LONG = [
   'http/fuzz',
   'http/fuzz-notices',
   'http/run-body',
+  'http/unread-body',
   'http/unread-replies',
   'loader/masking',
   'readme',

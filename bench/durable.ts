@@ -1,11 +1,10 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bullmqChain } from './bullmq-chain.ts';
+import { CONNECTIONS, drainRate, feedRate } from './feeding.ts';
 import { median, report } from './row.ts';
-import { type BenchServer, startServer } from './servers/child.ts';
+import { startServer } from './servers/child.ts';
 import { sqliteAlone } from './sqlite-alone.ts';
 
 /*
@@ -16,67 +15,16 @@ import { sqliteAlone } from './sqlite-alone.ts';
 const LINES = 100_000;
 const BULLMQ_LINES = 5000;
 const ROUNDS = 5;
-const CONNECTIONS = 64;
 const REQUESTS = 12_800;
 const texts = Array.from({ length: LINES }, (_, n) => JSON.stringify({ sku: 'A-4711', quantity: 3, note: 'as soon as possible', n }));
+
+const text = texts[0] as string;
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-durable-'));
 const inProcess = process.argv.includes('in-process') ? ['in-process'] : [];
 const file = join(folder, 'sluice.db');
 const durable = await startServer('http', ['sluice', file, ...inProcess]);
 const memory = await startServer('http', ['sluice']);
-
-async function post(server: BenchServer, path: string, type: string, body: string | Buffer): Promise<Response> {
-  const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method: 'POST', headers: { 'content-type': type }, body });
-  if (!response.ok) throw new Error(`answered ${response.status}: ${await response.text()}`);
-  return response;
-}
-
-const body = Buffer.from(texts.map((text) => `${text}\n`).join(''));
-
-/** Items a second, from the first byte of the upload to the last result on disk. */
-async function drain(server: BenchServer): Promise<number> {
-  const before = performance.now();
-  const fed = await post(server, '/pipelines/p/feed', 'application/x-ndjson', body);
-  const { feedId } = (await fed.json()) as { feedId: string };
-  const waited = await post(server, `/pipelines/p/feeds/${feedId}/wait?timeoutSeconds=120`, 'application/json', '');
-  const { completed } = (await waited.json()) as { completed: number };
-  if (completed !== LINES) throw new Error(`${completed} of ${LINES} have completed`);
-  return LINES / ((performance.now() - before) / 1000);
-}
-
-const one = Buffer.from(JSON.stringify({ items: [JSON.parse(texts[0] as string)] }));
-const request = Buffer.concat([
-  Buffer.from(
-    `POST /pipelines/p/feed HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${one.length}\r\n\r\n`,
-  ),
-  one,
-]);
-
-async function ask(socket: Socket, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) {
-    socket.write(request);
-    const [chunk] = (await once(socket, 'data')) as [Buffer];
-    if (chunk.subarray(9, 12).toString() !== '202') throw new Error(`answered ${chunk.toString()}`);
-  }
-}
-
-/** Requests a second, one item each. */
-async function feedSingly(server: BenchServer): Promise<number> {
-  const sockets = await Promise.all(
-    Array.from({ length: CONNECTIONS }, async () => {
-      const socket = connect(server.port, '127.0.0.1');
-      socket.setNoDelay(true);
-      await once(socket, 'connect');
-      return socket;
-    }),
-  );
-  const before = performance.now();
-  await Promise.all(sockets.map((socket) => ask(socket, REQUESTS / CONNECTIONS)));
-  const seconds = (performance.now() - before) / 1000;
-  for (const socket of sockets) socket.destroy();
-  return REQUESTS / seconds;
-}
 
 interface Delay {
   p50: number;
@@ -91,11 +39,11 @@ const bytesBefore = statSync(file).size;
 for (let round = 0; round <= ROUNDS; round++) {
   const alone = sqliteAlone(texts);
   await durable.tell('watch');
-  const ours = await drain(durable);
+  const ours = await drainRate(durable.port, texts);
   const delay = (await durable.tell('delay')) as Delay;
-  const inMemory = await drain(memory);
-  const singly = await feedSingly(durable);
-  const singlyInMemory = await feedSingly(memory);
+  const inMemory = await drainRate(memory.port, texts);
+  const singly = await feedRate(durable.port, text, REQUESTS);
+  const singlyInMemory = await feedRate(memory.port, text, REQUESTS);
   process.stderr.write(
     `alone ${Math.round(alone)}/s, durable ${Math.round(ours)}/s, memory ${Math.round(inMemory)}/s; feeds ${Math.round(singly)}/s of ${Math.round(singlyInMemory)}/s; delay p50 ${delay.p50.toFixed(1)} p99 ${delay.p99.toFixed(1)} max ${delay.max.toFixed(1)} ms\n`,
   );
@@ -107,7 +55,7 @@ for (let round = 0; round <= ROUNDS; round++) {
   delays.push(delay);
 }
 const usage = { bytes: statSync(file).size - bytesBefore, items: (ROUNDS + 1) * (LINES + REQUESTS) };
-const payload = Buffer.byteLength(texts[0] as string);
+const payload = Buffer.byteLength(text);
 const bytesEach = usage.bytes / usage.items - payload;
 await durable.stop();
 await memory.stop();

@@ -1,6 +1,5 @@
 import { buildApp } from '../src/app.ts';
-import { createLocalHost, createTaskRegistry } from '../src/engine/index.ts';
-import { systemPorts } from '../src/engine/ports.ts';
+import { noopHost } from './noop-host.ts';
 import { cpuMs, median, report } from './row.ts';
 import { spread } from './turns.ts';
 
@@ -15,25 +14,7 @@ const READINGS = 60;
 const EVERY_MS = 100;
 const USUAL_MS = 10_000;
 
-const noop = {
-  name: 'noop',
-  kind: 'task' as const,
-  description: '',
-  paramsSchema: null,
-  parseParams: () => undefined,
-  run: (value: unknown) => value,
-};
-const host = createLocalHost({
-  registry: createTaskRegistry([noop, { ...noop, name: 'other' }]),
-  ports: systemPorts,
-  retentionMaxItems: 0,
-  retentionMaxAgeSeconds: 60,
-  backlogCapacity: ITEMS,
-  eventsKept: 1024,
-  hookTimeoutSeconds: 30,
-  maxStages: 10,
-  maxWorkersPerStage: 100,
-});
+const host = noopHost(ITEMS);
 const app = await buildApp({ bodyLimitBytes: 1024, uploadIdleSeconds: 15, shutdownTimeoutSeconds: 1, sseHeartbeatSeconds: 15 }, { host });
 const items = Array.from({ length: ITEMS }, (_, i) => i);
 const stages = Array.from({ length: 5 }, (_, i) => ({ name: `Stage ${i}`, workers: 10, tasks: ['noop', 'other'] }));

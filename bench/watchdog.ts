@@ -1,7 +1,7 @@
-import { createLocalHost, createTaskRegistry } from '../src/engine/index.ts';
-import { silentLogger, systemPorts } from '../src/engine/ports.ts';
+import { silentLogger } from '../src/engine/ports.ts';
 import { SharedLoopNotes } from '../src/process/loop-notes.ts';
 import { startWatchdog } from '../src/process/watchdog.ts';
+import { noopHost } from './noop-host.ts';
 import { cpuMs, median, report } from './row.ts';
 
 /*
@@ -23,30 +23,8 @@ await startWatchdog({
   logger: silentLogger,
 });
 
-function hostOf(isNoted: boolean) {
-  const noop = {
-    name: 'noop',
-    kind: 'task' as const,
-    description: '',
-    paramsSchema: null,
-    parseParams: () => undefined,
-    run: (value: unknown) => value,
-  };
-  return createLocalHost({
-    registry: createTaskRegistry([noop]),
-    ports: { ...systemPorts, ...(isNoted ? { notes } : {}) },
-    retentionMaxItems: 0,
-    retentionMaxAgeSeconds: 60,
-    backlogCapacity: ITEMS,
-    eventsKept: 1024,
-    hookTimeoutSeconds: 30,
-    maxStages: 10,
-    maxWorkersPerStage: 100,
-  });
-}
-
 const stages = ['A', 'B', 'C'].map((name) => ({ name, workers: 10, tasks: ['noop'] }));
-const [plain, noted] = [hostOf(false), hostOf(true)];
+const [plain, noted] = [noopHost(ITEMS), noopHost(ITEMS, { notes })];
 for (const host of [plain, noted]) await host.create({ id: 'p', stages });
 const items = Array.from({ length: ITEMS }, (_, i) => i);
 

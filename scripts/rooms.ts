@@ -1,4 +1,4 @@
-/** The order of the rooms in the engine and in the HTTP side, as rules for `.dependency-cruiser.mjs`. */
+/** The order of the rooms in the engine, in the cluster and in the HTTP side, as rules for `.dependency-cruiser.mjs`. */
 import type { IForbiddenRuleType } from 'dependency-cruiser';
 
 /**
@@ -26,6 +26,24 @@ export const ROOMS: Record<string, readonly string[]> = {
     'ports.ts',
     'queues',
     'values',
+  ],
+  'src/cluster': [
+    'node.ts',
+    'node',
+    'postgres',
+    'hands',
+    'ownership',
+    'replicated-store.ts',
+    'takeover.ts',
+    'appender.ts',
+    'snapshotting.ts',
+    'restoring.ts',
+    'follower.ts',
+    'replica.ts',
+    'owner-clock.ts',
+    'within.ts',
+    'entry',
+    'log',
   ],
   'src/http': ['routing', 'metrics', 'sse', 'schemas', 'gateway', 'guards', 'bodies', 'problems'],
 };

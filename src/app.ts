@@ -112,7 +112,8 @@ export async function buildApp(
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest('problemCode', null);
-  const metrics = new Metrics({ host, hub, start, refusals, overload, version: VERSION });
+  const { hands = NO_HANDS } = deps;
+  const metrics = new Metrics({ host, hub, start, refusals, overload, hands, version: VERSION });
   metrics.follow(app);
   app.decorate('refusals', refusals);
   app.addHook('onClose', async () => refusals.flush());
@@ -148,7 +149,6 @@ export async function buildApp(
   const tickets = createTickets({ clock, most: limits.maxTicketsPerKey });
   guard(app, { keys, tickets, openPrefix: DOCS_PREFIX, host, clock, maxRequestsPerKey: limits.maxRequestsPerKey });
   cutRevokedKeys(app, { keys, requests, clock });
-  const { hands = NO_HANDS } = deps;
   app.addHook('preClose', () => hands.close());
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
   refuseChanges(app, () => host.shuttingDown);
@@ -211,6 +211,7 @@ export async function buildApp(
 /** For a service that takes none: a hand that comes is sent away. */
 const NO_HANDS: HandDesk = {
   view: () => ({ hands: [], waiting: [] }),
+  measure: () => null,
   accept: (_request, socket) => void socket.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
   close: async () => undefined,
 };

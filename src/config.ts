@@ -5,8 +5,10 @@
 import { z } from 'zod';
 import { readAccess } from './config/access.ts';
 import { type ClusterConfig, clusterConfig, clusterFaults, clusterVariables, isPostgres } from './config/cluster.ts';
-import type { Environment } from './config/environment.ts';
+import { type Environment, listOf } from './config/environment.ts';
+import { type HandConfig, handConfig, handFaults, handVariables } from './config/hand.ts';
 import { readSecretsDir, secretFaults, secretsIn } from './config/secrets.ts';
+import { storeFaults } from './config/store.ts';
 import { LIMITS, type Limits, limitValues, limitVariables } from './limits.ts';
 import { allowedHostSchema, ownHostSchema } from './schemas/allowed-host.ts';
 import type { ApiKey } from './schemas/api-key.ts';
@@ -15,6 +17,7 @@ import { flag, integer, optionalInteger, path, seconds } from './variable.ts';
 export { isLoopback, readAccess } from './config/access.ts';
 export type { ClusterConfig } from './config/cluster.ts';
 export { readSecretsDir, SECRET_LENGTH_MIN, secretsIn } from './config/secrets.ts';
+export { storeFileOf } from './config/store.ts';
 
 /** A fault in the setup of the service: its variables, tasks or definitions. The message is readable and lists every fault. */
 export class ConfigError extends Error {
@@ -173,39 +176,7 @@ export const variables = z.object({
     1000,
     'Number of worker threads for tasks with `thread: true`, of all pipelines together. A stage with more workers than that has items that wait for a thread (`waitingFor: thread`). Without it there are as many as the process may use processors.',
   ),
-  ROLE: z.enum(['service', 'hand'], 'must be service or hand').default('service').meta({
-    type: '`service`, `hand`',
-    description:
-      'A `hand` serves nothing and keeps nothing: it connects to the service at `OWNER_URL` and makes calls of tasks, predicates and hooks for it. It needs the same version and the same `TASKS_DIR`.',
-  }),
-  OWNER_URL: z.string().optional().meta({
-    type: 'URLs',
-    description: 'For a hand: where the service is, such as `http://10.0.0.5:3000`. Several, separated by commas, are tried in turn.',
-  }),
-  OWNER_KEY: z.string().optional().meta({
-    type: 'key',
-    description: 'For a hand: the whole key that it connects with, if the service has keys. It needs the scope `work`.',
-  }),
-  HAND_NAME: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 letters, digits, ".", "_" or "-"')
-    .optional()
-    .meta({
-      type: 'name',
-      description: 'For a hand: its name in `GET /hands` and in logs. Without it, that of the machine and the number of the process.',
-    }),
-  HAND_CAPACITY: integer(
-    1,
-    100_000,
-    100,
-    'For a hand: how many calls it takes at one time. Tasks with `thread: true` wait in it for one of its `THREADS`.',
-  ),
-  HANDS: integer(
-    0,
-    1000,
-    0,
-    'How many hands the service starts on its own machine, as processes that end with it. A task that ends, blocks or fills its process then harms no pipeline. One that ends is started again.',
-  ),
+  ...handVariables,
   MAX_STAGES: integer(1, 10_000, 64, 'Maximum number of stages in a definition.'),
   MAX_WORKERS_PER_STAGE: integer(1, 1_000_000, 10_000, 'Maximum number of workers of a stage.'),
   MAX_WORKERS: integer(
@@ -220,7 +191,7 @@ export const variables = z.object({
 });
 
 /** The validated configuration. Durations are in seconds; paths are as given, relative to the working directory. */
-export interface Config extends Limits {
+export interface Config extends Limits, HandConfig {
   host: string;
   port: number;
   allowUnauthenticated: boolean;
@@ -252,14 +223,6 @@ export interface Config extends Limits {
   maxDeliveries: number;
   /** As many as there are processors, when absent. */
   threads: number | undefined;
-  role: 'service' | 'hand';
-  /** Where a hand finds its service; empty for a service. */
-  ownerUrls: readonly string[];
-  ownerKey: string | undefined;
-  handName: string | undefined;
-  handCapacity: number;
-  /** Hands that the service starts itself. */
-  hands: number;
   sseHeartbeatSeconds: number;
 }
 
@@ -336,12 +299,7 @@ export function loadConfig(environment: Environment): Config {
     backlogCapacity: values.BACKLOG_CAPACITY,
     maxDeliveries: values.MAX_DELIVERIES,
     threads: values.THREADS,
-    role: values.ROLE,
-    ownerUrls: listOf(given.OWNER_URL),
-    ownerKey: values.OWNER_KEY,
-    handName: values.HAND_NAME,
-    handCapacity: values.HAND_CAPACITY,
-    hands: values.HANDS,
+    ...handConfig(values),
     maxStages: values.MAX_STAGES,
     maxWorkersPerStage: values.MAX_WORKERS_PER_STAGE,
     maxWorkers: values.MAX_WORKERS,
@@ -363,58 +321,8 @@ function hostFaults(variable: string, text: string | undefined, schema: z.ZodTyp
   });
 }
 
-/** The key is never shown: whoever reads the fault may not be whom it was given to. */
-function handFaults(given: Record<string, string | undefined>): string[] {
-  const urls = listOf(given.OWNER_URL);
-  const isHand = given.ROLE === 'hand';
-  return [
-    ...(isHand && urls.length === 0 ? ['OWNER_URL is required with ROLE=hand: the address of the service'] : []),
-    ...(isHand && Number(given.HANDS ?? 0) > 0 ? ['HANDS is for a service; a hand starts none'] : []),
-    ...urls.flatMap((url) => (isOwnerUrl(url) ? [] : [`OWNER_URL "${url}" must be an http: or https: URL without a query or credentials`])),
-    ...(given.OWNER_KEY === undefined || KEY.test(given.OWNER_KEY) ? [] : ['OWNER_KEY must be a whole key, slc_<name>_<secret>']),
-  ];
-}
-
-const KEY = /^slc_[A-Za-z0-9-]{1,64}_[\x21-\x7e]{16,512}$/;
-
-function isOwnerUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, search, hash, username, password } = new URL(text);
-  return /^https?:$/.test(protocol) && search + hash + username + password === '';
-}
-
-function listOf(text = ''): string[] {
-  return text.split(/[\s,]+/).filter((entry) => entry !== '');
-}
-
-/** Only the scheme is shown: the rest of a store's address can hold a password. */
-function storeFaults(url = 'memory:'): string[] {
-  if (url === 'memory:') return [];
-  if (url !== url.trim()) return ['STORE_URL must not begin or end with white space'];
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
-  if (scheme === undefined) return ['STORE_URL must be a URL, such as file:./data/sluice.db'];
-  if (scheme === 'memory') return ['STORE_URL must be memory: and nothing after it'];
-  if (scheme === 'file') {
-    const path = storeFileOf(url);
-    if (path !== path?.trim()) return ['STORE_URL must not have white space before or after the path'];
-    return path === undefined || path === '' || /[\0?#]/.test(path)
-      ? ['STORE_URL must be file: and a path, such as file:./data/sluice.db']
-      : [];
-  }
-  if (isPostgres(url))
-    return URL.canParse(url) ? [] : ['STORE_URL must be the address of a database, such as postgres://user:password@host/database'];
-  return [`STORE_URL ${scheme}: is not a store; use file:, postgres: or memory:`];
-}
-
 /** `STORE_URL` as it is given, or its default, unchecked: for commands that need nothing else of the configuration. */
 export function storeUrlOf(environment: Environment): string {
   const { STORE_URL } = environment;
   return variables.shape.STORE_URL.parse(STORE_URL === '' ? undefined : STORE_URL);
-}
-
-/** The path of a store that is a file: `file:./a.db`, `file:/a.db` and `file:///a.db` name one; undefined for other stores. */
-export function storeFileOf(url: string): string | undefined {
-  const path = /^file:(?<path>.*)$/is.exec(url)?.groups?.path;
-  if (path === undefined || !path.startsWith('//')) return path;
-  return path.startsWith('///') ? path.slice(2) : undefined;
 }

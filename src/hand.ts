@@ -18,7 +18,7 @@ import { hashTasks } from './loader/task-hashes.ts';
 import { createThreadRunner } from './loader/threads.ts';
 import { loadUserTasks } from './loader/user-tasks.ts';
 import { SharedLoopNotes } from './process/loop-notes.ts';
-import type { OwnHandOrder } from './process/own-hands.ts';
+import type { OwnerNews, OwnHandOrder } from './process/own-hands.ts';
 import { handleSignals } from './process/signals.ts';
 import { startWatchdog, type Watchdog } from './process/watchdog.ts';
 import { findTracer, isUndiciInstrumented } from './tracing/index.ts';
@@ -88,6 +88,7 @@ export async function runHand(config: Config, secrets: LiveSecrets): Promise<nev
   } else {
     // Whoever started it decides when it ends. Signals to the whole group come here as well, while its calls are still needed.
     process.once('disconnect', () => exit(0));
+    process.on('message', ({ epoch }: OwnerNews) => hand.ownedBy(epoch));
     if (!process.connected) exit(0);
     handleSignals({ end: () => undefined, reload: () => undefined });
   }

@@ -20,8 +20,10 @@ const PAGES = [
   'README.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'docs/cluster.md',
   'docs/delivery.md',
   'docs/operations.md',
+  'docs/scaling.md',
   'docs/security.md',
   'docs/stores.md',
 ];
@@ -124,7 +126,7 @@ describe('the invariants in ARCHITECTURE.md', () => {
   });
 });
 
-describe('the rooms of the engine and of the HTTP side', () => {
+describe('the rooms of the engine, of the cluster and of the HTTP side', () => {
   const rooms = Object.entries(ROOMS).flatMap(([inside, names]) => names.map((name) => [`${inside}/${name}`, name] as const));
   const folders = rooms.filter(([, name]) => !name.endsWith('.ts'));
 

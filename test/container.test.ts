@@ -33,6 +33,7 @@ const SERVICE_KEYS = [
   'cap_drop',
   'command',
   'depends_on',
+  'deploy',
   'environment',
   'healthcheck',
   'image',
@@ -144,7 +145,7 @@ describe('the compose file', () => {
   it('starts the service alone, and what else there is with a profile of it', () => {
     expect(Object.entries(services).map(([name, { profiles }]) => [name, profiles])).toEqual([
       ['sluice', undefined],
-      ...['sluice-1', 'sluice-2', 'sluice-3', 'postgres'].map((name) => [name, ['cluster']]),
+      ...['sluice-1', 'sluice-2', 'sluice-3', 'hand', 'postgres'].map((name) => [name, ['cluster']]),
       ['prometheus', ['monitoring']],
       ['grafana', ['monitoring']],
     ]);
@@ -245,6 +246,29 @@ describe('the compose file', () => {
       LOG_LEVEL: 'info',
     };
     expect(loadConfig({ HOST: '0.0.0.0', ...given }).cluster).toMatchObject({ nodeName: 'sluice-1', nodeUrl: environment.NODE_URL });
+  });
+
+  it('has two hands that keep nothing, know all nodes, and have the tasks of the nodes', () => {
+    const hand = services.hand as ComposeService & { environment: Record<string, string> };
+    expect(hand).toMatchObject({ read_only: true, cap_drop: ['ALL'], deploy: { replicas: 2 }, healthcheck: { disable: true } });
+    // Several containers of one service cannot have one port of this machine.
+    expect(hand.ports).toBeUndefined();
+    expect([...mountsOf(hand).values()].filter((source) => !source.startsWith('.'))).toEqual([]);
+    const nodes = [1, 2, 3].map((n) => services[`sluice-${n}`] as typeof hand);
+    for (const { environment, image } of nodes) {
+      expect(mountsOf(hand).get(hand.environment.TASKS_DIR as string)).toBe(
+        mountsOf(nodes[0] as ComposeService).get(environment.TASKS_DIR as string),
+      );
+      expect(image).toBe(hand.image);
+    }
+    const image = { HOST: '0.0.0.0', OUTPUT_DIR: '/data/output', STORE_URL: 'file:/data/sluice.db' };
+    const config = loadConfig({ ...image, ...hand.environment, LOG_LEVEL: 'info', OWNER_KEY: `slc_hands_${'k'.repeat(43)}` });
+    expect(config).toMatchObject({
+      role: 'hand',
+      ownerUrls: nodes.map(({ environment }) => environment.NODE_URL),
+      ownerKey: expect.any(String),
+    });
+    expect(Number(/^(\d+)s$/.exec(String(hand.stop_grace_period))?.[1])).toBeGreaterThan(config.shutdownTimeoutSeconds);
   });
 
   it('waits longer at a stop than the service may take', () => {

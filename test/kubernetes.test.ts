@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadConfig } from '../src/config.ts';
+import { FAMILIES } from '../src/http/metrics/families.ts';
 import { readDefinitions } from '../src/loader/definitions.ts';
 import { folderWith } from './loader/folder.ts';
 
@@ -174,7 +175,6 @@ describe('the Kubernetes manifest', () => {
   });
 });
 
-/** The environment of the image and the pod, with a file of keys that is there. */
 describe('the manifest of a cluster', () => {
   const all = parseAllDocuments(readFileSync('deploy/kubernetes/cluster.yaml', 'utf8'), { strict: true, uniqueKeys: true });
   const nodes = all.map((document) => document.toJS() as Resource);
@@ -197,12 +197,57 @@ describe('the manifest of a cluster', () => {
     expect(spec.volumeClaimTemplates.map((claim: Resource) => claim.metadata.name)).toEqual(['data']);
     expect(spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThan(shutdownTimeoutSeconds + ENDING_SECONDS);
   });
+
+  const one = (kind: string): Resource => nodes.find((each) => each.kind === kind) as Resource;
+  const { spec: pods } = one('Deployment').spec.template;
+  const [hand] = pods.containers;
+
+  it('runs hands that find the owner, of the image of the nodes and without rights', () => {
+    const given = Object.fromEntries(hand.env.map(({ name, value }: { name: string; value?: string }) => [name, value]));
+    const config = loadConfig({ ...image(), ...given, HAND_NAME: 'sluice-hand-1', OWNER_KEY: `slc_hands_${'k'.repeat(43)}` });
+    expect(config).toMatchObject({ role: 'hand', handName: 'sluice-hand-1', ownerUrls: [given.OWNER_URL] });
+    const { hostname } = new URL(given.OWNER_URL as string);
+    const service = nodes.find(({ kind, metadata }) => kind === 'Service' && metadata.name === hostname) as Resource;
+    expect(service.spec.selector).toEqual(one('StatefulSet').spec.selector.matchLabels);
+    expect(hand.image).toBe(node.image);
+    expect(hand.securityContext).toEqual(node.securityContext);
+    expect(pods.securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 1000 });
+    expect(pods.terminationGracePeriodSeconds).toBeGreaterThan(config.shutdownTimeoutSeconds);
+    expect(one('Deployment').spec.template.metadata.labels).toMatchObject(one('Deployment').spec.selector.matchLabels);
+  });
+
+  it('names each secret that has to be made before, under the key by which it is used', () => {
+    const text = readFileSync('deploy/kubernetes/cluster.yaml', 'utf8');
+    const references = [...node.env, ...hand.env].flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []);
+    expect(references).toHaveLength(3);
+    for (const { name, key } of references)
+      expect(text).toMatch(new RegExp(`^#   kubectl create secret generic ${name} .*--from-literal=${key}=`, 'm'));
+  });
+
+  it('has as many hands as what is queued asks for, by a measurement that the service has', () => {
+    const { scaleTargetRef, metrics, minReplicas, maxReplicas } = one('HorizontalPodAutoscaler').spec;
+    const { kind, apiVersion, metadata, spec: deployment } = one('Deployment');
+    expect(scaleTargetRef).toEqual({ kind, apiVersion, name: metadata.name });
+    // The autoscaler alone says how many.
+    expect(deployment).not.toHaveProperty('replicas');
+    expect(maxReplicas).toBeGreaterThan(minReplicas);
+    const [{ metric, target }] = metrics.map(({ external }: Resource) => external);
+    const family = FAMILIES[metric.name as keyof typeof FAMILIES];
+    expect(family.labels).toEqual(expect.arrayContaining(Object.keys(metric.selector.matchLabels)));
+    expect(family.help).toContain(metric.selector.matchLabels.state);
+    expect(Number(target.averageValue)).toBeGreaterThan(0);
+  });
 });
 
+/** The environment of the image. */
+function image(): Record<string, string> {
+  const [, text = ''] = /^ENV (.*(?:\\\n.*)*)$/m.exec(readFileSync('Dockerfile', 'utf8')) ?? [];
+  return Object.fromEntries(text.split(/[\s\\]+/).map((pair) => pair.split('=')));
+}
+
+/** The environment of the image and the pod, with a file of keys that is there. */
 function withKeys(): Record<string, string> {
   const keys = join(folderWith({ 'api-keys': `me:admin:${'0'.repeat(64)}\n` }), 'api-keys');
   expect(existsSync(keys)).toBe(true);
-  const [, text = ''] = /^ENV (.*(?:\\\n.*)*)$/m.exec(readFileSync('Dockerfile', 'utf8')) ?? [];
-  const image = Object.fromEntries(text.split(/[\s\\]+/).map((pair) => pair.split('=')));
-  return { ...image, ...environment, API_KEYS_FILE: keys };
+  return { ...image(), ...environment, API_KEYS_FILE: keys };
 }

@@ -14,8 +14,9 @@
 
 import type { Clock } from '../engine/ports.ts';
 import { StoreTrouble, type Writes } from '../engine/store.ts';
-import { type Decoded, type EntryBody, packEntry, tokenOf, unpackEntry } from './entry/entry.ts';
-import { type Entry, type Log, LogConflict } from './log/log.ts';
+import { type Decoded, type EntryBody, packEntry, unpackEntry } from './entry/entry.ts';
+import { type Entry, type Log, LogConflict, type Place } from './log/log.ts';
+import { tokenOf } from './log/token.ts';
 import { type Replica, TailLost } from './replica.ts';
 
 /** Another node's entry is in the place of this one's: whoever appends here does not own any more, or does not come to own. */
@@ -32,11 +33,6 @@ export interface AppenderOptions {
   readonly clock: Clock;
   /** An append or a read without an answer for so long is given up, and tried again by whoever calls next. At most 0.3 of the lease: an owner that waits longer loses to a claim when the log is back. */
   readonly timeoutMs: number;
-  /**
-   * When nothing was confirmed for so long, others may have owned since, and the log may have lost entries of this node and grown again to the same length: then it would take
-   * the next one as if nothing had happened. So the last one is looked at before. Without it, it never is.
-   */
-  readonly sureMs?: number;
   /** Told when the log has not answered an append for {@link SILENT_MS}, or has refused to, and with null when it has one. */
   readonly told?: (trouble: StoreTrouble | null) => void;
   /** Told once, at the moment at which the node is found to be deposed, before anybody else is. */
@@ -44,6 +40,7 @@ export interface AppenderOptions {
 }
 
 interface Pending {
+  readonly after: Place;
   readonly entry: Entry;
   readonly decoded: Decoded;
   readonly writes: Writes | undefined;
@@ -80,9 +77,17 @@ export class Appender {
   /** Makes an entry that comes next, and settles it. To be called when none is pending. */
   append(body: EntryBody, writes?: Writes): Promise<void> {
     const { replica, clock } = this.options;
-    const bytes = packEntry({ ...body, prev: replica.token });
-    const entry = { position: replica.position + 1, bytes };
-    this.pending = { entry, decoded: unpackEntry(bytes), writes, askedAt: clock.monotonic(), isAppended: false };
+    const { position, token } = replica;
+    const bytes = packEntry({ ...body, prev: token });
+    const entry = { position: position + 1, bytes };
+    this.pending = {
+      after: { position, token },
+      entry,
+      decoded: unpackEntry(bytes),
+      writes,
+      askedAt: clock.monotonic(),
+      isAppended: false,
+    };
     return this.settle();
   }
 
@@ -94,7 +99,7 @@ export class Appender {
     const { replica, clock } = this.options;
     const askedAt = clock.monotonic();
     if (!pending.isAppended) {
-      const isNew = await this.put(pending.entry);
+      const isNew = await this.put(pending);
       pending.isAppended = true;
       // Others may have come after one that was there already.
       this.last = isNew ? askedAt : pending.askedAt;
@@ -104,7 +109,7 @@ export class Appender {
   }
 
   /** False: it was there already, by an earlier try. */
-  private async put(entry: Entry): Promise<boolean> {
+  private async put({ after, entry }: Pending): Promise<boolean> {
     const { log, clock, told } = this.options;
     let isSilent = false;
     let isNew = true;
@@ -114,17 +119,15 @@ export class Appender {
     };
     const silence = clock.setTimer(() => tell(new StoreTrouble('its log does not answer')), SILENT_MS);
     try {
-      await this.expectOwnLast();
-      await this.ask((signal) => log.append(entry.position - 1, entry.bytes, signal));
+      await this.ask((signal) => log.append(after, entry.bytes, signal));
     } catch (error) {
-      if (error instanceof Deposed) throw error;
       if (!(error instanceof LogConflict)) {
         const trouble = error instanceof StoreTrouble ? error : new StoreTrouble('its log cannot be written', error);
         tell(trouble);
         throw trouble;
       }
       isNew = false;
-      await this.lookWhoseItIs(entry).catch((why: unknown) => {
+      await this.lookWhoseItIs(after, entry).catch((why: unknown) => {
         if (why instanceof StoreTrouble) tell(why);
         throw why;
       });
@@ -135,19 +138,8 @@ export class Appender {
     return isNew;
   }
 
-  private async expectOwnLast(): Promise<void> {
-    const { log, replica, clock, sureMs = Number.POSITIVE_INFINITY } = this.options;
-    if (clock.monotonic() - this.last <= sureMs) return;
-    const { position, token } = replica;
-    const found = await this.read(() => log.read(position));
-    // One that is not there any more makes the log refuse the next.
-    if (found === undefined || tokenOf(found.bytes) === token) return;
-    const lost = new TailLost(`entry ${position} of the log is another one than this node has`);
-    throw this.depose(new Deposed('the log has lost its end', { cause: lost }));
-  }
-
   /** Resolves when the entry is there, though it was refused. */
-  private async lookWhoseItIs({ position, bytes }: Entry): Promise<void> {
+  private async lookWhoseItIs(after: Place, { position, bytes }: Entry): Promise<void> {
     const { log } = this.options;
     const found = await this.read(() => log.read(position));
     if (found !== undefined) {
@@ -156,12 +148,16 @@ export class Appender {
     }
     const { last } = await this.read(() => log.ends());
     // The entry before is gone, or so much came after it that its place is.
-    if (last < position - 1) {
-      const lost = new TailLost(`the log ends at entry ${last}, and this node has entry ${position - 1} of it`);
-      throw this.depose(new Deposed('the log has lost its end', { cause: lost }));
-    }
+    if (last < after.position) throw this.tailLost(`the log ends at entry ${last}, and this node has entry ${after.position} of it`);
     if (last > position) throw this.depose(new Deposed(`the log has gone on to entry ${last} without this node`));
+    const before = after.position === 0 ? undefined : await this.read(() => log.read(after.position));
+    if (before !== undefined && tokenOf(before.bytes) !== after.token)
+      throw this.tailLost(`entry ${after.position} of the log is another one than this node has`);
     throw new StoreTrouble('its log refuses entries', new LogConflict(`entry ${position} was refused, and nothing is in its place`));
+  }
+
+  private tailLost(message: string): Deposed {
+    return this.depose(new Deposed('the log has lost its end', { cause: new TailLost(message) }));
   }
 
   /** Ends it, if it has not ended; returns why it has. */

@@ -1,12 +1,13 @@
 /**
  * Applies the entries of the log to a node's file, in their order.
  *
- * What it cannot go on from is one of three things: `TailLost`, the log has not got what the file has (throw it away and restore it; said loudly, since others may have
+ * What it cannot go on from is one of three things: `TailLost`, the log has not got what the file has (set it aside and restore it; said loudly, since others may have
  * been told of what is lost); `LeftBehind`, the log does not have what comes next any more (restore it); anything else is trouble of the log or of the disk, which may pass.
  */
 import type { Logger } from '../engine/ports.ts';
-import { type Decoded, tokenOf, unpackEntry } from './entry/entry.ts';
+import { type Decoded, unpackEntry } from './entry/entry.ts';
 import type { Log } from './log/log.ts';
+import { tokenOf } from './log/token.ts';
 import { LeftBehind, type Replica, TailLost } from './replica.ts';
 
 export interface FollowOptions {
@@ -57,7 +58,7 @@ export async function expectSameLog(log: Log, replica: Replica, logger: Logger):
 function tellOfLoss(error: TailLost, logger: Logger): TailLost {
   logger.error(
     { err: error },
-    'the log has lost entries that were acknowledged: what was answered with success after them may be gone; this node throws its copy away and restores what the log has',
+    'the log has lost entries that were acknowledged: what was answered with success after them may be gone; this node sets its copy aside and restores what the log has',
   );
   return error;
 }

@@ -8,11 +8,12 @@
  *                 └─ anything else ──▶ one transaction of the file: the changes, and the place
  */
 import type { Store, Writes } from '../engine/store.ts';
-import { type Decoded, EntryFault, NO_TOKEN } from './entry/entry.ts';
+import { type Decoded, EntryFault } from './entry/entry.ts';
 import { unpackWrites } from './entry/writes.ts';
-import type { Entry } from './log/log.ts';
+import type { Entry, Place as LogPlace } from './log/log.ts';
+import { NO_TOKEN } from './log/token.ts';
 
-/** The log has not got what this node has applied: it has lost its end, as by an asynchronous failover. The file is to be thrown away, and restored. */
+/** The log has not got what this node has applied: it has lost its end, as by an asynchronous failover. The file is to be set aside, and restored. */
 export class TailLost extends Error {
   override name = 'TailLost';
 }
@@ -51,7 +52,8 @@ export interface ReplicaFile {
   close(): Promise<void>;
 }
 
-export interface Replica {
+/** Its place is that of its last entry. */
+export interface Replica extends LogPlace {
   /** Reads; its `write` always rejects. */
   readonly store: Store;
   /** The last entry that is applied, or held as a part of one that goes on. */
@@ -71,10 +73,7 @@ export interface Replica {
   close(): Promise<void>;
 }
 
-interface Place extends Ownership {
-  readonly position: number;
-  readonly token: string;
-}
+interface Place extends Ownership, LogPlace {}
 
 const BEGINNING: Place = { position: 0, token: NO_TOKEN, epoch: 0, node: '', url: '', at: 0, hasLeft: false, before: 0 };
 

@@ -20,8 +20,6 @@ export { Deposed };
 
 /** The share of the lease after which an append is given up; see {@link AppenderOptions.timeoutMs}. */
 export const TIMEOUT_SHARE = 0.3;
-/** The same for how long nothing is confirmed before the log is looked at again. Beats come more often. */
-const SURE_SHARE = 0.5;
 
 export interface ReplicatedStoreOptions {
   readonly log: Log;
@@ -70,7 +68,7 @@ export class ReplicatedStore implements Store {
     this.options = options;
     this.kind = log.kind;
     this.appender = new Appender({
-      ...{ log, replica, clock, timeoutMs: leaseMs * TIMEOUT_SHARE, sureMs: leaseMs * SURE_SHARE },
+      ...{ log, replica, clock, timeoutMs: leaseMs * TIMEOUT_SHARE },
       told: (trouble) => this.told(trouble),
       deposed: (error) => options.deposed?.(error),
     });

@@ -6,7 +6,8 @@
  *               ▼
  *     newest snapshot ──fetch──▶ beside the file ──▶ in its place ──▶ open ──▶ the same question, once
  *
- * The file is removed when what takes its place is there. Without a snapshot, a log that has its first entry still is enough.
+ * The file is removed when what takes its place is there. Without a snapshot, a log that has its first entry still is enough. A file with entries that the log has lost is set
+ * aside: nothing else may have them any more.
  */
 import { open, rename, rm } from 'node:fs/promises';
 import type { Logger } from '../engine/ports.ts';
@@ -25,6 +26,8 @@ export interface RestoreOptions {
   readonly file: string;
   openReplica(file: string): Promise<Replica>;
   removeReplica(file: string): Promise<void>;
+  /** See ClusterNodeOptions. */
+  setReplicaAside(file: string, position: number): Promise<string>;
   readonly logger: Logger;
 }
 
@@ -35,6 +38,8 @@ export async function openToFollow(options: RestoreOptions): Promise<Replica> {
   const why = await unfitFor(replica, options);
   // A snapshot spares a new node the way through the whole log, of which a seed is no part.
   if (why === null && (replica.position > 0 || (await snapshots.newest()) === null)) return replica;
+  const { position } = replica;
+  const giveWay = (): Promise<void> => (why instanceof TailLost ? keepAside(options, position) : removeReplica(file));
   await replica.close();
   const newest = await snapshots.newest();
   if (newest !== null) {
@@ -44,7 +49,7 @@ export async function openToFollow(options: RestoreOptions): Promise<Replica> {
     try {
       await newest.fetch(beside);
       await sync(beside);
-      await removeReplica(file);
+      await giveWay();
       await rename(beside, file);
     } finally {
       await rm(beside, { force: true });
@@ -60,8 +65,21 @@ export async function openToFollow(options: RestoreOptions): Promise<Replica> {
     const message = `the log begins at entry ${first}, and ${newest === null ? 'there is no snapshot' : 'the newest snapshot does not fit it'}`;
     throw new CannotRestore(message, { cause: why });
   }
-  await removeReplica(file);
+  if (newest === null) await giveWay();
+  else await removeReplica(file);
   return openReplica(file);
+}
+
+/** Sets the file of a node aside, and says where it is: it has what was acknowledged, and what the log has not got. */
+export async function keepAside(
+  { file, setReplicaAside, logger }: Pick<RestoreOptions, 'file' | 'setReplicaAside' | 'logger'>,
+  position: number,
+): Promise<void> {
+  const kept = await setReplicaAside(file, position);
+  logger.error(
+    { file: kept, position },
+    `the copy of this node with what the log has lost is kept as ${kept}; "npm run store -- check" says what is in it`,
+  );
 }
 
 /** A copy that lost pages in a power cut would be taken for whole. */

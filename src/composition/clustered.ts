@@ -34,7 +34,7 @@ export interface ClusteredDeps {
   /** The name of the log in `/readyz` and metrics. */
   kind: string;
   tasks: TaskCatalogue;
-  hands: Pick<Hands, 'enter' | 'letGo'>;
+  hands: Pick<Hands, 'enter' | 'letGo' | 'ownedBy'>;
   createHost: (fail: (error: unknown) => void, clock: Clock) => LocalHost;
   loaded: Loaded;
   /** Ends the process for a fault of the store. */
@@ -49,6 +49,8 @@ export class Clustered {
   readonly view: ClusterView;
   private readonly deps: ClusteredDeps;
   private node: NodeOfCluster | null = null;
+  /** That of the last owner that hands were told of. */
+  private toldEpoch: number | null = null;
   private joining: string | null = 'it has not joined the cluster yet';
   private readonly listeners = new Set<() => void>();
 
@@ -78,7 +80,10 @@ export class Clustered {
       },
     });
     this.node = node;
-    node.watch(this.tell);
+    node.watch(() => {
+      this.tell();
+      this.tellHands(node);
+    });
     if (this.host.shuttingDown) return;
     await node.start();
     logger.info({ node: name, url }, 'the node takes part in the cluster');
@@ -95,6 +100,12 @@ export class Clustered {
   private readonly tell = (): void => {
     for (const changed of this.listeners) changed();
   };
+
+  private tellHands({ owner }: NodeOfCluster): void {
+    if (owner === null || owner.epoch === this.toldEpoch) return;
+    this.toldEpoch = owner.epoch;
+    this.deps.hands.ownedBy(owner.epoch);
+  }
 
   private async nodes(): Promise<readonly NodeView[]> {
     try {

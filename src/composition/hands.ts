@@ -12,7 +12,7 @@ import type { Config } from '../config.ts';
 import type { Clock, Logger } from '../engine/ports.ts';
 import { type OwnHands, startOwnHands } from '../process/own-hands.ts';
 import type { ApiKey } from '../schemas/api-key.ts';
-import type { HandsView } from '../schemas/hands.ts';
+import type { HandMeasurements, HandsView } from '../schemas/hands.ts';
 
 export interface HandsDeps {
   config: Pick<Config, 'hands' | 'loopStallSeconds' | 'maxDeliveries' | 'maxValueBytes' | 'apiKeys'>;
@@ -29,6 +29,7 @@ export interface Hands {
   /** The side that `buildApp` needs. */
   readonly desk: {
     view(): HandsView;
+    measure(): HandMeasurements;
     accept(request: IncomingMessage, socket: Duplex, head: Buffer, isAllowed: () => boolean): void;
     close(): Promise<void>;
   };
@@ -36,6 +37,8 @@ export interface Hands {
   start(server: Server): void;
   /** This node owns, by this epoch. */
   enter(epoch: number): void;
+  /** Some node owns by this epoch: the hands of this machine go there, if they are not there yet. */
+  ownedBy(epoch: number): void;
   /** Another node owns: its hands go there. */
   letGo(): void;
 }
@@ -79,6 +82,7 @@ export function createHands({ config, environment, tasks, version, clock, random
     pool,
     desk: {
       view: () => pool.view(),
+      measure: () => pool.measure(),
       accept: (request, socket, head, isAllowed) => door.accept(request, socket, head, isAllowed),
       async close() {
         await Promise.all([door.close(), own?.close()]);
@@ -87,6 +91,7 @@ export function createHands({ config, environment, tasks, version, clock, random
     enter(term) {
       epochNow = term;
     },
+    ownedBy: (term) => own?.ownedBy(term),
     letGo: () => door.letGo('another node owns the pipelines now'),
     start(server) {
       if (config.hands === 0) return;

@@ -9,7 +9,8 @@ import { type Logger, systemClock } from '../engine/ports.ts';
 import type { Loaded } from '../loader/definitions.ts';
 import { StoreOpening } from '../process/store-opening.ts';
 import { StoreFileError } from '../stores/sqlite/file.ts';
-import { openSqliteReplica, removeSqliteReplica } from '../stores/sqlite/replica.ts';
+import { removeSqliteReplica, setSqliteReplicaAside } from '../stores/sqlite/lost.ts';
+import { openSqliteReplica } from '../stores/sqlite/replica.ts';
 import { VERSION } from '../version.ts';
 import { Clustered, type NodeOfCluster, type NodeParts } from './clustered.ts';
 import type { Hosts } from './hosts.ts';
@@ -64,6 +65,7 @@ async function createNode(
     ...{ clock: systemClock, random: Math.random, logger, own: parts.own, handsNow },
     openReplica: (file) => usable(async () => replicaOf(await openSqliteReplica({ file }))),
     removeReplica: async (file) => removeSqliteReplica(file),
+    setReplicaAside: async (file, position) => setSqliteReplicaAside(file, position),
   });
   const { leave } = node;
   node.leave = async () => {

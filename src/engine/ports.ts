@@ -143,6 +143,11 @@ export interface HandJob {
   onWait(): void;
   onStatus(text: string): void;
   onProgress(fraction: number): void;
+  /**
+   * The same call in this process. It is made, once, when no hand is there for the use any more, unless a hand that was lost may have been ended by this call. Without it the
+   * call waits for a hand, however long.
+   */
+  readonly orHere?: () => unknown;
 }
 
 /**
@@ -150,8 +155,8 @@ export interface HandJob {
  * after `maxDeliveries` of those it rejects with a permanent error named `PoisonItem`.
  */
 export interface HandRunner {
-  /** True while hands are connected, or are expected: then a use that leaves it open goes to them. */
-  readonly isThere: boolean;
+  /** True while a hand that has this task, predicate or hook is connected, or is expected: then a use that leaves it open goes to hands. */
+  isThereFor(kind: TaskKind, name: string): boolean;
   /** Resolves with a handler's value and rejects with its error, as if it had been called here. Aborting `signal` rejects at once, with its reason, and aborts the call. */
   run(job: HandJob, signal: AbortSignal): Promise<unknown>;
   /** Gives out nothing more and lets go of all hands, within a few seconds; jobs that have not ended reject with an AbortedError. */

@@ -7,7 +7,8 @@ import { type Replica, replicaOf } from '../cluster/replica.ts';
 import { openToFollow } from '../cluster/restoring.ts';
 import { silentLogger } from '../engine/ports.ts';
 import { backup } from '../stores/sqlite/backup.ts';
-import { openSqliteReplica, removeSqliteReplica, storeOfCopy } from '../stores/sqlite/replica.ts';
+import { removeSqliteReplica, setSqliteReplicaAside } from '../stores/sqlite/lost.ts';
+import { openSqliteReplica, storeOfCopy } from '../stores/sqlite/replica.ts';
 import { MoveRefused } from './errors.ts';
 
 /**
@@ -79,7 +80,8 @@ async function inFolder<T>(parent: string, work: (folder: string) => Promise<T>)
 async function restore({ log, snapshots }: Backbone, file: string): Promise<number> {
   const openReplica = async (path: string): Promise<Replica> => replicaOf(await openSqliteReplica({ file: path, inProcess: true }));
   const removeReplica = async (path: string): Promise<void> => removeSqliteReplica(path);
-  const replica = await openToFollow({ log, snapshots, file, openReplica, removeReplica, logger: silentLogger });
+  const setReplicaAside = async (path: string, position: number): Promise<string> => setSqliteReplicaAside(path, position);
+  const replica = await openToFollow({ log, snapshots, file, openReplica, removeReplica, setReplicaAside, logger: silentLogger });
   try {
     const { last } = await log.ends();
     if (replica.position < last) await followTo(last, log, replica);

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
-import { NO_TOKEN, packEntry, tokenOf, unpackEntry } from '../cluster/entry/entry.ts';
+import { packEntry, unpackEntry } from '../cluster/entry/entry.ts';
 import type { Backbone } from '../cluster/log/log.ts';
+import { NO_TOKEN, tokenOf } from '../cluster/log/token.ts';
 import { openPostgres } from '../cluster/postgres/index.ts';
 import { seedPlace } from '../cluster/replica.ts';
 import { silentLogger } from '../engine/ports.ts';
@@ -48,7 +49,7 @@ async function seedOf({ log, snapshots }: Backbone, shown: string, at: number): 
   const snapshot = await snapshots.newest();
   if (last === 0 && snapshot === null) {
     const bytes = packEntry({ kind: 'seed', at, prev: NO_TOKEN });
-    await log.append(0, bytes);
+    await log.append({ position: 0, token: NO_TOKEN }, bytes);
     return { token: tokenOf(bytes), at };
   }
   const first = last === SEED_POSITION && snapshot === null ? await log.read(SEED_POSITION) : undefined;

@@ -12,6 +12,11 @@ export interface OwnHandOrder {
   key: string | undefined;
 }
 
+/** The later messages: by which epoch the pipelines are owned from now on. */
+export interface OwnerNews {
+  epoch: number;
+}
+
 export interface OwnHandsOptions {
   count: number;
   /** The file that is run, which finds `ROLE=hand`. */
@@ -24,6 +29,8 @@ export interface OwnHandsOptions {
 }
 
 export interface OwnHands {
+  /** Tells all of them by which epoch the pipelines are owned now. */
+  ownedBy(epoch: number): void;
   /** Ends a hand that does nothing any more; another takes its place. */
   kill(name: string): void;
   /** Ends all of them, within three seconds. */
@@ -69,6 +76,10 @@ export function startOwnHands({ count, entry, environment, order, clock, random,
   for (let i = 1; i <= count; i++) start(`${hostname()}-${i}`, 0);
 
   return {
+    ownedBy(epoch) {
+      // One that ends meanwhile is started again, and asks where the owner is.
+      for (const child of children.values()) if (child.connected) child.send({ epoch } satisfies OwnerNews, () => undefined);
+    },
     kill: (name) => void children.get(name)?.kill('SIGKILL'),
     async close() {
       isClosing = true;

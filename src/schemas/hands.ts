@@ -34,6 +34,20 @@ export const handsSchema = z
   })
   .meta({ id: 'Hands' });
 
+/** Hands as a whole, counted since the process started. */
+export interface HandMeasurements {
+  /** Connected ones, by what they are given. */
+  connected: Readonly<Record<'fit' | 'unfit' | 'leaving', number>>;
+  running: number;
+  capacity: number;
+  waiting: number;
+  lost: number;
+  givenAgain: number;
+  madeHere: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
 export type HandView = z.infer<typeof handViewSchema>;
 export type WaitingCalls = z.infer<typeof waitingCallsSchema>;
 export type HandsView = z.infer<typeof handsSchema>;

@@ -46,4 +46,6 @@ export type Answer = { ok: true; value: unknown; ms: number } | { ok: false; mes
 /** From an evaluator: answers in the order of the calls, as many as there are by now. The first message, when it can begin, has none. */
 export interface Answers {
   answers: Answer[];
+  /** Processor time that the process has used by now, in milliseconds. */
+  cpuMs: number;
 }

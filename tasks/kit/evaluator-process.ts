@@ -55,7 +55,8 @@ async function answerOf(work: Work, input: unknown): Promise<Answer> {
 }
 
 function send(answers: Answer[]): void {
-  process.send?.({ answers } satisfies Answers);
+  const { user, system } = process.cpuUsage();
+  process.send?.({ answers, cpuMs: (user + system) / 1000 } satisfies Answers);
 }
 
 async function work({ works, calls }: Batch): Promise<void> {

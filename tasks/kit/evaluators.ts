@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { weightOf } from '../../src/schemas/value-weight.ts';
+import { cpuMsOf as cpuMsInProc } from './cpu-time.ts';
 import { type Answers, type Batch, EVALUATION_LIMITS, type Work } from './evaluation.ts';
 
 /** The attempt for which something is evaluated: it waits until a process begins with it, and again if that process dies. */
@@ -23,6 +24,8 @@ export interface EvaluatorPoolOptions {
   size?: number;
   memoryMb?: number;
   idleMs?: number;
+  /** The processor time that a process has used, in milliseconds; null where that cannot be told. */
+  cpuMsOf?: (pid: number) => number | null;
 }
 
 /** A failure that is not the fault of the expression or its input: a retry may succeed. */
@@ -35,6 +38,10 @@ export class EvaluatorUnavailableError extends Error {
 const IDLE_MS = 30_000;
 /** How much longer than its time limit a call may take. The evaluator ends it by itself, unless it is inside a native function. */
 const GRACE_MS = 500;
+/** A process that got less processor time than a call may take goes on for so many times its limit. Then the machine is to blame. */
+const STARVED_FACTOR = 10;
+/** The shortest wait before it is looked at again. */
+const LOOK_MS = 50;
 const STARTS_TRIED = 3;
 const SPARE_UP_TO = 2;
 /** A batch is as many calls as are expected to take so long, so that nobody waits behind a long row of others. */
@@ -73,7 +80,9 @@ interface Evaluator {
   pending: Call[];
   isSlow: boolean;
   timer: NodeJS.Timeout | undefined;
-  timedOut: boolean;
+  /** Its processor time as of its last message. */
+  cpuMs: number;
+  timedOut: 'late' | 'starved' | null;
 }
 
 /**
@@ -85,7 +94,7 @@ interface Evaluator {
  */
 export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): EvaluatorPool {
   const size = Math.max(2, options.size ?? Math.min(4, availableParallelism()));
-  const { memoryMb = EVALUATION_LIMITS.memoryMb, idleMs = IDLE_MS } = options;
+  const { memoryMb = EVALUATION_LIMITS.memoryMb, idleMs = IDLE_MS, cpuMsOf = cpuMsInProc } = options;
   const lanes = new WeakMap<Work, Lane>();
   /** Works with waiting calls; the one served last comes last. */
   const queued = new Set<Lane>();
@@ -111,14 +120,15 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
         '--enable-experimental-regexp-engine-on-excessive-backtracks',
       ],
     });
-    const evaluator: Evaluator = { child, isReady: false, pending: [], isSlow: false, timer: undefined, timedOut: false };
+    const evaluator: Evaluator = { child, isReady: false, pending: [], isSlow: false, timer: undefined, cpuMs: 0, timedOut: null };
     evaluators.add(evaluator);
     child.on('message', (message) => onAnswers(evaluator, message as Answers));
     child.once('error', (error) => onEnd(evaluator, null, error.message));
     child.once('exit', (code, signal) => onEnd(evaluator, signal, `it ended with ${signal ?? code}`));
   }
 
-  function onAnswers(evaluator: Evaluator, { answers }: Answers): void {
+  function onAnswers(evaluator: Evaluator, { answers, cpuMs }: Answers): void {
+    evaluator.cpuMs = cpuMs;
     if (!evaluator.isReady) {
       evaluator.isReady = true;
       failedStarts = 0;
@@ -148,12 +158,23 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
       return;
     }
     begin(next);
-    evaluator.timer = setTimeout(() => {
-      evaluator.timedOut = true;
-      child.kill('SIGKILL');
-    }, next.lane.work.timeoutMs + GRACE_MS);
+    const { timeoutMs } = next.lane.work;
+    evaluator.timer = setTimeout(() => late(evaluator, timeoutMs, timeoutMs + GRACE_MS), timeoutMs + GRACE_MS);
     child.ref();
     child.channel?.ref();
+  }
+
+  /** Its time is up, by the clock: on a machine that has more to do than it can, it may have had none of the processor. `waitedMs`: since its last message. */
+  function late(evaluator: Evaluator, timeoutMs: number, waitedMs: number): void {
+    const now = cpuMsOf(evaluator.child.pid ?? 0);
+    const leftMs = now === null ? 0 : timeoutMs - (now - evaluator.cpuMs);
+    if (leftMs > 0 && waitedMs < STARVED_FACTOR * timeoutMs) {
+      const ms = Math.max(LOOK_MS, leftMs);
+      evaluator.timer = setTimeout(() => late(evaluator, timeoutMs, waitedMs + ms), ms);
+      return;
+    }
+    evaluator.timedOut = leftMs > 0 ? 'starved' : 'late';
+    evaluator.child.kill('SIGKILL');
   }
 
   function onEnd(evaluator: Evaluator, signal: NodeJS.Signals | null, how: string): void {
@@ -183,7 +204,13 @@ export function createEvaluatorPool(options: EvaluatorPoolOptions = {}): Evaluat
   function blame(call: Call, { timedOut }: Evaluator, signal: NodeJS.Signals | null, how: string): void {
     const { timeoutMs } = call.lane.work;
     call.lane.averageMs = Math.max(call.lane.averageMs, SLOW_MS + 1);
-    if (timedOut) call.reject(new Error(`it was stopped because it took longer than ${timeoutMs / 1000} s (time limit)`));
+    if (timedOut === 'starved') {
+      call.reject(
+        new EvaluatorUnavailableError(
+          `the evaluator process had less than ${timeoutMs / 1000} s of processor time within ${(STARVED_FACTOR * timeoutMs) / 1000} s`,
+        ),
+      );
+    } else if (timedOut === 'late') call.reject(new Error(`it was stopped because it took longer than ${timeoutMs / 1000} s (time limit)`));
     // V8 ends the process in one of these ways.
     else if (signal === 'SIGABRT' || signal === 'SIGTRAP' || signal === 'SIGILL' || signal === 'SIGSEGV') {
       call.reject(new Error(`it was stopped because it needed more than ${memoryMb} MB of memory (memory limit)`));

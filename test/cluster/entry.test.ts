@@ -6,14 +6,13 @@ import {
   type EntryBody,
   EntryFault,
   FORMAT,
-  NO_TOKEN,
   packEntry,
-  tokenOf,
   UnknownFormat,
   unpackEntry,
 } from '../../src/cluster/entry/entry.ts';
 import { SHAPES } from '../../src/cluster/entry/items.ts';
 import { packWrites, unpackWrites } from '../../src/cluster/entry/writes.ts';
+import { NO_TOKEN, tokenOf } from '../../src/cluster/log/token.ts';
 import { ItemPacker } from '../../src/engine/contract/item-row.ts';
 import { WRITE_NEW, WRITE_STATE } from '../../src/engine/store.ts';
 import { noWrites } from '../stores/store-writes.ts';
@@ -25,7 +24,7 @@ const text = fc.string({ unit: 'grapheme', maxLength: 20 });
 const epoch = fc.integer({ min: 1, max: 2 ** 40 });
 const instant = fc.integer({ min: 0, max: 4e12 });
 const anyBody: fc.Arbitrary<EntryBody> = fc.oneof(
-  fc.record({ kind: fc.constant('own' as const), node: text, url: text, at: instant }),
+  fc.record({ kind: fc.constant('own' as const), node: text, url: text, at: instant, nonce: fc.maxSafeNat() }),
   fc.record({ kind: fc.constant('beat' as const), epoch, node: text, url: text, at: instant }),
   fc.record({ kind: fc.constant('leave' as const), epoch, at: instant }),
   fc.record({ kind: fc.constant('seed' as const), at: instant }),

@@ -1,4 +1,5 @@
-import { type Entry, type Log, LogConflict } from '../../src/cluster/log/log.ts';
+import { type Entry, type Log, LogConflict, type Place } from '../../src/cluster/log/log.ts';
+import { NO_TOKEN, tokenOf } from '../../src/cluster/log/token.ts';
 import type { Clock } from '../../src/engine/ports.ts';
 
 /** How the next append fares, in the log and for whoever has asked. */
@@ -53,10 +54,21 @@ export class FaultLog {
     while (this.stalled !== null) await this.stalled.promise;
   }
 
-  /** The decision, in one turn. */
-  put(expected: number, bytes: Uint8Array): void {
+  /** The token of the last entry. */
+  get token(): string {
+    return this.tokenAt(this.last);
+  }
+
+  tokenAt(position: number): string {
+    const bytes = this.entries.get(position);
+    return bytes === undefined ? NO_TOKEN : tokenOf(bytes);
+  }
+
+  /** The decision, in one turn. Without a token the last entry is the right one, whatever it is. */
+  put(expected: number, bytes: Uint8Array, token = this.token): void {
     if (bytes.length > this.maxBytes) throw new RangeError(`${bytes.length} bytes are more than an entry may have`);
     if (expected !== this.last) throw new LogConflict(`the last entry is ${this.last}, not ${expected}`);
+    if (token !== this.token) throw new LogConflict(`the last entry is another ${expected}`);
     this.last++;
     if (this.first === 0) this.first = this.last;
     this.entries.set(this.last, Uint8Array.from(bytes));
@@ -100,7 +112,7 @@ export class FaultLink implements Log {
   /** Appends that reached the log, whatever became of them. */
   appends = 0;
   /** The bytes of each append that was asked for. */
-  readonly asked: { expected: number; bytes: Uint8Array }[] = [];
+  readonly asked: { after: Place; bytes: Uint8Array }[] = [];
   lateMs = 60_000;
   /** Reads fail. */
   isBlind = false;
@@ -113,25 +125,25 @@ export class FaultLink implements Log {
     this.latencyMs = latencyMs;
   }
 
-  async append(expected: number, bytes: Uint8Array): Promise<void> {
+  async append({ position, token }: Place, bytes: Uint8Array): Promise<void> {
     const { server } = this;
     const fate = this.fates.shift();
-    this.asked.push({ expected, bytes: Uint8Array.from(bytes) });
+    this.asked.push({ after: { position, token }, bytes: Uint8Array.from(bytes) });
     await this.pass(this.latencyMs);
     await server.answer();
     this.appends++;
     switch (fate) {
       case undefined:
-        server.put(expected, bytes);
+        server.put(position, bytes, token);
         return;
       case 'ack lost':
-        server.put(expected, bytes);
+        server.put(position, bytes, token);
         throw new Error('the connection was cut');
       case 'ack late':
-        server.put(expected, bytes);
+        server.put(position, bytes, token);
         return this.pass(this.lateMs);
       case 'lands late':
-        void this.pass(this.lateMs).then(() => this.putLate(expected, bytes));
+        void this.pass(this.lateMs).then(() => this.putLate({ position, token }, bytes));
         throw new Error('the connection was cut');
       case 'fails':
         throw new Error('the connection was refused');
@@ -191,9 +203,9 @@ export class FaultLink implements Log {
 
   async close(): Promise<void> {}
 
-  private putLate(expected: number, bytes: Uint8Array): void {
+  private putLate({ position, token }: Place, bytes: Uint8Array): void {
     try {
-      this.server.put(expected, bytes);
+      this.server.put(position, bytes, token);
     } catch (error) {
       if (!(error instanceof LogConflict)) throw error;
     }

@@ -98,7 +98,7 @@ describe('a follower', () => {
   });
 
   it.each([
-    ['an ownership that was taken over', { kind: 'own' as const, node: 'b', url: 'http://b', at: AT }, 'while 5 holds'],
+    ['an ownership that was taken over', { kind: 'own' as const, node: 'b', url: 'http://b', at: AT, nonce: 1 }, 'while 5 holds'],
     ['one that has left', { kind: 'leave' as const, epoch: 1, at: AT }, 'while nobody owns'],
   ])('stops at an entry of %s: nobody can have appended it', async (_, ending, message) => {
     const { clock, server, owner } = await written();
@@ -156,7 +156,7 @@ describe('a log that has lost its end', () => {
     await clock.settle();
     const token = unpackEntry(server.entries.get(4) as Uint8Array).token;
     server.loseTail(1);
-    server.put(4, packEntry({ kind: 'own', node: 'b', url: 'http://b', at: AT, prev: token }));
+    server.put(4, packEntry({ kind: 'own', node: 'b', url: 'http://b', at: AT, nonce: 1, prev: token }));
     server.put(5, packEntry({ kind: 'beat', epoch: 5, node: 'b', url: 'http://b', at: AT, prev: owner.token.replace(/./, 'f') }));
     await clock.settle();
     expect([lost, errors.length, replica.position]).toEqual([[expect.any(TailLost)], 1, 5]);

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Backbone, type Log, LogConflict } from '../../src/cluster/log/log.ts';
 import { followed } from './followed.ts';
+import { afterEntry, appendAt, BEGINNING, placeAt } from './places.ts';
 
 /** One server, and as many nodes of it as are opened. */
 export interface ServerUnderTest {
@@ -14,7 +15,12 @@ const textOf = (bytes: Uint8Array | undefined): string => new TextDecoder().deco
 
 export async function appendAll(log: Log, texts: readonly string[]): Promise<void> {
   let { last } = await log.ends();
-  for (const text of texts) await log.append(last++, bytesOf(text));
+  let place = await placeAt(log, last);
+  for (const text of texts) {
+    const bytes = bytesOf(text);
+    await log.append(place, bytes);
+    place = afterEntry(++last, bytes);
+  }
 }
 
 /** Appends after whatever is last until it is in; resolves with its position. */
@@ -22,7 +28,7 @@ async function appendSomewhere(log: Log, bytes: Uint8Array): Promise<number> {
   for (;;) {
     const { last } = await log.ends();
     try {
-      await log.append(last, bytes);
+      await appendAt(log, last, bytes);
       return last + 1;
     } catch (error) {
       if (!(error instanceof LogConflict)) throw error;
@@ -57,9 +63,9 @@ export function logSuite(name: string, start: () => Promise<ServerUnderTest>): v
         expect(await log.read(0)).toBeUndefined();
         expect(await log.read(1)).toBeUndefined();
         const bytes = Uint8Array.from({ length: 512 }, (_, i) => i % 256);
-        await log.append(0, bytes);
-        await log.append(1, new Uint8Array());
-        await log.append(2, bytesOf('\\x00 \\000 \0 é'));
+        await log.append(BEGINNING, bytes);
+        await log.append(afterEntry(1, bytes), new Uint8Array());
+        await log.append(afterEntry(2, new Uint8Array()), bytesOf('\\x00 \\000 \0 é'));
         expect(await log.ends()).toEqual({ first: 1, last: 3 });
         expect(Uint8Array.from((await log.read(1))?.bytes ?? [])).toEqual(bytes);
         expect((await log.read(2))?.bytes.length).toBe(0);
@@ -68,25 +74,36 @@ export function logSuite(name: string, start: () => Promise<ServerUnderTest>): v
 
       it('sends the bytes that it was given, and not those around them', async () => {
         const around = bytesOf('before|it|after');
-        await log.append(0, around.subarray(7, 9));
+        await log.append(BEGINNING, around.subarray(7, 9));
         expect(textOf((await log.read(1))?.bytes)).toBe('it');
       });
 
       it('conflicts where an entry is already, or none right before, and appends nothing', async () => {
         await appendAll(log, ['a', 'b', 'c']);
         const other = (await open()).log;
-        for (const expected of [0, 1, 2, 4, 100]) await expect(other.append(expected, bytesOf('x'))).rejects.toThrow(LogConflict);
+        for (const position of [0, 1, 2, 4, 100]) await expect(appendAt(other, position, bytesOf('x'))).rejects.toThrow(LogConflict);
         expect(await other.ends()).toEqual({ first: 1, last: 3 });
         expect(textOf((await other.read(2))?.bytes)).toBe('b');
-        await other.append(3, bytesOf('d'));
+        await appendAt(other, 3, bytesOf('d'));
         expect(await log.ends()).toEqual({ first: 1, last: 4 });
+      });
+
+      it('conflicts where the entry before is another one than that of the token, though its position is right', async () => {
+        await appendAll(log, ['a', 'b']);
+        for (const { token } of [afterEntry(2, bytesOf('another b')), afterEntry(1, bytesOf('a')), BEGINNING]) {
+          await expect(log.append({ position: 2, token }, bytesOf('x'))).rejects.toThrow(LogConflict);
+        }
+        expect(await log.ends()).toEqual({ first: 1, last: 2 });
+        await log.append(afterEntry(2, bytesOf('b')), bytesOf('c'));
+        expect(textOf((await log.read(3))?.bytes)).toBe('c');
       });
 
       it('takes one of fifty at the same place', async () => {
         const logs = [log, (await open()).log, (await open()).log, (await open()).log];
         for (let round = 0; round < 5; round++) {
+          const place = await placeAt(log, round);
           const tries = await Promise.allSettled(
-            Array.from({ length: 50 }, (_, i) => (logs[i % logs.length] as Log).append(round, bytesOf(`${round}/${i}`))),
+            Array.from({ length: 50 }, (_, i) => (logs[i % logs.length] as Log).append(place, bytesOf(`${round}/${i}`))),
           );
           const taken = tries.flatMap(({ status }, i) => (status === 'fulfilled' ? [`${round}/${i}`] : []));
           expect(taken).toHaveLength(1);
@@ -106,15 +123,15 @@ export function logSuite(name: string, start: () => Promise<ServerUnderTest>): v
       });
 
       it('takes entries as large as it says, and no larger', async () => {
-        await expect(log.append(0, new Uint8Array(log.maxBytes + 1))).rejects.toThrow(String(log.maxBytes));
+        await expect(log.append(BEGINNING, new Uint8Array(log.maxBytes + 1))).rejects.toThrow(String(log.maxBytes));
         expect(await log.ends()).toEqual({ first: 0, last: 0 });
-        await log.append(0, new Uint8Array(log.maxBytes).fill(7));
+        await log.append(BEGINNING, new Uint8Array(log.maxBytes).fill(7));
         expect((await log.read(1))?.bytes.length).toBe(log.maxBytes);
       });
 
       it('rejects with the reason of a signal that has been aborted, and appends nothing', async () => {
-        await expect(log.append(0, bytesOf('x'), AbortSignal.abort(new Error('too late')))).rejects.toThrow('too late');
-        await log.append(0, bytesOf('y'), new AbortController().signal);
+        await expect(log.append(BEGINNING, bytesOf('x'), AbortSignal.abort(new Error('too late')))).rejects.toThrow('too late');
+        await log.append(BEGINNING, bytesOf('y'), new AbortController().signal);
         expect(textOf((await log.read(1))?.bytes)).toBe('y');
       });
     });
@@ -139,7 +156,10 @@ export function logSuite(name: string, start: () => Promise<ServerUnderTest>): v
       it('leaves no place in the past where somebody who slept could append', async () => {
         await appendAll(log, ['a', 'b', 'c', 'd', 'e', 'f']);
         await log.trim(6);
-        for (const expected of [0, 1, 2, 3, 4, 5]) await expect(log.append(expected, bytesOf('x'))).rejects.toThrow(LogConflict);
+        for (const [i, text] of ['a', 'b', 'c', 'd', 'e'].entries()) {
+          await expect(log.append(afterEntry(i + 1, bytesOf(text)), bytesOf('x'))).rejects.toThrow(LogConflict);
+        }
+        await expect(log.append(BEGINNING, bytesOf('x'))).rejects.toThrow(LogConflict);
         expect(await log.ends()).toEqual({ first: 6, last: 6 });
       });
 

@@ -9,6 +9,7 @@ import {
   type Presence,
   type Snapshots,
 } from '../../src/cluster/log/log.ts';
+import { NO_TOKEN, tokenOf } from '../../src/cluster/log/token.ts';
 
 const KEPT = 2;
 const LISTED_MS = 60_000;
@@ -37,11 +38,14 @@ export class MemoryLogServer {
     return {
       kind: 'memory',
       maxBytes: 1024 * 1024,
-      append: async (expected, bytes, signal) => {
+      append: async ({ position, token }, bytes, signal) => {
         signal?.throwIfAborted();
         if (bytes.length > 1024 * 1024) throw new RangeError('An entry may have 1048576 bytes');
-        if (expected !== this.last) throw new LogConflict(`The last position of the log is not ${expected}`);
-        this.entries.push({ position: expected + 1, bytes: Uint8Array.from(bytes) });
+        const last = this.entries.at(-1);
+        const lastToken = last === undefined ? NO_TOKEN : tokenOf(last.bytes);
+        if (position !== this.last || token !== lastToken)
+          throw new LogConflict(`The last entry of the log is not ${position} with the token ${token}`);
+        this.entries.push({ position: position + 1, bytes: Uint8Array.from(bytes) });
         this.changed.dispatchEvent(new Event('entry'));
       },
       read: async (position) => this.entries.find((entry) => entry.position === position),

@@ -37,6 +37,7 @@ class Cluster {
       ...{ clock: systemClock, random: Math.random, logger: silentLogger },
       openReplica: async () => disk.open(),
       removeReplica: async () => disk.remove(),
+      setReplicaAside: async () => disk.setAside(),
       own: async (store, epoch) => {
         const host = { node: name, epoch, store, deposed: false };
         this.hosts.push(host);

@@ -6,6 +6,7 @@ import { silentLogger } from '../../src/engine/ports.ts';
 import { StoreTrouble } from '../../src/engine/store.ts';
 import { followed } from './followed.ts';
 import { appendAll } from './log-suite.ts';
+import { afterEntry, appendAt, BEGINNING, placeAt } from './places.ts';
 import { type OwnPostgres, postgresBinaries, startOwnPostgres } from './postgres-binaries.ts';
 import { ownSchema } from './postgres-service.ts';
 
@@ -22,7 +23,7 @@ async function appendUntilItFails(log: Log, told: (acknowledged: number) => void
   for (let { last } = await log.ends(); ; last++) {
     const text = `entry ${last + 1}`;
     try {
-      await log.append(last, bytesOf(text));
+      await appendAt(log, last, bytesOf(text));
     } catch (error) {
       expect(error).not.toBeInstanceOf(LogConflict);
       return { acknowledged, open: text };
@@ -66,7 +67,7 @@ describe.skipIf(!isThere)('a server of our own', () => {
     await appendAll(log, ['entry 1', 'entry 2']);
     await reader.count(2);
     await server.stop();
-    await expect(log.append(2, bytesOf('entry 3'))).rejects.toThrow();
+    await expect(log.append(afterEntry(2, bytesOf('entry 2')), bytesOf('entry 3'))).rejects.toThrow();
     await expect(log.ends()).rejects.toThrow();
     await expect(open()).rejects.toThrow(StoreTrouble);
     await server.start();
@@ -101,11 +102,12 @@ describe.skipIf(!isThere)('a server of our own', () => {
     await appendAll(log, ['entry 1']);
     for (let round = 0; round < 3; round++) {
       const { last } = await log.ends();
+      const before = await placeAt(log, last);
       server.freeze();
-      const appending = log.append(last, bytesOf(`entry ${last + 1}`), AbortSignal.timeout(50));
+      const appending = log.append(before, bytesOf(`entry ${last + 1}`), AbortSignal.timeout(50));
       await expect(appending).rejects.toThrow(/timeout/);
       server.thaw();
-      await log.append(last, bytesOf(`entry ${last + 1}`)).catch((error: unknown) => expect(error).toBeInstanceOf(LogConflict));
+      await log.append(before, bytesOf(`entry ${last + 1}`)).catch((error: unknown) => expect(error).toBeInstanceOf(LogConflict));
       expect((await log.ends()).last).toBe(last + 1);
     }
     expect(await textsOf(log)).toEqual(['entry 1', 'entry 2', 'entry 3', 'entry 4']);
@@ -132,14 +134,16 @@ describe.skipIf(!isThere)('a server of our own', () => {
     expect(await reader.lost).toMatchObject({ message: 'The log ends at 2, and 4 has been read: it has lost its end' });
     await reader.stop();
     // The owner's next append finds that nothing is right before it.
-    await expect(log.append(4, bytesOf('entry 5'))).rejects.toThrow(LogConflict);
-    await log.append(2, bytesOf('another 3'));
+    await expect(log.append(afterEntry(4, bytesOf('entry 4')), bytesOf('entry 5'))).rejects.toThrow(LogConflict);
+    await appendAt(log, 2, bytesOf('another 3'));
+    // So does one that was under way when the log lost its end, although its position is the next one by now.
+    await expect(log.append(afterEntry(3, bytesOf('entry 3')), bytesOf('entry 4'))).rejects.toThrow(LogConflict);
     expect(await textsOf(log)).toEqual(['entry 1', 'entry 2', 'another 3']);
   });
 
   it('that is told not to wait for its standby acknowledges nothing', async () => {
     const { log } = (await open()).backbone;
-    await log.append(0, bytesOf('entry 1'));
+    await log.append(BEGINNING, bytesOf('entry 1'));
     let last = 1;
     const waits = "select pid from pg_stat_activity where wait_event = 'SyncRep'";
     await server.run("alter system set synchronous_standby_names = 'nobody'");
@@ -149,7 +153,7 @@ describe.skipIf(!isThere)('a server of our own', () => {
       let waiting: Record<string, unknown>[] = [];
       for (;;) {
         let isOver = false;
-        const appending = log.append(last, bytesOf('entry')).finally(() => {
+        const appending = appendAt(log, last, bytesOf('entry')).finally(() => {
           isOver = true;
         });
         const warned = appending.then(
@@ -176,7 +180,7 @@ describe.skipIf(!isThere)('a server of our own', () => {
       await server.run('select pg_reload_conf()');
     }
     // It is there, and the owner who asks again is told so.
-    await expect(log.append(last, bytesOf('entry'))).rejects.toThrow(LogConflict);
+    await expect(appendAt(log, last, bytesOf('entry'))).rejects.toThrow(LogConflict);
     expect(await log.ends()).toMatchObject({ last: last + 1 });
   });
 
@@ -188,7 +192,7 @@ describe.skipIf(!isThere)('a server of our own', () => {
     try {
       const { log } = (await open()).backbone;
       for (let i = 0; i < 5; i++) {
-        await log.append(i, bytesOf(`entry ${i + 1}`));
+        await appendAt(log, i, bytesOf(`entry ${i + 1}`));
         const [row] = await server.run('select pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn() as is_flushed');
         expect(row?.is_flushed).toBe(true);
       }

@@ -27,13 +27,13 @@ describe('nodes and a log under nemeses', () => {
     const to = Math.min(first + count, from + size) - 1;
     it(`keep the rules of ownership with seeds ${from} to ${to}`, { timeout: Math.max(60_000, size * MS_PER_SEED) }, async () => {
       const broken: string[] = [];
-      let [owners, writes, ends] = [0, 0, 0];
+      let [owners, writes, lost] = [0, 0, 0];
       for (let seed = from; seed <= to && broken.length < 5; seed++) {
         await simulate(seed).then(
           (run) => {
             owners += run.owners;
             writes += run.writes;
-            ends += run.isChainBroken ? 1 : 0;
+            lost += run.lost;
           },
           (error: Error) => broken.push(error.message),
         );
@@ -42,7 +42,7 @@ describe('nodes and a log under nemeses', () => {
       // Otherwise nothing has been shown.
       expect(owners).toBeGreaterThan(to - from);
       expect(writes).toBeGreaterThan(to - from);
-      expect(ends).toBeLessThan(0.01 * (to - from) + 1);
+      if (to - from >= 30) expect(lost).toBeGreaterThan(0);
     });
   }
 });

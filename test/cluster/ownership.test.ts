@@ -37,7 +37,9 @@ class Driven {
   }
 
   wait(ms: number): void {
-    for (const end = this.now + ms; ; ) {
+    let ticks = 0;
+    for (const end = this.now + ms; ; ticks++) {
+      if (ticks > 100_000) throw new Error('it is due again and again at one instant');
       const next = Math.max(this.now, this.machine.nextAt(this.now));
       if (next > end) {
         this.now = end;
@@ -87,6 +89,51 @@ describe('a node that follows', () => {
       driven.entered(kind);
     }
     expect(driven.did('claim')).toBeUndefined();
+  });
+
+  it('waits twice as long for each owner of which the log has nothing but the claim, up to sixteen leases, and no longer once there is more', () => {
+    const driven = new Driven(owned);
+    const jitterMs = 0.5 * rules.claimJitterMs;
+    const waits: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      driven.entered('own', driven.last + 1);
+      const from = driven.now;
+      driven.wait(17 * LEASE_MS);
+      waits.push(((driven.did('claim') ?? Number.NaN) - from - jitterMs) / LEASE_MS);
+      driven.input({ type: 'refused' });
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 16, 16, 16]);
+    driven.entered('beat', driven.last);
+    const from = driven.now;
+    driven.wait(2 * LEASE_MS);
+    expect(driven.did('claim')).toBe(from + LEASE_MS + jitterMs);
+  });
+
+  it('counts its own ownerships of which nothing but the claim is in the log, and none of which there is more', () => {
+    for (const [isHeard, leases] of [
+      [false, 2],
+      [true, 1],
+    ] as const) {
+      const driven = owner();
+      if (isHeard) driven.input({ type: 'heard', sentAt: driven.now + 1 });
+      driven.input({ type: 'deposed' });
+      driven.last = 2;
+      driven.input({ type: 'reopened', past: { position: 1, isUnowned: false } });
+      driven.input({ type: 'entered', entry: { position: 2, kind: 'own', epoch: 2, node: 'b', url: 'http://b' } });
+      const from = driven.now;
+      driven.wait(3 * LEASE_MS);
+      expect(driven.did('claim')).toBe(from + leases * LEASE_MS + 0.5 * rules.claimJitterMs);
+    }
+  });
+
+  it('asks the log five times a lease whether it is there', () => {
+    const driven = new Driven(owned);
+    for (let i = 0; i < 10; i++) {
+      driven.wait(LEASE_MS / 10);
+      driven.entered('beat');
+    }
+    const probes = driven.actions.filter(({ action }) => action.type === 'probe').map(({ at }) => at / LEASE_MS);
+    expect(probes).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
   });
 
   it('counts no time in which the log did not answer', () => {

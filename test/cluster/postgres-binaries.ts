@@ -1,7 +1,7 @@
 /** A PostgreSQL that a test starts itself, in a folder of its own, and may stop, freeze and kill. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -45,18 +45,26 @@ export interface OwnPostgres {
   /** Stops all of its processes where they are. */
   freeze(): void;
   thaw(): void;
+  /** Keeps what it has on disk at this instant, as a standby does that falls behind from then on. All of its processes stand still meanwhile. */
+  copy(): void;
+  /** All of its processes die, its data is gone, and the last copy takes its place, as at a failover to that standby. It has to recover as after a crash. */
+  failOver(): Promise<void>;
   run(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
   dispose(): Promise<void>;
 }
 
-export async function startOwnPostgres(settings: Readonly<Record<string, string>> = {}): Promise<OwnPostgres> {
+/** `under`: the folder that gets its own; not that of the tests, through which another user may not go. */
+export async function startOwnPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  under: string = existsSync('/dev/shm') ? '/dev/shm' : '/tmp',
+): Promise<OwnPostgres> {
   const binaries = postgresBinaries();
   if (binaries === undefined) throw new Error('There is no initdb');
   const owner = ownerOfServer();
-  // Not in the folder of the tests, through which another user may not go.
-  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : '/tmp', 'sluice-postgres-'));
+  const folder = mkdtempSync(join(under, 'sluice-postgres-'));
   if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
   const data = join(folder, 'data');
+  const standby = join(folder, 'standby');
   const options = { ...owner, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C' } };
   execFileSync(join(binaries, 'initdb'), ['-D', data, '-U', 'sluice', '-A', 'trust', '--no-sync', '-E', 'UTF8'], {
     ...options,
@@ -103,13 +111,34 @@ export async function startOwnPostgres(settings: Readonly<Record<string, string>
     await ready.promise;
   };
 
+  const kill = (): Promise<void> => ended(() => signalAll('SIGKILL'));
+
   await start();
   return {
     url,
     port,
     start,
     stop: () => ended(() => void child?.kill('SIGINT')),
-    kill: () => ended(() => signalAll('SIGKILL')),
+    kill,
+    copy: () => {
+      rmSync(standby, { recursive: true, force: true });
+      signalAll('SIGSTOP');
+      try {
+        cpSync(data, standby, { recursive: true, preserveTimestamps: true });
+      } finally {
+        signalAll('SIGCONT');
+      }
+      rmSync(join(standby, 'postmaster.pid'));
+      if (owner !== undefined) execFileSync('chown', ['-R', `${owner.uid}:${owner.gid}`, standby]);
+      chmodSync(standby, 0o700);
+    },
+    failOver: async () => {
+      if (!existsSync(standby)) throw new Error('There is no copy to fail over to');
+      await kill();
+      rmSync(data, { recursive: true });
+      renameSync(standby, data);
+      await start();
+    },
     freeze: () => signalAll('SIGSTOP'),
     thaw: () => signalAll('SIGCONT'),
     run: (text, values) => runOnce(url, text, values),

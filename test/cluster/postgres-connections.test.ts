@@ -6,6 +6,7 @@ import { NoAnswer, openPostgres, type PostgresOptions } from '../../src/cluster/
 import { silentLogger } from '../../src/engine/ports.ts';
 import { followed } from './followed.ts';
 import { appendAll } from './log-suite.ts';
+import { afterEntry, BEGINNING } from './places.ts';
 import { runOnce } from './postgres-binaries.ts';
 import { findPostgres, ownSchema } from './postgres-service.ts';
 import { PostgresProxy, type ProxiedConnection } from './proxy.ts';
@@ -66,7 +67,7 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
       ...Array.from({ length: 40 }, () => log.ends()),
       ...Array.from({ length: 10 }, () => presence.announce(nobody)),
       ...Array.from({ length: 10 }, () => snapshots.newest()),
-      ...Array.from({ length: 10 }, () => Promise.allSettled([log.append(0, bytes)])),
+      ...Array.from({ length: 10 }, () => Promise.allSettled([log.append(BEGINNING, bytes)])),
     ]);
     await reader.count(1);
     await reader.stop();
@@ -79,7 +80,8 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
     const { log } = await open();
     for (let i = 0; i < 5; i++) {
       // It may be sent before the end of the connection has been noticed; the server then does nothing with it.
-      await log.append(i, bytes).catch(() => log.append(i, bytes));
+      const place = i === 0 ? BEGINNING : afterEntry(i, bytes);
+      await log.append(place, bytes).catch(() => log.append(place, bytes));
       expect(await log.ends()).toEqual({ first: 1, last: i + 1 });
       await terminateAll();
     }
@@ -89,7 +91,7 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
     const { log } = await open();
     for (let i = 0; i < 5; i++) {
       expect((await log.ends()).last).toBe(i);
-      await log.append(i, bytes);
+      await log.append(i === 0 ? BEGINNING : afterEntry(i, bytes), bytes);
       const closed = [...proxy.connections].map(({ client }) => once(client, 'close'));
       // Each answers the end of the other side with its own.
       for (const { client } of proxy.connections) client.end();
@@ -99,7 +101,7 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
 
   it('that are cut under a read cost it a retry', async () => {
     const { log } = await open();
-    await log.append(0, bytes);
+    await log.append(BEGINNING, bytes);
     await log.ends();
     const cut = whenSent(READ, () => 'cut');
     expect((await log.read(1))?.bytes).toEqual(bytes);
@@ -109,8 +111,8 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
   it('that are cut under an append leave it open whether it is there: the statement was not sent', async () => {
     const { log } = await open();
     whenSent(APPEND, () => 'cut');
-    await expect(log.append(0, bytes)).rejects.not.toThrow(LogConflict);
-    await log.append(0, bytes);
+    await expect(log.append(BEGINNING, bytes)).rejects.not.toThrow(LogConflict);
+    await log.append(BEGINNING, bytes);
     expect(await log.ends()).toEqual({ first: 1, last: 1 });
   });
 
@@ -120,23 +122,23 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
       connection.isCutAtAnswer = true;
       return 'pass';
     });
-    await expect(log.append(0, bytes)).rejects.not.toThrow(LogConflict);
-    await expect(log.append(0, bytes)).rejects.toThrow(LogConflict);
+    await expect(log.append(BEGINNING, bytes)).rejects.not.toThrow(LogConflict);
+    await expect(log.append(BEGINNING, bytes)).rejects.toThrow(LogConflict);
     expect((await log.read(1))?.bytes).toEqual(bytes);
-    await log.append(1, bytes);
+    await log.append(afterEntry(1, bytes), bytes);
   });
 
   it('that are silent are destroyed when the append is given up, and the next append has another one', async () => {
     const { log } = await open();
-    await log.append(0, bytes);
+    await log.append(BEGINNING, bytes);
     const given = new AbortController();
     const sent = whenSent(APPEND, mute);
-    const appending = log.append(1, bytes, given.signal);
+    const appending = log.append(afterEntry(1, bytes), bytes, given.signal);
     const connection = await sent;
     given.abort(new Error('the lease is nearly over'));
     await expect(appending).rejects.toThrow('the lease is nearly over');
     // Whichever is first: the one that was given up, or this one.
-    await log.append(1, bytes).catch((error: unknown) => expect(error).toBeInstanceOf(LogConflict));
+    await log.append(afterEntry(1, bytes), bytes).catch((error: unknown) => expect(error).toBeInstanceOf(LogConflict));
     expect(connection.client.destroyed).toBe(true);
     expect(await log.ends()).toEqual({ first: 1, last: 2 });
   });
@@ -144,7 +146,7 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
   it('that are silent for too long are destroyed, under an append and under a read', async () => {
     const { log } = await open({ answerMs: 300 });
     whenSent(APPEND, mute);
-    await expect(log.append(0, bytes)).rejects.toThrow(NoAnswer);
+    await expect(log.append(BEGINNING, bytes)).rejects.toThrow(NoAnswer);
     whenSent(READ, mute);
     await expect(log.read(1)).rejects.toThrow(NoAnswer);
     expect(proxy.accepted).toBeLessThanOrEqual(4);
@@ -158,10 +160,10 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
       void gate.promise.then(() => connection.client.resume());
       return 'pass';
     });
-    const first = log.append(0, bytes);
+    const first = log.append(BEGINNING, bytes);
     const given = new AbortController();
-    const second = log.append(1, bytes, given.signal);
-    const third = log.append(1, Buffer.from('third'));
+    const second = log.append(afterEntry(1, bytes), bytes, given.signal);
+    const third = log.append(afterEntry(1, bytes), Buffer.from('third'));
     await sent;
     given.abort(new Error('given up'));
     await expect(second).rejects.toThrow('given up');
@@ -187,7 +189,7 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
 
   it('that cannot be made again end a follower once, with the reason', async () => {
     const { log } = await open({ patienceMs: 0 });
-    await log.append(0, bytes);
+    await log.append(BEGINNING, bytes);
     const reader = await followed(log, 0);
     await reader.count(1);
     proxy.onRequest = () => 'cut';
@@ -200,13 +202,13 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
   it('are all closed in the end, and none is made after it', async () => {
     const backbone = await open();
     const reader = await followed(backbone.log, 0);
-    await backbone.log.append(0, bytes);
+    await backbone.log.append(BEGINNING, bytes);
     await reader.count(1);
     await backbone.close();
     const left = await runOnce(service, 'select count(*)::int as count from pg_stat_activity where application_name = $1', [place.schema]);
     expect(reader.losses).toEqual([]);
     await expect(backbone.log.ends()).rejects.toThrow('closed');
-    await expect(backbone.log.append(1, bytes)).rejects.toThrow('closed');
+    await expect(backbone.log.append(afterEntry(1, bytes), bytes)).rejects.toThrow('closed');
     // A backend needs a moment to end after its client has said goodbye.
     expect(left[0]?.count).toBeLessThanOrEqual(5);
     expect([...proxy.connections].filter(({ client }) => !client.destroyed && !client.readableEnded)).toEqual([]);

@@ -6,7 +6,8 @@ import { type Replica, replicaOf } from '../../src/cluster/replica.ts';
 import { openToFollow } from '../../src/cluster/restoring.ts';
 import { createLocalHost, type LocalHost, type TaskHandler } from '../../src/engine/index.ts';
 import { silentLogger, systemClock, systemPorts } from '../../src/engine/ports.ts';
-import { openSqliteReplica, removeSqliteReplica } from '../../src/stores/sqlite/replica.ts';
+import { removeSqliteReplica, setSqliteReplicaAside } from '../../src/stores/sqlite/lost.ts';
+import { openSqliteReplica } from '../../src/stores/sqlite/replica.ts';
 import { HOST, registryOf } from '../stores/durable-host.ts';
 import { claim, newFile, storeOn } from './replicas.ts';
 
@@ -24,6 +25,7 @@ export async function ownOnPostgres(url: string, tasks: Record<string, TaskHandl
     ...{ log, snapshots, file, logger: silentLogger },
     openReplica: async (path) => replicaOf(await openSqliteReplica({ file: path, inProcess: true })),
     removeReplica: async (path) => removeSqliteReplica(path),
+    setReplicaAside: async (path, position) => setSqliteReplicaAside(path, position),
   });
   for (let { last } = await log.ends(); replica.position < last; ) {
     const entry = await log.read(replica.position + 1);

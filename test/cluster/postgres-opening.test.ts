@@ -8,6 +8,7 @@ import { factsOf } from '../../src/cluster/postgres/server-facts.ts';
 import { TABLES_FORMAT } from '../../src/cluster/postgres/tables.ts';
 import { silentLogger } from '../../src/engine/ports.ts';
 import { StoreTrouble } from '../../src/engine/store.ts';
+import { BEGINNING } from './places.ts';
 import { runOnce } from './postgres-binaries.ts';
 import { findPostgres, ownSchema } from './postgres-service.ts';
 
@@ -102,7 +103,7 @@ describe.skipIf(found === null)('opening', () => {
 
   it('makes schema and tables once, also when five nodes start at the same time, and loses nothing when they start again', async () => {
     const opened = await Promise.all(Array.from({ length: 5 }, () => open()));
-    await opened[0]?.backbone.log.append(0, Buffer.from('first'));
+    await opened[0]?.backbone.log.append(BEGINNING, Buffer.from('first'));
     await Promise.all(opened.map(({ backbone }) => backbone.close()));
     const again = await open();
     expect(await again.backbone.log.ends()).toEqual({ first: 1, last: 1 });
@@ -120,7 +121,7 @@ describe.skipIf(found === null)('opening', () => {
       await expect(open(url.href)).rejects.toThrow(/it needs CREATE on the database/);
       await runOnce(service, `create schema ${place.schema} authorization ${role}`);
       const { backbone } = await open(url.href);
-      await backbone.log.append(0, Buffer.from('x'));
+      await backbone.log.append(BEGINNING, Buffer.from('x'));
       await backbone.close();
       const again = await open(url.href);
       await again.backbone.close();

@@ -6,6 +6,7 @@ import { silentLogger } from '../../src/engine/ports.ts';
 import { backboneSuite } from './backbone-suite.ts';
 import { followed } from './followed.ts';
 import { appendAll, logSuite } from './log-suite.ts';
+import { afterEntry } from './places.ts';
 import { runOnce } from './postgres-binaries.ts';
 import { findPostgres, ownSchema } from './postgres-service.ts';
 import { PostgresProxy } from './proxy.ts';
@@ -72,7 +73,7 @@ describe.skipIf(found === null)('PostgreSQL', () => {
       const log = await openLog();
       await appendAll(log, ['1', '2', '3', '4', '5']);
       const others = await trimmingOthers();
-      const appending = expect(log.append(5, bytes)).rejects.toThrow(LogConflict);
+      const appending = expect(log.append(afterEntry(5, Buffer.from('5')), bytes)).rejects.toThrow(LogConflict);
       await untilSomebodyWaits(signal);
       await others.query('commit');
       await others.end();
@@ -94,6 +95,16 @@ describe.skipIf(found === null)('PostgreSQL', () => {
       await taken;
       expect(await log.ends()).toEqual({ first: 6, last: 7 });
     });
+  });
+
+  it('keeps the last entry when the log has lost its end since a trim looked at it', async () => {
+    const log = await openLog();
+    await appendAll(log, ['1', '2', '3']);
+    // As of a server that had more, and was replaced before the rows are deleted.
+    log.ends = async () => ({ first: 1, last: 9 });
+    await log.trim(8);
+    expect([(await log.read(2))?.bytes, Buffer.from((await log.read(3))?.bytes ?? []).toString()]).toEqual([undefined, '3']);
+    await log.append(afterEntry(3, Buffer.from('3')), bytes);
   });
 
   describe('news of entries', () => {

@@ -57,12 +57,14 @@ export class PostgresProxy {
     this.url = url;
   }
 
-  static async before(url: string): Promise<PostgresProxy> {
+  /** `host`: where it listens. */
+  static async before(url: string, host = '127.0.0.1'): Promise<PostgresProxy> {
     const place = new URL(url);
     const port = Number(place.port === '' ? 5432 : place.port);
     const server = createServer();
-    server.listen(0, '127.0.0.1');
+    server.listen(0, host);
     await once(server, 'listening');
+    place.hostname = host;
     place.port = String((server.address() as { port: number }).port);
     const proxy = new PostgresProxy(server, place.href);
     server.on('connection', (client) => proxy.accept(new ProxiedConnection(client, port)));

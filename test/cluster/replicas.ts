@@ -13,6 +13,8 @@ import { folderWith } from '../loader/folder.ts';
 export const AT = Date.UTC(2026, 0, 1);
 export const LEASE_MS = 10_000;
 
+let claims = 0;
+
 /** A path in a folder that goes with its test. */
 export const newFile = (name = 'node.db'): string => join(folderWith(), name);
 
@@ -39,9 +41,9 @@ export async function failingReplicaAt(file = newFile()): Promise<{ replica: Rep
 
 /** Begins an ownership for a node whose file has the whole log; returns its epoch. */
 export async function claim(log: Log, replica: Replica, node = 'a', at = AT): Promise<number> {
-  const bytes = packEntry({ kind: 'own', node, url: `http://${node}`, at, prev: replica.token });
+  const bytes = packEntry({ kind: 'own', node, url: `http://${node}`, at, nonce: ++claims, prev: replica.token });
   const position = replica.position + 1;
-  await log.append(replica.position, bytes);
+  await log.append(replica, bytes);
   await replica.apply({ position, bytes }, unpackEntry(bytes));
   return position;
 }
@@ -53,6 +55,21 @@ export function storeOn(log: Log, replica: Replica, clock: Clock, options: Parti
 
 /** The rows of a file, without what is of the file itself and not of its log. */
 export function contentOf(file: string): Record<string, unknown[]> {
+  return readAll(file, (rows) => rows.all());
+}
+
+/** Whether two files have the same rows: faster than a comparison of {@link contentOf}, and does not say where they differ. */
+export function haveSameContent(one: string, other: string): boolean {
+  const [mine, theirs] = [one, other].map((file) => readAll(file, (rows) => rows.raw().all() as unknown[][])) as [Raw, Raw];
+  const tables = Object.keys(mine);
+  return (
+    tables.join() === Object.keys(theirs).join() && tables.every((table) => areSame(mine[table] ?? [], theirs[table] ?? [], areSameRow))
+  );
+}
+
+type Raw = Record<string, unknown[][]>;
+
+function readAll<T>(file: string, read: (rows: Database.Statement) => T): Record<string, T> {
   const db = new Database(file, { readonly: true });
   try {
     const own = "pipeline = 0 AND name IN ('life', 'process', 'written', 'place')";
@@ -60,12 +77,20 @@ export function contentOf(file: string): Record<string, unknown[]> {
     return Object.fromEntries(
       tables.map((table) => [
         table,
-        db.prepare(`SELECT * FROM ${table} ${table === 'facts' ? `WHERE NOT (${own})` : ''} ORDER BY 1, 2`).all(),
+        read(db.prepare(`SELECT * FROM ${table} ${table === 'facts' ? `WHERE NOT (${own})` : ''} ORDER BY 1, 2`)),
       ]),
     );
   } finally {
     db.close();
   }
+}
+
+function areSame<T>(one: readonly T[], other: readonly T[], same: (a: T, b: T) => boolean): boolean {
+  return one.length === other.length && one.every((value, i) => same(value, other[i] as T));
+}
+
+function areSameRow(one: readonly unknown[], other: readonly unknown[]): boolean {
+  return areSame(one, other, (a, b) => a === b || (Buffer.isBuffer(a) && Buffer.isBuffer(b) && a.equals(b)));
 }
 
 /** What was logged as an error, or as a warning. */

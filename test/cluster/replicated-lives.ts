@@ -1,32 +1,27 @@
-import path from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { type Following, follow } from '../../src/cluster/follower.ts';
-import { type Replica, replicaOf } from '../../src/cluster/replica.ts';
+import { Deposed } from '../../src/cluster/appender.ts';
 import type { ReplicatedStore } from '../../src/cluster/replicated-store.ts';
 import { createLocalHost } from '../../src/engine/index.ts';
-import { silentLogger, systemPorts } from '../../src/engine/ports.ts';
-import { openSqliteReplica } from '../../src/stores/sqlite/replica.ts';
+import { systemPorts } from '../../src/engine/ports.ts';
 import type { Random } from '../engine/simulation/random.ts';
 import { folderWith } from '../loader/folder.ts';
-import { HOST, type Life, type livesOf, registryOf } from '../stores/durable-host.ts';
+import { HOST, type Life, type LogNemeses, type livesOf, registryOf } from '../stores/durable-host.ts';
+import { Copies, type Copy } from './copies.ts';
 import { type Fate, FaultLog } from './fault-log.ts';
-import { claim, contentOf, storeOn } from './replicas.ts';
-
-interface Node {
-  name: string;
-  file: string;
-  replica: Replica;
-  following: Following | null;
-}
+import { claim, storeOn } from './replicas.ts';
 
 const FATES: readonly Fate[] = ['ack lost', 'ack lost', 'ack late', 'lands late', 'fails', 'lost'];
 const FATE_SHARE = 0.08;
+/** An answer, or an entry, that is late comes while somebody still waits, while nobody does any more, or in another life. */
+const LATE_MS: readonly number[] = [100, 3500, 60_000];
 /** Of an entry: so few that many a transaction takes several. */
 const SHORT_BYTES = 1500;
+const MOST_LOST = 6;
+const STALLS_MS: readonly number[] = [50, 700, 5000];
 
 /**
  * Lives of a host as {@link livesOf} has them, each on another node: the one before is gone, and a follower, a new node or the same one with the file that it has left owns
- * next. Appends fail in every way that a log knows. Whenever a life ends, all files are equal once they have caught up.
+ * next. Appends fail in every way that a log knows; the log stalls, loses its end, and is written by another node. Whenever a life ends, all files are equal once they have caught up.
  */
 export const replicatedLives =
   (random: Random): typeof livesOf =>
@@ -34,77 +29,94 @@ export const replicatedLives =
     const { clock } = { ...systemPorts, ...defaults.ports };
     const server = new FaultLog(clock, random.chance(0.3) ? SHORT_BYTES : undefined);
     const registry = registryOf(tasks);
-    const nodes: Node[] = [];
+    const copies = new Copies(server, folderWith());
     let current: Life | null = null;
+    let owner: Copy | null = null;
     let isFaulty = false;
-    let count = 0;
-    const folder = folderWith();
+    /** What was there before the faults began is never lost. */
+    let safeUpTo = 0;
     onTestFinished(async () => {
       await current?.stop();
-      for (const { replica } of nodes) await replica.close();
+      await copies.close();
     });
 
-    const join = async (): Promise<Node> => {
-      const name = `n${++count}`;
-      const file = path.join(folder, name);
-      const node: Node = { name, file, replica: replicaOf(await openSqliteReplica({ file, inProcess: true })), following: null };
-      nodes.push(node);
-      return node;
-    };
-    const followOn = async (node: Node): Promise<void> => {
-      node.following ??= await follow({
-        ...{ log: server.link(), replica: node.replica, logger: silentLogger },
-        lost: (why) => {
-          throw why;
-        },
-      });
-    };
-    const caughtUp = async (): Promise<void> => {
-      for (const node of nodes) await followOn(node);
-      while (nodes.some(({ replica }) => replica.position < server.last)) await new Promise((resolve) => setImmediate(resolve));
-    };
-    const expectEqualFiles = async (): Promise<void> => {
-      await caughtUp();
-      const [first, ...others] = nodes.map(({ file }) => contentOf(file));
-      for (const other of others) expect(other).toEqual(first);
+    const log: LogNemeses = {
+      position: () => owner?.replica.position ?? 0,
+      loseTail: () => {
+        const count = Math.min(random.int(1, MOST_LOST), server.last - safeUpTo);
+        if (count > 0) copies.loseTail(count);
+        return server.last;
+      },
+      stall: () => {
+        server.isStalled = true;
+        clock.setTimer(() => {
+          server.isStalled = false;
+        }, random.pick(STALLS_MS));
+      },
+      usurp: async () => {
+        server.isStalled = false;
+        const others = copies.all.filter((copy) => copy !== owner);
+        await copies.catchUp(others);
+        const other = random.pick(others);
+        await copies.stop(other);
+        await claim(server.link(), other.replica, other.name, clock.now());
+      },
     };
 
     return {
+      log,
       setFaults: (are) => {
+        if (are && safeUpTo === 0) safeUpTo = server.last;
+        if (!are) server.isStalled = false;
         isFaulty = are;
       },
-      file: () => (nodes.at(-1) as Node).file,
+      file: () => copies.newest.file,
       begin: async (options = {}, files = [], first = () => undefined) => {
         // Two follow at any time; the oldest goes when a new one comes.
-        while (nodes.length < 3) await join();
+        while (copies.all.length < 3) await copies.join();
         if (random.chance(0.3)) {
-          const gone = nodes.shift() as Node;
-          await gone.following?.stop();
-          await gone.replica.close();
-          await join();
+          await copies.dropOldest();
+          await copies.join();
         }
-        await caughtUp();
-        const node = random.pick(nodes);
-        await node.following?.stop();
-        node.following = null;
+        await copies.catchUp();
+        const node = random.pick(copies.all);
+        await copies.stop(node);
         const link = server.link();
         await claim(link, node.replica, node.name, clock.now());
+        owner = node;
         let isCut = false;
         const append = link.append.bind(link);
-        link.append = (expected, bytes) => {
+        link.append = (after, bytes) => {
           if (isCut) return Promise.reject(new Error('the connection was cut'));
-          if (isFaulty && random.chance(FATE_SHARE)) link.fates.push(random.pick(FATES));
-          return append(expected, bytes);
+          if (isFaulty && random.chance(FATE_SHARE)) {
+            link.lateMs = random.pick(LATE_MS);
+            link.fates.push(random.pick(FATES));
+          }
+          return append(after, bytes);
         };
-        const replicated: ReplicatedStore = storeOn(link, node.replica, clock, { node: node.name });
+        let isDeposed = false;
+        const deposed = (): void => {
+          isDeposed = true;
+          void host.abandon();
+        };
+        const replicated: ReplicatedStore = storeOn(link, node.replica, clock, { node: node.name, deposed });
         const host = createLocalHost({ ...HOST, registry, ports: systemPorts, store: disk(replicated), ...defaults, ...options });
+        const leave = async (): Promise<void> => {
+          try {
+            await replicated.leave();
+          } catch (error) {
+            // It may find out only now.
+            if (!(error instanceof Deposed)) throw error;
+            expect(isDeposed).toBe(true);
+          }
+        };
         const end = async (mode: 'graceful' | 'force'): Promise<void> => {
           if (current === life) current = null;
           isFaulty = false;
           await finish(host.shutdown(mode, 10));
           await finish(host.close());
-          if (mode === 'graceful') await finish(replicated.leave());
-          await expectEqualFiles();
+          if (mode === 'graceful') await finish(leave());
+          await copies.expectEqual();
         };
         const life: Life = {
           host,

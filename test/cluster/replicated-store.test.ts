@@ -1,61 +1,14 @@
 /** The order of a write, and what each failure of the log makes of it. */
 import { describe, expect, it } from 'vitest';
-import { Deposed, SILENT_MS } from '../../src/cluster/appender.ts';
-import { unpackEntry } from '../../src/cluster/entry/entry.ts';
+import { SILENT_MS } from '../../src/cluster/appender.ts';
 import { follow } from '../../src/cluster/follower.ts';
-import { type Replica, TailLost } from '../../src/cluster/replica.ts';
-import type { ReplicatedStore } from '../../src/cluster/replicated-store.ts';
 import { silentLogger } from '../../src/engine/ports.ts';
 import { StoreTrouble, type Writes } from '../../src/engine/store.ts';
 import { VirtualClock } from '../engine/virtual-clock.ts';
 import { noWrites } from '../stores/store-writes.ts';
 import { FaultLog } from './fault-log.ts';
-import { AT, claim, contentOf, failingReplicaAt, LEASE_MS, newFile, replicaAt, storeOn } from './replicas.ts';
-
-/** Sets a fact of pipeline 1. */
-const fact = (json: string, name = 'a'): Writes => noWrites(1, { facts: [[name, json]] });
-const created = (): Writes => ({ ...noWrites(), created: [{ pipeline: 1, id: 'p' }] });
-const factIn = (replica: Replica, name = 'a'): string | undefined => replica.store.pipelines()[0]?.facts[name];
-
-/** How a promise ends, without waiting for it. */
-function fateOf(work: Promise<unknown>): { is: () => unknown } {
-  let fate: unknown = 'pending';
-  work.then(
-    () => {
-      fate = 'done';
-    },
-    (error: unknown) => {
-      fate = error;
-    },
-  );
-  return { is: () => fate };
-}
-
-/** A node that owns a log, with a pipeline. */
-async function owning(maxBytes?: number) {
-  const clock = new VirtualClock();
-  const server = new FaultLog(clock, maxBytes);
-  const link = server.link();
-  const { replica, disk } = await failingReplicaAt();
-  await claim(link, replica);
-  const depositions: Deposed[] = [];
-  const store = storeOn(link, replica, clock, { deposed: (error) => depositions.push(error) });
-  await store.write(created());
-  return { clock, server, link, replica, disk, store, depositions };
-}
-
-/** Another node, which has followed and takes over. */
-async function takingOver(server: FaultLog, clock: VirtualClock, at = clock.now()): Promise<{ replica: Replica; store: ReplicatedStore }> {
-  const replica = await replicaAt();
-  const link = server.link();
-  const following = await follow({ log: link, replica, logger: silentLogger, lost: () => undefined });
-  while (replica.position < server.last) await new Promise((resolve) => setImmediate(resolve));
-  await following.stop();
-  await claim(link, replica, 'b', at);
-  return { replica, store: storeOn(link, replica, clock, { node: 'b', url: 'http://b' }) };
-}
-
-const kindsOf = (server: FaultLog): string[] => [...server.entries.values()].map((bytes) => unpackEntry(bytes).kind);
+import { created, fact, factIn, fateOf, kindsOf, owning, takingOver } from './owners.ts';
+import { AT, claim, contentOf, LEASE_MS, newFile, replicaAt, storeOn } from './replicas.ts';
 
 describe('a write', () => {
   it('is in the log first, then in the file, then answered', async () => {
@@ -132,95 +85,6 @@ describe('a write', () => {
     await clock.advance(500);
     await expect(store.write(writes)).rejects.toThrow(StoreTrouble);
     expect(link.asked.at(-1)).toEqual(link.asked.at(-2));
-  });
-});
-
-describe('an owner in whose place another has written', () => {
-  it('is deposed for ever, is told so before anybody else, and asks the log for nothing more', async () => {
-    const { clock, server, link, store, depositions } = await owning();
-    await takingOver(server, clock);
-    const error = await store.write(fact('1')).catch((why: unknown) => [why, depositions.length]);
-    expect(error).toEqual([expect.any(Deposed), 1]);
-    const { appends } = link;
-    for (const again of [() => store.write(fact('2')), () => store.beat(), () => store.leave(), () => store.write(fact('1'))]) {
-      await expect(again()).rejects.toBe(depositions[0]);
-    }
-    expect([link.appends, depositions.length]).toEqual([appends, 1]);
-    expect(kindsOf(server)).toEqual(['own', 'batch', 'own']);
-  });
-
-  it('finds it out when its place was trimmed away, too', async () => {
-    const { clock, server, store } = await owning();
-    const other = await takingOver(server, clock);
-    await other.store.write(fact('1'));
-    server.trim(server.last);
-    await expect(store.write(fact('2'))).rejects.toThrow('the log has gone on to entry 4 without this node');
-  });
-
-  it('writes nothing after it has seen that by following', async () => {
-    const { clock, server, link, replica, store } = await owning();
-    await takingOver(server, clock);
-    const following = await follow({ log: link, replica, logger: silentLogger, lost: () => undefined });
-    await clock.settle();
-    expect(replica.ownership.node).toBe('b');
-    await expect(store.write(fact('1'))).rejects.toThrow(Deposed);
-    await following.stop();
-    expect(kindsOf(server)).toEqual(['own', 'batch', 'own']);
-  });
-
-  it('is deposed when the log has lost what it has, and says that this is why', async () => {
-    const { server, store } = await owning();
-    await store.write(fact('1'));
-    server.loseTail(2);
-    await expect(store.write(fact('2'))).rejects.toMatchObject({ name: 'Deposed', cause: expect.any(TailLost) });
-    expect(server.last).toBe(1);
-  });
-
-  it('is deposed when the log has lost its last entry and grown again as far, though it would take the next one', async () => {
-    const { clock, server, link, store } = await owning();
-    const before = server.last;
-    await store.beat();
-    server.loseTail(1);
-    await takingOver(server, clock);
-    expect(server.last).toBe(before + 1);
-    // Without a pause nobody can have come to own.
-    await clock.advance(LEASE_MS / 2 + 1);
-    await expect(store.beat()).rejects.toMatchObject({ name: 'Deposed', cause: expect.any(TailLost) });
-    expect(kindsOf(server)).toEqual(['own', 'batch', 'own']);
-    expect(link.asked).toHaveLength(3);
-  });
-
-  it('goes on after a pause in which nothing was lost', async () => {
-    const { clock, store, replica } = await owning();
-    await clock.advance(LEASE_MS * 3);
-    await store.beat();
-    expect(replica.position).toBe(3);
-  });
-
-  it('goes on after a refusal that nothing explains', async () => {
-    const { server, link, store, replica } = await owning();
-    const put = server.put.bind(server);
-    // Something was there for a moment, and is gone.
-    server.put = (expected, bytes) => {
-      server.put = put;
-      server.put(expected - 1, bytes);
-    };
-    const writes = fact('1');
-    await expect(store.write(writes)).rejects.toThrow('its log refuses entries');
-    await store.write(writes);
-    expect([link.appends, factIn(replica)]).toEqual([4, '1']);
-  });
-
-  it('is in trouble, and no more, while the place cannot be read', async () => {
-    const { link, server, store } = await owning();
-    link.fates.push('ack lost');
-    const writes = fact('1');
-    await expect(store.write(writes)).rejects.toThrow(StoreTrouble);
-    link.isBlind = true;
-    await expect(store.write(writes)).rejects.toThrow('its log cannot be read');
-    link.isBlind = false;
-    await store.write(writes);
-    expect(server.last).toBe(3);
   });
 });
 
@@ -346,66 +210,6 @@ describe('a transaction that is too long for an entry', () => {
     expect(replica.position).toBe(3);
     await replica.close();
     expect((await replicaAt(file)).position).toBe(2);
-  });
-});
-
-describe('the next owner', () => {
-  const running = (): Writes =>
-    noWrites(1, {
-      facts: [['counters', '{"lastSequence":7}']],
-      items: {
-        count: 1,
-        cells: Float64Array.of(2, 7, 1, 1, 0, 70, 0, 1, 0, AT, -1, 3, AT, 1, 100),
-        texts: ['1', null, null, null, null, null],
-      },
-    });
-
-  it('after one that died finds what was running, once, by the epoch in which it was; ids that tasks may have seen are not given again', async () => {
-    const { clock, server, store } = await owning();
-    await store.write(running());
-    const { store: next } = await takingOver(server, clock);
-    expect(next.isUncertain).toBe(true);
-    expect(next.marked).toEqual([
-      { pipeline: 1, seq: 7, ord: 70 },
-      { pipeline: 1, seq: 7 + 2 ** 18, ord: -1 },
-    ]);
-    expect(next.markedBy).toBe('epoch 1');
-  });
-
-  it('after one that left finds nothing running, and nothing is uncertain', async () => {
-    const { clock, server, store } = await owning();
-    await store.write(running());
-    await store.leave();
-    const { store: next } = await takingOver(server, clock);
-    expect([next.isUncertain, next.marked, next.markedBy]).toEqual([false, [], null]);
-  });
-
-  it('leaves once, and writes nothing after that', async () => {
-    const { server, link, store } = await owning();
-    link.fates.push('ack lost');
-    await expect(store.leave()).rejects.toThrow(StoreTrouble);
-    await store.leave();
-    await store.leave();
-    await expect(store.write(fact('1'))).rejects.toThrow('this node has left');
-    expect(kindsOf(server)).toEqual(['own', 'batch', 'leave']);
-  });
-
-  it('the first of a log is certain', async () => {
-    const { store } = await owning();
-    expect([store.isUncertain, store.marked, store.markedBy]).toEqual([false, [], null]);
-  });
-
-  it('goes on from the last instant of the log, when its clock is behind', async () => {
-    const { clock, server, store } = await owning();
-    await clock.advance(5000);
-    await store.write(fact('1'));
-    const last = clock.now();
-    clock.setWallBy(-60_000);
-    const { replica, store: next } = await takingOver(server, clock);
-    await next.write(fact('2'));
-    expect(replica.ownership.at).toBe(last);
-    const instants = [...server.entries.values()].map((bytes) => unpackEntry(bytes).at).slice(3);
-    expect(instants).toEqual([clock.now(), last]);
   });
 });
 

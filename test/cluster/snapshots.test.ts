@@ -1,15 +1,18 @@
 /** When a snapshot is made, what is trimmed then, and how a node gets its file from one. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { NO_TOKEN, packEntry, tokenOf } from '../../src/cluster/entry/entry.ts';
+import { packEntry } from '../../src/cluster/entry/entry.ts';
 import { follow } from '../../src/cluster/follower.ts';
+import { NO_TOKEN, tokenOf } from '../../src/cluster/log/token.ts';
 import { type Replica, replicaOf, seedPlace } from '../../src/cluster/replica.ts';
 import { CannotRestore, openToFollow } from '../../src/cluster/restoring.ts';
 import { Snapshotter, type SnapshotterOptions } from '../../src/cluster/snapshotting.ts';
 import { silentLogger } from '../../src/engine/ports.ts';
 import type { Writes } from '../../src/engine/store.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
-import { copyOfStore, openSqliteReplica, removeSqliteReplica } from '../../src/stores/sqlite/replica.ts';
+import { removeSqliteReplica, setSqliteReplicaAside } from '../../src/stores/sqlite/lost.ts';
+import { copyOfStore, openSqliteReplica } from '../../src/stores/sqlite/replica.ts';
 import { VirtualClock } from '../engine/virtual-clock.ts';
 import { noWrites } from '../stores/store-writes.ts';
 import { FaultLog } from './fault-log.ts';
@@ -46,6 +49,7 @@ function starting(server: FaultLog, snapshots: FolderSnapshots, file: string, lo
     ...{ log: server.link(), snapshots, file, logger },
     openReplica: async (path) => replicaOf(await openSqliteReplica({ file: path, inProcess: true })),
     removeReplica: async (path) => removeSqliteReplica(path),
+    setReplicaAside: async (path, position) => setSqliteReplicaAside(path, position),
   });
 }
 
@@ -187,7 +191,7 @@ describe('a node that starts', () => {
     expect(existsSync(`${file}-restored`)).toBe(false);
   });
 
-  it('with entries that the log has lost throws them away, loudly, and takes what the log has', async () => {
+  it('with entries that the log has lost sets its file aside, says loudly where, and takes what the log has', async () => {
     const { grow, snapshotter, snapshots, server } = await owning();
     await grow(8);
     await snapshotter().look('follower');
@@ -197,7 +201,37 @@ describe('a node that starts', () => {
     server.loseTail(2);
     const told = logging();
     expect(await startAndFollow(server, snapshots, file, told.logger)).toMatchObject({ began: 10, position: 11, facts: { a: '11' } });
-    expect(told.errors).toEqual([expect.stringContaining('the log has lost entries that were acknowledged')]);
+    const kept = `${file}.lost-13`;
+    expect(told.errors).toEqual([
+      expect.stringContaining('the log has lost entries that were acknowledged'),
+      expect.stringContaining(`is kept as ${kept}`),
+    ]);
+    expect((await replicaAt(kept)).store.pipelines()[0]?.facts).toEqual({ a: '13' });
+  });
+
+  it('with nothing that the log has lost leaves no file behind', async () => {
+    const { grow, snapshotter, snapshots, server } = await owning();
+    const file = newFile();
+    await startAndFollow(server, snapshots, file);
+    await grow(10);
+    await snapshotter().look('follower');
+    server.trim(server.last);
+    expect(await startAndFollow(server, snapshots, file)).toMatchObject({ began: 12 });
+    expect(readdirSync(dirname(file)).filter((name) => name.includes('.lost-'))).toEqual([]);
+  });
+
+  it('keeps the file with what the log has lost when no snapshot fits, and does not take the snapshot for it', async () => {
+    const { grow, snapshotter, snapshots, server } = await owning();
+    await grow(8);
+    await snapshotter().look('follower');
+    await grow(2);
+    const file = newFile();
+    await startAndFollow(server, snapshots, file);
+    server.trim(8);
+    server.loseTail(3);
+    for (let i = 0; i < 2; i++) await expect(starting(server, snapshots, file)).rejects.toThrow(CannotRestore);
+    expect((await replicaAt(`${file}.lost-12`)).store.pipelines()[0]?.facts).toEqual({ a: '12' });
+    expect(existsSync(`${file}.lost-10`)).toBe(false);
   });
 
   it('goes through the whole log when the newest snapshot has more than the log', async () => {

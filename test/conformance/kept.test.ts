@@ -83,7 +83,7 @@ const RUNTIME: Record<keyof PipelineRuntime, Way<PipelineRuntime>> = {
   workerStates: {
     looks: async (p) => Object.values(await p.workerStates()).filter(({ currentItemId }) => String(currentItemId).startsWith('new')),
   },
-  workerMetrics: { live: 'no store keeps them', ask: (p) => p.workerMetrics() },
+  workerMetrics: { live: 'a crash takes their last seconds: test/stores/live-facts.test.ts', ask: (p) => p.workerMetrics() },
   snapshot: {
     looks: async (p) => {
       const { pipelineStats, errorSummary } = await p.snapshot();

@@ -8,6 +8,8 @@ import type { WhenFinished } from '../loader/folder.ts';
 export interface Gate {
   /** What an item takes along for the task {@link GATE_TASK}. */
   readonly url: string;
+  /** How many tasks have come to it. */
+  readonly visits: number;
   /** Resolves when so many tasks stand before it. */
   arrived(count: number): Promise<void>;
   /** Lets those who wait go on, and all who come later. */
@@ -23,23 +25,28 @@ export const GATE_TASK = `export default {
 };
 `;
 
-export async function createGate(whenFinished: WhenFinished = onTestFinished): Promise<Gate> {
+export async function createGate(whenFinished: WhenFinished = onTestFinished, host = '127.0.0.1'): Promise<Gate> {
   const waiting: ServerResponse[] = [];
   let isOpen = false;
+  let visits = 0;
   let notify: () => void = () => undefined;
   const server = createServer((_request, response) => {
+    visits++;
     if (isOpen) response.end('yes');
     else waiting.push(response);
     notify();
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   whenFinished(() => {
     server.closeAllConnections();
     server.close();
   });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    url: `http://${host}:${(server.address() as AddressInfo).port}/`,
+    get visits() {
+      return visits;
+    },
     arrived: (count) =>
       new Promise((resolve) => {
         notify = () => {

@@ -115,9 +115,13 @@ export class ServerProcess {
 
   /** The first record of this message that fits, when it comes. Rejects with all that was printed when the process ends without it. */
   logged(message: string, fits: (record: LogRecord) => boolean = () => true): Promise<LogRecord> {
+    return this.awaited(() => this.records(message).find(fits), message);
+  }
+
+  private awaited(find: () => LogRecord | undefined, message: string): Promise<LogRecord> {
     return new Promise((resolve, reject) => {
       const watch = (): void => {
-        const found = this.records(message).find(fits);
+        const found = find();
         if (found === undefined && this.exit === undefined) return;
         this.watchers.delete(watch);
         if (found !== undefined) resolve(found);
@@ -126,6 +130,12 @@ export class ServerProcess {
       this.watchers.add(watch);
       watch();
     });
+  }
+
+  /** The first record after now whose message begins so. */
+  nextRecord(beginning: string): Promise<LogRecord> {
+    const known = this.log.length;
+    return this.awaited(() => this.log.slice(known).find(({ msg }) => msg.startsWith(beginning)), beginning);
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -167,7 +177,7 @@ export class ServerProcess {
 
   /** Opens an event stream. The reader is attached when this resolves: what happens from now on is in it. */
   async events(path: string, headers: Record<string, string> = {}): Promise<StreamClient> {
-    const client = await connect(this.port, path, { headers });
+    const client = await connect(this.port, path, { host: new URL(this.url).hostname, headers });
     await client.until(() => client.retry !== undefined);
     return client;
   }

@@ -84,6 +84,7 @@ class HandGate implements Gate {
   current: Limit;
   readonly claims: (Claim & { signal: AbortSignal; pass: () => void })[] = [];
   readonly log: string[] = [];
+  readonly hasNewStarts = false;
 
   constructor(limit: Limit) {
     this.current = limit;
@@ -95,6 +96,14 @@ class HandGate implements Gate {
       this.claims.push({ ...claim, signal, pass: () => resolve(passed) });
       signal.addEventListener('abort', () => reject(signal.reason));
     });
+  }
+
+  keptStarts(): [] {
+    return [];
+  }
+
+  restore(starts: readonly unknown[]): void {
+    expect(starts).toEqual([]);
   }
 
   blockedBy(): { reason: 'rate-limit' } {

@@ -19,9 +19,11 @@ async function all<T>(server: ServerProcess, path: string, name: string): Promis
   return rows;
 }
 
+export const itemsOf = (server: ServerProcess): Promise<ItemSummary[]> => all(server, '/pipelines/work/items', 'items');
+
 /** Every way in which the accounts don't agree. `isOneProcess`: there was one process at a time, so that the file of executions is in the order of what was stored. */
 export async function faultsOf(server: ServerProcess, ledger: Ledger, executions: string, isOneProcess = true): Promise<string[]> {
-  const items = await all<ItemSummary>(server, '/pipelines/work/items', 'items');
+  const items = await itemsOf(server);
   const results = await all<PipelineResult>(server, '/pipelines/work/results?status=all', 'results');
   const stats = (await server.get('/pipelines/work/stats')).body as PipelineStats;
   const lines = readFileSync(executions, 'utf8');
@@ -36,13 +38,14 @@ export async function faultsOf(server: ServerProcess, ledger: Ledger, executions
   ];
 }
 
-function itemFaults(items: readonly ItemSummary[], { acknowledged, cancelled, uploads }: Ledger): string[] {
+function itemFaults(items: readonly ItemSummary[], { acknowledged, cancelled, uploads, doubtful, doubtfulUploads }: Ledger): string[] {
   const faults: string[] = [];
   const byId = new Map(items.map((item) => [item.id, item]));
   if (byId.size !== items.length) faults.push(`${items.length - byId.size} ids are there more than once`);
   for (const id of acknowledged) if (!byId.has(id)) faults.push(`${id} was acknowledged and is lost`);
   for (const { id, status, feedId } of items) {
-    if (!acknowledged.has(id) && !uploads.has(feedId)) faults.push(`${id} is there, and nobody was told so`);
+    const isTold = acknowledged.has(id) || uploads.has(feedId) || doubtful.has(id) || doubtfulUploads.has(feedId);
+    if (!isTold) faults.push(`${id} is there, and nobody was told so`);
     if (!['completed', 'failed', 'cancelled'].includes(status)) faults.push(`${id} is ${status}`);
   }
   for (const id of cancelled.keys()) {
@@ -52,15 +55,15 @@ function itemFaults(items: readonly ItemSummary[], { acknowledged, cancelled, up
   return faults;
 }
 
-/** Each line is there, once. */
-function uploadFaults(items: readonly ItemSummary[], results: readonly PipelineResult[], { uploads }: Ledger): string[] {
+/** Each line is there, once; of a feed in doubt, at most once. */
+function uploadFaults(items: readonly ItemSummary[], results: readonly PipelineResult[], { uploads, doubtfulUploads }: Ledger): string[] {
   const counts = new Map<string, number>();
   for (const { feedId } of items) counts.set(feedId, (counts.get(feedId) ?? 0) + 1);
   const numbers = new Map<string, Set<number>>();
   const doubled: string[] = [];
   for (const { id, feedId, value } of results) {
     const { n } = (value ?? {}) as { n?: number };
-    if (!uploads.has(feedId) || n === undefined) continue;
+    if ((!uploads.has(feedId) && !doubtfulUploads.has(feedId)) || n === undefined) continue;
     const seen = numbers.get(feedId) ?? new Set();
     if (seen.has(n)) doubled.push(`${id} is line ${n} of ${feedId}, which is there already`);
     numbers.set(feedId, seen.add(n));

@@ -20,7 +20,7 @@ const inLines = (items: readonly unknown[]): string => items.map((item) => `${JS
 export const FEEDERS: Record<string, Feeder> = {
   /** Without ids: only the key keeps a repeat from doubling them. */
   async keys(clients) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const answer = await clients.ask(FED, { headers: { 'idempotency-key': `key-${n}` }, body: { items: countUp(5) } });
       if (clients.expect('a feed under a key', answer, 202)) for (const id of answer.body.ids) clients.ledger.acknowledged.add(id);
       await after(5);
@@ -28,7 +28,7 @@ export const FEEDERS: Record<string, Feeder> = {
   },
 
   async ids(clients, random) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const ids = Array.from({ length: 10 }, (_, i) => `own-${n}-${i}`);
       const items = ids.map((id, i) => ({ id, value: { n: i }, customer: 'c' }));
       const answer = await clients.ask(FED, { body: { items, priority: random.pick([0, 5, 100, 100, 1000]) } });
@@ -42,7 +42,7 @@ export const FEEDERS: Record<string, Feeder> = {
   },
 
   async lines(clients) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const ids = Array.from({ length: 50 }, (_, i) => `line-${n}-${i}`);
       const body = inLines(ids.map((id, i) => ({ id, value: { n: i } })));
       const answer = await clients.ask(FED, { headers: { 'content-type': 'application/x-ndjson' }, body });
@@ -53,7 +53,7 @@ export const FEEDERS: Record<string, Feeder> = {
 
   /** Lines without ids, under a key: a repeat goes on where the upload was cut off. */
   async uploads(clients, random) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const count = random.int(1, 400);
       const headers = { 'content-type': 'application/x-ndjson', 'idempotency-key': `upload-${n}` };
       const answer = await clients.ask(FED, { headers, body: inLines(countUp(count)) });
@@ -63,7 +63,7 @@ export const FEEDERS: Record<string, Feeder> = {
   },
 
   async runs(clients) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const items = [`run-${n}-a`, `run-${n}-b`].map((id) => ({ id, value: { n } }));
       const answer = await clients.ask(RUN, { headers: { 'idempotency-key': `run-${n}` }, body: { items, priority: 1 } });
       if (!clients.expect('a run', answer, 200)) continue;
@@ -75,7 +75,7 @@ export const FEEDERS: Record<string, Feeder> = {
 
   /** Each line is a promise, whatever becomes of the stream. */
   async streams(clients) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const items = Array.from({ length: 8 }, (_, i) => ({ id: `stream-${n}-${i}`, value: { n: i } }));
       const headers = { 'idempotency-key': `stream-${n}`, accept: 'application/x-ndjson' };
       const seen = new Set<string>();
@@ -93,7 +93,7 @@ export const FEEDERS: Record<string, Feeder> = {
   },
 
   async plain(clients) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const answer = await clients.ask(FED, {
         headers: { 'idempotency-key': `plain-${n}` },
         body: { items: PLAIN },
@@ -110,7 +110,7 @@ export const FEEDERS: Record<string, Feeder> = {
 
   /** A megabyte each, few of them at a time. */
   async large(clients) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const id = `large-${n}`;
       const answer = await clients.ask(FED, { body: { items: [{ id, value: LARGE }], priority: 1 } });
       if (clients.expect('a large item', answer, 202)) {
@@ -122,7 +122,7 @@ export const FEEDERS: Record<string, Feeder> = {
   },
 
   async targets(clients, random) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const ids = [`target-${n}-a`, `target-${n}-b`];
       const targetStage = random.pick(STAGES);
       const answer = await clients.ask(FED, {
@@ -140,7 +140,7 @@ export const FEEDERS: Record<string, Feeder> = {
 
   /** All new or nothing: a repeat after a lost answer is refused, and names all of them. */
   async rejects(clients) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const ids = [`reject-${n}-a`, `reject-${n}-b`];
       const answer = await clients.ask(FED, { body: { items: ids.map((id) => ({ id, value: { n } })), onDuplicate: 'reject' } });
       if (clients.expect('a feed that rejects', answer, ...(answer.attempt === 0 ? [202] : [202, 409]))) {
@@ -160,7 +160,7 @@ export const FEEDERS: Record<string, Feeder> = {
 
   /** The same few ids again and again, once what they were has ended. */
   async reruns(clients) {
-    for (let n = 1; !clients.isOver; n++) {
+    for (let n = 1; await clients.goesOn(); n++) {
       const id = `again-${n % 7}`;
       const headers = { 'idempotency-key': `again-${n}` };
       const answer = await clients.ask(FED, { headers, body: { items: [{ id, value: { again: n } }], onDuplicate: 'rerun', priority: 1 } });

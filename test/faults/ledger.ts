@@ -8,6 +8,9 @@ export class Ledger {
   readonly acknowledged = new Set<string>();
   /** Feeds whose answer names no ids, by how many items they have; their values are `{ n }`, from 0 on. */
   readonly uploads = new Map<string, number>();
+  /** Ids and feeds that were acknowledged before a loss that the service may suffer, and did: they may be there. */
+  readonly doubtful = new Set<string>();
+  readonly doubtfulUploads = new Map<string, number>();
   /** What a client has of an item's end, and how many kills had been over when it had that: it came from that life at the latest. */
   readonly results = new Map<string, { result: PipelineResult; life: number }>();
   /** The values, as JSON, of items that come out as they went in. */
@@ -30,7 +33,48 @@ export class Ledger {
     this.acknowledged.add(result.id);
     this.results.set(result.id, { result, life: this.life });
   }
+
+  /** How much has been told until now. */
+  mark(): Mark {
+    const { acknowledged, uploads, results, cancelled, again, events } = this;
+    return {
+      acknowledged: acknowledged.size,
+      uploads: uploads.size,
+      results: results.size,
+      cancelled: cancelled.size,
+      again: new Map(again),
+      events: events.length,
+    };
+  }
+
+  /** The service has lost what it has stored since then, or a part of it, before anybody repeats a request: nothing holds that was told since. */
+  doubt(mark: Mark): void {
+    for (const id of since(this.acknowledged, mark.acknowledged)) {
+      this.acknowledged.delete(id);
+      this.doubtful.add(id);
+    }
+    for (const [id, count] of since(this.uploads, mark.uploads)) {
+      this.uploads.delete(id);
+      this.doubtfulUploads.set(id, count);
+    }
+    for (const [id] of since(this.results, mark.results)) this.results.delete(id);
+    for (const [id] of since(this.cancelled, mark.cancelled)) this.cancelled.delete(id);
+    for (const id of this.again.keys()) this.again.set(id, mark.again.get(id) ?? 0);
+    this.events.length = Math.min(this.events.length, mark.events);
+  }
 }
+
+/** Sizes of the parts of a ledger, to which things are only added. */
+export interface Mark {
+  acknowledged: number;
+  uploads: number;
+  results: number;
+  cancelled: number;
+  again: ReadonlyMap<string, number>;
+  events: number;
+}
+
+const since = <T>(parts: Iterable<T>, size: number): T[] => [...parts].slice(size);
 
 export interface Answer {
   status: number;
@@ -64,8 +108,51 @@ export class Clients {
   /** What is being asked now. */
   readonly asking = new Set<string>();
 
+  /** Those that work at the same time, each until it is over. */
+  private workers = 0;
+  /** Resolves when those that stand still may go on. */
+  private pause: Promise<void> | null = null;
+  private standing = 0;
+  private stands: () => void = () => undefined;
+
   constructor(ledger: Ledger) {
     this.ledger = ledger;
+  }
+
+  /** Lets each of them work until it is over. */
+  async work(workers: readonly (() => Promise<void>)[]): Promise<void> {
+    this.workers = workers.length;
+    await Promise.all(workers.map((begin) => begin()));
+  }
+
+  get isPaused(): boolean {
+    return this.pause !== null;
+  }
+
+  /** Whether there is another piece of work to be done. A worker asks between two of them, and may have to wait. */
+  async goesOn(): Promise<boolean> {
+    while (this.pause !== null) {
+      this.standing++;
+      this.stands();
+      await this.pause;
+      this.standing--;
+    }
+    return !this.isOver;
+  }
+
+  /** Resolves when all stand between two pieces of work, with what lets them go on. */
+  async standStill(): Promise<() => void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stands = Promise.withResolvers<void>();
+    this.stands = () => {
+      if (this.standing === this.workers) stands.resolve();
+    };
+    this.pause = promise;
+    await stands.promise;
+    return () => {
+      this.pause = null;
+      resolve();
+    };
   }
 
   /** Where the next request goes. */

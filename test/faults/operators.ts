@@ -1,7 +1,7 @@
 /** Who works with the pipeline itself while its service is killed: what an operator was answered holds too. */
 import { setTimeout as after } from 'node:timers/promises';
 import type { Random } from '../engine/simulation/random.ts';
-import { connect, type Received } from '../http/sse-harness.ts';
+import { connect, type Received, type StreamClient } from '../http/sse-harness.ts';
 import type { Clients } from './ledger.ts';
 import { shapeOf } from './work.ts';
 
@@ -13,7 +13,7 @@ export const EVENTS = `${WORK}/events?types=status,task,result,pipeline,feed`;
 
 export const OPERATORS: Record<string, Operator> = {
   async pauses(clients, random) {
-    while (!clients.isOver) {
+    while (await clients.goesOn()) {
       const at = random.pick([WORK, `${WORK}/stages/One`, `${WORK}/stages/Two`]);
       for (const [action, state] of [
         ['pause', 'paused'],
@@ -31,7 +31,7 @@ export const OPERATORS: Record<string, Operator> = {
   },
 
   async tunes(clients, random) {
-    while (!clients.isOver) {
+    while (await clients.goesOn()) {
       const stage = `${WORK}/stages/${random.pick(['One', 'Two'])}`;
       const workers = random.int(1, 6);
       const queueCapacity = random.int(5, 50);
@@ -47,7 +47,7 @@ export const OPERATORS: Record<string, Operator> = {
   },
 
   async cancels(clients, random) {
-    while (!clients.isOver) {
+    while (await clients.goesOn()) {
       await after(random.int(5, 60));
       const { acknowledged, cancelled } = clients.ledger;
       // One of the last: the others have ended.
@@ -60,7 +60,7 @@ export const OPERATORS: Record<string, Operator> = {
   },
 
   async retries(clients, random) {
-    while (!clients.isOver) {
+    while (await clients.goesOn()) {
       await after(random.int(50, 300));
       clients.expect('retrying all that failed', await clients.ask(`${WORK}/retry`, { body: {} }), 200);
     }
@@ -68,7 +68,7 @@ export const OPERATORS: Record<string, Operator> = {
 
   /** Stages come, go and change places, with items in all of them. */
   async redefinitions(clients, random) {
-    while (!clients.isOver) {
+    while (await clients.goesOn()) {
       const shape = shapeOf(random.int(0, 100));
       clients.expect('a new definition', await clients.ask(WORK, { method: 'PUT', body: shape }), 200);
       await after(random.int(0, 300));
@@ -81,7 +81,7 @@ export const OPERATORS: Record<string, Operator> = {
 
   /** Pipelines that come and go beside the other. */
   async creations(clients, random) {
-    for (let n = 0; !clients.isOver; n++) {
+    for (let n = 0; await clients.goesOn(); n++) {
       const id = `passing-${n}`;
       const definition = { id, stages: [{ name: 'S', workers: 2, tasks: ['noted'] }] };
       const created = await clients.ask('/pipelines', { body: definition });
@@ -111,15 +111,15 @@ export const OPERATORS: Record<string, Operator> = {
       if (Number(id.slice(dash + 1)) !== events.length + 1) surprises.push(`event ${id} comes after ${events.length}`);
       else events.push(essenceOf(event, JSON.parse(data)));
     };
-    while (!clients.isOver) {
+    while (await clients.goesOn()) {
       if (epoch === '') {
         const { status, body } = await clients.ask(`${WORK}/stats`, { method: 'GET' });
         if (status === 200) epoch = String(body.asOf).slice(0, String(body.asOf).lastIndexOf('-'));
       }
       const headers: Record<string, string> = { 'last-event-id': `${epoch}-${events.length}` };
       const url = clients.place();
-      const stream = url === null ? null : await connect(Number(new URL(url).port), EVENTS, { headers }).catch(() => null);
-      while (stream !== null && !stream.closed && !clients.isOver) {
+      const stream = url === null ? null : await connectTo(url, headers).catch(() => null);
+      while (stream !== null && !stream.closed && !clients.isOver && !clients.isPaused) {
         await after(20);
         for (const received of stream.events.splice(0)) take(received);
       }
@@ -128,6 +128,11 @@ export const OPERATORS: Record<string, Operator> = {
     }
   },
 };
+
+function connectTo(url: string, headers: Record<string, string>): Promise<StreamClient> {
+  const { hostname, port } = new URL(url);
+  return connect(Number(port), EVENTS, { host: hostname, headers });
+}
 
 /** Results and durations may be told otherwise later; what happened to whom may not. */
 export function essenceOf(type: string, data: Record<string, unknown>): string {

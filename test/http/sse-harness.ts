@@ -284,9 +284,9 @@ export class StreamClient extends StreamParser {
 export async function connect(
   port: number,
   path = '/',
-  options: { cutAfter?: number; headers?: Record<string, string> } = {},
+  options: { cutAfter?: number; headers?: Record<string, string>; host?: string } = {},
 ): Promise<StreamClient> {
-  const request = get({ port, host: '127.0.0.1', path, agent: false, headers: options.headers ?? {} });
+  const request = get({ port, host: options.host ?? '127.0.0.1', path, agent: false, headers: options.headers ?? {} });
   const [message] = (await once(request, 'response')) as [IncomingMessage];
   return new StreamClient(message, options);
 }

@@ -290,6 +290,18 @@ describe('the text of a ticket', () => {
     expect(answers.filter((text) => text.includes(ticket))).toEqual([]);
     expect(JSON.stringify(service.logs)).not.toContain(ticket);
   });
+
+  // Of a flood of refusals only the first is told whole.
+  it.each(['/pipelines/a/events#ticket=*', '/pipelines/a/events?types=x#ticket=*', '/pipelines/a/events?ticket=*', '/nowhere#*'])(
+    'is not in what is told of the refusal of %s',
+    async (path) => {
+      const ticket = await ticketFor('all', '/pipelines/a/events');
+      await rawAnswer('PUT', path.replace('*', ticket), { authorization: 'Bearer slc_all_0123456789abcdef' });
+      const told = service.logs.filter(({ msg }) => msg === 'refused');
+      expect(told).toMatchObject([{ path: path.replace(/[?#].*/, '') }]);
+      expect(JSON.stringify(service.logs)).not.toContain(ticket);
+    },
+  );
 });
 
 describe('without keys', () => {

@@ -16,6 +16,7 @@ async function serviceWithHands(
   const { pool, log, shared } = startPool({ tasks: ['echo'], beatMs });
   const door = new HandDoor({ ...shared, pool, version: VERSION, maxValueBytes: 1000 });
   const hands = {
+    measure: () => null,
     view: () => pool.view(),
     accept: door.accept.bind(door),
     close: () => door.close(),

@@ -3,7 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
+import { FAMILIES } from '../../src/http/metrics/families.ts';
 import { definition, feed, get, startService } from '../http/app-harness.ts';
+import { startCluster } from '../http/cluster/cluster-harness.ts';
 import { folderWith } from '../loader/folder.ts';
 import { promtool, skipsPromtool } from './promtool.ts';
 import { faultsOf, labelsOf, selectorsOf, vainMatchers } from './queries.ts';
@@ -56,7 +58,10 @@ async function livelySamples(): Promise<Sample[]> {
   await service.host.get('p').waitForFeed('f', {});
   await get(service, '/pipelines/none');
   await get(service, '/events?type=none');
-  return [...readMetrics((await get(service, '/metrics')).body).values()].flatMap(({ samples }) => samples);
+  const { cluster, ask } = await startCluster(1);
+  await cluster.elect('a');
+  const texts = [(await get(service, '/metrics')).body, (await ask('a', 'GET', '/metrics')).body];
+  return texts.flatMap((text) => [...readMetrics(text).values()].flatMap(({ samples }) => samples));
 }
 
 describe('a query', () => {
@@ -132,6 +137,9 @@ describe('the board', () => {
     const shown = new Set(onBoard.flatMap(({ expr }) => selectorsOf(expr)).map(({ metric }) => metric.replace(/_(bucket|sum|count)$/, '')));
     for (const metric of ['sluice_stage_workers', 'sluice_stage_wait_seconds', 'sluice_task_duration_seconds', 'sluice_limiter_waiting'])
       expect(shown).toContain(metric);
+    const onRows = Object.keys(FAMILIES).filter((name) => /^sluice_(hand|cluster)/.test(name) && name !== 'sluice_cluster_role');
+    expect(onRows.length).toBeGreaterThan(15);
+    for (const metric of onRows) expect(shown).toContain(metric);
   });
 });
 

@@ -5,9 +5,10 @@ import { connect as connectTo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Start } from '../../src/http/guards/starting.ts';
+import type { HandMeasurements } from '../../src/schemas/hands.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { keysOf, startGuarded } from '../http/access-harness.ts';
-import { create, definition, feed, get, post, startService } from '../http/app-harness.ts';
+import { create, definition, feed, get, post, type Service, startService } from '../http/app-harness.ts';
 import { eventually } from '../http/sse-harness.ts';
 import { folderWith } from '../loader/folder.ts';
 import { readMetrics, seriesValue } from '../monitoring/reading.ts';
@@ -197,5 +198,36 @@ describe('the store', () => {
     expect(seriesValue(families, 'sluice_items_accepted_total', { pipeline: 'p' })).toBe(0);
     expect(by(families, 'sluice_items_ended_total', 'status')).toEqual({ completed: 0, failed: 0, cancelled: 0 });
     expect(families.has('sluice_item_errors_total')).toBe(false);
+  });
+});
+
+describe('hands', () => {
+  const MEASURED = {
+    connected: { fit: 3, unfit: 1, leaving: 2 },
+    ...{ running: 4, capacity: 40, waiting: 5, lost: 6, givenAgain: 7, madeHere: 8, bytesIn: 9, bytesOut: 10 },
+  };
+  const handed = (measure: () => HandMeasurements | null): Promise<Service> =>
+    service({ hands: { view: () => ({ hands: [], waiting: [] }), measure, accept: () => undefined, close: async () => undefined } });
+
+  it('are counted as a whole, and none of them by its name', async () => {
+    const families = await read(await handed(() => MEASURED));
+    expect(by(families, 'sluice_hands', 'state')).toEqual(MEASURED.connected);
+    const all = [...families].filter(([name]) => name.startsWith('sluice_hand_'));
+    expect(all.map(([name, { type, samples }]) => [name, type, samples])).toEqual(
+      [
+        ['calls_running', 'gauge', 4],
+        ['capacity_calls', 'gauge', 40],
+        ['calls_waiting', 'gauge', 5],
+        ['lost_total', 'counter', 6],
+        ['calls_given_again_total', 'counter', 7],
+        ['calls_made_here_total', 'counter', 8],
+        ['received_bytes_total', 'counter', 9],
+        ['sent_bytes_total', 'counter', 10],
+      ].map(([name, type, value]) => [`sluice_hand_${name}`, type, [{ name: `sluice_hand_${name}`, labels: {}, value }]]),
+    );
+  });
+
+  it('are left out where none may connect', async () => {
+    expect([...(await read(await handed(() => null))).keys()].filter((name) => name.startsWith('sluice_hand'))).toEqual([]);
   });
 });

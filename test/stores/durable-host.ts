@@ -26,7 +26,21 @@ export interface Life {
   stop: () => Promise<void>;
 }
 
+/** What becomes of a log below a store, at whatever moment. */
+export interface LogNemeses {
+  /** The last entry that the file of the owner has. */
+  position: () => number;
+  /** The last entries are gone; returns the last one that is left. */
+  loseTail: () => number;
+  /** The log answers nothing for a while. */
+  stall: () => void;
+  /** Another node owns. */
+  usurp: () => Promise<void>;
+}
+
 export interface Lives {
+  /** Where there is a log. */
+  log?: LogNemeses;
   /** Whether what is below the store fails by itself, where something does. None does at first. */
   setFaults?: (are: boolean) => void;
   /** Where what is kept is now. */

@@ -8,7 +8,9 @@ import { type RowReferences, rewritten, toItem } from '../../src/engine/durable/
 import { ItemWrites } from '../../src/engine/durable/item-writes.ts';
 import { PipelineMeter } from '../../src/engine/measures/pipeline-meter.ts';
 import { Feed } from '../../src/engine/model/feed.ts';
-import { Item, NO_METADATA, type Route, Stage, StoredState, type Worker } from '../../src/engine/model/model.ts';
+import { NO_METADATA } from '../../src/engine/model/metadata.ts';
+import { Item, type Route, Stage, type Worker } from '../../src/engine/model/model.ts';
+import { StoredState } from '../../src/engine/model/stored-state.ts';
 import type { Runner } from '../../src/engine/stage/hinge.ts';
 import type { PackedItems, StoredItem } from '../../src/engine/store.ts';
 import { EngineClock } from '../../src/engine/time/engine-clock.ts';

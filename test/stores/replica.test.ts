@@ -1,6 +1,6 @@
 /** A node's copy of what a log has: its place is in the file with the changes, whatever ends between them; and it is no store of its own. */
-import { copyFileSync, existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ReplicaFile } from '../../src/cluster/replica.ts';
@@ -8,7 +8,8 @@ import { ItemPacker, WRITE_NEW } from '../../src/engine/contract/item-row.ts';
 import { StoreTrouble, type Writes } from '../../src/engine/store.ts';
 import { audit } from '../../src/stores/sqlite/audit.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
-import { copyOfStore, openSqliteReplica, removeSqliteReplica, type SqliteReplica, storeOfCopy } from '../../src/stores/sqlite/replica.ts';
+import { removeSqliteReplica, setSqliteReplicaAside } from '../../src/stores/sqlite/lost.ts';
+import { copyOfStore, openSqliteReplica, type SqliteReplica, storeOfCopy } from '../../src/stores/sqlite/replica.ts';
 import { Writer } from '../../src/stores/sqlite/writer.ts';
 import { contentOf } from '../cluster/replicas.ts';
 import { EVERYTHING } from '../conformance/world.ts';
@@ -183,6 +184,55 @@ describe('a file of one kind', () => {
     await replica.close();
     removeSqliteReplica(file);
     expect([existsSync(file), existsSync(`${file}-wal`), (await opened(file)).place]).toEqual([false, false, null]);
+  });
+});
+
+describe('a copy that is set aside', () => {
+  const names = (file: string): string[] => readdirSync(dirname(file)).filter((name) => name.includes('.lost-'));
+  const written = async (file: string, place: string): Promise<void> => {
+    const replica = await opened(file);
+    await replica.write(created(), place);
+    await replica.close();
+  };
+
+  it('has another name, and everything that it had; not while a node has it', async () => {
+    const file = newFile();
+    const replica = await opened(file);
+    await replica.write(created(), 'one');
+    expect(() => setSqliteReplicaAside(file, 7)).toThrow(/is in use by another process/);
+    await replica.close();
+    const kept = setSqliteReplicaAside(file, 7);
+    expect([kept, existsSync(file), existsSync(`${file}-wal`)]).toEqual([`${file}.lost-7`, false, false]);
+    expect([(await opened(kept)).place, (await opened(file)).place]).toEqual(['one', null]);
+  });
+
+  it('takes along what its last close could not bring into the file', async () => {
+    const file = newFile();
+    const replica = await opened(file);
+    await replica.write(created(), 'one');
+    const [left, log] = [readFileSync(file), readFileSync(`${file}-wal`)];
+    await replica.close();
+    // Another file than the one that this process still is said to have.
+    rmSync(file);
+    writeFileSync(file, left);
+    writeFileSync(`${file}-wal`, log);
+    expect((await opened(setSqliteReplicaAside(file, 7))).place).toBe('one');
+  });
+
+  it('is the only one: the one that has come furthest', async () => {
+    const file = newFile();
+    for (const [position, kept] of [
+      [7, 7],
+      [9, 9],
+      [8, 9],
+      [9, 9],
+      [10, 10],
+    ] as const) {
+      await written(file, `${position}`);
+      expect(setSqliteReplicaAside(file, position)).toBe(`${file}.lost-${kept}`);
+      expect([names(file), existsSync(file)]).toEqual([[`${basename(file)}.lost-${kept}`], false]);
+    }
+    expect((await opened(`${file}.lost-10`)).place).toBe('10');
   });
 });
 

@@ -5,8 +5,52 @@ import { EVERYTHING } from '../conformance/world.ts';
 
 const ENDS = ['completed', 'failed', 'cancelled'];
 
-/** Whoever looks at a pipeline now, and what it comes to know then. */
-type Look = (p: PipelineRuntime) => Promise<() => void>;
+/** Whoever looks at a pipeline, or an item of it, now; and what is told of it then. */
+type Look = (p: PipelineRuntime, id: string) => Promise<(told: Told) => void>;
+
+/** All that can be looked at. */
+export const LOOKS: readonly Look[] = [
+  async (p, id) => {
+    const { sequenceId, status, value } = await p.item(id);
+    return (told) => told.item(id, sequenceId, status, value);
+  },
+  async (p) => {
+    const { rows } = await p.items(EVERYTHING);
+    return (told) => {
+      for (const row of rows) told.item(row.id, row.sequenceId, row.status, undefined);
+    };
+  },
+  async (p) => {
+    const { rows } = await p.results({ ...EVERYTHING, status: 'all' });
+    return (told) => told.results(rows);
+  },
+  async (p, id) => {
+    const { done } = await p.waitForItems({ itemIds: [id], returnWhen: 'ALL_COMPLETED', timeoutSeconds: 0.01 });
+    return (told) => told.results(done);
+  },
+  async (p) => {
+    const stats = await p.stats();
+    return (told) => {
+      told.atLeast(stats);
+      told.event(stats.asOf);
+    };
+  },
+  async (p) => {
+    const { asOf, pipelineStats } = await p.snapshot();
+    expect(asOf).toBe(pipelineStats.asOf);
+    return (told) => told.event(asOf);
+  },
+  async (p) => {
+    const { itemsProcessed, itemsCancelled } = await p.describe();
+    return (told) => told.atLeast({ itemsFed: 0, itemsProcessed, itemsCancelled });
+  },
+  async (p) => {
+    const { rows } = await p.feeds(EVERYTHING);
+    return (told) => {
+      for (const row of rows) told.feed(row);
+    };
+  },
+];
 
 /** What answers have told of a pipeline, to be compared with what a restart finds. */
 export class Told {
@@ -24,56 +68,14 @@ export class Told {
     if (this.ended.get(id)?.status === 'failed') this.ended.delete(id);
   }
 
-  looks(id: string): Look[] {
-    return [
-      async (p) => {
-        const { sequenceId, status, value } = await p.item(id);
-        return () => this.item(id, sequenceId, status, value);
-      },
-      async (p) => {
-        const { rows } = await p.items(EVERYTHING);
-        return () => {
-          for (const row of rows) this.item(row.id, row.sequenceId, row.status, undefined);
-        };
-      },
-      async (p) => {
-        const { rows } = await p.results({ ...EVERYTHING, status: 'all' });
-        return () => this.results(rows);
-      },
-      async (p) => {
-        const { done } = await p.waitForItems({ itemIds: [id], returnWhen: 'ALL_COMPLETED', timeoutSeconds: 0.01 });
-        return () => this.results(done);
-      },
-      async (p) => {
-        const stats = await p.stats();
-        return () => {
-          for (const name of ['itemsFed', 'itemsProcessed', 'itemsCancelled'] as const)
-            this.counts[name] = Math.max(this.counts[name], stats[name]);
-          this.event(stats.asOf);
-        };
-      },
-      async (p) => {
-        const { asOf, pipelineStats } = await p.snapshot();
-        expect(asOf).toBe(pipelineStats.asOf);
-        return () => this.event(asOf);
-      },
-      async (p) => {
-        const { itemsProcessed, itemsCancelled } = await p.describe();
-        return () => {
-          this.counts.itemsProcessed = Math.max(this.counts.itemsProcessed, itemsProcessed);
-          this.counts.itemsCancelled = Math.max(this.counts.itemsCancelled, itemsCancelled);
-        };
-      },
-      async (p) => {
-        const { rows } = await p.feeds(EVERYTHING);
-        return () => {
-          for (const { feedId, total, completed } of rows) {
-            const before = this.feeds.get(feedId);
-            this.feeds.set(feedId, { total: Math.max(total, before?.total ?? 0), completed: Math.max(completed, before?.completed ?? 0) });
-          }
-        };
-      },
-    ];
+  atLeast(counts: Readonly<Record<'itemsFed' | 'itemsProcessed' | 'itemsCancelled', number>>): void {
+    for (const name of ['itemsFed', 'itemsProcessed', 'itemsCancelled'] as const)
+      this.counts[name] = Math.max(this.counts[name], counts[name]);
+  }
+
+  feed({ feedId, total, completed }: { feedId: string; total: number; completed: number }): void {
+    const before = this.feeds.get(feedId);
+    this.feeds.set(feedId, { total: Math.max(total, before?.total ?? 0), completed: Math.max(completed, before?.completed ?? 0) });
   }
 
   /** All of it is true still. */
@@ -96,21 +98,21 @@ export class Told {
     expect(p.events.newest, 'the event that asOf named').toBeGreaterThanOrEqual(this.newest);
   }
 
-  private item(id: string, sequenceId: number, status: string, value: unknown): void {
+  item(id: string, sequenceId: number, status: string, value: unknown): void {
     this.known.set(id, sequenceId);
     if (!ENDS.includes(status) || (status === 'failed' && this.goingOn.has(id))) return;
     const before = this.ended.get(id);
     this.ended.set(id, { status, value: status === 'completed' ? (value ?? before?.value) : undefined });
   }
 
-  private results(rows: readonly PipelineResult[]): void {
+  results(rows: readonly PipelineResult[]): void {
     for (const { id, sequenceId, error, value } of rows) {
       const status = error === null ? 'completed' : error.type === 'Cancelled' ? 'cancelled' : 'failed';
       this.item(id, sequenceId, status, value ?? undefined);
     }
   }
 
-  private event(id: string): void {
+  event(id: string): void {
     this.newest = Math.max(this.newest, Number(id.slice(id.lastIndexOf('-') + 1)));
   }
 }

@@ -1,20 +1,24 @@
 /**
- * The entries of the log, as bytes.
+ * Room `entry`: the entries of the log, as bytes.
  *
- *     ┌────────┬──────┬──────────────┬──────┐     own {node, url, at}           begins an ownership, and its position is the epoch
+ *     ┌────────┬──────┬──────────────┬──────┐     own {node, url, at, nonce}    begins an ownership, and its position is the epoch
  *     │ format │ kind │ prev (16 B)  │ body │     beat {epoch, node, url, at}   keeps it
  *     └────────┴──────┴──────────────┴──────┘     batch {epoch, …, at, bytes}   a transaction, or a part of a long one
  *                                                 leave {epoch, at}             lets others begin one at once
  *                                                 seed {at}                     the first of all: what was before is in a snapshot
  *
- * `prev` is the token of the entry before: a hash of its bytes, and so of everything before it. Whoever has applied an entry that the log has lost sees it by that.
+ * `prev` is the token of the entry before: a hash of its bytes, and so of everything before it. Whoever has applied an entry that the log has lost sees it by that. No two
+ * claims have the same bytes, whoever makes them: `nonce` is drawn anew for each.
+ *
+ * Holds: The same entry has the same bytes, so that it can be tried again. What is unpacked is what was packed.
+ * Refuses: bytes of a later format, and bytes that are not whole. It neither reads nor writes anything.
  */
-import { createHash } from 'node:crypto';
+import { TOKEN_BYTES, tokenOf } from '../log/token.ts';
 import { ByteReader, ByteWriter, EntryFault } from './bytes.ts';
 
 export { EntryFault };
 
-/** The format that this version of Sluice writes, and the last one that it reads; it grows with each change of the bytes. */
+/** The format that this version of Sluice writes, and the last one that it reads; it grows with each change of the bytes that a release has written. */
 export const FORMAT = 1;
 
 /** An entry is of a later format: this version has to be replaced before it can go on. */
@@ -26,7 +30,7 @@ export class UnknownFormat extends Error {
 }
 
 export type EntryBody =
-  | { readonly kind: 'own'; readonly node: string; readonly url: string; readonly at: number }
+  | { readonly kind: 'own'; readonly node: string; readonly url: string; readonly at: number; readonly nonce: number }
   | { readonly kind: 'beat'; readonly epoch: number; readonly node: string; readonly url: string; readonly at: number }
   /** `part` of `parts`, from 1; the bytes of all parts are one transaction, see writes.ts. They stand one after the other, with no other entry between them. */
   | {
@@ -48,22 +52,10 @@ export type Decoded = EntryBody & {
   readonly token: string;
 };
 
-/** Comes before the first entry. */
-export const NO_TOKEN = '0'.repeat(32);
-
-const TOKEN_BYTES = 16;
 const HEADER_BYTES = 2 + TOKEN_BYTES;
 const KINDS = ['own', 'beat', 'batch', 'leave', 'seed'] as const;
 /** More than the numbers of a batch and its header take. */
 export const BATCH_OVERHEAD = 96;
-
-/** The token of an entry with these bytes. */
-export function tokenOf(bytes: Uint8Array): string {
-  return createHash('sha256')
-    .update(bytes)
-    .digest('hex')
-    .slice(0, TOKEN_BYTES * 2);
-}
 
 /** The same bytes for the same entry. */
 export function packEntry(entry: EntryBody & { readonly prev: string }): Uint8Array {
@@ -98,6 +90,7 @@ function bodyOf(entry: EntryBody): Uint8Array {
     out.text(entry.node);
     out.text(entry.url);
   }
+  if (entry.kind === 'own') out.number(entry.nonce);
   if (entry.kind !== 'batch') return out.take();
   out.number(entry.number);
   out.number(entry.part);
@@ -122,7 +115,7 @@ function read(kind: (typeof KINDS)[number], body: Uint8Array): EntryBody {
     kind === 'seed'
       ? { kind, at }
       : kind === 'own'
-        ? { kind, node: from.text(), url: from.text(), at }
+        ? { kind, node: from.text(), url: from.text(), at, nonce: from.number() }
         : kind === 'leave'
           ? { kind, epoch: from.number(), at }
           : { kind, epoch: from.number(), node: from.text(), url: from.text(), at };

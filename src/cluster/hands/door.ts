@@ -47,6 +47,7 @@ export class HandDoor {
 
   /** Ends all connections, and takes new ones: the hands go to whoever owns now. */
   letGo(reason: string): void {
+    this.options.pool.letGo();
     for (const socket of this.open) socket.close(CLOSE.goingAway, reason);
   }
 
@@ -80,6 +81,7 @@ export class HandDoor {
     const late = clock.setTimer(() => refuse(CLOSE.invalid, 'it has not said who it is'), GREETING_MS);
     const wire = new Wire(socket, {
       maxMessageBytes: maxValueBytes + BESIDE_VALUE_BYTES,
+      traffic: pool.counts,
       onFrame: () => {
         if (member !== null) member.silentBeats = 0;
       },

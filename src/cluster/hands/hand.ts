@@ -44,6 +44,8 @@ export class Hand {
   readonly taskLogger: Logger;
   private wire: Wire | null = null;
   private session: WorkSession | null = null;
+  /** That of the owner that has welcomed it last. */
+  private epoch = 0;
   private failures = 0;
   private tries = 0;
   /** Where a node of a cluster has said that the owner is. */
@@ -69,6 +71,18 @@ export class Hand {
 
   start(): void {
     this.connect();
+  }
+
+  /**
+   * A node says that another ownership has begun. An owner whose machine is gone does not say that it is one no longer: without this the hand would wait for it for three
+   * beats, and nobody would make the calls of the new one meanwhile.
+   */
+  ownedBy(epoch: number): void {
+    const { wire, session } = this;
+    if (wire === null || this.isLeaving || (session !== null && this.epoch === epoch)) return;
+    this.options.logger.info({ epoch }, 'another node owns the pipelines; the hand goes there');
+    this.failures = 0;
+    wire.cut();
   }
 
   /** Takes nothing more, lets what runs end, and gives back what has not ended in time. Called again with less time, it is given that. */
@@ -172,6 +186,7 @@ export class Hand {
     const said = read.data;
     if (said.t === 'welcome') {
       const { uses, threads, clock, logger } = this.options;
+      this.epoch = said.epoch;
       this.session = new WorkSession({ uses, threads, clock, logger: this.taskLogger }, said, (text, isOptional) =>
         this.say(text, isOptional),
       );

@@ -72,17 +72,17 @@ export class Member {
     return this.places.size;
   }
 
-  /** Whether it can be given anything at all. */
-  get isUsable(): boolean {
-    return this.has.size > 0;
-  }
-
   get isFree(): boolean {
     return !this.isGone && !this.isLeaving && this.lone === null && this.places.size < this.capacity;
   }
 
   hasTask(key: string): boolean {
     return this.has.has(key);
+  }
+
+  /** The tasks that it can be given, by {@link keyOf}. */
+  get taskKeys(): Iterable<string> {
+    return this.has;
   }
 
   /** It has said that it does not know a task after all. */

@@ -7,7 +7,8 @@ import { errorMessage, keyOf } from './protocol.ts';
  *
  *     waiting ──a hand is free──▶ given ──value, error──▶ settled
  *        ▲                          ├──abort───────────▶ settled; its place at the hand is free when that says so
- *        └──the hand is lost, or gives it back──┘
+ *     │  └──the hand is lost, or gives it back──┘
+ *     └──no hand is there for it any more──▶ called here, as far as it may be
  */
 export class PoolJob {
   /** In the order in which they were asked for. */
@@ -64,6 +65,17 @@ export class PoolJob {
 
   fail(error: unknown): void {
     if (this.settle()) this.reject(error);
+  }
+
+  /** Whether it may be called in this process, where no hand is there for it. What may have ended a hand would end this process as well. */
+  get mayRunHere(): boolean {
+    return this.job.orHere !== undefined && !this.isSuspect;
+  }
+
+  /** Calls it in this process. */
+  runHere(): void {
+    const { orHere } = this.job;
+    this.succeed(new Promise((resolve) => resolve(orHere?.())));
   }
 
   /** It goes back to those that wait. */

@@ -1,17 +1,27 @@
 /**
- * The owner's side of hands: gives each call to the hand with the fewest, by its capacity, among those that have its task, and has it called again elsewhere when that hand
+ * Room `hands`: both sides of the connection between an owner and a hand. This is the owner's: it gives each call to the hand with the fewest, by its capacity, among those that have its task, and has it called again elsewhere when that hand
  * is lost.
  *
  * A lost hand may have been ended by any call that it had. So these are suspects from then on: a hand has at most one of them, beside others. When a hand with a suspect is
  * lost, that one alone is counted, else each of its calls. The suspect that the next loss would condemn runs with nothing beside it, for as long as others can wait; lost alone, and counted
  * `maxDeliveries` times, it fails for good. Calls of a hand that gave them back, or that is still there under another connection, are not counted.
+ *
+ * When the last hand that has a task has gone for a while, its calls that may run in this process do, suspects never: see {@link Presence}.
+ *
+ * Holds: A call has one answer, from one hand, whatever becomes of others that had it. The loss of a hand is no attempt of its calls.
+ * Refuses: to decide what runs, and how much at once: that is the engine's. It knows neither log nor store.
  */
 import { AbortedError, PermanentError, revive } from '../../engine/index.ts';
 import { type Clock, type HandJob, type HandRunner, type Logger, unref } from '../../engine/ports.ts';
-import type { HandsView, WaitingCalls } from '../../schemas/hands.ts';
+import type { HandMeasurements, HandsView, WaitingCalls } from '../../schemas/hands.ts';
+import type { TaskKind } from '../../schemas/task.ts';
+import { HandCounts } from './counts.ts';
+import { LackOfHands } from './lack-of-hands.ts';
 import { type HandLink, Member, type OwnTasks } from './member.ts';
 import { PoolJob } from './pool-job.ts';
-import { CLOSE, errorOf, type FromHand, type Hello } from './protocol.ts';
+import { Presence } from './presence.ts';
+import { CLOSE, errorOf, type FromHand, type Hello, keyOf } from './protocol.ts';
+import { ReturningCalls } from './returning-calls.ts';
 import { WaitingJobs } from './waiting-jobs.ts';
 
 export interface HandPoolOptions {
@@ -31,32 +41,33 @@ export interface HandPoolOptions {
 
 /** A hand that says nothing for so many beats is lost. */
 const SILENT_BEATS = 3;
-/** So long after the last one has gone, hands are taken to come back. */
-const BACK_MS = 30_000;
 /** Others wait no longer than this for a suspect that runs alone. */
 const ALONE_MS = 60_000;
 
 export class HandPool implements HandRunner {
+  readonly counts = new HandCounts();
   private readonly options: HandPoolOptions;
   private readonly members = new Set<Member>();
   private readonly waiting = new WaitingJobs();
   /** Where the jobs are that have a hand. */
   private readonly holders = new Map<PoolJob, Member>();
-  /** Tasks that the log has named, since no hand has them. */
-  private readonly named = new Set<string>();
+  private readonly lacks: LackOfHands;
   private lastNumber = 0;
-  private wasThereAt = Number.NEGATIVE_INFINITY;
+  private readonly presence: Presence;
+  private readonly returns: ReturningCalls;
   private beats: unknown;
   private isClosed = false;
 
   constructor(options: HandPoolOptions) {
     this.options = options;
+    this.presence = new Presence(this.members, options.clock, options.isExpected);
+    this.lacks = new LackOfHands(this.members, options.logger);
+    const { waiting, presence } = this;
+    this.returns = new ReturningCalls({ ...options, waiting, presence, makeHere: (job) => this.makeHere(job) });
   }
 
-  get isThere(): boolean {
-    if (this.options.isExpected) return true;
-    for (const member of this.members) if (member.isUsable) return true;
-    return this.options.clock.monotonic() - this.wasThereAt < BACK_MS;
+  isThereFor(kind: TaskKind, name: string): boolean {
+    return this.presence.isFor(keyOf({ kind, name }));
   }
 
   get size(): number {
@@ -89,7 +100,7 @@ export class HandPool implements HandRunner {
         'a hand has connected that is given less than others',
       );
     this.beats ??= this.planBeat(beatMs);
-    for (const key of this.named) if (member.hasTask(key)) this.named.delete(key);
+    this.lacks.ended(member);
     this.feed(member);
     return member;
   }
@@ -125,8 +136,7 @@ export class HandPool implements HandRunner {
       else if (!job.isSettled) {
         // Given back, or aborted by the hand of its own accord: it runs elsewhere.
         if (message.t === 'back' && message.why === 'unknown-task') member.lacks(job.key);
-        job.waitAgain();
-        this.place(job);
+        this.placeAgain(job);
       }
       this.feed(member);
     }
@@ -139,15 +149,25 @@ export class HandPool implements HandRunner {
 
   view(): HandsView {
     const waiting = [...this.waiting.counts().values()].map(
-      ({ job: { job, key }, calls }): WaitingCalls => ({ task: job.use.name, kind: job.use.kind, calls, why: this.whyWaits(key) }),
+      ({ job: { job, key }, calls }): WaitingCalls => ({ task: job.use.name, kind: job.use.kind, calls, why: this.lacks.why(key) }),
     );
     return { hands: [...this.members].map((member) => member.view()), waiting };
+  }
+
+  measure(): HandMeasurements {
+    return this.counts.measured(this.members, this.waiting.size);
+  }
+
+  /** They are sent to another owner: none of them is lost. */
+  letGo(): void {
+    for (const member of this.members) member.isLeaving = true;
   }
 
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
     this.options.clock.clearTimer(this.beats);
+    this.returns.end();
     for (const job of [...this.waiting.all(), ...this.holders.keys()]) job.fail(closedError());
     for (const member of this.members) {
       member.isGone = true;
@@ -169,9 +189,25 @@ export class HandPool implements HandRunner {
       this.give(member, job);
       return;
     }
+    if (job.mayRunHere && !this.presence.isFor(job.key)) {
+      this.makeHere(job);
+      return;
+    }
     this.waiting.add(job, isLone);
     if (isLone) this.reserve(job);
-    this.nameMissing(job.key);
+    this.lacks.tell(job.key);
+    this.returns.waits(job);
+  }
+
+  private placeAgain(job: PoolJob): void {
+    this.counts.givenAgain++;
+    job.waitAgain();
+    this.place(job);
+  }
+
+  private makeHere(job: PoolJob): void {
+    this.counts.madeHere++;
+    job.runHere();
   }
 
   private leastLoaded(job: PoolJob): Member | null {
@@ -291,7 +327,8 @@ export class HandPool implements HandRunner {
     const { clock, logger, maxDeliveries } = this.options;
     member.isGone = true;
     this.members.delete(member);
-    if (member.isUsable) this.wasThereAt = clock.monotonic();
+    if (isCounted && !member.isLeaving) this.counts.lost++;
+    this.presence.left(member);
     const jobs = [...member.places.values()].map(({ job }) => job);
     const wasAlone = jobs.length === 1;
     const active = jobs.filter((job) => !job.isSettled);
@@ -304,12 +341,10 @@ export class HandPool implements HandRunner {
         job.isSuspect = true;
       }
       if (isCounted && wasAlone && job.deliveries >= maxDeliveries) job.fail(poison(job.deliveries));
-      else {
-        job.waitAgain();
-        this.place(job);
-      }
+      else this.placeAgain(job);
     }
     this.unreserve(member);
+    this.returns.left(member);
     if (this.members.size > 0) return;
     clock.clearTimer(this.beats);
     this.beats = undefined;
@@ -343,23 +378,6 @@ export class HandPool implements HandRunner {
     let free = name;
     for (let i = 2; taken.has(free); i++) free = `${name}#${i}`;
     return free;
-  }
-
-  private whyWaits(key: string): string {
-    if (this.members.size === 0) return 'no hand is connected';
-    const able = [...this.members].filter((member) => member.hasTask(key));
-    if (able.length > 0)
-      return able.every((member) => member.isLeaving) ? 'the hands that have it are leaving' : 'the hands that have it are busy';
-    const [first] = this.members;
-    return `no hand that is connected has it; ${first?.name}: ${first?.fault}`;
-  }
-
-  private nameMissing(key: string): void {
-    if (this.named.has(key) || this.members.size === 0) return;
-    for (const member of this.members) if (member.hasTask(key)) return;
-    this.named.add(key);
-    const hands = [...this.members].slice(0, 10).map(({ name, fault }) => ({ name, fault }));
-    this.options.logger.warn({ task: key, hands }, 'a call waits for a hand that has its task; none that is connected has');
   }
 }
 

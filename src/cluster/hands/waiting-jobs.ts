@@ -62,6 +62,17 @@ export class WaitingJobs {
     return this.lanes.has(key);
   }
 
+  /** The tasks that calls wait for which are no suspects. */
+  keys(): string[] {
+    return [...this.lanes.keys()];
+  }
+
+  /** Calls of a task which are no suspects, by the number in which they were asked for. */
+  of(key: string): PoolJob[] {
+    const lane = this.lanes.get(key);
+    return lane === undefined ? [] : [...lane.again, ...lane.first].sort((a, b) => a.number - b.number);
+  }
+
   /** All of them, by the number in which they were asked for. */
   all(): PoolJob[] {
     const all = [...this.lone, ...this.suspects];

@@ -29,6 +29,8 @@ export interface Sending {
 export interface WireOptions {
   /** A larger message ends the connection. */
   maxMessageBytes: number;
+  /** Told of the bytes of each frame. */
+  traffic?: { bytesIn: number; bytesOut: number };
   onMessage(message: unknown): void;
   /** Called at each frame: the other side is alive. */
   onFrame(): void;
@@ -63,6 +65,7 @@ export class Wire {
       if (this.isRefused) return;
       options.onFrame();
       // By default `ws` hands out one buffer a message.
+      if (options.traffic !== undefined) options.traffic.bytesIn += (data as Buffer).length;
       if (isBinary) this.takePart(data as Buffer);
       else this.take(String(data));
     });
@@ -101,7 +104,7 @@ export class Wire {
     return {
       cancel: () => {
         if (!this.outgoing.delete(sending)) return false;
-        if (sending.at > 0) this.socket.send(part(sending.number, IS.givenUp, Buffer.alloc(0)));
+        if (sending.at > 0) this.write(part(sending.number, IS.givenUp, Buffer.alloc(0)));
         return true;
       },
     };
@@ -121,7 +124,7 @@ export class Wire {
   private readonly flush = (): void => {
     const { small, socket } = this;
     this.small = '';
-    if (small !== '' && socket.readyState === socket.OPEN) socket.send(`[${small}]`);
+    if (small !== '' && socket.readyState === socket.OPEN) this.write(`[${small}]`);
   };
 
   private readonly pump = (): void => {
@@ -135,9 +138,15 @@ export class Wire {
       const bytes = part(next.number, isLast ? IS.last : IS.middle, next.bytes.subarray(next.at, to));
       next.at = to;
       if (!isLast) outgoing.add(next);
-      socket.send(bytes, this.pump);
+      this.write(bytes, this.pump);
     }
   };
+
+  private write(frame: string | Buffer, sent?: () => void): void {
+    const { traffic } = this.options;
+    if (traffic !== undefined) traffic.bytesOut += Buffer.byteLength(frame);
+    this.socket.send(frame, sent);
+  }
 
   private takePart(data: Buffer): void {
     if (data.length < HEAD_BYTES) {

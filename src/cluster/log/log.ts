@@ -1,9 +1,10 @@
 /*
- * The ports of the replicated store: a log that orders and keeps, files of its state, and who is there.
+ * Room `log`: the ports of the replicated store: a log that orders and keeps, files of its state, and who is there.
  *
  *     owner ──append──▶ Log ──follow──▶ every node's own file          Snapshots: that file, as of a position
  *
- * Positions are 1, 2, 3 … without a hole.
+ * Holds: Positions are 1, 2, 3 … without a hole. An entry is there once or not at all, and each comes after the one that whoever appended it had seen.
+ * Refuses: to know what is in an entry, and who may append.
  */
 
 export interface Entry {
@@ -11,7 +12,13 @@ export interface Entry {
   readonly bytes: Uint8Array;
 }
 
-/** There is an entry at that position already, or there is none right before it. */
+/** Where a log is to go on: right after the entry at `position`, whose token is `token`; after none where the position is 0. See token.ts. */
+export interface Place {
+  readonly position: number;
+  readonly token: string;
+}
+
+/** There is an entry in that place already, or not this one right before it. */
 export class LogConflict extends Error {
   override name = 'LogConflict';
 }
@@ -22,10 +29,13 @@ export interface Log {
   /** The most bytes that an entry may have. */
   readonly maxBytes: number;
   /**
-   * Appends right after the position `expected`, or rejects with {@link LogConflict} and appends nothing. Durable when it resolves. After any other rejection it
-   * is unknown whether the entry is there, or will be: once, or not at all. `signal` gives it up.
+   * Appends right after the last entry, if that is the one that `after` names, or rejects with {@link LogConflict} and appends nothing. Durable when it resolves. After any other
+   * rejection it is unknown whether the entry is there, or will be: once, or not at all. `signal` gives it up.
+   *
+   * MUST compare the token in the same act: a log that has lost its end and grown again has other entries in the same positions, and an append that was under way
+   * meanwhile has no place in it.
    */
-  append(expected: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  append(after: Place, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** Undefined where there is none: not yet, or trimmed. */
   read(position: number): Promise<Entry | undefined>;
   /** The first position that is kept and the last one; both 0 while there has been none. It is also how to find out whether the log answers. */

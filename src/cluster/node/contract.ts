@@ -18,6 +18,8 @@ export interface ClusterNodeOptions {
   readonly logger: Logger;
   openReplica(file: string): Promise<Replica>;
   removeReplica(file: string): Promise<void>;
+  /** Keeps a file under another name, for an operator to look at; `position` is that of its last entry. Resolves with the path of the one that is kept. */
+  setReplicaAside(file: string, position: number): Promise<string>;
   /**
    * Makes a host on the store, and starts it; rejects: the ownership is given up. The host MUST use `clock`, whose wall clock is never before the last entry's instant, and by
    * whose readings a process that was stopped for long holds still before it begins anything.

@@ -55,10 +55,10 @@ export class FileWork {
 
   claimAfter(after: number): void {
     const { options, rules, file, role, input } = this.deps;
-    const { clock, logger, name, url } = options;
+    const { clock, logger, name, url, random } = options;
     this.inTurn(async () => {
       if (role() !== 'claiming') return;
-      this.claim ??= new Claim({ clock, timeoutMs: rules.answerMs, file, after, node: { name, url }, logger });
+      this.claim ??= new Claim({ clock, timeoutMs: rules.answerMs, file, after, node: { name, url }, logger, random });
       input(await this.claim.attempt());
     });
   }

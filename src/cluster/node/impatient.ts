@@ -7,7 +7,7 @@ export function impatient(log: Log, clock: Clock, answerMs: number): Log {
   return {
     kind: log.kind,
     maxBytes: log.maxBytes,
-    append: (expected, bytes, signal) => log.append(expected, bytes, signal),
+    append: (after, bytes, signal) => log.append(after, bytes, signal),
     read: (position) => within(clock, answerMs, () => log.read(position)),
     ends: () => within(clock, answerMs, () => log.ends()),
     follow: (after, each, lost) => log.follow(after, each, lost),

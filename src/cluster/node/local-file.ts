@@ -1,13 +1,16 @@
 import type { Decoded } from '../entry/entry.ts';
-import { expectSameLog, follow } from '../follower.ts';
+import { follow } from '../follower.ts';
 import type { Log } from '../log/log.ts';
 import type { Replica } from '../replica.ts';
-import { openToFollow } from '../restoring.ts';
+import { keepAside, openToFollow } from '../restoring.ts';
 import { Snapshotter } from '../snapshotting.ts';
 import type { ClusterNodeOptions } from './contract.ts';
 import { impatient } from './impatient.ts';
 
-type LocalFileOptions = Pick<ClusterNodeOptions, 'backbone' | 'file' | 'clock' | 'logger' | 'openReplica' | 'removeReplica'>;
+type LocalFileOptions = Pick<
+  ClusterNodeOptions,
+  'backbone' | 'file' | 'clock' | 'logger' | 'openReplica' | 'removeReplica' | 'setReplicaAside'
+>;
 
 /** This node's file, from one opening to the next. Calls MUST NOT overlap. */
 export class LocalFile {
@@ -57,17 +60,13 @@ export class LocalFile {
     const position = this.current?.replica.position ?? null;
     await this.close();
     // It was opened anew since, and still does not fit: what the log has before that place is not there to compare with any more.
-    if (isUnfit && position !== null && this.unfitAt === position) await options.removeReplica(options.file);
+    if (isUnfit && position !== null && this.unfitAt === position)
+      await (position > 0 ? keepAside(options, position) : options.removeReplica(options.file));
     if (isUnfit) this.unfitAt = position;
     this.keep(await openToFollow({ ...options, log, snapshots: options.backbone.snapshots }));
   }
 
-  /** Rejects with TailLost or LeftBehind when the file cannot follow the log, and with anything else when the log does not answer. */
-  expectPrefix(): Promise<void> {
-    return expectSameLog(this.log, this.replica, this.options.logger);
-  }
-
-  /** Calls `applied` after every entry that is in the file; `lost` at most once, when that has ended by itself. Rejects as {@link LocalFile.expectPrefix} does. */
+  /** Calls `applied` after every entry that is in the file; `lost` at most once, when that has ended by itself. Rejects with TailLost or LeftBehind when the file cannot follow the log, and with anything else when the log does not answer. */
   async follow(applied: (decoded: Decoded, position: number) => void, lost: (why: unknown) => void): Promise<void> {
     this.followed = await follow({ log: this.log, replica: this.replica, logger: this.options.logger, applied, lost });
   }

@@ -1,3 +1,9 @@
+/**
+ * Room `node`: one node of a cluster. It carries out what the state machine of `ownership` asks for, with the log, the node's file and its host, and tells it of their answers.
+ *
+ * Holds: The file is open once, and one piece of work after the other has it. A host is made for one ownership and thrown away with it.
+ * Refuses: to decide who owns, which is `ownership`'s; and to know what a host is made of, and HTTP.
+ */
 import { unref } from '../../engine/ports.ts';
 import { FORMAT } from '../entry/entry.ts';
 import type { NodeInfo } from '../log/log.ts';

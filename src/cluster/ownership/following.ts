@@ -10,6 +10,8 @@ interface Probe {
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** The most leases that a node waits for an owner of which nothing but the claim is in the log. */
+const LEASES_MOST = 16;
 
 /** A node that follows: how far it has come, who owns as of its last entry, and when it may claim. */
 export class Following {
@@ -27,6 +29,11 @@ export class Following {
   private owner: Owner | null = null;
   /** When the last entry came. */
   private heardAt = Number.NEGATIVE_INFINITY;
+  /**
+   * How many ownerships have begun, one after the other, of which the log has nothing else: a machine that is that busy, or has that much to restore, takes longer for a host
+   * than the lease. If nobody waited longer for the next one, the nodes would depose each other for ever.
+   */
+  private vain = 0;
   private probe: Probe | null = null;
   private probes = 0;
   private probeAt = Number.NEGATIVE_INFINITY;
@@ -67,6 +74,16 @@ export class Following {
     this.heardAt = Number.NEGATIVE_INFINITY;
   }
 
+  /** This node's own claim is in the log. */
+  claimed(): void {
+    this.vain++;
+  }
+
+  /** There is an entry in the log after this node's own claim. */
+  worked(): void {
+    this.vain = 0;
+  }
+
   /** Another entry stands where the claim was to stand: it has to come first. */
   refused(): void {
     this.last = Math.max(this.last ?? 0, this.position + 1);
@@ -83,6 +100,7 @@ export class Following {
     this.last = Math.max(this.last ?? 0, position);
     this.heardAt = now;
     this.wasLeft = kind === 'leave';
+    this.vain = kind === 'own' ? this.vain + 1 : 0;
     if (node !== undefined && url !== undefined) this.owner = { node, url, epoch };
     else if (this.owner?.epoch !== epoch) this.owner = null;
     if (kind === 'own' || kind === 'leave') this.patience = this.random();
@@ -152,7 +170,8 @@ export class Following {
 
   private silentAt(): number {
     const { leaseMs, claimJitterMs } = this.rules;
-    return this.silence.lasts(leaseMs + this.patience * claimJitterMs) ?? NEVER;
+    const leases = Math.min(2 ** Math.max(0, this.vain - 1), LEASES_MOST);
+    return this.silence.lasts(leases * leaseMs + this.patience * claimJitterMs) ?? NEVER;
   }
 
   private claim(): Action[] {

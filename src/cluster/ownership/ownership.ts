@@ -12,6 +12,9 @@
  *
  * Words: **heard**: in the log for certain. **Fresh**: heard less than a lease ago, counted from when it was sent; until then no other node claims.
  * **Epoch**: the position of the `own` that began an ownership. **Tenure**: an ownership of this node's own.
+ *
+ * Holds: It never claims while it lacks an entry, nor for the sake of a silence in which the log did not answer. It is never served past the lease of the last entry in the log.
+ * Refuses: I/O, timers and clocks; to know what a file, a store or a host is.
  */
 import { Following } from './following.ts';
 import type { Rules } from './rules.ts';
@@ -156,6 +159,7 @@ export class Ownership {
       this.following.refused();
       return this.follow(now);
     }
+    this.following.claimed();
     const epoch = this.following.position + 1;
     this.currentRole = 'owning';
     this.tenure = new Tenure(this.rules, epoch, input.sentAt);
@@ -168,6 +172,7 @@ export class Ownership {
         tenure.hasBegun = true;
         return [];
       case 'heard':
+        this.following.worked();
         return this.currentRole === 'owning' ? tenure.heard(now, input.sentAt) : [];
       case 'unheard':
         tenure.unheard(now);

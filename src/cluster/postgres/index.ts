@@ -1,5 +1,5 @@
 /*
- * PostgreSQL as the server of a cluster: the log that orders and keeps, snapshots, and who is there, in one schema of one database.
+ * Room `postgres`: PostgreSQL as the server of a cluster: the log that orders and keeps, snapshots, and who is there, in one schema of one database.
  *
  *     PostgresLog ── appends: 1 connection
  *          └──────── Listening: 1 connection, from the first follower on
@@ -7,6 +7,9 @@
  *
  * A connection that fails or is silent is destroyed, and the next statement makes another: that costs a retry, and no more. No statement needs the session of
  * another one, so a pooler that gives each a different one will do; without LISTEN entries are polled for.
+ *
+ * Holds: What was appended is on the server's disk before that is answered, and the last row of the log is never trimmed.
+ * Refuses: to know of entries, ownership and files: it keeps bytes at positions. A server that a newer version has made is left as it is.
  */
 import type { Logger } from '../../engine/ports.ts';
 import { StoreTrouble } from '../../engine/store.ts';

@@ -1,5 +1,6 @@
 import type { Logger } from '../../engine/ports.ts';
-import { type Entry, type Log, LogConflict } from '../log/log.ts';
+import { type Entry, type Log, LogConflict, type Place } from '../log/log.ts';
+import { TOKEN_BYTES } from '../log/token.ts';
 import { Bell } from './bell.ts';
 import { Following } from './following.ts';
 import { Listening } from './listening.ts';
@@ -29,6 +30,9 @@ const TRIMMED_AT_ONCE = 1000;
  * row that a trim has removed meanwhile is not there, and one that is there proves that nothing after it was ever trimmed, so an entry in the place
  * would be found by the primary key. Neither the key alone nor `expected = max(position)` says that: a statement that slept while others
  * appended and trimmed would put its row where another one has been.
+ *
+ * The row before has to be the very entry that the caller means, by its token: a server that takes over without the last rows of the one before gets new ones in
+ * their positions, and may be sent an append that was meant for the old ones.
  */
 export class PostgresLog implements Log {
   readonly kind = 'postgres';
@@ -48,24 +52,25 @@ export class PostgresLog implements Log {
     this.listening = new Listening(settings, place.channel, this.bell, logger);
   }
 
-  async append(expected: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+  async append(after: Place, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     if (bytes.byteLength > MAX_BYTES) throw new RangeError(`An entry may have ${MAX_BYTES} bytes, not ${bytes.byteLength}`);
     // The commit waits for the disk whatever the server's setting is, and for the standby to apply it where the server asks for that.
     const appended = await this.appends.ask(
       {
         text: `with added as (
             insert into ${this.table} (position, bytes)
-            select position + 1, $2::bytea from ${this.table} where position = $1::bigint for key share
+            select position + 1, $2::bytea from ${this.table}
+            where position = $1::bigint and ($1::bigint = 0 or substr(sha256(bytes), 1, ${TOKEN_BYTES}) = decode($4, 'hex')) for key share
             on conflict do nothing returning position)
           select pg_notify($3, position::text),
             set_config('synchronous_commit', ${DURABLE}, true)
           from added`,
-        values: [expected, asBuffer(bytes), this.options.place.channel],
+        values: [after.position, asBuffer(bytes), this.options.place.channel, after.token],
       },
       // Told to cease waiting for its standby, PostgreSQL warns and answers as if all were well.
       { signal, isStrict: true },
     );
-    if (appended.length === 0) throw new LogConflict(`The last position of the log is not ${expected}`);
+    if (appended.length === 0) throw new LogConflict(`The last entry of the log is not ${after.position} with the token ${after.token}`);
   }
 
   async read(position: number): Promise<Entry | undefined> {

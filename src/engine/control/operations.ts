@@ -6,7 +6,8 @@ import { queueCapacityOf } from '../definition/stage-spec.ts';
 import { settingsOf } from '../definition/tuning.ts';
 import type { Core } from '../flow/core.ts';
 import { isFailedBy } from '../flow/error-tally.ts';
-import { Item, PLACE_NONE, type Stage, Worker } from '../model/model.ts';
+import { Item, type Stage, Worker } from '../model/model.ts';
+import { PLACE_NONE } from '../model/places.ts';
 import { tellChange } from './told.ts';
 
 /** How many items are looked at before others get a turn. */

@@ -1,6 +1,7 @@
 import type { Core } from '../flow/core.ts';
 import { NewWays, type Ways } from '../flow/ways.ts';
-import { type Item, type Route, routeOf, type Stage, toNumbers } from '../model/model.ts';
+import type { Item, Route, Stage } from '../model/model.ts';
+import { routeOf, toNumbers } from '../model/routes.ts';
 
 /** The change of the stages by a new definition. */
 export interface Rearrangement {

@@ -54,11 +54,14 @@ export function resolveTask(use: TaskUse, unpackArgs: boolean, resolving: Resolv
   const { render, make } = prepared;
   const templated = (value: unknown, context: TaskContext): unknown => {
     const { metadata, itemId, sequenceId } = context;
-    const go = (given: unknown): unknown => {
-      if (hands?.isChosen === true) return spread(hands.task(given), unpackArgs)(value, context);
+    const here = (given: unknown): TaskHandler => {
       const made = make(given);
       (context as { params: unknown }).params = made.params;
-      return spread(made.handler, unpackArgs)(value, context);
+      return made.handler;
+    };
+    const go = (given: unknown): unknown => {
+      const call = hands?.isChosen === true ? hands.task(given, (...args) => here(given)(...args)) : here(given);
+      return spread(call, unpackArgs)(value, context);
     };
     const given = render({ value, metadata, itemId, sequenceId });
     if (!(given instanceof Promise)) return go(given);
@@ -82,9 +85,11 @@ export function resolvePredicate(use: HookUse, resolving: Resolving): PredicateC
   const { render, make } = prepared;
   return async (value, info, end) => {
     const given = await render({ value, ...info });
-    if (hands?.isChosen === true) return hands.predicate(given)(value, info, end);
-    const { handler, params } = make(given);
-    return handler(value, { ...info, params }) as boolean | Promise<boolean>;
+    const here: PredicateCall = () => {
+      const { handler, params } = make(given);
+      return handler(value, { ...info, params }) as boolean | Promise<boolean>;
+    };
+    return (hands?.isChosen === true ? hands.predicate(given, here) : here)(value, info, end);
   };
 }
 
@@ -105,9 +110,11 @@ export function resolveHook(use: HookUse, resolving: Resolving): HookCall {
     // A template may send its result anywhere, so it gets the error as everybody sees it, with secrets masked.
     const error = told instanceof Error ? shownError(describeThrown(told, mask)) : undefined;
     const given = await render({ value, metadata, itemId, sequenceId, ...(error && { error }) });
-    if (hands?.isChosen === true) return hands.hook(given)(itemId, told, info, place);
-    const { handler, params } = make(given);
-    return handler(itemId, told, info, { pipeline, logger, params, trace });
+    const here: HookCall = () => {
+      const { handler, params } = make(given);
+      return handler(itemId, told, info, { pipeline, logger, params, trace });
+    };
+    return (hands?.isChosen === true ? hands.hook(given, here) : here)(itemId, told, info, place);
   };
 }
 

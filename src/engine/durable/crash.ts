@@ -1,4 +1,4 @@
-import { momentOf } from '../model/model.ts';
+import { momentOf } from '../model/places.ts';
 import { ENDED, type Shelf, STATUS_CODES, type Store, type StoredItem } from '../store.ts';
 import type { StoredCounters } from './figures.ts';
 

@@ -36,6 +36,7 @@ import { type RowReferences, toItem } from './item-codec.ts';
 import { Journal } from './journal.ts';
 import { KeyClock } from './key-clock.ts';
 import { KeyRetirement } from './key-retirement.ts';
+import { LiveFacts } from './live-facts.ts';
 import { ParkedRest } from './parked-rest.ts';
 import { Beyond } from './queue-rest.ts';
 import { Retirement } from './retirement.ts';
@@ -107,6 +108,7 @@ export class Durable {
   readonly journal: Journal;
   readonly history: History;
   readonly keyClock: KeyClock;
+  readonly live: LiveFacts;
   private readonly references: RowReferences;
   /** Stages that the definition no longer has, by number. */
   private readonly former = new Map<number, Stage>();
@@ -142,6 +144,7 @@ export class Durable {
       pageCharacters: options.pageCharacters ?? PAGE_CHARACTERS,
     });
     this.keyClock = new KeyClock(time.clock);
+    this.live = new LiveFacts(core);
     this.journal = new Journal({
       pipeline: link.pipeline,
       flusher: link.flusher,
@@ -172,6 +175,7 @@ export class Durable {
             return JSON.stringify(link.store.markedBy);
         }
       },
+      live: () => this.live.capture(),
       version: () => history.current,
       emptyFeeds: () => this.emptyFeeds(),
     });

@@ -1,17 +1,11 @@
 import type { RouteNumbers } from '../flow/ways.ts';
 import type { Feed } from '../model/feed.ts';
-import {
-  Item,
-  NO_METADATA,
-  type Parking,
-  type Place,
-  type Route,
-  routeOf,
-  type Stage,
-  StoredState,
-  toNumbers,
-  Worker,
-} from '../model/model.ts';
+import { NO_METADATA } from '../model/metadata.ts';
+import { Item, type Route, type Stage, Worker } from '../model/model.ts';
+import type { Parking } from '../model/parking.ts';
+import type { Place } from '../model/places.ts';
+import { routeOf, toNumbers } from '../model/routes.ts';
+import { StoredState } from '../model/stored-state.ts';
 import {
   attemptsCell,
   attemptsIn,

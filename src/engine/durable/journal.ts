@@ -1,7 +1,8 @@
 import type { EventLog } from '../events/event-log.ts';
 import type { Feed } from '../model/feed.ts';
 import type { FactName, Keeper, Waiting } from '../model/keeper.ts';
-import { type Item, NOT_STORED, type QueueRest, type RetryRest, StoredState } from '../model/model.ts';
+import type { Item, QueueRest, RetryRest } from '../model/model.ts';
+import { NOT_STORED, StoredState } from '../model/stored-state.ts';
 import {
   FEED_CANCELLED,
   HOOK_CALLED_AGAIN,
@@ -34,6 +35,8 @@ export interface JournalDeps {
   operated: () => Operated;
   /** A seldom changing part of the pipeline, as JSON. */
   fact: (name: FactName) => string;
+  /** Facts that are written beside what has changed, see live-facts.ts. */
+  live: () => [name: string, json: string][];
   /** The version of the definition, see {@link History}. */
   version: () => number;
   /** Forgotten feeds of which no item is left, a few at a time. */
@@ -269,6 +272,7 @@ export class Journal implements Changing, Keeper {
       this.namesStored = events.namesCount;
       facts.push(['names', JSON.stringify(events.names)]);
     }
+    facts.push(...deps.live());
     this.captured = { ends, emptied, removed, answers: this.answers, figures, operated };
     const { answers, removedAnswers } = deps.keys.capture(this.answers);
     this.answers = new Map();

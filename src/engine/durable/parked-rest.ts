@@ -1,4 +1,5 @@
-import type { Item, Parking, RetryRest, Stage } from '../model/model.ts';
+import type { Item, RetryRest, Stage } from '../model/model.ts';
+import type { Parking } from '../model/parking.ts';
 import { unlessUnreadable } from './guarded-shelf.ts';
 
 /** A place in the order of a stage's retries. */

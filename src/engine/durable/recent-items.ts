@@ -1,4 +1,5 @@
-import { type Item, NO_METADATA } from '../model/model.ts';
+import { NO_METADATA } from '../model/metadata.ts';
+import type { Item } from '../model/model.ts';
 import { sizeWithin } from '../values/json-size.ts';
 import { BUFFER_CHARACTERS } from '../values/sizes.ts';
 

@@ -1,5 +1,6 @@
 import { FAILURES_LISTED } from '../flow/error-tally.ts';
-import { type Item, PLACE_NONE, type Place } from '../model/model.ts';
+import type { Item } from '../model/model.ts';
+import { PLACE_NONE, type Place } from '../model/places.ts';
 import { GONE, type Shelf, STATUS_CODES, type StoredItem } from '../store.ts';
 import { clockShift } from './clock-shift.ts';
 import type { Durable, StoredStages } from './durable.ts';
@@ -42,6 +43,7 @@ export function recover(durable: Durable): Recovered {
   retirement.restore(counters, hollow, shift);
   durable.keyClock.restore(counters.keysLag ?? 0, shift);
   items.hasLookalikes = counters.hasLookalikes;
+  durable.live.restore(facts, shift + link.drift);
   for (const row of shelf.failures(FAILURES_LISTED)) core.ledger.list(durable.toItem(row));
 
   const found: Recovered = { queued: 0, running: 0, retrying: 0, poisoned: 0 };

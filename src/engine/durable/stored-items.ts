@@ -1,7 +1,10 @@
 import type { ItemsQuery, Page, ResultsQuery } from '../contract/runtime.ts';
 import type { Items, Retention, SequenceRange } from '../flow/item-index.ts';
 import type { DefinitionStep } from '../flow/ways.ts';
-import { generatedId, type Item, NO_METADATA, StoredState } from '../model/model.ts';
+import { NO_METADATA } from '../model/metadata.ts';
+import type { Item } from '../model/model.ts';
+import { generatedId } from '../model/places.ts';
+import { StoredState } from '../model/stored-state.ts';
 import { type Shelf, type ShelfQuery, STATUS_CODES, type StoredItem, type Texts } from '../store.ts';
 import { unlessUnreadable } from './guarded-shelf.ts';
 import { rewritten } from './item-codec.ts';

@@ -53,7 +53,7 @@ export class EventRing {
 
   /** Returns the seq of the new event. `at`: milliseconds since the Unix epoch. */
   append(kind: number, source: number, at: number, number: number, sequenceId: number, task: number, extra: unknown): number {
-    if (this.last - this.floor + 1 >= this.size && this.size < this.capacity) this.grow();
+    if (this.last - this.floor + 1 >= this.size && this.size < this.capacity) this.growTo(2 * this.size);
     const seq = ++this.last;
     const place = (seq & this.mask) * CELLS;
     const { cells } = this;
@@ -137,12 +137,9 @@ export class EventRing {
     this.last = last;
     this.floor = last + 1;
     for (const { first, cells, extras } of chunks) {
-      const count = cells.length / CELLS;
       if (first < this.floor) this.floor = Math.max(first, last - this.capacity + 1);
-      while (this.size < Math.min(last - this.floor + 1, this.capacity)) this.grow();
-      for (let i = Math.max(0, this.floor - first); i < count; i++) {
-        this.cells.set(cells.subarray(i * CELLS, (i + 1) * CELLS), ((first + i) & this.mask) * CELLS);
-      }
+      if (last - this.floor + 1 > this.size) this.growTo(Math.min(2 ** Math.ceil(Math.log2(last - this.floor + 1)), this.capacity));
+      this.copyIn(cells.subarray(Math.max(0, this.floor - first) * CELLS), Math.max(first, this.floor));
       for (const [at, json] of extras) {
         if (first + at >= this.floor) this.addExtra(first + at, JSON.parse(json));
       }
@@ -173,8 +170,17 @@ export class EventRing {
     }
   }
 
-  private grow(): void {
-    const size = this.size * 2;
+  /** Writes events side by side, `first` being the seq of the first one. */
+  private copyIn(cells: Float64Array, first: number): void {
+    for (let at = 0; at < cells.length; ) {
+      const place = ((first + at / CELLS) & this.mask) * CELLS;
+      const untilWrap = Math.min(cells.length - at, this.cells.length - place);
+      this.cells.set(cells.subarray(at, at + untilWrap), place);
+      at += untilWrap;
+    }
+  }
+
+  private growTo(size: number): void {
     const cells = new Float64Array(size * CELLS);
     for (let seq = this.oldest; seq <= this.last; seq++) {
       const from = (seq & this.mask) * CELLS;

@@ -1,56 +1,18 @@
 import type { FeedOptions, OnDuplicate } from '../../schemas/control.ts';
-import { PRIORITY_DEFAULT, PRIORITY_MAX } from '../../schemas/names.ts';
-import type { PipelineState } from '../../schemas/stats.ts';
+import { PRIORITY_DEFAULT } from '../../schemas/names.ts';
 import { callerGone, SluiceError, storeUnavailable } from '../contract/errors.ts';
 import type { FeedRequest } from '../contract/requests.ts';
 import type { Feed } from '../model/feed.ts';
-import { Item, NO_METADATA, PLACE_BACKLOG, type Stage } from '../model/model.ts';
-import type { Tracer } from '../ports.ts';
-import type { DueQueue } from '../time/due-queue.ts';
-import type { EngineClock } from '../time/engine-clock.ts';
+import { NO_METADATA } from '../model/metadata.ts';
+import { Item, type Stage } from '../model/model.ts';
+import { PLACE_BACKLOG } from '../model/places.ts';
 import { LARGE } from '../values/sizes.ts';
-import type { ValueRule } from '../values/value-rule.ts';
-import type { FeedRegistry } from './feed-registry.ts';
+import type { AdmissionDeps, Opening, RoomWait } from './admission-deps.ts';
 import { idOf, isNamed, readNamed } from './incoming.ts';
 import { type Checks, ItemCheck } from './item-check.ts';
 import type { Items } from './item-index.ts';
-import type { Ledger } from './ledger.ts';
-import type { Scheduler } from './scheduler.ts';
+import { checkPriority, feedCancelled, feedExists, queueFull, shuttingDown, targetOf } from './refusals.ts';
 import { type RoomWaiter, WaitingRoom } from './waiting-room.ts';
-
-export interface AdmissionDeps {
-  pipelineId: string;
-  time: EngineClock;
-  dues: DueQueue;
-  index: () => Items;
-  scheduler: Scheduler;
-  feeds: FeedRegistry;
-  /** The prefix of generated item ids. */
-  idPrefix: string;
-  /** The rule that items must satisfy; undefined: none. */
-  values: ValueRule | undefined;
-  /** Called with the size of each large item that came in, which has to be stored. */
-  onLarge: (size: number) => void;
-  state: () => PipelineState;
-  stages: () => readonly Stage[];
-  backlogCapacity: number;
-  /** Seconds until this many places will be free, estimated from the drain rate; `stage` is where the items would go. */
-  secondsUntilRoom: (places: number, stage: Stage) => number;
-  /** Called when a feed is about to change. */
-  onFed: (feed: Feed) => void;
-  ledger: Ledger;
-  /** null without spans. */
-  tracer: Tracer | null;
-}
-
-/** A feeding request, as far as the feed that it opens is concerned. */
-type Opening = FeedOptions & Pick<FeedRequest, 'maker' | 'trace'>;
-
-/** The longest wait for room, and the signal that the caller has gone. */
-export interface RoomWait {
-  waitSeconds?: number | undefined;
-  signal?: AbortSignal | undefined;
-}
 
 /**
  * Accepts items: their ids, duplicates, room in the backlog. Sequence ids are assigned here and nowhere else.
@@ -369,13 +331,8 @@ export class Admission {
   }
 
   private stageFor({ targetStage, priority }: FeedOptions): Stage {
-    const stages = this.deps.stages();
     checkPriority(priority);
-    if (targetStage === undefined) return stages[0] as Stage;
-    const stage = stages.find((candidate) => candidate.name === targetStage);
-    if (stage !== undefined) return stage;
-    const message = `the stage "${targetStage}" was not found`;
-    throw new SluiceError('unknown-stage', message, { errors: [{ path: '/targetStage', message }] });
+    return targetOf(this.deps.stages(), targetStage);
   }
 
   private refuseWhenClosed(feed: Feed | null): void {
@@ -393,11 +350,7 @@ export class Admission {
     const room = Math.max(0, this.room);
     const waitedFor = this.waiting.needs;
     const retryAfterSeconds = secondsUntilRoom(Math.max(1, needed + waitedFor - room), stage);
-    const text =
-      needed > backlogCapacity
-        ? `${needed} items do not fit at once: the backlog holds ${backlogCapacity}. Send fewer a request, or feed them as NDJSON`
-        : `${needed} items do not fit: the backlog has room for ${room} of ${backlogCapacity}${waitedFor > 0 ? `, and ${waitedFor} wait for it already` : ''}`;
-    return new SluiceError('queue-full', text, { retryAfterSeconds });
+    return queueFull(needed, { capacity: backlogCapacity, room, waitedFor, retryAfterSeconds });
   }
 
   /** The next sequence id whose generated id no caller has given to an item of its own. `taken`: those of the store. */
@@ -408,28 +361,7 @@ export class Admission {
   }
 }
 
-function shuttingDown(accepted: number): SluiceError {
-  return new SluiceError('shutting-down', 'the service is shutting down and accepts no more', {
-    retryAfterSeconds: 5,
-    details: { accepted },
-  });
-}
-
-function checkPriority(priority: number | undefined): void {
-  if (priority === undefined || (Number.isInteger(priority) && priority >= 0 && priority <= PRIORITY_MAX)) return;
-  const message = `must be a whole number from 0 to ${PRIORITY_MAX}`;
-  throw new SluiceError('invalid-input', `priority ${message}`, { errors: [{ path: '/priority', message }] });
-}
-
 const priorityOf = ({ priority = PRIORITY_DEFAULT }: FeedOptions): number => priority;
-
-function feedExists(feed: Feed, why: string): SluiceError {
-  return new SluiceError('feed-exists', `the feed "${feed.id}" ${why}`);
-}
-
-function feedCancelled(feed: Feed): SluiceError {
-  return new SluiceError('feed-cancelled', `the feed "${feed.id}" was cancelled`, { details: { accepted: feed.accepted } });
-}
 
 /** The known items of these, by their places; null when none has an id of its caller's. */
 function lookUp(index: Items, items: readonly unknown[], from: number, to: number): (Item | undefined)[] | null {

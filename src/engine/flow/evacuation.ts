@@ -1,4 +1,5 @@
-import { PLACE_BACKLOG, PLACE_NONE, type Stage } from '../model/model.ts';
+import type { Stage } from '../model/model.ts';
+import { PLACE_BACKLOG, PLACE_NONE } from '../model/places.ts';
 import type { Clock } from '../ports.ts';
 import { turnQueue } from '../time/turn.ts';
 import type { Scheduler } from './scheduler.ts';

@@ -1,6 +1,7 @@
 import type { Metadata } from '../../schemas/item.ts';
 import type { EventLog } from '../events/event-log.ts';
-import { type Blocked, type Item, PLACE_HANDED, PLACE_NONE, type Place, type Stage, type Worker } from '../model/model.ts';
+import type { Blocked, Item, Stage, Worker } from '../model/model.ts';
+import { PLACE_HANDED, PLACE_NONE, type Place } from '../model/places.ts';
 import type { Outcome } from '../stage/hinge.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 

@@ -2,7 +2,7 @@ import { jsonPointer } from '../../schemas/faults.ts';
 import type { Metadata } from '../../schemas/item.ts';
 import { ITEM_ID_FAULT, isItemId } from '../../schemas/names.ts';
 import type { Fault } from '../../schemas/problem.ts';
-import { NO_METADATA } from '../model/model.ts';
+import { NO_METADATA } from '../model/metadata.ts';
 
 /** An item with an `id`, taken apart by AntFlow's rule: the payload is its `value` if any, else the whole object; other fields are metadata. */
 export interface Named {

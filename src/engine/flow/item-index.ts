@@ -1,5 +1,7 @@
 import type { ItemsQuery, Page, ResultsQuery } from '../contract/runtime.ts';
-import { generatedId, type Item, NO_METADATA } from '../model/model.ts';
+import { NO_METADATA } from '../model/metadata.ts';
+import type { Item } from '../model/model.ts';
+import { generatedId } from '../model/places.ts';
 import type { EngineClock } from '../time/engine-clock.ts';
 import type { DefinitionStep } from './ways.ts';
 

@@ -165,3 +165,15 @@ export class Quarantine {
     return this.onTrial.size < this.groupOf(deliveries);
   }
 }
+
+/** The item that a worker of a stage is to have: a suspect whose turn it is, or the next one of the queue that is none, as long as no suspect must run with nothing beside it. */
+export function takeApart(quarantine: Quarantine, stage: Stage, filler: Filler, next: () => Item | undefined): Item | undefined {
+  const suspect = quarantine.take(stage);
+  if (suspect !== undefined || quarantine.isExclusive || quarantine.keepsWorker(stage)) return suspect;
+  for (let item = next(); item !== undefined; item = next()) {
+    if (item.stored.deliveries === 0) return item;
+    quarantine.add(item, filler);
+  }
+  // One of those may run at once.
+  return quarantine.take(stage);
+}

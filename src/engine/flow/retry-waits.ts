@@ -1,5 +1,6 @@
 import type { EventLog } from '../events/event-log.ts';
-import type { Item, Parking, Stage, Worker } from '../model/model.ts';
+import type { Item, Stage, Worker } from '../model/model.ts';
+import type { Parking } from '../model/parking.ts';
 import type { Outcome } from '../stage/hinge.ts';
 import type { DueQueue } from '../time/due-queue.ts';
 import type { EngineClock } from '../time/engine-clock.ts';

@@ -8,57 +8,16 @@
  */
 
 import type { ItemError, Metadata } from '../../schemas/item.ts';
-import type { EventLog } from '../events/event-log.ts';
-import type { PipelineMeter } from '../measures/pipeline-meter.ts';
-import {
-  type Blocked,
-  type Item,
-  momentOf,
-  ordAt,
-  PLACE_BACKLOG,
-  PLACE_HANDED,
-  PLACE_NONE,
-  type Place,
-  type Stage,
-  type Worker,
-} from '../model/model.ts';
-import type { Failure, Outcome } from '../stage/hinge.ts';
-import type { Drain } from '../time/drain.ts';
-import type { DueQueue } from '../time/due-queue.ts';
-import type { EngineClock } from '../time/engine-clock.ts';
+import type { Blocked, Item, Stage, Worker } from '../model/model.ts';
+import { momentOf, ordAt, PLACE_BACKLOG, PLACE_HANDED, PLACE_NONE, type Place } from '../model/places.ts';
+import type { Outcome } from '../stage/hinge.ts';
 import type { Turn } from '../time/turn.ts';
-import type { Careful } from './careful.ts';
+import { endItem, failItem, translate } from './ends.ts';
 import { HandOver, type LeftAs, type Mover } from './hand-over.ts';
-import type { Filler, Quarantine } from './quarantine.ts';
-import { type Marks, ReadyWorkers } from './ready-workers.ts';
+import { type Filler, takeApart } from './quarantine.ts';
+import { ReadyWorkers } from './ready-workers.ts';
 import { RetryWaits } from './retry-waits.ts';
-
-export interface SchedulerDeps {
-  time: EngineClock;
-  dues: DueQueue;
-  events: EventLog;
-  drain: Drain;
-  meter: PipelineMeter;
-  /** Called when an item has ended: counts it, keeps it, and tells those who wait. */
-  onFinal: (item: Item, status: 'completed' | 'failed' | 'cancelled') => void;
-  /** Called before an item fails in a stage with `pauseAfterFailures`. Returns what is to be called when it has. */
-  onFailure: (worker: Worker, item: Item, outcome: Failure) => (() => void) | null;
-  /** Called when a place in the backlog becomes free. */
-  onRoom: () => void;
-  /** The stages of the definition, and those that are leaving. */
-  stages: () => readonly Stage[];
-  /** See {@link ReadyWorkers}. */
-  isHeld: () => boolean;
-  /** The file of marks; null without a store. */
-  marks: Marks | null;
-  /** See {@link ReadyWorkers}. */
-  careful: Careful | null;
-  touch: (item: Item) => void;
-  /** Where suspects of crashes wait; null without a store. */
-  quarantine: Quarantine | null;
-  /** Called when a worker no longer has its item, whatever the outcome, or begins to wait for room in the next stage. */
-  onFree: () => void;
-}
+import type { SchedulerDeps } from './scheduler-deps.ts';
 
 /**
  * Moves items: from queues to idle workers, from outcomes to the next queue, into retry waits and back.
@@ -197,7 +156,7 @@ export class Scheduler implements Mover, Filler {
 
   private carryOut(worker: Worker, outcome: Outcome): void {
     const item = worker.item as Item;
-    if (worker.runner !== item.stage.runner) this.translate(worker, item, outcome);
+    if (worker.runner !== item.stage.runner) translate(worker, item, outcome);
     switch (outcome.kind) {
       case 'advance':
         item.value = outcome.value;
@@ -217,16 +176,8 @@ export class Scheduler implements Mover, Filler {
       case 'fail': {
         const limit = item.stage.spec.definition.pauseAfterFailures;
         const then = limit === undefined ? null : this.deps.onFailure(worker, item, outcome);
-        item.error = outcome.error;
-        item.lastError = outcome.error;
-        item.stage.failed++;
-        item.stage.meter.ends('failed', this.deps.time);
         worker.itemsFailed++;
-        this.end(item, 'failed', worker, {
-          error: outcome.error.message,
-          errorType: outcome.error.type,
-          attempts: outcome.error.attempts,
-        });
+        failItem(this.deps, item, outcome.error, worker);
         then?.();
         break;
       }
@@ -255,11 +206,7 @@ export class Scheduler implements Mover, Filler {
 
   /** Fails an item that is in no place: no worker has it, and no queue. */
   failDisplaced(item: Item, error: ItemError): void {
-    item.error = error;
-    item.lastError = error;
-    item.stage.failed++;
-    item.stage.meter.ends('failed', this.deps.time);
-    this.end(item, 'failed', null, { error: error.message, errorType: error.type, attempts: error.attempts });
+    failItem(this.deps, item, error, null);
   }
 
   /** At a start: puts an item that was running back into its stage's queue, before those that have not begun there, or beside it. */
@@ -407,14 +354,7 @@ export class Scheduler implements Mover, Filler {
     if (!stage.isOpen) return undefined;
     const { quarantine } = this.deps;
     if (quarantine === null) return this.next(stage);
-    const suspect = quarantine.take(stage);
-    if (suspect !== undefined || quarantine.isExclusive || quarantine.keepsWorker(stage)) return suspect;
-    for (let item = this.next(stage); item !== undefined; item = this.next(stage)) {
-      if (item.stored.deliveries === 0) return item;
-      quarantine.add(item, this);
-    }
-    // One of those may run at once.
-    return quarantine.take(stage);
+    return takeApart(quarantine, stage, this, () => this.next(stage));
   }
 
   private next(stage: Stage): Item | undefined {
@@ -449,24 +389,8 @@ export class Scheduler implements Mover, Filler {
     }
   }
 
-  /** Translates the outcome of a worker that ran by an old definition of its stage: the item goes on by the new one. */
-  private translate(worker: Worker, item: Item, outcome: Outcome): void {
-    const { runner } = item.stage;
-    if (outcome.kind === 'retry') outcome.taskIndex = runner.placeOf(outcome.taskIndex, worker.runner);
-    else if (outcome.kind === 'fail' || outcome.kind === 'aborted') item.taskIndex = runner.placeOf(item.taskIndex, worker.runner);
-  }
-
   /** Ends an item, with or without a worker. */
   end(item: Item, as: LeftAs | 'failed' | 'cancelled', worker: Worker | null, extra?: Metadata): void {
-    item.holder = null;
-    item.updatedAt = this.deps.time.now;
-    const status = as === 'skipped' ? 'completed' : as;
-    item.status = status;
-    if (as === 'cancelled') {
-      item.stage.meter.ends('cancelled', this.deps.time);
-      item.error = { type: 'Cancelled', message: 'the item was cancelled', stage: item.stage.name, attempts: item.attempts };
-    }
-    this.deps.events.status(item, as, worker, true, extra);
-    this.deps.onFinal(item, status);
+    endItem(this.deps, item, as, worker, extra);
   }
 }

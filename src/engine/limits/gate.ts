@@ -51,7 +51,16 @@ export interface Gate {
   change(limit: Limit): void;
   /** Counts an attempt that began before there was a gate. */
   occupy(): Release;
+  /** Whether a start has come since {@link Gate.keptStarts} was called. */
+  readonly hasNewStarts: boolean;
+  /** The starts in its window for a store, on the scale of `lasting`. */
+  keptStarts(lasting: (monotonic: number) => number): KeptStarts;
+  /** Counts starts of an earlier process, at monotonic instants. To be called before anybody has come. */
+  restore(starts: KeptStarts): void;
 }
+
+/** Starts, added up in slices of a window: the instant of the last start of each, and how many there were. */
+export type KeptStarts = readonly (readonly [at: number, count: number])[];
 
 /** A place under a limit that stages share. */
 export interface SharedPass {

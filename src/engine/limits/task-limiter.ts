@@ -1,6 +1,8 @@
 import PQueue from 'p-queue';
 import type { Clock } from '../ports.ts';
-import type { Blockage, Claim, Gate, Limit, Passed, Release } from './gate.ts';
+import { EarlierStarts } from './earlier-starts.ts';
+import type { Blockage, Claim, Gate, KeptStarts, Limit, Passed, Release } from './gate.ts';
+import { WindowSlices } from './kept.ts';
 
 /** p-queue stamps starts in whole milliseconds: one more makes the window hold on a finer clock too. */
 const STAMP_MS = 1;
@@ -19,6 +21,13 @@ export class TaskLimiter implements Gate {
   /** Attempts that run: those that `queue` let go, and those that began under another queue or before there was a limit. */
   private taken = 0;
   private elsewhere = 0;
+  /** The starts in the window for a store, and whether one has come since it was asked. */
+  private readonly slices = new WindowSlices();
+  hasNewStarts = false;
+  private readonly earlier = new EarlierStarts();
+  /** Until when the starts of an earlier process leave no room. */
+  private closedUntil: number | null = null;
+  private timer: unknown;
 
   constructor(limit: Limit, clock: Clock) {
     this.limit = limit;
@@ -51,15 +60,18 @@ export class TaskLimiter implements Gate {
             return;
           }
           this.waiting.delete(waiter);
+          if (this.waiting.size === 0) this.disarm();
           reject(error);
         });
       };
       this.waiting.add(waiter);
+      this.arm();
       waiter.enqueue();
     });
   }
 
   blockedBy(): Blockage | null {
+    if (this.closedUntil !== null) return { reason: 'rate-limit', until: this.closedUntil };
     if (this.queue.isPaused || this.queue.pending >= this.queue.concurrency) return { reason: 'task-limit' };
     const rate = this.limit.rate;
     const first = this.starts[0];
@@ -81,6 +93,7 @@ export class TaskLimiter implements Gate {
   change(limit: Limit): void {
     const before = this.limit;
     this.limit = limit;
+    this.count();
     const sameRate = before.rate?.limit === limit.rate?.limit && before.rate?.perSeconds === limit.rate?.perSeconds;
     if (sameRate) {
       this.leaveRoom();
@@ -95,6 +108,47 @@ export class TaskLimiter implements Gate {
     this.taken = 0;
     this.leaveRoom();
     old.clear();
+  }
+
+  keptStarts(lasting: (monotonic: number) => number): KeptStarts {
+    const { rate } = this.limit;
+    this.hasNewStarts = false;
+    if (rate === undefined) return [];
+    const within = this.slices.within(rate.perSeconds * 1000, this.clock.monotonic());
+    return within.map(([at, count]) => [Math.ceil(lasting(at)), count]);
+  }
+
+  restore(starts: KeptStarts): void {
+    const { rate } = this.limit;
+    if (rate !== undefined) for (const [at, count] of starts) this.slices.add(at, count, rate.perSeconds * 1000);
+    this.earlier.add(starts);
+    this.count();
+    this.leaveRoom();
+  }
+
+  /** Finds out until when the starts of an earlier process leave no room. */
+  private count(): void {
+    const { rate } = this.limit;
+    this.disarm();
+    if (this.earlier.isOver) return;
+    this.closedUntil = rate === undefined ? null : this.earlier.opensAt(rate, this.starts, this.clock.monotonic());
+    this.arm();
+  }
+
+  /** Has those who wait go on when there is room. */
+  private arm(): void {
+    if (this.closedUntil === null || this.timer !== undefined || this.waiting.size === 0) return;
+    const ms = Math.max(0, this.closedUntil - this.clock.monotonic());
+    this.timer = this.clock.setTimer(() => {
+      this.timer = undefined;
+      this.count();
+      this.leaveRoom();
+    }, ms);
+  }
+
+  private disarm(): void {
+    this.clock.clearTimer(this.timer);
+    this.timer = undefined;
   }
 
   private createQueue(alreadyStarted: number): PQueue {
@@ -114,18 +168,25 @@ export class TaskLimiter implements Gate {
   /** The queue may start as many as the attempts elsewhere leave. */
   private leaveRoom(): void {
     const room = (this.limit.concurrency ?? Number.POSITIVE_INFINITY) - this.elsewhere;
-    if (room < 1) {
+    if (room < 1 || this.closedUntil !== null) {
       this.queue.pause();
       return;
     }
     this.queue.concurrency = room;
-    this.queue.start();
+    // What it has started by then may have used up what the starts of an earlier process leave.
+    if (this.closedUntil === null) this.queue.start();
   }
 
   private noteStart(): void {
     const rate = this.limit.rate;
     if (rate === undefined) return;
-    this.starts.push(this.clock.monotonic());
+    const now = this.clock.monotonic();
+    this.starts.push(now);
     while (this.starts.length > rate.limit) this.starts.shift();
+    this.slices.add(now, 1, rate.perSeconds * 1000);
+    this.hasNewStarts = true;
+    if (this.earlier.isOver) return;
+    this.count();
+    if (this.closedUntil !== null) this.queue.pause();
   }
 }

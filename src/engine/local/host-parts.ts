@@ -3,6 +3,7 @@ import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError } from '../contract/errors.ts';
 import { STRENGTH } from '../control/shutdown.ts';
 import type { StoredControl, StoreLink } from '../durable/durable.ts';
+import type { Core } from '../flow/core.ts';
 import type { Clock } from '../ports.ts';
 import { limitersUsed } from './limiter-users.ts';
 
@@ -57,4 +58,21 @@ export function settledWithin(ms: number, settled: Promise<unknown> | undefined,
       resolve();
     });
   });
+}
+
+/** The most items that a report names as not stored. */
+const IDS_NAMED = 100;
+
+/** How many items of these pipelines a store cannot vouch for that is behind, and the ids of those whose newest state it does not have. */
+export function notStoredOf(pipelines: Iterable<{ readonly core: Pick<Core, 'ledger' | 'keeper'> }>): { count: number; ids: string[] } {
+  const ids = new Set<string>();
+  let count = 0;
+  for (const { core } of pipelines) {
+    count += core.ledger.inFlight;
+    for (const item of core.keeper.unstoredItems()) {
+      if (item.isFinal) count++;
+      if (ids.size < IDS_NAMED) ids.add(item.id);
+    }
+  }
+  return { count, ids: [...ids] };
 }

@@ -8,7 +8,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
-import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
+import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError, shuttingDown, storeUnavailable } from '../contract/errors.ts';
 import type { Operator } from '../contract/operator.ts';
 import type {
@@ -21,36 +21,31 @@ import type {
   StoreHealth,
   StoreRecovery,
 } from '../contract/runtime.ts';
-import { tellOperated, tellUnchanged } from '../control/told.ts';
+import { tellOperated } from '../control/told.ts';
 import { MAX_WORKERS } from '../control/worker-room.ts';
 import { checkDefinition } from '../definition/definition.ts';
-import { definitionTrace } from '../definition/definition-trace.ts';
-import { resolveStage } from '../definition/stage-spec.ts';
 import type { TaskRegistry } from '../definition/task-registry.ts';
 import { HostStore } from '../durable/host-store.ts';
 import { HostEvents } from '../events/host-events.ts';
 import { Limiters } from '../limits/limiters.ts';
-import type { PlannedLimits } from '../limits/limits-plan.ts';
 import { KEEPS_NOTHING, type Keeper } from '../model/keeper.ts';
 import type { Blame, Store } from '../store.ts';
 import { HostClock } from '../time/host-clock.ts';
 import { promised } from './answer-gate.ts';
+import { HostChanges } from './host-changes.ts';
 import { HostHistory } from './host-history.ts';
 import type { LocalHostOptions } from './host-options.ts';
-import { limitersOf, settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
+import { limitersOf, notStoredOf, settledWithin, sumOf, withId, workersOf } from './host-parts.ts';
 import { recoverPipelines } from './host-recovery.ts';
 import { HostRoom } from './host-room.ts';
-import { carriedOut, limitersUsed, limiterWaiters } from './limiter-users.ts';
+import { limiterWaiters } from './limiter-users.ts';
 import type { LocalRuntime } from './local-runtime.ts';
 import { measurePipeline, measureStore } from './measuring.ts';
 import { RuntimeBuilder } from './runtime-builder.ts';
 
 const MAX_DELIVERIES = 5;
-const MAX_PIPELINES = 1000;
 /** The time that the store has, at a shutdown, to write what is left. */
 const LAST_WRITES_MS = 2000;
-/** The most items that a report names as not stored. */
-const IDS_NAMED = 100;
 
 /** The outcome of loading a definition from a file. */
 export interface LoadedPipeline {
@@ -75,6 +70,7 @@ export class LocalHost implements PipelineHost {
   private readonly room: HostRoom;
   private readonly builder: RuntimeBuilder;
   private readonly history: HostHistory;
+  private readonly changes: HostChanges;
   /** The ids of the pipelines that were loaded from files. */
   private readonly loaded = new Set<string>();
   private recovered: StoreRecovery | null = null;
@@ -102,6 +98,16 @@ export class LocalHost implements PipelineHost {
       pipelines: () => this.pipelines.values(),
       stored: () => this.stored,
       pointsMax: options.historyPoints,
+    });
+    this.changes = new HostChanges({
+      ...{ options, pipelines: this.pipelines, limiters: this.limiters, events: this.allEvents },
+      ...{ room: this.room, builder: this.builder, history: this.history },
+      stored: () => this.stored,
+      keeper: () => this.keeper,
+      get: (id) => this.get(id),
+      addEvents: (pipeline) => this.addEvents(pipeline),
+      expectNoShutdown: () => this.expectNoShutdown(),
+      isRecovering: () => this.isRecovering,
     });
     if (options.store !== undefined) this.keepIn(options.store);
   }
@@ -212,7 +218,7 @@ export class LocalHost implements PipelineHost {
     // Those that come after it may still make room: all of them are looked at in the end.
     const workers = known?.defined.workersClaimed(definition) ?? workersOf(definition);
     if (isStart) this.room.expect(workers, definition.id, this.loaded);
-    const { isCreated, changes } = await this.putWithin(definition, { ...(operator && { operator }) }, !isStart);
+    const { isCreated, changes } = await this.changes.put(definition, { ...(operator && { operator }) }, !isStart);
     this.loaded.add(definition.id);
     const pipeline = this.get(definition.id);
     pipeline.defined.inFile = definition;
@@ -268,7 +274,7 @@ export class LocalHost implements PipelineHost {
   create(raw: unknown, options: PutOptions = {}): Promise<PipelineDescription> {
     return promised(this.keeper, () => {
       this.expectNoShutdown();
-      return this.createWithin(this.check(raw), options, true);
+      return this.changes.create(this.check(raw), options, true);
     });
   }
 
@@ -282,81 +288,11 @@ export class LocalHost implements PipelineHost {
     if (this.shuttingDown) throw shuttingDown();
   }
 
-  private async createWithin(definition: PipelineDefinition, options: PutOptions, checksRoom: boolean): Promise<PipelineDescription> {
-    if (this.isLeaving(definition.id)) await this.hasLeft();
-    if (this.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" already exists`);
-    const { maxPipelines = MAX_PIPELINES } = this.options;
-    if (this.pipelines.size >= maxPipelines) {
-      const message = `there are already ${this.pipelines.size} pipelines, the most that MAX_PIPELINES allows`;
-      throw new SluiceError('invalid-pipeline', message, { errors: [{ path: '', message }] });
-    }
-    if (checksRoom) this.room.expect(workersOf(definition), definition.id);
-    const limits = this.plannedLimits(definition.id, definition, options.within);
-    const link = this.stored?.create(definition.id);
-    const pipeline = carriedOut(limits, () => this.builder.build(definition, link));
-    pipeline.loadSeries = () => this.history.load(pipeline);
-    this.pipelines.set(definition.id, pipeline);
-    pipeline.beginStored();
-    this.addEvents(pipeline);
-    tellOperated(pipeline.core, options.operator, { change: 'created', before: null, after: definitionTrace(definition) });
-    if (options.start !== false) pipeline.begin();
-    return pipeline.describeNow();
-  }
-
-  private isLeaving(id: string): boolean {
-    return this.pipelines.get(id)?.gate.isLeaving === true;
-  }
-
-  /** Resolves when the pipelines that are being removed are gone. Throws `store-unavailable` when that cannot be stored now. */
-  private hasLeft(): Promise<void> {
-    return promised(this.keeper, () => undefined);
-  }
-
-  /** Plans the changes to limiters by a pipeline's next definition; null: it is removed. Throws what stands in the way. */
-  private plannedLimits(id: string, next: PipelineDefinition | null, within: PutOptions['within'] = null): PlannedLimits {
-    const uses = next === null ? new Set<string>() : limitersUsed(next);
-    const othersWith = (name: string): string[] =>
-      [...this.pipelines.values()]
-        .filter(({ core, gate, defined }) => core.id !== id && !gate.isLeaving && limitersUsed(defined.current).has(name))
-        .map(({ core }) => core.id);
-    return this.limiters.plan({ id, limits: next?.limits ?? {}, uses, othersWith, within });
-  }
-
   put(id: string, raw: unknown, options: PutOptions = {}): Promise<PutOutcome> {
     return promised(this.keeper, () => {
       this.expectNoShutdown();
-      return this.putWithin(this.check(withId(id, raw)), options, true);
+      return this.changes.put(this.check(withId(id, raw)), options, true);
     });
-  }
-
-  private async putWithin(definition: PipelineDefinition, options: PutOptions, checksRoom: boolean): Promise<PutOutcome> {
-    const { id } = definition;
-    if (this.isLeaving(id)) await this.hasLeft();
-    // The definition before may still have items to move: they go by that one.
-    for (let moving = this.movingIn(id); moving !== undefined; moving = this.movingIn(id)) await moving;
-    if (this.shuttingDown) throw shuttingDown();
-    const pipeline = this.pipelines.get(id);
-    if (pipeline === undefined) {
-      return { isCreated: true, pipeline: await this.createWithin(definition, options, checksRoom), changes: [], moved: [] };
-    }
-    // One that stands still goes on by the same definition, once what that names is there.
-    if (pipeline.unusable === null && isDeepStrictEqual(pipeline.defined.current, definition)) {
-      tellUnchanged(pipeline.core, options.operator, { change: 'redefined', before: {} });
-      return { isCreated: false, pipeline: pipeline.describeNow(), changes: [], moved: [] };
-    }
-    const workers = pipeline.defined.workersClaimed(definition);
-    const wasUnusable = pipeline.unusable !== null;
-    const before = wasUnusable ? undefined : pipeline.defined.current;
-    // Less than before is taken, whatever there is.
-    if (checksRoom && workers > pipeline.defined.workersClaimed()) this.room.expect(workers, id);
-    const specOf = (stage: StageDefinition) => resolveStage(stage, this.builder.specs);
-    const outcome = carriedOut(this.plannedLimits(id, definition, options.within), () =>
-      pipeline.defined.redefine(definition, this.builder.boundsOf(definition), specOf, options.operator),
-    );
-    for (const { from, stage } of outcome.changes) if (from !== undefined) pipeline.series.rename(from, stage);
-    this.builder.hintAtThreads(definition, before);
-    if (wasUnusable && !this.isRecovering) pipeline.asked.goOn();
-    return { isCreated: false, pipeline: pipeline.describeNow(), ...outcome };
   }
 
   /** Adds an event of a changed limiter to each pipeline that uses it. */
@@ -366,10 +302,6 @@ export class LocalHost implements PipelineHost {
     }
   }
 
-  private movingIn(id: string): Promise<void> | undefined {
-    return this.pipelines.get(id)?.core.evacuation.ended();
-  }
-
   get(id: string): LocalRuntime {
     const pipeline = this.pipelines.get(id);
     if (pipeline === undefined) throw new SluiceError('pipeline-not-found', `no pipeline "${id}"`);
@@ -377,40 +309,7 @@ export class LocalHost implements PipelineHost {
   }
 
   remove(id: string, mode?: 'drain' | 'force', options: Pick<PutOptions, 'within' | 'operator'> = {}): Promise<void> {
-    return promised(this.keeper, () => this.removeWithin(id, mode, options));
-  }
-
-  private async removeWithin(
-    id: string,
-    mode: 'drain' | 'force' | undefined,
-    { within, operator }: Pick<PutOptions, 'within' | 'operator'>,
-  ): Promise<void> {
-    if (this.shuttingDown) throw shuttingDown();
-    if (this.isLeaving(id)) await this.hasLeft();
-    const pipeline = this.get(id);
-    const inFlight = pipeline.core.ledger.inFlight;
-    if (mode === undefined && inFlight > 0) {
-      throw new SluiceError('items-in-flight', `${inFlight} items are unfinished`, { details: { itemsInFlight: inFlight } });
-    }
-    this.plannedLimits(id, null, within);
-    await pipeline.stop(mode ?? 'force');
-    if (this.pipelines.get(id) !== pipeline || pipeline.gate.isLeaving) return;
-    // Others may have begun to use them meanwhile.
-    carriedOut(this.plannedLimits(id, null, within), () => undefined);
-    tellOperated(pipeline.core, operator, { change: 'removed', before: definitionTrace(pipeline.defined.current), after: null });
-    pipeline.gate.isLeaving = true;
-    pipeline.doneCalls.stop();
-    pipeline.core.evacuation.stop();
-    const gone = (): void => {
-      const { events } = pipeline.core;
-      // Its last events are stored no more; that it is gone is.
-      events.show(events.last);
-      this.pipelines.delete(id);
-      this.allEvents.remove(id);
-      this.options.ports.notes?.leave(id);
-    };
-    if (pipeline.durable === null || this.stored === null) gone();
-    else this.stored.drop(pipeline.durable, gone);
+    return promised(this.keeper, () => this.changes.remove(id, mode, options));
   }
 
   async shutdown(mode: ShutdownMode, timeoutSeconds: number, operator?: Operator): Promise<ShutdownReport> {
@@ -434,17 +333,8 @@ export class LocalHost implements PipelineHost {
    * named first), and unfinished items, whose last change it may not have. Acknowledged items go on at the next start all the same.
    */
   notStored(): { count: number; ids: string[] } {
-    const ids = new Set<string>();
-    let count = 0;
-    if (this.stored?.flusher.isBehind !== true || this.isRecovering || this.abandoned !== null) return { count, ids: [] };
-    for (const { core } of this.pipelines.values()) {
-      count += core.ledger.inFlight;
-      for (const item of core.keeper.unstoredItems()) {
-        if (item.isFinal) count++;
-        if (ids.size < IDS_NAMED) ids.add(item.id);
-      }
-    }
-    return { count, ids: [...ids] };
+    const isBehind = this.stored?.flusher.isBehind === true && !this.isRecovering && this.abandoned === null;
+    return isBehind ? notStoredOf(this.pipelines.values()) : { count: 0, ids: [] };
   }
 
   /**

@@ -9,7 +9,7 @@ import type { Stored } from '../durable/journal.ts';
 import { itemsNotFound } from '../feeds/item-wait.ts';
 import { FAILURES_LISTED, newestFailures } from '../flow/error-tally.ts';
 import { Forecast } from '../flow/forecast.ts';
-import { generatedId } from '../model/model.ts';
+import { generatedId } from '../model/places.ts';
 import { GONE, STATUS_CODES, type StoredFeed, type StoredItem, type StoredPage, type Texts, UPLOAD_INCOMPLETE } from '../store.ts';
 import { DOCUMENT_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
 import { pageFailedBy } from './failed-by.ts';

@@ -3,7 +3,8 @@ import { SluiceError } from '../contract/errors.ts';
 import type { Durable } from '../durable/durable.ts';
 import type { Stored } from '../durable/journal.ts';
 import { queuedWaitsFor } from '../flow/hold-ups.ts';
-import { generatedId, NO_METADATA } from '../model/model.ts';
+import { NO_METADATA } from '../model/metadata.ts';
+import { generatedId } from '../model/places.ts';
 import { attemptsIn, errorsOf, STATUS_CODES, type StoredError, type StoredItem } from '../store.ts';
 
 const STATUSES = Object.keys(STATUS_CODES) as ItemStatus[];

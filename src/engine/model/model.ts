@@ -15,60 +15,20 @@ import { StageMeter } from '../measures/stage-meter.ts';
 import { PriorityQueue } from '../queues/priority-queue.ts';
 import type { Runner } from '../stage/hinge.ts';
 import { Slot } from '../stage/slot.ts';
-import type { Due } from '../time/due-queue.ts';
 import { sizeWithin } from '../values/json-size.ts';
 import type { Feed } from './feed.ts';
-
-/** The bounded place that a queued item occupies: in the pipeline's backlog, in its stage's hand-over buffer, or none (a retry). */
-export const PLACE_NONE = 0;
-export const PLACE_BACKLOG = 1;
-export const PLACE_HANDED = 2;
-export type Place = typeof PLACE_NONE | typeof PLACE_BACKLOG | typeof PLACE_HANDED;
+import { NO_METADATA } from './metadata.ts';
+import type { Parking } from './parking.ts';
+import { generatedId, PLACE_NONE, type Place } from './places.ts';
+import type { QueueRestOf, RetryRestOf } from './rests.ts';
+import type { RouteOver } from './routes.ts';
+import { StageCounts, type WorkerFigures } from './stage-counts.ts';
+import { NOT_STORED, type StoredState } from './stored-state.ts';
 
 /** Characters of a row as JSON without its fields of unbounded length. */
 const ROW_SIZE = 200;
 /** The same of an error, and of the name of the input beside it. */
 const ERROR_SIZE = 100;
-
-/** The distance by which the `ord` of an item that has begun in its stage lies below its moment: it is negative, and any other is not. */
-const BEGUN = 2 ** 51;
-
-/** The `ord` of an item that is queued at a moment, a number from 1: within a priority, those that have begun in their stage go first. */
-export function ordAt(moment: number, hasBegun: boolean): number {
-  return hasBegun ? moment - BEGUN : moment;
-}
-
-/** The moment in an `ord`. */
-export function momentOf(ord: number): number {
-  return ord < 0 ? ord + BEGUN : ord;
-}
-
-export const NO_METADATA: Metadata = Object.freeze({});
-
-/** An item's state in a durable store. */
-export class StoredState {
-  /** The number of crashes in which it was running, since it last was in a run that ended. With any, it is a suspect: see flow/quarantine.ts. */
-  deliveries = 0;
-  /** True when it has changed since it was written. */
-  isDirty = false;
-  /** True while a write of it is under way: the store may have an older row of it, or none. */
-  isInFlight = false;
-  /** True while it waits beyond the part of its stage's queue, or of its retries, that is in memory. */
-  isBeyond = false;
-  /** When it was accepted, in milliseconds since the Unix epoch, where that is ahead of the clock that was set since; null: see {@link Item.acceptedAt}. */
-  accepted: number | null = null;
-  /** The parts that were last handed to the store; null: nothing yet. See item-codec.ts. */
-  written: { value: unknown; fed: unknown; error: ItemError | null; lastError: ItemError | null; route: Route | null } | null = null;
-}
-
-/** The wait of an item between two attempts. */
-export interface Parking extends Due {
-  /** The instant as it is stored, in whole milliseconds of {@link EngineClock.lasting}. */
-  due: number;
-}
-
-/** One shared object for all items that are not in a store, so that they cost no extra memory. */
-export const NOT_STORED: StoredState = Object.freeze(new StoredState());
 
 /**
  * A payload on its way. It is one object from acceptance to its final state, and never changes after that (except that retention removes its
@@ -242,35 +202,6 @@ export class Item {
   }
 }
 
-/** The rest of an item's way where it differs from the order of the stages. Items with the same way share one. */
-export interface Route {
-  /** The next stage; null: the way ends. */
-  readonly stage: Stage | null;
-  /** The way after that stage; null: from there on it follows the order of the stages. */
-  readonly rest: Route | null;
-}
-
-/** A route as the numbers of its stages, with a final 0 when the way ends there. */
-export function toNumbers(route: Route): number[] {
-  const numbers: number[] = [];
-  for (let rest: Route | null = route; rest !== null; rest = rest.rest) numbers.push(rest.stage?.no ?? 0);
-  return numbers;
-}
-
-export function routeOf(numbers: readonly number[], stageOf: (no: number) => Stage): Route | null {
-  let route: Route | null = null;
-  for (let i = numbers.length - 1; i >= 0; i--) {
-    const no = numbers[i] as number;
-    route = { stage: no === 0 ? null : stageOf(no), rest: route };
-  }
-  return route;
-}
-
-/** Makes the id `<prefix>-<sequence id>`. It is never stored, so a queued item costs no string and no entry in an index by id. */
-export function generatedId(prefix: string, sequenceId: number): string {
-  return `${prefix}-${sequenceId}`;
-}
-
 /** A worker whose item waits for room in the next stage, and the status with which the item will leave its own. */
 export interface Blocked {
   worker: Worker;
@@ -317,50 +248,12 @@ export class Worker extends Slot<Item, Stage> {
   }
 }
 
-/** The part of a stage's queue that is not in memory, see durable/queue-rest.ts. */
-export interface QueueRest {
-  /** The number of items in it. */
-  readonly size: number;
-  /** Sets, at the start, how many items wait in the store. */
-  begin(count: number): void;
-  /** Queues an item whose `ord` is the highest of those that have begun in the stage, or of those that have not, here or in memory. */
-  push(item: Item): void;
-  /** Puts an item back into its old place, at the start while nothing is in memory. */
-  putBack(item: Item): void;
-  /** Called when an item of this part has left the queue. */
-  removed(item: Item): void;
-  /** Makes sure that the queue's first item is in memory; false when the store cannot be read now, and nothing of the queue is. */
-  refill(): boolean;
-  /** Brings so many items into memory, in order; false when the store cannot be read now. */
-  bring(count: number): boolean;
-  /** Brings the first items into memory, a window of them at most. Throws `store-unavailable`. */
-  loadFirst(): void;
-  /** Forgets the items that are no longer in memory. */
-  unpinned(items: ReadonlySet<Item>): void;
-}
-
-/** The retries of a stage that come back later than those in memory, see durable/parked-rest.ts. */
-export interface RetryRest {
-  /** The number of items in it. */
-  readonly size: number;
-  /** More are to be brought once fewer than so many have timers. */
-  readonly low: number;
-  /** Sets, at the start, how many items are parked in the store. */
-  begin(count: number): void;
-  /** Takes an item that was just parked if others in it come back before. */
-  takes(item: Item): boolean;
-  /** Takes the last of those with timers when there are too many of them; returns which. */
-  surplus(timed: ReadonlySet<Item>): Item[];
-  /** Called when an item of this part is no longer parked. */
-  removed(item: Item): void;
-  /** Gives away so many items, those that come back first; null when the store cannot be read now. */
-  bring(count: number): Item[] | null;
-  /** Forgets the items that are no longer in memory. */
-  unpinned(items: ReadonlySet<Item>): void;
-}
+export type Route = RouteOver<Stage>;
+export type QueueRest = QueueRestOf<Item>;
+export type RetryRest = RetryRestOf<Item>;
 
 /** A stage at run time. `workers` are all workers that exist; the idle ones among them form a stack, so that the same few stay warm. */
-export class Stage {
+export class Stage extends StageCounts {
   name: string;
   readonly pipelineId: string;
   /** The stage's number in a store, from 1. It survives a rename and is never reused. */
@@ -407,17 +300,11 @@ export class Stage {
   /** Told of each worker that is gone. */
   onLeft: ((worker: Worker) => void) | null = null;
 
-  // Counters that stageStats shows.
-  inProgress = 0;
-  parked = 0;
-  /** The latest instant at which one of those that were parked lately comes back; 0 when none is parked. */
-  parkedUntil = 0;
-  completed = 0;
-  failed = 0;
-  skipped = 0;
-  retried = 0;
+  /** Figures that workers had in an earlier process and that do not exist yet, by their index. */
+  readonly earlierWorkers = new Map<number, WorkerFigures>();
 
   constructor(pipelineId: string, no: number, index: number, spec: StageSpec, runner: Runner<Item, Worker>, pipelineMeter: PipelineMeter) {
+    super();
     this.meter = new StageMeter(pipelineMeter);
     this.name = spec.definition.name;
     this.pipelineId = pipelineId;
@@ -481,6 +368,11 @@ export class Stage {
     for (let index = 0; index < count; index++) {
       if (present.has(index)) continue;
       const worker = new Worker(this, index);
+      const earlier = this.earlierWorkers.get(index);
+      if (earlier !== undefined) {
+        Object.assign(worker, earlier);
+        this.earlierWorkers.delete(index);
+      }
       kept.push(worker);
       this.idle.push(worker);
     }

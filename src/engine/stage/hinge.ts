@@ -2,7 +2,7 @@ import type { ItemError, ItemStatus, Metadata, TaskEventType } from '../../schem
 import type { TraceContext } from '../../schemas/trace-context.ts';
 import type { AbortedError } from '../contract/errors.ts';
 import type { TaskSpec } from '../definition/calls.ts';
-import type { Gate, Limit } from '../limits/gate.ts';
+import type { Gate, KeptStarts, Limit } from '../limits/gate.ts';
 import type { TaskMeter } from '../measures/stage-meter.ts';
 import type { Logger, LoopNotes, Tracer } from '../ports.ts';
 import type { Due } from '../time/due-queue.ts';
@@ -100,6 +100,12 @@ export interface Runner<Item, Slot> {
   /** Copies what the hook of `pauseAfterFailures` is to be told of an item that fails; null without a hook. Calling the copy calls the hook. */
   pauseHook(item: Item, outcome: Failure): (() => void) | null;
   gateOf(task: Pick<TaskSpec, 'name'>): Gate | undefined;
+  /** Whether executions under a limit have begun since {@link Runner.keptStarts} was called. */
+  readonly hasNewStarts: boolean;
+  /** The starts in the windows of its tasks for a store, on the scale of `lasting`. */
+  keptStarts(lasting: (monotonic: number) => number): [task: string, starts: KeptStarts][];
+  /** Counts starts of an earlier process, at monotonic instants. To be called before anything runs. */
+  restoreStarts(task: string, starts: KeptStarts): void;
   /** Sets other limits. `slots`: the slots of the stage, of which some run now. */
   changeLimits(limits: StageLimits, slots: readonly Slot[]): void;
   onValue(slot: Slot, value: unknown): void;

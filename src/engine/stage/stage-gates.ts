@@ -1,6 +1,6 @@
 import type { TaskSpec } from '../definition/calls.ts';
 import { passBoth } from '../limits/both-limits.ts';
-import type { Claim, Gate, Limit, Passed, Release, SharedWait } from '../limits/gate.ts';
+import type { Claim, Gate, KeptStarts, Limit, Passed, Release, SharedWait } from '../limits/gate.ts';
 import type { StageLimits } from './hinge.ts';
 
 /** A slot, as far as gates are concerned: the task that runs, and the place that it holds. */
@@ -14,6 +14,8 @@ export class StageGates {
   private readonly tasks: readonly TaskSpec[];
   private readonly gateFor: (task: string, limit: Limit) => Gate;
   private readonly gates: (Gate | undefined)[];
+  /** Starts of an earlier process, by their tasks, which a gate that is made gets. */
+  private readonly earlier = new Map<string, KeptStarts>();
 
   /** `before`: the runner of the stage until now. Its gates stay in use; the first {@link StageGates.change} sets the new limits. */
   constructor(
@@ -42,6 +44,26 @@ export class StageGates {
     return (own as Gate).acquire(claim, signal);
   }
 
+  get hasNewStarts(): boolean {
+    return this.gates.some((gate) => gate?.hasNewStarts === true);
+  }
+
+  /** The starts of each task that has limits, see {@link Gate.keptStarts}. */
+  keptStarts(lasting: (monotonic: number) => number): [task: string, starts: KeptStarts][] {
+    const gates = new Map<string, Gate>();
+    for (const [i, { name }] of this.tasks.entries()) {
+      const gate = this.gates[i];
+      if (gate !== undefined) gates.set(name, gate);
+    }
+    return [...gates].map(([name, gate]) => [name, gate.keptStarts(lasting)]);
+  }
+
+  /** Counts starts of an earlier process. */
+  restore(task: string, starts: KeptStarts): void {
+    this.earlier.set(task, starts);
+    this.of({ name: task })?.restore(starts);
+  }
+
   /** Sets the limits of the tasks that have some or get some. They hold for waiting slots, and running ones count. */
   change(limits: StageLimits, slots: readonly Running[]): void {
     const fresh = new Map<string, Gate>();
@@ -55,6 +77,7 @@ export class StageGates {
       } else if (limit.concurrency !== undefined || limit.rate !== undefined) {
         const made = this.gateFor(task.name, limit);
         fresh.set(task.name, made);
+        made.restore(this.earlier.get(task.name) ?? []);
         for (const slot of slots) if (slot.task?.name === task.name) slot.release = both(slot.release, made.occupy());
         this.gates[i] = made;
       }

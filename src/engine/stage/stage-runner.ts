@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { AbortedError } from '../contract/errors.ts';
 import type { TaskSpec } from '../definition/calls.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
-import type { Gate, Passed, SharedWait } from '../limits/gate.ts';
+import type { Gate, KeptStarts, Passed, SharedWait } from '../limits/gate.ts';
 import { CALL } from '../ports.ts';
 import { CANCELLED, type Fault, isEnd } from './callbacks.ts';
 import { copyOf, copyValue } from './copy-value.ts';
@@ -105,6 +105,18 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
       place = i + 1;
     }
     return place;
+  }
+
+  get hasNewStarts(): boolean {
+    return this.gates.hasNewStarts;
+  }
+
+  keptStarts(lasting: (monotonic: number) => number): [task: string, starts: KeptStarts][] {
+    return this.gates.keptStarts(lasting);
+  }
+
+  restoreStarts(task: string, starts: KeptStarts): void {
+    this.gates.restore(task, starts);
   }
 
   changeLimits(limits: StageLimits, slots: readonly S[]): void {

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../../engine/index.ts';
 import type { OpenRequests } from '../guards/open-requests.ts';
-import { PROBLEM_TYPE, pathOf, retryAfterOf, toProblem, writeProblem } from '../problems/problem.ts';
+import { pathOf } from '../problems/path-of.ts';
+import { PROBLEM_TYPE, retryAfterOf, toProblem, writeProblem } from '../problems/problem.ts';
 import { noteRefusal } from '../problems/refusals.ts';
 import { SECURITY_HEADERS } from '../problems/response-headers.ts';
 

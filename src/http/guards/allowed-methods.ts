@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../../engine/index.ts';
-import { pathOf } from '../problems/problem.ts';
+import { pathOf } from '../problems/path-of.ts';
 
 /**
  * Answers what no route takes: 405 with `Allow` (RFC 9110 section 15.5.6) when the address takes other methods, else 404; at once,

@@ -1,5 +1,5 @@
 import type { FastifyInstance, onResponseHookHandler } from 'fastify';
-import { pathOf } from '../problems/problem.ts';
+import { pathOf } from '../problems/path-of.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

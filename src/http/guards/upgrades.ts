@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse as Response } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../../engine/index.ts';
-import { pathOf } from '../problems/problem.ts';
+import { pathOf } from '../problems/path-of.ts';
 
 /** A connection that is no longer one of HTTP. */
 export interface Upgrade {

@@ -111,6 +111,23 @@ export const FAMILIES = {
   sluice_cluster_relaying_requests: gauge('Requests that are being passed on, open event streams among them.'),
   sluice_cluster_waiting_requests: gauge('Requests that wait for a node that serves.'),
 
+  sluice_hands: gauge(
+    'Hands that are connected: fit for all tasks; unfit for some or all, since their version or files differ; or leaving, and given no more.',
+    'state',
+  ),
+  sluice_hand_calls_running: gauge('Calls that hands have, including those that were aborted and have not ended.'),
+  sluice_hand_capacity_calls: gauge('Calls that the hands take at most at one time, without those that leave.'),
+  sluice_hand_calls_waiting: gauge('Calls that wait for a hand.'),
+  sluice_hand_lost_total: counter('Hands that were lost: their connection ended without a word, or nothing was heard of them.'),
+  sluice_hand_calls_given_again_total: counter(
+    'Calls that went back to those that wait, since their hand was lost or has given them back.',
+  ),
+  sluice_hand_calls_made_here_total: counter(
+    'Calls that waited for a hand and were made in the service, since none with their task was there any more.',
+  ),
+  sluice_hand_received_bytes_total: counter('Bytes that came from hands.'),
+  sluice_hand_sent_bytes_total: counter('Bytes that went to hands.'),
+
   sluice_http_request_duration_seconds: histogram(
     'How long requests took until their answer was sent. What no route takes counts as "unknown".',
     'route',

@@ -7,6 +7,7 @@ import type {
   StageMeasurements,
   StoreMeasurements,
 } from '../../engine/index.ts';
+import type { HandMeasurements } from '../../schemas/hands.ts';
 import type { ClusterView } from '../gateway/cluster-view.ts';
 import type { GatewayCounts } from '../gateway/gateway.ts';
 import { type Caller, sees } from '../guards/caller.ts';
@@ -25,6 +26,7 @@ export interface MetricsDeps {
   start: Start;
   refusals: Refusals;
   overload: Overload;
+  hands: { measure(): HandMeasurements | null };
   version: string;
 }
 
@@ -80,7 +82,7 @@ export class Metrics {
   }
 
   private addService(to: Exposition, { pipelines, store }: HostMeasurements): void {
-    const { host, hub, start, refusals, overload } = this.deps;
+    const { host, hub, start, refusals, overload, hands } = this.deps;
     const isReady = start.isOver && !host.shuttingDown && troubleOf(start, host) === null;
     to.add('sluice_ready', [], isReady ? 1 : 0);
     for (const state of STATES) to.add('sluice_pipelines', [state], pipelines.filter((pipeline) => pipeline.state === state).length);
@@ -92,6 +94,8 @@ export class Metrics {
     to.add('sluice_sse_evictions_total', [], hub.counts.evictions);
     addStore(to, store, start.trouble === null);
     if (this.cluster !== null) addCluster(to, this.cluster.view, this.cluster.counts);
+    const handed = hands.measure();
+    if (handed !== null) addHands(to, handed);
     for (const { route, status, method, duration } of this.requests.series) {
       to.addHistogram('sluice_http_request_duration_seconds', [route, status, method], duration);
     }
@@ -122,6 +126,18 @@ function addCluster(to: Exposition, view: ClusterView, { relayed, relaying, wait
   for (const [outcome, count] of Object.entries(relayed)) to.add('sluice_cluster_relayed_requests_total', [outcome], count);
   to.add('sluice_cluster_relaying_requests', [], relaying);
   to.add('sluice_cluster_waiting_requests', [], waiting);
+}
+
+function addHands(to: Exposition, { connected, ...hands }: HandMeasurements): void {
+  for (const [state, count] of Object.entries(connected)) to.add('sluice_hands', [state], count);
+  to.add('sluice_hand_calls_running', [], hands.running);
+  to.add('sluice_hand_capacity_calls', [], hands.capacity);
+  to.add('sluice_hand_calls_waiting', [], hands.waiting);
+  to.add('sluice_hand_lost_total', [], hands.lost);
+  to.add('sluice_hand_calls_given_again_total', [], hands.givenAgain);
+  to.add('sluice_hand_calls_made_here_total', [], hands.madeHere);
+  to.add('sluice_hand_received_bytes_total', [], hands.bytesIn);
+  to.add('sluice_hand_sent_bytes_total', [], hands.bytesOut);
 }
 
 function addPipeline(to: Exposition, pipeline: PipelineMeasurements): void {

@@ -9,6 +9,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../../engine/index.ts';
 import { ERROR_CODES, type ErrorCode, type Problem } from '../../schemas/problem.ts';
+import { pathOf } from './path-of.ts';
 import { noteRefusal } from './refusals.ts';
 import { setCommonHeaders } from './response-headers.ts';
 import { STATUS_OF } from './status.ts';
@@ -91,12 +92,6 @@ export function retryAfterOf(error: SluiceError): number | undefined {
   const seconds = error.retryAfterSeconds ?? RETRY_AFTER[error.code];
   return seconds === undefined ? undefined : Math.max(1, Math.ceil(seconds));
 }
-
-/** The part of an address before its query. The router also takes `#`, which no client sends, for its beginning. */
-export const pathOf = (url: string): string => {
-  const query = url.search(/[?#]/);
-  return query === -1 ? url : url.slice(0, query);
-};
 
 /** Fastify's error handler, and its `frameworkErrors` handler. */
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

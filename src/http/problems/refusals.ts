@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { type Clock, type Logger, unref } from '../../engine/ports.ts';
 import type { ErrorCode } from '../../schemas/problem.ts';
+import { pathOf } from './path-of.ts';
 import { STATUS_OF } from './status.ts';
 
 /** A request that was answered with a problem. */
@@ -113,14 +114,13 @@ export function noteRefusal(request: FastifyRequest, code: ErrorCode): void {
   const { server, method, routeOptions, url, id, ip, hop, caller, claimedKey, raw } = request;
   if (noted.has(raw)) return;
   noted.add(raw);
-  const query = url.indexOf('?');
   server.refusals?.note(
     {
       key: caller?.name || null,
       claimedKey,
       method,
       route: request.is404 ? null : (routeOptions?.url ?? null),
-      path: query === -1 ? url : url.slice(0, query),
+      path: pathOf(url),
       code,
       requestId: id,
       remoteAddress: hop?.client ?? ip,

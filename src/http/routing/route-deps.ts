@@ -11,7 +11,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PipelineHost } from '../../engine/index.ts';
 import type { Clock } from '../../engine/ports.ts';
 import type { ShutdownMode } from '../../schemas/control.ts';
-import type { HandsView } from '../../schemas/hands.ts';
+import type { HandMeasurements, HandsView } from '../../schemas/hands.ts';
 import type { ClusterView } from '../gateway/cluster-view.ts';
 import type { Caller } from '../guards/caller.ts';
 import type { Overload } from '../guards/overload.ts';
@@ -26,6 +26,8 @@ import type { SseHub } from '../sse/hub.ts';
 /** The hands of this process, as routes see them. */
 export interface HandDesk {
   view(): HandsView;
+  /** null: none may connect. */
+  measure(): HandMeasurements | null;
   /** Takes over a connection that asked for a WebSocket. `isAllowed` is asked again and again. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer, isAllowed: () => boolean): void;
   /** Ends all connections. */

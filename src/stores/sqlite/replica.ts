@@ -3,16 +3,15 @@
  *
  * It is never synced on its own account (synchronous=NORMAL): a power cut takes its last transactions, and the log has them.
  */
-import { rmSync } from 'node:fs';
-import { dirname, extname } from 'node:path';
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { OF_STORE, type Store, StoreTrouble, type Writes } from '../../engine/store.ts';
 import { backup } from './backup.ts';
 import type { CopyReply } from './copy-thread.ts';
-import { compactingOf, keepPrivate, marksOf, ownPathOf, StoreFileError } from './file.ts';
+import { keepPrivate, ownPathOf, StoreFileError } from './file.ts';
 import { type OpenFile, openWith, SqliteReads, type SqliteStoreOptions } from './index.ts';
-import { FileLock, syncFolder } from './lock.ts';
+import { FileLock } from './lock.ts';
 import { expectAlone } from './owner.ts';
 import { expectCopy, expectStore, PLACE, placeIn, placeOf } from './place.ts';
 import { migrate } from './schema.ts';
@@ -100,19 +99,6 @@ export class SqliteReplica {
 /** Opens a node's copy; makes it when it is not there. Throws {@link StoreFileError}, also for the store of one machine, and {@link StoreTrouble}. */
 export function openSqliteReplica(options: SqliteStoreOptions): Promise<SqliteReplica> {
   return openWith(options, 'copy', (parts) => new SqliteReplica(parts, options.inProcess === true));
-}
-
-/** Removes a file that nobody has open, with everything that stands beside it but its lock. Throws {@link StoreFileError} while somebody has. */
-export function removeSqliteReplica(given: string): void {
-  const file = ownPathOf(given);
-  const lock = new FileLock(file);
-  try {
-    for (const path of [file, `${file}-wal`, `${file}-shm`, `${file}-journal`, marksOf(file), compactingOf(file)])
-      rmSync(path, { force: true });
-    syncFolder(dirname(file));
-  } finally {
-    lock.release();
-  }
 }
 
 /**

@@ -1,110 +1,9 @@
-/** The pool alone, with hands that are objects and a clock that is turned by hand. */
+/** The pool: who is given what, and what becomes of the calls of a hand that is lost. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { HandLink, Member } from '../../../src/cluster/hands/member.ts';
-import { ownTasks } from '../../../src/cluster/hands/member.ts';
-import { HandPool, type HandPoolOptions } from '../../../src/cluster/hands/pool.ts';
-import { PROTOCOL } from '../../../src/cluster/hands/protocol.ts';
-import { VirtualClock } from '../../engine/virtual-clock.ts';
-import { type Call, createLog, give } from './harness.ts';
-
-interface Given {
-  id: string;
-  value: string;
-}
-
-class FakeHand {
-  readonly name: string;
-  readonly jobs: Given[] = [];
-  readonly aborts: string[] = [];
-  readonly ends: string[] = [];
-  member!: Member;
-  isAllowed = true;
-  private readonly pool: HandPool;
-
-  constructor(pool: HandPool, name: string, capacity: number, tasks: readonly string[] = ['t']) {
-    this.pool = pool;
-    this.name = name;
-    const link: HandLink = {
-      send: (text) => {
-        const message = JSON.parse(text) as { t: string; id: string; args: [string] };
-        if (message.t === 'job') this.jobs.push({ id: message.id, value: message.args[0] });
-        if (message.t === 'abort') this.aborts.push(message.id);
-        return { cancel: () => false };
-      },
-      close: (code) => void this.ends.push(`closed ${code}`),
-      cut: () => void this.ends.push('cut'),
-      isAllowed: () => this.isAllowed,
-    };
-    const hello = {
-      t: 'hello' as const,
-      protocol: PROTOCOL,
-      name,
-      version: '1',
-      instance: name,
-      capacity,
-      tasks: tasks.map((task) => ({ name: task, kind: 'task' as const, hash: 'h' })),
-    };
-    this.member = pool.join(hello, link);
-  }
-
-  get values(): string[] {
-    return this.jobs.map(({ value }) => value);
-  }
-
-  begin(value: string): void {
-    this.pool.receive(this.member, { t: 'begin', id: this.idOf(value) });
-  }
-
-  answer(value: string): void {
-    const id = this.idOf(value);
-    this.jobs.splice(
-      this.jobs.findIndex((job) => job.id === id),
-      1,
-    );
-    this.pool.receive(this.member, { t: 'value', id, value });
-  }
-
-  back(value: string): void {
-    const id = this.idOf(value);
-    this.jobs.splice(
-      this.jobs.findIndex((job) => job.id === id),
-      1,
-    );
-    this.pool.receive(this.member, { t: 'back', id, why: 'leaving' });
-  }
-
-  die(): void {
-    this.pool.lost(this.member, 'killed');
-  }
-
-  private idOf(value: string): string {
-    return (this.jobs.findLast((job) => job.value === value) as Given).id;
-  }
-}
-
-function poolWith(options: Partial<HandPoolOptions> = {}) {
-  const clock = new VirtualClock();
-  const log = createLog();
-  const pool = new HandPool({
-    clock,
-    logger: log,
-    tasks: ownTasks(
-      '1',
-      ['t', 'u'].map((name) => ({ name, kind: 'task', hash: 'h' })),
-    ),
-    epoch: () => 1,
-    isExpected: false,
-    maxDeliveries: 3,
-    beatMs: 1000,
-    ...options,
-  });
-  let names = 0;
-  return { pool, clock, log, hand: (capacity = 10, tasks = ['t', 'u']) => new FakeHand(pool, `h${++names}`, capacity, tasks) };
-}
-
-const settled = async (call: Call): Promise<string> =>
-  Promise.race([call.result.then(String, (error: Error) => error.name), new Promise<string>((resolve) => setImmediate(resolve, 'waits'))]);
+import type { HandPool } from '../../../src/cluster/hands/pool.ts';
+import { type FakeHand, poolWith, settled } from './fake-hand.ts';
+import { type Call, give } from './harness.ts';
 
 describe('a lost hand', () => {
   it('has its calls go to others, which is told once they had begun', async () => {
@@ -244,22 +143,25 @@ describe('a key that is revoked', () => {
 });
 
 describe('whether hands are there', () => {
-  it('is so while one is connected that can be given something, and for half a minute after', async () => {
+  const isFor = (pool: HandPool) => ['t', 'u'].map((name) => pool.isThereFor('task', name));
+
+  it('is so for a task while one is connected that has it, and for half a minute after', async () => {
     const { pool, hand, clock } = poolWith();
-    expect(pool.isThere).toBe(false);
+    expect(isFor(pool)).toEqual([false, false]);
     hand(10, []);
-    expect(pool.isThere).toBe(false);
-    const able = hand();
-    expect(pool.isThere).toBe(true);
+    expect(isFor(pool)).toEqual([false, false]);
+    const [able, half] = [hand(), hand(10, ['u'])];
+    expect(isFor(pool)).toEqual([true, true]);
     able.die();
     await clock.advance(29_000);
-    expect(pool.isThere).toBe(true);
+    expect(isFor(pool)).toEqual([true, true]);
+    half.member.silentBeats = 0;
     await clock.advance(1000);
-    expect(pool.isThere).toBe(false);
+    expect(isFor(pool)).toEqual([false, true]);
   });
 
   it('is so from the start where they are expected', () => {
-    expect(poolWith({ isExpected: true }).pool.isThere).toBe(true);
+    expect(isFor(poolWith({ isExpected: true }).pool)).toEqual([true, true]);
   });
 });
 

@@ -27,6 +27,11 @@ export class Disk {
     this.versions = [{ place: null, ids: [] }];
   }
 
+  setAside(): string {
+    this.remove();
+    return 'elsewhere';
+  }
+
   /** The last transactions were not synced. */
   powerCut(count: number): void {
     this.versions.splice(Math.max(1, this.versions.length - count));

@@ -1,18 +1,11 @@
-import { NO_TOKEN, unpackEntry } from '../../../src/cluster/entry/entry.ts';
+import { unpackEntry } from '../../../src/cluster/entry/entry.ts';
 import { unpackWrites } from '../../../src/cluster/entry/writes.ts';
+import { NO_TOKEN } from '../../../src/cluster/log/token.ts';
 import type { FaultLog } from '../fault-log.ts';
 
 /** A rule of the cluster that was broken. */
 export class Broken extends Error {
   override name = 'Broken';
-}
-
-/**
- * The log has lost its tail, and taken an append that was under way for the next entry, since the position happened to be right: it is no chain any more, and nobody can follow it.
- * A log that keeps what it acknowledged cannot get there; nodes cannot help it.
- */
-export class ChainBroken extends Error {
-  override name = 'ChainBroken';
 }
 
 interface Committed {
@@ -55,8 +48,7 @@ export class Ledger {
     const entry = unpackEntry(server.entries.get(position) as Uint8Array);
     if (position !== this.committed.length + 1) throw new Broken(`entry ${position} came after ${this.committed.length} others`);
     const before = this.committed.at(-1)?.token ?? NO_TOKEN;
-    if (entry.prev !== before && this.lostAt > Number.NEGATIVE_INFINITY)
-      throw new ChainBroken(`entry ${position} does not come after the one before`);
+    if (entry.prev !== before) throw new Broken(`entry ${position} does not come after the one before`);
     const id = entry.kind === 'batch' ? Number(unpackWrites(entry.bytes).pipelines[0]?.facts[0]?.[1]) : null;
     if (entry.kind !== 'own' && 'epoch' in entry && entry.epoch !== epoch)
       throw new Broken(`an entry of ownership ${entry.epoch} was accepted in that of ${epoch}`);

@@ -1,4 +1,4 @@
-import type { Entry, Log } from '../../../src/cluster/log/log.ts';
+import type { Entry, Log, Place } from '../../../src/cluster/log/log.ts';
 import type { FaultLog } from '../fault-log.ts';
 import type { NodeClock } from './node-clock.ts';
 
@@ -35,9 +35,9 @@ export class Link implements Log {
     this.committed = committed;
   }
 
-  append(expected: number, bytes: Uint8Array): Promise<void> {
+  append({ position, token }: Place, bytes: Uint8Array): Promise<void> {
     return this.ask(() => {
-      this.server.put(expected, bytes);
+      this.server.put(position, bytes, token);
       this.committed();
     });
   }

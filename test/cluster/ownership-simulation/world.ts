@@ -4,7 +4,7 @@ import { silentLogger } from '../../../src/engine/ports.ts';
 import { seededRandom, VirtualClock } from '../../engine/virtual-clock.ts';
 import { FaultLog } from '../fault-log.ts';
 import { Disk } from './disk.ts';
-import { Broken, ChainBroken, Ledger } from './ledger.ts';
+import { Broken, Ledger } from './ledger.ts';
 import { type Faults, Link, NO_FAULTS } from './link.ts';
 import { NodeClock } from './node-clock.ts';
 import { SimHost } from './sim-host.ts';
@@ -74,6 +74,7 @@ export class World {
       ...{ clock, random: this.random, logger: silentLogger, backbone: backboneOf(link) },
       openReplica: async () => place.disk.open(),
       removeReplica: async () => place.disk.remove(),
+      setReplicaAside: async () => place.disk.setAside(),
       own: async (store, epoch, ownerClock) => {
         const { promise, resolve, reject } = Promise.withResolvers<void>();
         clock.setTimer(
@@ -147,7 +148,7 @@ export class World {
     try {
       work();
     } catch (error) {
-      if (!(error instanceof Broken || error instanceof ChainBroken)) throw error;
+      if (!(error instanceof Broken)) throw error;
       this.fail(error);
     }
   }

@@ -22,6 +22,9 @@ export function heldHands(): HeldHands {
   const calls: HeldCall[] = [];
   return {
     isThere: true,
+    isThereFor() {
+      return this.isThere;
+    },
     isClosed: false,
     calls,
     last: (name) => calls.findLast(({ job }) => job.use.name === name) ?? expect.fail(`${name} was not called`),

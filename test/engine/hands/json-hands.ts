@@ -106,6 +106,9 @@ export function jsonHands(registry: TaskRegistry): JsonHands {
   return {
     calls,
     isThere: true,
+    isThereFor() {
+      return this.isThere;
+    },
     run(job, signal) {
       if (isClosed) return Promise.reject(new AbortedError('the hands are let go of'));
       if (signal.aborted) return Promise.reject(signal.reason);

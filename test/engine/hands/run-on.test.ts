@@ -1,7 +1,8 @@
 /** Where a call of a task goes: to a hand, into a thread, or nowhere else. */
 import { describe, expect, it } from 'vitest';
-import { Pipeline, type SluiceError, StageValidationError } from '../../../src/engine/index.ts';
+import { Pipeline, type SluiceError, StageValidationError, type TaskContext } from '../../../src/engine/index.ts';
 import type { ThreadJob, ThreadRunner } from '../../../src/engine/ports.ts';
+import type { HeldCall } from './held-hands.ts';
 import { declared, handWorld, turns } from './world.ts';
 
 const faultsOf = (made: Promise<unknown>): Promise<{ code?: string; errors?: unknown }> =>
@@ -38,6 +39,54 @@ describe('a stage without runOn', () => {
     await pipeline.run([{ id: 'c', value: 3 }], {});
     expect(here).toEqual(['work', 'work']);
     expect(hands.calls).toHaveLength(1);
+  });
+
+  it('is called here after all where the hands give a call back, with its time limit from then on', async () => {
+    const contexts: TaskContext[] = [];
+    const slow = (here: string[]) => [
+      declared('task', 'slow', here, {
+        run: (value, context) => {
+          contexts.push(context as TaskContext);
+          return value === 'late' ? new Promise(() => undefined) : 'here';
+        },
+      }),
+    ];
+    const stage = { tasks: [{ task: 'slow', with: { of: '{{ value }}' } }], taskTimeoutSeconds: 1 };
+    const { pipeline, hands, clock } = await world(stage, slow);
+    const running = pipeline.run(
+      ['soon', 'late'].map((id) => ({ id, value: id })),
+      {},
+    );
+    await turns();
+    clock.advance(30_000);
+    await turns();
+    const [soon] = hands.calls as [HeldCall];
+    soon.end(soon.job.orHere?.());
+    await turns();
+    expect(contexts).toMatchObject([{ itemId: 'soon', params: { of: 'soon' }, attempt: 1 }]);
+    const late = hands.last('slow');
+    expect(await pipeline.item('late')).toMatchObject({ waitingFor: { reason: 'hand' } });
+    late.end(late.job.orHere?.());
+    await turns();
+    expect(await pipeline.item('late')).toMatchObject({ status: 'in_progress', waitingFor: null });
+    clock.advance(1000);
+    expect((await running).results).toMatchObject([
+      { id: 'soon', value: 'here' },
+      { id: 'late', error: { type: 'TaskTimeoutError' } },
+    ]);
+  });
+
+  it('has predicates and hooks called here as well where the hands give them back', async () => {
+    const { pipeline, hands, here } = await world({ tasks: ['builtIn'], skipIf: 'skips', onSkip: 'tell' });
+    const running = pipeline.run([1], {});
+    await turns();
+    const skips = hands.last('skips');
+    skips.end(skips.job.orHere?.());
+    await turns();
+    const tell = hands.last('tell');
+    tell.end(tell.job.orHere?.());
+    await running;
+    expect(here).toEqual(['skips', 'tell']);
   });
 
   it('has all else called here', async () => {
@@ -77,6 +126,7 @@ describe('a stage with runOn', () => {
     clock.advance(3_600_000);
     await turns();
     expect(await pipeline.item('x')).toMatchObject({ status: 'in_progress', waitingFor: { reason: 'hand', task: 'builtIn' } });
+    expect(hands.last('builtIn').job).not.toHaveProperty('orHere');
     hands.last('builtIn').job.onBegin();
     expect(await pipeline.item('x')).toMatchObject({ waitingFor: null });
     hands.last('builtIn').end(2);

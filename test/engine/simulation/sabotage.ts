@@ -1,5 +1,6 @@
-import type { Parking } from '../../../src/engine/model/model.ts';
-import { type Item, PLACE_HANDED } from '../../../src/engine/model/model.ts';
+import type { Item } from '../../../src/engine/model/model.ts';
+import type { Parking } from '../../../src/engine/model/parking.ts';
+import { PLACE_HANDED } from '../../../src/engine/model/places.ts';
 import type { Due } from '../../../src/engine/time/due-queue.ts';
 import type { World } from './world.ts';
 

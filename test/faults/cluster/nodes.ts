@@ -6,6 +6,7 @@ import { PostgresProxy } from '../../cluster/proxy.ts';
 import { type LogRecord, ServerProcess } from '../../e2e/server.ts';
 import { SmallDisk } from '../disk.ts';
 import type { Ledger } from '../ledger.ts';
+import type { Machine } from '../network.ts';
 
 export const LEASE_SECONDS = 3;
 const CLUSTER_KEY = 'a-secret-of-all-nodes-of-the-test';
@@ -17,6 +18,16 @@ export interface NodeOptions {
   hasSmallDisk: boolean;
   /** How far its clock is off, in milliseconds. */
   clockMs: number;
+  /** Its place in a network of the test's own; null: it is on this machine. */
+  machine: Machine | null;
+}
+
+/** How a node gets to the log. */
+export interface Way {
+  /** The log as this process reaches it. */
+  log: string;
+  /** Where the proxy before it listens. */
+  host: string;
 }
 
 export class Node {
@@ -41,12 +52,17 @@ export class Node {
     mkdirSync(this.dataDir, { recursive: true });
   }
 
-  static async make(options: NodeOptions, log: string, ledger: Ledger): Promise<Node> {
-    return new Node(options, await PostgresProxy.before(log), ledger);
+  static async make(options: NodeOptions, { log, host }: Way, ledger: Ledger): Promise<Node> {
+    return new Node(options, await PostgresProxy.before(log, host), ledger);
+  }
+
+  get machine(): Machine | null {
+    return this.options.machine;
   }
 
   async start(): Promise<void> {
-    const { env, clockMs } = this.options;
+    const { env, clockMs, machine } = this.options;
+    const place = machine === null ? {} : { HOST: machine.host, PORT: '3000', ALLOW_UNAUTHENTICATED: 'true' };
     const skew = `const now = Date.now; Date.now = () => now() + (${clockMs});`;
     const flags = clockMs === 0 ? [] : [`--import=data:text/javascript,${encodeURIComponent(skew)}`];
     this.past.push(...(this.server?.log ?? []));
@@ -54,6 +70,7 @@ export class Node {
     this.server = new ServerProcess(
       {
         ...env,
+        ...place,
         LIFE: life,
         STORE_URL: this.proxy.url,
         DATA_DIR: this.dataDir,
@@ -62,7 +79,7 @@ export class Node {
         LEASE_SECONDS: String(LEASE_SECONDS),
         NODE_OPTIONS: ['--disable-warning=ExperimentalWarning', ...flags].join(' '),
       },
-      {},
+      machine === null ? {} : { under: machine.under },
     );
     await this.server.logged('listening');
     this.isOpen = true;
@@ -106,6 +123,9 @@ export class Node {
   }
 
   async tidy(): Promise<void> {
+    this.isOpen = false;
+    // What is cut off would not hear that its connections have ended.
+    this.machine?.heal();
     this.server?.signal('SIGCONT');
     this.server?.signal('SIGKILL');
     await this.server?.exited;

@@ -6,7 +6,12 @@ export interface Disturbance {
   what: string;
   from: number;
   to: number;
+  /** What ended meanwhile, or right before, may not be stored. */
+  isLoss: boolean;
 }
+
+/** What has ended is stored within that time while nothing is wrong. */
+const WRITTEN_US = 1_000_000;
 
 export interface Repeats {
   /** How many executions began although an earlier one of the item in the stage had not failed. */
@@ -33,8 +38,12 @@ export function repeatsOf(text: string, disturbances: readonly Disturbance[]): R
     else if (before.life === execution.life) last.set(key, execution);
     if (execution.what !== 'begin' || before === undefined || before.what === 'fail') continue;
     count++;
-    const isExplained = disturbances.some(({ from, to }) => from <= execution.us && execution.us <= to);
+    const isExplained = disturbances.some(
+      ({ from, to, isLoss }) => isWithin(execution.us, from, to) || (isLoss && isWithin(before.us, from - WRITTEN_US, to)),
+    );
     if (!isExplained) faults.push(`${key} ran again for no reason: ${JSON.stringify(before)}, then ${JSON.stringify(execution)}`);
   }
   return { count, faults };
 }
+
+const isWithin = (us: number, from: number, to: number): boolean => from <= us && us <= to;

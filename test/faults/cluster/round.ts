@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startOwnPostgres } from '../../cluster/postgres-binaries.ts';
 import { Random } from '../../engine/simulation/random.ts';
-import { faultsOf } from '../account.ts';
+import { faultsOf, itemsOf } from '../account.ts';
 import { FEEDERS } from '../feeders.ts';
 import { type Answer, type Asking, Clients, Ledger } from '../ledger.ts';
+import { Network } from '../network.ts';
 import { OPERATORS } from '../operators.ts';
 import { shapeOf, workIn } from '../work.ts';
 import { copyFaults } from './copies.ts';
-import { type Disturbed, NEMESES } from './nemeses.ts';
+import { schemaOf, startLogServer } from './log-server.ts';
+import { type Disturbed, goneOn, NEMESES, nemesesOf } from './nemeses.ts';
 import { LEASE_SECONDS, Node, untilOwned } from './nodes.ts';
 import { type Disturbance, nowUs, repeatsOf } from './repeats.ts';
 
@@ -20,6 +21,9 @@ export interface ClusterReport {
   clients: string[];
   nemeses: string[];
   acknowledged: number;
+  /** Of what was acknowledged and then lost by the log itself: how many ids, and how many of them are not there. */
+  doubtful: number;
+  missing: number;
   fed: number;
   repeatedRequests: number;
   repeatedExecutions: number;
@@ -39,7 +43,13 @@ const AFTERMATH_US = (LEASE_SECONDS + 3) * 1_000_000;
 const PATIENCE_MS = 90_000;
 /** The longest pause of a client before a request. */
 const PAUSE_MS = 150;
-
+/** And a client's pause for each item, and each byte, that it feeds. So what 200 nemeses take to happen can be counted, and fits on the small disk. */
+const PAUSE_PER_ITEM_MS = 80;
+const PAUSE_PER_BYTE_MS = 0.015;
+/** What waits for a client to stand still waits no longer than this for items. */
+const LONGEST_PAUSE_MS = 8000;
+/** More than all of a round. */
+const EVENTS_KEPT = 5_000_000;
 /** Clients that ask any node. */
 class Hoppers extends Clients {
   private readonly nodes: readonly Node[];
@@ -58,8 +68,12 @@ class Hoppers extends Clients {
 
   /** Without a pause they would feed so much that counting it takes longer than all that happens to the cluster. */
   override async ask(path: string, asking: Asking): Promise<Answer> {
-    await after(this.random.int(0, PAUSE_MS));
-    return super.ask(path, asking);
+    const { items, bytes } = sizeOf(asking.body);
+    await after(this.random.int(0, PAUSE_MS) + Math.max(pauseFor(items), bytes * PAUSE_PER_BYTE_MS));
+    const answer = await super.ask(path, asking);
+    // Each time it is more, since some items fail for good.
+    if (answer.body?.retried !== undefined) await after(pauseFor(answer.body.retried));
+    return answer;
   }
 
   /** Another node may answer by the time. */
@@ -68,10 +82,32 @@ class Hoppers extends Clients {
   }
 }
 
-export async function playClusterRound(seed: number, count: number, { canMount = false, awayMs = 3000 } = {}): Promise<ClusterReport> {
+const pauseFor = (items: number): number => Math.min(items * PAUSE_PER_ITEM_MS, LONGEST_PAUSE_MS);
+
+/** What a request feeds. */
+function sizeOf(body: unknown): { items: number; bytes: number } {
+  if (typeof body === 'string') return { items: body.split('\n').length - 1, bytes: body.length };
+  const { items = [] } = (body ?? {}) as { items?: unknown[] };
+  return { items: items.length, bytes: items.length === 0 ? 0 : JSON.stringify(items).length };
+}
+
+export interface ClusterOptions {
+  /** The URL of a PostgreSQL that others use too; null: one of its own is started. */
+  service: string | null;
+  canMount: boolean;
+  /** Nodes can be on machines of their own. */
+  canSeparate: boolean;
+  awayMs: number;
+  /** No others than these; empty: all that can happen. */
+  only: readonly string[];
+}
+
+export async function playClusterRound(seed: number, count: number, options: ClusterOptions): Promise<ClusterReport> {
+  const { service, canMount, canSeparate, awayMs, only } = options;
   const random = new Random(seed);
   const folder = mkdtempSync(join(tmpdir(), 'sluice-cluster-'));
-  const log = await startOwnPostgres();
+  const log = service === null ? await startLogServer() : schemaOf(service);
+  const network = canSeparate ? new Network() : null;
   const nodes: Node[] = [];
   const ledger = new Ledger();
   let doing = 'the start';
@@ -83,20 +119,26 @@ export async function playClusterRound(seed: number, count: number, { canMount =
     );
   };
   try {
-    const env = { ...workIn(folder, folder), HANDS: '1', LOG_LEVEL: 'info' };
+    const env = { ...workIn(folder, folder), HANDS: '1', LOG_LEVEL: 'info', EVENTS_KEPT: String(EVENTS_KEPT) };
     const clocks = [0, 5000, -5000];
     for (const [i, clockMs] of clocks.entries()) {
       const name = `node-${i}`;
       mkdirSync(folder, { recursive: true });
-      nodes.push(await Node.make({ name, folder, env, hasSmallDisk: canMount && i === 2, clockMs }, log.url, ledger));
+      const machine = network?.add() ?? null;
+      const way = { log: log.url, host: network?.host ?? '127.0.0.1' };
+      nodes.push(await Node.make({ name, folder, env, hasSmallDisk: canMount && i === 2, clockMs, machine }, way, ledger));
     }
     const say = (what: string): void => {
       doing = what;
+      if (count > 20 || only.length > 0) process.stderr.write(`${new Date().toISOString()} ${what}, ${ledger.acknowledged.size} ids\n`);
     };
-    return await Promise.race([play({ nodes, log, random, awayMs }, { ledger, folder, count, say }), tooLate()]);
+    const clients = new Hoppers(ledger, nodes, random.fork());
+    clientsOf.set(ledger, clients);
+    return await Promise.race([play({ nodes, log, clients, random, awayMs }, { ledger, folder, count, only, say }), tooLate()]);
   } finally {
     keepLogs(nodes);
     for (const node of nodes) await node.tidy();
+    network?.dispose();
     await log.dispose();
     rmSync(folder, { recursive: true, force: true });
   }
@@ -117,21 +159,20 @@ interface Play {
   ledger: Ledger;
   folder: string;
   count: number;
+  only: readonly string[];
   say: (what: string) => void;
 }
 
-async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): Promise<ClusterReport> {
-  const { nodes, random } = cluster;
-  const clients = new Hoppers(ledger, nodes, random.fork());
-  clientsOf.set(ledger, clients);
+async function play(cluster: Disturbed, { ledger, folder, count, only, say }: Play): Promise<ClusterReport> {
+  const { nodes, clients, random } = cluster;
   await Promise.all(nodes.map((node) => node.start()));
   await untilOwned(nodes);
   clients.expect('the pipeline', await clients.ask('/pipelines', { body: shapeOf(0) }), 201, 409);
   const feeders = some(Object.keys(FEEDERS), FEEDERS_OF_ROUND, random);
   const operators = ['follows', ...some(['pauses', 'tunes', 'cancels', 'retries', 'redefinitions'], OPERATORS_OF_ROUND, random)];
   const work = [...feeders.map((name) => FEEDERS[name]), ...operators.map((name) => OPERATORS[name])];
-  const all = Promise.all(work.map((begin) => begin?.(clients, random.fork())));
-  const names = Object.keys(NEMESES).filter((name) => name !== 'diskFills' || nodes.some(({ disk }) => disk !== null));
+  const all = clients.work(work.map((begin) => async () => begin?.(clients, random.fork())));
+  const names = nemesesOf(cluster).filter((name) => only.length === 0 || only.includes(name));
   const nemeses: string[] = [];
   const disturbances: Disturbance[] = [];
   let slowestTakeover = 0;
@@ -149,7 +190,7 @@ async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): P
     const over = performance.now();
     await untilOwned(nodes);
     slowestTakeover = Math.max(slowestTakeover, (performance.now() - over) / 1000);
-    disturbances.push({ what: name, from, to: nowUs() + AFTERMATH_US });
+    disturbances.push({ what: name, from, to: nowUs() + AFTERMATH_US, isLoss: name === 'logLosesTail' });
   }
   clients.isOver = true;
   say('the end of all clients');
@@ -162,6 +203,7 @@ async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): P
   await owner.server.post('/pipelines/work/join', {});
   say('the account');
   const faults = await faultsOf(random.pick(nodes).server, ledger, join(folder, 'executions'), false);
+  const ids = new Set((await itemsOf(owner.server)).map(({ id }) => id));
   const stats = (await owner.server.get('/pipelines/work/stats')).body;
   say('the followers');
   await levelled(owner, nodes);
@@ -174,6 +216,8 @@ async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): P
     clients: [...feeders, ...operators],
     nemeses,
     acknowledged: [...ledger.uploads.values()].reduce((sum, lines) => sum + lines, ledger.acknowledged.size),
+    doubtful: ledger.doubtful.size,
+    missing: [...ledger.doubtful].filter((id) => !ids.has(id)).length,
     fed: stats.itemsFed,
     repeatedRequests: ledger.repeated,
     repeatedExecutions: repeats.count,
@@ -182,11 +226,6 @@ async function play(cluster: Disturbed, { ledger, folder, count, say }: Play): P
     slowestTakeover,
     faults: [...ledger.surprises, ...faults],
   };
-}
-
-/** So many more items are acknowledged. */
-async function goneOn({ acknowledged, uploads }: Ledger, count: number): Promise<void> {
-  for (const goal = acknowledged.size + uploads.size + count; acknowledged.size + uploads.size < goal; ) await after(10);
 }
 
 /** All nodes have applied what the owner has now; after that there are only its beats. */

@@ -113,7 +113,7 @@ async function startMember(name: string, { cluster, gate, released, options }: S
       takeoverWaitSeconds: options.takeoverWaitSeconds ?? 30,
     },
     ...{ listensOn: '127.0.0.1', kind: 'sqlite', tasks: registry, logger, createNode: cluster.createNode },
-    hands: { enter: () => undefined, letGo: () => undefined },
+    hands: { enter: () => undefined, letGo: () => undefined, ownedBy: () => undefined },
     isDeposed: (error) => error instanceof FakeDeposed,
     loaded: options.files?.(name) ?? { definitions: [], limiters: [] },
     fail: (error) => logger.fatal({ err: error }, 'the store has a fault'),

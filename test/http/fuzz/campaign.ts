@@ -44,7 +44,7 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
   const sent: Sent[] = [];
   const client = watched(given, underWay, sent);
   const operations = operationsOf(document);
-  const known: Known = { pipelines: new Map(), changing: new Set() };
+  const known: Known = { pipelines: new Map(), changing: new Set(), meanwhile: { retries: new Set(), reruns: new Set() } };
   const next = createRequests({ document, operations, known, seed, limiters, isHostile });
   const fits = createReplyCheck(document);
   const reading = createReading(client);

@@ -27,6 +27,8 @@ export interface Known {
   readonly pipelines: Map<string, KnownPipeline>;
   /** Ids of pipelines that a request on the way makes, replaces or removes: what is answered about them meanwhile may be about another of the name. */
   readonly changing: Set<string>;
+  /** Of those, the ones of which items may have been put back, or run again, by a request that was answered first. */
+  readonly meanwhile: { readonly retries: Set<string>; readonly reruns: Set<string> };
 }
 
 /** What is told of a definition that was taken. */

@@ -19,11 +19,19 @@ export function note(known: Known, request: FuzzRequest, before: KnownPipeline |
   const changed = changedBy(request);
   if (changed !== undefined) return status < 300 ? noteChange(known, request, changed, reply) : undefined;
   const [, id = '', rest = ''] = /^\/pipelines\/([^/]+)\/(.+)$/.exec(path) ?? [];
-  const pipeline = known.pipelines.get(decodeURIComponent(id));
-  if (pipeline === undefined) return undefined;
+  const name = decodeURIComponent(id);
+  const pipeline = known.pipelines.get(name);
   // Also without an answer that says so: it may have happened all the same.
-  if (/rerun/.test(query) || /"onDuplicate":"rerun"/.test(String(request.body))) pipeline.hasReruns = true;
-  if (/(?:^|\/)retry$/.test(rest)) pipeline.hasRetries = true;
+  const reruns = /rerun/.test(query) || /"onDuplicate":"rerun"/.test(String(request.body));
+  const retries = /(?:^|\/)retry$/.test(rest);
+  if (known.changing.has(name)) {
+    // It may have been done to the pipeline that is being made, whose own answer is still on its way.
+    if (reruns) known.meanwhile.reruns.add(name);
+    if (retries) known.meanwhile.retries.add(name);
+  }
+  if (pipeline === undefined) return undefined;
+  pipeline.hasReruns ||= reruns;
+  pipeline.hasRetries ||= retries;
   if (rest === 'join' && status < 300) pipeline.isDraining = true;
   if (rest === 'start' && status < 300) pipeline.isDraining = false;
   const isSame = pipeline === before && !known.changing.has(pipeline.id);
@@ -41,6 +49,8 @@ function noteChange(known: Known, request: FuzzRequest, id: string, reply: Reply
   const existing = pipelines.get(id);
   if (reply.status === 201 || existing === undefined) {
     const made = pipelineOf(definition, request.attack);
+    made.hasReruns = known.meanwhile.reruns.delete(id);
+    made.hasRetries = known.meanwhile.retries.delete(id);
     pipelines.set(id, made);
     return made;
   }

@@ -1,0 +1,3 @@
+import type { Metadata } from '../../schemas/item.ts';
+
+export const NO_METADATA: Metadata = Object.freeze({});
