@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createLocalHost, createTaskRegistry, type TaskContext, type TaskDeclaration } from '../../src/engine/index.ts';
 import { noSecrets } from '../../src/engine/ports.ts';
 import type { StageDefinitionInput } from '../../src/schemas/definition.ts';
+import { ALWAYS, shapes } from './coming-and-going.ts';
 import { countedIds, seededRandom, VirtualClock } from './virtual-clock.ts';
 
 const NAMES = ['A', 'B', 'C', 'D', 'E'];
@@ -124,6 +125,47 @@ describe('a pipeline that is defined anew, again and again, with items everywher
               expect(times).toBeLessThanOrEqual(1);
               if (places.length === all.length && isAlone(first, step)) expect(times).toBe(1);
             }
+          }
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  it('sends each item once through every stage that is always there, wherever the others come, go and come again', {
+    timeout: 60_000,
+  }, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        shapes('work'),
+        fc.array(fc.record({ shape: shapes('work'), after: fc.integer({ min: 0, max: 60 }), retries: fc.boolean() }), {
+          minLength: 2,
+          maxLength: 8,
+        }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer(),
+        async (first, later, count, seed) => {
+          const { host, clock, done } = service(seed);
+          await host.create({ id: 'p', stages: first });
+          const p = host.get('p');
+          const ids = Array.from({ length: count }, (_, i) => `i${i}`);
+          await p.feed(
+            ids.map((id) => ({ id, value: id })),
+            {},
+          );
+          for (const { shape: stages, after, retries } of later) {
+            await clock.advance(after);
+            if (retries) await p.retryFailed({});
+            await clock.advance(after / 3);
+            await host.put('p', { stages });
+          }
+          for (;;) {
+            await clock.finish(p.join());
+            if ((await p.retryFailed({})) === 0) break;
+          }
+          for (const step of ALWAYS) {
+            const ran = ids.map((id) => done.filter((entry) => entry.startsWith(`${id} {"step":"${step}"`)).length);
+            expect(ran, step).toEqual(ids.map(() => 1));
           }
         },
       ),

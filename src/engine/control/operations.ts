@@ -6,8 +6,9 @@ import { queueCapacityOf } from '../definition/stage-spec.ts';
 import { settingsOf } from '../definition/tuning.ts';
 import type { Core } from '../flow/core.ts';
 import { isFailedBy } from '../flow/error-tally.ts';
-import { Item, type Stage, Worker } from '../model/model.ts';
+import { Item, type Route, type Stage, Worker } from '../model/model.ts';
 import { PLACE_NONE } from '../model/places.ts';
+import { wayOnFrom } from './route.ts';
 import { tellChange } from './told.ts';
 
 /** How many items are looked at before others get a turn. */
@@ -92,7 +93,7 @@ export class Operations {
     fresh.earlierAttempts = old.totalAttempts;
     fresh.lastError = old.lastError;
     fresh.lastEvent = old.lastEvent;
-    if (fromStage === undefined) fresh.route = old.route;
+    if (fromStage === undefined) fresh.route = stage === old.stage ? old.route : this.newWay(stage, old);
     // Its stage may be another one of the same name.
     if (isSame && stage.spec.definition.retry === 'per_task') fresh.taskIndex = stage.runner.placeOf(old.taskIndex, old.stage.runner);
     core.uncountFailure(old);
@@ -100,6 +101,15 @@ export class Operations {
     core.scheduler.enqueue(fresh, PLACE_NONE);
     core.scheduler.run();
     return fresh;
+  }
+
+  private newWay(stage: Stage, old: Item): Route | null {
+    const route = wayOnFrom(stage, old);
+    if (route !== null && !this.core.hasRoutes) {
+      this.core.hasRoutes = true;
+      this.core.keeper.touchFact('definition');
+    }
+    return route;
   }
 
   /** Every failed item that matches, in feed order, in steps that do not hold the event loop; returns how many. Throws `unknown-stage`. */

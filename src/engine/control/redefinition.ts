@@ -21,9 +21,8 @@ export interface Redefinition {
 
 /**
  * Reads whatever carrying out a definition needs, so that nothing is read once something has changed. Throws `store-unavailable`.
- * `hadRoutes`: the `hasRoutes` of the definition before, whether any item's way differs from the order of the stages.
  */
-export function plannedStages(core: Core, specs: readonly StageSpec[], hadRoutes: boolean): Redefinition {
+export function plannedStages(core: Core, specs: readonly StageSpec[]): Redefinition {
   const before = core.stages;
   const match = matchStages(
     core,
@@ -31,7 +30,9 @@ export function plannedStages(core: Core, specs: readonly StageSpec[], hadRoutes
   );
   const removed = before.filter((stage) => !match.includes(stage));
   const isEmpty = core.ledger.inFlight === 0 && core.ledger.failed === 0;
-  const mayReroute = !isEmpty && (hadRoutes || !keepsOrder(before, match));
+  // Those that are in a stage which comes again have before them what they had when it left, wherever it stands now.
+  const comesAgain = match.some((stage) => stage !== null && !before.includes(stage));
+  const mayReroute = !isEmpty && (core.hasRoutes || comesAgain || !keepsOrder(before, match));
   for (const stage of removed) stage.beyond?.loadFirst();
   const isLookedAt = mayReroute || match.some((stage, i) => changesTasks(stage, specs[i]));
   return { specs, match, removed, mayReroute, changeable: isLookedAt ? [...core.index.changeable()] : [] };

@@ -70,3 +70,23 @@ export function rerouted(
     return fresh;
   }
 }
+
+/**
+ * The way on of an item that failed in a stage which is gone, and goes on in `stage`, a later one of the same name: through the stages that it still had before it.
+ * null: it is the order of the stages.
+ */
+export function wayOnFrom(stage: Stage, failed: Pick<Item, 'stage' | 'route'>): Route | null {
+  const ahead: Stage[] = [];
+  let { route } = failed;
+  for (let at: Stage | null = failed.stage; at !== null; ) {
+    at = route === null ? at.next : route.stage;
+    route = route?.rest ?? null;
+    if (at !== null && at !== stage && !at.isRemoved) ahead.push(at);
+  }
+  let way: Route | null = null;
+  for (let i = ahead.length; i >= 0; i--) {
+    const next = ahead[i] ?? null;
+    if (way !== null || (ahead[i - 1] ?? stage).next !== next) way = { stage: next, rest: way };
+  }
+  return way;
+}

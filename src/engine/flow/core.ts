@@ -116,6 +116,8 @@ export class Core {
   /** Why it is in its state, when nobody asked for it. */
   private reasonNow: string | null = null;
 
+  /** Whether any item's way may differ from the order of the stages. */
+  hasRoutes = false;
   readonly drain = new Drain();
   /** The measurements of the pipeline. */
   readonly meter = new PipelineMeter();

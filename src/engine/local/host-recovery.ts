@@ -35,7 +35,7 @@ export async function* recoverPipelines(
   const rebuild = ({ definition, link, source, hasRoutes = true }: (typeof found)[number]): LocalRuntime => {
     const pipeline = builder.rebuild(definition, link);
     pipeline.defined.inFile = source;
-    pipeline.defined.hasRoutes = hasRoutes;
+    pipeline.core.hasRoutes = hasRoutes;
     return pipeline;
   };
   const rebuilt = found.map(rebuild);

@@ -20,8 +20,6 @@ export class LiveDefinition {
   current: PipelineDefinition;
   /** The definition that the pipeline's file had last; null when it is not from a file. */
   inFile: PipelineDefinition | null = null;
-  /** Whether any item's way may differ from the order of the stages. */
-  hasRoutes = false;
   private compared: { current: PipelineDefinition | null; inFile: PipelineDefinition | null; isSame: boolean };
   private readonly core: Core;
   private readonly lifecycle: Lifecycle;
@@ -98,7 +96,7 @@ export class LiveDefinition {
     if (this.lifecycle.isShuttingDown) throw new SluiceError('invalid-state', 'the pipeline is being shut down');
     const nameBefore = renamedStages(core, definition.stages);
     const specs = definition.stages.map((stage) => specOf(this.tuning.effective(stage, nameBefore.get(stage.name))));
-    const planned = plannedStages(core, specs, this.hasRoutes);
+    const planned = plannedStages(core, specs);
     const trace = definitionChange(this.current, definition);
     this.current = definition;
     this.lifecycle.unusable = null;
@@ -106,7 +104,7 @@ export class LiveDefinition {
     core.index.retain(bounds.retention);
     const before = core.stages;
     const { hasRoutes, ...outcome } = redefineStages(core, planned, () => tellChange(core, operator, { change: 'redefined', ...trace }));
-    this.hasRoutes = hasRoutes;
+    core.hasRoutes = hasRoutes;
     for (const stage of before) if (stage.isRemoved) this.onRemoved(stage);
     this.tuning.follow(definition.stages, nameBefore);
     core.admission.resize(bounds.backlogCapacity);

@@ -109,7 +109,7 @@ export class LocalRuntime implements PipelineRuntime {
         definition: () => ({
           definition: this.defined.current,
           source: this.defined.inFile,
-          hasRoutes: this.defined.hasRoutes,
+          hasRoutes: this.core.hasRoutes,
         }),
         control: () => this.asked.now,
         operated: () => {

@@ -156,6 +156,40 @@ export function redefining({ test, world }: Suite): void {
     expect(inOrder('y')).toEqual(['double', 'gated', 'pass']);
   });
 
+  for (const [where, stages] of [
+    ['further on', [A, C, B]],
+    ['further ahead', [B, A, C]],
+  ] as const) {
+    test(`sends what runs in a stage that goes and comes again ${where} through what it had before it`, async () => {
+      const { host, pipeline, gate, held, runs } = await world();
+      const p = await pipeline([A, B, C]);
+      await p.feed(named('x'), {});
+      await held(1);
+      await host.put('p', { stages: [A, C] });
+      await host.put('p', { stages: [...stages] });
+      gate.open('x');
+      await ended(p, 1);
+      expect(runs.map((run) => run.split(':')[0])).toEqual(['pass', 'gated', 'double']);
+    });
+
+    test(`sends what failed in a stage that is gone through what it had before it when one of its name is there, ${where}`, async () => {
+      const { host, pipeline, gate, held, runs } = await world();
+      const p = await pipeline([A, { ...B, taskAttempts: 1 }, C]);
+      await p.feed(named('x'), {});
+      await held(1);
+      gate.fail('x', new Error('no'));
+      await ended(p, 1);
+      await host.put('p', { stages: [A, C] });
+      await host.put('p', { stages: [...stages] });
+      expect(await p.retryFailed({})).toBe(1);
+      await held(1);
+      gate.open('x');
+      await ended(p, 1);
+      // The first of its two executions in the stage failed.
+      expect(runs.map((run) => run.split(':')[0])).toEqual(['pass', 'gated', 'gated', 'double']);
+    });
+  }
+
   test('lets an item that waits between two tasks go on after those that it has behind it', async () => {
     const { host, pipeline, runs } = await world();
     const stage = { name: 'A', taskWaitSeconds: NEVER };
