@@ -7,14 +7,14 @@ import { type MakeLives, World } from './world.ts';
 const STEPS = 60;
 const onOneFile: MakeLives = () => livesOf;
 
-/** Random moves, then an end to all faults; whatever was promised holds. */
-export async function simulate(seed: number, makeLives = onOneFile): Promise<void> {
+/** So many random moves, then an end to all faults; whatever was promised holds. */
+export async function simulate(seed: number, makeLives = onOneFile, steps = STEPS): Promise<void> {
   const world = new World(seed, makeLives);
   try {
     await world.begin();
     await world.clock.finish(world.life.host.create(world.definition));
     world.setFaults(true);
-    for (let step = 0; step < STEPS; step++) await move(world);
+    for (let step = 0; step < steps; step++) await move(world);
     world.setFaults(false);
     await world.end('crash');
     const { p, clock } = world;
