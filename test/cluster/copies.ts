@@ -86,10 +86,15 @@ export class Copies {
     for (const { replica } of this.all) await replica.close();
   }
 
+  /** Its file has what the log has not, or not any more. */
+  isApart({ replica }: Copy): boolean {
+    return replica.position > this.server.last || this.server.tokenAt(replica.position) !== replica.token;
+  }
+
   /** As a node does: the log may have lost what the file has, and then it is restored. */
   private async follow(copy: Copy): Promise<void> {
-    const { replica, trouble } = copy;
-    const isApart = trouble !== null || replica.position > this.server.last || this.server.tokenAt(replica.position) !== replica.token;
+    const { trouble } = copy;
+    const isApart = trouble !== null || this.isApart(copy);
     if (copy.following !== null && !isApart) return;
     if (trouble !== null && !(trouble instanceof TailLost)) throw trouble;
     await this.stop(copy);

@@ -42,6 +42,7 @@ export const replicatedLives =
 
     const log: LogNemeses = {
       position: () => owner?.replica.position ?? 0,
+      isApart: () => owner !== null && copies.isApart(owner),
       loseTail: () => {
         const count = Math.min(random.int(1, MOST_LOST), server.last - safeUpTo);
         if (count > 0) copies.loseTail(count);

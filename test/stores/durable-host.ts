@@ -30,6 +30,8 @@ export interface Life {
 export interface LogNemeses {
   /** The last entry that the file of the owner has. */
   position: () => number;
+  /** Whether the file of the owner has what the log has not, or has lost. */
+  isApart: () => boolean;
   /** The last entries are gone; returns the last one that is left. */
   loseTail: () => number;
   /** The log answers nothing for a while. */

@@ -33,6 +33,8 @@ export class World {
   private areFaults = false;
   /** What the log has kept, when it has lost more than the file of its owner can do without. */
   private keptUpTo: number | null = null;
+  /** The last entry that the log had left when it lost its end in this life. */
+  private lostAfter: number | null = null;
 
   constructor(seed: number, makeLives: MakeLives) {
     this.random = new Random(seed);
@@ -147,6 +149,9 @@ export class World {
   async end(how: 'crash' | 'stop'): Promise<void> {
     if (how === 'crash') this.generation++;
     else await this.heal();
+    // The answer to an append may come after its entry is lost again; then the owner believes in what is in its file alone.
+    if (this.lostAfter !== null && this.lives.log?.isApart()) this.keptUpTo = Math.min(this.lostAfter, this.keptUpTo ?? this.lostAfter);
+    this.lostAfter = null;
     this.lives.setFaults?.(false);
     await this.life[how]();
     this.generation++;
@@ -169,6 +174,7 @@ export class World {
     const { log } = this.lives;
     if (log === undefined) return;
     const last = log.loseTail();
+    this.lostAfter = Math.min(last, this.lostAfter ?? last);
     if (log.position() > last) this.keptUpTo = Math.min(last, this.keptUpTo ?? last);
   }
 
