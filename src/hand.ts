@@ -35,7 +35,14 @@ export async function runHand(config: Config, secrets: LiveSecrets): Promise<nev
     { level: config.logLevel, timestamp: pino.stdTimeFunctions.isoTime, base: { hand: name }, hooks: { streamWrite: secrets.maskLine } },
     pino.destination({ fd: 1, sync: true }),
   );
-  const order = await orderOf(config);
+  let isEnding = false;
+  const exit = (code: number): never => {
+    isEnding = true;
+    process.exit(code);
+  };
+  const isOwn = process.channel !== undefined;
+  if (isOwn) endWithOwner(() => exit(0));
+  const order = await orderOf(config, isOwn);
   const tasks = builtInTasks({
     outputDir: config.outputDir,
     httpAllowHosts: config.httpAllowHosts,
@@ -62,11 +69,6 @@ export async function runHand(config: Config, secrets: LiveSecrets): Promise<nev
     logger,
   });
 
-  let isEnding = false;
-  const exit = (code: number): never => {
-    isEnding = true;
-    process.exit(code);
-  };
   tellOfEnds({ hand, logger, taskLogger, isEnding: () => isEnding, exit });
   const watchdog = await watch(config, logger);
   async function leave(seconds: number): Promise<void> {
@@ -76,7 +78,7 @@ export async function runHand(config: Config, secrets: LiveSecrets): Promise<nev
     logger.info({}, 'the hand ends');
     exit(0);
   }
-  if (process.channel === undefined) {
+  if (!isOwn) {
     handleSignals({
       end: (mode, signal) => {
         const seconds = mode === 'force' ? 0 : config.shutdownTimeoutSeconds;
@@ -87,9 +89,7 @@ export async function runHand(config: Config, secrets: LiveSecrets): Promise<nev
     });
   } else {
     // Whoever started it decides when it ends. Signals to the whole group come here as well, while its calls are still needed.
-    process.once('disconnect', () => exit(0));
     process.on('message', ({ epoch }: OwnerNews) => hand.ownedBy(epoch));
-    if (!process.connected) exit(0);
     handleSignals({ end: () => undefined, reload: () => undefined });
   }
   watchdog.serving();
@@ -97,11 +97,17 @@ export async function runHand(config: Config, secrets: LiveSecrets): Promise<nev
   return new Promise<never>(() => undefined);
 }
 
+/** A hand that another process has started ends with that one, at any moment, also while it starts: that is an end in order. */
+function endWithOwner(end: () => never): void {
+  process.once('disconnect', end);
+  // It has gone before anybody listened.
+  if (!process.connected) end();
+}
+
 /** Where it connects, and with which key: from the process that started it, or as configured. */
-async function orderOf({ ownerUrls, ownerKey }: Config): Promise<OwnHandOrder> {
-  if (process.channel === undefined) return { urls: [...ownerUrls], key: ownerKey };
-  const gone = once(process, 'disconnect').then(() => process.exit(0));
-  const [order] = await Promise.race([once(process, 'message'), gone]);
+async function orderOf({ ownerUrls, ownerKey }: Config, isOwn: boolean): Promise<OwnHandOrder> {
+  if (!isOwn) return { urls: [...ownerUrls], key: ownerKey };
+  const [order] = await once(process, 'message');
   return order as OwnHandOrder;
 }
 
