@@ -60,6 +60,11 @@ export class Clustered {
       ...{ tasks: deps.tasks, kind: deps.kind },
       trouble: () => this.view.trouble,
       leave: async () => this.node?.leave(),
+      leftBehind: (itemIds) =>
+        deps.logger.warn(
+          { itemIds },
+          'the last changes could not be written to the log: whoever owns next goes on without them, and tasks that have ended here may run again',
+        ),
     });
     this.ownership = new Ownership({ ...deps, host: this.host, pipelinesFrom: deps.config.pipelinesFrom });
     this.view = this.viewed();

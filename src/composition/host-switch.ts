@@ -22,7 +22,11 @@ export interface HostSwitchOptions {
   trouble: () => string | null;
   /** Ends the node's part in the cluster. */
   leave: () => Promise<void>;
+  /** Told when the node ends and the log does not have the last changes; with the ids of the first 100 items that these are of. */
+  leftBehind: (itemIds: string[]) => void;
 }
+
+const ALL_IS_KEPT = { notKept: 0, notKeptIds: [] };
 
 /**
  * Stands for the pipelines of a node, which come with an ownership and go with it. While there are none, questions about the process are answered for
@@ -37,7 +41,6 @@ export class HostSwitch implements PipelineHost {
   hasThreadsLeft = false;
   /** Another node takes over as soon as this one has left. */
   readonly isAwaited = true;
-  private leftBehind: ReturnType<LocalHost['notStored']> | null = null;
   private current: LocalHost | null = null;
   private isEnding = false;
   private readonly options: HostSwitchOptions;
@@ -93,26 +96,31 @@ export class HostSwitch implements PipelineHost {
   async shutdown(mode: ShutdownMode, timeoutSeconds: number, operator?: Operator): Promise<ShutdownReport> {
     this.isEnding = true;
     const { current } = this;
-    if (current === null) return { mode, finished: 0, leftQueued: 0, aborted: 0, notKept: 0, notKeptIds: [], timedOut: false };
+    if (current === null) return { mode, finished: 0, leftQueued: 0, aborted: 0, ...ALL_IS_KEPT, timedOut: false };
     const report = await current.shutdown(mode, timeoutSeconds, operator);
     this.hasThreadsLeft ||= current.hasThreadsLeft;
-    return report;
+    return { ...report, ...ALL_IS_KEPT };
   }
 
-  /** As of when it was closed: what a host that was thrown away has not stored is its successor's. */
+  /** Always nothing: whoever was answered is answered by the log, and the next owner has it. What the log lacks was never answered. */
   notStored(): ReturnType<LocalHost['notStored']> {
-    return this.leftBehind ?? this.current?.notStored() ?? { count: 0, ids: [] };
+    return { count: 0, ids: [] };
   }
 
   blame(blame: Blame): void {
     this.current?.blame(blame);
   }
 
-  /** Leaves the cluster. Call it after {@link HostSwitch.shutdown}. */
-  close(): Promise<void> {
-    this.leftBehind = this.notStored();
-    void this.current?.abandon();
-    return this.options.leave();
+  /** Leaves the cluster as soon as the log has what has changed until now; it has two seconds for that, so that fewer tasks run again. Call it after {@link HostSwitch.shutdown}. */
+  async close(): Promise<void> {
+    const { current } = this;
+    if (current !== null) {
+      await current.settle();
+      const { count, ids } = current.notStored();
+      if (count > 0) this.options.leftBehind(ids);
+      void current.abandon();
+    }
+    await this.options.leave();
   }
 
   get limiters(): LocalHost['limiters'] & LimiterCatalogue {

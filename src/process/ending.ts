@@ -50,7 +50,7 @@ export async function endProcess(report: ShutdownReport, { app, host, guard, log
 export async function closeService({ app, host, logger }: Pick<EndingDeps, 'app' | 'host' | 'logger'>): Promise<boolean> {
   const replies = closeApp(app, logger);
   if (host?.isAwaited !== true) await replies;
-  const [isHeld] = await Promise.all([closeHost(host, logger), replies]);
+  const [isHeld] = await Promise.all([host?.isAwaited === true ? leaveOthers(host, logger) : closeHost(host, logger), replies]);
   return isHeld;
 }
 
@@ -61,6 +61,14 @@ async function closeApp(app: FastifyInstance | undefined, logger: Logger): Promi
     clearTimeout(late);
     if (closed !== 'done') logger.error({ err: errorOf(closed) }, 'the HTTP side does not close; it is left behind');
   }
+}
+
+/** The same for a node of a cluster, which has the time of the last replies for it: its log may be slow, or away. */
+async function leaveOthers(host: EndingHost, logger: Logger): Promise<boolean> {
+  const left = await within(LAST_REPLIES_MS + CUT_MS, host.close());
+  if (left !== 'done')
+    logger.warn({ err: errorOf(left) }, 'the node ends without having left the cluster in order: the others wait for its lease');
+  return left !== 'done';
 }
 
 /** True when it cannot be closed. */

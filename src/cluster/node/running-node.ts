@@ -19,6 +19,9 @@ import { Passages } from './passages.ts';
 import { PresenceTeller } from './presence-teller.ts';
 import { Troubles } from './troubles.ts';
 
+/** A node that is in the list for longer than it is there is known to be gone by its age. */
+const FAREWELL_MS = 500;
+
 /** Carries out what the state machine of ownership/ asks for, and tells it of the log's answers and of the time. It decides nothing itself. */
 export class RunningNode implements ClusterNode {
   readonly name: string;
@@ -205,7 +208,7 @@ export class RunningNode implements ClusterNode {
     options.clock.clearTimer(this.timer);
     await this.ownerWork.deposed;
     try {
-      await this.teller.close();
+      await within(options.clock, FAREWELL_MS, () => this.teller.close());
     } catch (err) {
       options.logger.debug({ err }, 'this node could not take itself out of the list');
     }

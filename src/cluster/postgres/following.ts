@@ -28,6 +28,7 @@ export class Following {
   private readonly each: (entry: Entry) => Promise<void>;
   private position: number;
   isStopped = false;
+  private giveUp: (why: Error) => void = () => undefined;
 
   constructor(deps: FollowingDeps, after: number, each: (entry: Entry) => Promise<void>) {
     this.deps = deps;
@@ -35,7 +36,7 @@ export class Following {
     this.each = each;
   }
 
-  /** Ends when it is stopped, when the call of `each` under way has settled; rejects when it cannot go on. */
+  /** Ends when it is stopped, when the call of `each` under way has settled, and without waiting for an answer of the server; rejects when it cannot go on. */
   async run(): Promise<void> {
     const { bell, pollMs } = this.deps;
     while (!this.isStopped) {
@@ -56,6 +57,7 @@ export class Following {
 
   stop(): void {
     this.isStopped = true;
+    this.giveUp(new Error('nobody follows any more'));
     this.deps.bell.ring();
   }
 
@@ -73,7 +75,9 @@ export class Following {
 
   private async read(): Promise<{ last: number; entries: Entry[] }> {
     const { sessions, table, pageBytes } = this.deps;
-    const rows = await sessions.ask<Row>({
+    const { promise: givenUp, reject } = Promise.withResolvers<never>();
+    this.giveUp = reject;
+    const asked = sessions.ask<Row>({
       text: `select ends.last, page.position, page.bytes
         from (select max(position) as last from ${table}) ends
         left join lateral (
@@ -85,6 +89,7 @@ export class Following {
         order by page.position`,
       values: [this.position, pageBytes],
     });
+    const rows = await Promise.race([asked, givenUp]);
     const entries = rows.flatMap(({ position, bytes }) => (position === null ? [] : [{ position: Number(position), bytes }]));
     return { last: Number(rows[0]?.last ?? 0), entries };
   }

@@ -324,6 +324,8 @@ export class LocalHost implements PipelineHost {
     const lastWrites = settledWithin(LAST_WRITES_MS, this.stored?.flusher.settled(), clock);
     const [haveThreadsEnded] = await Promise.all([threads?.close(), hands?.close(), lastWrites]);
     if (haveThreadsEnded === false) this.hasThreadsLeft = true;
+    // What it still had when it was abandoned is another host's.
+    if (this.abandoned !== null) return sumOf(mode, []);
     const { count, ids } = this.notStored();
     return count === 0 ? report : { ...report, notKept: count, notKeptIds: ids };
   }
@@ -335,6 +337,11 @@ export class LocalHost implements PipelineHost {
   notStored(): { count: number; ids: string[] } {
     const isBehind = this.stored?.flusher.isBehind === true && !this.isRecovering && this.abandoned === null;
     return isBehind ? notStoredOf(this.pipelines.values()) : { count: 0, ids: [] };
+  }
+
+  /** Resolves when everything that has changed until now is stored, through trouble, or after two seconds, or when it is abandoned. */
+  settle(): Promise<void> {
+    return settledWithin(LAST_WRITES_MS, this.stored?.flusher.settledAtLast()?.isStored, this.options.ports.clock);
   }
 
   /**
