@@ -187,6 +187,15 @@ describe.skipIf(found === null)('connections to PostgreSQL', () => {
     expect(reader.entries.map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
+  it('that are silent are not waited for by whoever ceases to follow', async () => {
+    const { log } = await open({ answerMs: 3_600_000 });
+    const sent = whenSent('left join lateral', mute);
+    const reader = await followed(log, 0);
+    await sent;
+    await reader.stop();
+    expect(reader.losses).toEqual([]);
+  });
+
   it('that cannot be made again end a follower once, with the reason', async () => {
     const { log } = await open({ patienceMs: 0 });
     await log.append(BEGINNING, bytes);

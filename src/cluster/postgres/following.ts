@@ -68,15 +68,13 @@ export class Following {
         return await this.read();
       } catch (error) {
         if (this.isStopped || performance.now() - since >= this.deps.patienceMs) throw error;
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+        await this.unlessStopped(new Promise((resolve) => setTimeout(resolve, AGAIN_MS)));
       }
     }
   }
 
   private async read(): Promise<{ last: number; entries: Entry[] }> {
     const { sessions, table, pageBytes } = this.deps;
-    const { promise: givenUp, reject } = Promise.withResolvers<never>();
-    this.giveUp = reject;
     const asked = sessions.ask<Row>({
       text: `select ends.last, page.position, page.bytes
         from (select max(position) as last from ${table}) ends
@@ -89,8 +87,15 @@ export class Following {
         order by page.position`,
       values: [this.position, pageBytes],
     });
-    const rows = await Promise.race([asked, givenUp]);
+    const rows = await this.unlessStopped(asked);
     const entries = rows.flatMap(({ position, bytes }) => (position === null ? [] : [{ position: Number(position), bytes }]));
     return { last: Number(rows[0]?.last ?? 0), entries };
+  }
+
+  /** The same, but rejects as soon as this is stopped. */
+  private unlessStopped<T>(work: Promise<T>): Promise<T> {
+    const { promise: stopped, reject } = Promise.withResolvers<never>();
+    this.giveUp = reject;
+    return Promise.race([work, stopped]);
   }
 }
