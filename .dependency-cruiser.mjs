@@ -72,6 +72,13 @@ export default {
       to: { pathNot: ['^src/schemas/', '^node_modules/zod/'] },
     },
     {
+      name: 'yaml-above-schemas',
+      comment: 'Reading YAML is for the loader and for bodies; it knows no definitions.',
+      severity: 'error',
+      from: { path: '^src/yaml/' },
+      to: { path: product, pathNot: '^src/(yaml|schemas)/' },
+    },
+    {
       name: 'engine-above-schemas-only',
       severity: 'error',
       from: { path: '^src/engine/' },
@@ -131,7 +138,7 @@ export default {
       comment: 'Definitions and user tasks are read for the engine; HTTP, routes and single built-in tasks are no business of theirs.',
       severity: 'error',
       from: { path: '^src/loader/' },
-      to: { path: product, pathNot: ['^src/(loader|engine|schemas)/', '^src/config[.]ts$', '^tasks/kit/'] },
+      to: { path: product, pathNot: ['^src/(loader|engine|schemas|yaml)/', '^src/config[.]ts$', '^tasks/kit/'] },
     },
     {
       name: 'process-below-server',
@@ -187,7 +194,7 @@ export default {
       comment: 'src/http serves the routes: it may be imported by them and never the other way round.',
       severity: 'error',
       from: { path: '^src/http/' },
-      to: { path: product, pathNot: ['^src/(http|engine|schemas)/', '^src/config[.]ts$'] },
+      to: { path: product, pathNot: ['^src/(http|engine|schemas|yaml)/', '^src/config[.]ts$'] },
     },
     {
       name: 'routes-above-http',
@@ -225,11 +232,60 @@ export default {
       to: { path: '^src/server[.]ts$' },
     },
     {
+      name: 'client-alone',
+      comment:
+        'The client runs in web pages: it knows nothing of the service but the types that are made of its document, and nothing of Node.',
+      severity: 'error',
+      from: { path: '^src/client/' },
+      to: { pathNot: ['^src/client/', '^node_modules/(openapi-fetch|eventsource-parser)/'] },
+    },
+    {
+      name: 'terminal-is-a-client',
+      comment:
+        'The command line asks the service, as others do. The store is looked after without one, and definitions are checked and tried without one.',
+      severity: 'error',
+      from: { path: '^src/terminal/', pathNot: '^src/terminal/commands/(store|lint|test|bench)[.]ts$' },
+      to: { path: product, pathNot: '^src/(terminal|client)/|^src/version[.]ts$' },
+    },
+    {
+      name: 'trial-without-a-service',
+      comment:
+        'Definitions are tried with the engine, the tasks and what loads them: without HTTP, a store, a cluster or a process of a service.',
+      severity: 'error',
+      from: { path: '^src/trial/' },
+      to: {
+        path: [
+          '^src/(http|stores|cluster|composition|process|terminal|client|migration|tracing)/',
+          '^routes/',
+          '^src/(app|server|hand)[.]ts$',
+        ],
+      },
+    },
+    {
+      name: 'trial-for-commands',
+      severity: 'error',
+      from: { path: product, pathNot: '^src/(trial|terminal/commands)/' },
+      to: { path: '^src/trial/' },
+    },
+    {
+      name: 'terminal-is-never-imported',
+      severity: 'error',
+      from: { path: product, pathNot: '^src/terminal/' },
+      to: { path: '^src/terminal/' },
+    },
+    {
+      name: 'service-without-client',
+      severity: 'error',
+      from: { path: product, pathNot: '^src/(client|terminal)/' },
+      to: { path: '^src/client/' },
+    },
+    {
       name: 'dashboard-is-a-client',
-      comment: 'The web page uses the public HTTP API and no module of the service.',
+      comment:
+        'The web page uses the public HTTP API and no module of the service; of its schemas it knows the types, of which a bundle has nothing.',
       severity: 'error',
       from: { path: '^dashboard/' },
-      to: { path: product },
+      to: { path: product, pathNot: '^src/(client|schemas)/' },
     },
     ...roomRules(),
   ],

@@ -7,10 +7,11 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
-COPY scripts/build.ts scripts/
+COPY scripts/build.ts scripts/build-page.ts scripts/
 COPY src src
 COPY routes routes
 COPY tasks tasks
+COPY dashboard dashboard
 RUN node scripts/build.ts
 
 # What the service needs to run, and no more.

@@ -1,10 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { PROCESSES, VITEST } from './scripts/coverage-files.ts';
+import { PLAYED_LATER } from './scripts/played-later.ts';
 import { FileOrder } from './test/setup/file-order.ts';
 
 /** `npm run coverage`. */
 const isMeasured = process.env.COVERAGE === '1';
+
+/** Files that the run plays after the suite; all of them are in the project `apart`. */
+const leftOut = process.env.LEAVE_OUT_PLAYED_LATER === '1' ? PLAYED_LATER : [];
 
 /** Where Node keeps compiled code between the many processes that the tests start; each of them starts a quarter faster. */
 const COMPILE_CACHE = fileURLToPath(new URL('./node_modules/.cache/compiled', import.meta.url));
@@ -41,6 +45,20 @@ const LONG = [
   'tasks/schema-linear',
 ].map((file) => `test/${file}.test.ts`);
 
+/**
+ * Files whose processes are measured, one or two of each kind of process. What a process writes at its end, and code that is compiled anew at each start, cost more than a third of
+ * all that a service needs to start and end.
+ */
+const MEASURED = [
+  'cluster/hands/processes',
+  'e2e/cluster',
+  'e2e/start-and-stop',
+  'e2e/task-end',
+  'terminal/terminal',
+  'terminal/trial-commands',
+].map((file) => `test/${file}.test.ts`);
+const CACHED = { NODE_COMPILE_CACHE: COMPILE_CACHE };
+
 export default defineConfig({
   test: {
     // A process a file or a worker: tests open sockets, start servers, and send signals.
@@ -53,7 +71,7 @@ export default defineConfig({
     // Node 22 announces its type stripping on stderr, in worker threads too; Node 24 has nothing to say.
     execArgv: ['--disable-warning=ExperimentalWarning'],
     // Processes and threads that a test starts write what of the code they ran. Of cached code V8 doesn't know it exactly.
-    env: isMeasured ? { NODE_V8_COVERAGE: PROCESSES } : { NODE_COMPILE_CACHE: COMPILE_CACHE },
+    env: isMeasured ? { NODE_V8_COVERAGE: PROCESSES } : CACHED,
     restoreMocks: true,
     sequence: { sequencer: FileOrder },
     globalSetup: ['test/setup/scratch.ts'],
@@ -62,10 +80,16 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'shared', include: SHARED, exclude: LONG, isolate: false } },
       { extends: true, test: { name: 'long', include: LONG } },
+      { extends: true, test: { name: 'measured', include: MEASURED } },
       // Those of test/clients have packages and a configuration of their own.
       {
         extends: true,
-        test: { name: 'apart', include: ['test/**/*.test.ts'], exclude: [...SHARED, 'test/clients/**'] },
+        test: {
+          name: 'apart',
+          include: ['test/**/*.test.ts'],
+          exclude: [...SHARED, ...MEASURED, 'test/clients/**', ...leftOut],
+          env: { ...(isMeasured && { NODE_V8_COVERAGE: '' }), ...CACHED },
+        },
       },
     ],
     coverage: {

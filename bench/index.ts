@@ -22,6 +22,7 @@ const ALL = [
   'durable',
   'cluster',
   'backlog',
+  'looking',
   'sizing',
   'edges',
   'upload',

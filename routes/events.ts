@@ -1,16 +1,15 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { type EventSource, type PipelineHost, type PipelineRuntime, SluiceError } from '../src/engine/index.ts';
+import type { EventSource } from '../src/engine/index.ts';
 import { type Caller, sees } from '../src/http/guards/caller.ts';
 import type { FoundTicket } from '../src/http/guards/tickets.ts';
+import { overviewOfAll, snapshotsOfAll, statsNow, statsOfAll, viewsOf, withFewFailures } from '../src/http/routing/periodic-views.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { pipelineParams, problems } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { allEventsQuerySchema, eventPosition, eventQuerySchema, toEventFilter } from '../src/http/sse/event-query.ts';
 import type { SnapshotView } from '../src/http/sse/snapshots.ts';
 import { anyEventStream, eventStream } from '../src/schemas/messages.ts';
-import type { DashboardSnapshot } from '../src/schemas/stats.ts';
-import { type StatsEvent, toStatsEvent } from '../src/schemas/stats-event.ts';
 
 const DESCRIPTION = `
 An event stream that browsers can read with \`EventSource\`. It begins with \`retry: 1000\`.
@@ -24,6 +23,7 @@ An event stream that browsers can read with \`EventSource\`. It begins with \`re
 | \`result\` | \`ItemResult\`: the end of an item, with its value or error | with \`types=result\` |
 | \`snapshot\` | \`Snapshot\`, with the newest hundred failures | with \`snapshotSeconds\`: at once, then at that interval |
 | \`stats\` | \`StatsEvent\`: the statistics that change, about a kilobyte for three stages | with \`statsSeconds\`: at once, then at that interval |
+| \`overview\` | \`OverviewEvent\`: state, counters, rates and time left of each pipeline | with \`overviewSeconds\`, in the stream of all pipelines: at once, then at that interval |
 | \`gap\` | \`{ missed, oldest }\`: \`missed\` events, of whatever type, are no longer kept; null if they belong to an earlier life of the pipeline and cannot be counted. The stream continues from \`oldest\`, an event id | when it happens |
 | \`bye\` | \`{}\` | last, when the service or the pipeline ends |
 
@@ -61,36 +61,11 @@ interface EventRequest {
   headers: { 'last-event-id'?: string | undefined };
 }
 
-type WithSnapshot = DashboardSnapshot & { pipelineId?: string };
-
-/** The most failures in a snapshot that is sent again and again; `GET …/errors` has more. */
-const FAILURES_MAX = 100;
-
-function withFewFailures(snapshot: WithSnapshot): WithSnapshot {
-  const { errorSummary } = snapshot;
-  if (errorSummary.failedItems.length <= FAILURES_MAX) return snapshot;
-  return { ...snapshot, errorSummary: { ...errorSummary, failedItems: errorSummary.failedItems.slice(-FAILURES_MAX) } };
-}
-
-async function statsOf(runtime: PipelineRuntime): Promise<StatsEvent> {
-  const [stats, { state }] = await Promise.all([runtime.stats(), runtime.describe()]);
-  return toStatsEvent(stats, state);
-}
-
-async function statsOfAll(host: PipelineHost): Promise<({ pipelineId: string } & StatsEvent)[]> {
-  const all = await host.list();
-  const found = await Promise.all(
-    all.map(async ({ definition: { id: pipelineId }, state }) => {
-      try {
-        return [{ pipelineId, ...toStatsEvent(await host.get(pipelineId).stats(), state) }];
-      } catch (error) {
-        // It has been removed meanwhile.
-        if (error instanceof SluiceError && error.code === 'pipeline-not-found') return [];
-        throw error;
-      }
-    }),
-  );
-  return found.flat();
+/** The values that a stream is sent at intervals, if it asks for them. */
+interface Views {
+  snapshots: SnapshotView | SnapshotView[];
+  stats: SnapshotView | SnapshotView[];
+  overview?: SnapshotView;
 }
 
 /** The events of a pipeline, and of all of them, as they happen. */
@@ -121,9 +96,9 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     },
     handler(request, reply) {
       const runtime = host.get(request.params.id);
-      follow(request, reply, runtime.events, runtime, {
-        snapshots: async () => [await runtime.snapshot()],
-        stats: async () => [await statsOf(runtime)],
+      follow(request, reply, runtime.events, {
+        snapshots: { subject: runtime, read: async () => [withFewFailures(await runtime.snapshot())] },
+        stats: { subject: runtime, read: async () => [await statsNow(runtime)] },
       });
     },
   });
@@ -137,7 +112,7 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       tags: ['Events'],
       summary: 'Follow the events of all pipelines',
       description:
-        'Like the stream of one pipeline, but with `pipelineId` in each datum and its own sequence of ids; ids from the stream of a single pipeline are not valid here. `snapshotSeconds` sends a `snapshot` of each pipeline, and `statsSeconds` its `stats`. With a store in a file the ids go on over restarts; with `memory:` they are valid until the service restarts.',
+        'Like the stream of one pipeline, but with `pipelineId` in each datum and its own sequence of ids; ids from the stream of a single pipeline are not valid here. `snapshotSeconds` sends a `snapshot` of each pipeline, and `statsSeconds` its `stats`, or those of the pipelines in `snapshotFor` and `statsFor` alone; `overviewSeconds` sends one `overview` of all of them. `pipelineId` is for the events that have an id. So one stream can carry the overview of all pipelines and the details of some. With a store in a file the ids go on over restarts; with `memory:` they are valid until the service restarts.',
       operationId: 'followAllEvents',
       querystring: allEventsQuerySchema,
       headers: eventHeaders,
@@ -158,29 +133,27 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
     handler(request, reply) {
       const { id, caller, ticket, headers, query } = request;
       const { pipelines } = caller;
-      const stats = () => statsOfAll(host);
-      if (pipelines === null) return follow(request, reply, host.events, host, { snapshots: () => host.snapshots(), stats });
-      // For a key limited to some pipelines, others do not exist. Requests with the same key share their snapshots.
+      // For a key limited to some pipelines, others do not exist. Requests with the same key share what is read for them.
+      const subject = pipelines ?? host;
+      const isSeen = (id: string): boolean => sees(caller, id);
+      const { statsFor, snapshotFor } = query;
+      const views: Views = {
+        snapshots: snapshotFor
+          ? viewsOf(host, 'snapshot', snapshotFor.filter(isSeen))
+          : { subject, read: () => snapshotsOfAll(host, isSeen) },
+        stats: statsFor ? viewsOf(host, 'stats', statsFor.filter(isSeen)) : { subject, read: () => statsOfAll(host, isSeen) },
+        overview: { subject, read: () => overviewOfAll(host, isSeen) },
+      };
+      if (pipelines === null) return follow(request, reply, host.events, views);
       const { pipelineId = [...pipelines] } = query;
-      const seen = <T extends { pipelineId: string }>(all: T[]): T[] => all.filter((one) => sees(caller, one.pipelineId));
       const asked = { ...query, pipelineId: pipelineId.filter((id) => pipelines.has(id)) };
-      return follow({ id, caller, ticket, headers, query: asked }, reply, host.events, pipelines, {
-        snapshots: async () => seen(await host.snapshots()),
-        stats: async () => seen(await stats()),
-      });
+      return follow({ id, caller, ticket, headers, query: asked }, reply, host.events, views);
     },
   });
 
-  /** Readers of the same `subject` share what `read` gives. */
-  function follow(
-    request: EventRequest,
-    reply: FastifyReply,
-    events: EventSource,
-    subject: object,
-    read: { snapshots: () => Promise<WithSnapshot[]>; stats: SnapshotView['read'] },
-  ): void {
+  function follow(request: EventRequest, reply: FastifyReply, events: EventSource, { snapshots, stats, overview }: Views): void {
     const { snapshotSeconds, statsSeconds, after } = request.query;
-    const snapshots = async () => (await read.snapshots()).map(withFewFailures);
+    const { overviewSeconds } = request.query as Partial<z.output<typeof allEventsQuerySchema>>;
     const position = eventPosition(events, request.headers['last-event-id'], after);
     streams.enter(request.caller, reply.raw);
     request.ticket?.use();
@@ -191,8 +164,9 @@ export default async function eventRoutes(instance: FastifyInstance, { host, hub
       events,
       filter: toEventFilter(request.query),
       ...position,
-      ...(snapshotSeconds === undefined ? {} : { snapshots: { view: { subject, read: snapshots }, seconds: snapshotSeconds } }),
-      ...(statsSeconds === undefined ? {} : { stats: { view: { subject, read: read.stats }, seconds: statsSeconds } }),
+      ...(snapshotSeconds === undefined ? {} : { snapshots: { view: snapshots, seconds: snapshotSeconds } }),
+      ...(statsSeconds === undefined ? {} : { stats: { view: stats, seconds: statsSeconds } }),
+      ...(overviewSeconds === undefined || overview === undefined ? {} : { overview: { view: overview, seconds: overviewSeconds } }),
     });
     reply.hijack();
   }

@@ -6,10 +6,11 @@ import { decodeCursor, encodeCursor } from '../src/http/routing/cursor.ts';
 import { sendNdjson, wantsNdjson } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import {
+  cancelledSchema,
   feedParams,
   LIMIT_DEFAULT,
-  listQuery,
   listReply,
+  listShape,
   nextCursorSchema,
   noBody,
   noQuery,
@@ -33,7 +34,10 @@ const feedsSchema = z
 const waitQuery = z.strictObject({
   timeoutSeconds: waitSecondsSchema.optional().meta({ description: 'Maximum time to wait; without it, as long as it takes.' }),
 });
-const cancelledSchema = z.object({ cancelled: z.int() }).meta({ id: 'CancelReply' });
+const feedsQuery = z.strictObject({
+  ...listShape,
+  order: z.enum(['asc', 'desc']).default('asc').meta({ description: '`desc`: the newest feeds first.' }),
+});
 
 /** Feeds: the items of one request together. */
 const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
@@ -48,8 +52,8 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'listFeeds',
         summary: 'Feeds',
-        description: 'In order of creation: all unfinished feeds, and the newest 10 000 that are done.',
-        querystring: listQuery,
+        description: 'In order of creation, or the other way round: all unfinished feeds, and the newest 10 000 that are done.',
+        querystring: feedsQuery,
         params: pipelineParams,
         response: {
           200: listReply(feedsSchema, feedViewSchema, 'A page of feeds.', {
@@ -61,12 +65,13 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
       },
     },
     async (request, response) => {
-      const { limit, cursor } = request.query;
+      const { limit, cursor, order } = request.query;
       const runtime = host.get(request.params.id);
-      const scope = { list: `/pipelines/${request.params.id}/feeds` };
-      const after = Number(decodeCursor(scope, cursor) ?? 0);
+      const isDescending = order === 'desc';
+      const scope = { list: `/pipelines/${request.params.id}/feeds`, ...(isDescending && { filters: { order } }) };
+      const after = Number(decodeCursor(scope, cursor) ?? (isDescending ? Number.MAX_SAFE_INTEGER : 0));
       const maker = onlyMakerOf(request.caller);
-      const read = (from: number, most: number) => runtime.feeds({ maker, after: from, limit: most });
+      const read = (from: number, most: number) => runtime.feeds({ maker, order, after: from, limit: most });
       if (wantsNdjson(request)) return sendNdjson(response, { read, write: writeFeed, after, limit });
       const page = await read(after, limit ?? LIMIT_DEFAULT);
       return { feeds: page.rows, nextCursor: encodeCursor(scope, page.next), retired: page.retired };

@@ -4,6 +4,7 @@
  */
 import type { FastifyPluginAsync } from 'fastify';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
+import changes from './changes.ts';
 import control from './control.ts';
 import eventTickets from './event-tickets.ts';
 import events from './events.ts';
@@ -18,15 +19,19 @@ import logLevel from './log-level.ts';
 import looking from './looking.ts';
 import metrics from './metrics.ts';
 import nodes from './nodes.ts';
+import page from './page.ts';
 import pipelines from './pipelines.ts';
 import run from './run.ts';
 import service from './service.ts';
 import stages from './stages.ts';
 import tasks from './tasks.ts';
+import validation from './validation.ts';
 import whoami from './whoami.ts';
 
 const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(pipelines, deps);
+  await app.register(validation, deps);
+  await app.register(changes, deps);
   await app.register(control, deps);
   await app.register(stages, deps);
   await app.register(feed, deps);
@@ -46,5 +51,6 @@ const routes: FastifyPluginAsync<RouteDeps> = async (app, deps) => {
   await app.register(nodes, deps);
   await app.register(info, deps);
   await app.register(logLevel, deps);
+  await app.register(page, deps);
 };
 export default routes;

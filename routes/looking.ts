@@ -1,8 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import type { PipelineRuntime } from '../src/engine/index.ts';
+import type { PipelineResult, PipelineRuntime } from '../src/engine/index.ts';
 import { decodeCursor, encodeCursor } from '../src/http/routing/cursor.ts';
 import { given, sendNdjson, wantsNdjson } from '../src/http/routing/lists.ts';
+import { allWithPreviews, withPreviews } from '../src/http/routing/previews.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import {
   LIMIT_DEFAULT,
@@ -16,7 +17,8 @@ import {
   resultPageSchema,
   retiredSchema,
 } from '../src/http/schemas/route-schemas.ts';
-import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
+import { compileWriter, type Writer, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
+import { errorGroupsSchema, groupIdSchema } from '../src/schemas/error-groups.ts';
 import { historyQuerySchema, pipelineHistorySchema } from '../src/schemas/history.ts';
 import {
   errorFilterShape,
@@ -27,6 +29,7 @@ import {
   resultSchema,
 } from '../src/schemas/item.ts';
 import { knownNameSchema, knownStageNameSchema } from '../src/schemas/names.ts';
+import { previewSchema } from '../src/schemas/preview.ts';
 import {
   errorSummarySchema,
   pipelineStatsSchema,
@@ -107,9 +110,21 @@ const afterSchema = z
   .meta({ description: 'Only rows after this sequence id.', examples: [0] });
 const resultsQuery = z.strictObject({
   ...listShape,
+  preview: previewSchema,
   status: z.enum(['completed', 'failed', 'cancelled', 'all']).default('completed').meta({ description: 'How the items ended.' }),
   after: afterSchema,
   feedId: knownNameSchema.optional().meta({ description: 'Only items of this feed.' }),
+});
+
+const groupsQuery = z.strictObject({
+  feedId: knownNameSchema.optional().meta({ description: 'Only items of this feed.' }),
+  stage: knownStageNameSchema.optional().meta({ description: 'Only groups of this stage.' }),
+  limit: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .meta({ description: `The most groups, by default ${LIMIT_DEFAULT}.`, examples: [10] }),
 });
 
 const itemsQuery = z.strictObject({
@@ -121,6 +136,21 @@ const itemsQuery = z.strictObject({
   stage: knownStageNameSchema.optional().meta({ description: 'Only items in this stage.' }),
   feedId: knownNameSchema.optional().meta({ description: 'Only items of this feed.' }),
   ...errorFilterShape,
+  group: groupIdSchema.optional(),
+  order: z
+    .enum(['asc', 'desc'])
+    .default('asc')
+    .meta({ description: '`desc`: the newest items, those with the highest sequence ids, first.' }),
+  q: z
+    .string()
+    .min(1)
+    .max(500)
+    .optional()
+    .meta({
+      description: 'Only items whose id, or whose message of an error, contains this text, in whatever case.',
+      examples: ['timeout'],
+    }),
+  minAttempts: z.int().min(0).optional().meta({ description: 'Only items with at least so many `totalAttempts`.' }),
   include: z.literal('input').optional().meta({ description: 'Also the value that was fed, of items that have not completed.' }),
   after: afterSchema,
 });
@@ -154,6 +184,25 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
   }
 
   app.get(
+    '/pipelines/:id/errors/groups',
+    {
+      config: { scope: 'read' },
+      schema: {
+        tags,
+        operationId: 'listErrorGroups',
+        summary: 'Failures by their message',
+        description:
+          'Groups the items that are failed now: those of one stage and one type of error whose messages differ only in ids, numbers and quoted parts. At most 1000 groups are counted one by one. ' +
+          'The first request after a start looks at every failed item, and one with `feedId` at those of the feed.',
+        querystring: groupsQuery,
+        params: pipelineParams,
+        response: { 200: reply(errorGroupsSchema, 'The groups with the most items first.') },
+      },
+    },
+    async ({ params, query }) => host.get(params.id).errorGroups({ ...given(query), limit: query.limit ?? LIMIT_DEFAULT }),
+  );
+
+  app.get(
     '/pipelines/:id/history',
     {
       config: { scope: 'read' },
@@ -182,7 +231,7 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         operationId: 'listResults',
         summary: 'Results',
         description:
-          'In feed order, regardless of the order of completion. Failed and cancelled items have their `input`: as NDJSON, they can be fed again as they are.',
+          'In feed order, regardless of the order of completion. Failed and cancelled items have their `input`: as NDJSON, they can be fed again as they are. A page by `feedId` and `status` takes a second at most: it may have fewer results than `limit`, or none; the list goes on as long as there is a `nextCursor`.',
         querystring: resultsQuery,
         params: pipelineParams,
         response: {
@@ -199,14 +248,18 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
       },
     },
     async (request, response) => {
-      const { limit, cursor, after, ...filters } = request.query;
+      const { limit, cursor, after, preview, ...filters } = request.query;
       const runtime = host.get(request.params.id);
       const scope = { list: `/pipelines/${request.params.id}/results`, filters };
       const start = Number(decodeCursor(scope, cursor) ?? after ?? 0);
       const read = (from: number, most: number) => runtime.results({ ...given(filters), after: from, limit: most });
-      if (wantsNdjson(request)) return sendNdjson(response, { read, write: writeResult, after: start, limit });
+      const write = preview === undefined ? writeResult : (row: PipelineResult) => JSON.stringify(withPreviews(row, preview));
+      if (wantsNdjson(request)) return sendNdjson(response, { read, write: write as Writer, after: start, limit });
       const page = await read(start, limit ?? LIMIT_DEFAULT);
-      return { results: page.rows, nextCursor: encodeCursor(scope, page.next), retired: page.retired };
+      const rest = { nextCursor: encodeCursor(scope, page.next), retired: page.retired };
+      if (preview === undefined) return { results: page.rows, ...rest };
+      const results = await allWithPreviews(page.rows, preview);
+      return response.serializer(JSON.stringify).send({ results, ...rest } as never);
     },
   );
 
@@ -219,7 +272,8 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         operationId: 'listItems',
         summary: 'Items',
         description:
-          'Where each item is, in feed order. With `errorType` or `errorStatus`, a page may have fewer items than `limit`, or none; the list goes on as long as there is a `nextCursor`.',
+          'Where each item is, in feed order or the other way round. For `errorType`, `errorStatus`, `group`, `q` and `minAttempts` there is no index: up to 50 000 items are looked at for a page. Such a page, and one by `stage` or by `feedId` and `status`, takes a second at most, so that it may have fewer items than `limit`, or none; the list goes on as long as there is a `nextCursor`. ' +
+          'With `order=desc`, `after` means the items with lower sequence ids.',
         querystring: itemsQuery,
         params: pipelineParams,
         response: {
@@ -233,10 +287,11 @@ const looking: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
     },
     async (request, response) => {
       const { limit, cursor, after, ...filters } = request.query;
+      const { q: text, ...others } = filters;
       const runtime = host.get(request.params.id);
       const scope = { list: `/pipelines/${request.params.id}/items`, filters };
-      const start = Number(decodeCursor(scope, cursor) ?? after ?? 0);
-      const read = (from: number, most: number) => runtime.items({ ...given(filters), after: from, limit: most });
+      const start = Number(decodeCursor(scope, cursor) ?? after ?? (filters.order === 'desc' ? Number.MAX_SAFE_INTEGER : 0));
+      const read = (from: number, most: number) => runtime.items({ ...given({ ...others, text }), after: from, limit: most });
       if (wantsNdjson(request)) return sendNdjson(response, { read, write: writeItem, after: start, limit });
       const page = await read(start, limit ?? LIMIT_DEFAULT);
       return { items: page.rows, nextCursor: encodeCursor(scope, page.next), retired: page.retired };

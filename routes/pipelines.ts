@@ -1,18 +1,23 @@
-import type { FastifyPluginAsync, FastifySchemaCompiler } from 'fastify';
+import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import { SluiceError } from '../src/engine/index.ts';
-import { type Caller, sees } from '../src/http/guards/caller.ts';
+import { sees } from '../src/http/guards/caller.ts';
 import { operatorOf } from '../src/http/guards/operator.ts';
-import { readDefinitionBody } from '../src/http/routing/definition-body.ts';
+import { acceptAnyBody, readDefinitionBody, refuseOthers } from '../src/http/routing/definition-body.ts';
 import { pageByName } from '../src/http/routing/lists.ts';
-import { toDetail, toSummary } from '../src/http/routing/pipeline-view.ts';
+import { toDetail, toSummary, withOverviews } from '../src/http/routing/pipeline-view.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { LOCATION, listShape, nextCursorSchema, noQuery, pipelineParams, problems, reply } from '../src/http/schemas/route-schemas.ts';
-import { validatorCompiler, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
+import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { pipelineDefinitionSchema } from '../src/schemas/definition.ts';
 import { pipelineDetailSchema, pipelinePutSchema, pipelineSummaryExample, pipelineSummarySchema } from '../src/schemas/pipeline.ts';
 
-const listQuery = z.strictObject(listShape);
+const listQuery = z.strictObject({
+  ...listShape,
+  include: z
+    .literal('overview')
+    .optional()
+    .meta({ description: 'Also queue, rates, failures, time left and bottleneck of each pipeline.' }),
+});
 const listSchema = z.object({ pipelines: z.array(pipelineSummarySchema), nextCursor: nextCursorSchema }).meta({ id: 'PipelinePage' });
 
 const createBody = pipelineDefinitionSchema
@@ -58,7 +63,8 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         tags,
         operationId: 'listPipelines',
         summary: 'List the pipelines',
-        description: 'All pipelines with state and headline counters, ordered by id.',
+        description:
+          'All pipelines with state and headline counters, ordered by id; with `include=overview` also with what a display of all of them shows.',
         querystring: listQuery,
         response: {
           200: reply(listSchema, 'A page of pipelines.', { pipelines: [pipelineSummaryExample], nextCursor: null }),
@@ -66,10 +72,10 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
         },
       },
     },
-    async ({ query, caller }) => {
+    async ({ query: { include, ...query }, caller }) => {
       const seen = (await host.list()).filter(({ definition }) => sees(caller, definition.id));
       const { page, nextCursor } = pageByName({ list: '/pipelines' }, seen, ({ definition }) => definition.id, toSummary, query);
-      return { pipelines: page, nextCursor };
+      return { pipelines: include === undefined ? page : await withOverviews(host, page), nextCursor };
     },
   );
 
@@ -185,17 +191,3 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
   );
 };
 export default pipelines;
-
-/** Leaves the body unchecked: the host reports faults of form and of meaning together, and checking the form here would hide the latter. */
-const acceptAnyBody: FastifySchemaCompiler<z.ZodType> = (route) =>
-  route.httpPart === 'body' ? (body: unknown) => ({ value: body }) : validatorCompiler(route);
-
-/** Refuses a key for other pipelines, before the answer tells anything about the definition or about an existing pipeline. */
-function refuseOthers(caller: Caller, definition: unknown): void {
-  const { id } = (definition ?? {}) as { id?: unknown };
-  if (caller.pipelines === null || (typeof id === 'string' && sees(caller, id))) return;
-  throw new SluiceError(
-    'forbidden',
-    `the key "${caller.name}" is for ${caller.pipelines.size} pipelines only, and this is not one of them`,
-  );
-}

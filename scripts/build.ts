@@ -1,5 +1,5 @@
 /**
- * Compiles src, routes and tasks to dist/ and copies the files beside them that aren't TypeScript.
+ * Compiles src, routes and tasks to dist/, copies the files beside them that aren't TypeScript, and bundles the page of dashboard/.
  *
  *   node scripts/build.ts               builds from nothing
  *   node scripts/build.ts --if-needed   builds only when a source is newer than the last build, as `npm start` does
@@ -7,6 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, globSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { buildPage } from './build-page.ts';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
@@ -18,12 +19,12 @@ const settings = ['package.json', 'tsconfig.json', 'tsconfig.build.json'];
 function isCurrent(): boolean {
   if (!existsSync(stamp)) return false;
   // Folders count too: their time changes when a file in them is removed.
-  const inputs = [...globSync('{src,routes,tasks}{,/**}'), ...settings];
+  const inputs = [...globSync('{src,routes,tasks,dashboard}{,/**}'), ...settings];
   const builtAt = statSync(stamp).mtimeMs;
   return inputs.every((path) => statSync(path).mtimeMs <= builtAt);
 }
 
-function build(): number {
+async function build(): Promise<number> {
   rmSync('dist', { recursive: true, force: true });
   const compiler = fileURLToPath(import.meta.resolve('typescript/package.json'));
   const tsc = compiler.replace(/package[.]json$/, 'bin/tsc');
@@ -33,8 +34,9 @@ function build(): number {
   for (const path of sources) {
     if (!path.endsWith('.ts')) cpSync(path, `dist/${path}`);
   }
+  await buildPage('dist/dashboard');
   writeFileSync(stamp, '');
   return 0;
 }
 
-if (!(process.argv.includes('--if-needed') && isCurrent())) process.exitCode = build();
+if (!(process.argv.includes('--if-needed') && isCurrent())) process.exitCode = await build();

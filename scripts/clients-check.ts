@@ -1,28 +1,18 @@
 /**
- * Installs the client generators of tools/clients, unless they are, and tests what they make of the OpenAPI documents.
+ * Installs the client generators of tools/clients, unless they are, and tests what they make of the OpenAPI documents, the types of our own client among it.
  *
  *   node scripts/clients-check.ts
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { installClients } from './clients-install.ts';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-
-const FOLDER = 'tools/clients';
-/** The lock file that the folder was installed from; npm deletes it with the rest when it begins again. */
-const installed = join(FOLDER, 'node_modules/.installed-lock.json');
-const wanted = readFileSync(join(FOLDER, 'package-lock.json'), 'utf8');
-
-if (!existsSync(installed) || readFileSync(installed, 'utf8') !== wanted) {
-  execFileSync('npm', ['ci', '--loglevel=error'], { cwd: FOLDER, stdio: 'inherit' });
-  writeFileSync(installed, wanted);
-}
+installClients();
 
 const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/clients/vitest.config.ts', ...process.argv.slice(2)];
-const { status } = spawnSync(process.execPath, vitest, {
-  stdio: 'inherit',
-  env: { TEST_REPORT: 'test-results/clients.json', ...process.env },
-});
-process.exitCode = status ?? 1;
+const env = { TEST_REPORT: 'test-results/clients.json', ...process.env };
+const statuses = [['scripts/client-types.ts', '--check'], vitest].map(
+  (args) => spawnSync(process.execPath, args, { stdio: 'inherit', env }).status,
+);
+process.exitCode = statuses.find((status) => status !== 0) ?? (statuses.includes(null) ? 1 : 0);

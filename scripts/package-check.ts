@@ -1,6 +1,6 @@
 /**
  * Packs the package and uses it as others do: publint reads it, TypeScript compiles against it under both ways of resolving, the example of the
- * library runs on it, and its service runs a task file of a folder outside. Fails at the first thing that is wrong.
+ * library and the command line run on it, and its service runs a task file of a folder outside. Fails at the first thing that is wrong.
  *
  *   node scripts/package-check.ts
  */
@@ -23,6 +23,15 @@ interface Locked {
   bin?: Record<string, string>;
 }
 
+const CLIENT_USE = `import { createSluice, type ItemResult } from 'sluice/client';
+const sluice = createSluice({ url: 'http://127.0.0.1:1' });
+export const ids = async (): Promise<string[]> => {
+  const all: ItemResult[] = [];
+  for await (const result of sluice.results('p')) all.push(result);
+  return all.map(({ id }) => id);
+};
+`;
+
 function fail(what: string): never {
   console.error(what);
   process.exit(1);
@@ -39,7 +48,10 @@ function pack(): string {
   const [{ filename, files }] = JSON.parse(printed.slice(printed.indexOf('[\n'))) as [{ filename: string; files: { path: string }[] }];
   const odd = files
     .map(({ path }) => path)
-    .filter((path) => !/^(dist\/.*\.(js|d\.ts|json)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(path));
+    .filter(
+      (path) =>
+        !/^(dist\/.*\.(js|d\.ts|json)|dist\/dashboard\/.*|bin\/sluice\.js|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(path),
+    );
   if (odd.length > 0) fail(`the package holds what nobody needs: ${odd.join(', ')}`);
   return join(folder, filename);
 }
@@ -65,6 +77,7 @@ function createProject(tarball: string): string {
   cpSync('examples/tasks', join(project, 'tasks'), { recursive: true });
   writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module' }));
   writeFileSync(join(project, 'usage.ts'), readFileSync('examples/usage.ts', 'utf8').replace("'../src/engine/index.ts'", "'sluice'"));
+  writeFileSync(join(project, 'client.ts'), CLIENT_USE);
   return project;
 }
 
@@ -75,7 +88,7 @@ function compile(project: string): void {
     ['esnext', 'bundler'],
   ]) {
     const compilerOptions = { module, moduleResolution, target: 'es2024', lib: ['es2024'], types: ['node'], strict: true, noEmit: true };
-    const files = ['usage.ts', 'tasks/measure.ts'];
+    const files = ['usage.ts', 'client.ts', 'tasks/measure.ts'];
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     const { status, stdout } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.json'], { cwd: project, encoding: 'utf8' });
     if (status !== 0) fail(`TypeScript with moduleResolution ${moduleResolution}:\n${stdout}`);
@@ -87,6 +100,19 @@ function runLibrary(project: string): void {
   if (status !== 0 || !stdout.includes('1: 4 words')) fail(`the library does not run:\n${stdout}${stderr}`);
 }
 
+function runCommandLine(project: string): void {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['node_modules/sluice/bin/sluice.js', 'ls', '--url', 'http://127.0.0.1:1'],
+    {
+      cwd: project,
+      encoding: 'utf8',
+    },
+  );
+  // It runs, and finds no service.
+  if (status !== 69) fail(`the command line ended with ${status}:\n${stdout}${stderr}`);
+}
+
 async function runService(project: string): Promise<void> {
   const server = spawn(process.execPath, ['node_modules/sluice/dist/src/server.js'], {
     cwd: project,
@@ -95,14 +121,17 @@ async function runService(project: string): Promise<void> {
   });
   const ended = once(server, 'exit');
   let tasks = '';
+  let page = '';
   for await (const line of createInterface({ input: server.stdout })) {
     const { msg, url } = JSON.parse(line) as { msg: string; url: string };
     if (msg !== 'listening') continue;
     tasks = await (await fetch(`${url}/tasks`)).text();
+    page = await (await fetch(url, { headers: { accept: 'text/html' } })).text();
     server.kill('SIGTERM');
   }
   const [code] = await ended;
   if (code !== 0 || !tasks.includes('"measure"')) fail(`the service of the package ended with ${code}, its tasks: ${tasks}`);
+  if (!page.startsWith('<!doctype html>')) fail(`the service of the package has no page: ${page}`);
 }
 
 const nodes = installedAlong().filter(([, { bin }]) => bin?.node !== undefined);
@@ -111,5 +140,6 @@ const project = createProject(pack());
 await lint(project);
 compile(project);
 runLibrary(project);
+runCommandLine(project);
 await runService(project);
 console.log('the package can be installed, compiled against and run');

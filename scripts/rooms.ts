@@ -45,7 +45,7 @@ export const ROOMS: Record<string, readonly string[]> = {
     'entry',
     'log',
   ],
-  'src/http': ['routing', 'metrics', 'sse', 'schemas', 'gateway', 'guards', 'bodies', 'problems'],
+  'src/http': ['routing', 'page', 'metrics', 'sse', 'schemas', 'gateway', 'guards', 'bodies', 'problems'],
 };
 
 /** Imports that go up all the same, until something takes their place; the check fails when nobody needs one any more. */

@@ -1,8 +1,9 @@
 /**
- * Makes docs/definitions.schema.json: the JSON Schema of a definitions file, for editors that complete and check one while it is written.
+ * Makes docs/definitions.schema.json and docs/fixtures.schema.json: the JSON Schemas of a definitions file and of a file of tests, for editors that complete and
+ * check one while it is written.
  *
- *   node scripts/schema.ts           writes it
- *   node scripts/schema.ts --check   writes nothing, and fails when it is not as it would be written
+ *   node scripts/schema.ts           writes them
+ *   node scripts/schema.ts --check   writes nothing, and fails when they are not as they would be written
  */
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -10,6 +11,7 @@ import { pipelineDefinitionSchema } from '../src/schemas/definition.ts';
 import { limiterSettingsSchema } from '../src/schemas/limiter.ts';
 import { nameSchema } from '../src/schemas/names.ts';
 import type { TaskKind } from '../src/schemas/task.ts';
+import { fixtureSchema } from '../src/trial/fixture.ts';
 import { builtInTasks } from '../tasks/index.ts';
 import { writeOrCheck } from './generated.ts';
 
@@ -120,4 +122,7 @@ const document = {
   },
 };
 
-writeOrCheck({ 'docs/definitions.schema.json': `${JSON.stringify(document, null, 2)}\n` }, 'schema');
+const fixtures = { description: 'Made by `npm run schema` from src/trial/fixture.ts.', ...z.toJSONSchema(fixtureSchema, { io: 'input' }) };
+
+const text = (schema: object): string => `${JSON.stringify(schema, null, 2)}\n`;
+writeOrCheck({ 'docs/definitions.schema.json': text(document), 'docs/fixtures.schema.json': text(fixtures) }, 'schema');

@@ -65,6 +65,15 @@ export function failuresOf(report: TestReport, root: string): Failure[] {
   });
 }
 
+/** Those of the files, relative to `root` with its slash, that have passed in none of the reports. A file of which every test was skipped has not passed. */
+export function notPassed(files: readonly string[], reports: readonly TestReport[], root: string): string[] {
+  const passed = reports
+    .flatMap(({ testResults }) => testResults)
+    .filter((file) => file.status === 'passed' && file.assertionResults.some(({ status }) => status === 'passed'))
+    .map(({ name }) => name);
+  return files.filter((file) => !passed.includes(`${root}${file}`));
+}
+
 function isBroken({ status, assertionResults }: FileResult): boolean {
   return status === 'failed' && !assertionResults.some((test) => test.status === 'failed');
 }

@@ -30,6 +30,7 @@ import { createTickets } from './http/guards/tickets.ts';
 import { cutUnreadReplies } from './http/guards/unread-replies.ts';
 import { takeUpgrades } from './http/guards/upgrades.ts';
 import { Metrics } from './http/metrics/metrics.ts';
+import type { BuiltPage } from './http/page/built-page.ts';
 import { sendProblem } from './http/problems/problem.ts';
 import { createRefusals } from './http/problems/refusals.ts';
 import { DOCS_CSP, setCommonHeaders } from './http/problems/response-headers.ts';
@@ -58,6 +59,8 @@ export interface AppDeps {
   overload?: Overload;
   /** The hands that may connect; none may when absent. */
   hands?: HandDesk;
+  /** The page that `GET /` serves to browsers; when absent they get the text that everybody else gets. */
+  page?: BuiltPage | null;
   /** For every deadline of the HTTP side; the machine's when absent. */
   clock?: Clock;
   /** Bounds of what is read of a body after its answer. */
@@ -190,6 +193,8 @@ export async function buildApp(
     shutdownTimeoutSeconds: config.shutdownTimeoutSeconds,
     sseHeartbeatSeconds: config.sseHeartbeatSeconds,
     cluster: deps.cluster?.view ?? null,
+    page: deps.page ?? null,
+    needsKey: keys.current.length > 0,
     requestShutdown: deps.requestShutdown ?? (() => undefined),
   });
   app.get('/openapi.json', { schema: { hide: true }, config: { scope: 'public', everyNode: true } }, async () => app.swagger());

@@ -171,8 +171,8 @@ async function clusterOf(cluster: Config['cluster'], hosts: Hosts, loaded: Loade
 
 /** Loaded no sooner than it is needed: a definition that is wrong, or a task that is missing, is found before, with a quarter less to load. */
 async function httpSide(deps: AppDeps): Promise<FastifyInstance> {
-  const { buildApp } = await import('./app.ts');
-  return buildApp(config, deps);
+  const [{ buildApp }, { PAGE_FOLDER, readBuiltPage }] = await Promise.all([import('./app.ts'), import('./http/page/built-page.ts')]);
+  return buildApp(config, { ...deps, page: await readBuiltPage(PAGE_FOLDER) });
 }
 
 async function startService(): Promise<void> {

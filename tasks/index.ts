@@ -13,13 +13,16 @@ import { httpRequest } from './http_request.ts';
 import { jsonSchema } from './json_schema.ts';
 import { jsonata } from './jsonata.ts';
 import { jsonataTrue } from './jsonata_true.ts';
-import { createHttpClient } from './kit/http-client.ts';
+import { createHttpClient, type HttpClient } from './kit/http-client.ts';
 import { logFailure } from './log_failure.ts';
 import { logSkip } from './log_skip.ts';
 import { logSuccess } from './log_success.ts';
 import { sleep } from './sleep.ts';
 
 export { jsonataLanguage as expressionLanguage } from './kit/expression.ts';
+export type { HttpClient } from './kit/http-client.ts';
+export type { HttpRequest, HttpResponse } from './kit/http-message.ts';
+export { HttpTimeoutError } from './kit/http-trouble.ts';
 
 export interface BuiltInOptions {
   /** The only folder that `file_append` writes to. */
@@ -30,14 +33,18 @@ export interface BuiltInOptions {
   maskSecrets?: (text: string) => string;
   /** Whether somebody else adds the place in a trace to each request that goes out, as an instrumentation of undici does; nobody by default. */
   isInstrumented?: () => boolean;
+  /** Sends the requests in place of one that reaches the network. */
+  httpClient?: HttpClient;
 }
 
 export function builtInTasks(options: BuiltInOptions): TaskDeclaration[] {
-  const httpClient = createHttpClient({
-    allowHosts: options.httpAllowHosts,
-    mask: options.maskSecrets,
-    isInstrumented: options.isInstrumented,
-  });
+  const httpClient =
+    options.httpClient ??
+    createHttpClient({
+      allowHosts: options.httpAllowHosts,
+      mask: options.maskSecrets,
+      isInstrumented: options.isInstrumented,
+    });
   return [
     fileAppend(options),
     hash,

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { patternOf } from './shown-output.ts';
 
 const README = readFileSync('README.md', 'utf8');
 const NOT_IN_A_CLONE = new Set(['.git', 'node_modules', 'dist', 'data', 'coverage', 'test-results']);
@@ -41,12 +42,6 @@ function blocksOf(text: string): Block[] {
     endOfLast = info === 'sh' && notRun === undefined ? match.index + match[0].length : -1;
   }
   return blocks;
-}
-
-function patternOf(line: string, numbersVary: boolean): RegExp {
-  const literal = line.trim().replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&');
-  const pattern = (numbersVary ? literal.replaceAll(/\d+/g, '\\d+') : literal).replaceAll('…', '.*');
-  return new RegExp(`^\\s*${pattern}\\s*$`);
 }
 
 /** One shell for all blocks, as the reader's. */
@@ -150,7 +145,8 @@ describe('the README', () => {
     'block $title',
     { timeout: BLOCK_TIMEOUT_MS },
     async ({ commands, output }) => {
-      const expected = output?.lines.map((line) => patternOf(line, output.numbersVary)) ?? [];
+      const lines = output?.lines.map((line) => line.replace('//127.0.0.1:3000/', `//127.0.0.1:${port}/`)) ?? [];
+      const expected = lines.map((line) => patternOf(line, output?.numbersVary));
       await shell.run(commands.replace('PORT=3000', `PORT=${port}`), expected);
     },
   );

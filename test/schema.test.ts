@@ -7,6 +7,7 @@ import { definitionExample } from '../src/schemas/definition.ts';
 import { compileSchema } from '../tasks/kit/json-schema.ts';
 
 const check = compileSchema(JSON.parse(readFileSync('docs/definitions.schema.json', 'utf8')));
+const checkFixture = compileSchema(JSON.parse(readFileSync('docs/fixtures.schema.json', 'utf8')));
 const stage = (text: string) => check({ id: 'p', stages: [{ name: 'S', tasks: ['hash'], ...(parse(text) as object) }] });
 
 const files = ['pipelines', 'examples']
@@ -18,15 +19,16 @@ describe('the schema of definition files', () => {
     expect(() => execFileSync(process.execPath, ['scripts/schema.ts', '--check'])).not.toThrow();
   });
 
-  it.each(files)('fits %s, whose first line points to it', (file) => {
+  it.each(files)('fits %s, whose first line points to it, or to the one of tests', (file) => {
+    const isTest = file.endsWith('.test.yaml');
     const text = readFileSync(file, 'utf8');
     const pointer = `${file
       .split('/')
       .slice(1)
       .map(() => '../')
-      .join('')}docs/definitions.schema.json`;
+      .join('')}docs/${isTest ? 'fixtures' : 'definitions'}.schema.json`;
     expect(text.split('\n')[0]).toBe(`# yaml-language-server: $schema=${pointer}`);
-    for (const document of parseAllDocuments(text)) expect(check(document.toJS())).toEqual([]);
+    for (const document of parseAllDocuments(text)) expect((isTest ? checkFixture : check)(document.toJS())).toEqual([]);
   });
 
   it.each([

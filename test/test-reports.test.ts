@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { failuresOf, summarize, type TestReport } from '../scripts/test-reports.ts';
+import { PLAYED_LATER } from '../scripts/played-later.ts';
+import { failuresOf, notPassed, summarize, type TestReport } from '../scripts/test-reports.ts';
 
 const passing = { status: 'passed', fullName: 'a queue keeps its order', failureMessages: [] };
 const failing = { status: 'failed', fullName: 'a queue is empty', failureMessages: ['expected 1 to be 0', 'later'] };
@@ -48,5 +50,34 @@ describe('the failures of a report', () => {
       { title: 'test/a.test.ts > a queue is empty', error: 'expected 1 to be 0' },
       { title: 'test/b.test.ts', error: 'no such module' },
     ]);
+  });
+});
+
+describe('files that a run left out of its suite', () => {
+  type File = TestReport['testResults'][number];
+  const file = (name: string, status: string, assertionResults: File['assertionResults'] = [passing]): File => ({
+    name: `/p/${name}`,
+    status,
+    message: '',
+    assertionResults,
+  });
+  const skipped = { status: 'pending', fullName: 'a cut', failureMessages: [] };
+
+  it('have passed when one of the reports says so', () => {
+    const reports = [report([file('test/a.test.ts', 'passed')]), report([file('test/b.test.ts', 'passed', [skipped, passing])])];
+    expect(notPassed(['test/a.test.ts', 'test/b.test.ts'], reports, '/p/')).toEqual([]);
+  });
+
+  it.each([
+    ['is in no report', []],
+    ['failed', [report([file('test/a.test.ts', 'failed', [failing])])]],
+    ['was skipped', [report([file('test/a.test.ts', 'passed', [skipped])])]],
+    ['has a like name elsewhere', [report([file('test/clients/test/a.test.ts', 'passed')])]],
+  ])('are named when one %s', (_what, reports) => {
+    expect(notPassed(['test/a.test.ts'], reports, '/p/')).toEqual(['test/a.test.ts']);
+  });
+
+  it('are files that there are', () => {
+    for (const path of PLAYED_LATER) expect(existsSync(new URL(`../${path}`, import.meta.url)), path).toBe(true);
   });
 });

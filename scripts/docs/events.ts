@@ -98,6 +98,7 @@ const changeMeanings = {
     'members that differ; `stages`, their names, if there are others or in another order; `changedStages`, members that differ by stage',
   'item-retried item-cancelled': '`itemId`, `status`, `stage`',
   'items-retried': 'the filter of the request; `failed`, the number of failed items; after it also `retried`',
+  'items-cancelled': 'the filter of the request; `inFlight`, the number of unfinished items; after it also `cancelled`',
   'feed-cancelled': '`feedId`; after it also `cancelled`',
   'limiter-changed': 'name and settings of a shared `limiter`; an event in each pipeline that uses it',
 };
@@ -113,7 +114,7 @@ export function eventsPage(): string {
     `\`GET /pipelines/:id/events\` is a stream of server-sent events about one pipeline, \`GET /events\` about all of them, with \`pipelineId\` first in each datum, the filter \`?pipelineId=\`, and ids of its own. With a store in a file they go on over restarts, as those of one pipeline do; with \`memory:\` they are valid until the service restarts. When a pipeline is removed while a reader is away, the reader may be told of a \`gap\` at the next start. Each change is one event; its data is one line of JSON.`,
     codeBlock('text', stream),
     '## Filters',
-    `\`?types=\`, \`itemId=\`, \`feedId=\`, \`stage=\` and \`status=\` filter the stream; each may be repeated or take several comma-separated values. \`?snapshotSeconds=5\` adds an event \`snapshot\` with the whole dashboard, and \`?statsSeconds=1\` an event \`stats\` with the statistics that change, at once and then at this interval: at least 0.1 s, rounded to tenths below one second, to seconds below a minute, and to minutes above.`,
+    `\`?types=\`, \`itemId=\`, \`feedId=\`, \`stage=\` and \`status=\` filter the stream; each may be repeated or take several comma-separated values. \`?snapshotSeconds=5\` adds an event \`snapshot\` with the whole dashboard, and \`?statsSeconds=1\` an event \`stats\` with the statistics that change, at once and then at this interval: at least 0.1 s, rounded to tenths below one second, to seconds below a minute, and to minutes above. \`GET /events\` also takes \`?overviewSeconds=2\`, an event \`overview\` with the numbers of all pipelines in one, and \`statsFor=\` and \`snapshotFor=\`, the pipelines whose \`stats\` and \`snapshot\` it sends.`,
     table(
       ['Event', 'Sent', 'Meaning'],
       kinds.map(([name, sent, what]) => [code(name), sent, what]),

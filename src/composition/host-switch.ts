@@ -10,6 +10,7 @@ import {
   SluiceError,
   type StoreHealth,
   type TaskCatalogue,
+  type ValidateOptions,
 } from '../engine/index.ts';
 import type { Blame } from '../engine/store.ts';
 import type { ShutdownMode, ShutdownReport } from '../schemas/control.ts';
@@ -147,6 +148,9 @@ export class HostSwitch implements PipelineHost {
   }
   async put(id: string, definition: unknown, options?: PutOptions) {
     return this.here.put(id, definition, options);
+  }
+  async validate(definition: unknown, options?: ValidateOptions) {
+    return this.here.validate(definition, options);
   }
   get(id: string) {
     return this.here.get(id);

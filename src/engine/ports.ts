@@ -3,6 +3,7 @@
  * pino, piscina and the system clock; a test passes virtual ones. Without any, {@link systemPorts} is used.
  */
 
+import type { ItemError } from '../schemas/item.ts';
 import type { TaskKind } from '../schemas/task.ts';
 import type { TraceContext } from '../schemas/trace-context.ts';
 
@@ -100,6 +101,7 @@ export interface ThreadContext {
   task: string;
   worker: string;
   attempt: number;
+  lastError: ItemError | null;
   metadata: Record<string, unknown>;
   params: unknown;
   trace: TraceContext | null;

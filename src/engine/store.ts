@@ -38,14 +38,17 @@ export type { StoreUsage };
 
 /**
  * Which texts of items are read: `all`; `results`, what a result shows: the values of completed items, the fed values of failed and cancelled ones,
- * metadata and errors; `inputs`, the fed values of all that have not completed, and errors; `none`, errors only. The others are null. A value can be 16 MiB, so nobody reads it for nothing.
+ * metadata and errors; `inputs`, the fed values of all that have not completed, and errors; `facts`, metadata, and errors of items in any status; `none`, errors only. The others are null. A value can be 16 MiB, so
+ * nobody reads it for nothing.
  */
-export type Texts = 'all' | 'results' | 'inputs' | 'none';
+export type Texts = 'all' | 'results' | 'inputs' | 'facts' | 'none';
 
 /** Rows in their order; `isAll`: no more fit the query. */
 export interface StoredPage {
   rows: StoredItem[];
   isAll: boolean;
+  /** The sequence id up to which it has looked, when that is why it ended: see `most` of {@link ShelfQuery}. */
+  reached?: number;
 }
 
 /** Cancelled while its request still sent. */
@@ -164,10 +167,14 @@ export interface ShelfQuery {
   statuses: readonly number[] | null;
   feed: number | null;
   stages: readonly number[] | null;
-  /** Sequence ids from, exclusive, and to, inclusive. */
+  /** Sequence ids from, exclusive, and to, inclusive, in the order of the page. */
   after: number;
   last: number;
+  /** The highest sequence id first. */
+  isDescending?: boolean;
   limit: number;
+  /** So many rows are looked at, whether they fit or not, where no index has those that do; by default all. */
+  most?: number | undefined;
   /** The page ends with the row that makes its texts this long; it has one row at least. */
   characters: number;
   texts: Texts;
@@ -180,7 +187,7 @@ export interface ShelfQuery {
 export interface Shelf {
   bySequence(seq: number, texts: Texts): StoredItem | undefined;
   byId(id: string, texts: Texts): StoredItem | undefined;
-  /** Ascending by sequence id, without those that are {@link GONE} unless asked for. No row after the end of the page is held in memory but one. */
+  /** Ascending by sequence id unless asked otherwise, without those that are {@link GONE} unless asked for. No row after the end of the page is held in memory but one. */
   page(query: ShelfQuery): StoredPage;
   /** The items that wait in a stage after a place in its order: by priority, then `ord`; ends as a page does. */
   queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage;

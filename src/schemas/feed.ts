@@ -14,6 +14,7 @@ export const feedExample = {
   duplicates: 0,
   done: false,
   uploadComplete: true,
+  sending: false,
   throughputPerSecond: 10,
   etaSeconds: 6,
 };
@@ -37,6 +38,11 @@ export const feedViewSchema = z
       description:
         'True when the body of the last request that sent items for it has arrived whole; false while it is being sent, and after it broke off: ' +
         'send the rest, or all of it, with `?append=true`.',
+    }),
+    sending: z.boolean().meta({
+      description:
+        'True while a request is sending items for it, and another one with `?append=true` would be refused. Once it is false, `total` + `duplicates` is how many ' +
+        'items were taken of an upload that broke off.',
     }),
     throughputPerSecond: z.number().meta({
       description:

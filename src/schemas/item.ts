@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { instantSchema } from './names.ts';
+import { previewShape } from './preview.ts';
 
 /** Where an item is. `completed` (of the last stage), `failed` and `cancelled` are final. */
 export const itemStatusSchema = z
@@ -69,6 +70,7 @@ export const resultSchema = z
     error: itemErrorSchema.nullable(),
     feedId: z.string(),
     input: z.unknown().optional().meta({ description: 'The value as it was fed; only for failed and cancelled items.' }),
+    ...previewShape,
   })
   .meta({ id: 'ItemResult', examples: [resultExample, failedResultExample] });
 /** The end of one item: its value, or the error that ended it. */
@@ -236,6 +238,7 @@ export const itemDetailSchema = itemSummarySchema
     acceptedAt: instantSchema,
     waitingFor: waitingForSchema.nullable(),
     history: z.array(statusEventSchema),
+    ...previewShape,
     historyTruncated: z.boolean().meta({ description: 'True when the oldest events of this item are no longer kept.' }),
   })
   .meta({

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { feedEventSchema, feedExample, feedViewSchema } from './feed.ts';
 import { pipelineEventSchema, resultExample, resultSchema, statusEventSchema, taskEventSchema } from './item.ts';
 import { eventIdSchema } from './names.ts';
+import { overviewEventSchema } from './overview.ts';
 import { problemSchema } from './problem.ts';
 import { errorSummarySchema, snapshotSchema } from './stats.ts';
 import { statsEventSchema } from './stats-event.ts';
@@ -31,6 +32,8 @@ const SEQUENCE = {
 };
 /** The data of the events that have none, by name. An event that is not here cannot be sent, and one that is here is documented. */
 const CONTROL = { snapshot: snapshotSchema, stats: statsEventSchema, gap: gapEventSchema, bye: byeEventSchema };
+/** The stream of all pipelines has one more. */
+const ANY_CONTROL = { ...CONTROL, overview: overviewEventSchema };
 /** The data of the messages of a run, by name. */
 const RUN = {
   result: resultSchema,
@@ -48,7 +51,7 @@ const RUN = {
 };
 
 export type SequenceEventName = keyof typeof SEQUENCE;
-export type ControlEventName = keyof typeof CONTROL;
+export type ControlEventName = keyof typeof ANY_CONTROL;
 export type RunEventName = keyof typeof RUN;
 
 type Data = Readonly<Record<string, z.ZodType>>;
@@ -91,7 +94,7 @@ const named = (data: z.ZodType) => z.intersection(data, z.object({ pipelineId: z
 export const eventStream = streamOf('', 'the event stream of a pipeline', { sequence: SEQUENCE, control: CONTROL });
 export const anyEventStream = streamOf('Any', 'the event stream of all pipelines', {
   sequence: { ...SEQUENCE, status: named(SEQUENCE.status), task: named(SEQUENCE.task), result: named(SEQUENCE.result) },
-  control: { ...CONTROL, snapshot: named(CONTROL.snapshot), stats: named(CONTROL.stats) },
+  control: { ...ANY_CONTROL, snapshot: named(CONTROL.snapshot), stats: named(CONTROL.stats) },
 });
 export const runStream = streamOf('Run', 'a run that is answered as an event stream', { control: RUN });
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { definitionExample, pipelineDefinitionSchema } from './definition.ts';
+import { overviewSchema } from './overview.ts';
 import { movedSchema, stageChangeSchema, stageTuningSchema } from './redefinition.ts';
 import { pipelineStateSchema, workerNamesSchema } from './stats.ts';
 
@@ -36,6 +37,7 @@ export const pipelineSummarySchema = z
     stateReason: stateReasonSchema,
     stages: z.array(z.string()).meta({ description: 'Names of the stages, in order.' }),
     ...countersShape,
+    overview: overviewSchema.optional().meta({ description: 'With `include=overview`.' }),
   })
   .meta({ id: 'PipelineSummary', examples: [pipelineSummaryExample] });
 

@@ -26,6 +26,8 @@ export class FaultLog {
   readonly clock: Clock;
   /** By position; what is trimmed is gone. */
   readonly entries = new Map<number, Uint8Array>();
+  /** By entry, which never changes: each token is asked for many times. */
+  private readonly tokens = new WeakMap<Uint8Array, string>();
   last = 0;
   first = 0;
   /** Nothing answers, and nothing is done. */
@@ -61,7 +63,10 @@ export class FaultLog {
 
   tokenAt(position: number): string {
     const bytes = this.entries.get(position);
-    return bytes === undefined ? NO_TOKEN : tokenOf(bytes);
+    if (bytes === undefined) return NO_TOKEN;
+    const token = this.tokens.get(bytes) ?? tokenOf(bytes);
+    this.tokens.set(bytes, token);
+    return token;
   }
 
   /** The decision, in one turn. Without a token the last entry is the right one, whatever it is. */
@@ -71,7 +76,7 @@ export class FaultLog {
     if (token !== this.token) throw new LogConflict(`the last entry is another ${expected}`);
     this.last++;
     if (this.first === 0) this.first = this.last;
-    this.entries.set(this.last, Uint8Array.from(bytes));
+    this.entries.set(this.last, new Uint8Array(bytes));
     this.tell();
   }
 
@@ -128,7 +133,7 @@ export class FaultLink implements Log {
   async append({ position, token }: Place, bytes: Uint8Array): Promise<void> {
     const { server } = this;
     const fate = this.fates.shift();
-    this.asked.push({ after: { position, token }, bytes: Uint8Array.from(bytes) });
+    this.asked.push({ after: { position, token }, bytes: new Uint8Array(bytes) });
     await this.pass(this.latencyMs);
     await server.answer();
     this.appends++;
@@ -155,7 +160,7 @@ export class FaultLink implements Log {
   async read(position: number): Promise<Entry | undefined> {
     await this.reading();
     const bytes = this.server.entries.get(position);
-    return bytes && { position, bytes: Uint8Array.from(bytes) };
+    return bytes && { position, bytes: new Uint8Array(bytes) };
   }
 
   async ends(): Promise<{ first: number; last: number }> {
@@ -180,7 +185,7 @@ export class FaultLink implements Log {
         }
         waiting.leave();
         await this.reading();
-        if (!isOver) await each({ position, bytes: Uint8Array.from(bytes) });
+        if (!isOver) await each({ position, bytes: new Uint8Array(bytes) });
         position++;
       }
     };

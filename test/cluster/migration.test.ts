@@ -12,11 +12,12 @@ import { moveToPostgres } from '../../src/migration/to-postgres.ts';
 import { audit } from '../../src/stores/sqlite/audit.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { livesOf } from '../stores/durable-host.ts';
+import { contentOf } from './content.ts';
 import { BEGINNING } from './places.ts';
 import { runOnce } from './postgres-binaries.ts';
 import { ownOnPostgres } from './postgres-node.ts';
 import { findPostgres, ownSchema } from './postgres-service.ts';
-import { contentOf, newFile } from './replicas.ts';
+import { newFile } from './replicas.ts';
 
 const found = await findPostgres();
 const service = found ?? 'postgres://nowhere/';

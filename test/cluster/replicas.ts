@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import { packEntry, unpackEntry } from '../../src/cluster/entry/entry.ts';
 import type { Log } from '../../src/cluster/log/log.ts';
@@ -51,46 +50,6 @@ export async function claim(log: Log, replica: Replica, node = 'a', at = AT): Pr
 export function storeOn(log: Log, replica: Replica, clock: Clock, options: Partial<ReplicatedStoreOptions> = {}): ReplicatedStore {
   const { epoch } = replica.ownership;
   return new ReplicatedStore({ log, replica, clock, epoch, node: 'a', url: 'http://a', leaseMs: LEASE_MS, ...options });
-}
-
-/** The rows of a file, without what is of the file itself and not of its log. */
-export function contentOf(file: string): Record<string, unknown[]> {
-  return readAll(file, (rows) => rows.all());
-}
-
-/** Whether two files have the same rows: faster than a comparison of {@link contentOf}, and does not say where they differ. */
-export function haveSameContent(one: string, other: string): boolean {
-  const [mine, theirs] = [one, other].map((file) => readAll(file, (rows) => rows.raw().all() as unknown[][])) as [Raw, Raw];
-  const tables = Object.keys(mine);
-  return (
-    tables.join() === Object.keys(theirs).join() && tables.every((table) => areSame(mine[table] ?? [], theirs[table] ?? [], areSameRow))
-  );
-}
-
-type Raw = Record<string, unknown[][]>;
-
-function readAll<T>(file: string, read: (rows: Database.Statement) => T): Record<string, T> {
-  const db = new Database(file, { readonly: true });
-  try {
-    const own = "pipeline = 0 AND name IN ('life', 'process', 'written', 'place')";
-    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all() as string[];
-    return Object.fromEntries(
-      tables.map((table) => [
-        table,
-        read(db.prepare(`SELECT * FROM ${table} ${table === 'facts' ? `WHERE NOT (${own})` : ''} ORDER BY 1, 2`)),
-      ]),
-    );
-  } finally {
-    db.close();
-  }
-}
-
-function areSame<T>(one: readonly T[], other: readonly T[], same: (a: T, b: T) => boolean): boolean {
-  return one.length === other.length && one.every((value, i) => same(value, other[i] as T));
-}
-
-function areSameRow(one: readonly unknown[], other: readonly unknown[]): boolean {
-  return areSame(one, other, (a, b) => a === b || (Buffer.isBuffer(a) && Buffer.isBuffer(b) && a.equals(b)));
 }
 
 /** What was logged as an error, or as a warning. */

@@ -6,9 +6,10 @@ import { silentLogger } from '../../src/engine/ports.ts';
 import { StoreTrouble, type Writes } from '../../src/engine/store.ts';
 import { VirtualClock } from '../engine/virtual-clock.ts';
 import { noWrites } from '../stores/store-writes.ts';
+import { contentOf } from './content.ts';
 import { FaultLog } from './fault-log.ts';
 import { created, fact, factIn, fateOf, kindsOf, owning, takingOver } from './owners.ts';
-import { AT, claim, contentOf, LEASE_MS, newFile, replicaAt, storeOn } from './replicas.ts';
+import { AT, claim, LEASE_MS, newFile, replicaAt, storeOn } from './replicas.ts';
 
 describe('a write', () => {
   it('is in the log first, then in the file, then answered', async () => {

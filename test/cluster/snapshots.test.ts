@@ -15,9 +15,10 @@ import { removeSqliteReplica, setSqliteReplicaAside } from '../../src/stores/sql
 import { copyOfStore, openSqliteReplica } from '../../src/stores/sqlite/replica.ts';
 import { VirtualClock } from '../engine/virtual-clock.ts';
 import { noWrites } from '../stores/store-writes.ts';
+import { contentOf } from './content.ts';
 import { FaultLog } from './fault-log.ts';
 import { FolderSnapshots } from './memory-snapshots.ts';
-import { AT, claim, contentOf, logging, newFile, replicaAt, storeOn } from './replicas.ts';
+import { AT, claim, logging, newFile, replicaAt, storeOn } from './replicas.ts';
 
 const fact = (json: string): Writes => noWrites(1, { facts: [['a', json]] });
 const factsOf = (replica: Replica): unknown => replica.store.pipelines()[0]?.facts;

@@ -79,6 +79,12 @@ const RUNTIME: Record<keyof PipelineRuntime, Way<PipelineRuntime>> = {
   tune: { promises: (p) => p.tune('A', { workers: 5 }) },
   untune: { promises: (p) => p.untune('A') },
   stats: { looks: async (p) => countsOf(await p.stats()) },
+  overview: {
+    looks: async (p) => {
+      const { queued, running } = await p.overview();
+      return { queued, running };
+    },
+  },
   workerNames: { looks: (p) => p.workerNames() },
   workerStates: {
     looks: async (p) => Object.values(await p.workerStates()).filter(({ currentItemId }) => String(currentItemId).startsWith('new')),
@@ -91,6 +97,7 @@ const RUNTIME: Record<keyof PipelineRuntime, Way<PipelineRuntime>> = {
     },
   },
   errors: { looks: (p) => p.errors() },
+  errorGroups: { live: 'no store keeps them', ask: (p) => p.errorGroups({ limit: 10 }) },
   results: { looks: (p) => p.results(ALL_RESULTS) },
   items: {
     looks: async (p) =>
@@ -111,6 +118,7 @@ const RUNTIME: Record<keyof PipelineRuntime, Way<PipelineRuntime>> = {
   cancelItem: { promises: (p) => p.cancelItem('waiting') },
   retryItem: { promises: (p) => p.retryItem('failed') },
   retryFailed: { promises: (p) => p.retryFailed({}) },
+  cancelItems: { promises: (p) => p.cancelItems({}) },
   events: { looks: async (p) => p.events.read(0, Number.MAX_SAFE_INTEGER, ALL).events.slice(0, STORED_EVENTS.count) },
 };
 
@@ -140,6 +148,10 @@ const HOST: Record<keyof PipelineHost, Way<PipelineHost>> = {
   },
   create: { promises: (host) => host.create({ id: 'refused', stages: [{ name: 'A', tasks: ['gated'] }] }) },
   put: { promises: (host) => host.put('p', { stages: [{ name: 'Other', tasks: ['gated'] }] }) },
+  validate: {
+    live: 'it answers for the definition and keeps nothing',
+    ask: async (host) => (await host.validate({ id: 'checked', stages: STAGES })).definition.id,
+  },
   remove: { promises: (host) => host.remove('p', 'force') },
   shutdown: { live: 'it goes on in trouble, and its report says what is not kept: test/stores/trouble.test.ts', ask: () => undefined },
 };

@@ -26,6 +26,7 @@ import { retention } from './sections/retention.ts';
 import { retries } from './sections/retries.ts';
 import { runStreams, runWaits } from './sections/run-streams.ts';
 import { running } from './sections/running.ts';
+import { selecting } from './sections/selecting.ts';
 import { traces } from './sections/traces.ts';
 import { values } from './sections/values.ts';
 import { waiting } from './sections/waiting.ts';
@@ -70,6 +71,7 @@ const SECTIONS = {
   'errors and history': errors,
   waitingFor: waiting,
   'cancel and retry': operations,
+  'groups and selections': selecting,
   events,
   put: redefining,
   'tune and untune': tuning,

@@ -1,48 +1,16 @@
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
-import { findPostgres, ownSchema } from '../cluster/postgres-service.ts';
+import { describe, expect, it } from 'vitest';
+import { findPostgres } from '../cluster/postgres-service.ts';
 import { keyLine, secretOf } from '../http/access-harness.ts';
 import { connect } from '../http/sse-harness.ts';
-import { folderWith } from '../loader/folder.ts';
-import { createGate, GATE_TASK } from './gate.ts';
-import { type ServerProcess, startServer } from './server.ts';
+import { startNodes } from './cluster-nodes.ts';
+import type { ServerProcess } from './server.ts';
 
 const url = await findPostgres();
+const service = url ?? 'postgres://nowhere/';
 const TIMEOUT = { timeout: 120_000 };
-const CLUSTER_KEY = 'a-secret-that-all-nodes-have';
-
-const schemas: { drop(): Promise<void> }[] = [];
-afterAll(() => Promise.all(schemas.map((schema) => schema.drop())));
-
-/** Nodes as processes, over a schema of their own; they are killed when the test is over. */
-async function startNodes(names: readonly string[], moreOf: (name: string) => Record<string, string> = () => ({})) {
-  const schema = ownSchema(url as string);
-  schemas.push(schema);
-  const gate = await createGate();
-  const cwd = folderWith({
-    'tasks/gate.mjs': GATE_TASK,
-    'tasks/echo.mjs': 'export default { run: (value) => value };',
-    'pipelines/p.yaml': 'id: p\nstages:\n  - name: S\n    workers: 4\n    tasks: [gate]\n',
-    'pipelines/echo.yaml': 'id: echo\nstages:\n  - name: S\n    tasks: [echo]\n',
-  });
-  const env = { STORE_URL: schema.url, CLUSTER_KEY, LEASE_SECONDS: '3', TAKEOVER_WAIT_SECONDS: '60', TASKS_DIR: './tasks' };
-  const start = (name: string): Promise<ServerProcess> =>
-    startServer({ ...env, ...moreOf(name), NODE_NAME: name, DATA_DIR: `./${name}` }, { cwd });
-  const nodes = new Map(await Promise.all(names.map(async (name) => [name, await start(name)] as const)));
-  onTestFinished(() => {
-    for (const node of nodes.values()) node.signal('SIGKILL');
-  });
-  /** The node that owns, when one does, and the others. */
-  const parted = async (): Promise<{ owner: ServerProcess; others: ServerProcess[] }> => {
-    const all = [...nodes.values()];
-    const owner = await Promise.any(all.map((node) => node.logged('the pipelines go on here').then(() => node)));
-    return { owner, others: all.filter((node) => node !== owner) };
-  };
-  return { nodes, gate, parted, start };
-}
-
 describe.skipIf(url === null)('three nodes over PostgreSQL', () => {
   it('lose nothing when the owner is killed: feeders and readers go on at the others', TIMEOUT, async () => {
-    const { parted, gate } = await startNodes(['a', 'b', 'c']);
+    const { parted, gate } = await startNodes(service, ['a', 'b', 'c']);
     const { owner, others } = await parted();
     const [b, c] = others as [ServerProcess, ServerProcess];
     const items = ['one', 'two', 'three'].map((id) => ({ id, gate: gate.url }));
@@ -66,7 +34,7 @@ describe.skipIf(url === null)('three nodes over PostgreSQL', () => {
   });
 
   it('are followed by another owner at once when the owner is asked to end', TIMEOUT, async () => {
-    const { parted } = await startNodes(['a', 'b']);
+    const { parted } = await startNodes(service, ['a', 'b']);
     const { owner, others } = await parted();
     const [b] = others as [ServerProcess];
     expect((await b.get('/pipelines/p')).body.state).toBe('running');
@@ -77,7 +45,7 @@ describe.skipIf(url === null)('three nodes over PostgreSQL', () => {
   });
 
   it('have the hands of all nodes at the one that owns, with keys and without the old owner', TIMEOUT, async () => {
-    const { parted } = await startNodes(['a', 'b'], () => ({ HANDS: '1', API_KEYS: keyLine('admin:admin') }));
+    const { parted } = await startNodes(service, ['a', 'b'], () => ({ HANDS: '1', API_KEYS: keyLine('admin:admin') }));
     const { owner, others } = await parted();
     const [b] = others as [ServerProcess];
     const headers = { authorization: `Bearer ${secretOf('admin')}` };
@@ -97,7 +65,7 @@ describe.skipIf(url === null)('three nodes over PostgreSQL', () => {
   });
 
   it('take hands of others also where they start none themselves', TIMEOUT, async () => {
-    const { parted, nodes, start } = await startNodes(['a'], (name) => ({
+    const { parted, nodes, start } = await startNodes(service, ['a'], (name) => ({
       HANDS: name === 'a' ? '0' : '1',
       API_KEYS: keyLine('admin:admin'),
     }));

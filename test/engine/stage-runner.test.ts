@@ -65,6 +65,7 @@ function stage(options: Omit<StageOptions, 'name'>, gateFor: (task: string, limi
         taskIndex: 0,
         attempts: 0,
         earlierAttempts: 0,
+        lastError: null,
         value,
         fed: value,
         ...more,

@@ -8,7 +8,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openSqliteReplica, type SqliteReplica } from '../../src/stores/sqlite/replica.ts';
-import { contentOf } from '../cluster/replicas.ts';
+import { contentOf } from '../cluster/content.ts';
 import { Random } from '../engine/simulation/random.ts';
 import { folderWith } from '../loader/folder.ts';
 import { SEED } from '../seed.ts';

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import type { BuiltPage, PageFile } from '../../src/http/page/built-page.ts';
 import { type ApiKey, parseApiKeys } from '../../src/schemas/api-key.ts';
 import { type Service, type ServiceOptions, startService } from './app-harness.ts';
 
@@ -18,6 +20,15 @@ export function keysOf(...short: string[]): ApiKey[] {
   return keys;
 }
 
+/** Stands in for the page that a build makes. */
+const file = (type: string, text: string): PageFile => ({ type, etag: `"${text.length}"`, identity: Buffer.from(text) });
+export const SMALL_PAGE: BuiltPage = {
+  document: file('text/html; charset=utf-8', '<!doctype html><script type="module" src="/assets/page.js"></script>'),
+  assets: new Map([
+    ['page.js', { ...file('text/javascript; charset=utf-8', 'void 0;'), gzip: gzipSync('void 0;'), br: brotliCompressSync('void 0;') }],
+  ]),
+};
+
 export interface Reply {
   status: number;
   headers: Headers;
@@ -32,7 +43,7 @@ export interface Guarded extends Service {
 
 /** A service with keys that listens, so that streams can be asked for as well. */
 export async function startGuarded(apiKeys: ApiKey[], options: Omit<ServiceOptions, 'apiKeys'> = {}): Promise<Guarded> {
-  const service = await startService({ ...options, apiKeys });
+  const service = await startService({ page: SMALL_PAGE, ...options, apiKeys });
   await service.app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = service.app.server.address() as AddressInfo;
   return Object.assign(service, {

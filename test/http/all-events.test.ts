@@ -94,6 +94,38 @@ describe('GET /events', () => {
     ]);
   });
 
+  it('carries the overview of all pipelines and the details of some', async () => {
+    await run(service, 'a', [{ id: 'x' }]);
+    const client = await connect(port, '/events?overviewSeconds=0.1&statsSeconds=0.1&statsFor=b,gone&snapshotSeconds=3600&snapshotFor=a');
+    await client.until(
+      () => client.named('overview').length >= 2 && client.named('stats').length >= 2 && client.named('snapshot').length === 1,
+    );
+    const [first] = client.named('overview');
+    expect(first).toMatchObject({
+      pipelines: [
+        {
+          id: 'a',
+          state: 'running',
+          itemsProcessed: 1,
+          itemsFailed: 0,
+          itemsInFlight: 0,
+          overview: { queued: 0, running: 0, etaSeconds: 0 },
+        },
+        { id: 'b', state: 'running', itemsProcessed: 0 },
+      ],
+      asOf: expect.stringMatching(/^[^-]+-\d+$/),
+    });
+    expect(new Set(client.named('stats').map((data) => (data as { pipelineId: string }).pipelineId))).toEqual(new Set(['b']));
+    expect(client.named('snapshot')).toMatchObject([{ pipelineId: 'a' }]);
+    expect(client.events.filter(({ event, id }) => event === 'overview' && id !== undefined)).toEqual([]);
+    await create(service, definition('c'));
+    await client.until(() => (client.named('overview').at(-1) as { pipelines: unknown[] }).pipelines.length === 3);
+  });
+
+  it.each(['statsFor=a', 'snapshotFor=a', 'overviewSeconds=0', 'statsFor=a/b&statsSeconds=1'])('refuses %s', async (query) => {
+    expect((await get(service, `/events?${query}`)).json().code).toBe('invalid-input');
+  });
+
   it('goes on when a pipeline is removed, and ends with a bye', async () => {
     const client = await connect(port, '/events?types=status,pipeline');
     await feed(service, 'a', [{ id: 'x' }]);

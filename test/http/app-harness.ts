@@ -15,6 +15,7 @@ import type { LingerBounds } from '../../src/http/bodies/lingering.ts';
 import { createKeyRing, type KeyRing } from '../../src/http/guards/key-ring.ts';
 import type { Overload } from '../../src/http/guards/overload.ts';
 import type { Start } from '../../src/http/guards/starting.ts';
+import type { BuiltPage } from '../../src/http/page/built-page.ts';
 import type { HandDesk } from '../../src/http/routing/route-deps.ts';
 import type { DEFAULT_LIMITS } from '../../src/limits.ts';
 import type { ApiKey } from '../../src/schemas/api-key.ts';
@@ -65,6 +66,8 @@ export interface ServiceOptions {
   start?: Start;
   /** By default it takes none. */
   hands?: HandDesk;
+  /** By default there is none. */
+  page?: BuiltPage | null;
   /** Beside the ones to pull strings with. */
   tasks?: readonly TaskDeclaration[];
 }
@@ -117,6 +120,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       ...(options.start && { start: options.start }),
       ...(options.overload && { overload: options.overload }),
       ...(options.hands && { hands: options.hands }),
+      ...(options.page && { page: options.page }),
     },
   );
   await app.ready();

@@ -3,8 +3,8 @@ import type { PipelineEvent } from '../../src/schemas/item.ts';
 import { type Guarded, keysOf, startGuarded } from './access-harness.ts';
 import { before, prepare, requestOf } from './every-route.ts';
 
-/** Routes that change something without being an operator's: they bring work, or wait for it. */
-const OTHERS = /^POST .*\/(feed|run|wait|tickets)$/;
+/** Routes of such a method that are not an operator's: they bring work, wait for it, or only look. */
+const OTHERS = /^POST .*\/(feed|run|wait|tickets|validate)$/;
 
 let service: Guarded;
 beforeEach(async () => {

@@ -185,7 +185,12 @@ describe('the OpenAPI document declares what every route answers', () => {
     await service.host.shutdown('force', 5);
     const codes = await askAll(({ method, name }) => service.as('admin', method, ...requestOf(name)));
     // All that change something, but for what ends work.
-    const endsWork = ['POST /shutdown', 'DELETE /pipelines/:id/items/:itemId', 'DELETE /pipelines/:id/feeds/:feedId'];
+    const endsWork = [
+      'POST /shutdown',
+      'POST /pipelines/:id/cancel',
+      'DELETE /pipelines/:id/items/:itemId',
+      'DELETE /pipelines/:id/feeds/:feedId',
+    ];
     const refused = namesOf(({ method, name }) => (method !== 'GET' && !endsWork.includes(name)) || name === 'GET /readyz');
     expect(namesWith(codes, 'shutting-down')).toEqual(refused);
     expect(refused).toEqual(expect.arrayContaining(['PATCH /limiters/:name', 'DELETE /pipelines/:id', 'POST /pipelines/:id/pause']));

@@ -28,18 +28,22 @@ export function requestOf(route: string, feedId = 'mine'): Request {
     .replace(':stage', 'S')
     .replace(':feedId', feedId)
     .replace(':itemId', route.includes('retry') ? 'mine-2' : 'queued')
-    .replace(':name', 'shared');
+    .replace(':name', 'shared')
+    .replace(':file', 'page.js');
   switch (route) {
     case 'POST /pipelines':
       return [path, { id: 'fresh', stages }];
+    case 'POST /pipelines/validate':
     case 'PUT /pipelines/:id':
-      return [path, { stages }];
+      return [path, { id: 'p', stages }];
     case 'DELETE /pipelines/:id':
       return [`${path}?mode=force`];
     case 'POST /pipelines/:id/feed':
       return [path, { items: [1] }];
     case 'POST /pipelines/:id/run':
       return [`${path}?timeoutSeconds=0`, { items: [1] }];
+    case 'POST /pipelines/:id/cancel':
+      return [path, { all: true }];
     case 'POST /pipelines/:id/wait':
       return [path, { itemIds: [`${feedId}-1`] }];
     case 'POST /pipelines/:id/join':

@@ -257,3 +257,32 @@ describe('GET /whoami', () => {
     expect(await service.as(name, 'GET', '/whoami')).toMatchObject({ status: 200, body: { name, scopes, pipelines } });
   });
 });
+
+describe('an overview', () => {
+  it('has the pipelines of the key alone, in the list and in the stream', async () => {
+    const { body } = await service.as('a', 'GET', '/pipelines?include=overview');
+    expect(body.pipelines).toMatchObject([{ id: 'a', overview: { queued: expect.any(Number) } }]);
+    const { port } = service.app.server.address() as AddressInfo;
+    const path = '/events?overviewSeconds=3600&statsSeconds=3600&statsFor=a,c&snapshotSeconds=3600&snapshotFor=c';
+    const client = await connect(port, path, { headers: bearerOf('a') });
+    await client.until(() => client.named('overview').length === 1 && client.named('stats').length === 1);
+    expect(client.named('overview')).toMatchObject([{ pipelines: [{ id: 'a' }] }]);
+    expect(client.named('stats')).toMatchObject([{ pipelineId: 'a' }]);
+    expect(client.named('snapshot')).toEqual([]);
+    client.destroy();
+  });
+});
+
+describe('a check of a definition', () => {
+  const stages = [{ name: 'S', tasks: ['echo'] }];
+  it('is for the pipelines of the key, and others are not there', async () => {
+    const check = (key: string, definition: object, query = '') => service.as(key, 'POST', `/pipelines/validate${query}`, definition);
+    expect(await check('a', { id: 'a', stages })).toMatchObject({ status: 200, body: { valid: true } });
+    expect(await check('a', { id: 'c', stages })).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    expect(await check('a', { stages }, '?against=c')).toMatchObject({ status: 404, body: { code: 'pipeline-not-found' } });
+    expect(await check('a', { id: 'a', stages, limits: { theirs: { concurrency: 1 } } })).toMatchObject({
+      status: 200,
+      body: { valid: false, errors: [{ path: '/limits/theirs' }] },
+    });
+  });
+});

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSecrets } from '../../src/loader/secrets.ts';
+import { codePoint } from '../code-points.ts';
 import { SEED } from '../seed.ts';
 
 const RUNS = Number(process.env.MASKING_RUNS ?? 400);
@@ -64,7 +65,7 @@ const ENCODINGS: Record<string, Encode> = {
 const secret = fc
   .oneof(
     fc.string({ unit: 'grapheme-ascii', minLength: 4, maxLength: 40 }),
-    fc.string({ unit: 'binary', minLength: 4, maxLength: 20 }),
+    fc.string({ unit: codePoint, minLength: 4, maxLength: 20 }),
     fc.string({ unit: fc.constantFrom(...'%+\\"/& \'<>=-_.~u0025nta'), minLength: 4, maxLength: 12 }),
   )
   // Blanks around it are not looked for, and what stands in every mask is no secret.
@@ -72,7 +73,7 @@ const secret = fc
 const around = fc.oneof(
   fc.string({ unit: 'grapheme-ascii', maxLength: 30 }),
   fc.string({ unit: fc.constantFrom(...'%+\\"/&;#x u0025'), maxLength: 8 }),
-  fc.string({ unit: 'binary', maxLength: 10 }),
+  fc.string({ unit: codePoint, maxLength: 10 }),
 );
 const picks = fc.infiniteStream(fc.nat(1));
 const pickerOf = (stream: Iterator<number>) => (choices: number) => Number(stream.next().value) % choices;

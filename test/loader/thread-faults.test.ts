@@ -62,7 +62,7 @@ function job(body: string, args: unknown[] = [], itemId = 'i'): ThreadJob {
       export default { async run(...args) { const ctx = args.pop(); ${body} } }`,
   });
   const place = { pipeline: 'p', stage: 's', task: 't', worker: 's-W1' };
-  const context = { itemId, sequenceId: 1, ...place, attempt: 1, metadata: {}, params: {}, trace: null };
+  const context = { itemId, sequenceId: 1, ...place, attempt: 1, lastError: null, metadata: {}, params: {}, trace: null };
   return {
     module: pathToFileURL(join(folder, 'task.mjs')).href,
     args,

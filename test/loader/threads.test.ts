@@ -36,6 +36,7 @@ function job(body: string, args: unknown[] = [], overrides: Partial<ThreadJob> =
       task: 'task',
       worker: 'S-W0',
       attempt: 2,
+      lastError: { type: 'Error', message: 'busy', stage: 'S', attempts: 1 },
       metadata: { source: 'crm' },
       params: { size: 3 },
       trace: { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', tracestate: 'v=1' },

@@ -61,6 +61,7 @@ describe('GET feeds', () => {
       cancelled: 0,
       duplicates: 0,
       uploadComplete: true,
+      sending: false,
       done: false,
       throughputPerSecond: expect.any(Number),
       etaSeconds: expect.any(Number),

@@ -11,9 +11,9 @@ const FIRST_OF_SHARED = 'test/conformance/sqlite.test.ts';
  */
 export class FileOrder extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const projects = ['apart', 'long', 'shared'];
+    const projects = [['measured', 'apart'], ['long'], ['shared']];
     const key = ({ project, moduleId }: TestSpecification): [number, number, string] => [
-      FIRST.some((file) => moduleId.endsWith(file)) ? -1 : projects.indexOf(project.name),
+      FIRST.some((file) => moduleId.endsWith(file)) ? -1 : projects.findIndex((names) => names.includes(project.name)),
       moduleId.endsWith(FIRST_OF_SHARED) ? Number.NEGATIVE_INFINITY : -statSync(moduleId).size,
       moduleId,
     ];

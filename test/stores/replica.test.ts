@@ -11,7 +11,7 @@ import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
 import { removeSqliteReplica, setSqliteReplicaAside } from '../../src/stores/sqlite/lost.ts';
 import { copyOfStore, openSqliteReplica, type SqliteReplica, storeOfCopy } from '../../src/stores/sqlite/replica.ts';
 import { Writer } from '../../src/stores/sqlite/writer.ts';
-import { contentOf } from '../cluster/replicas.ts';
+import { contentOf } from '../cluster/content.ts';
 import { EVERYTHING } from '../conformance/world.ts';
 import { folderWith } from '../loader/folder.ts';
 import { livesOf } from './durable-host.ts';

@@ -34,6 +34,29 @@ describe('[http_request, jsonata, json_schema] with retry: per_stage', () => {
     expect(server.seen).toHaveLength(3);
   });
 
+  it('tells the model what was wrong with its last answer', async () => {
+    const server = await serve((_request, response) => response.end(answers[server.seen.length - 1]));
+    const [ask, ...rest] = stageFor(server.origin, true).tasks as { task: string; with: Record<string, unknown> }[];
+    const body = { prompt: 'the price of {{ value.id }}', wrong: '{{ lastError.type = "InvalidAnswer" ? lastError.message : "" }}' };
+    const tasks = [{ ...ask, task: 'http_request', with: { ...ask?.with, method: 'POST', body } }, ...rest];
+    const { results } = await runDefined({ ...stageFor(server.origin, true), tasks }, [{ id: 'x', value: { id: 'x' } }]);
+    expect(results).toMatchObject([{ value: { price: 5 }, error: null }]);
+    expect(server.seen.map((seen) => JSON.parse(seen.body))).toEqual([
+      { prompt: 'the price of x', wrong: '' },
+      { prompt: 'the price of x', wrong: expect.stringContaining('not valid JSON') },
+      { prompt: 'the price of x', wrong: expect.stringContaining('/price must be number') },
+    ]);
+  });
+
+  it('gives a template null for an item of which no attempt has failed', async () => {
+    const server = await serve((_request, response) => response.end());
+    await runDefined(
+      { tasks: [{ task: 'http_request', with: { method: 'POST', url: server.origin, body: { last: '{{ lastError }}' } } }] },
+      [1],
+    );
+    expect(server.seen.map(({ body }) => body)).toEqual(['{"last":null}']);
+  });
+
   it('asks once when the value cannot be another', async () => {
     const server = await serve((_request, response) => response.end(answers[1]));
     const { results } = await runDefined(stageFor(server.origin, false), [{ id: 'x' }]);

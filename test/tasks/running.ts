@@ -12,6 +12,7 @@ function contextFor(params: unknown, overrides: Partial<TaskContext> = {}): Task
     task: 'task',
     worker: 'Stage-W0',
     attempt: 1,
+    lastError: null,
     metadata: {},
     trace: null,
     params,

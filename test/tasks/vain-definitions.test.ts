@@ -27,7 +27,7 @@ async function faultsOf(stage: object, allowHosts?: readonly string[]): Promise<
   );
 }
 const request = (url: string, more: object = {}) => ({ tasks: [{ task: 'http_request', with: { url, ...more } }] });
-const sees = 'a template sees value, metadata, itemId, sequenceId, secrets and error';
+const sees = 'a template sees value, metadata, itemId, sequenceId, lastError, secrets and error';
 
 describe('a template that uses a name which no template sees', () => {
   it.each([

@@ -26,10 +26,15 @@ const SMALL = 2 ** 30;
 const NO_TEXT = 0;
 
 export class ByteWriter {
-  private bytes = new Uint8Array(1024);
-  private view = new DataView(this.bytes.buffer);
+  private bytes: Uint8Array<ArrayBuffer>;
+  /** A view of the same bytes, made when there is a double to write. */
+  private view: DataView | null = null;
   private at = 0;
   private readonly texts: string[] = [];
+
+  constructor(expectedBytes = 1024) {
+    this.bytes = new Uint8Array(expectedBytes);
+  }
 
   number(value: number): void {
     this.reserve(NUMBER_BYTES);
@@ -86,7 +91,7 @@ export class ByteWriter {
   /** All of it. */
   take(): Uint8Array {
     const block = Buffer.from(this.texts.join(''), 'utf8');
-    const head = new ByteWriter();
+    const head = new ByteWriter(NUMBER_BYTES);
     head.number(this.at);
     const taken = new Uint8Array(head.at + this.at + block.length);
     taken.set(head.bytes.subarray(0, head.at));
@@ -97,6 +102,7 @@ export class ByteWriter {
 
   private double(value: number): void {
     this.bytes[this.at++] = DOUBLE;
+    this.view ??= new DataView(this.bytes.buffer);
     this.view.setFloat64(this.at, value);
     this.at += DOUBLE_BYTES;
   }
@@ -106,7 +112,7 @@ export class ByteWriter {
     const bigger = new Uint8Array(this.bytes.length * 2);
     bigger.set(this.bytes);
     this.bytes = bigger;
-    this.view = new DataView(bigger.buffer);
+    this.view = null;
   }
 }
 

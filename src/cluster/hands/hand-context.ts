@@ -16,6 +16,7 @@ export class HandContext implements TaskContext {
   readonly task: string;
   readonly worker: string;
   readonly attempt: number;
+  readonly lastError: ThreadContext['lastError'];
   readonly metadata: Record<string, unknown>;
   readonly trace: ThreadContext['trace'];
   readonly params: unknown;
@@ -33,6 +34,7 @@ export class HandContext implements TaskContext {
     this.task = context.task;
     this.worker = context.worker;
     this.attempt = context.attempt;
+    this.lastError = context.lastError ?? null;
     this.metadata = context.metadata;
     this.trace = context.trace;
     this.params = params;

@@ -108,6 +108,8 @@ export interface RunStream extends FeedWriter {
 export interface FeedsQuery {
   /** Only feeds that were made under this name. */
   maker?: string | undefined;
+  /** `desc`: the newest first; `after` is then the place behind which the page begins in that order. */
+  order?: 'asc' | 'desc' | undefined;
   /** Only feeds after this one, by their ordinals: `next` of the page before, or 0. */
   after: number;
   limit: number;

@@ -9,10 +9,12 @@
 
 import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
+import type { ErrorGroups } from '../../schemas/error-groups.ts';
 import type { FeedEvent, FeedView, WaitReply } from '../../schemas/feed.ts';
 import type { PipelineHistory } from '../../schemas/history.ts';
 import type { ItemDetail, ItemStatus, ItemSummary, PipelineEvent, PipelineResult, StatusEvent, TaskEvent } from '../../schemas/item.ts';
 import type { LimiterPatch, LimiterView } from '../../schemas/limiter.ts';
+import type { PipelineOverview } from '../../schemas/overview.ts';
 import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
 import type { TaskInfo } from '../../schemas/task.ts';
@@ -119,6 +121,8 @@ export interface PipelineRuntime {
   untune(stage: string, operator?: Operator): Promise<StageTuned>;
 
   stats(): Promise<PipelineStats>;
+  /** The numbers of a list of pipelines; cheaper than {@link PipelineRuntime.stats}. */
+  overview(): Promise<PipelineOverview>;
   workerNames(): Promise<Record<string, string[]>>;
   workerStates(): Promise<Record<string, WorkerState>>;
   workerMetrics(): Promise<Record<string, WorkerMetrics>>;
@@ -126,6 +130,11 @@ export interface PipelineRuntime {
   /** Tells of the last `seconds`, in at most `points` buckets a stage. A runtime that keeps no past has no buckets. */
   history(query: HistoryQuery): Promise<PipelineHistory>;
   errors(): Promise<ErrorSummary>;
+  /**
+   * The items that are failed now, by what their messages have in common. They are counted as they are now, stored or not; the first time that somebody asks, all that have failed are
+   * looked at.
+   */
+  errorGroups(query: ErrorGroupsQuery): Promise<ErrorGroups>;
 
   /** Ascending by sequence id, those after `after`; at most `limit`. */
   results(query: ResultsQuery): Promise<Page<PipelineResult>>;
@@ -137,7 +146,9 @@ export interface PipelineRuntime {
   /** Puts a failed item back at the stage where it failed, or at another. Throws `item-not-found`, `item-not-final`, `unknown-stage`. */
   retryItem(itemId: string, fromStage?: string, operator?: Operator): Promise<ItemSummary>;
   /** Every failed item that fits; how many. Throws `unknown-stage`, `draining`. */
-  retryFailed(query: RetryQuery, operator?: Operator): Promise<number>;
+  retryFailed(query: SelectionQuery, operator?: Operator): Promise<number>;
+  /** Every unfinished item that fits; how many. Those that wait go first, so that none begins that is cancelled next. Throws `unknown-stage`. */
+  cancelItems(query: SelectionQuery, operator?: Operator): Promise<number>;
 
   readonly events: EventSource;
 }
@@ -183,6 +194,7 @@ export interface Page<T> {
   retired: number;
 }
 
+/** With `feedId` and a status, a page may have fewer rows than `limit`, or none, and still not be the last. */
 export interface ResultsQuery {
   status: 'completed' | 'failed' | 'cancelled' | 'all';
   after: number;
@@ -194,19 +206,43 @@ export interface ResultsQuery {
 export interface ErrorFilter {
   errorType?: string;
   errorStatus?: number;
+  /** The id of an {@link ErrorGroup}. */
+  group?: string;
 }
 
-/** Failed items: those that match everything that is given. */
-export interface RetryQuery extends ErrorFilter {
+/** Items that match everything that is given. Of one that has not ended, the error is that of its last attempt that failed. */
+export interface ItemFilter extends ErrorFilter {
+  status?: readonly ItemStatus[];
   stage?: string;
   feedId?: string;
+  itemIds?: readonly string[];
+  /** Each member MUST be equal to that of the item. */
+  metadata?: Readonly<Record<string, unknown>>;
 }
 
-/** With an {@link ErrorFilter}, a page may have fewer rows than `limit`, or none, and still not be the last. */
+/** Items to be retried, or cancelled. */
+export interface SelectionQuery extends ItemFilter {
+  /** They are only counted: as many as would be, if nothing changed meanwhile. */
+  dryRun?: boolean;
+}
+
+export interface ErrorGroupsQuery {
+  feedId?: string;
+  stage?: string;
+  limit: number;
+}
+
+/** With filters that no index knows ({@link ErrorFilter}, `text`, `minAttempts`; `stage`; `feedId` with `status`), a page may have fewer rows than `limit`, or none, and still not be the last. */
 export interface ItemsQuery extends ErrorFilter {
   status?: ItemStatus[];
   stage?: string;
   feedId?: string;
+  /** `desc`: the newest first; `after` is then the place behind which the page begins in that order. */
+  order?: 'asc' | 'desc';
+  /** Contained in the id or the message of the error, in whatever case. */
+  text?: string;
+  /** Attempts in every stage and every run. */
+  minAttempts?: number;
   /** `input`: with the value that was fed, of items that have not completed. */
   include?: 'input';
   after: number;
@@ -266,6 +302,19 @@ export interface PutOptions {
   operator?: Operator | undefined;
 }
 
+export interface ValidateOptions extends Pick<PutOptions, 'within'> {
+  against?: string | undefined;
+}
+
+/** The outcome of a definition that could be put. */
+export interface Validated {
+  /** With all defaults filled in. */
+  definition: PipelineDefinition;
+  /** As in {@link PutOutcome}, as far as can be told now; absent without `against`. */
+  changes?: StageChange[];
+  moved?: MovedItems[];
+}
+
 export interface HistoryQuery {
   seconds: number;
   points: number;
@@ -300,6 +349,11 @@ export interface PipelineHost {
    * but `pipeline-exists`, `limiter-in-use` when a limiter would go that others use, and `invalid-state` during its shutdown.
    */
   put(id: string, definition: unknown, options?: PutOptions): Promise<PutOutcome>;
+  /**
+   * Checks a definition as {@link PipelineHost.put} would, and says what that would do; nothing is created or changed. It throws what `put` throws. `against`: the
+   * id of a pipeline that is there, which the definition would be put to; throws `pipeline-not-found`.
+   */
+  validate(definition: unknown, options?: ValidateOptions): Promise<Validated>;
   /** Throws `pipeline-not-found`. */
   get(id: string): PipelineRuntime;
   /**

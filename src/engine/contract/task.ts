@@ -1,5 +1,5 @@
 import type { RateLimit } from '../../schemas/definition.ts';
-import type { Metadata } from '../../schemas/item.ts';
+import type { ItemError, Metadata } from '../../schemas/item.ts';
 import type { Fault } from '../../schemas/problem.ts';
 import type { TaskKind } from '../../schemas/task.ts';
 import type { TraceContext } from '../../schemas/trace-context.ts';
@@ -15,6 +15,8 @@ export interface TaskContext<Params = unknown> {
   readonly worker: string;
   /** 1 for the first execution. */
   readonly attempt: number;
+  /** The error of the item's last attempt that failed, in any stage, as every reader sees it; null when none has. */
+  readonly lastError: ItemError | null;
   /** The task's own copy. */
   readonly metadata: Metadata;
   /** The parsed `with` of the definition. */

@@ -1,18 +1,18 @@
 import type { StageDefinition } from '../../schemas/definition.ts';
+import type { ItemStatus } from '../../schemas/item.ts';
 import { PipelineError } from '../contract/errors.ts';
 import type { Operator } from '../contract/operator.ts';
-import type { RetryQuery } from '../contract/runtime.ts';
+import type { SelectionQuery } from '../contract/runtime.ts';
 import { queueCapacityOf } from '../definition/stage-spec.ts';
 import { settingsOf } from '../definition/tuning.ts';
 import type { Core } from '../flow/core.ts';
-import { isFailedBy } from '../flow/error-tally.ts';
 import { Item, type Route, type Stage, Worker } from '../model/model.ts';
 import { PLACE_NONE } from '../model/places.ts';
 import { wayOnFrom } from './route.ts';
+import { eachSelected } from './selection.ts';
 import { tellChange } from './told.ts';
 
-/** How many items are looked at before others get a turn. */
-const STEP = 500;
+const UNFINISHED: readonly ItemStatus[] = ['queued', 'in_progress', 'retrying'];
 
 /** Operations on single items and on a running stage. */
 export class Operations {
@@ -81,7 +81,7 @@ export class Operations {
         `only a failed item can be retried, this one is ${old.status}`,
       );
     }
-    if (core.state === 'draining') throw new PipelineError('draining', 'the pipeline is finishing its items and accepts no more');
+    this.expectNotDraining();
     const own = core.stages.find((candidate) => candidate.name === old.stage.name) ?? old.stage;
     const stage = fromStage === undefined ? own : this.stage(fromStage);
     const isSame = stage === own;
@@ -112,25 +112,36 @@ export class Operations {
     return route;
   }
 
-  /** Every failed item that matches, in feed order, in steps that do not hold the event loop; returns how many. Throws `unknown-stage`. */
-  async retryFailed(query: RetryQuery): Promise<number> {
-    const { core } = this;
-    if (query.stage !== undefined) this.stage(query.stage);
-    let retried = 0;
-    let looked = 0;
-    for (const item of core.index.failed()) {
-      if (++looked % STEP === 0) await new Promise<void>((resolve) => core.time.clock.defer(resolve));
-      const current = core.index.current(item);
-      const { error } = current ?? {};
-      if (error == null || item.status !== 'failed') continue;
-      // By the name that the stage has now: the error has the one of that time.
-      if (query.stage !== undefined && current?.stage.name !== query.stage) continue;
-      if (!isFailedBy(error, query)) continue;
-      if (query.feedId !== undefined && item.feed.id !== query.feedId) continue;
+  /** Every failed item that matches, in feed order, in steps that do not hold the event loop; returns how many. Throws `unknown-stage`, `draining`. */
+  retryFailed({ dryRun = false, ...filter }: SelectionQuery): Promise<number> {
+    if (filter.stage !== undefined) this.stage(filter.stage);
+    const suits = (item: Item): boolean => item.status === 'failed';
+    const act = (item: Item): boolean => {
+      this.expectNotDraining();
+      if (dryRun) return true;
       this.retry(item.id);
-      retried++;
-    }
-    return retried;
+      return true;
+    };
+    return eachSelected(this.core, { filter, statuses: ['failed'], suits, act });
+  }
+
+  /**
+   * Cancels every unfinished item that matches, those that wait first, so that no worker begins one that is cancelled next; in steps that do not hold the event
+   * loop. Returns how many. Throws `unknown-stage`.
+   */
+  async cancelSelected({ dryRun = false, ...filter }: SelectionQuery): Promise<number> {
+    if (filter.stage !== undefined) this.stage(filter.stage);
+    const act = dryRun ? undefined : (item: Item) => this.cancelItem(item);
+    const dealing = { filter, statuses: UNFINISHED, act };
+    const isHeld = (item: Item): boolean => item.holder instanceof Worker;
+    const waiting = await eachSelected(this.core, { ...dealing, suits: (item) => !isHeld(item) });
+    return (
+      waiting + (await eachSelected(this.core, { ...dealing, suits: (item) => (dryRun ? isHeld(item) && isCancellable(item) : true) }))
+    );
+  }
+
+  private expectNotDraining(): void {
+    if (this.core.state === 'draining') throw new PipelineError('draining', 'the pipeline is finishing its items and accepts no more');
   }
 
   /**
@@ -155,4 +166,12 @@ export class Operations {
     stage.capacity = queueCapacityOf(definition);
     if (workers !== definition.workers) stage.resize(definition.workers);
   }
+}
+
+/** Whether a cancel of an item that a worker has would end it, as {@link Operations.cancelItem} answers: a callback may be told of another end just now. */
+function isCancellable(item: Item): boolean {
+  const { holder } = item;
+  if (!(holder instanceof Worker) || holder.blocked !== null || !holder.inCallback) return true;
+  const { decided } = holder;
+  return decided === null || (decided.kind !== 'fail' && item.nextStage !== null);
 }

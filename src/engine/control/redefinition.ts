@@ -1,11 +1,10 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { StageDefinition } from '../../schemas/definition.ts';
 import type { MovedItems, StageChange } from '../../schemas/redefinition.ts';
 import { queueCapacityOf, type StageSpec } from '../definition/stage-spec.ts';
 import type { Core } from '../flow/core.ts';
 import type { DefinitionStep } from '../flow/ways.ts';
 import { type Item, type Stage, Worker } from '../model/model.ts';
 import { rerouted } from './route.ts';
+import { changedFields, matchStages, stageChanges } from './stage-changes.ts';
 
 /** A new definition, and what has to be known to carry it out. */
 export interface Redefinition {
@@ -60,17 +59,16 @@ export function redefineStages(
   const { scheduler, time } = core;
   time.tick();
   const before = core.stages;
-  const changes: StageChange[] = [];
+  const definitions = specs.map((spec) => spec.definition);
+  const changes = stageChanges(before, match, definitions);
   const oldNext = new Map(core.allStages.map((stage) => [stage, stage.next]));
 
   const tasks: DefinitionStep['tasks'] = [];
-  const after = specs.map((spec, i) => adopt(core, match[i] ?? null, spec, { index: i, changes, changeable, tasks }));
+  const after = specs.map((spec, i) => adopt(core, match[i] ?? null, spec, { index: i, changeable, tasks }));
   for (const stage of removed) {
-    changes.push({ stage: stage.name, change: 'removed' });
     stage.isRemoved = true;
     stage.resize(0);
   }
-  changes.push(...reordered(before, after));
   core.rearrange(after, removed);
 
   const isKept = new Set(before.filter((stage) => !stage.isRemoved));
@@ -100,37 +98,6 @@ export function redefineStages(
   return { changes, moved, hasRoutes };
 }
 
-/** The stages that go on, by the place of their new definition: those of the same name, and those that were renamed. */
-function matchStages({ stages: before, leaving }: Core, definitions: readonly StageDefinition[]): (Stage | null)[] {
-  // One that is added again after its last item has left is a new one, as it is after a restart.
-  const byName = new Map([...leaving.filter((stage) => stage.isBusy), ...before].map((stage) => [stage.name, stage]));
-  const match = definitions.map(({ name }) => byName.get(name) ?? null);
-  const stays = new Set(match);
-  const precedingOld = (stage: Stage): Stage | null => before.slice(0, stage.index).findLast((other) => stays.has(other)) ?? null;
-  const precedingNew = (i: number): Stage | null => match.slice(0, i).findLast((other) => other !== null && stays.has(other)) ?? null;
-  const renamed = new Set<Stage>();
-  return match.map((stage, i) => {
-    if (stage !== null) return stage;
-    const tasks = definitions[i]?.tasks;
-    const old = before.find(
-      (candidate) =>
-        !stays.has(candidate) &&
-        !renamed.has(candidate) &&
-        precedingOld(candidate) === precedingNew(i) &&
-        isDeepStrictEqual(candidate.spec.definition.tasks, tasks),
-    );
-    if (old !== undefined) renamed.add(old);
-    return old ?? null;
-  });
-}
-
-/** The former names of the stages that the definition only renames, by their new ones. */
-export function renamedStages(core: Core, definitions: readonly StageDefinition[]): Map<string, string> {
-  const match = matchStages(core, definitions);
-  const pairs = definitions.map(({ name }, i): [string, string] => [name, match[i]?.name ?? name]);
-  return new Map(pairs.filter(([name, before]) => name !== before));
-}
-
 /** Whether the stages that stay are in the order in which they were. `match`: as {@link matchStages} gives them. */
 function keepsOrder(before: readonly Stage[], match: readonly (Stage | null)[]): boolean {
   const stays = match.filter((stage) => stage !== null && before.includes(stage));
@@ -143,29 +110,22 @@ function changesTasks(stage: Stage | null | undefined, spec: StageSpec | undefin
 
 interface Adopting {
   index: number;
-  changes: StageChange[];
   changeable: readonly Item[];
   /** Gets what the tasks of items in the store become. */
   tasks: DefinitionStep['tasks'];
 }
 
 /** The stage with its new definition; a new one when there was none. */
-function adopt(core: Core, stage: Stage | null, spec: StageSpec, { index, changes, changeable, tasks }: Adopting): Stage {
+function adopt(core: Core, stage: Stage | null, spec: StageSpec, { index, changeable, tasks }: Adopting): Stage {
   const { definition } = spec;
-  if (stage === null) {
-    changes.push({ stage: definition.name, change: 'added' });
-    return core.createStage(spec, index);
-  }
+  if (stage === null) return core.createStage(spec, index);
   const old = stage.spec.definition;
   if (stage.name !== definition.name) {
-    changes.push({ stage: definition.name, change: 'renamed', from: stage.name });
     core.stageTotals.renamed(stage.name, definition.name);
     core.ledger.renamed(stage.name, definition.name);
     stage.rename(definition.name);
   }
   const fields = changedFields(old, definition);
-  if (stage.isRemoved) changes.push({ stage: stage.name, change: 'added' });
-  else if (fields.length > 0) changes.push({ stage: stage.name, change: 'changed', fields });
   stage.isRemoved = false;
   stage.index = index;
   if (fields.length > 0) {
@@ -195,33 +155,6 @@ function translateWaiting(core: Core, stage: Stage, runner: Stage['runner'], cha
     if (!isRunning) item.taskIndex = runner.placeOf(item.taskIndex, stage.runner);
     core.keeper.touch(item);
   }
-}
-
-function changedFields(old: StageDefinition, fresh: StageDefinition): string[] {
-  const fields = new Set([...Object.keys(old), ...Object.keys(fresh)] as (keyof StageDefinition)[]);
-  fields.delete('name');
-  return [...fields].filter((field) => !isDeepStrictEqual(old[field], fresh[field]));
-}
-
-/** The stages outside the longest run of those that kept their order. */
-function reordered(before: readonly Stage[], after: readonly Stage[]): StageChange[] {
-  const stays = after.filter((stage) => before.includes(stage));
-  const places = stays.map((stage) => before.indexOf(stage));
-  const kept = new Set(longestAscending(places));
-  return stays.filter((_, i) => !kept.has(places[i] as number)).map((stage) => ({ stage: stage.name, change: 'reordered' as const }));
-}
-
-function longestAscending(numbers: readonly number[]): number[] {
-  const best: number[][] = [];
-  for (const [i, number] of numbers.entries()) {
-    let longest: number[] = [];
-    for (let j = 0; j < i; j++) {
-      const run = best[j] as number[];
-      if ((numbers[j] as number) < number && run.length > longest.length) longest = run;
-    }
-    best.push([...longest, number]);
-  }
-  return best.reduce((longest, run) => (run.length > longest.length ? run : longest), []);
 }
 
 /** Workers that wait for room in a stage which is no longer the next one of their item; on a way of its own it waits nowhere. */

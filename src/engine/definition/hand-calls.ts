@@ -57,13 +57,13 @@ function callsOf({ hands, isFirm, isChosen, mask, useOf }: Calling): HandCalls {
       const use = useOf(given);
       return (...args: unknown[]) => {
         const context = args.pop() as TaskContext & Held;
-        const { itemId, sequenceId, pipeline, stage, task, worker, attempt, metadata, trace } = context;
+        const { itemId, sequenceId, pipeline, stage, task, worker, attempt, lastError, metadata, trace } = context;
         context.waits('hand');
         return hands.run(
           {
             use,
             args,
-            context: { itemId, sequenceId, pipeline, stage, task, worker, attempt, metadata, trace },
+            context: { itemId, sequenceId, pipeline, stage, task, worker, attempt, lastError, metadata, trace },
             onBegin: () => context.begins(),
             onWait: () => context.waits('hand'),
             onStatus: (text) => void context.setStatus(text),

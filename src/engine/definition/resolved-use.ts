@@ -53,7 +53,7 @@ export function resolveTask(use: TaskUse, unpackArgs: boolean, resolving: Resolv
   }
   const { render, make } = prepared;
   const templated = (value: unknown, context: TaskContext): unknown => {
-    const { metadata, itemId, sequenceId } = context;
+    const { metadata, itemId, sequenceId, lastError } = context;
     const here = (given: unknown): TaskHandler => {
       const made = make(given);
       (context as { params: unknown }).params = made.params;
@@ -63,7 +63,7 @@ export function resolveTask(use: TaskUse, unpackArgs: boolean, resolving: Resolv
       const call = hands?.isChosen === true ? hands.task(given, (...args) => here(given)(...args)) : here(given);
       return spread(call, unpackArgs)(value, context);
     };
-    const given = render({ value, metadata, itemId, sequenceId });
+    const given = render({ value, metadata, itemId, sequenceId, lastError });
     if (!(given instanceof Promise)) return go(given);
     return given.then((late) => {
       // The attempt was given up while its parameters were rendered: its handler must not begin.

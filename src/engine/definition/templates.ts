@@ -18,6 +18,8 @@ export interface TemplateScope {
   metadata: Metadata;
   itemId: string;
   sequenceId: number;
+  /** The error of the item's last attempt that failed, in the parameters of a task. */
+  lastError?: unknown;
   /** The item's error, in an `onFailure` hook. */
   error?: unknown;
 }
@@ -44,7 +46,7 @@ export interface TemplateEnvironment {
 type Render = (scope: TemplateScope, rendering: Rendering) => unknown;
 
 /** The names that every template sees; `error` in hooks. */
-const SEEN = ['value', 'metadata', 'itemId', 'sequenceId', 'secrets', 'error'];
+const SEEN = ['value', 'metadata', 'itemId', 'sequenceId', 'lastError', 'secrets', 'error'];
 
 /** Checking stops after this many faults, or this many characters of text that is not a valid expression. */
 const FAULTS_MAX = 100;

@@ -31,6 +31,7 @@ function threadHandler(declaration: TaskDeclaration, threads: ThreadRunner | und
           task: context.task,
           worker: context.worker,
           attempt: context.attempt,
+          lastError: context.lastError,
           metadata: context.metadata,
           params: context.params,
           trace: context.trace,

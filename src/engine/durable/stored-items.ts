@@ -1,5 +1,5 @@
-import type { ItemsQuery, Page, ResultsQuery } from '../contract/runtime.ts';
-import type { Items, Retention, SequenceRange } from '../flow/item-index.ts';
+import type { ResultsQuery } from '../contract/runtime.ts';
+import type { FoundPage, Items, ListedQuery, Retention, SequenceRange, Stint } from '../flow/item-index.ts';
 import type { DefinitionStep } from '../flow/ways.ts';
 import { NO_METADATA } from '../model/metadata.ts';
 import type { Item } from '../model/model.ts';
@@ -45,6 +45,7 @@ export class StoredItems implements Items {
   private readonly live = new Map<number, Item>();
   private readonly liveByGivenId = new Map<string, Item>();
   private readonly recent = new RecentItems();
+  onFailedGone: ((item: Item) => void) | null = null;
   /** Set when a caller has named an item like a generated id. */
   hasLookalikes = false;
 
@@ -201,15 +202,16 @@ export class StoredItems implements Items {
     this.retire(1000);
   }
 
-  results(query: ResultsQuery, within?: SequenceRange): Page<Item> {
+  results(query: ResultsQuery & Stint, within?: SequenceRange): FoundPage<Item> {
     const statuses = query.status === 'all' ? FINAL : [STATUS_CODES[query.status]];
     return this.page({ ...query, statuses, stages: null, texts: 'results' }, within);
   }
 
-  items(query: ItemsQuery, within?: SequenceRange): Page<Item> {
+  items(query: ListedQuery, within?: SequenceRange): FoundPage<Item> {
     const statuses = query.status === undefined ? null : query.status.map((status) => STATUS_CODES[status]);
     const stages = query.stage === undefined ? null : this.deps.stageNumbers(query.stage);
-    return this.page({ ...query, statuses, stages, texts: query.include === 'input' ? 'inputs' : 'none' }, within);
+    const texts = query.texts === undefined || query.texts === 'none' ? (query.include === 'input' ? 'inputs' : 'none') : query.texts;
+    return this.page({ ...query, statuses, stages, texts, isDescending: query.order === 'desc' }, within);
   }
 
   scan(after: number, last: number, most: number, texts: 'results' | 'none', visit: (item: Item) => boolean): number {
@@ -256,55 +258,59 @@ export class StoredItems implements Items {
   }
 
   private page(
-    query: Omit<ShelfQuery, 'feed' | 'last' | 'characters'> & { feedId?: string },
+    query: Omit<ShelfQuery, 'feed' | 'last' | 'characters'> & Stint & { feedId?: string },
     within: SequenceRange | undefined,
-  ): Page<Item> {
+  ): FoundPage<Item> {
     const { retired } = this;
     let feed: number | null = null;
     if (query.feedId !== undefined) {
       const ordinal = within?.ordinal ?? this.deps.feedOrdinal(query.feedId);
-      if (ordinal === undefined) return { rows: [], next: null, retired };
+      if (ordinal === undefined) return { rows: [], next: null, retired, characters: 0 };
       feed = ordinal;
     }
-    const { statuses, stages, limit, after, texts } = query;
-    const last = Number.MAX_SAFE_INTEGER;
-    return { ...this.merge({ statuses, stages, limit, feed, after, last, texts, characters: this.deps.pageCharacters }), retired };
+    const { statuses, stages, limit, after, texts, isDescending = false, most, characters = this.deps.pageCharacters } = query;
+    const last = isDescending ? 0 : Number.MAX_SAFE_INTEGER;
+    return { ...this.merge({ statuses, stages, limit, feed, after, last, texts, characters, isDescending, most }), retired };
   }
 
   /** A page of the store's rows, corrected by the live items. */
-  private merge(query: ShelfQuery): { rows: Item[]; next: number | null } {
-    const { limit, texts } = query;
+  private merge(query: ShelfQuery): { rows: Item[]; next: number | null; characters: number } {
+    const { limit, texts, most = Number.POSITIVE_INFINITY } = query;
     const rows: Item[] = [];
-    let left = query.characters;
-    for (let from = query.after; ; ) {
+    let characters = 0;
+    for (let from = query.after, looked = 0; ; ) {
       const stored = this.deps.shelf.page({
         ...query,
         after: from,
         limit: Math.max(1, limit - rows.length),
-        characters: Math.max(1, left),
+        characters: Math.max(1, query.characters - characters),
       });
-      const to = stored.isAll ? query.last : (stored.rows.at(-1) as StoredItem).seq;
+      const to = stored.isAll ? query.last : (stored.reached ?? (stored.rows.at(-1) as StoredItem).seq);
       const found = this.liveBetween(from, to, query);
       for (const row of stored.rows) {
         if (!this.live.has(row.seq) && !this.deps.retirement.hasTaken(row.seq))
           found.push(this.recent.get(row.seq) ?? this.deps.toItem(row));
       }
-      found.sort((a, b) => a.sequenceId - b.sequenceId);
+      found.sort((a, b) => (query.isDescending ? b.sequenceId - a.sequenceId : a.sequenceId - b.sequenceId));
       for (const item of found) {
         // The page is full, and there is more.
-        if (rows.length >= limit || (left <= 0 && rows.length > 0)) return { rows, next: rows.at(-1)?.sequenceId ?? query.after };
+        if (rows.length >= limit || (characters >= query.characters && rows.length > 0))
+          return { rows, next: rows.at(-1)?.sequenceId ?? query.after, characters };
         rows.push(item);
-        left -= texts === 'results' || texts === 'all' ? item.resultSize : item.listedSize + (texts === 'inputs' ? item.fedSize : 0);
+        characters += texts === 'results' || texts === 'all' ? item.resultSize : item.listedSize + (texts === 'inputs' ? item.fedSize : 0);
       }
-      if (stored.isAll) return { rows, next: null };
+      if (stored.isAll) return { rows, next: null, characters };
+      looked += stored.rows.length;
+      if (stored.reached !== undefined || looked >= most) return { rows, next: to, characters };
       from = to;
     }
   }
 
-  private liveBetween(after: number, last: number, { statuses, stages, feed }: ShelfQuery): Item[] {
+  private liveBetween(after: number, last: number, { statuses, stages, feed, isDescending = false }: ShelfQuery): Item[] {
     const found: Item[] = [];
+    const [above, upTo] = isDescending ? [last - 1, after - 1] : [after, last];
     for (const item of this.live.values()) {
-      if (!item.isKept || item.sequenceId <= after || item.sequenceId > last) continue;
+      if (!item.isKept || item.sequenceId <= above || item.sequenceId > upTo) continue;
       if (statuses !== null && !statuses.includes(STATUS_CODES[item.shownStatus])) continue;
       if (stages !== null && !stages.includes(item.stage.no)) continue;
       if (feed === null || item.feed.ordinal === feed) found.push(item);
@@ -327,13 +333,20 @@ export class StoredItems implements Items {
     for (const sequenceId of this.deps.retirement.due(most, (seq) => this.live.get(seq))) {
       const live = this.live.get(sequenceId);
       if (live !== undefined) this.letGo(live);
+      else if (this.onFailedGone !== null) this.tellFailedGone(sequenceId);
       this.recent.delete(sequenceId);
       this.deps.onGone(sequenceId);
     }
   }
 
+  private tellFailedGone(sequenceId: number): void {
+    const item = this.read(sequenceId, 'none');
+    if (item?.status === 'failed') this.onFailedGone?.(item);
+  }
+
   private letGo(item: Item): void {
     item.isKept = false;
+    if (item.status === 'failed') this.onFailedGone?.(item);
     if (item.givenId !== null && this.liveByGivenId.get(item.givenId) === item) this.liveByGivenId.delete(item.givenId);
     item.value = undefined;
     item.fed = undefined;

@@ -9,7 +9,7 @@
 import { type DoneFeed, type FeedView, resultsPath } from '../../schemas/feed.ts';
 import type { PipelineResult } from '../../schemas/item.ts';
 import { callerGone, SluiceError } from '../contract/errors.ts';
-import type { FeedResultsQuery, FeedsQuery, FeedWaitQuery, FollowQuery } from '../contract/requests.ts';
+import type { FeedsQuery, FeedWaitQuery, FollowQuery } from '../contract/requests.ts';
 import type { Page } from '../contract/runtime.ts';
 import type { Operations } from '../control/operations.ts';
 import type { Core } from '../flow/core.ts';
@@ -49,8 +49,15 @@ export class Feeds {
     return this.core.feeds.get(feedId).maker;
   }
 
-  list({ after, limit, maker }: FeedsQuery): Page<FeedView> {
-    const feeds = this.core.feeds.after(after, maker);
+  list({ after, limit, maker, order }: FeedsQuery): Page<FeedView> {
+    const { feeds: registry } = this.core;
+    const feeds =
+      order === 'desc'
+        ? registry
+            .after(0, maker)
+            .filter(({ ordinal }) => ordinal < after)
+            .reverse()
+        : registry.after(after, maker);
     const inProgress = this.inProgress();
     const shown = feeds.slice(0, limit);
     const forecast = this.forecast();
@@ -59,16 +66,6 @@ export class Feeds {
       next: feeds.length > limit ? (shown.at(-1) as Feed).ordinal : null,
       retired: this.core.feeds.forgotten,
     };
-  }
-
-  results(feedId: string, query: FeedResultsQuery): Page<PipelineResult> {
-    const { feeds, index, time, options } = this.core;
-    const feed = feeds.get(feedId);
-    time.tick();
-    index.retireAged();
-    if (!options.collectResults && query.status === 'completed') return { rows: [], next: null, retired: index.retired };
-    const page = index.results({ ...query, feedId }, feed);
-    return { ...page, rows: page.rows.map((item) => item.toResult()) };
   }
 
   /**
@@ -234,6 +231,7 @@ export class Feeds {
       duplicates: feed.duplicates,
       done: isDone,
       uploadComplete: feed.isComplete,
+      sending: feed.isOpen,
       throughputPerSecond: rate,
       etaSeconds: forecast.feed(feed),
     };

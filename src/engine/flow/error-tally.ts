@@ -2,6 +2,7 @@ import type { ItemError, PipelineResult } from '../../schemas/item.ts';
 import type { ErrorSummary, FailedItem } from '../../schemas/stats.ts';
 import type { ErrorFilter } from '../contract/runtime.ts';
 import { SUMMARY_CHARACTERS } from '../values/sizes.ts';
+import { groupOf } from './error-groups.ts';
 
 /** How many of the newest failures an error summary lists. */
 export const FAILURES_LISTED = 1000;
@@ -22,9 +23,10 @@ export function newestFailures(failures: readonly FailedItem[]): FailedItem[] {
 }
 
 /** Whether an item has failed as a filter says. */
-export function isFailedBy(error: ItemError | null, { errorType, errorStatus }: ErrorFilter): boolean {
+export function isFailedBy(error: ItemError | null, { errorType, errorStatus, group }: ErrorFilter): boolean {
   if (error === null) return false;
-  return (errorType === undefined || error.type === errorType) && (errorStatus === undefined || error.status === errorStatus);
+  if ((errorType !== undefined && error.type !== errorType) || (errorStatus !== undefined && error.status !== errorStatus)) return false;
+  return group === undefined || groupOf(error) === group;
 }
 
 type Failure = Pick<ItemError, 'type' | 'stage'>;

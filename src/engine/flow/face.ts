@@ -16,7 +16,7 @@ export interface PipelineFace {
   readonly events: Pick<EventLog, 'asOf' | 'history'>;
   readonly state: PipelineState;
   readonly ledger: LedgerFace;
-  readonly meter: Pick<PipelineMeter, 'perSecond' | 'latencies'>;
+  readonly meter: Pick<PipelineMeter, 'perSecond' | 'latencies' | 'failures'>;
   /** The stages of the definition. */
   readonly stages: readonly Stage[];
   /** The stages of the definition, and those that are leaving. */

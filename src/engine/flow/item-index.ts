@@ -7,6 +7,23 @@ import type { DefinitionStep } from './ways.ts';
 
 type Texts = 'results' | 'none';
 
+/** How far a page goes in one turn of the event loop. */
+export interface Stint {
+  /** So many items are looked at, whether they fit or not; by default all. */
+  most?: number;
+  /** The page ends with the item that makes its texts this long; by default the bound of a whole page. */
+  characters?: number;
+}
+
+/** `texts`: those that whoever asks needs of each item, beside what `include` says. */
+export type ListedQuery = ItemsQuery & Stint & { texts?: 'facts' | 'none' };
+
+/** A page as far as one turn has brought it. */
+export interface FoundPage<T> extends Page<T> {
+  /** The size of its texts, in characters. */
+  characters: number;
+}
+
 export interface Retention {
   /** The most finished items that are kept. */
   maxItems: number;
@@ -56,8 +73,10 @@ export interface Items {
   /** Removes items past their age, in steps that do not block the event loop; to be called before a read. */
   retireAged(): void;
   /** A page of results. `within`: the feed that the query names, if known, so that only its range is searched. */
-  results(query: ResultsQuery, within?: SequenceRange): Page<Item>;
-  items(query: ItemsQuery, within?: SequenceRange): Page<Item>;
+  results(query: ResultsQuery & Stint, within?: SequenceRange): FoundPage<Item>;
+  items(query: ListedQuery, within?: SequenceRange): FoundPage<Item>;
+  /** Told of each failed item that is kept no more; set by whoever wants to know. */
+  onFailedGone: ((item: Item) => void) | null;
   /**
    * Visits the kept items after `after` up to `last` until `visit` returns false, looking at no more than `most` places. Returns the sequence id up
    * to which everything was visited, `last` when that is all. `visit` MUST NOT end or remove items. `texts`: whether it needs results or no texts.
@@ -95,6 +114,7 @@ export class ItemIndex implements Items {
   /** How many in `finished` no longer count: they went on as another object, or their id was fed again. */
   private finishedGone = 0;
   retired = 0;
+  onFailedGone: ((item: Item) => void) | null = null;
   private retention: Retention;
   private readonly time: EngineClock;
   private readonly oldestEvent: () => number;
@@ -204,7 +224,7 @@ export class ItemIndex implements Items {
     }
   }
 
-  results(query: ResultsQuery, within?: SequenceRange): Page<Item> {
+  results(query: ResultsQuery & Stint, within?: SequenceRange): FoundPage<Item> {
     const size = (item: Item): number => item.resultSize;
     return this.page(query, within, size, (item) => {
       if (!item.isFinal || (query.status !== 'all' && item.status !== query.status)) return false;
@@ -212,7 +232,7 @@ export class ItemIndex implements Items {
     });
   }
 
-  items(query: ItemsQuery, within?: SequenceRange): Page<Item> {
+  items(query: ListedQuery, within?: SequenceRange): FoundPage<Item> {
     const size = (item: Item): number => item.listedSize + (query.include === 'input' ? item.fedSize : 0);
     return this.page(query, within, size, (item) => {
       if (query.status !== undefined && !query.status.includes(item.shownStatus)) return false;
@@ -257,28 +277,39 @@ export class ItemIndex implements Items {
   }
 
   private page(
-    query: { after: number; limit: number },
+    query: { after: number; limit: number; order?: 'asc' | 'desc' } & Stint,
     within: SequenceRange | undefined,
     sizeOf: (item: Item) => number,
     fits: (item: Item) => boolean,
-  ): Page<Item> {
+  ): FoundPage<Item> {
+    const { most = Number.POSITIVE_INFINITY, characters: allowed = this.pageCharacters } = query;
     const rows: Item[] = [];
     let next: number | null = null;
-    let left = this.pageCharacters;
-    const first = Math.max(query.after + 1, within?.firstSequence ?? 0);
-    const last = within === undefined ? Number.POSITIVE_INFINITY : (within.lastSequence ?? 0);
-    for (let at = this.find(first); at < this.order.length; at++) {
+    let characters = 0;
+    let looked = 0;
+    let reached = query.after;
+    const isDescending = query.order === 'desc';
+    const first = Math.max(isDescending ? 0 : query.after + 1, within?.firstSequence ?? 0);
+    const highest = within === undefined ? Number.POSITIVE_INFINITY : (within.lastSequence ?? 0);
+    const last = isDescending ? Math.min(query.after - 1, highest) : highest;
+    const step = isDescending ? -1 : 1;
+    for (let at = isDescending ? this.find(last + 1) - 1 : this.find(first); at >= 0 && at < this.order.length; at += step) {
       const item = this.order[at] as Item;
-      if (item.sequenceId > last) break;
+      if (item.sequenceId > last || item.sequenceId < first) break;
+      if (looked++ >= most) {
+        next = reached;
+        break;
+      }
+      reached = item.sequenceId;
       if (!item.isKept || !fits(item)) continue;
-      if (rows.length > 0 && (rows.length >= query.limit || left <= 0)) {
+      if (rows.length > 0 && (rows.length >= query.limit || characters >= allowed)) {
         next = (rows[rows.length - 1] as Item).sequenceId;
         break;
       }
       rows.push(item);
-      left -= sizeOf(item);
+      characters += sizeOf(item);
     }
-    return { rows, next, retired: this.retired };
+    return { rows, next, retired: this.retired, characters };
   }
 
   /** The first place in `order` whose sequence id is `sequenceId` or more. */
@@ -323,6 +354,7 @@ export class ItemIndex implements Items {
 
   private drop(item: Item): void {
     item.isKept = false;
+    if (item.status === 'failed') this.onFailedGone?.(item);
     this.onGone(item.sequenceId);
     if (item.givenId !== null) this.byGivenId.delete(item.givenId);
     this.count--;

@@ -6,6 +6,12 @@ import type { EngineClock } from '../time/engine-clock.ts';
 import { FAILURES_LISTED, FailureCounts, newestFailures } from './error-tally.ts';
 import { Totals } from './totals.ts';
 
+/** Told of failed items, and of those that are failed no more. */
+export interface GroupLedger {
+  failed(item: Item): void;
+  goesOn(item: Item): void;
+}
+
 /** The part of a ledger that is stored. */
 export interface LedgerState {
   fed: number;
@@ -30,6 +36,8 @@ export class Ledger {
   private readonly meter: PipelineMeter;
   private readonly counts = new FailureCounts();
   readonly totals = new Totals();
+  /** The failed items by group, once somebody has asked for them. */
+  groups: GroupLedger | null = null;
   /** The newest kept failures by sequence id, in the order of their ends. */
   private readonly recent = new Map<number, FailedItem>();
 
@@ -82,6 +90,8 @@ export class Ledger {
       this.failedCount++;
       this.counts.add(item.error as ItemError);
       this.totals.errors.add((item.error as ItemError).type);
+      this.meter.failures.add(this.time.now);
+      this.groups?.failed(item);
       this.list(item);
     }
     this.meter.ended(item, this.time);
@@ -90,6 +100,7 @@ export class Ledger {
   /** Takes a failed item out of the failures, since it is in flight again. */
   goesOn(item: Item): void {
     this.failedCount--;
+    this.groups?.goesOn(item);
     // The stage in which it failed may have another name by now.
     this.counts.remove({ type: (item.error as ItemError).type, stage: item.stage.name });
     this.recent.delete(item.sequenceId);

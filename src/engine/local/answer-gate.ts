@@ -47,11 +47,12 @@ export class AnswerGate {
     this.kept = stored;
   }
 
-  async read<T>(ask: (reads: Reads) => T): Promise<T> {
+  async read<T>(ask: (reads: Reads) => T | Promise<T>): Promise<T> {
     const { keeper } = this.core;
     this.expectHere();
     if (keeper.trouble !== null && keeper.isBehind) return ask(this.stored);
-    const outcome = attempt(() => ask(this.live));
+    const begun = attempt(() => ask(this.live));
+    const outcome = isLater(begun) ? await attemptLater(() => begun.value) : (begun as Outcome<T>);
     const settled = keeper.settledSoon();
     return settled === undefined || (await settled) ? given(outcome) : this.inTurn(ask);
   }
@@ -203,7 +204,7 @@ export class AnswerGate {
   }
 
   /** Answers from the store in a turn of its own: many callers learn in the same moment that a write is slow, and together would hold the event loop. */
-  private inTurn<T>(ask: (reads: Reads) => T): Promise<T> {
+  private inTurn<T>(ask: (reads: Reads) => T | Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     turnQueue(this.core.time.clock).add(() => {
       try {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
 import { SluiceError } from '../contract/errors.ts';
-import type { PipelineDescription, PutOptions, PutOutcome } from '../contract/runtime.ts';
+import type { PipelineDescription, PutOptions, PutOutcome, Validated } from '../contract/runtime.ts';
 import { tellOperated, tellUnchanged } from '../control/told.ts';
 import { definitionTrace } from '../definition/definition-trace.ts';
 import { resolveStage } from '../definition/stage-spec.ts';
@@ -49,11 +49,7 @@ export class HostChanges {
   async create(definition: PipelineDefinition, options: PutOptions, checksRoom: boolean): Promise<PipelineDescription> {
     if (this.isLeaving(definition.id)) await this.hasLeft();
     if (this.parts.pipelines.has(definition.id)) throw new SluiceError('pipeline-exists', `a pipeline "${definition.id}" already exists`);
-    const { maxPipelines = MAX_PIPELINES } = this.parts.options;
-    if (this.parts.pipelines.size >= maxPipelines) {
-      const message = `there are already ${this.parts.pipelines.size} pipelines, the most that MAX_PIPELINES allows`;
-      throw new SluiceError('invalid-pipeline', message, { errors: [{ path: '', message }] });
-    }
+    this.expectPlace();
     if (checksRoom) this.parts.room.expect(workersOf(definition), definition.id);
     const limits = this.plannedLimits(definition.id, definition, options.within);
     const link = this.parts.stored()?.create(definition.id);
@@ -65,6 +61,26 @@ export class HostChanges {
     tellOperated(pipeline.core, options.operator, { change: 'created', before: null, after: definitionTrace(definition) });
     if (options.start !== false) pipeline.begin();
     return pipeline.describeNow();
+  }
+
+  /** Tells what a definition would change; `pipeline`: the one that it would replace. Throws what stands in its way. */
+  preview(definition: PipelineDefinition, pipeline: LocalRuntime | undefined, within?: PutOptions['within']): Validated {
+    const known = pipeline ?? this.parts.pipelines.get(definition.id);
+    const workers = known?.defined.workersClaimed(definition) ?? workersOf(definition);
+    if (known === undefined) this.expectPlace();
+    if (known === undefined || workers > known.defined.workersClaimed()) this.parts.room.expect(workers, definition.id);
+    this.plannedLimits(definition.id, definition, within);
+    if (pipeline === undefined) return { definition };
+    const isSame = pipeline.unusable === null && isDeepStrictEqual(pipeline.defined.current, definition);
+    return { definition, ...(isSame ? { changes: [], moved: [] } : pipeline.defined.preview(definition)) };
+  }
+
+  /** Expects room for one pipeline more. */
+  private expectPlace(): void {
+    const { maxPipelines = MAX_PIPELINES } = this.parts.options;
+    if (this.parts.pipelines.size < maxPipelines) return;
+    const message = `there are already ${this.parts.pipelines.size} pipelines, the most that MAX_PIPELINES allows`;
+    throw new SluiceError('invalid-pipeline', message, { errors: [{ path: '', message }] });
   }
 
   private isLeaving(id: string): boolean {

@@ -5,7 +5,8 @@ import { SluiceError } from '../contract/errors.ts';
 import type { Operator } from '../contract/operator.ts';
 import type { Lifecycle } from '../control/lifecycle.ts';
 import type { Operations } from '../control/operations.ts';
-import { plannedStages, redefineStages, renamedStages } from '../control/redefinition.ts';
+import { plannedStages, redefineStages } from '../control/redefinition.ts';
+import { expectedMoves, matchStages, renamedStages, stageChanges } from '../control/stage-changes.ts';
 import { tellChange } from '../control/told.ts';
 import { wordsFor, workersClaimed } from '../control/worker-room.ts';
 import { definitionChange } from '../definition/definition-trace.ts';
@@ -110,6 +111,15 @@ export class LiveDefinition {
     core.admission.resize(bounds.backlogCapacity);
     for (const fact of ['definition', 'stages', 'control'] as const) core.keeper.touchFact(fact);
     return outcome;
+  }
+
+  /** Tells what {@link LiveDefinition.redefine} would change, and where items would go if it were called now. Changes nothing. */
+  preview({ stages }: PipelineDefinition): { changes: StageChange[]; moved: MovedItems[] } {
+    const { core } = this;
+    const nameBefore = renamedStages(core, stages);
+    const definitions = stages.map((stage) => this.tuning.effective(stage, nameBefore.get(stage.name)));
+    const match = matchStages(core, definitions);
+    return { changes: stageChanges(core.stages, match, definitions), moved: expectedMoves(core.stages, match, definitions) };
   }
 
   /** The number of workers that count towards the host's maximum; with another definition, if one is given. */

@@ -20,6 +20,8 @@ import type {
   PutOutcome,
   StoreHealth,
   StoreRecovery,
+  Validated,
+  ValidateOptions,
 } from '../contract/runtime.ts';
 import { tellOperated } from '../control/told.ts';
 import { MAX_WORKERS } from '../control/worker-room.ts';
@@ -293,6 +295,13 @@ export class LocalHost implements PipelineHost {
       this.expectNoShutdown();
       return this.changes.put(this.check(withId(id, raw)), options, true);
     });
+  }
+
+  async validate(raw: unknown, { against, within }: ValidateOptions = {}): Promise<Validated> {
+    this.expectHere();
+    const pipeline = against === undefined ? undefined : this.get(against);
+    const definition = this.check(against === undefined ? raw : withId(against, raw));
+    return this.changes.preview(definition, pipeline, within);
   }
 
   /** Adds an event of a changed limiter to each pipeline that uses it. */

@@ -1,8 +1,10 @@
 import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
+import type { ErrorGroups } from '../../schemas/error-groups.ts';
 import type { FeedView, WaitReply } from '../../schemas/feed.ts';
 import type { PipelineHistory } from '../../schemas/history.ts';
 import type { ItemDetail, ItemSummary, PipelineResult } from '../../schemas/item.ts';
+import type { PipelineOverview } from '../../schemas/overview.ts';
 import type { StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
 import type { SluiceError } from '../contract/errors.ts';
@@ -21,6 +23,7 @@ import type {
   RunStream,
 } from '../contract/requests.ts';
 import type {
+  ErrorGroupsQuery,
   EventSource,
   HistoryQuery,
   ItemsQuery,
@@ -28,9 +31,10 @@ import type {
   PipelineDescription,
   PipelineRuntime,
   ResultsQuery,
-  RetryQuery,
+  SelectionQuery,
 } from '../contract/runtime.ts';
 import { abandon } from '../control/abandon.ts';
+import { FailedGroups } from '../control/failed-groups.ts';
 import { Lifecycle, type Unusable } from '../control/lifecycle.ts';
 import { Operations } from '../control/operations.ts';
 import { Shutdown } from '../control/shutdown.ts';
@@ -63,6 +67,7 @@ export class LocalRuntime implements PipelineRuntime {
   readonly core: Core;
   readonly operations: Operations;
   readonly views: Views;
+  private readonly groups: FailedGroups;
   private readonly lifecycle: Lifecycle;
   private readonly ending: Shutdown;
   private readonly feeding: Feeding;
@@ -93,6 +98,7 @@ export class LocalRuntime implements PipelineRuntime {
     });
     this.lifecycle = new Lifecycle(this.core);
     this.operations = new Operations(this.core);
+    this.groups = new FailedGroups(this.core);
     this.feedsOf = new Feeds(this.core, this.operations);
     // One of a store calls none before it goes on.
     this.doneCalls = new DoneCalls(this.core, (feed) => this.feedsOf.doneView(feed), {
@@ -273,6 +279,9 @@ export class LocalRuntime implements PipelineRuntime {
   stats(): Promise<PipelineStats> {
     return this.gate.read((reads) => reads.stats());
   }
+  overview(): Promise<PipelineOverview> {
+    return this.gate.read((reads) => reads.overview());
+  }
   workerNames(): Promise<Record<string, string[]>> {
     return this.gate.read((reads) => reads.workerNames());
   }
@@ -286,6 +295,11 @@ export class LocalRuntime implements PipelineRuntime {
   }
   snapshot(): Promise<DashboardSnapshot> {
     return this.gate.read((reads) => reads.snapshot());
+  }
+  /** The groups as they are now: a message of a failure tells nothing that a crash could undo but that it was. */
+  async errorGroups(query: ErrorGroupsQuery): Promise<ErrorGroups> {
+    this.gate.expectHere();
+    return this.groups.view(query);
   }
   errors(): Promise<ErrorSummary> {
     return this.gate.read((reads) => reads.errors());
@@ -306,8 +320,20 @@ export class LocalRuntime implements PipelineRuntime {
   retryItem(itemId: string, fromStage?: string, operator?: Operator): Promise<ItemSummary> {
     return this.gate.promise(() => this.operated('item-retried', itemId, () => this.operations.retry(itemId, fromStage), operator));
   }
-  retryFailed(query: RetryQuery, operator?: Operator): Promise<number> {
-    return this.gate.promise(() => this.retried(query, () => this.operations.retryFailed(query), operator));
+  retryFailed(query: SelectionQuery, operator?: Operator): Promise<number> {
+    const retry = () => this.operations.retryFailed(query);
+    return this.gate.promise(() => (query.dryRun ? retry() : this.retried(query, retry, operator)));
+  }
+  cancelItems(query: SelectionQuery, operator?: Operator): Promise<number> {
+    return this.gate.ending(async () => {
+      if (query.dryRun) return this.operations.cancelSelected(query);
+      const before = { ...toldOf(query), inFlight: this.core.ledger.inFlight };
+      const cancelled = await this.operations.cancelSelected(query);
+      const told = { change: 'items-cancelled', stage: query.stage ?? null, before };
+      if (cancelled === 0) tellUnchanged(this.core, operator, told);
+      else tellOperated(this.core, operator, { ...told, after: { ...toldOf(query), inFlight: this.core.ledger.inFlight, cancelled } });
+      return cancelled;
+    });
   }
 
   private operated(change: string, itemId: string, act: () => Item, operator: Operator | undefined): ItemSummary {
@@ -317,8 +343,8 @@ export class LocalRuntime implements PipelineRuntime {
     return this.views.summary(item);
   }
 
-  private async retried(query: RetryQuery, retry: () => Promise<number>, operator: Operator | undefined): Promise<number> {
-    const before = { ...query, failed: this.core.ledger.failed };
+  private async retried(query: SelectionQuery, retry: () => Promise<number>, operator: Operator | undefined): Promise<number> {
+    const before = { ...toldOf(query), failed: this.core.ledger.failed };
     const retried = await retry();
     const stage = query.stage ?? null;
     if (retried === 0) tellUnchanged(this.core, operator, { change: 'items-retried', stage, before });
@@ -327,7 +353,7 @@ export class LocalRuntime implements PipelineRuntime {
         change: 'items-retried',
         stage,
         before,
-        after: { ...query, failed: this.core.ledger.failed, retried },
+        after: { ...toldOf(query), failed: this.core.ledger.failed, retried },
       });
     return retried;
   }
@@ -376,6 +402,14 @@ export class LocalRuntime implements PipelineRuntime {
     joined.catch(() => undefined);
     return { done: waited.is === 'done', stats: this.views.stats() };
   }
+}
+
+/** The most ids of a filter that an event keeps. */
+const IDS_TOLD = 100;
+
+/** A filter as events tell it. */
+function toldOf({ itemIds, dryRun: _, ...filter }: SelectionQuery): object {
+  return itemIds === undefined ? filter : { ...filter, itemIds: itemIds.slice(0, IDS_TOLD), itemCount: itemIds.length };
 }
 
 function traceOf({ id, status, stage }: Item): object {

@@ -1,12 +1,15 @@
 import type { FeedView } from '../../schemas/feed.ts';
 import type { ItemDetail, ItemSummary, PipelineResult } from '../../schemas/item.ts';
+import type { PipelineOverview } from '../../schemas/overview.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerState } from '../../schemas/stats.ts';
 import type { FeedResultsQuery, FeedsQuery } from '../contract/requests.ts';
 import type { ItemsQuery, Page, PipelineDescription, ResultsQuery } from '../contract/runtime.ts';
 import type { Operations } from '../control/operations.ts';
 import type { Feeds } from '../feeds/feeds.ts';
 import type { Core } from '../flow/core.ts';
-import { pageFailedBy } from './failed-by.ts';
+import type { FoundPage } from '../flow/item-index.ts';
+import type { Item } from '../model/model.ts';
+import { pageInTurns, pageMatching } from './matching.ts';
 import { pausesOf } from './stored-facts.ts';
 import type { Views } from './views.ts';
 
@@ -17,17 +20,18 @@ import type { Views } from './views.ts';
 export interface Reads {
   describe(): PipelineDescription;
   stats(): PipelineStats;
+  overview(): PipelineOverview;
   workerNames(): Record<string, string[]>;
   workerStates(): Record<string, WorkerState>;
   snapshot(): DashboardSnapshot;
   errors(): ErrorSummary;
-  results(query: ResultsQuery): Page<PipelineResult>;
-  items(query: ItemsQuery): Page<ItemSummary>;
+  results(query: ResultsQuery): Promise<Page<PipelineResult>>;
+  items(query: ItemsQuery): Promise<Page<ItemSummary>>;
   item(id: string): ItemDetail;
   feeds(query: FeedsQuery): Page<FeedView>;
   feedMaker(feedId: string): string | null;
   feedView(feedId: string): FeedView;
-  feedResults(feedId: string, query: FeedResultsQuery): Page<PipelineResult>;
+  feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>>;
 }
 
 /** A pipeline as it is now; its newest changes may not be stored yet. */
@@ -71,6 +75,9 @@ export class LiveReads implements Reads {
   stats(): PipelineStats {
     return this.views.stats();
   }
+  overview(): PipelineOverview {
+    return this.views.overview();
+  }
   workerNames(): Record<string, string[]> {
     return this.views.workerNames();
   }
@@ -84,19 +91,24 @@ export class LiveReads implements Reads {
     return this.views.errors();
   }
 
-  results(query: ResultsQuery): Page<PipelineResult> {
+  async results(query: ResultsQuery): Promise<Page<PipelineResult>> {
     const { index, options } = this.core;
     this.retireAged();
     if (!options.collectResults && query.status === 'completed') return { rows: [], next: null, retired: index.retired };
-    const page = index.results(query, this.rangeOf(query.feedId));
-    return { ...page, rows: page.rows.map((item) => item.toResult()) };
+    return pageInTurns(query, (part) => resultsOf(index.results(part, this.rangeOf(query.feedId))), this.bounds);
   }
 
-  items(query: ItemsQuery): Page<ItemSummary> {
-    this.retireAged();
-    const within = this.rangeOf(query.feedId);
-    const page = pageFailedBy(query, (part) => this.core.index.items(part, within));
-    return { ...page, rows: page.rows.map((item) => this.views.listed(item, query.include)) };
+  items(query: ItemsQuery): Promise<Page<ItemSummary>> {
+    return pageInTurns(
+      query,
+      (part, isOver) => {
+        this.retireAged();
+        const within = this.rangeOf(query.feedId);
+        const page = pageMatching(part, (one) => this.core.index.items(one, within), isOver);
+        return { ...page, rows: page.rows.map((item) => this.views.listed(item, query.include)) };
+      },
+      this.bounds,
+    );
   }
 
   item(id: string): ItemDetail {
@@ -113,8 +125,14 @@ export class LiveReads implements Reads {
   feedView(feedId: string): FeedView {
     return this.feedsOf.view(feedId);
   }
-  feedResults(feedId: string, query: FeedResultsQuery): Page<PipelineResult> {
-    return this.feedsOf.results(feedId, query);
+  async feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>> {
+    this.core.feeds.get(feedId);
+    return this.results({ ...query, feedId });
+  }
+
+  private get bounds() {
+    const { ports, pageCharacters } = this.core.options;
+    return { clock: ports.clock, characters: pageCharacters };
   }
 
   private retireAged(): void {
@@ -126,4 +144,8 @@ export class LiveReads implements Reads {
   private rangeOf(feedId: string | undefined) {
     return feedId === undefined ? undefined : this.core.feeds.find(feedId);
   }
+}
+
+function resultsOf(page: FoundPage<Item>): FoundPage<PipelineResult> {
+  return { ...page, rows: page.rows.map((item) => item.toResult()) };
 }

@@ -1,5 +1,6 @@
 import type { FeedView, WaitReply } from '../../schemas/feed.ts';
 import type { ItemDetail, ItemError, ItemSummary, PipelineResult } from '../../schemas/item.ts';
+import type { PipelineOverview } from '../../schemas/overview.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineStats, WorkerState } from '../../schemas/stats.ts';
 import { SluiceError } from '../contract/errors.ts';
 import type { FeedResultsQuery, FeedsQuery, ItemsWaitQuery } from '../contract/requests.ts';
@@ -9,16 +10,20 @@ import type { Stored } from '../durable/journal.ts';
 import { itemsNotFound } from '../feeds/item-wait.ts';
 import { FAILURES_LISTED, newestFailures } from '../flow/error-tally.ts';
 import { Forecast } from '../flow/forecast.ts';
+import type { FoundPage, Stint } from '../flow/item-index.ts';
 import { generatedId } from '../model/places.ts';
 import { GONE, STATUS_CODES, type StoredFeed, type StoredItem, type StoredPage, type Texts, UPLOAD_INCOMPLETE } from '../store.ts';
 import { DOCUMENT_CHARACTERS, PAGE_CHARACTERS } from '../values/sizes.ts';
-import { pageFailedBy } from './failed-by.ts';
+import { pageInTurns, pageMatching } from './matching.ts';
 import type { Reads } from './reads.ts';
 import { errorOf, inputIn, instantOf, metadataOf, StoredRows, storedOf, valueIn } from './stored-rows.ts';
 import { statsOf } from './stored-stats.ts';
 import type { Views } from './views.ts';
 
 const FINAL = [STATUS_CODES.completed, STATUS_CODES.failed, STATUS_CODES.cancelled];
+
+/** About the size of a row apart from its texts. */
+const ROW_CHARACTERS = 200;
 
 /** The feeds that the store has, as of one flush. */
 interface Listed {
@@ -57,6 +62,22 @@ export class StoredReads implements Reads {
 
   stats(): PipelineStats {
     return statsOf(this.stored.figures, this.live.stats(), this.durable.core.events.epoch);
+  }
+
+  /** Rates and the like are as they are now. */
+  overview(): PipelineOverview {
+    const { counters, loads } = this.stored.figures;
+    const { pausedReasons: _, ...live } = this.live.overview();
+    const { pausedReasons } = this.stored.operated;
+    const queued = loads.reduce((sum, { waiting, parked }) => sum + waiting + parked, 0);
+    const inFlight = counters.fed - counters.processed - counters.failed - counters.cancelled;
+    return {
+      ...live,
+      queued,
+      running: inFlight - queued,
+      etaSeconds: inFlight === 0 ? 0 : shownEta(live.etaSeconds),
+      ...(Object.keys(pausedReasons).length > 0 && { pausedReasons }),
+    };
   }
 
   workerNames(): Record<string, string[]> {
@@ -103,19 +124,21 @@ export class StoredReads implements Reads {
     };
   }
 
-  results({ status, feedId, after, limit }: ResultsQuery): Page<PipelineResult> {
+  async results(query: ResultsQuery): Promise<Page<PipelineResult>> {
     const { definition } = this.stored.operated;
+    const { status } = query;
     if (!definition.collectResults && status === 'completed') return { rows: [], next: null, retired: this.retired };
     const statuses = status === 'all' ? FINAL : [STATUS_CODES[status]];
-    return this.page({ statuses, stage: undefined, feedId, after, limit, texts: 'results' }, (row) => this.rows.result(row));
+    return pageInTurns(query, (part) => this.page({ ...part, statuses, texts: 'results' }, (row) => this.rows.result(row)), this.bounds);
   }
 
-  items(query: ItemsQuery): Page<ItemSummary> {
+  async items(query: ItemsQuery): Promise<Page<ItemSummary>> {
     const texts = query.include === 'input' ? 'inputs' : 'none';
-    return pageFailedBy(query, ({ status, stage, feedId, after, limit }) => {
-      const statuses = status === undefined ? null : status.map((name) => STATUS_CODES[name]);
-      return this.page({ statuses, stage, feedId, after, limit, texts }, (row) => ({ ...this.rows.summary(row), ...inputIn(row) }));
-    });
+    const read = (part: ItemsQuery & Stint) => {
+      const statuses = part.status === undefined ? null : part.status.map((name) => STATUS_CODES[name]);
+      return this.page({ ...part, statuses, texts }, (row) => ({ ...this.rows.summary(row), ...inputIn(row) }));
+    };
+    return pageInTurns(query, (part, isOver) => pageMatching(part, read, isOver), this.bounds);
   }
 
   item(id: string): ItemDetail {
@@ -136,8 +159,11 @@ export class StoredReads implements Reads {
     };
   }
 
-  feeds({ after, limit, maker }: FeedsQuery): Page<FeedView> {
-    const all = this.feedList().inOrder.filter((row) => row.ordinal > after && (maker === undefined || row.maker === maker));
+  feeds({ after, limit, maker, order }: FeedsQuery): Page<FeedView> {
+    const isDescending = order === 'desc';
+    const isBehind = ({ ordinal }: StoredFeed): boolean => (isDescending ? ordinal < after : ordinal > after);
+    const all = this.feedList().inOrder.filter((row) => isBehind(row) && (maker === undefined || row.maker === maker));
+    if (isDescending) all.reverse();
     const shown = all.slice(0, limit);
     const forecast = this.forecast();
     return {
@@ -155,7 +181,7 @@ export class StoredReads implements Reads {
     return this.viewOf(this.feed(feedId), this.forecast());
   }
 
-  feedResults(feedId: string, query: FeedResultsQuery): Page<PipelineResult> {
+  async feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>> {
     this.feed(feedId);
     return this.results({ ...query, feedId });
   }
@@ -193,26 +219,33 @@ export class StoredReads implements Reads {
     return this.stored.figures.counters.retired;
   }
 
+  private get bounds() {
+    const { ports, pageCharacters } = this.durable.core.options;
+    return { clock: ports.clock, characters: pageCharacters };
+  }
+
   private page<T>(
-    query: { statuses: number[] | null; stage: string | undefined; feedId: string | undefined; after: number; limit: number; texts: Texts },
+    query: Pick<ItemsQuery, 'stage' | 'feedId' | 'after' | 'limit' | 'order'> & Stint & { statuses: number[] | null; texts: Texts },
     toView: (row: StoredItem) => T,
-  ): Page<T> {
+  ): FoundPage<T> {
     const { retired } = this;
-    const { statuses, stage, feedId, after, limit, texts } = query;
+    const { statuses, stage, feedId, after, limit, texts, order, most, characters = PAGE_CHARACTERS } = query;
     const feed = feedId === undefined ? null : this.feedList().byId.get(feedId)?.ordinal;
-    if (feed === undefined) return { rows: [], next: null, retired };
-    const { core, shelf } = this.durable;
-    const found: StoredPage = shelf.page({
+    if (feed === undefined) return { rows: [], next: null, retired, characters: 0 };
+    const { rows, isAll, reached }: StoredPage = this.durable.shelf.page({
       statuses,
       stages: stage === undefined ? null : this.rows.stageNumbers(stage),
       feed,
       after,
-      last: Number.MAX_SAFE_INTEGER,
+      last: order === 'desc' ? 0 : Number.MAX_SAFE_INTEGER,
+      isDescending: order === 'desc',
       limit,
-      characters: core.options.pageCharacters ?? PAGE_CHARACTERS,
+      most,
+      characters,
       texts,
     });
-    return { rows: found.rows.map(toView), next: found.isAll ? null : (found.rows.at(-1) as StoredItem).seq, retired };
+    const next = isAll ? null : (reached ?? (rows.at(-1) as StoredItem).seq);
+    return { rows: rows.map(toView), next, retired, characters: rows.reduce((sum, row) => sum + readOf(row), 0) };
   }
 
   private rowOf(id: string, texts: Texts): StoredItem | undefined {
@@ -256,6 +289,8 @@ export class StoredReads implements Reads {
     const inProgress = Math.min(inHand, unfinished);
     // One that is still being sent when a process ends is sent no more.
     const done = unfinished === 0 && live?.isOpen !== true;
+    // What it has accepted and the store does not have yet is still to come in these counts.
+    const sending = live !== undefined && (live.isOpen || live.accepted !== accepted || live.duplicates !== duplicates);
     const now = core.time.tick();
     const rate = live === undefined || (!done && core.meter.isStaleForFeeds(now)) ? 0 : live.perSecond(core.meter.feedClock.at(now));
     return {
@@ -270,10 +305,15 @@ export class StoredReads implements Reads {
       duplicates,
       done,
       uploadComplete: (row.is_cancelled & UPLOAD_INCOMPLETE) === 0,
+      sending,
       throughputPerSecond: rate,
       etaSeconds: done ? 0 : unfinished === 0 || live === undefined ? null : shownEta(forecast.feed(live)),
     };
   }
+}
+
+function readOf({ value, fed, metadata, error }: StoredItem): number {
+  return ROW_CHARACTERS + (value?.length ?? 0) + (fed?.length ?? 0) + (metadata?.length ?? 0) + (error?.length ?? 0);
 }
 
 /** An end that is not stored yet has not come yet for who reads what is stored. */

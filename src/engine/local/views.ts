@@ -1,4 +1,5 @@
 import type { ItemDetail, ItemSummary, WaitingFor } from '../../schemas/item.ts';
+import type { PipelineOverview } from '../../schemas/overview.ts';
 import type {
   DashboardSnapshot,
   ErrorSummary,
@@ -15,6 +16,7 @@ import { bottleneckOf, queuedWaitsFor, waitingForOf, workerHoldUp } from '../flo
 import { oldestItemMs, workersNow } from '../flow/stage-now.ts';
 import type { Histogram } from '../measures/histogram.ts';
 import { type Item, type Stage, Worker } from '../model/model.ts';
+import { pausesOf } from './stored-facts.ts';
 
 /** Shows a pipeline, its items and its workers as they are now. Each answer is a copy: nothing in it changes afterwards. */
 export class Views {
@@ -67,6 +69,28 @@ export class Views {
       etaSeconds: new Forecast(core).all(),
       handlersIgnoringSignal: core.allStages.reduce((sum, stage) => sum + stage.ignoringSignal, 0),
       asOf: core.events.asOf,
+    };
+  }
+
+  /** A part of the statistics that costs little to make, whatever the pipeline has measured. */
+  overview(): PipelineOverview {
+    const { core } = this;
+    const now = core.time.tick();
+    let queued = 0;
+    let running = 0;
+    for (const stage of core.allStages) {
+      queued += stage.waiting + stage.parked;
+      running += stage.inProgress;
+    }
+    const { pausedReasons } = pausesOf(core.stages);
+    return {
+      queued,
+      running,
+      ratePerSecond: { in: core.stages[0]?.meter.arrivals.perSecond(now) ?? 0, out: core.meter.perSecond(now) },
+      failedLastFiveMinutes: core.meter.failures.at(now),
+      etaSeconds: new Forecast(core).all(),
+      bottleneck: bottleneckOf(core),
+      ...(Object.keys(pausedReasons).length > 0 && { pausedReasons }),
     };
   }
 

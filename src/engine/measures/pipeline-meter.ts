@@ -1,6 +1,7 @@
 import type { Histogram } from './histogram.ts';
 import { endOfMs, type Moment } from './moment.ts';
 import { Pace } from './pace.ts';
+import { RecentCount } from './recent-count.ts';
 import { RecentHistogram } from './recent-histogram.ts';
 import { WorkClock } from './work-clock.ts';
 
@@ -11,6 +12,8 @@ const STALE_MS = 60_000;
 export class PipelineMeter {
   /** From acceptance to the end of an item. */
   readonly latency = new RecentHistogram();
+  /** The items that failed in the last five minutes. */
+  readonly failures = new RecentCount(5);
   /** Runs while a worker of any stage is at work. */
   readonly workClock = new WorkClock();
   /** The clock of feeds: runs also while an item waits for its next attempt, which is part of what it takes. */

@@ -1,4 +1,4 @@
-import type { Metadata, WaitingReason } from '../../schemas/item.ts';
+import type { ItemError, Metadata, WaitingReason } from '../../schemas/item.ts';
 import type { TraceContext } from '../../schemas/trace-context.ts';
 import { PermanentError, RetryAfterError } from '../contract/errors.ts';
 import type { TaskContext } from '../contract/task.ts';
@@ -62,6 +62,10 @@ export class TaskAttempt<I extends StageItem, S extends Slot<I>> implements Task
   }
   get worker(): string {
     return this.holder.name;
+  }
+  get lastError(): ItemError | null {
+    const { lastError } = this.item;
+    return lastError === null ? null : { ...lastError };
   }
   /** A copy: what a task does to it goes no further than this attempt. */
   get metadata(): Metadata {

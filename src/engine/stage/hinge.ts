@@ -51,6 +51,8 @@ export interface StageItem {
   attempts: number;
   /** Attempts begun of all units before that. */
   earlierAttempts: number;
+  /** The error of its last attempt that failed, in any stage. */
+  readonly lastError: ItemError | null;
 }
 
 export interface Advanced {

@@ -15,6 +15,9 @@ export const LARGE = 16 * 1024;
 /** A page ends with the row that reaches this; it has one row at least. */
 export const PAGE_CHARACTERS = 8 * 1024 * 1024;
 
+/** So much of a page is read in one turn of the event loop, and one row at least. */
+export const STINT_CHARACTERS = 256 * 1024;
+
 /** Size of the events formed at once: a reader that stops reading holds no more than this and one event. */
 export const EVENTS_CHARACTERS = 256 * 1024;
 

@@ -13,8 +13,8 @@ import { followServed, ownerLost } from './served.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Each node of a cluster answers for itself, whoever owns. */
-    everyNode?: boolean;
+    /** Each node of a cluster answers for itself, whoever owns: always, or the requests that it says. */
+    everyNode?: boolean | ((request: FastifyRequest) => boolean);
   }
 }
 
@@ -131,7 +131,7 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
 
   app.addHook('onRequest', (request, reply, done) => {
     const { config, url } = request.routeOptions;
-    if (config.everyNode === true || isOpen(url)) {
+    if (isAnsweredHere(config.everyNode, request) || isOpen(url)) {
       done();
       return;
     }
@@ -202,4 +202,8 @@ function noOwner({ role, owner, trouble }: ClusterView): SluiceError {
           ? 'the last owner is silent, and another node takes over'
           : `the owner ${owner.node} cannot be reached`;
   return new SluiceError('no-owner', `no node serves: ${why}`);
+}
+
+function isAnsweredHere(everyNode: boolean | ((request: FastifyRequest) => boolean) = false, request: FastifyRequest): boolean {
+  return typeof everyNode === 'boolean' ? everyNode : everyNode(request);
 }

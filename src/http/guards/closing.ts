@@ -21,7 +21,12 @@ export function closeGently(app: FastifyInstance, deps: { isDraining: () => bool
 }
 
 /** The requests that end work, and go on to the end: cancelling, and a shutdown that becomes a harder one. */
-const ENDS_WORK: readonly string[] = ['POST /shutdown', 'DELETE /pipelines/:id/items/:itemId', 'DELETE /pipelines/:id/feeds/:feedId'];
+const ENDS_WORK: readonly string[] = [
+  'POST /shutdown',
+  'POST /pipelines/:id/cancel',
+  'DELETE /pipelines/:id/items/:itemId',
+  'DELETE /pipelines/:id/feeds/:feedId',
+];
 
 /**
  * Whether requests to a route are refused from the moment a shutdown begins, before their body is read: all that change something, or wait for

@@ -4,8 +4,8 @@ import type { Clock } from '../../engine/ports.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route answers while the service starts. */
-    whileStarting?: boolean;
+    /** The route answers while the service starts: always, or to the requests that it says. */
+    whileStarting?: boolean | ((request: FastifyRequest) => boolean);
   }
 }
 
@@ -51,8 +51,10 @@ const PATIENCE_MS = 5000;
  */
 export function holdWhileStarting(app: FastifyInstance, start: Start, { host, clock }: { host: PipelineHost; clock: Clock }): void {
   if (start.isOver) return;
-  const hold: onRequestHookHandler = ({ raw, routeOptions }, _reply, done) => {
-    if (start.isOver || routeOptions.config.whileStarting === true) {
+  const hold: onRequestHookHandler = (request, _reply, done) => {
+    const { raw, routeOptions } = request;
+    const { whileStarting = false } = routeOptions.config;
+    if (start.isOver || whileStarting === true || (whileStarting !== false && whileStarting(request))) {
       done();
       return;
     }

@@ -1,8 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { FastifySchemaCompiler } from 'fastify';
+import type { z } from 'zod';
 import { SluiceError } from '../../engine/index.ts';
 import { jsonPointer, UNKNOWN } from '../../schemas/faults.ts';
 import type { Fault } from '../../schemas/problem.ts';
+import { type Caller, sees } from '../guards/caller.ts';
 import { invalidInput } from '../problems/faults.ts';
+import { validatorCompiler } from '../schemas/schema-compiler.ts';
 
 /** A definition in a body, unchecked, and what else the body says. */
 export interface DefinitionBody {
@@ -67,3 +71,17 @@ function unescaped(part: string): string {
 function isObject(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** Refuses a key for other pipelines, before the answer tells anything about the definition or about an existing pipeline. */
+export function refuseOthers(caller: Caller, definition: unknown): void {
+  const { id } = (definition ?? {}) as { id?: unknown };
+  if (caller.pipelines === null || (typeof id === 'string' && sees(caller, id))) return;
+  throw new SluiceError(
+    'forbidden',
+    `the key "${caller.name}" is for ${caller.pipelines.size} pipelines only, and this is not one of them`,
+  );
+}
+
+/** Leaves the body unchecked: the host reports faults of form and of meaning together, and checking the form here would hide the latter. */
+export const acceptAnyBody: FastifySchemaCompiler<z.ZodType> = (route) =>
+  route.httpPart === 'body' ? (body: unknown) => ({ value: body }) : validatorCompiler(route);

@@ -1,4 +1,6 @@
-import type { PipelineDescription } from '../../engine/index.ts';
+import { setImmediate } from 'node:timers/promises';
+import { type PipelineDescription, type PipelineHost, SluiceError } from '../../engine/index.ts';
+import type { PipelineOverview } from '../../schemas/overview.ts';
 import { type Caller, may } from '../guards/caller.ts';
 
 /** A pipeline as lists show it. */
@@ -12,6 +14,26 @@ export function toSummary(pipeline: PipelineDescription) {
     stages: stages.map((stage) => stage.name),
     ...countsOf(pipeline),
   };
+}
+
+/** So many pipelines are looked at before others get a turn. */
+const STEP = 25;
+
+/** Adds the overview of each pipeline, without those that are gone by then. */
+export async function withOverviews<T extends { id: string }>(
+  host: Pick<PipelineHost, 'get'>,
+  rows: readonly T[],
+): Promise<(T & { overview: PipelineOverview })[]> {
+  const found: (T & { overview: PipelineOverview })[] = [];
+  for (const [i, row] of rows.entries()) {
+    if (i > 0 && i % STEP === 0) await setImmediate();
+    try {
+      found.push({ ...row, overview: await host.get(row.id).overview() });
+    } catch (error) {
+      if (!(error instanceof SluiceError) || error.code !== 'pipeline-not-found') throw error;
+    }
+  }
+  return found;
 }
 
 /** A pipeline by itself. */

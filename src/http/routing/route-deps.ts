@@ -20,6 +20,7 @@ import type { StreamRoom } from '../guards/stream-room.ts';
 import type { Tickets } from '../guards/tickets.ts';
 import type { Upgrade } from '../guards/upgrades.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { BuiltPage } from '../page/built-page.ts';
 import type { Refusals } from '../problems/refusals.ts';
 import type { SseHub } from '../sse/hub.ts';
 
@@ -53,6 +54,10 @@ export interface RouteDeps {
   overload: Overload;
   /** This node of a cluster; null for a service that is none. */
   cluster: ClusterView | null;
+  /** The page for browsers; null where it was not built. */
+  page: BuiltPage | null;
+  /** Whether requests for data need a key. */
+  needsKey: boolean;
   /** Version of Sluice. */
   version: string;
   /** Limits in force, for `GET /info`. */

@@ -30,8 +30,9 @@ const NOT_FOUND: readonly (readonly [parameter: string, code: ErrorCode])[] = [
 export function inherentProblems({ method, url, scope, takesBody, whileStarting = false, everyNode = false }: RouteTraits): ErrorCode[] {
   const isSafe = [method].flat().every((name) => name === 'GET' || name === 'HEAD');
   const names = url.split('/');
-  // Pipelines, their stages and their items are in the store, and changes of limiters; tickets and the process are not. A wait outlasts the trouble or its own time.
-  const isStored = !isSafe && ['pipelines', 'limiters'].includes(names[1] ?? '') && !['wait', 'tickets'].includes(names.at(-1) ?? '');
+  // Pipelines, their stages and their items are in the store, and changes of limiters; tickets and the process are not. A wait outlasts the trouble or its own time, and a check of a definition keeps nothing.
+  const isStored =
+    !isSafe && ['pipelines', 'limiters'].includes(names[1] ?? '') && !['wait', 'tickets', 'validate'].includes(names.at(-1) ?? '');
   return [
     'invalid-input',
     'bad-request',

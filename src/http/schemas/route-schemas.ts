@@ -53,6 +53,7 @@ export const retiredSchema = z
 export const resultPageSchema = z
   .object({ results: z.array(resultSchema), nextCursor: nextCursorSchema, retired: retiredSchema })
   .meta({ id: 'ResultPage' });
+export const cancelledSchema = z.object({ cancelled: z.int() }).meta({ id: 'CancelReply' });
 export const retriedSchema = z.object({ retried: z.int() }).meta({ id: 'RetryReply' });
 
 /** One form of a reply. */

@@ -8,6 +8,9 @@ const DEFAULT_TYPES: readonly EventType[] = ['status', 'pipeline', 'feed'];
 
 const eventTypeSchema = z.enum(['status', 'task', 'result', 'pipeline', 'feed'] satisfies EventType[]);
 
+/** Each is read by itself; who wants more wants all. */
+const FOR_MOST = 100;
+
 const REPEATABLE = 'May be repeated, or hold several separated by commas.';
 
 export const eventQuerySchema = z.strictObject({
@@ -74,12 +77,39 @@ export const eventQuerySchema = z.strictObject({
       examples: [1],
     }),
 });
-export const allEventsQuerySchema = eventQuerySchema.extend({
-  pipelineId: z
-    .array(knownNameSchema)
-    .optional()
-    .meta({ description: `Only events of this pipeline. ${REPEATABLE}`, examples: [['orders']] }),
-});
+export const allEventsQuerySchema = eventQuerySchema
+  .extend({
+    pipelineId: z
+      .array(knownNameSchema)
+      .optional()
+      .meta({ description: `Only events of this pipeline. ${REPEATABLE}`, examples: [['orders']] }),
+    overviewSeconds: z
+      .number()
+      .min(0.1)
+      .max(86_400)
+      .optional()
+      .meta({
+        description:
+          'Adds an `overview` event with the overview of all pipelines, whatever the filters say, at once and at this interval in seconds, rounded as that of `snapshotSeconds`.',
+        examples: [2],
+      }),
+    statsFor: z
+      .array(knownNameSchema)
+      .max(FOR_MOST)
+      .optional()
+      .meta({ description: `With \`statsSeconds\`: only the \`stats\` of these pipelines. ${REPEATABLE}`, examples: [['orders']] }),
+    snapshotFor: z
+      .array(knownNameSchema)
+      .max(FOR_MOST)
+      .optional()
+      .meta({ description: `With \`snapshotSeconds\`: only the \`snapshot\` of these pipelines. ${REPEATABLE}`, examples: [['orders']] }),
+  })
+  .superRefine(({ statsFor, statsSeconds, snapshotFor, snapshotSeconds }, ctx) => {
+    if (statsFor !== undefined && statsSeconds === undefined)
+      ctx.addIssue({ code: 'custom', path: ['statsFor'], message: 'needs statsSeconds' });
+    if (snapshotFor !== undefined && snapshotSeconds === undefined)
+      ctx.addIssue({ code: 'custom', path: ['snapshotFor'], message: 'needs snapshotSeconds' });
+  });
 
 export type EventQuery = z.infer<typeof eventQuerySchema>;
 

@@ -45,8 +45,16 @@ export interface SseAttachment {
   after: number;
   /** True when events before that were missed that nobody can count. */
   gap?: boolean;
-  snapshots?: { view: SnapshotView; seconds: number };
-  stats?: { view: SnapshotView; seconds: number };
+  /** Sent at once and then at this interval. */
+  snapshots?: Periodic;
+  stats?: Periodic;
+  overview?: Periodic;
+}
+
+export interface Periodic {
+  /** One, or several that are read and shared one by one. */
+  view: SnapshotView | readonly SnapshotView[];
+  seconds: number;
 }
 
 export interface SseHub {
@@ -84,6 +92,7 @@ export function createSseHub(options: SseHubOptions): SseHub {
   const periodic = {
     snapshots: createSnapshots({ event: 'snapshot', clock, logger }),
     stats: createSnapshots({ event: 'stats', clock, logger }),
+    overview: createSnapshots({ event: 'overview', clock, logger }),
   };
   const sources = new Map<EventSource, Source>();
   const readers = new Set<SseReader>();
@@ -148,9 +157,10 @@ export function createSseHub(options: SseHubOptions): SseHub {
     counts.opened++;
     source.readers.add(reader);
     readers.add(reader);
-    for (const kind of ['snapshots', 'stats'] as const) {
+    for (const kind of ['overview', 'snapshots', 'stats'] as const) {
       const asked = attachment[kind];
-      if (asked) reader.leaves.push(periodic[kind].join(asked.view, asked.seconds, reader));
+      for (const view of asked ? [asked.view].flat() : [])
+        reader.leaves.push(periodic[kind].join(view as SnapshotView, asked?.seconds as number, reader));
     }
     if (heartbeat === undefined) armHeartbeat();
     turns.enqueue(reader);

@@ -5,7 +5,7 @@ import type { SseReader } from './reader.ts';
 /** The subject of snapshots and the way to read them; each becomes an event. */
 export interface SnapshotView {
   /** Readers of the same subject share its snapshots. */
-  subject: object;
+  subject: object | string;
   read: () => Promise<readonly object[]>;
 }
 
@@ -53,8 +53,16 @@ export function keptInterval(seconds: number): number {
 }
 
 /** One timer and one snapshot for all readers of a subject. `event` is the name of the event that each becomes. */
-export function createSnapshots({ event, clock, logger }: { event: 'snapshot' | 'stats'; clock: Clock; logger: Logger }): Snapshots {
-  const tickers = new Map<object, Ticker>();
+export function createSnapshots({
+  event,
+  clock,
+  logger,
+}: {
+  event: 'snapshot' | 'stats' | 'overview';
+  clock: Clock;
+  logger: Logger;
+}): Snapshots {
+  const tickers = new Map<object | string, Ticker>();
 
   function arm(ticker: Ticker): void {
     clock.clearTimer(ticker.timer);

@@ -31,7 +31,20 @@ function startedAtOf(pid: number): string | null {
   }
 }
 
-/** The start of the machine, and the names under which it knows processes here. */
+let known: { machine: string; startedAt: string } | null = null;
+
+/**
+ * The start of the machine together with the names under which it knows processes here, and when this one began; null where the system does not tell. Neither changes
+ * while a process lives, and Linux computes both anew for whoever asks.
+ */
+function here(): { machine: string; startedAt: string } | null {
+  if (known !== null) return known;
+  const [found, startedAt] = [machine(), startedAtOf(process.pid)];
+  // Not for ever: a process can be out of file descriptors for a moment.
+  if (found !== null && startedAt !== null) known = { machine: found, startedAt };
+  return known;
+}
+
 function machine(): string | null {
   try {
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
@@ -46,16 +59,16 @@ export function ownerOf(db: Database, file: string): number | null {
   if (json === undefined) return null;
   const owner = JSON.parse(json) as Owner;
   const { dev, ino } = statSync(file);
-  const isAlive = owner.machine === machine() && owner.startedAt === startedAtOf(owner.pid);
+  const isAlive = owner.machine === here()?.machine && owner.startedAt === startedAtOf(owner.pid);
   return isAlive && owner.dev === dev && owner.ino === ino ? owner.pid : null;
 }
 
 /** From now on this process works with the file. */
 export function own(db: Database, file: string): void {
-  const [here, startedAt] = [machine(), startedAtOf(process.pid)];
-  if (here === null || startedAt === null) return;
+  const self = here();
+  if (self === null) return;
   const { dev, ino } = statSync(file);
-  const owner: Owner = { pid: process.pid, machine: here, startedAt, dev, ino };
+  const owner: Owner = { pid: process.pid, ...self, dev, ino };
   db.prepare('INSERT OR REPLACE INTO facts (pipeline, name, json) VALUES (?, ?, ?)').run(OF_STORE, NAME, JSON.stringify(owner));
 }
 

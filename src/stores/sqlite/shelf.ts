@@ -55,6 +55,7 @@ export class SqliteShelf implements Shelf {
       all: `${short}, ${sizes}, value, fed, metadata, error, route`,
       results: `${short}, ${sizes}, CASE WHEN status = ${COMPLETED} THEN value END AS value, CASE WHEN status IN (${COMPLETED}, ${FAILED}, ${CANCELLED}) THEN fed END AS fed, metadata, ${error}, NULL AS route`,
       inputs: `${short}, ${sizes}, NULL AS value, CASE WHEN status <> ${COMPLETED} THEN fed END AS fed, NULL AS metadata, ${error}, NULL AS route`,
+      facts: `${short}, ${sizes}, NULL AS value, NULL AS fed, metadata, error, NULL AS route`,
       none: `${short}, ${sizes}, NULL AS value, NULL AS fed, NULL AS metadata, ${error}, NULL AS route`,
     };
   }
@@ -70,11 +71,37 @@ export class SqliteShelf implements Shelf {
   }
 
   page(query: ShelfQuery): StoredPage {
+    const reached = this.boundOf(query);
+    if (reached === undefined) return this.pageUpTo(query);
+    const page = this.pageUpTo({ ...query, last: reached });
+    return page.isAll ? { rows: page.rows, isAll: false, reached } : page;
+  }
+
+  private pageUpTo(query: ShelfQuery): StoredPage {
     const { statuses } = query;
     if (query.feed !== null || statuses === null) return pageOf(this.range(query, statuses), query);
     // Each status is in feed order in its index; together they are merged.
     const ranges = [...new Set(statuses)].map((status) => this.range(query, [status]));
-    return pageOf(ranges.length === 1 ? (ranges[0] as Iterable<Row>) : inOrder(ranges), query);
+    return pageOf(ranges.length === 1 ? (ranges[0] as Iterable<Row>) : inOrder(ranges, query.isDescending === true), query);
+  }
+
+  /** The sequence id of the last row that is looked at where an index has more than fit, and more of them than may be looked at; undefined where it has not. */
+  private boundOf({ feed, statuses, stages, most, after, last, isDescending = false }: ShelfQuery): number | undefined {
+    if (most === undefined || (stages === null && (feed === null || statuses === null))) return undefined;
+    const ways = feed !== null || statuses === null ? [null] : [...new Set(statuses)];
+    const [above, upTo] = isDescending ? [Math.max(0, last - 1), after - 1] : [after, last];
+    const end = keyOf(this.pipeline + 1, 0) - 1;
+    const reached = ways.flatMap((status) => {
+      const parts = [...(feed === null ? [] : ['pipeline = ?', 'feed = ?']), ...(status === null ? [] : [`status = ${status}`])];
+      const values = feed === null ? [] : [this.pipeline, feed];
+      const sql = `SELECT key FROM items WHERE ${[...parts, 'key > ?', 'key <= ?'].join(' AND ')} ORDER BY key${isDescending ? ' DESC' : ''} LIMIT 1 OFFSET ?`;
+      const row = this.prepare(sql).get(...values, this.base + above, Math.min(this.base + upTo, end), most - 1) as
+        | { key: number }
+        | undefined;
+      return row === undefined ? [] : [row.key - this.base];
+    });
+    if (reached.length === 0) return undefined;
+    return isDescending ? Math.max(...reached) : Math.min(...reached);
   }
 
   queued(stage: number, priority: number, ord: number, limit: number, characters: number): StoredPage {
@@ -187,10 +214,16 @@ export class SqliteShelf implements Shelf {
     }));
   }
 
-  private range({ feed, stages, after, last, texts, limit }: ShelfQuery, statuses: readonly number[] | null): Iterable<Row> {
+  private range(
+    { feed, stages, after, last, texts, limit, isDescending = false }: ShelfQuery,
+    statuses: readonly number[] | null,
+  ): Iterable<Row> {
     const { base } = this;
-    const parts = ['key > ?', 'key <= ?'];
-    const values: unknown[] = [base + after, Math.min(base + last, keyOf(this.pipeline + 1, 0) - 1)];
+    const end = keyOf(this.pipeline + 1, 0);
+    const parts = isDescending ? ['key < ?', 'key >= ?', 'key > ?'] : ['key > ?', 'key <= ?'];
+    const values: unknown[] = isDescending
+      ? [Math.min(base + after, end), base + last, base]
+      : [base + after, Math.min(base + last, end - 1)];
     if (statuses === null) parts.push(`status <> ${GONE}`);
     else if (statuses.length === 1) parts.push(`status = ${statuses[0]}`);
     else parts.push(`status IN (${statuses.join(', ')})`);
@@ -201,7 +234,7 @@ export class SqliteShelf implements Shelf {
       values.push(this.pipeline, feed);
     }
     if (stages !== null) parts.push(`stage IN (${stages.map(Number).join(', ')})`);
-    const sql = `SELECT ${this.columns[texts]} FROM items WHERE ${parts.join(' AND ')} ORDER BY key LIMIT ?`;
+    const sql = `SELECT ${this.columns[texts]} FROM items WHERE ${parts.join(' AND ')} ORDER BY key${isDescending ? ' DESC' : ''} LIMIT ?`;
     return this.prepare(sql).iterate(...values, limitOf(limit)) as Iterable<Row>;
   }
 
@@ -238,15 +271,17 @@ function costOf({ status, value, fed, metadata, error, passed }: Row): number {
   return ROW_CHARACTERS + read + (metadata?.length ?? 0) + (error?.length ?? 0) + Math.max(0, skipped) * PASSED_SHARE;
 }
 
-/** Rows of several ranges, each ascending by sequence id, as one that ascends. */
-function* inOrder(ranges: readonly Iterable<Row>[]): Generator<Row> {
+/** Rows of several ranges, each in the order of their sequence ids, as one in that order. */
+function* inOrder(ranges: readonly Iterable<Row>[], isDescending: boolean): Generator<Row> {
+  const sign = isDescending ? -1 : 1;
   const open = ranges.map((range) => range[Symbol.iterator]());
   try {
     const heads = open.map((rows) => rows.next());
     for (;;) {
       let first = -1;
       for (const [i, head] of heads.entries()) {
-        if (head.done !== true && (first < 0 || head.value.seq < (heads[first] as IteratorYieldResult<Row>).value.seq)) first = i;
+        if (head.done === true) continue;
+        if (first < 0 || sign * (head.value.seq - (heads[first] as IteratorYieldResult<Row>).value.seq) < 0) first = i;
       }
       if (first < 0) return;
       yield (heads[first] as IteratorYieldResult<Row>).value;

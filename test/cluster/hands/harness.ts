@@ -173,7 +173,10 @@ export function give(
     waits: 0,
     abort: (reason = new Error('stop')) => controller.abort(reason),
   };
-  const place = { itemId: 'i', sequenceId: 7, pipeline: 'p', stage: 's', task: name, worker: 'w', attempt: 1, metadata: {}, trace: null };
+  const place = {
+    ...{ itemId: 'i', sequenceId: 7, pipeline: 'p', stage: 's', task: name, worker: 'w', attempt: 1, metadata: {}, trace: null },
+    lastError: { type: 'Error', message: 'busy', stage: 'r', attempts: 2 },
+  };
   const job: HandJob = {
     use: { kind, name, given, hasSecrets: false },
     args: [value],

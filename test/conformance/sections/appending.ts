@@ -17,10 +17,10 @@ export function appending({ test, world }: Suite): void {
     const p = await (await world()).pipeline(pass);
     const writer = await p.openFeed({ feedId: 'f' });
     await writer.push(named('a'));
-    expect(await p.feedView('f')).toMatchObject({ uploadComplete: false, done: false });
+    expect(await p.feedView('f')).toMatchObject({ uploadComplete: false, sending: true, done: false });
     await writer.abort();
     await ended(p, 1);
-    expect(await p.feedView('f')).toMatchObject({ uploadComplete: false, done: true, total: 1 });
+    expect(await p.feedView('f')).toMatchObject({ uploadComplete: false, sending: false, done: true, total: 1 });
     await sent(p, { feedId: 'g' }, named('b'));
     await p.feed(named('c'), { feedId: 'h' });
     const { rows } = await p.feeds({ after: 0, limit: 10 });

@@ -55,6 +55,7 @@ export function feeds(suite: Suite): void {
       cancelled: 0,
       duplicates: 1,
       uploadComplete: true,
+      sending: false,
       done: false,
       throughputPerSecond: expect.any(Number),
       etaSeconds: expect.any(Number),

@@ -46,6 +46,18 @@ export function looking(suite: Suite): void {
     await expectBooksToBalance(p);
   });
 
+  test('are summed up in an overview', async () => {
+    const { p } = await everyState(suite);
+    expect(await p.overview()).toMatchObject({
+      queued: 3,
+      running: 1,
+      failedLastFiveMinutes: 2,
+      ratePerSecond: { in: expect.any(Number), out: expect.any(Number) },
+      etaSeconds: null,
+      bottleneck: { stage: 'B' },
+    });
+  });
+
   test('describe the pipeline with the same numbers', async () => {
     const { p } = await everyState(suite);
     expect(await p.describe()).toMatchObject({ itemsProcessed: 0, itemsFailed: 2, itemsCancelled: 1, itemsInFlight: 4 });

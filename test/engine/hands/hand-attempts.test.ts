@@ -30,6 +30,7 @@ describe('a call at a hand', () => {
       task: 'work',
       worker: 'A-W0',
       attempt: 1,
+      lastError: null,
       metadata: { tenant: 't' },
       trace: null,
     });

@@ -7,7 +7,10 @@ import { startCluster } from './cluster-harness.ts';
 /** What files with one pipeline hold, which has this description. */
 function filesWith(description: string): Loaded {
   const definition = { id: 'p', description, stages: [{ name: 'S', tasks: ['echo'] }] } as unknown as PipelineDefinition;
-  return { definitions: [{ definition, source: 'p.yaml:1', place: () => 'p.yaml:1' }], limiters: [] };
+  return {
+    definitions: [{ definition, source: 'p.yaml:1', place: () => 'p.yaml:1', placeAt: () => ({ file: 'p.yaml', line: 1 }) }],
+    limiters: [],
+  };
 }
 
 const DIFFER = 'the definitions in the files of this node are not those that were loaded last';

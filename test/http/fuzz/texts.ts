@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { codePoint } from '../../code-points.ts';
 import type { Random } from '../../engine/simulation/random.ts';
 
 /** Names as a client might choose them: all of them are taken. */
@@ -23,7 +24,7 @@ export interface Texts {
 }
 
 export function createTexts(seed: number, random: Random): Texts {
-  const texts = fc.sample(fc.oneof(fc.string({ unit: 'grapheme', maxLength: 16 }), fc.string({ unit: 'binary', maxLength: 16 })), {
+  const texts = fc.sample(fc.oneof(fc.string({ unit: 'grapheme', maxLength: 16 }), fc.string({ unit: codePoint, maxLength: 16 })), {
     numRuns: 400,
     seed,
   });

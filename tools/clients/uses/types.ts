@@ -56,6 +56,10 @@ export const all: true[] = [
   true satisfies Same<DataOf<Schemas['AnyEventMessage'], 'status'>['pipelineId'], string>,
   true satisfies Same<DataOf<hey.AnyEventMessage, 'status'>['pipelineId'], string>,
   true satisfies Same<DataOf<orval.AnyEventMessage, 'status'>['pipelineId'], string>,
+  true satisfies Same<Schemas['AnyEventMessage']['event'], EventName | 'overview'>,
+  true satisfies Same<DataOf<Schemas['AnyEventMessage'], 'overview'>, Schemas['OverviewEvent']>,
+  true satisfies Same<DataOf<hey.AnyEventMessage, 'overview'>['asOf'], string>,
+  true satisfies Same<DataOf<orval.AnyEventMessage, 'overview'>, orval.OverviewEvent>,
   // The whole document has the streams of a run, too.
   true satisfies Same<WholeSchemas['RunMessage']['event'], 'result' | 'summary' | 'pending' | 'problem'>,
   true satisfies Same<DataOf<WholeSchemas['RunMessage'], 'pending'>, WholeSchemas['Feed']>,

@@ -1,0 +1,83 @@
+import type { FeedOptions } from './feed.ts';
+import { createItems, type ItemSource, type Items } from './items.ts';
+import { createAttempts } from './patience.ts';
+import { isPassing } from './problem.ts';
+import { type Row, rowsOf } from './rows.ts';
+import { pathOf, type Transport } from './transport.ts';
+import { bodyOf, canStream, readLines } from './upload.ts';
+
+type Shared = 'feedId' | 'targetStage' | 'priority' | 'onDuplicate' | 'bigNumbers' | 'idField' | 'upload' | 'patience' | 'signal';
+
+export interface RunOptions extends Pick<FeedOptions, Shared> {
+  /** Cancels the items that have not ended when the loop over the results is left, or the connection breaks. */
+  cancelOnDisconnect?: boolean;
+}
+
+const ALL = { characters: Number.POSITIVE_INFINITY, lines: Number.POSITIVE_INFINITY };
+
+/**
+ * Feeds a source and yields the result of each item, in the order in which they end. After an interruption the same request is sent again under its idempotency key, and those
+ * results are left out that have been there; a source that can be read only once is not sent again.
+ */
+export async function* run(transport: Transport, pipeline: string, source: ItemSource, options: RunOptions): AsyncGenerator<Row> {
+  const { upload = canStream() ? 'stream' : 'batches', patience = {}, signal, ...query } = options;
+  const items = createItems(source);
+  const attempts = createAttempts(patience);
+  const headers = {
+    'content-type': 'application/x-ndjson',
+    'idempotency-key': `run-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`,
+  };
+  const seen = new Set<string>();
+  try {
+    for (;;) {
+      const attempt = createAttempt(items, upload, signal);
+      try {
+        const sending = { method: 'POST', query, headers, body: await attempt.body(), signal: attempt.signal };
+        for await (const row of rowsOf(transport, pathOf('pipelines', pipeline, 'run'), sending)) {
+          if (seen.has(row.value.id)) continue;
+          seen.add(row.value.id);
+          attempts.progress();
+          yield row;
+        }
+        return;
+      } catch (error) {
+        signal?.throwIfAborted();
+        const failure = attempt.failureOfSource() ?? { error };
+        if (!items.canRestart || !isPassing(failure.error)) throw failure.error;
+        await attempts.wait(failure.error, signal);
+        await items.seek(0);
+      } finally {
+        attempt.end();
+      }
+    }
+  } finally {
+    items.close();
+  }
+}
+
+/** One request with the source as its body. */
+function createAttempt(items: Items, upload: 'stream' | 'batches', outer: AbortSignal | undefined) {
+  const until = new AbortController();
+  const { signal } = until;
+  const onAbort = (): void => until.abort(outer?.reason);
+  outer?.addEventListener('abort', onAbort, { once: true });
+  let failure: { error: unknown } | undefined;
+  return {
+    signal,
+    failureOfSource: () => failure,
+    async body(): Promise<string | ReadableStream<Uint8Array>> {
+      outer?.throwIfAborted();
+      // Of a source that is read once nothing is kept.
+      const onChunk = (position: number): void => items.confirm(position);
+      const onFailure = (error: unknown): void => {
+        failure ??= { error };
+      };
+      if (upload === 'stream') return bodyOf(items, { before: async () => undefined, onChunk, onFailure, isOver: () => signal.aborted });
+      return readLines(items, { most: ALL, moment: () => new Promise<void>(() => undefined) });
+    },
+    end() {
+      outer?.removeEventListener('abort', onAbort);
+      until.abort();
+    },
+  };
+}
