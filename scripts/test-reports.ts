@@ -65,7 +65,7 @@ export function failuresOf(report: TestReport, root: string): Failure[] {
   });
 }
 
-/** Those of the files, relative to `root` with its slash, that have passed in none of the reports. A file of which every test was skipped has not passed. */
+/** Picks the files, relative to `root` with its slash, that have passed in none of the reports. A file of which every test was skipped has not passed. */
 export function notPassed(files: readonly string[], reports: readonly TestReport[], root: string): string[] {
   const passed = reports
     .flatMap(({ testResults }) => testResults)

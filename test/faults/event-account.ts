@@ -1,8 +1,12 @@
 /** The events of all lives, as they are told in the end. */
 import type { ItemSummary } from '../../src/schemas/item.ts';
 import type { ServerProcess } from '../e2e/server.ts';
+import type { Received } from '../http/sse-harness.ts';
 import type { Ledger } from './ledger.ts';
 import { EVENTS, essenceOf } from './operators.ts';
+
+/** Streams in a row that end without an event. */
+const MOST_IN_VAIN = 20;
 
 /**
  * Ids without a gap or a repeat from the first on, nothing told otherwise than a follower was told it, and one end for each item: after an
@@ -11,14 +15,22 @@ import { EVENTS, essenceOf } from './operators.ts';
 export async function eventFaults(server: ServerProcess, items: readonly ItemSummary[], ledger: Ledger): Promise<string[]> {
   const asOf = String((await server.get('/pipelines/work/stats')).body.asOf);
   const [epoch, newest] = [asOf.slice(0, asOf.lastIndexOf('-')), Number(asOf.slice(asOf.lastIndexOf('-') + 1))];
-  const stream = await server.events(EVENTS, { 'last-event-id': `${epoch}-0` });
   // The statistics name the last event that was on disk when they were made; one more can have come since.
   const numberOf = (id: string): number => Number(id.slice(epoch.length + 1));
-  await stream.until(() => numberOf(stream.events.at(-1)?.id ?? '') >= newest);
-  stream.destroy();
   const faults: string[] = [];
-  if (stream.named('gap').length > 0) faults.push('events are missing');
-  const events = stream.events.filter(({ id }) => id !== undefined);
+  const events: Received[] = [];
+  // As a client does: a node may close a stream at any time, and its reader goes on at the last event that it has seen.
+  for (let last = 0, inVain = 0; last < newest; ) {
+    const stream = await server.events(EVENTS, { 'last-event-id': `${epoch}-${last}` });
+    await stream.until(() => stream.closed || numberOf(stream.events.at(-1)?.id ?? '') >= newest);
+    stream.destroy();
+    if (stream.named('gap').length > 0) faults.push('events are missing');
+    const read = stream.events.filter(({ id }) => id !== undefined);
+    for (const event of read) events.push(event);
+    last = numberOf(read.at(-1)?.id ?? `${epoch}-${last}`);
+    inVain = read.length > 0 ? 0 : inVain + 1;
+    if (inVain > MOST_IN_VAIN) throw new Error(`${inVain} streams after event ${last} of ${newest} were closed before they told any`);
+  }
   const ids = events.map(({ id = '' }) => numberOf(id));
   if (ids.length < newest || ids.some((id, i) => id !== i + 1)) faults.push(`${ids.length} events of ${newest}, or not in order`);
 

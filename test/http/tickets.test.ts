@@ -160,6 +160,7 @@ describe('a ticket', () => {
 describe('a ticket whose request is refused', () => {
   /** In the place of the service that each test has. */
   async function serve(lines: string[], options: Parameters<typeof startGuarded>[1]): Promise<void> {
+    await service[Symbol.asyncDispose]();
     const other = await startGuarded(keysOf(...lines), { clock, ...options });
     onTestFinished(async () => {
       other.app.server.closeAllConnections();

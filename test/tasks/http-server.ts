@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 
 export interface Seen {
   method: string;
@@ -16,17 +16,6 @@ export interface TestServer {
   /** How many connections were made in all. */
   connections: () => number;
 }
-
-const open = new Set<Server>();
-
-afterEach(async () => {
-  for (const server of open) {
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeAllConnections();
-    await closed;
-  }
-  open.clear();
-});
 
 export async function serve(listener: RequestListener): Promise<TestServer> {
   const seen: Seen[] = [];
@@ -44,7 +33,11 @@ export async function serve(listener: RequestListener): Promise<TestServer> {
     connections++;
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  open.add(server);
+  onTestFinished(async () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    await closed;
+  });
   const { port } = server.address() as AddressInfo;
   return {
     origin: `http://127.0.0.1:${port}`,

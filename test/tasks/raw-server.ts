@@ -1,22 +1,11 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { afterEach } from 'vitest';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
 
 export interface RawServer {
   origin: string;
   port: number;
   connections: () => number;
 }
-
-const open = new Map<Server, Set<Socket>>();
-
-afterEach(async () => {
-  for (const [server, sockets] of open) {
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const socket of sockets) socket.destroy();
-    await closed;
-  }
-  open.clear();
-});
 
 /** A server on loopback that says what it is told to, HTTP or not, once a request has come: `answer` has the socket. It ends with its test. */
 export async function serveRaw(answer: (socket: Socket) => void): Promise<RawServer> {
@@ -29,8 +18,12 @@ export async function serveRaw(answer: (socket: Socket) => void): Promise<RawSer
     socket.on('error', () => undefined);
     socket.on('data', () => answer(socket));
   });
-  open.set(server, sockets);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(async () => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  });
   const { port } = server.address() as AddressInfo;
   return { origin: `http://127.0.0.1:${port}`, port, connections: () => connections };
 }

@@ -1,7 +1,7 @@
 import { Follower } from './follower.ts';
 import { inspect, settle } from './inspection.ts';
 import type { Known, KnownPipeline } from './known.ts';
-import { changedBy, note } from './noting.ts';
+import { changedBy, note, noteUnanswered } from './noting.ts';
 import { type ApiDocument, createReplyCheck, operationsOf } from './openapi.ts';
 import { createReading } from './reading.ts';
 import { type Client, type FuzzRequest, pathOf, type Reply, tell } from './request.ts';
@@ -132,7 +132,10 @@ export function createCampaign({ client: given, document, seed, isHostile, limit
       if (ending !== null) ending.to = performance.now();
     }
     count(request, reply);
-    if (reply === null) return;
+    if (reply === null) {
+      noteUnanswered(known, request);
+      return;
+    }
     const wrong = wasCutShort(request, reply, from) ? null : faultOf(request, reply);
     if (wrong !== null) fail(`${wrong}: ${tell(request)} was answered ${reply.status} ${reply.body.subarray(0, 500)}`);
     const made = note(known, request, before, reply);

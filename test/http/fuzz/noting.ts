@@ -9,19 +9,49 @@ export function changedBy({ method, url, body }: FuzzRequest): string | undefine
   return method === 'POST' && path === '/pipelines' ? /"id":"([^"]*)"/.exec(String(body))?.[1] : undefined;
 }
 
+/** What the request may have done although its client hung up before it was answered. */
+export function noteUnanswered(known: Known, request: FuzzRequest): void {
+  const changed = changedBy(request);
+  const existing = changed === undefined ? undefined : known.pipelines.get(changed);
+  if (changed !== undefined && request.method === 'DELETE') {
+    known.pipelines.delete(changed);
+    // It may be there still, with all that was done to it, when it is made the next time.
+    known.meanwhile.reruns.add(changed);
+    known.meanwhile.retries.add(changed);
+  } else if (existing !== undefined) existing.wasRedefined = true;
+  noteRepeats(known, request);
+}
+
 /**
  * Learns from an answer. `before` is what was known of the pipeline when the request was sent. Returns the pipeline when it is a new one.
  */
 export function note(known: Known, request: FuzzRequest, before: KnownPipeline | undefined, reply: Reply): KnownPipeline | undefined {
   const { status } = reply;
   const path = pathOf(request.url);
-  const [, query = ''] = request.url.split('?');
   const changed = changedBy(request);
   if (changed !== undefined) return status < 300 ? noteChange(known, request, changed, reply) : undefined;
-  const [, id = '', rest = ''] = /^\/pipelines\/([^/]+)\/(.+)$/.exec(path) ?? [];
-  const name = decodeURIComponent(id);
-  const pipeline = known.pipelines.get(name);
   // Also without an answer that says so: it may have happened all the same.
+  noteRepeats(known, request);
+  const { name, rest } = placeOf(path);
+  const pipeline = known.pipelines.get(name);
+  if (pipeline === undefined) return undefined;
+  if (rest === 'join' && status < 300) pipeline.isDraining = true;
+  if (rest === 'start' && status < 300) pipeline.isDraining = false;
+  const isSame = pipeline === before && !known.changing.has(pipeline.id);
+  if ((rest === 'feed' || rest === 'run') && isSame && (status === 200 || status === 202)) acknowledge(pipeline, reply);
+  return undefined;
+}
+
+/** The pipeline of a path, and what follows it. */
+function placeOf(path: string): { name: string; rest: string } {
+  const [, id = '', rest = ''] = /^\/pipelines\/([^/]+)\/(.+)$/.exec(path) ?? [];
+  return { name: decodeURIComponent(id), rest };
+}
+
+/** Items that have ended may go on. */
+function noteRepeats(known: Known, request: FuzzRequest): void {
+  const { name, rest } = placeOf(pathOf(request.url));
+  const [, query = ''] = request.url.split('?');
   const reruns = /rerun/.test(query) || /"onDuplicate":"rerun"/.test(String(request.body));
   const retries = /(?:^|\/)retry$/.test(rest);
   if (known.changing.has(name)) {
@@ -29,14 +59,10 @@ export function note(known: Known, request: FuzzRequest, before: KnownPipeline |
     if (reruns) known.meanwhile.reruns.add(name);
     if (retries) known.meanwhile.retries.add(name);
   }
-  if (pipeline === undefined) return undefined;
+  const pipeline = known.pipelines.get(name);
+  if (pipeline === undefined) return;
   pipeline.hasReruns ||= reruns;
   pipeline.hasRetries ||= retries;
-  if (rest === 'join' && status < 300) pipeline.isDraining = true;
-  if (rest === 'start' && status < 300) pipeline.isDraining = false;
-  const isSame = pipeline === before && !known.changing.has(pipeline.id);
-  if ((rest === 'feed' || rest === 'run') && isSame && (status === 200 || status === 202)) acknowledge(pipeline, reply);
-  return undefined;
 }
 
 function noteChange(known: Known, request: FuzzRequest, id: string, reply: Reply): KnownPipeline | undefined {
@@ -49,8 +75,11 @@ function noteChange(known: Known, request: FuzzRequest, id: string, reply: Reply
   const existing = pipelines.get(id);
   if (reply.status === 201 || existing === undefined) {
     const made = pipelineOf(definition, request.attack);
-    made.hasReruns = known.meanwhile.reruns.delete(id);
-    made.hasRetries = known.meanwhile.retries.delete(id);
+    // One that is known by now is this one, when another request that changes it was answered first.
+    made.hasReruns = known.meanwhile.reruns.delete(id) || existing?.hasReruns === true;
+    made.hasRetries = known.meanwhile.retries.delete(id) || existing?.hasRetries === true;
+    // It was there, and only its client did not know.
+    made.wasRedefined = reply.status !== 201;
     pipelines.set(id, made);
     return made;
   }
