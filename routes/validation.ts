@@ -4,7 +4,7 @@ import { acceptYaml } from '../src/http/bodies/yaml-body.ts';
 import { acceptAnyBody } from '../src/http/routing/definition-body.ts';
 import { checkDefinitionBody } from '../src/http/routing/definition-check.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
-import { reply } from '../src/http/schemas/route-schemas.ts';
+import { problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { pipelineDefinitionSchema } from '../src/schemas/definition.ts';
 import { knownNameSchema } from '../src/schemas/names.ts';
@@ -59,7 +59,7 @@ const validation: FastifyPluginAsync<RouteDeps> = async (instance, { host, clock
             'application/yaml': { schema: z.string().meta({ examples: [YAML_EXAMPLE] }) },
           },
         },
-        response: { 200: reply(validationSchema, 'The outcome.') },
+        response: { 200: reply(validationSchema, 'The outcome.'), ...problems('pipeline-not-found') },
       },
     },
     async ({ body: sent, caller, query: { against } }) => checkDefinitionBody(sent, { host, caller, against }),

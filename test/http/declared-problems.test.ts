@@ -13,6 +13,7 @@ import { prepare, requestOf } from './every-route.ts';
 interface Operation {
   'x-scope'?: string;
   requestBody?: object;
+  parameters?: { in: string; name: string }[];
   responses: Record<string, { content?: Record<string, { examples?: Record<string, unknown> }> }>;
 }
 interface Route {
@@ -87,6 +88,8 @@ async function askAll(ask: (route: Route) => Promise<Pick<Reply, 'status' | 'bod
   return codes;
 }
 
+const queryOf = ({ operation: { parameters = [] } }: Route): string[] =>
+  parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name);
 const namesOf = (fits: (route: Route) => boolean): string[] => routes.filter(fits).map(({ name }) => name);
 const namesWith = (codes: Map<string, string>, code: string): string[] =>
   routes.map(({ name }) => name).filter((name) => codes.get(name) === code);
@@ -139,6 +142,21 @@ describe('the OpenAPI document declares what every route answers', () => {
       return service.as('admin', method, `${path}${path.includes('?') ? '&' : '?'}nonsense=1`, body);
     });
     expect(namesWith(codes, 'invalid-input')).toEqual(routes.map(({ name }) => name));
+  });
+
+  it.each(['nothing', '0', '-1', ''])('to each of its query parameters with the value "%s", which names nothing', async (value) => {
+    const names = new Set(routes.flatMap(queryOf));
+    expect(names).toContain('against');
+    for (const parameter of names) {
+      await askAll(async (route) => {
+        // What it ends would be missing from the requests after it.
+        if (!queryOf(route).includes(parameter) || ENDS.some((end) => route.name.endsWith(end))) return undefined;
+        const [address, body] = requestOf(route.name);
+        const url = new URL(address, 'http://host');
+        url.searchParams.set(parameter, value);
+        return service.as('admin', route.method, `${url.pathname}${url.search}`, body);
+      });
+    }
   });
 
   it.each([
