@@ -78,7 +78,16 @@ export default defineConfig({
     setupFiles: ['test/setup/seed.ts'],
     reporters: ['default', ['json', { outputFile: process.env.TEST_REPORT ?? 'test-results/report.json' }]],
     projects: [
-      { extends: true, test: { name: 'shared', include: SHARED, exclude: LONG, isolate: false, setupFiles: ['test/setup/seed.ts', 'test/setup/nothing-left.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'shared',
+          include: SHARED,
+          exclude: LONG,
+          isolate: false,
+          setupFiles: ['test/setup/seed.ts', 'test/setup/nothing-left.ts'],
+        },
+      },
       { extends: true, test: { name: 'long', include: LONG } },
       { extends: true, test: { name: 'measured', include: MEASURED } },
       // Those of test/clients have packages and a configuration of their own.

@@ -34,18 +34,32 @@ it('a secret reaches the server that it is for, and is nowhere to be seen', asyn
   for (const path of [
     '/pipelines/p',
     '/pipelines/p/errors',
+    '/pipelines/p/errors/groups',
     '/pipelines/p/snapshot',
     '/pipelines/p/items',
+    '/pipelines/p/items?order=desc&q=sent',
+    '/pipelines/p/results?status=failed&preview=1000',
+    '/pipelines/p/audit',
+    '/pipelines/p/history',
     '/pipelines',
     '/openapi.json',
     '/tasks',
   ]) {
-    shown.push(JSON.stringify((await server.get(path)).body));
+    const { status: code, body } = await server.get(path);
+    expect(code, path).toBe(200);
+    shown.push(JSON.stringify(body));
   }
   for (const text of shown)
     for (const form of [SECRET, JSON.stringify(SECRET).slice(1, -1), encodeURIComponent(SECRET), CORE]) expect(text).not.toContain(form);
   expect(JSON.stringify(server.log)).toContain('failed with [secret KEY]');
   expect(JSON.stringify((await server.get('/pipelines/p/errors')).body)).toContain('you sent [secret KEY], bWU6[secret KEY]');
+  // A group is found by its masked message, which is folded as it is.
+  const { groups } = (await server.get('/pipelines/p/errors/groups')).body;
+  expect(groups).toMatchObject([{ count: 1, sample: expect.stringContaining('you sent [secret KEY], bWU6[secret KEY]') }]);
+  const [{ group }] = groups as [{ group: string }];
+  expect((await server.post('/pipelines/p/retry', { group, dryRun: true })).body).toMatchObject({ retried: 1 });
+  const { items } = (await server.get(`/pipelines/p/items?group=${group}`)).body;
+  expect(items).toMatchObject([{ status: 'failed' }]);
   // What a server sends back stands in the value; the address that it was asked at does not.
   const { results } = (await server.get('/pipelines/p/results')).body;
   expect(results[0].value.url).toContain('?key=[secret KEY]');
