@@ -4,14 +4,15 @@ import { type ConnectionState, createSluice, dataOf } from '../../src/client/ind
 import { mortal } from '../e2e/mortal.ts';
 import { collect, numbers } from './world.ts';
 
-const DEFINITION = { id: 'p', stages: [{ name: 'S', workers: 2, tasks: [{ task: 'jsonata', with: { expression: '$' } }] }] };
+const DEFINITION = { id: 'p', stages: [{ name: 'S', workers: 2, tasks: ['echo'] }] };
+const TASKS = { 'echo.mjs': 'export default { run: (value) => value };' };
 const PATIENCE = { firstSeconds: 0.1, maxSeconds: 0.5 };
 
 it.each(['stream', 'batches'] as const)(
   'an upload without ids, events and a wait go on over kills, as %s',
   { timeout: 60_000 },
   async (upload) => {
-    const { url, killAndRestart } = await mortal([DEFINITION]);
+    const { url, killAndRestart } = await mortal([DEFINITION], TASKS);
     const sluice = createSluice({ url });
     const states: ConnectionState['state'][] = [];
     const ended: string[] = [];
@@ -52,7 +53,7 @@ it.each(['stream', 'batches'] as const)(
 );
 
 it('a run has each result once over a kill', { timeout: 60_000 }, async () => {
-  const { url, killAndRestart } = await mortal([DEFINITION]);
+  const { url, killAndRestart } = await mortal([DEFINITION], TASKS);
   const sluice = createSluice({ url });
   const seen: number[] = [];
   let killed: Promise<void> | undefined;

@@ -47,6 +47,6 @@ it('no look at 50 000 stored items holds the event loop, whatever it passes over
     // The first time much of it is compiled, which holds the loop once in the life of a process.
     await look();
     const { longestMs } = await longestStretch(look);
-    expect(longestMs, what).toBeLessThan(MOST_MS * machinePace());
+    if (longestMs >= MOST_MS) expect(longestMs, what).toBeLessThan(MOST_MS * machinePace());
   }
 });

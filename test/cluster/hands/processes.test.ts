@@ -1,6 +1,6 @@
 /** Hands as processes of their own, as they are started in production. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout as after } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { hashTasks } from '../../../src/loader/task-hashes.ts';
 import { loadUserTasks } from '../../../src/loader/user-tasks.ts';
@@ -50,12 +50,15 @@ function ownHandsOf(parent: number): { pid: number; environment: string }[] {
     });
 }
 
-/** A process that has ended and that nobody has asked for yet is not alive. */
+/** Between two looks at what no event tells of; to look all the time would take the processor from those who are waited for. */
+const LOOK_MS = 10;
+
 /** Resolves when none of them is there any more. */
 async function gone(children: readonly { pid: number }[]): Promise<void> {
-  while (children.some(({ pid }) => isAlive(pid))) await setImmediate();
+  while (children.some(({ pid }) => isAlive(pid))) await after(LOOK_MS);
 }
 
+/** A process that has ended and that nobody has asked for yet is not alive. */
 function isAlive(pid: number): boolean {
   try {
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -107,7 +110,7 @@ describe('a hand that is a process', () => {
     // What comes within a tenth of a second is the echo of a terminal, so it is asked until it hears.
     while (hand.records('the hand is leaving').length < 2) {
       hand.signal('SIGTERM');
-      await setImmediate();
+      await after(LOOK_MS);
     }
     expect(await hand.exited).toEqual({ code: 0, signal: null });
     const other = startHandProcess(owner, { TASKS_DIR: folder });
