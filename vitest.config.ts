@@ -7,7 +7,7 @@ import { FileOrder } from './test/setup/file-order.ts';
 /** `npm run coverage`. */
 const isMeasured = process.env.COVERAGE === '1';
 
-/** Files that the run plays after the suite; all of them are in the project `apart`. */
+/** Files that the run plays after the suite. */
 const leftOut = process.env.LEAVE_OUT_PLAYED_LATER === '1' ? PLAYED_LATER : [];
 
 /** Where Node keeps compiled code between the many processes that the tests start; each of them starts a quarter faster. */
@@ -49,14 +49,7 @@ const LONG = [
  * Files whose processes are measured, one or two of each kind of process. What a process writes at its end, and code that is compiled anew at each start, cost more than a third of
  * all that a service needs to start and end.
  */
-const MEASURED = [
-  'cluster/hands/processes',
-  'e2e/cluster',
-  'e2e/start-and-stop',
-  'e2e/task-end',
-  'terminal/terminal',
-  'terminal/trial-commands',
-].map((file) => `test/${file}.test.ts`);
+const MEASURED = ['e2e/cluster', 'e2e/start-and-stop', 'e2e/task-end', 'terminal/terminal'].map((file) => `test/${file}.test.ts`);
 const CACHED = { NODE_COMPILE_CACHE: COMPILE_CACHE };
 
 export default defineConfig({
@@ -83,12 +76,12 @@ export default defineConfig({
         test: {
           name: 'shared',
           include: SHARED,
-          exclude: LONG,
+          exclude: [...LONG, ...leftOut],
           isolate: false,
           setupFiles: ['test/setup/seed.ts', 'test/setup/nothing-left.ts'],
         },
       },
-      { extends: true, test: { name: 'long', include: LONG } },
+      { extends: true, test: { name: 'long', include: LONG, exclude: [...leftOut] } },
       { extends: true, test: { name: 'measured', include: MEASURED } },
       // Those of test/clients have packages and a configuration of their own.
       {
