@@ -219,6 +219,8 @@ export class HandPool implements HandRunner {
       if (own >= load) continue;
       found = member;
       load = own;
+      // None has fewer.
+      if (own === 0) break;
     }
     return found;
   }
