@@ -10,7 +10,9 @@ export interface Requested<T> {
   again(): void;
 }
 
-export interface RequestOptions {
+export interface RequestOptions<T> {
+  /** How it is read; by default as one document. It is to stay the same. */
+  read?: (url: string, signal: AbortSignal) => Promise<T>;
   /** Asks again at this interval, in a visible tab. */
   everySeconds?: number;
   /** Asks again when it changes: a count of events that what is shown depends on. */
@@ -20,8 +22,10 @@ export interface RequestOptions {
 /** However many events say that something has changed, it is asked for at most this often. */
 const REST_MS = 1000;
 
+const askFor = <T>(url: string, signal: AbortSignal): Promise<T> => ask<T>(url, { signal });
+
 /** Reads a document of the API, and reads it again when it may have changed. `null`: nothing is to be read. */
-export function useRequest<T>(url: string | null, { everySeconds, on }: RequestOptions = {}): Requested<T> {
+export function useRequest<T>(url: string | null, { everySeconds, on, read = askFor }: RequestOptions<T> = {}): Requested<T> {
   const [state, setState] = useState<{ url: string | null; data: T | undefined; error: Error | null }>({
     url,
     data: undefined,
@@ -40,7 +44,7 @@ export function useRequest<T>(url: string | null, { everySeconds, on }: RequestO
     const timer = setTimeout(async () => {
       lastAt.current = { url, at: Date.now() };
       try {
-        const data = await ask<T>(url, { signal: controller.signal });
+        const data = await read(url, controller.signal);
         setState({ url, data, error: null });
       } catch (error) {
         if (!controller.signal.aborted)
@@ -51,7 +55,7 @@ export function useRequest<T>(url: string | null, { everySeconds, on }: RequestO
       clearTimeout(timer);
       controller.abort();
     };
-  }, [url, on, turn, missed]);
+  }, [url, on, turn, missed, read]);
 
   useEffect(() => {
     if (everySeconds === undefined) return;

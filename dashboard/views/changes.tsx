@@ -3,19 +3,27 @@ import { Fault } from '../parts/fault.tsx';
 import { ScrollBox } from '../parts/scroll-box.tsx';
 import { at } from '../parts/words.ts';
 import { path } from '../state/api.ts';
+import { type FirstRows, firstRows } from '../state/first-rows.ts';
 import { detailsOf } from '../state/live-data.ts';
 import type { OperatorChange, PipelineDetail } from '../state/types.ts';
 import { useRequest } from '../state/use-request.ts';
 
+const MOST = 200;
+const readChanges = (url: string, signal: AbortSignal): Promise<FirstRows<OperatorChange>> => firstRows(url, 'changes', MOST, signal);
+
 /** Who did what to the pipeline, the newest first. */
 export function Changes({ pipeline: { id } }: { pipeline: PipelineDetail }) {
   const { changes } = detailsOf(id);
-  const { data, error } = useRequest<{ changes: OperatorChange[] }>(`${path`/pipelines/${id}/audit`}?limit=200`, { on: changes.value });
+  const { data, error } = useRequest(path`/pipelines/${id}/audit`, { on: changes.value, read: readChanges });
   return (
     <>
       <Fault error={error} />
-      {data?.changes.length === 0 && <div class="card empty muted">Nobody has changed anything.</div>}
-      {data !== undefined && data.changes.length > 0 && (
+      {data?.rows.length === 0 && (
+        <div class="card empty muted">
+          {data.goesOn ? 'Nobody has changed anything of late.' : 'Nobody has changed anything, as far back as events are kept.'}
+        </div>
+      )}
+      {data !== undefined && data.rows.length > 0 && (
         <ScrollBox label="Changes">
           <table class="lines">
             <thead>
@@ -28,7 +36,7 @@ export function Changes({ pipeline: { id } }: { pipeline: PipelineDetail }) {
               </tr>
             </thead>
             <tbody>
-              {data.changes.map(({ at: when, by, action, stage, details }) => (
+              {data.rows.map(({ at: when, by, action, stage, details }) => (
                 <tr key={`${when} ${action} ${stage}`}>
                   <th scope="row" class="nowrap">
                     {at(when, true)}

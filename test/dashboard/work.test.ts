@@ -212,6 +212,32 @@ describePage('with the page one', () => {
     await leave(seen);
   });
 
+  it('shows the last change when pages before it hold none, and says how far it has looked', async () => {
+    await site.app.inject({ method: 'POST', url: '/pipelines/line/pause' });
+    const seen = await visit(site, '#/pipelines/line');
+    const { page } = seen;
+    let pages = 0;
+    // As where a great many events are newer than the change.
+    await page.route('**/audit?*', async (route) => {
+      const cursor = new URL(route.request().url()).searchParams.get('cursor');
+      if (++pages % 4 === 0)
+        return route.continue({
+          url: route
+            .request()
+            .url()
+            .replace(/&cursor=[^&]*/, ''),
+        });
+      return route.fulfill({ json: { changes: [], nextCursor: `${cursor ?? ''}x` } });
+    });
+    await page.getByRole('link', { name: 'Changes' }).click();
+    await page.getByRole('row', { name: /paused/ }).waitFor();
+    expect(pages).toBe(4);
+    await page.route('**/audit?*', (route) => route.fulfill({ json: { changes: [], nextCursor: 'x' } }));
+    await page.reload();
+    await page.getByText('Nobody has changed anything of late.').waitFor();
+    await leave(seen);
+  });
+
   it('is offered what the key may do, and no more', async () => {
     const guarded = await startSite({ apiKeys: keysOf('reader:read', 'operator:read+operate') });
     await createLine(guarded);
