@@ -32,8 +32,13 @@ const selectionShape = {
   feedId: knownNameSchema.optional(),
   itemIds: z.array(knownItemIdSchema).max(10_000).optional().meta({ description: 'Only these items; those that are not there are none.' }),
   metadata: metadataSchema
+    .refine((members) => Object.keys(members).length > 0, 'must have a member; without any, every item would fit')
     .optional()
-    .meta({ description: 'Only items whose metadata has all of these members, with equal values.', examples: [{ customer: 'c-17' }] }),
+    .meta({
+      description: 'Only items whose metadata has all of these members, with equal values.',
+      minProperties: 1,
+      examples: [{ customer: 'c-17' }],
+    }),
   dryRun: z.boolean().optional().meta({ description: 'Only says how many it would be.' }),
 };
 const retryBody = z

@@ -140,9 +140,9 @@ const pipelines: FastifyPluginAsync<RouteDeps> = async (instance, { host, hub })
       const { params, body, caller } = request;
       const { start, definition, within } = readDefinitionBody(body);
       const put = () => host.put(params.id, definition, { start, within: caller.pipelines, operator: operatorOf(request) });
-      const { isCreated, pipeline, changes, moved } = await within(put);
+      const { isCreated, pipeline, ...outcome } = await within(put);
       if (isCreated) response.code(201).header('location', `/pipelines/${params.id}`);
-      return response.send({ ...toDetail(pipeline), changes, moved });
+      return response.send({ ...toDetail(pipeline), ...outcome });
     },
   );
 

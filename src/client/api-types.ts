@@ -2142,6 +2142,8 @@ export interface components {
             itemsInFlight: number;
             /** @description Changes to the stages; empty if there are none. */
             changes: components["schemas"]["StageChange"][];
+            /** @description The fields of the pipeline itself that differ, such as `retention`; empty if there are none. */
+            changedFields: string[];
             /** @description For each removed stage, where its items went. */
             moved: components["schemas"]["MovedItems"][];
         };
@@ -2871,6 +2873,8 @@ export interface components {
             definition?: components["schemas"]["PipelineDefinition"];
             /** @description With `against`: the changes to the stages, as a `PUT` would make them. */
             changes?: components["schemas"]["StageChange"][];
+            /** @description With `against`: the fields of the pipeline itself that differ, such as `retention`; empty if there are none. */
+            changedFields?: string[];
             /** @description With `against`: for each stage that would be removed, where the items that it has now would go. */
             moved?: components["schemas"]["MovedItems"][];
         };

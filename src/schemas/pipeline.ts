@@ -112,6 +112,9 @@ export const pipelineControlledSchema = pipelineDetailSchema
 export const pipelinePutSchema = pipelineDetailSchema
   .extend({
     changes: z.array(stageChangeSchema).meta({ description: 'Changes to the stages; empty if there are none.' }),
+    changedFields: z
+      .array(z.string())
+      .meta({ description: 'The fields of the pipeline itself that differ, such as `retention`; empty if there are none.' }),
     moved: z.array(movedSchema).meta({ description: 'For each removed stage, where its items went.' }),
   })
   .meta({
@@ -120,6 +123,7 @@ export const pipelinePutSchema = pipelineDetailSchema
       {
         ...pipelineExample,
         changes: [{ stage: 'Enrich', change: 'removed' }],
+        changedFields: ['retention'],
         moved: [{ from: 'Enrich', to: 'Price', items: 12, running: 1 }],
       },
     ],

@@ -21,6 +21,9 @@ export const validationSchema = z
       .array(stageChangeSchema)
       .optional()
       .meta({ description: 'With `against`: the changes to the stages, as a `PUT` would make them.' }),
+    changedFields: z.array(z.string()).optional().meta({
+      description: 'With `against`: the fields of the pipeline itself that differ, such as `retention`; empty if there are none.',
+    }),
     moved: z
       .array(movedSchema)
       .optional()
@@ -34,6 +37,7 @@ export const validationSchema = z
         errors: [],
         definition: definitionExample,
         changes: [{ stage: 'Enrich', change: 'removed' }],
+        changedFields: [],
         moved: [{ from: 'Enrich', to: 'Price', items: 12, running: 1 }],
       },
     ],

@@ -47,6 +47,15 @@ describe('POST /pipelines/:id/cancel', () => {
 
   it('says how to cancel everything', async () => {
     expect((await post(service, '/pipelines/p/cancel', {})).json().detail).toContain('"all": true');
+    for (const way of ['cancel', 'retry'])
+      for (const more of [{}, { dryRun: true }, { stage: 'S' }])
+        expect((await post(service, `/pipelines/p/${way}`, { metadata: {}, ...more })).json()).toMatchObject({
+          code: 'invalid-input',
+          errors: [{ path: '/metadata', message: 'must have a member; without any, every item would fit' }],
+        });
+    // A list of none fits none.
+    for (const none of [{ status: [] }, { itemIds: [] }])
+      expect((await post(service, '/pipelines/p/cancel', { ...none, dryRun: true })).json()).toEqual({ cancelled: 0 });
   });
 });
 

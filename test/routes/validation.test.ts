@@ -88,8 +88,24 @@ describe('POST /pipelines/validate', () => {
     const told = (await check(after, '?against=p')).json();
     expect(told).toMatchObject({ valid: true, definition: { id: 'p' }, moved: [{ from: 'B', to: 'C', items: 2, running: 1 }] });
     const put = (await service.app.inject({ method: 'PUT', url: '/pipelines/p', payload: after })).json();
-    expect(told).toMatchObject({ changes: put.changes, moved: put.moved });
-    expect((await check(after, '?against=p')).json()).toMatchObject({ changes: [], moved: [] });
+    expect(told).toMatchObject({ changes: put.changes, changedFields: [], moved: put.moved });
+    expect((await check(after, '?against=p')).json()).toMatchObject({ changes: [], changedFields: [], moved: [] });
+  });
+
+  it.each([
+    [['retention'], { retention: { maxItems: 1 } }],
+    [['backlogCapacity', 'collectResults'], { collectResults: false, backlogCapacity: 7 }],
+    [['description', 'feedOptions'], { description: 'other', feedOptions: { rerun: true } }],
+    [['limits'], { limits: { own: { concurrency: 3 } } }],
+  ])('says that %j of the pipeline itself would change, as the PUT then does', async (fields, more) => {
+    await create(service, definition('p'));
+    const after = { ...definition('p'), ...more };
+    const told = (await check(after, '?against=p')).json();
+    expect(told).toMatchObject({ valid: true, changes: [], moved: [] });
+    expect(told.changedFields).toEqual(fields);
+    const put = (await service.app.inject({ method: 'PUT', url: '/pipelines/p', payload: after })).json();
+    expect(put).toMatchObject({ changes: [], changedFields: told.changedFields });
+    expect((await check(after, '?against=p')).json().changedFields).toEqual([]);
   });
 
   it('tells conflicts with other pipelines as faults', async () => {

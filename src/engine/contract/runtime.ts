@@ -180,8 +180,10 @@ export interface PipelineDescription {
 export interface PutOutcome {
   isCreated: boolean;
   pipeline: PipelineDescription;
-  /** Empty when nothing is different. */
+  /** Empty when no stage is different. */
   changes: StageChange[];
+  /** The fields of the pipeline itself that are different, such as `retention`. */
+  changedFields: string[];
   /** For each removed stage, where its items went. */
   moved: MovedItems[];
 }
@@ -312,6 +314,7 @@ export interface Validated {
   definition: PipelineDefinition;
   /** As in {@link PutOutcome}, as far as can be told now; absent without `against`. */
   changes?: StageChange[];
+  changedFields?: string[];
   moved?: MovedItems[];
 }
 

@@ -16,7 +16,7 @@ export function definitionTrace({ stages }: PipelineDefinition): object {
  */
 export function definitionChange(before: PipelineDefinition, after: PipelineDefinition): { before: object; after: object } {
   const [old, fresh]: [Record<string, unknown>, Record<string, unknown>] = [{}, {}];
-  for (const field of differing({ ...before, stages: 0 }, { ...after, stages: 0 })) {
+  for (const field of changedFieldsOf(before, after)) {
     old[field] = shown(field, (before as Record<string, unknown>)[field]);
     fresh[field] = shown(field, (after as Record<string, unknown>)[field]);
   }
@@ -38,6 +38,11 @@ export function definitionChange(before: PipelineDefinition, after: PipelineDefi
     fresh.changedStages = changed[1];
   }
   return { before: bounded(old, before.stages.length), after: bounded(fresh, after.stages.length) };
+}
+
+/** Names the fields of the pipeline itself that differ, by the alphabet; those of its stages are no part of it. */
+export function changedFieldsOf(before: PipelineDefinition, after: PipelineDefinition): string[] {
+  return differing({ ...before, stages: 0 }, { ...after, stages: 0 }).sort();
 }
 
 function differing(before: object, after: object): string[] {

@@ -72,7 +72,7 @@ export class HostChanges {
     this.plannedLimits(definition.id, definition, within);
     if (pipeline === undefined) return { definition };
     const isSame = pipeline.unusable === null && isDeepStrictEqual(pipeline.defined.current, definition);
-    return { definition, ...(isSame ? { changes: [], moved: [] } : pipeline.defined.preview(definition)) };
+    return { definition, ...(isSame ? { changes: [], changedFields: [], moved: [] } : pipeline.defined.preview(definition)) };
   }
 
   /** Expects room for one pipeline more. */
@@ -110,12 +110,12 @@ export class HostChanges {
     this.parts.expectNoShutdown();
     const pipeline = this.parts.pipelines.get(id);
     if (pipeline === undefined) {
-      return { isCreated: true, pipeline: await this.create(definition, options, checksRoom), changes: [], moved: [] };
+      return { isCreated: true, pipeline: await this.create(definition, options, checksRoom), changes: [], changedFields: [], moved: [] };
     }
     // One that stands still goes on by the same definition, once what that names is there.
     if (pipeline.unusable === null && isDeepStrictEqual(pipeline.defined.current, definition)) {
       tellUnchanged(pipeline.core, options.operator, { change: 'redefined', before: {} });
-      return { isCreated: false, pipeline: pipeline.describeNow(), changes: [], moved: [] };
+      return { isCreated: false, pipeline: pipeline.describeNow(), changes: [], changedFields: [], moved: [] };
     }
     const workers = pipeline.defined.workersClaimed(definition);
     const wasUnusable = pipeline.unusable !== null;

@@ -1,15 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
-import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
+import type { StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import { SluiceError } from '../contract/errors.ts';
 import type { Operator } from '../contract/operator.ts';
+import type { PutOutcome } from '../contract/runtime.ts';
 import type { Lifecycle } from '../control/lifecycle.ts';
 import type { Operations } from '../control/operations.ts';
 import { plannedStages, redefineStages } from '../control/redefinition.ts';
 import { expectedMoves, matchStages, renamedStages, stageChanges } from '../control/stage-changes.ts';
 import { tellChange } from '../control/told.ts';
 import { wordsFor, workersClaimed } from '../control/worker-room.ts';
-import { definitionChange } from '../definition/definition-trace.ts';
+import { changedFieldsOf, definitionChange } from '../definition/definition-trace.ts';
 import type { StageSpec } from '../definition/stage-spec.ts';
 import { settingsOf, Tuning } from '../definition/tuning.ts';
 import type { Core, CoreOptions } from '../flow/core.ts';
@@ -92,13 +93,14 @@ export class LiveDefinition {
     bounds: Pick<CoreOptions, 'collectResults' | 'retention' | 'backlogCapacity' | 'onDone'>,
     specOf: (stage: StageDefinition) => StageSpec,
     operator?: Operator,
-  ): { changes: StageChange[]; moved: MovedItems[] } {
+  ): Omit<PutOutcome, 'isCreated' | 'pipeline'> {
     const { core } = this;
     if (this.lifecycle.isShuttingDown) throw new SluiceError('invalid-state', 'the pipeline is being shut down');
     const nameBefore = renamedStages(core, definition.stages);
     const specs = definition.stages.map((stage) => specOf(this.tuning.effective(stage, nameBefore.get(stage.name))));
     const planned = plannedStages(core, specs);
     const trace = definitionChange(this.current, definition);
+    const changedFields = changedFieldsOf(this.current, definition);
     this.current = definition;
     this.lifecycle.unusable = null;
     Object.assign(core.options, bounds);
@@ -110,16 +112,21 @@ export class LiveDefinition {
     this.tuning.follow(definition.stages, nameBefore);
     core.admission.resize(bounds.backlogCapacity);
     for (const fact of ['definition', 'stages', 'control'] as const) core.keeper.touchFact(fact);
-    return outcome;
+    return { ...outcome, changedFields };
   }
 
   /** Tells what {@link LiveDefinition.redefine} would change, and where items would go if it were called now. Changes nothing. */
-  preview({ stages }: PipelineDefinition): { changes: StageChange[]; moved: MovedItems[] } {
+  preview(definition: PipelineDefinition): Omit<PutOutcome, 'isCreated' | 'pipeline'> {
     const { core } = this;
+    const { stages } = definition;
     const nameBefore = renamedStages(core, stages);
     const definitions = stages.map((stage) => this.tuning.effective(stage, nameBefore.get(stage.name)));
     const match = matchStages(core, definitions);
-    return { changes: stageChanges(core.stages, match, definitions), moved: expectedMoves(core.stages, match, definitions) };
+    return {
+      changes: stageChanges(core.stages, match, definitions),
+      changedFields: changedFieldsOf(this.current, definition),
+      moved: expectedMoves(core.stages, match, definitions),
+    };
   }
 
   /** The number of workers that count towards the host's maximum; with another definition, if one is given. */

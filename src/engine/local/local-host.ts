@@ -220,12 +220,16 @@ export class LocalHost implements PipelineHost {
     // Those that come after it may still make room: all of them are looked at in the end.
     const workers = known?.defined.workersClaimed(definition) ?? workersOf(definition);
     if (isStart) this.room.expect(workers, definition.id, this.loaded);
-    const { isCreated, changes } = await this.changes.put(definition, { ...(operator && { operator }) }, !isStart);
+    const { isCreated, changes, changedFields } = await this.changes.put(definition, { ...(operator && { operator }) }, !isStart);
     this.loaded.add(definition.id);
     const pipeline = this.get(definition.id);
     pipeline.defined.inFile = definition;
     pipeline.core.keeper.touchFact('definition');
-    return { pipeline: pipeline.describeNow(), is: isCreated ? 'created' : changes.length > 0 ? 'changed' : 'kept', hasReplaced: !isOwn };
+    return {
+      pipeline: pipeline.describeNow(),
+      is: isCreated ? 'created' : changes.length + changedFields.length > 0 ? 'changed' : 'kept',
+      hasReplaced: !isOwn,
+    };
   }
 
   /** The text that {@link LocalHost.keepFiles} has kept last, in this process or an earlier one; null: none. Throws `store-unavailable`. */

@@ -10,7 +10,13 @@ export function redefining({ test, world }: Suite): void {
   test('creates a pipeline that does not exist, started unless that is declined', async () => {
     const { host } = await world();
     const made = await host.put('p', { stages: [A] });
-    expect(made).toMatchObject({ isCreated: true, changes: [], moved: [], pipeline: { state: 'running', definition: { id: 'p' } } });
+    expect(made).toMatchObject({
+      isCreated: true,
+      changes: [],
+      changedFields: [],
+      moved: [],
+      pipeline: { state: 'running', definition: { id: 'p' } },
+    });
     expect((await host.put('q', { id: 'q', stages: [A] }, { start: false })).pipeline.state).toBe('created');
   });
 
@@ -19,8 +25,11 @@ export function redefining({ test, world }: Suite): void {
     await host.put('p', { stages: [{ name: 'A', tasks: ['pass'], workers: 2 }] });
     const before = host.get('p').events.newest;
     const again = await host.put('p', { stages: [{ workers: 2, jitter: 0, tasks: ['pass'], name: 'A' }], id: 'p' });
-    expect(again).toMatchObject({ isCreated: false, changes: [], moved: [] });
+    expect(again).toMatchObject({ isCreated: false, changes: [], changedFields: [], moved: [] });
     expect(host.get('p').events.newest).toBe(before);
+    const other = await host.put('p', { stages: [{ name: 'A', tasks: ['pass'], workers: 2 }], retention: { maxItems: 5 } });
+    expect(other).toMatchObject({ changes: [], changedFields: ['retention'] });
+    expect(host.get('p').events.newest).toBeGreaterThan(before);
   });
 
   test('refuses a definition with faults, all of them named, and goes on by the old one', async () => {
