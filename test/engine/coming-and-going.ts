@@ -6,12 +6,18 @@ import type { StageDefinitionInput } from '../../src/schemas/definition.ts';
 export const ALWAYS = ['A', 'B', 'C'];
 const OTHERS = ['X', 'Y'];
 
-/** `task`: the task of all stages, which gets the name of its stage as `step`, how long it takes and how often it fails. Each stage is the same whenever it is there; its attempts are the only ones. */
+/** `task`: the task of all stages, which gets the name of its stage as `step`, how long it takes and how often it fails. A stage has one of two uses of it, in each definition another perhaps; its attempts are the only ones. */
 export function shapes(task: string): fc.Arbitrary<StageDefinitionInput[]> {
   return fc
     .subarray(OTHERS)
-    .chain((others) => fc.tuple(fc.shuffledSubarray([...ALWAYS, ...others], { minLength: ALWAYS.length + others.length }), fc.boolean()))
-    .map(([names, isSorted]) => (isSorted ? sorted(names) : names).map((name) => stageOf(name, task)));
+    .chain((others) =>
+      fc.tuple(
+        fc.shuffledSubarray([...ALWAYS, ...others], { minLength: ALWAYS.length + others.length }),
+        fc.boolean(),
+        fc.subarray([...ALWAYS, ...OTHERS]),
+      ),
+    )
+    .map(([names, isSorted, changed]) => (isSorted ? sorted(names) : names).map((name) => stageOf(name, task, changed.includes(name))));
 }
 
 /** The others in their places, and those that are always there in the order of the alphabet: between two of these nothing changes its place. */
@@ -21,7 +27,7 @@ function sorted(names: readonly string[]): string[] {
 }
 
 /** Others take longer and fail more often: they have items in them when they go. */
-function stageOf(name: string, task: string): StageDefinitionInput {
+function stageOf(name: string, task: string, isChanged: boolean): StageDefinitionInput {
   const rest = ALWAYS.includes(name) ? { ms: 5, fails: 0.1 } : { ms: 25, fails: 0.4 };
-  return { name, workers: 2, queueCapacity: 2, taskAttempts: 1, tasks: [{ task, with: { step: name, ...rest } }] };
+  return { name, workers: 2, queueCapacity: 2, taskAttempts: 1, tasks: [{ task, with: { step: name, ...rest, isChanged } }] };
 }

@@ -16,6 +16,8 @@ const step = fc.record({
   after: fc.integer({ min: 0, max: 60 }),
   retries: fc.boolean(),
   restart: fc.constantFrom('crash', 'stop', null, null),
+  /** Nothing begins between the restart and the new definition, so that this finds all where the end before has left it. */
+  isPaused: fc.boolean(),
 });
 
 it('sends each item once through every stage that is always there', { timeout: 120_000 }, async () => {
@@ -53,14 +55,16 @@ async function play(first: Shape, later: readonly Step[], count: number, seed: n
       {},
     ),
   );
-  for (const { shape, after, retries, restart } of later) {
+  for (const { shape, after, retries, restart, isPaused } of later) {
     await clock.advance(after);
     if (retries) await clock.finish(p().retryFailed({}));
+    if (isPaused) await clock.finish(p().pause());
     if (restart !== null) {
       await life[restart]();
       life = await lives.begin({});
     }
     await clock.finish(life.host.put('p', { stages: shape }));
+    if (isPaused) await clock.finish(p().resume());
   }
   for (;;) {
     await clock.finish(p().join());

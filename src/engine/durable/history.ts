@@ -1,4 +1,5 @@
 import { type DefinitionStep, NewWays, type RouteNumbers } from '../flow/ways.ts';
+import { STAGE_ENDED } from '../stage/index.ts';
 import { GONE, STATUS_CODES, type StoredItem } from '../store.ts';
 
 /** The definition's history as it is stored: the number of its versions, and the steps that some row may still have before it. */
@@ -97,7 +98,7 @@ export class History {
       if (version <= from) continue;
       const { places, ways } = this.of(version, step);
       const known = places.get(stage);
-      if (known !== undefined) task = known[task] ?? 0;
+      if (known !== undefined && task !== STAGE_ENDED) task = known[task] ?? 0;
       if (ways !== null) route = ways.route(stage, route);
     }
     return { task, route };

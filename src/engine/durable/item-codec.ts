@@ -6,6 +6,7 @@ import type { Parking } from '../model/parking.ts';
 import type { Place } from '../model/places.ts';
 import { routeOf, toNumbers } from '../model/routes.ts';
 import { StoredState } from '../model/stored-state.ts';
+import { STAGE_ENDED } from '../stage/index.ts';
 import {
   attemptsCell,
   attemptsIn,
@@ -89,7 +90,7 @@ function fillNumbers(row: StoredItem, item: Item, { time, version }: Written): v
     // worker, and would go on by that of its stage.
     const { runner } = holder;
     const { isPerStage } = runner;
-    if (holder.blocked !== null) task = holder.blocked.as === 'completed' ? stage.spec.tasks.length : 0;
+    if (holder.blocked !== null) task = holder.blocked.as === 'completed' ? STAGE_ENDED : 0;
     else task = stage.runner.placeOf(isPerStage ? holder.first : task, runner);
     const hasBegun = holder.task !== null || holder.limitWait !== null || (holder.isBetween && isPerStage);
     if (holder.blocked === null && hasBegun) attempts--;

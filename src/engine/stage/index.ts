@@ -19,4 +19,4 @@ export { EngineClock } from '../time/engine-clock.ts';
 export { Turn } from '../time/turn.ts';
 export type * from './hinge.ts';
 export { Slot } from './slot.ts';
-export { StageRunner } from './stage-runner.ts';
+export { STAGE_ENDED, StageRunner } from './stage-runner.ts';

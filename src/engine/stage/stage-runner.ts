@@ -11,6 +11,12 @@ import type { Slot } from './slot.ts';
 import { StageGates } from './stage-gates.ts';
 import { TaskExecutor } from './task-executor.ts';
 
+/**
+ * In place of the number of tasks that an item has behind it: it has ended its stage, and waits for room in the next one. Whatever the tasks of the stage become, none of them is its any
+ * more. Beyond the most tasks that a stage can have, and below the unit of versions in a row of a store.
+ */
+export const STAGE_ENDED = 1023;
+
 /** After a task that took less time, nobody else has to have a turn. */
 const BRIEF_MS = 0.5;
 /** The size of a value, in characters of JSON, beyond which each task has a turn of its own. */
@@ -94,7 +100,7 @@ export class StageRunner<I extends StageItem, S extends Slot<I>> extends TaskExe
 
   /** The place after the last of the tasks that the item has passed; 0 when this stage has none of them. */
   placeOf(index: number, other: Runner<I, S>): number {
-    if (other === this || !(other instanceof StageRunner)) return index;
+    if (index === STAGE_ENDED || other === this || !(other instanceof StageRunner)) return index;
     const left = other.spec.definition.tasks.slice(0, index);
     let place = 0;
     for (const [i, use] of this.spec.definition.tasks.entries()) {
