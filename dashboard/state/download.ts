@@ -1,3 +1,4 @@
+import { csvLine, withDigits } from '../../src/client/csv.ts';
 import { createSluice, type Row } from '../../src/client/index.ts';
 import { authorization } from './session.ts';
 
@@ -15,20 +16,6 @@ export interface DownloadOptions {
   onRow(count: number): void;
 }
 
-/** A cell that a spreadsheet would take for a formula is made a text (OWASP, CSV injection). */
-function cell(value: unknown): string {
-  const text = typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value);
-  const plain = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) && !/^-\d+$/.test(text) ? `'${text}` : text;
-  return /[",\n\r]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
-}
-
-/** Integers that a number cannot hold are texts of their digits. */
-function withDigits(text: string): { value?: unknown; input?: unknown } {
-  const reviver = (_: string, value: unknown, context?: { source?: string }): unknown =>
-    typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value) ? (context?.source ?? value) : value;
-  return JSON.parse(text, reviver);
-}
-
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Saves rows of results as a file. NDJSON is what the service sent, digit by digit; CSV has a column for each member of the values. */
@@ -41,7 +28,7 @@ export async function download({ name, form, rows, onRow }: DownloadOptions): Pr
     if (form === 'ndjson') {
       parts.push(`${text}\n`);
     } else {
-      const exact = withDigits(text);
+      const exact = withDigits<{ value?: unknown; input?: unknown }>(text);
       const shown = row.error === null ? exact.value : exact.input;
       const members = isRecord(shown) ? shown : { value: shown };
       for (const member of Object.keys(members)) columns.add(member);
@@ -53,9 +40,9 @@ export async function download({ name, form, rows, onRow }: DownloadOptions): Pr
   if (form === 'csv') {
     const names = [...columns].filter((column) => column !== 'id');
     const hasErrors = kept.some(({ error }) => error !== '');
-    parts.push(`${['id', ...names, ...(hasErrors ? ['error'] : [])].map(cell).join(',')}\r\n`);
+    parts.push(`${csvLine(['id', ...names, ...(hasErrors ? ['error'] : [])])}\r\n`);
     for (const { id, members, error } of kept)
-      parts.push(`${[id, ...names.map((column) => members[column]), ...(hasErrors ? [error] : [])].map(cell).join(',')}\r\n`);
+      parts.push(`${csvLine([id, ...names.map((column) => members[column]), ...(hasErrors ? [error] : [])])}\r\n`);
   }
   save(new Blob(parts, { type: form === 'csv' ? 'text/csv' : 'application/x-ndjson' }), `${name}.${form}`);
 }

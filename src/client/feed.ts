@@ -15,6 +15,8 @@ export interface FeedOptions {
    * whose first items are passed over.
    */
   mode?: 'new' | 'append' | 'resume';
+  /** With `resume`: counts of the feed before the upload that broke off, if that was an `append`; they are not of this source ({@link FeedProgress.before}). */
+  resumeAfter?: FeedCounts;
   targetStage?: string;
   /** Lower runs sooner: 0 to 2097151, by default 100. */
   priority?: number;
@@ -37,7 +39,11 @@ export interface FeedProgress {
   sent: number;
   /** The failure after which the upload goes on, or null. */
   interruption: Error | null;
+  /** The feed before this source. Told before anything is sent; whoever goes on with an `append` later needs it. */
+  before: FeedCounts;
 }
+
+export type FeedCounts = Pick<Feed, 'total' | 'duplicates'>;
 
 export interface FeedOutcome {
   feedId: string;
@@ -78,17 +84,18 @@ export async function feed(transport: Transport, pipeline: string, source: ItemS
  */
 function createUpload(transport: Transport, pipeline: string, items: Items, options: FeedOptions): { run(): Promise<FeedOutcome> } {
   const { feedId = newFeedId(), mode = 'new', signal, onProgress } = options;
+  if (options.resumeAfter !== undefined && mode !== 'resume') throw new TypeError('resumeAfter needs the mode "resume"');
   const { targetStage, priority, onDuplicate, bigNumbers, idField } = options;
   const upload = options.upload ?? (canStream() ? 'stream' : 'batches');
   const attempts = createAttempts(options.patience ?? {});
   const feedPath = pathOf('pipelines', pipeline, 'feeds', feedId);
   const query = { feedId, targetStage, priority, onDuplicate, bigNumbers, idField };
   /** The feed before this upload; its items are not ours, unless we resume. */
-  let base: Counts = { total: 0, duplicates: 0 };
+  let base: FeedCounts = options.resumeAfter ?? { total: 0, duplicates: 0 };
   let isAppending = mode !== 'new';
   let confirmed = 0;
 
-  const tell = (interruption: Error | null): void => onProgress?.({ feedId, sent: items.position, interruption });
+  const tell = (interruption: Error | null): void => onProgress?.({ feedId, sent: items.position, interruption, before: base });
 
   async function view(until: AbortSignal | undefined): Promise<Feed | null> {
     try {
@@ -99,7 +106,7 @@ function createUpload(transport: Transport, pipeline: string, items: Items, opti
     }
   }
 
-  const countOf = ({ total, duplicates }: Counts): number => total + duplicates - base.total - base.duplicates;
+  const countOf = ({ total, duplicates }: FeedCounts): number => total + duplicates - base.total - base.duplicates;
 
   function noteConfirmed(count: number): void {
     if (count <= confirmed) return;
@@ -112,6 +119,8 @@ function createUpload(transport: Transport, pipeline: string, items: Items, opti
   async function findPosition(): Promise<void> {
     const feed = await view(signal);
     if (feed?.sending === true) throw new StillSending(feedId);
+    if (feed !== null && mode === 'resume' && countOf(feed) < 0)
+      throw new RangeError(`the feed ${feedId} has fewer items than it had before this upload: it is another one`);
     if (feed !== null) noteConfirmed(countOf(feed));
     // A service without a durable store knows nothing of it after a restart; all is sent again, if it can be.
     else confirmed = 0;
@@ -185,7 +194,7 @@ function createUpload(transport: Transport, pipeline: string, items: Items, opti
     const there = await view(signal);
     if (there === null) return;
     if (mode === 'new') throw alreadyThere(feedPath, feedId);
-    base = there;
+    base = { total: there.total, duplicates: there.duplicates };
   }
 
   async function outcome(): Promise<FeedOutcome> {
@@ -200,7 +209,10 @@ function createUpload(transport: Transport, pipeline: string, items: Items, opti
       let step: 'begin' | 'position' | 'send' | 'outcome' = 'begin';
       for (;;) {
         try {
-          if (step === 'begin') await begin();
+          if (step === 'begin') {
+            await begin();
+            tell(null);
+          }
           if (step === 'position') await findPosition();
           if (step !== 'outcome') {
             // From here on the feed may be there, opened by a request whose answer is lost.
@@ -219,8 +231,6 @@ function createUpload(transport: Transport, pipeline: string, items: Items, opti
     },
   };
 }
-
-type Counts = Pick<Feed, 'total' | 'duplicates'>;
 
 /** A request that broke is still at work in the service. */
 class StillSending extends Error {

@@ -16,7 +16,7 @@ import { guarded, type Transport } from './transport.ts';
 import { type WaitOptions, wait } from './wait.ts';
 
 export type { components, operations, paths } from './api-types.ts';
-export type { Feed, FeedOptions, FeedOutcome, FeedProgress } from './feed.ts';
+export type { Feed, FeedCounts, FeedOptions, FeedOutcome, FeedProgress } from './feed.ts';
 export type { AnyEvent, ConnectionState, FollowAllOptions, FollowOptions, PipelineEvent } from './follow.ts';
 export { type ItemSource, SourceEnded } from './items.ts';
 export { type JsonText, jsonText, linesOf, ndjson } from './lines.ts';

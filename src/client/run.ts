@@ -2,7 +2,8 @@ import type { FeedOptions } from './feed.ts';
 import { createItems, type ItemSource, type Items } from './items.ts';
 import { createAttempts } from './patience.ts';
 import { isPassing } from './problem.ts';
-import { type Row, rowsOf } from './rows.ts';
+import { type ItemResult, type Row, rowsOf } from './rows.ts';
+import { createSeen, type Seen } from './seen.ts';
 import { pathOf, type Transport } from './transport.ts';
 import { bodyOf, canStream, readLines } from './upload.ts';
 
@@ -27,15 +28,23 @@ export async function* run(transport: Transport, pipeline: string, source: ItemS
     'content-type': 'application/x-ndjson',
     'idempotency-key': `run-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`,
   };
-  const seen = new Set<string>();
+  /**
+   * Results that have been, by feed and sequence id: an id that runs again has another result. Only for a source that may be sent again; and a service that has
+   * forgotten the feed makes another one, whose results are other ones.
+   */
+  const seen = new Map<string, Seen>();
+  const isNew = ({ feedId, sequenceId }: ItemResult): boolean => {
+    const ofFeed = seen.get(feedId) ?? createSeen();
+    seen.set(feedId, ofFeed);
+    return ofFeed.add(sequenceId);
+  };
   try {
     for (;;) {
       const attempt = createAttempt(items, upload, signal);
       try {
         const sending = { method: 'POST', query, headers, body: await attempt.body(), signal: attempt.signal };
         for await (const row of rowsOf(transport, pathOf('pipelines', pipeline, 'run'), sending)) {
-          if (seen.has(row.value.id)) continue;
-          seen.add(row.value.id);
+          if (items.canRestart && !isNew(row.value)) continue;
           attempts.progress();
           yield row;
         }

@@ -1,4 +1,4 @@
-import { widthOf } from './terminal.ts';
+import { widthOf } from './width.ts';
 
 /** A count as people read it: 1,204 or 1.2 M. */
 export function count(value: number): string {

@@ -1,4 +1,6 @@
-import { type Screenlike, widthOf } from './terminal.ts';
+import { shown } from './paint.ts';
+import type { Screenlike } from './terminal.ts';
+import { cut, widthOf } from './width.ts';
 
 /** A block of lines that is drawn over itself. */
 export interface Frame {
@@ -14,9 +16,6 @@ const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
 const ALTERNATE_SCREEN = '\u001b[?1049h\u001b[H';
 const MAIN_SCREEN = '\u001b[?1049l';
-/** Colours, and characters. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of a terminal begin with one
-const PARTS = /\u001b\[[0-9;]*m|./gu;
 const up = (lines: number): string => (lines === 0 ? '' : `\u001b[${lines}A`);
 const down = (lines: number): string => (lines === 0 ? '' : `\u001b[${lines}B`);
 
@@ -28,7 +27,7 @@ export function createFrame(screen: Screenlike, { isWhole }: { isWhole: boolean 
   return {
     draw(lines) {
       const { columns, rows } = screen;
-      const next = lines.slice(0, Math.max(1, rows - 1)).map((line) => fitted(line, columns));
+      const next = lines.slice(0, Math.max(1, rows - 1)).map((line) => fitted(shown(line), columns));
       let output = isBegun ? '' : (isWhole ? ALTERNATE_SCREEN : '') + HIDE_CURSOR;
       const isFirst = !isBegun;
       isBegun = true;
@@ -62,12 +61,5 @@ export function createFrame(screen: Screenlike, { isWhole }: { isWhole: boolean 
 
 /** A line that does not reach the last column, where terminals differ in what comes next. Its colours end with it. */
 function fitted(line: string, columns: number): string {
-  if (widthOf(line) < columns) return line;
-  let width = 0;
-  let text = '';
-  for (const [part] of line.matchAll(PARTS)) {
-    if (part.startsWith('\u001b')) text += part;
-    else if (++width < columns - 1) text += part;
-  }
-  return `${text}…\u001b[0m`;
+  return widthOf(line) < columns ? line : `${cut(line, columns - 2)}…\u001b[0m`;
 }

@@ -1,6 +1,7 @@
 import { bar } from './format.ts';
+import { shown } from './paint.ts';
 import type { Terminal } from './terminal.ts';
-import { widthOf } from './terminal.ts';
+import { cut, widthOf } from './width.ts';
 
 /** A line at the bottom of stderr that tells how far something is. Where stderr is no terminal, only messages come out. */
 export interface Progress {
@@ -19,7 +20,7 @@ const CLEAR_LINE = '\r\u001b[K';
 
 export function createProgress({ stderr, say, messagePaint: paint }: Terminal): Progress {
   if (!stderr.isTerminal) return { show() {}, say, clear() {} };
-  let shown = '';
+  let drawn = '';
   let latest: { fraction: number | null; text: string } | null = null;
   let timer: NodeJS.Timeout | undefined;
   let frames = 0;
@@ -29,14 +30,14 @@ export function createProgress({ stderr, say, messagePaint: paint }: Terminal): 
         ? (SPINNER[frames++ % SPINNER.length] as string)
         : `${paint.cyan(bar(fraction, BAR_COLUMNS))} ${String(Math.floor(fraction * 100)).padStart(3)} %`;
     const room = stderr.columns - widthOf(head) - 2;
-    return `${head} ${[...text].slice(0, Math.max(0, room)).join('')}`;
+    return `${head} ${cut(shown(text), room)}`;
   };
   const draw = (): void => {
     timer = undefined;
     if (latest === null) return;
     const next = line(latest);
-    if (next !== shown) stderr.write(CLEAR_LINE + next);
-    shown = next;
+    if (next !== drawn) stderr.write(CLEAR_LINE + next);
+    drawn = next;
   };
   return {
     show(fraction, text) {
@@ -44,14 +45,14 @@ export function createProgress({ stderr, say, messagePaint: paint }: Terminal): 
       timer ??= setTimeout(draw, FRAME_MS).unref();
     },
     say(message) {
-      stderr.write(`${shown === '' ? '' : CLEAR_LINE}${message}\n${shown}`);
+      stderr.write(`${drawn === '' ? '' : CLEAR_LINE}${shown(message)}\n${drawn}`);
     },
     clear() {
       clearTimeout(timer);
       timer = undefined;
       latest = null;
-      if (shown !== '') stderr.write(CLEAR_LINE);
-      shown = '';
+      if (drawn !== '') stderr.write(CLEAR_LINE);
+      drawn = '';
     },
   };
 }

@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { stripVTControlCharacters } from 'node:util';
 import { createSluice, type Sluice } from '../client/index.ts';
 import { CommandEnd, EXIT } from './exit-codes.ts';
-import { createPaint, type Paint } from './paint.ts';
+import { createPaint, escaped, type Paint, shown } from './paint.ts';
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -18,10 +17,12 @@ export interface Terminal {
   readonly env: NodeJS.ProcessEnv;
   /** Aborts at the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
-  /** Writes data, as fast as it is read. */
-  write(text: string): Promise<void>;
-  /** Writes a line of data. */
+  /** Writes a line for people, as fast as it is read. */
   print(line: string): Promise<void>;
+  /** Writes JSON or CSV: what acts on a terminal is escaped there, and nowhere else. */
+  printData(line: string): Promise<void>;
+  /** Writes a text of our own as it is. */
+  printOwn(text: string): Promise<void>;
   /** A message for a person. */
   say(line: string): void;
   readonly stdout: Screenlike;
@@ -78,14 +79,16 @@ export function createTerminal(process: NodeJS.Process, options: { color?: boole
   });
   const isColored = (stream: NodeJS.WriteStream): boolean =>
     options.color !== false && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb' && stream.isTTY === true;
-  const terminal: Terminal = {
+  const write = async (line: string): Promise<void> => {
+    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain');
+  };
+  return {
     env,
     signal: stop.signal,
-    async write(text) {
-      if (!process.stdout.write(text)) await once(process.stdout, 'drain');
-    },
-    print: (line) => terminal.write(`${line}\n`),
-    say: (line) => void process.stderr.write(`${line}\n`),
+    print: (line) => write(shown(line)),
+    printData: (line) => write(process.stdout.isTTY === true ? escaped(line) : line),
+    printOwn: write,
+    say: (line) => void process.stderr.write(`${shown(line)}\n`),
     stdout: screenOf(process.stdout),
     stderr: screenOf(process.stderr),
     paint: createPaint(isColored(process.stdout)),
@@ -94,7 +97,6 @@ export function createTerminal(process: NodeJS.Process, options: { color?: boole
       process.exitCode = code;
     },
   };
-  return terminal;
 }
 
 function screenOf(stream: NodeJS.WriteStream): Screenlike {
@@ -113,6 +115,3 @@ function screenOf(stream: NodeJS.WriteStream): Screenlike {
     },
   };
 }
-
-/** How wide a text is on the screen, without its colours. */
-export const widthOf = (text: string): number => [...stripVTControlCharacters(text)].length;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createSluice, dataOf, type ItemSource, jsonText, ndjson, SluiceProblem } from '../../src/client/index.ts';
+import { createSluice, dataOf, type FeedProgress, type ItemSource, jsonText, ndjson, SluiceProblem } from '../../src/client/index.ts';
 import { collect, fedNumbers, numbered, numbers, PATIENCE, world } from './world.ts';
 
 const UPLOADS = ['stream', 'batches'] as const;
@@ -66,6 +66,23 @@ describe.each(UPLOADS)('feed, as %s', (upload) => {
       duplicates: 0,
     });
     expect(await sluice.wait('p', 'f')).toMatchObject({ total: 4, uploadComplete: true });
+  });
+
+  it('goes on with what was to be added, and counts nothing for it that was there before', async () => {
+    const { sluice } = await world();
+    const options = { feedId: 'f', upload };
+    await sluice.feed('p', numbers(2), options);
+    const told: FeedProgress[] = [];
+    await sluice.feed('p', numbers(1), { ...options, mode: 'append', onProgress: (progress) => void told.push(progress) });
+    expect(told[0]).toMatchObject({ sent: 0, before: { total: 2, duplicates: 0 } });
+    const resuming = { ...options, mode: 'resume' as const };
+    const { before } = told.at(-1) as FeedProgress;
+    expect(await sluice.feed('p', numbers(4), { ...resuming, resumeAfter: before })).toEqual({ feedId: 'f', accepted: 4, duplicates: 0 });
+    expect(await sluice.wait('p', 'f')).toMatchObject({ total: 6, done: true });
+    expect((await fedNumbers(sluice)).sort()).toEqual([0, 0, 1, 1, 2, 3]);
+    const more = { total: 7, duplicates: 0 };
+    await expect(sluice.feed('p', numbers(4), { ...resuming, resumeAfter: more })).rejects.toThrow('it is another one');
+    await expect(sluice.feed('p', numbers(4), { ...options, resumeAfter: before })).rejects.toThrow('"resume"');
   });
 
   it('sends items of any kind, and texts of JSON with all their digits', async () => {

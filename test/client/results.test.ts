@@ -50,6 +50,23 @@ describe('run', () => {
     ]);
   });
 
+  it.each([true, false])('has both results of an id that runs again (source that can be sent again: %s)', async (canRestart) => {
+    const { sluice, proxy } = await world();
+    const { promise: first, resolve } = Promise.withResolvers<void>();
+    async function* source() {
+      yield { id: 'a', value: 1 };
+      await first;
+      yield { id: 'a', value: 2 };
+    }
+    const results = [];
+    const options = { onDuplicate: 'rerun' as const, patience: PATIENCE };
+    for await (const result of sluice.run('p', canRestart ? source : source(), options)) {
+      results.push(result.value);
+      resolve();
+    }
+    expect([results, proxy.accepted]).toEqual([[1, 2], 1]);
+  });
+
   it('cancels what has not ended when its loop is left, if asked to', async () => {
     const { sluice, service } = await world({ task: 'gated' });
     const run = sluice.run('p', [{ id: 'a' }, { id: 'b' }], { feedId: 'f', cancelOnDisconnect: true });

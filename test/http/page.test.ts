@@ -110,6 +110,14 @@ describe('the text', () => {
     expect([id, reply.json().code]).toEqual(['hashes', 'unknown-task']);
   });
 
+  it('has nothing of a definition that acts on a terminal', () => {
+    const odd = 'a\u001b]0;owned\u0007\u009b31m\n\u202eb\u2028';
+    const pipelines = [{ id: 'p', description: odd, state: 'running', stages: [odd] }];
+    const text = pasteLines({ origin: 'http://h', version: '1', needsKey: false, isKnown: true, pipelines, hasPage: true });
+    expect(text).toContain('p (running): a ]0;owned 31m b \n# a ]0;owned 31m b \n');
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}]/u);
+  });
+
   it('names five, and how to list the others', () => {
     const pipelines = Array.from({ length: 7 }, (_, i) => ({ id: `p${i}`, description: null, state: 'running', stages: ['S'] }));
     const text = pasteLines({ origin: 'http://h', version: '1', needsKey: false, isKnown: true, pipelines, hasPage: true });

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createSluice, dataOf } from '../../src/client/index.ts';
@@ -55,6 +58,32 @@ describe('feed', () => {
     expect(await sluice(['feed', 'p', 'all.ndjson', '--feed', 'f', '--resume'], { env, cwd })).toMatchObject({ code: 0, stdout: 'f\n' });
     expect((await service.host.get('p').feedView('f')).total).toBe(20);
   });
+
+  it('goes on with an interrupted --append by the command that it printed, with all of the file and nothing twice', async () => {
+    const { service, env } = await serviceWith({ task: 'gated' });
+    const { gate } = service;
+    const cwd = folderWith({ 'all.ndjson': ndjson([{ key: 'c' }, { key: 'd' }, { key: 'e' }]) });
+    await createSluice({ url: env.SLUICE_URL }).feed('p', [{ id: 'a' }, { id: 'b' }, { id: 'a' }], { feedId: 'f' });
+    const flags = ['--id-field', 'key', '--priority', '7', '--stage', 'Only', '--on-duplicate', 'rerun', '--url', env.SLUICE_URL];
+    const feeding = startSluice(['feed', 'p', '--feed', 'f', '--append', ...flags], { cwd });
+    feeding.child.stdin?.write(ndjson([{ key: 'c' }]));
+    for (const id of ['a', 'b']) {
+      await gate.arrived(id);
+      gate.open(id);
+    }
+    await gate.arrived('c');
+    feeding.child.kill('SIGINT');
+    const { stderr } = await feeding.ended;
+    const [, line = ''] = /to go on with it: sluice (.*)\n/.exec(stderr) ?? [];
+    expect(line).toBe(
+      `feed p <file> --feed f --resume-after 2+1 --stage Only --priority 7 --on-duplicate rerun --id-field key --url ${env.SLUICE_URL}`,
+    );
+    const resumed = await sluice(line.replace('<file>', 'all.ndjson').split(' '), { cwd });
+    expect(resumed).toMatchObject({ code: 0, stderr: '3 items accepted.\n' });
+    expect(await service.host.get('p').feedView('f')).toMatchObject({ total: 5, duplicates: 1 });
+    for (const id of ['a', 'b', 'c', 'd', 'e']) expect(await service.host.get('p').item(id)).toMatchObject({ feedId: 'f' });
+    gate.open();
+  });
 });
 
 it('run prints each result, and keeps digits', async () => {
@@ -90,10 +119,10 @@ describe('results', () => {
   it('as CSV have the members of the values in columns', async () => {
     const csv = await sluice(['results', 'p', '--status', 'all', '-o', 'csv'], { env: await withResults() });
     expect(csv.stdout.split('\n')).toEqual([
-      'id,sequenceId,feedId,error,errorType,text,n',
-      'x,1,f,it is bad,PermanentError,,',
-      `a,2,f,,,"'=1+1, ""so""",-5`,
-      'b,3,f,,,,',
+      'id,sequenceId,feedId,error,errorType,text,n,rest',
+      'x,1,f,it is bad,PermanentError,,,',
+      `a,2,f,,,"'=1+1, ""so""",-5,`,
+      'b,3,f,,,,,',
       '',
     ]);
   });
@@ -147,6 +176,16 @@ describe('what failed', () => {
     expect(stdout).toMatch(/^2 {2}\S+ {2}PermanentError in Only, last \S+\n {4}it is bad\n {4}b, a\n$/);
   });
 
+  it('is told by errors --json with the number of those that are in no group', async () => {
+    const server = createServer((_, response) =>
+      response.setHeader('content-type', 'application/json').end('{"groups":[],"otherCount":12}'),
+    );
+    onTestFinished(() => void server.close());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const env = { SLUICE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+    expect((await sluice(['errors', 'p', '--json'], { env })).stdout).toBe('{"otherCount":12}\n');
+  });
+
   it('is run again by retry, as far as it is meant', async () => {
     const { env } = await withFailures();
     const { group } = JSON.parse((await sluice(['errors', 'p', '--json'], { env })).stdout) as { group: string };
@@ -193,6 +232,8 @@ describe('messages', () => {
     ['a command that is none', 2, ['lss'], 'Did you mean ls?'],
     ['a file that is not there', 2, ['feed', 'p', 'none.ndjson'], 'ENOENT'],
     ['an option that needs another', 2, ['feed', 'p', '--resume'], 'need --feed'],
+    ['an option that another rules out', 2, ['feed', 'p', '--feed', 'f', '--append', '--resume'], '--resume-after'],
+    ['a count that is none', 2, ['feed', 'p', '--feed', 'f', '--resume-after', '-1'], 'whole number'],
   ])('have a code for %s', async (_, code, args, message) => {
     expect(await sluice(args)).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(message) });
   });
@@ -229,7 +270,7 @@ it('completion knows commands, options and pipelines', async () => {
   const complete = async (...words: string[]) => (await sluice(['__complete', '--', ...words], { env })).stdout.split('\n').slice(0, -1);
   expect(await complete('re')).toEqual(expect.arrayContaining(['resume', 'results']));
   expect(await complete('watch', '')).toEqual(['p']);
-  expect(await complete('feed', 'p', '--res')).toEqual(['--resume']);
+  expect(await complete('feed', 'p', '--res')).toEqual(['--resume', '--resume-after']);
   expect(await complete('feed', 'p', '--')).toEqual(expect.arrayContaining(['--follow', '--url', '--help']));
   expect(await complete('feed', 'p', '')).toEqual([]);
   for (const shell of ['bash', 'zsh', 'fish']) expect((await sluice(['completion', shell])).stdout).toContain('sluice __complete --');

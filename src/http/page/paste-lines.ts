@@ -55,11 +55,14 @@ export function pasteLines({ origin, version, needsKey, isKnown, pipelines, hasP
   return `${lines.join('\n')}\n`;
 }
 
+/** A text of a definition on one line, without characters that a terminal would act on, or that change the order of those beside them. */
+const shown = (text: string): string => text.replaceAll(/[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
+
 function linesOf({ id, description, state, stages }: NamedPipeline, origin: string, key: string): string[] {
   const url = `${origin}/pipelines/${id}`;
   return [
-    `${id} (${state}): ${stages.join(' → ')}`,
-    ...(description === null ? [] : [`# ${description.replaceAll(/\s+/g, ' ')}`]),
+    `${id} (${state}): ${stages.map(shown).join(' → ')}`,
+    ...(description === null ? [] : [`# ${shown(description)}`]),
     '',
     `  curl -s${key} ${url}/feed -H 'content-type: application/json' -d '{"items": [{"id": "first", "value": {}}]}'`,
     `  curl -s${key} -T items.ndjson -X POST ${url}/feed -H 'content-type: application/x-ndjson'`,

@@ -59,7 +59,7 @@ async function run(path: string, { tasks, name, items, inFlight, network = false
   if (typeof definition === 'string') throw new CommandEnd(EXIT.failed, `The test ${JSON.stringify(test.name)} ${definition}.`);
   const tried = { definition, limiters: read.looked.loaded.limiters };
   const figures = await measure(workshop, tried, test, read.fixture, { items, inFlight, network, signal: terminal.signal });
-  if (json) return terminal.print(JSON.stringify({ file, test: test.name, network, ...figures }));
+  if (json) return terminal.printData(JSON.stringify({ file, test: test.name, network, ...figures }));
   for (const line of linesOf(figures, test.name, terminal)) await terminal.print(line);
   terminal.say(
     `In this process, without a store or HTTP; requests ${network ? 'went to the network' : 'were answered by the stand-ins of the test, after the time that those say'}.`,

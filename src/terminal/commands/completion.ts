@@ -6,11 +6,17 @@ import { allPipelines } from './ls.ts';
 
 const COMPLETE = '__complete';
 
-/** Each asks `sluice __complete` for the candidates, one a line, and the shell itself for names of files. */
+/**
+ * Each asks `sluice __complete` for the candidates, one a line, and the shell itself for names of files. None hands them to what expands words, such as `compgen -W` in
+ * bash: names come from the service.
+ */
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `_sluice() {
-  local IFS=$'\\n'
-  COMPREPLY=($(compgen -W "$(sluice ${COMPLETE} -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  local candidate
+  COMPREPLY=()
+  while IFS= read -r candidate; do
+    if [[ $candidate == "\${COMP_WORDS[COMP_CWORD]}"* ]]; then COMPREPLY+=("$candidate"); fi
+  done < <(sluice ${COMPLETE} -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -o default -F _sluice sluice`,
   zsh: `#compdef sluice
@@ -36,7 +42,7 @@ export const completion: Command = {
       const script = SCRIPTS[shell];
       if (script === undefined)
         throw new CommandEnd(EXIT.usage, `There is no completion for ${shell}, but for ${Object.keys(SCRIPTS).join(', ')}.`);
-      await terminal.print(script);
+      await terminal.printOwn(script);
     });
   },
 };
@@ -51,10 +57,14 @@ export const complete: Command = {
       .allowUnknownOption()
       .helpOption(false)
       .action(async (words: string[]) => {
-        for (const candidate of await candidates(words, program.parent as Program, terminal)) await terminal.print(candidate);
+        const found = await candidates(words, program.parent as Program, terminal);
+        for (const candidate of found.filter((name) => HARMLESS.test(name))) await terminal.print(candidate);
       });
   },
 };
+
+/** A name that means nothing else to a shell. */
+const HARMLESS = /^[\w.~:@-]+$/;
 
 /** How long a service may take to name its pipelines. */
 const PATIENCE_MS = 1000;
@@ -78,5 +88,5 @@ async function candidates(words: readonly string[], root: Program, terminal: Ter
   const signal = AbortSignal.any([terminal.signal, AbortSignal.timeout(PATIENCE_MS)]);
   // Nobody wants a message in the middle of what they are typing.
   const pipelines = await allPipelines(connect(terminal, root.opts<GlobalOptions>()), signal).catch(() => []);
-  return pipelines.map(({ id }) => id).filter((id) => id.startsWith(current));
+  return pipelines.map(({ id }) => id).filter((id) => id.startsWith(current) && !id.startsWith('-'));
 }

@@ -20,11 +20,12 @@ function switching(name: 'pause' | 'resume', summary: string, examples: Command[
           const { signal } = terminal;
           if (stage === undefined) {
             const data = await dataOf(api.POST(`/pipelines/{id}/${name}`, { params: { path: { id: pipeline } }, signal }));
-            await terminal.print(flags.json ? JSON.stringify(data) : data.state);
+            await (flags.json ? terminal.printData(JSON.stringify(data)) : terminal.print(plain(data.state)));
           } else {
             const params = { path: { id: pipeline, stage } };
             const data = await dataOf(api.POST(`/pipelines/{id}/stages/{stage}/${name}`, { params, signal }));
-            await terminal.print(flags.json ? JSON.stringify(data) : data.pausedStages.includes(stage) ? 'paused' : 'running');
+            const state = data.pausedStages.includes(stage) ? 'paused' : 'running';
+            await (flags.json ? terminal.printData(JSON.stringify(data)) : terminal.print(state));
           }
         });
     },
@@ -62,7 +63,7 @@ export const scale: Command = {
         const url = '/pipelines/{id}/stages/{stage}';
         const data = await dataOf(workers === undefined ? api.DELETE(url, request) : api.PATCH(url, { ...request, body: { workers } }));
         const { effective, defined } = data;
-        if (flags.json) return terminal.print(JSON.stringify(data));
+        if (flags.json) return terminal.printData(JSON.stringify(data));
         await terminal.print(`${plain(stage)}: ${effective.workers} workers, ${defined.workers} in the definition`);
       });
   },

@@ -34,7 +34,7 @@ async function run(files: readonly string[], { tasks, assumeSecrets, json }: Fla
   const faults = await orUsage(async () =>
     lintFiles(files, await openWorkshop(terminal.env, { tasksDir: tasks }), { assumeSecrets: assumeSecrets === true }),
   );
-  for (const fault of faults) await terminal.print(json ? JSON.stringify(fault) : lineOf(fault, terminal));
+  for (const fault of faults) await (json ? terminal.printData(JSON.stringify(fault)) : terminal.print(lineOf(fault, terminal)));
   if (faults.length === 0) return terminal.say('No faults.');
   const where = new Set(faults.map(({ file }) => file)).size;
   throw new CommandEnd(EXIT.failed, `${plural(faults.length, 'fault')} in ${plural(where, 'file')}.`);

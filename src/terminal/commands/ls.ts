@@ -17,7 +17,7 @@ export const ls: Command = {
     program.action(async () => {
       const options = optionsOf(program);
       const pipelines = await allPipelines(connect(terminal, options), terminal.signal);
-      if (options.json) for (const pipeline of pipelines) await terminal.print(JSON.stringify(pipeline));
+      if (options.json) for (const pipeline of pipelines) await terminal.printData(JSON.stringify(pipeline));
       else for (const line of lines(pipelines, terminal)) await terminal.print(line);
     });
   },

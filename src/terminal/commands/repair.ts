@@ -35,8 +35,12 @@ export const errors: Command = {
         const query = { ...(flags.feed !== undefined && { feedId: flags.feed }), ...(flags.stage !== undefined && { stage: flags.stage }) };
         const request = { params: { path: { id: pipeline }, query }, signal: terminal.signal };
         const found = await dataOf(connect(terminal, flags).api.GET('/pipelines/{id}/errors/groups', request));
-        if (flags.json) for (const group of found.groups) await terminal.print(JSON.stringify(group));
-        else for (const line of listed(found, terminal.paint)) await terminal.print(line);
+        if (!flags.json) {
+          for (const line of listed(found, terminal.paint)) await terminal.print(line);
+          return;
+        }
+        for (const group of found.groups) await terminal.printData(JSON.stringify(group));
+        if (found.otherCount > 0) await terminal.printData(JSON.stringify({ otherCount: found.otherCount }));
       });
   },
 };
@@ -90,7 +94,7 @@ export const retry: Command = {
       const { dryRun = false } = flags;
       const request = { params: { path: { id: pipeline } }, body: { ...selectionOf(items, flags), dryRun }, signal: terminal.signal };
       const { retried } = await dataOf(connect(terminal, flags).api.POST('/pipelines/{id}/retry', request));
-      await terminal.print(flags.json ? JSON.stringify({ retried, dryRun }) : String(retried));
+      await (flags.json ? terminal.printData(JSON.stringify({ retried, dryRun })) : terminal.print(String(retried)));
       if (!flags.json) terminal.say(`${plural(retried, 'item')} ${dryRun ? 'would' : 'will'} run again.`);
     });
   },
@@ -117,7 +121,7 @@ export const cancel: Command = {
         const body = { ...selection, dryRun, ...(isEmpty && { all: true as const }) };
         const request = { params: { path: { id: pipeline } }, body, signal: terminal.signal };
         const { cancelled } = await dataOf(connect(terminal, flags).api.POST('/pipelines/{id}/cancel', request));
-        await terminal.print(flags.json ? JSON.stringify({ cancelled, dryRun }) : String(cancelled));
+        await (flags.json ? terminal.printData(JSON.stringify({ cancelled, dryRun })) : terminal.print(String(cancelled)));
         if (!flags.json) terminal.say(`${plural(cancelled, 'item')} ${dryRun ? 'would be ' : ''}cancelled.`);
       });
   },

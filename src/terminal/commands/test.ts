@@ -88,7 +88,7 @@ async function* outcomes(read: TestFile, workshop: Workshop, { name }: Flags, { 
 async function tell(told: Told, { json }: Flags, terminal: Terminal): Promise<Told> {
   const { test, passed, seconds, requests, faults, file } = told;
   if (json) {
-    await terminal.print(JSON.stringify(told));
+    await terminal.printData(JSON.stringify(told));
     return told;
   }
   const { green, red, dim } = terminal.paint;

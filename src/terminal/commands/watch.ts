@@ -4,6 +4,7 @@ import { DISPLAYS, plainLine } from '../displays/index.ts';
 import { after, initialState, type WatchState } from '../displays/state.ts';
 import { CommandEnd, EXIT } from '../exit-codes.ts';
 import { createFrame } from '../frame.ts';
+import { plain } from '../paint.ts';
 import { connect, type GlobalOptions, type Terminal } from '../terminal.ts';
 
 interface WatchFlags extends GlobalOptions {
@@ -53,7 +54,7 @@ const isDone = (event: PipelineEvent): boolean => event.event === 'snapshot' && 
 
 async function printEvents(sluice: Sluice, pipeline: string, { seconds, untilDone }: WatchFlags, terminal: Terminal): Promise<void> {
   for await (const event of sluice.follow(pipeline, { snapshotSeconds: seconds, signal: terminal.signal })) {
-    await terminal.print(JSON.stringify(event));
+    await terminal.printData(JSON.stringify(event));
     if (untilDone && isDone(event)) return;
   }
 }
@@ -71,14 +72,14 @@ async function printLines(sluice: Sluice, begun: WatchState, { seconds, untilDon
     const before = state.recent.length;
     state = after(state, event);
     if (event.event === 'snapshot') await terminal.print(plainLine(state, terminal.paint));
-    else if (state.recent.length > before) await terminal.print(state.recent.at(-1) as string);
+    else if (state.recent.length > before) await terminal.print(plain(state.recent.at(-1) as string));
     if (untilDone && isDone(event)) return;
   }
 }
 
 function troubleTeller({ say }: Terminal): NonNullable<FollowOptions['onState']> {
   return (connection) => {
-    if (connection.state === 'waiting') say(`reconnecting: ${connection.error?.message ?? 'the stream has ended'}`);
+    if (connection.state === 'waiting') say(`reconnecting: ${plain(connection.error?.message ?? 'the stream has ended')}`);
   };
 }
 

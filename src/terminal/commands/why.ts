@@ -31,7 +31,7 @@ export const why: Command = {
         const item = await dataOf(
           api.GET('/pipelines/{id}/items/{itemId}', { params: { path: { id: pipeline, itemId } }, signal: terminal.signal }),
         );
-        if (flags.json) return terminal.print(JSON.stringify(item));
+        if (flags.json) return terminal.printData(JSON.stringify(item));
         for (const line of explained(item, terminal, Date.now())) await terminal.print(line);
       });
   },
