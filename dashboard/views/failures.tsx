@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { Confirm } from '../parts/confirm.tsx';
 import { Fault } from '../parts/fault.tsx';
+import { TypedField } from '../parts/typed-field.tsx';
 import { ago, count, plural } from '../parts/words.ts';
 import { address, linkTo, replaceQuery } from '../state/address.ts';
 import { ask, path, withQuery } from '../state/api.ts';
@@ -27,17 +28,14 @@ export function Failures({ pipeline }: { pipeline: PipelineDetail }) {
       <div class="fields filters">
         <label>
           Stage
-          <select value={stage} onChange={({ currentTarget }) => replaceQuery({ feed, stage: currentTarget.value })}>
+          <select value={stage} onChange={({ currentTarget }) => replaceQuery('failures', { stage: currentTarget.value })}>
             <option value="">all</option>
             {definition.stages.map(({ name }) => (
               <option key={name}>{name}</option>
             ))}
           </select>
         </label>
-        <label>
-          Feed
-          <input value={feed} placeholder="any" onChange={({ currentTarget }) => replaceQuery({ stage, feed: currentTarget.value })} />
-        </label>
+        <TypedField label="Feed" value={feed} placeholder="any" change={(changed) => replaceQuery('failures', { feed: changed })} />
         {data !== undefined && <p class="muted count">{summary(data.groups, data.otherCount)}</p>}
       </div>
       <Fault error={error} />
