@@ -37,6 +37,12 @@ describePage('with the page one', () => {
       await (await read).finished();
       await card.getByText('defined: 0.5').waitFor();
     }
+    // What is typed outlasts what is read meanwhile.
+    await rate.fill('0.7');
+    await page.waitForResponse((response) => response.url().endsWith('/limiters'));
+    await page.waitForResponse((response) => response.url().endsWith('/limiters'));
+    expect(await rate.inputValue()).toBe('0.7');
+    await rate.fill('0.001');
     // What is no rate is not left standing.
     for (const typed of ['0', '-1', '']) {
       await rate.fill(typed);

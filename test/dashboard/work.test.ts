@@ -71,8 +71,10 @@ describePage('with the page one', () => {
     const { page } = seen;
     await page.getByText('12 failed items in 1 group').waitFor();
     await page.getByText('it is bad').waitFor();
-    const saved = (await downloaded(page, 'Download')).trimEnd().split('\n');
+    const saved = (await downloaded(page, 'Download as NDJSON')).trimEnd().split('\n');
     expect(saved.map((line) => JSON.parse(line).input)).toEqual(bad.map(({ value }) => value));
+    const table = (await downloaded(page, 'Download as CSV')).trimEnd().split('\r\n');
+    expect(table).toEqual(['id,value,error', ...bad.map(({ id }) => `${id},bad,Only: it is bad`)]);
     await page.getByRole('button', { name: 'Cancel retries…' }).click();
     await page.getByRole('dialog').getByText('Cancel 0 items?').waitFor();
     expect(await page.getByRole('dialog').getByRole('button', { name: 'Cancel 0' }).isDisabled()).toBe(true);
