@@ -65,9 +65,10 @@ export function goTo(link: string): void {
   location.hash = link;
 }
 
-/** Changes the filters of the view without a step in the history for each letter that is typed. */
-export function replaceQuery(query: Record<string, string | undefined>): void {
-  const { id, view } = address.value;
-  history.replaceState(null, '', linkTo(id, view as PipelineView, '', query));
+/** Changes filters of a view without a step in the history for each letter that is typed. Who has gone elsewhere since stays there. */
+export function replaceQuery(view: PipelineView, change: Record<string, string>): void {
+  const { id, view: present, query } = address.value;
+  if (present !== view || location.hash !== hash.value) return;
+  history.replaceState(null, '', linkTo(id, view, '', { ...Object.fromEntries(query), ...change }));
   hash.value = location.hash;
 }

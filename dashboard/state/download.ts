@@ -20,13 +20,13 @@ const isRecord = (value: unknown): value is Record<string, unknown> => typeof va
 
 /** Saves rows of results as a file. NDJSON is what the service sent, digit by digit; CSV has a column for each member of the values. */
 export async function download({ name, form, rows, onRow }: DownloadOptions): Promise<void> {
-  const parts: string[] = [];
+  const file = createFile(form === 'csv' ? 'text/csv' : 'application/x-ndjson');
   const kept: { id: string; error: string; members: Record<string, unknown> }[] = [];
   const columns = new Set<string>();
   let count = 0;
   for await (const { text, value: row } of rows) {
     if (form === 'ndjson') {
-      parts.push(`${text}\n`);
+      file.add(`${text}\n`);
     } else {
       const exact = withDigits<{ value?: unknown; input?: unknown }>(text);
       const shown = row.error === null ? exact.value : exact.input;
@@ -40,11 +40,36 @@ export async function download({ name, form, rows, onRow }: DownloadOptions): Pr
   if (form === 'csv') {
     const names = [...columns].filter((column) => column !== 'id');
     const hasErrors = kept.some(({ error }) => error !== '');
-    parts.push(`${csvLine(['id', ...names, ...(hasErrors ? ['error'] : [])])}\r\n`);
+    file.add(`${csvLine(['id', ...names, ...(hasErrors ? ['error'] : [])])}\r\n`);
     for (const { id, members, error } of kept)
-      parts.push(`${csvLine([id, ...names.map((column) => members[column]), ...(hasErrors ? [error] : [])])}\r\n`);
+      file.add(`${csvLine([id, ...names.map((column) => members[column]), ...(hasErrors ? [error] : [])])}\r\n`);
   }
-  save(new Blob(parts, { type: form === 'csv' ? 'text/csv' : 'application/x-ndjson' }), `${name}.${form}`);
+  save(file.end(), `${name}.${form}`);
+}
+
+/** So many characters are kept as texts; what is before them is the browser's, which may keep it on disk. */
+const FOLD_CHARACTERS = 1_000_000;
+
+function createFile(type: string): { add(text: string): void; end(): Blob } {
+  const blobs: Blob[] = [];
+  let parts: string[] = [];
+  let size = 0;
+  const fold = (): void => {
+    blobs.push(new Blob(parts));
+    parts = [];
+    size = 0;
+  };
+  return {
+    add(text) {
+      parts.push(text);
+      size += text.length;
+      if (size >= FOLD_CHARACTERS) fold();
+    },
+    end() {
+      fold();
+      return new Blob(blobs, { type });
+    },
+  };
 }
 
 export function save(blob: Blob, name: string): void {

@@ -12,6 +12,8 @@ import { keyMark, session, sessionLost } from './session.ts';
  * A Web Lock says who leads: exactly one of the tabs that are visible, so that no stream is open when none is. Only `lead` opens one. Each event goes over a
  * BroadcastChannel to the other tabs with the id that it left the stream at; whoever leads next goes on from there. (A SharedWorker would be the other way;
  * its constructor takes text that becomes a script, which `trusted-types 'none'` refuses.)
+ *
+ * Browsers have locks and digests in secure contexts alone: over plain http at any name but localhost there are none. Each tab then leads for itself.
  */
 
 export type Connection =
@@ -42,7 +44,7 @@ type Message =
   /** A tab leads now, and asks the others what they show. */
   | { kind: 'asks' };
 
-const TAB = crypto.randomUUID();
+const TAB = crypto.getRandomValues(new Uint32Array(4)).join('-');
 /** A snapshot corrects what events do not tell: which workers wait, and for what. That of a thousand workers is hundreds of kilobytes. */
 const SNAPSHOT_SECONDS = { few: 1, many: 5 };
 const MANY_WORKERS = 200;
@@ -78,12 +80,14 @@ export function startLive(): void {
 }
 
 async function join(life: AbortSignal): Promise<void> {
-  const name = `sluice-live-${await keyMark()}`;
+  const lock = 'locks' in navigator ? `sluice-live-${await keyMark()}` : null;
   if (life.aborted) return;
   last = null;
   needsOfOthers.clear();
-  channel = new BroadcastChannel(name);
-  channel.onmessage = ({ data }: MessageEvent<Message>) => hear(data);
+  if (lock !== null) {
+    channel = new BroadcastChannel(lock);
+    channel.onmessage = ({ data }: MessageEvent<Message>) => hear(data);
+  }
   const unwatch = effect(() => {
     tell({ kind: 'needs', tab: TAB, pipelines: shown.value });
     reconnect?.();
@@ -95,7 +99,7 @@ async function join(life: AbortSignal): Promise<void> {
       turn = new AbortController();
       setConnection({ is: 'connecting' });
       tell({ kind: 'needs', tab: TAB, pipelines: shown.value });
-      void waitToLead(name, turn.signal);
+      void waitToLead(lock, turn.signal);
     } else {
       turn?.abort();
       turn = undefined;
@@ -143,14 +147,21 @@ function hear(message: Message): void {
   }
 }
 
-async function waitToLead(lock: string, signal: AbortSignal): Promise<void> {
-  try {
-    await navigator.locks.request(lock, { signal }, () => lead(signal));
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    isLeading = false;
-  }
+/** Ends with the last turn of this tab: hidden and shown again, it may still be leaving that one, and no lock may be there to hold it back. */
+let lastTurn: Promise<void> = Promise.resolve();
+
+function waitToLead(lock: string | null, signal: AbortSignal): Promise<void> {
+  lastTurn = lastTurn.then(async () => {
+    if (signal.aborted) return;
+    try {
+      await (lock === null ? lead(signal) : navigator.locks.request(lock, { signal }, () => lead(signal)));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      isLeading = false;
+    }
+  });
+  return lastTurn;
 }
 
 /** Keeps a stream open until this tab is hidden. */

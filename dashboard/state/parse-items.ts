@@ -5,6 +5,19 @@ export interface ParsedItems {
   form: 'JSON' | 'NDJSON' | 'CSV';
   /** Each item as one line of JSON. Lines of NDJSON stay as they are, so integers beyond 2^53 keep their digits. */
   lines: string[];
+  /** Of a body as `POST …/feed` takes it: what it says beside its items. */
+  options?: FeedSettings;
+  /** Members of such a body that a feed has not, and that are left out. */
+  left?: string[];
+}
+
+/** What a body of `POST …/feed` may say, by the type that each has there. */
+const SETTINGS = { feedId: 'string', targetStage: 'string', priority: 'number', onDuplicate: 'string' } as const;
+interface FeedSettings {
+  feedId?: string;
+  targetStage?: string;
+  priority?: number;
+  onDuplicate?: 'skip' | 'reject' | 'rerun';
 }
 
 /** The input is none of the three, or is broken; `line` from 1. */
@@ -20,22 +33,22 @@ export class ItemsFault extends Error {
 export function parseItems(text: string): ParsedItems {
   const trimmed = text.trim();
   if (trimmed === '') return { form: 'NDJSON', lines: [] };
-  if (trimmed.startsWith('[') || isDocument(trimmed)) return { form: 'JSON', lines: linesOfJson(trimmed) };
+  if (trimmed.startsWith('[') || isDocument(trimmed)) return { form: 'JSON', ...jsonItems(trimmed) };
   if (/^[[{"\d-]|^(true|false|null)\s*$/m.test(trimmed.split('\n', 1)[0] as string) && !looksLikeCsv(trimmed))
     return { form: 'NDJSON', lines: linesOfNdjson(text) };
   return { form: 'CSV', lines: linesOfCsv(text) };
 }
 
-/** One object over several lines, such as `{ "items": [ … ] }`. */
+/** One object over several lines, or a body such as `{ "items": [ … ] }`. */
 function isDocument(text: string): boolean {
   if (!text.startsWith('{')) return false;
   const first = text.split('\n', 1)[0] as string;
-  return !isJson(first) || (!text.includes('\n') && /^\{\s*"items"\s*:\s*\[/.test(text));
+  return !isJson(first) || (!text.includes('\n') && isBody(JSON.parse(text)));
 }
 
 function looksLikeCsv(text: string): boolean {
   const first = text.split('\n', 1)[0] as string;
-  return first.startsWith('"') && first.includes(',') && !isJson(first);
+  return first.startsWith('"') && /[,;]/.test(first) && !isJson(first);
 }
 
 function isJson(text: string): boolean {
@@ -47,25 +60,42 @@ function isJson(text: string): boolean {
   }
 }
 
-function linesOfJson(text: string): string[] {
+/** What has an id or a value is an item, whatever else it has. */
+function isBody(parsed: unknown): parsed is { items: unknown[] } & Record<string, unknown> {
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return false;
+  return Array.isArray((parsed as { items?: unknown }).items) && !('id' in parsed) && !('value' in parsed);
+}
+
+function jsonItems(text: string): Omit<ParsedItems, 'form'> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch (error) {
     throw new ItemsFault(`is not valid JSON: ${(error as Error).message}`, 1);
   }
-  const isBody = typeof parsed === 'object' && parsed !== null && Array.isArray((parsed as { items?: unknown }).items);
   // As they stand there, not as numbers of 64 bits have them.
-  const items = isBody
-    ? elementsOf(text.slice(text.indexOf('[', text.indexOf('"items"'))))
-    : Array.isArray(parsed)
-      ? elementsOf(text)
-      : [oneLine(text)];
-  for (const item of items) {
+  const lines = isBody(parsed) ? elementsOf(memberOf(text, 'items')) : Array.isArray(parsed) ? elementsOf(text) : [text];
+  for (const item of lines) {
     const lost = lostIn(item);
     if (lost !== null) throw lostDigits(lost, text.slice(0, text.indexOf(lost)).split('\n').length);
   }
-  return items;
+  const items = { lines: lines.map(oneLine) };
+  if (!isBody(parsed)) return items;
+  const { items: _, ...others } = parsed;
+  const isSetting = ([name, value]: [string, unknown]): boolean => SETTINGS[name as keyof typeof SETTINGS] === typeof value;
+  const { settings = [], left = [] } = Object.groupBy(Object.entries(others), (one) => (isSetting(one) ? 'settings' : 'left'));
+  return {
+    ...items,
+    ...(settings.length > 0 && { options: Object.fromEntries(settings) }),
+    ...(left.length > 0 && { left: left.map(([name]) => name) }),
+  };
+}
+
+/** The text of a member of an object, which is known to be valid and to have it. The last one of a name counts, as for `JSON.parse`. */
+function memberOf(text: string, name: string): string {
+  const named = elementsOf(text).map((member) => [/^"(?:[^"\\]|\\.)*"/.exec(member)?.[0] ?? '', member] as const);
+  const [key, member] = named.findLast(([one]) => JSON.parse(one) === name) as readonly [string, string];
+  return member.slice(member.indexOf(':', key.length) + 1).trim();
 }
 
 /** Told before anything is sent: the service takes the items before such a one and then refuses it. */
@@ -74,7 +104,7 @@ function lostDigits(integer: string, line: number): ItemsFault {
   return new ItemsFault(`holds the integer ${shown}, which a number cannot hold exactly. In quotes it keeps its digits`, line);
 }
 
-/** The texts of the elements of an array, which is known to be valid. */
+/** The texts of the elements of an array, or of the members of an object, which is known to be valid. */
 function elementsOf(text: string): string[] {
   const found: string[] = [];
   let depth = 0;
@@ -93,11 +123,11 @@ function elementsOf(text: string): string[] {
       depth--;
       if (depth === 0) {
         const last = text.slice(start, i).trim();
-        if (last !== '') found.push(oneLine(last));
+        if (last !== '') found.push(last);
         return found;
       }
     } else if (c === ',' && depth === 1) {
-      found.push(oneLine(text.slice(start, i).trim()));
+      found.push(text.slice(start, i).trim());
       start = i + 1;
     }
   }
@@ -129,6 +159,8 @@ function linesOfCsv(text: string): string[] {
   const [names, ...rows] = rowsOfCsv(text);
   if (names === undefined) return [];
   const keys = names.cells.map(({ text: name }) => name.trim());
+  const twice = keys.find((key, i) => keys.indexOf(key) < i);
+  if (twice !== undefined) throw new ItemsFault(`names the column "${twice}" twice, and an item has one member of a name`, names.line);
   if (keys.length < 2 && rows.length === 0) throw new ItemsFault('is neither JSON nor CSV with a line of names', 1);
   return rows.map(({ cells, line }) => {
     if (cells.length !== keys.length) throw new ItemsFault(`has ${cells.length} fields, and the first line names ${keys.length}`, line);
@@ -149,7 +181,8 @@ function jsonOf({ text, isQuoted }: Cell): string {
 }
 
 function rowsOfCsv(text: string): { cells: Cell[]; line: number }[] {
-  const comma = (text.split('\n', 1)[0] as string).includes(';') && !(text.split('\n', 1)[0] as string).includes(',') ? ';' : ',';
+  const first = text.trimStart().split('\n', 1)[0] as string;
+  const comma = first.includes(';') && !first.includes(',') ? ';' : ',';
   const rows: { cells: Cell[]; line: number }[] = [];
   let cells: Cell[] = [];
   let cell = '';

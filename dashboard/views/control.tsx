@@ -76,21 +76,13 @@ function StageControl({
           </div>
         )}
       </div>
-      <Slider
-        label="Workers"
-        value={workers}
-        defined={stage.workers}
-        min={1}
-        isOff={isOff}
-        change={(value) => void tune({ workers: value })}
-      />
+      <Slider label="Workers" value={workers} defined={stage.workers} isOff={isOff} change={(value) => void tune({ workers: value })} />
       {Object.entries(concurrency).map(([task, limit]) => (
         <Slider
           key={`c ${task}`}
           label={`${task} at one time`}
           value={limit}
           defined={stage.taskConcurrencyLimits?.[task] ?? limit}
-          min={1}
           isOff={isOff}
           change={(value) => void tune({ taskConcurrencyLimits: { ...concurrency, [task]: value } })}
         />
@@ -101,7 +93,6 @@ function StageControl({
           label={`${task} per ${duration(perSeconds)}`}
           value={limit}
           defined={stage.taskRateLimits?.[task]?.limit ?? limit}
-          min={1}
           isOff={isOff}
           change={(value) => void tune({ taskRateLimits: { ...rates, [task]: { limit: value, perSeconds } } })}
         />
@@ -184,7 +175,7 @@ function LimiterControl({
           label={`Per ${duration(settings.perSeconds ?? 1)}`}
           value={settings.limit}
           defined={defined.limit ?? settings.limit}
-          min={1}
+          isFractional
           isOff={isOff}
           change={(limit) => void act('PATCH', { limit, perSeconds: settings.perSeconds ?? 1 })}
         />
@@ -194,7 +185,6 @@ function LimiterControl({
           label="At one time"
           value={settings.concurrency}
           defined={defined.concurrency ?? settings.concurrency}
-          min={1}
           isOff={isOff}
           change={(concurrency) => void act('PATCH', { concurrency })}
         />

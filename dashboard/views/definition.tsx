@@ -16,23 +16,22 @@ export function Definition({ pipeline }: { pipeline: PipelineDetail }) {
   const { id, definition, definitionSource, fileDiffers, secrets } = pipeline;
   const original = useComputed(() => definitionText(definition));
   const text = useSignal<string | null>(null);
-  const check = useSignal<Validation | null>(null);
+  /** What was said of a text. It goes for that text alone, and not for what has been typed since. */
+  const check = useSignal<{ of: string; result: Validation } | null>(null);
   const fault = useSignal<Error | null>(null);
   const isAsked = useSignal(false);
   const done = useSignal<string | null>(null);
   const field = useId();
   const typed = text.value;
   useEffect(() => {
-    if (typed === null) {
-      check.value = null;
-      return;
-    }
+    if (typed === null) return;
     const controller = new AbortController();
     const timer = setTimeout(async () => {
       try {
-        check.value = await ask<Validation>('/pipelines/validate', {
+        const result = await ask<Validation>('/pipelines/validate', {
           ...{ method: 'POST', query: { against: id }, text: typed, type: 'application/yaml', signal: controller.signal },
         });
+        check.value = { of: typed, result };
         fault.value = null;
       } catch (thrown) {
         if (!controller.signal.aborted) fault.value = thrown as Error;
@@ -43,13 +42,14 @@ export function Definition({ pipeline }: { pipeline: PipelineDetail }) {
       controller.abort();
     };
   }, [typed, id, check, fault]);
+  const result = check.value !== null && check.value.of === typed ? check.value.result : null;
   const put = async (): Promise<void> => {
     isAsked.value = false;
     try {
       fault.value = null;
       const { changes, moved } = await ask<{ changes: StageChange[]; moved: MovedItems[] }>(path`/pipelines/${id}`, {
         method: 'PUT',
-        body: check.value?.definition,
+        body: result?.definition,
       });
       done.value = `Applied: ${effect(changes, moved)}`;
       text.value = null;
@@ -57,7 +57,6 @@ export function Definition({ pipeline }: { pipeline: PipelineDetail }) {
       fault.value = thrown as Error;
     }
   };
-  const result = check.value;
   const mayChange = may('admin');
   return (
     <div class="definition">
@@ -89,6 +88,7 @@ export function Definition({ pipeline }: { pipeline: PipelineDetail }) {
           value={typed ?? original.value}
           onInput={({ currentTarget }) => {
             done.value = null;
+            fault.value = null;
             text.value = currentTarget.value;
           }}
         />
@@ -98,7 +98,9 @@ export function Definition({ pipeline }: { pipeline: PipelineDetail }) {
           {typed === null
             ? 'As it is in force'
             : result === null
-              ? 'Checking…'
+              ? fault.value === null
+                ? 'Checking…'
+                : 'Not checked'
               : result.valid
                 ? 'Valid'
                 : plural(result.errors.length, 'fault')}

@@ -1,11 +1,12 @@
 import { useSignal } from '@preact/signals';
 import { Confirm } from '../parts/confirm.tsx';
+import { DownloadButton } from '../parts/download-button.tsx';
 import { Fault } from '../parts/fault.tsx';
+import { TypedField } from '../parts/typed-field.tsx';
 import { ago, count, plural } from '../parts/words.ts';
 import { address, linkTo, replaceQuery } from '../state/address.ts';
 import { ask, path, withQuery } from '../state/api.ts';
-import { save } from '../state/download.ts';
-import { failedLines } from '../state/failed-lines.ts';
+import { failedRows } from '../state/failed-rows.ts';
 import { detailsOf } from '../state/live-data.ts';
 import { now } from '../state/now.ts';
 import { may } from '../state/session.ts';
@@ -27,17 +28,14 @@ export function Failures({ pipeline }: { pipeline: PipelineDetail }) {
       <div class="fields filters">
         <label>
           Stage
-          <select value={stage} onChange={({ currentTarget }) => replaceQuery({ feed, stage: currentTarget.value })}>
+          <select value={stage} onChange={({ currentTarget }) => replaceQuery('failures', { stage: currentTarget.value })}>
             <option value="">all</option>
             {definition.stages.map(({ name }) => (
               <option key={name}>{name}</option>
             ))}
           </select>
         </label>
-        <label>
-          Feed
-          <input value={feed} placeholder="any" onChange={({ currentTarget }) => replaceQuery({ stage, feed: currentTarget.value })} />
-        </label>
+        <TypedField label="Feed" value={feed} placeholder="any" change={(changed) => replaceQuery('failures', { feed: changed })} />
         {data !== undefined && <p class="muted count">{summary(data.groups, data.otherCount)}</p>}
       </div>
       <Fault error={error} />
@@ -59,7 +57,6 @@ type Verb = 'retry' | 'cancel';
 function Group({ id, group, feed, done }: { id: string; group: ErrorGroup; feed: string; done: () => void }) {
   const asked = useSignal<{ verb: Verb; count: number } | null>(null);
   const fault = useSignal<Error | null>(null);
-  const saved = useSignal<number | null>(null);
   const filter = { group: group.group, ...(feed !== '' && { feedId: feed }) };
   const post = (verb: Verb, dryRun: boolean) =>
     ask<{ retried?: number; cancelled?: number }>(`${path`/pipelines/${id}`}/${verb}`, {
@@ -84,16 +81,6 @@ function Group({ id, group, feed, done }: { id: string; group: ErrorGroup; feed:
       asked.value = null;
       await post(verb, false);
       done();
-    });
-  const download = () =>
-    attempt(async () => {
-      saved.value = 0;
-      const lines = await failedLines(id, { group: group.group, feedId: feed }, (lineCount) => {
-        saved.value = lineCount;
-      });
-      save(new Blob(lines, { type: 'application/x-ndjson' }), `${id}-${group.group}.ndjson`);
-    }).finally(() => {
-      saved.value = null;
     });
   return (
     <article class="card group">
@@ -125,9 +112,11 @@ function Group({ id, group, feed, done }: { id: string; group: ErrorGroup; feed:
               </button>
             </>
           )}
-          <button type="button" disabled={saved.value !== null} onClick={() => void download()}>
-            {saved.value === null ? 'Download' : `${count(saved.value)} saved…`}
-          </button>
+          <DownloadButton
+            label="Download"
+            name={`${id}-${group.group}`}
+            rows={() => failedRows(id, { group: group.group, feedId: feed })}
+          />
           <a class="button" href={linkTo(id, 'items', '', { group: group.group, status: 'failed', feed })}>
             Its items
           </a>

@@ -20,9 +20,10 @@ interface Source {
 export function FeedForm({ pipeline: { id, definition }, done }: { pipeline: PipelineDetail; done: () => void }) {
   const source = useSignal<Source>({ name: null, text: '' });
   const isOver = useSignal(false);
-  const feedId = useSignal('');
-  const stage = useSignal('');
-  const priority = useSignal('');
+  // Null until somebody has chosen: then it is as what is pasted says.
+  const feedId = useSignal<string | null>(null);
+  const stage = useSignal<string | null>(null);
+  const priority = useSignal<string | null>(null);
   const sent = useSignal<number | null>(null);
   const fault = useSignal<Error | null>(null);
   const fieldId = useId();
@@ -36,9 +37,16 @@ export function FeedForm({ pipeline: { id, definition }, done }: { pipeline: Pip
   const take = async (file: File | undefined): Promise<void> => {
     if (file === undefined) return;
     source.value = { name: file.name, text: await file.text() };
-    if (feedId.value === '') feedId.value = file.name.replaceAll(/[^A-Za-z0-9._~:@-]/g, '-').slice(0, 128);
   };
   const items = parsed.value instanceof Error ? null : parsed.value;
+  const { name, text } = source.value;
+  const { options = {}, left = [] } = items ?? {};
+  const shown = {
+    feedId: feedId.value ?? options.feedId ?? name?.replaceAll(/[^A-Za-z0-9._~:@-]/g, '-').slice(0, 128) ?? '',
+    stage: stage.value ?? options.targetStage ?? '',
+    priority: priority.value ?? String(options.priority ?? ''),
+  };
+  const first = definition.stages[0]?.name ?? '';
   const isReady = items !== null && items.lines.length > 0 && sent.value === null;
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
@@ -47,15 +55,16 @@ export function FeedForm({ pipeline: { id, definition }, done }: { pipeline: Pip
     sent.value = 0;
     try {
       const outcome = await client().feed(id, () => items.lines.map(jsonText), {
-        ...(feedId.value !== '' && { feedId: feedId.value }),
-        ...(stage.value !== '' && { targetStage: stage.value }),
-        ...(priority.value !== '' && { priority: Number(priority.value) }),
+        ...(shown.feedId !== '' && { feedId: shown.feedId }),
+        ...(shown.stage !== '' && shown.stage !== first && { targetStage: shown.stage }),
+        ...(shown.priority !== '' && { priority: Number(shown.priority) }),
+        ...(options.onDuplicate !== undefined && { onDuplicate: options.onDuplicate }),
         onProgress: (progress) => {
           sent.value = progress.sent;
         },
       });
       source.value = { name: null, text: '' };
-      feedId.value = '';
+      feedId.value = null;
       done();
       goTo(linkTo(id, 'feeds', outcome.feedId));
     } catch (error) {
@@ -64,7 +73,6 @@ export function FeedForm({ pipeline: { id, definition }, done }: { pipeline: Pip
       sent.value = null;
     }
   };
-  const { name, text } = source.value;
   return (
     <form
       class="card feed-form"
@@ -125,7 +133,7 @@ export function FeedForm({ pipeline: { id, definition }, done }: { pipeline: Pip
         <label>
           Name of the feed
           <input
-            value={feedId}
+            value={shown.feedId}
             placeholder="given by the service"
             maxLength={128}
             onInput={({ currentTarget }) => (feedId.value = currentTarget.value)}
@@ -133,11 +141,11 @@ export function FeedForm({ pipeline: { id, definition }, done }: { pipeline: Pip
         </label>
         <label>
           Begins at
-          <select value={stage} onChange={({ currentTarget }) => (stage.value = currentTarget.value)}>
-            <option value="">{definition.stages[0]?.name}</option>
-            {definition.stages.slice(1).map((one) => (
+          <select value={shown.stage === '' ? first : shown.stage} onChange={({ currentTarget }) => (stage.value = currentTarget.value)}>
+            {definition.stages.map((one) => (
               <option key={one.name}>{one.name}</option>
             ))}
+            {shown.stage !== '' && !definition.stages.some((one) => one.name === shown.stage) && <option>{shown.stage}</option>}
           </select>
         </label>
         <label>
@@ -148,7 +156,7 @@ export function FeedForm({ pipeline: { id, definition }, done }: { pipeline: Pip
             min={0}
             max={2_097_151}
             placeholder="100"
-            value={priority}
+            value={shown.priority}
             onInput={({ currentTarget }) => (priority.value = currentTarget.value)}
           />
         </label>
@@ -169,6 +177,8 @@ export function FeedForm({ pipeline: { id, definition }, done }: { pipeline: Pip
         items.lines.length > 0 && (
           <p class="muted small preview">
             {items.form}, {plural(items.lines.length, 'item')}. The first: <code>{(items.lines[0] as string).slice(0, 160)}</code>
+            {options.onDuplicate !== undefined && `. Of ids that are known: ${options.onDuplicate}`}
+            {left.length > 0 && `. Left out: ${left.join(', ')}`}
           </p>
         )
       )}

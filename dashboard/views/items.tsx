@@ -3,6 +3,7 @@ import { useCallback, useEffect, useRef } from 'preact/hooks';
 import { Fault } from '../parts/fault.tsx';
 import { type Column, LongTable } from '../parts/long-table.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
+import { TypedField } from '../parts/typed-field.tsx';
 import { at, count, plural } from '../parts/words.ts';
 import { address, linkTo, replaceQuery } from '../state/address.ts';
 import { ask, path } from '../state/api.ts';
@@ -155,27 +156,24 @@ export function Items({ pipeline: { id, definition } }: { pipeline: PipelineDeta
 }
 
 function Filters({ filter, stages }: { filter: Filter; stages: readonly string[] }) {
-  const timer = useRef(0);
-  const change = (changed: Partial<Filter>): void => {
-    clearTimeout(timer.current);
-    replaceQuery({ ...filter, ...changed });
-  };
-  const changeLater = (changed: Partial<Filter>): void => {
-    clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => change(changed), REST_MS);
+  const cleared = useSignal(0);
+  const change = (changed: Partial<Filter>): void => replaceQuery('items', changed);
+  const clear = (): void => {
+    // What is being typed goes, too.
+    cleared.value++;
+    change(filterOf(new URLSearchParams()));
   };
   const isFiltered = Object.values(filter).some((value) => value !== '');
   return (
-    <div class="fields filters">
-      <label class="grow">
-        Id or message
-        <input
-          type="search"
-          value={filter.q}
-          placeholder="contains…"
-          onInput={({ currentTarget }) => changeLater({ q: currentTarget.value })}
-        />
-      </label>
+    <div class="fields filters" key={cleared.value}>
+      <TypedField
+        label="Id or message"
+        kind="search"
+        value={filter.q}
+        placeholder="contains…"
+        restMs={REST_MS}
+        change={(q) => change({ q })}
+      />
       <label>
         Status
         <select value={filter.status} onChange={({ currentTarget }) => change({ status: currentTarget.value })}>
@@ -196,26 +194,11 @@ function Filters({ filter, stages }: { filter: Filter; stages: readonly string[]
           ))}
         </select>
       </label>
-      <label>
-        Feed
-        <input value={filter.feed} placeholder="any" onChange={({ currentTarget }) => change({ feed: currentTarget.value })} />
-      </label>
-      <label>
-        Type of error
-        <input value={filter.errorType} placeholder="any" onChange={({ currentTarget }) => change({ errorType: currentTarget.value })} />
-      </label>
-      <label>
-        Attempts, at least
-        <input
-          type="number"
-          class="short"
-          min={1}
-          value={filter.attempts}
-          onChange={({ currentTarget }) => change({ attempts: currentTarget.value })}
-        />
-      </label>
+      <TypedField label="Feed" value={filter.feed} placeholder="any" change={(feed) => change({ feed })} />
+      <TypedField label="Type of error" value={filter.errorType} placeholder="any" change={(errorType) => change({ errorType })} />
+      <TypedField label="Attempts, at least" kind="number" value={filter.attempts} change={(attempts) => change({ attempts })} />
       {isFiltered && (
-        <button type="button" class="quiet" onClick={() => replaceQuery({})}>
+        <button type="button" class="quiet" onClick={clear}>
           Clear
         </button>
       )}

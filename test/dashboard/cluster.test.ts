@@ -63,6 +63,25 @@ describePageIf(database !== null)('the page of a cluster', { timeout: TIMEOUT },
 
   const visitNode = (node: ServerProcess, hash: string): Promise<Visit> => visit(node, hash, { script: RECORD_STREAM });
 
+  it('lists the nodes with their roles, whichever of them serves it', async () => {
+    const { owner, followers } = await parted();
+    const nameOf = (node: ServerProcess) => [...nodes].find(([, one]) => one === node)?.[0] as string;
+    for (const node of [owner, followers[0] as ServerProcess]) {
+      const seen = await visitNode(node, '#/nodes');
+      const rows = seen.page.getByRole('region', { name: 'Nodes' }).getByRole('row');
+      await rows.nth(NAMES.length).waitFor();
+      for (const [one, role] of [[owner, 'owner: runs the pipelines'], ...followers.map((follower) => [follower, 'follower'])] as const) {
+        const cells = await rows
+          .filter({ has: seen.page.getByRole('rowheader', { name: nameOf(one as ServerProcess), exact: true }) })
+          .getByRole('cell')
+          .allTextContents();
+        expect([cells[0], cells.at(-1)]).toEqual([role, (one as ServerProcess).url]);
+      }
+      expect(await rows.count()).toBe(NAMES.length + 1);
+      await leave(seen);
+    }
+  });
+
   it('is served by followers, and a takeover leaves its views as they were: none of its events is missed or comes twice', async () => {
     const gate = await createGate();
     const { owner, followers } = await parted();

@@ -61,6 +61,36 @@ describePage('the page', () => {
     await leave(seen);
   });
 
+  it('keeps no key that the service has not taken, and says what none can hold', async () => {
+    const site = await startSite({ apiKeys: keysOf('reader:read') });
+    const seen = await visit(site);
+    const { page } = seen;
+    const stored = () => page.evaluate('sessionStorage.length');
+    for (const [typed, odd] of [
+      ['slc_чтец_0123', 'ч'],
+      ['slc_reader_🔑', '🔑'],
+      ['slc reader', ' '],
+    ] as const) {
+      await page.getByLabel('Key').fill(typed);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('alert').getByText(`it holds “${odd}”`).waitFor();
+      expect(await stored()).toBe(0);
+    }
+    // Nor one that was sent while the service could not be reached.
+    await page.route('**/whoami', (route) => route.abort());
+    await page.getByLabel('Key').fill(secretOf('reader'));
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('alert').getByText('cannot be reached').waitFor();
+    expect(await stored()).toBe(0);
+    await page.unroute('**/whoami');
+    await page.reload();
+    await page.getByLabel('Key').fill(secretOf('reader'));
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('heading', { name: 'Pipelines' }).waitFor();
+    expect(await stored()).toBe(1);
+    await leave(seen);
+  });
+
   it('has one stream for all tabs, which the next tab takes over where it was', async () => {
     const site = await startSite();
     await create(site, definition('alpha', 'hold'));

@@ -7,7 +7,7 @@ import { losesDigits as asTheService } from '../../src/schemas/big-numbers.ts';
 describe('what is pasted', () => {
   it.each([
     ['[{"id": 1}, [2, "a,b]"], "x"]', 'JSON', ['{"id": 1}', '[2, "a,b]"]', '"x"']],
-    ['{"items": [1, {"a": "\\"]"}], "feedId": "f"}', 'JSON', ['1', '{"a": "\\"]"}']],
+    ['{"items": [1, {"a": "\\"]"}]}', 'JSON', ['1', '{"a": "\\"]"}']],
     ['{\n  "id": "a",\n  "value": 3\n}', 'JSON', ['{ "id": "a", "value": 3 }']],
     ['[]', 'JSON', []],
     ['{"id": 1}\n\n{"id": 2}\r\n', 'NDJSON', ['{"id": 1}', '{"id": 2}']],
@@ -19,6 +19,30 @@ describe('what is pasted', () => {
     ['', 'NDJSON', []],
   ])('is told apart: %j', (text, form, lines) => {
     expect(parseItems(text)).toEqual({ form, lines });
+  });
+
+  it.each([
+    ['{"meta":\n{"items": [9]}, "items": [1]}', { lines: ['1'], left: ['meta'] }],
+    ['{"meta": {"items": [9]}, "items": [1]}', { lines: ['1'], left: ['meta'] }],
+    ['{"note": "\\"items\\": [", "items" : [1, 2], "items": [3]}', { lines: ['3'], left: ['note'] }],
+    ['{"it\\u0065ms": ["a:b"]}', { lines: ['"a:b"'] }],
+    [
+      '{\n"priority": 5, "items": [[1],\n{"items": [2]}], "targetStage": "Hold", "feedId": "f", "onDuplicate": "rerun"}',
+      { lines: ['[1]', '{"items": [2]}'], options: { priority: 5, targetStage: 'Hold', feedId: 'f', onDuplicate: 'rerun' } },
+    ],
+    ['{"items": [], "priority": "5", "toString": 1}', { lines: [], left: ['priority', 'toString'] }],
+    ['{\n"id": "order", "items": [1, 2]}', { lines: ['{ "id": "order", "items": [1, 2]}'] }],
+    ['{"value": 1, "items": [1, 2]}\n', { form: 'NDJSON', lines: ['{"value": 1, "items": [1, 2]}'] }],
+  ])('is read as a body of a feed by its outermost members alone: %j', (text, parsed) => {
+    expect(parseItems(text)).toEqual({ form: 'JSON', ...parsed });
+  });
+
+  it.each([
+    ['id,a,b,a\n1,2,3,4', 'line 1: names the column "a" twice'],
+    ['\n\n"a"; a \n1;2', 'line 3: names the column "a" twice'],
+    ['id,,\n1,2,3', 'line 1: names the column "" twice'],
+  ])('is refused when two columns have one name: %j', (text, message) => {
+    expect(() => parseItems(text)).toThrow(message);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 /** What one does with the page: feed, follow, tune, change a definition, pause; and what it offers to whom. */
 import { readFile } from 'node:fs/promises';
-import type { Page } from 'playwright-core';
+import type { Page, Route } from 'playwright-core';
 import { beforeEach, expect, it } from 'vitest';
 import { keysOf, secretOf } from '../http/access-harness.ts';
 import { create, definition, feed } from '../http/app-harness.ts';
@@ -71,8 +71,10 @@ describePage('with the page one', () => {
     const { page } = seen;
     await page.getByText('12 failed items in 1 group').waitFor();
     await page.getByText('it is bad').waitFor();
-    const saved = (await downloaded(page, 'Download')).trimEnd().split('\n');
+    const saved = (await downloaded(page, 'Download as NDJSON')).trimEnd().split('\n');
     expect(saved.map((line) => JSON.parse(line).input)).toEqual(bad.map(({ value }) => value));
+    const table = (await downloaded(page, 'Download as CSV')).trimEnd().split('\r\n');
+    expect(table).toEqual(['id,value,error', ...bad.map(({ id }) => `${id},bad,Only: it is bad`)]);
     await page.getByRole('button', { name: 'Cancel retries…' }).click();
     await page.getByRole('dialog').getByText('Cancel 0 items?').waitFor();
     expect(await page.getByRole('dialog').getByRole('button', { name: 'Cancel 0' }).isDisabled()).toBe(true);
@@ -175,6 +177,66 @@ describePage('with the page one', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Apply', exact: true }).click();
     await page.getByText('Applied: Only: workers.').waitFor();
     expect((await site.host.get('line').describe()).definition.stages[0]?.workers).toBe(5);
+    await leave(seen);
+  });
+
+  it('applies no definition that was checked before the last letter was typed', async () => {
+    const seen = await visit(site, '#/pipelines/line/definition');
+    const { page } = seen;
+    const editor = page.getByLabel('Definition', { exact: true });
+    const apply = page.getByRole('button', { name: 'Apply…' });
+    const text = await editor.inputValue();
+    await editor.fill(text.replace('workers: 2', 'workers: 5'));
+    await page.getByText('Only: workers').waitFor();
+    const asked = Promise.withResolvers<Route>();
+    await page.route('**/pipelines/validate?*', (route) => asked.resolve(route));
+    await editor.fill(text.replace('workers: 2', 'workers: 7'));
+    const late = await asked.promise;
+    expect([await apply.isDisabled(), await page.getByText('Only: workers').count()]).toEqual([true, 0]);
+    await late.abort();
+    await page.getByRole('heading', { name: 'Not checked' }).waitFor();
+    expect(await apply.isDisabled()).toBe(true);
+    // The next one is as good as ever.
+    await page.unroute('**/pipelines/validate?*');
+    await editor.fill(text.replace('workers: 2', 'workers: 9'));
+    await page.getByText('Only: workers').waitFor();
+    await apply.click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Apply', exact: true }).click();
+    await page.getByText('Applied: Only: workers.').waitFor();
+    expect((await site.host.get('line').describe()).definition.stages[0]?.workers).toBe(9);
+    await leave(seen);
+  });
+
+  it('drops a file, whose body says how it is fed and what is left out', async () => {
+    await create(site, {
+      id: 'two',
+      stages: [
+        { name: 'First', tasks: ['fail'] },
+        { name: 'Second', tasks: ['echo'] },
+      ],
+    });
+    const seen = await visit(site, '#/pipelines/two/feeds');
+    const { page } = seen;
+    const form = page.locator('form.feed-form');
+    await form.waitFor();
+    const body = { meta: { items: [9] }, items: [{ id: 'a', value: 1 }], targetStage: 'Second', priority: 7 };
+    await page.evaluate(`{
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([${JSON.stringify(JSON.stringify(body))}], 'a body.json'));
+      for (const type of ['dragover', 'drop']) document.querySelector('form.feed-form').dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+    }`);
+    await form.getByText('JSON, 1 item.').waitFor();
+    await form.getByText('Left out: meta').waitFor();
+    expect(await form.getByLabel('Begins at').inputValue()).toBe('Second');
+    expect(await form.getByLabel('Priority').inputValue()).toBe('7');
+    await form.getByRole('button', { name: 'Feed 1 item' }).click();
+    await page.getByText(/and done/).waitFor();
+    expect(await page.evaluate('location.hash')).toBe('#/pipelines/two/feeds/a-body.json');
+    expect((await site.app.inject('/pipelines/two/items/a')).json()).toMatchObject({
+      status: 'completed',
+      priority: 7,
+      feedId: 'a-body.json',
+    });
     await leave(seen);
   });
 
