@@ -1514,7 +1514,7 @@ export interface components {
             type: string;
             /** @description The stage in which the items failed, by the name that it had then. */
             stage: string;
-            /** @description The message of one of the newest failures. */
+            /** @description The message of one of the newest failures; its item may run again by now. */
             sample: string;
             count: number;
             /**
@@ -1522,7 +1522,10 @@ export interface components {
              * @description When the first of the items failed that were in the group since it last was empty.
              */
             firstAt: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the newest of its items failed.
+             */
             lastAt: string;
             /** @description The newest items, at most five, the newest first. */
             itemIds: string[];
