@@ -113,8 +113,11 @@ function createUpload(transport: Transport, pipeline: string, items: Items, opti
     const feed = await view(signal);
     if (feed?.sending === true) throw new StillSending(feedId);
     if (feed !== null) noteConfirmed(countOf(feed));
-    // A service without a durable store knows nothing of it after a restart; all is sent again, if it can be.
-    else confirmed = 0;
+    else {
+      // A service without a durable store knows nothing of it after a restart, nor of what it had before; all is sent again, if it can be.
+      confirmed = 0;
+      base = { total: 0, duplicates: 0 };
+    }
     await items.seek(confirmed);
   }
 

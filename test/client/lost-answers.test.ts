@@ -62,3 +62,23 @@ it('an upload in batches of which an id occurs again accepts nothing twice when 
   expect(outcome).toMatchObject({ accepted: 9000, duplicates: 1 });
   expect(interruptions).toHaveLength(1);
 });
+
+it('an upload that appends goes on rightly in a service that has forgotten the feed', async () => {
+  const { url } = await world();
+  const direct = createSluice({ url });
+  const { feedId } = await direct.feed('p', numbers(3));
+  let posts = 0;
+  // From the first request on the feed is another one, which has nothing of what was in it.
+  const forgetful: typeof fetch = async (input, init) => {
+    const to = String(input).replaceAll(feedId, posts === 0 ? feedId : 'anew');
+    const isLost = init?.method === 'POST' && ++posts < 3;
+    if (isLost && posts === 1) throw new TypeError('fetch failed');
+    const response = await fetch(to, init);
+    if (isLost) throw new TypeError('fetch failed');
+    return response;
+  };
+  const sluice = createSluice({ url, fetch: forgetful });
+  const options = { feedId, mode: 'append', upload: 'batches', patience: PATIENCE } as const;
+  expect(await sluice.feed('p', ['x', 'y'], options)).toMatchObject({ accepted: 2, duplicates: 0 });
+  expect(await direct.wait('p', 'anew')).toMatchObject({ total: 2 });
+});
