@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { type PipelineRuntime, SluiceError } from '../src/engine/index.ts';
 import { callerSignal, onlyMakerOf } from '../src/http/guards/caller.ts';
+import { formOf } from '../src/http/routing/accept.ts';
 import { decodeCursor, encodeCursor } from '../src/http/routing/cursor.ts';
 import { sendNdjson, wantsNdjson } from '../src/http/routing/lists.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
@@ -15,13 +16,14 @@ import {
   noQuery,
   pipelineParams,
   problems,
+  type Reply,
   reply,
   resultPageSchema,
 } from '../src/http/schemas/route-schemas.ts';
 import { compileWriter, type ZodTypes } from '../src/http/schemas/schema-compiler.ts';
 import { waitBodySchema, waitReplySchema } from '../src/schemas/feed.ts';
 import { type PipelineResult, resultExample, resultSchema } from '../src/schemas/item.ts';
-import { feedResultLineSchema } from '../src/schemas/messages.ts';
+import { feedResultLineSchema, feedResultStream } from '../src/schemas/messages.ts';
 
 const resultsQuery = z.strictObject({
   ...listShape,
@@ -33,9 +35,26 @@ const resultsQuery = z.strictObject({
       'x-form': NDJSON,
       description:
         'Answers as NDJSON and keeps the response open until the feed is done. Each result is sent as soon as it and all earlier ones are final. ' +
-        'An error after the start is reported in the last line, `{"problem": {…}}`.',
+        'An error after the start is reported in the last line, `{"problem": {…}}`. NDJSON is silent while nothing ends; with `Accept: text/event-stream` each result is an ' +
+        'event `result`, comments come in between, and the last event is `feed`, how the feed is then, or `problem`.',
     }),
 });
+
+const pagesReply = listReply(resultPageSchema, feedResultLineSchema, 'A page of results.', {
+  page: { results: [resultExample], nextCursor: null, retired: 0 },
+  row: resultExample,
+});
+const resultsReply: Reply = {
+  ...pagesReply,
+  content: {
+    ...pagesReply.content,
+    'text/event-stream': {
+      schema: z.string(),
+      stream: feedResultStream,
+      example: `event: result\ndata: ${JSON.stringify(resultExample)}\n\n`,
+    },
+  },
+};
 
 /** The results of a feed, and waiting for items by id. */
 const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, streams, sseHeartbeatSeconds }) => {
@@ -57,10 +76,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, stre
       querystring: resultsQuery,
       params: feedParams,
       response: {
-        200: listReply(resultPageSchema, feedResultLineSchema, 'A page of results.', {
-          page: { results: [resultExample], nextCursor: null, retired: 0 },
-          row: resultExample,
-        }),
+        200: resultsReply,
         ...problems('invalid-cursor', 'no-longer-kept', 'shutting-down', 'too-many-streams'),
       },
     },
@@ -76,8 +92,9 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, stre
         // An unknown feed must be found while the answer can still be a 404.
         await runtime.feedView(feedId);
         const signal = callerSignal(response);
-        const steps = followed(runtime.followFeed(feedId, { status, after, signal }), limit);
-        return sendRows(request, response, steps, { form: 'ndjson', signal, heartbeatSeconds: sseHeartbeatSeconds });
+        const form = formOf(request, ['sse', 'ndjson']) ?? 'ndjson';
+        const steps = followed(runtime, feedId, { status, after, signal }, limit);
+        return sendRows(request, response, steps, { form, signal, heartbeatSeconds: sseHeartbeatSeconds });
       }
       const read = (from: number, most: number) => runtime.feedResults(feedId, { status, after: from, limit: most });
       if (wantsNdjson(request)) {
@@ -118,13 +135,19 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, stre
 };
 export default feedResults;
 
-/** The results of a feed, cut off after `limit`. */
-async function* followed(rows: ReturnType<PipelineRuntime['followFeed']>, limit = Number.POSITIVE_INFINITY): AsyncGenerator<RowStep> {
+/** The results of a feed, cut off after `limit`, and then the feed. */
+async function* followed(
+  runtime: PipelineRuntime,
+  feedId: string,
+  query: Parameters<PipelineRuntime['followFeed']>[1],
+  limit = Number.POSITIVE_INFINITY,
+): AsyncGenerator<RowStep> {
   let left = limit;
-  for await (const batch of rows) {
+  for await (const batch of runtime.followFeed(feedId, query)) {
     const results: readonly PipelineResult[] = batch.slice(0, left);
     yield { results };
     left -= results.length;
-    if (left === 0) return;
+    if (left === 0) break;
   }
+  yield { feed: () => runtime.feedView(feedId) };
 }

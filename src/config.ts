@@ -187,7 +187,12 @@ export const variables = z.object({
   ),
   MAX_PIPELINES: integer(1, 100_000, 1000, 'Maximum number of pipelines.'),
   ...limitVariables,
-  SSE_HEARTBEAT_SECONDS: seconds(0.1, 3600, 15, 'Interval of the comment lines that keep a quiet event stream alive through proxies.'),
+  SSE_HEARTBEAT_SECONDS: seconds(
+    0.1,
+    3600,
+    15,
+    'Interval of the comment lines that keep a quiet event stream alive through proxies. The client and the page take a stream for dead that is silent for 40 s.',
+  ),
 });
 
 /** The validated configuration. Durations are in seconds; paths are as given, relative to the working directory. */

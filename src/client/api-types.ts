@@ -1514,7 +1514,7 @@ export interface components {
             type: string;
             /** @description The stage in which the items failed, by the name that it had then. */
             stage: string;
-            /** @description The message of one of the newest failures. */
+            /** @description The message of one of the newest failures; its item may run again by now. */
             sample: string;
             count: number;
             /**
@@ -1522,7 +1522,10 @@ export interface components {
              * @description When the first of the items failed that were in the group since it last was empty.
              */
             firstAt: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the newest of its items failed.
+             */
             lastAt: string;
             /** @description The newest items, at most five, the newest first. */
             itemIds: string[];
@@ -1580,13 +1583,13 @@ export interface components {
             completed: number;
             failed: number;
             cancelled: number;
-            /** @description Items not accepted because their id was already known. */
+            /** @description Items not accepted because their id was already known, in the pipeline or in this feed. */
             duplicates: number;
             /** @description True when no request is sending items for it and every item has ended. Whether all items were sent, `uploadComplete` says. */
             done: boolean;
             /** @description True when the body of the last request that sent items for it has arrived whole; false while it is being sent, and after it broke off: send the rest, or all of it, with `?append=true`. */
             uploadComplete: boolean;
-            /** @description True while a request is sending items for it, and another one with `?append=true` would be refused. Once it is false, `total` + `duplicates` is how many items were taken of an upload that broke off. */
+            /** @description True while a request is sending items for it, and another one with `?append=true` would be refused. Once it is false, `total` + `duplicates` is how many items were taken of an upload that broke off, if each of its requests began with the item after those. */
             sending: boolean;
             /** @description Items completed or failed per second: the recent rate while the feed runs, the average when it is done. Waits between attempts count; the time in which the pipeline has nothing to do does not. */
             throughputPerSecond: number;
@@ -1614,7 +1617,7 @@ export interface components {
             completed: number;
             failed: number;
             cancelled: number;
-            /** @description Items not accepted because their id was already known. */
+            /** @description Items not accepted because their id was already known, in the pipeline or in this feed. */
             duplicates: number;
             /** @description True when the body of the last request that sent items for it has arrived whole; false while it is being sent, and after it broke off: send the rest, or all of it, with `?append=true`. */
             uploadComplete: boolean;
@@ -3622,7 +3625,7 @@ export interface operations {
                  * @example 10
                  */
                 wait?: number;
-                /** @description Continues the feed of `feedId` after a break, or opens it if there is none. Items with ids may be sent again from the beginning: those that the feed has are not accepted again, and count neither as its duplicates. Of items without ids, send those after the first `total` + `duplicates` of the feed. The answer is about this request. Not with an `Idempotency-Key`. */
+                /** @description Continues the feed of `feedId` after a break, or opens it if there is none. Send the items after the first `total` + `duplicates` of the feed, after each break. Or, if all of them have ids, send them again from the beginning, each time: those that the feed has are not accepted again, and count as duplicates. The answer is about this request. Not with an `Idempotency-Key`. */
                 append?: boolean;
             };
             header?: {

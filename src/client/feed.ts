@@ -49,7 +49,7 @@ export interface FeedOutcome {
   feedId: string;
   /** Items of this upload that are in the feed now, those passed over among them. */
   accepted: number;
-  /** Items that the pipeline knew already. */
+  /** Items whose id the pipeline knew already, from this upload or from before it. */
   duplicates: number;
 }
 
@@ -79,7 +79,7 @@ export async function feed(transport: Transport, pipeline: string, source: ItemS
  *     │  (unless first)    │
  *     └──── waiting ◀──────┘ the connection broke, no room, the service restarts
  *
- * The service accepts items in the order of the body, so the number that it has (`total` + `duplicates`) is the position to go on from. It is read when no
+ * The service takes items in the order of the body and counts each, also one whose id it knows, so `total` + `duplicates` is the position to go on from. It is read when no
  * request is sending for the feed any more: the one that broke may still be at work there.
  */
 function createUpload(transport: Transport, pipeline: string, items: Items, options: FeedOptions): { run(): Promise<FeedOutcome> } {
@@ -122,8 +122,11 @@ function createUpload(transport: Transport, pipeline: string, items: Items, opti
     if (feed !== null && mode === 'resume' && countOf(feed) < 0)
       throw new RangeError(`the feed ${feedId} has fewer items than it had before this upload: it is another one`);
     if (feed !== null) noteConfirmed(countOf(feed));
-    // A service without a durable store knows nothing of it after a restart; all is sent again, if it can be.
-    else confirmed = 0;
+    else {
+      // A service without a durable store knows nothing of it after a restart, nor of what it had before; all is sent again, if it can be.
+      confirmed = 0;
+      base = { total: 0, duplicates: 0 };
+    }
     await items.seek(confirmed);
   }
 
@@ -133,7 +136,7 @@ function createUpload(transport: Transport, pipeline: string, items: Items, opti
       const before = confirmed;
       const feed = await view(until);
       if (feed !== null) noteConfirmed(countOf(feed));
-      // Ids that the feed has already are not counted, so the count may stand still although all is well.
+      // The count stands still while there is no room, and then nothing more is sent anyway.
       if (confirmed === before && tries >= TRIES_MAX) return;
       if (items.keptLength > KEPT_CHARACTERS) await sleep(waitSeconds, until);
     }

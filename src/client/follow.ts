@@ -52,7 +52,7 @@ export interface FollowAllOptions extends FollowOptions {
   snapshotFor?: string[];
 }
 
-/** A `gap` of the client: the connection broke before any event had come, so there is no id to go on from. */
+/** A `gap` of the client: the connection broke before it had said where it is, so there is no id to go on from. */
 const GAP = { event: 'gap', data: { missed: null, oldest: '' } } as const;
 
 /**
@@ -86,8 +86,10 @@ export async function* follow(
           yield GAP;
           isFirst = true;
         }
-        attempts.progress();
+        if (data !== null || id !== last) attempts.progress();
         last = id ?? last;
+        // The service moves the position past events that the filter keeps from us.
+        if (data === null) continue;
         yield { ...(id !== undefined && { id }), event, data: JSON.parse(data) } as AnyEvent;
       }
     } catch (error) {

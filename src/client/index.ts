@@ -2,7 +2,7 @@
  * Client of the service, for Node, other runtimes and web pages: every operation of the API, typed (`api`), and what an OpenAPI document cannot say, which is anything
  * that lasts: uploads with backpressure, streams of events and of results, all of which go on after an interruption.
  *
- * Holds: An upload that is interrupted accepts each item once. Events come once each and in order, or there is a `gap`.
+ * Holds: An upload that is interrupted accepts each item once, as long as its source gives the same items again and the service has kept the feed. Events come once each and in order, or there is a `gap`.
  * Refuses: to import anything of the service but types, or of Node.
  */
 import createClient, { type Client } from 'openapi-fetch';

@@ -2,7 +2,7 @@ import type { FeedOptions } from './feed.ts';
 import { createItems, type ItemSource, type Items } from './items.ts';
 import { createAttempts } from './patience.ts';
 import { isPassing } from './problem.ts';
-import { type ItemResult, type Row, rowsOf } from './rows.ts';
+import { type ItemResult, type Row, rowsAsTheyCome } from './rows.ts';
 import { createSeen, type Seen } from './seen.ts';
 import { pathOf, type Transport } from './transport.ts';
 import { bodyOf, canStream, readLines } from './upload.ts';
@@ -12,6 +12,8 @@ type Shared = 'feedId' | 'targetStage' | 'priority' | 'onDuplicate' | 'bigNumber
 export interface RunOptions extends Pick<FeedOptions, Shared> {
   /** Cancels the items that have not ended when the loop over the results is left, or the connection breaks. */
   cancelOnDisconnect?: boolean;
+  /** So long the answer may be silent, once it has begun, before its connection is taken for dead. Default 45: three comments that did not come. */
+  silenceSeconds?: number;
 }
 
 const ALL = { characters: Number.POSITIVE_INFINITY, lines: Number.POSITIVE_INFINITY };
@@ -21,7 +23,7 @@ const ALL = { characters: Number.POSITIVE_INFINITY, lines: Number.POSITIVE_INFIN
  * results are left out that have been there; a source that can be read only once is not sent again.
  */
 export async function* run(transport: Transport, pipeline: string, source: ItemSource, options: RunOptions): AsyncGenerator<Row> {
-  const { upload = canStream() ? 'stream' : 'batches', patience = {}, signal, ...query } = options;
+  const { upload = canStream() ? 'stream' : 'batches', patience = {}, signal, silenceSeconds, ...query } = options;
   const items = createItems(source);
   const attempts = createAttempts(patience);
   const headers = {
@@ -43,7 +45,9 @@ export async function* run(transport: Transport, pipeline: string, source: ItemS
       const attempt = createAttempt(items, upload, signal);
       try {
         const sending = { method: 'POST', query, headers, body: await attempt.body(), signal: attempt.signal };
-        for await (const row of rowsOf(transport, pathOf('pipelines', pipeline, 'run'), sending)) {
+        // The answer begins when the first items are accepted.
+        const waiting = { silenceSeconds, isHeadSlow: true };
+        for await (const row of rowsAsTheyCome(transport, pathOf('pipelines', pipeline, 'run'), { ...sending, ...waiting })) {
           if (items.canRestart && !isNew(row.value)) continue;
           attempts.progress();
           yield row;

@@ -69,9 +69,9 @@ export const feedQuerySchema = z.strictObject({
     .optional()
     .meta({
       description:
-        'Continues the feed of `feedId` after a break, or opens it if there is none. Items with ids may be sent again from the beginning: those that the feed has are not ' +
-        'accepted again, and count neither as its duplicates. Of items without ids, send those after the first `total` + `duplicates` of the feed. The answer is about this request. ' +
-        'Not with an `Idempotency-Key`.',
+        'Continues the feed of `feedId` after a break, or opens it if there is none. Send the items after the first `total` + `duplicates` of the feed, after each break. Or, ' +
+        'if all of them have ids, send them again from the beginning, each time: those that the feed has are not accepted again, and count as duplicates. The answer is about this ' +
+        'request. Not with an `Idempotency-Key`.',
     }),
 });
 export const runQuerySchema = z.strictObject({

@@ -17,10 +17,10 @@ export const errorGroupSchema = z
     group: z.string().meta({ description: 'The id of the group, for the filter `group`. It stays the same over restarts.' }),
     type: z.string(),
     stage: z.string().meta({ description: 'The stage in which the items failed, by the name that it had then.' }),
-    sample: z.string().meta({ description: 'The message of one of the newest failures.' }),
+    sample: z.string().meta({ description: 'The message of one of the newest failures; its item may run again by now.' }),
     count: z.int(),
     firstAt: instantSchema.meta({ description: 'When the first of the items failed that were in the group since it last was empty.' }),
-    lastAt: instantSchema,
+    lastAt: instantSchema.meta({ description: 'When the newest of its items failed.' }),
     itemIds: z.array(z.string()).meta({ description: 'The newest items, at most five, the newest first.' }),
   })
   .meta({ id: 'ErrorGroup', examples: [groupExample] });

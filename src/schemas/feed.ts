@@ -29,7 +29,7 @@ export const feedViewSchema = z
     completed: z.int(),
     failed: z.int(),
     cancelled: z.int(),
-    duplicates: z.int().meta({ description: 'Items not accepted because their id was already known.' }),
+    duplicates: z.int().meta({ description: 'Items not accepted because their id was already known, in the pipeline or in this feed.' }),
     done: z.boolean().meta({
       description:
         'True when no request is sending items for it and every item has ended. Whether all items were sent, `uploadComplete` says.',
@@ -42,7 +42,7 @@ export const feedViewSchema = z
     sending: z.boolean().meta({
       description:
         'True while a request is sending items for it, and another one with `?append=true` would be refused. Once it is false, `total` + `duplicates` is how many ' +
-        'items were taken of an upload that broke off.',
+        'items were taken of an upload that broke off, if each of its requests began with the item after those.',
     }),
     throughputPerSecond: z.number().meta({
       description:

@@ -52,7 +52,10 @@ const RUN = {
 
 export type SequenceEventName = keyof typeof SEQUENCE;
 export type ControlEventName = keyof typeof ANY_CONTROL;
+/** The data of the messages of a feed's results while it is followed, by name. */
+const FOLLOWED = { result: resultSchema, feed: feedViewSchema, problem: problemSchema };
 export type RunEventName = keyof typeof RUN;
+export type FollowedEventName = keyof typeof FOLLOWED;
 
 type Data = Readonly<Record<string, z.ZodType>>;
 
@@ -96,6 +99,7 @@ export const anyEventStream = streamOf('Any', 'the event stream of all pipelines
   sequence: { ...SEQUENCE, status: named(SEQUENCE.status), task: named(SEQUENCE.task), result: named(SEQUENCE.result) },
   control: { ...ANY_CONTROL, snapshot: named(CONTROL.snapshot), stats: named(CONTROL.stats) },
 });
+export const feedResultStream = streamOf('FeedResult', 'the results of a feed that is followed as an event stream', { control: FOLLOWED });
 export const runStream = streamOf('Run', 'a run that is answered as an event stream', { control: RUN });
 
 const problemLine = z

@@ -63,7 +63,7 @@ describe.each(UPLOADS)('feed, as %s', (upload) => {
     expect(await sluice.feed('p', [{ id: 'b' }, { id: 'c' }, 7], { ...options, mode: 'append' })).toEqual({
       feedId: 'f',
       accepted: 2,
-      duplicates: 0,
+      duplicates: 1,
     });
     expect(await sluice.wait('p', 'f')).toMatchObject({ total: 4, uploadComplete: true });
   });

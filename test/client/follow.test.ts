@@ -55,6 +55,30 @@ describe('follow', () => {
     expect(waits[0]).toMatchObject({ name: 'SluiceUnreachable', message: 'nothing came for 0.5 s' });
   });
 
+  it('goes on from where it was without a gap, though the filter has kept every event from it', async () => {
+    const { sluice, url, proxy } = await world();
+    const direct = createSluice({ url });
+    const asked: string[] = [];
+    const watched: typeof fetch = (input, init) => {
+      asked.push(new URL(String(input)).searchParams.get('after') ?? 'none');
+      return fetch(input, init);
+    };
+    const following = createSluice({ url: proxy.url, fetch: watched });
+    const names: string[] = [];
+    for await (const { event } of following.follow('p', { types: ['status'], itemId: 'nope', snapshotSeconds: 0.1, patience: PATIENCE })) {
+      names.push(event);
+      if (names.length === 1) {
+        const { feedId } = await direct.feed('p', numbers(3));
+        await direct.wait('p', feedId);
+      }
+      if (names.length < 4) proxy.cutAll();
+      else break;
+    }
+    expect(names).toEqual(Array(4).fill('snapshot'));
+    expect(asked).toEqual(['none', ...Array(3).fill(expect.stringMatching(/^\w+-\d+$/))]);
+    expect(await dataOf(sluice.api.GET('/pipelines/{id}/stats', { params: { path: { id: 'p' } } }))).toMatchObject({ itemsProcessed: 3 });
+  });
+
   it('is not silent while its reader is busy', async () => {
     const { sluice } = await world();
     const after = await asOfP(sluice);
@@ -161,15 +185,36 @@ describe('answers of a server', () => {
     expect((asked[2]?.at ?? 0) - (asked[1]?.at ?? 0)).toBeGreaterThan(990);
   });
 
-  it('tells of a gap when the connection broke before there was any event to go on from', async () => {
-    const { sluice } = await answering(
-      { status: 200, headers: STREAM, body: 'retry: 1000\n\n' },
+  // The service itself says where it is at once; what comes from elsewhere may not.
+  it('tells of a gap when the connection broke before there was any id to go on from', async () => {
+    const { sluice, asked } = await answering(
+      { status: 200, headers: STREAM, body: 'retry: 1000\n\nid: e-0' },
       { status: 200, headers: STREAM, body: event('e-1') },
     );
     const events = sluice.follow('p', { patience: PATIENCE });
     expect((await events.next()).value).toEqual({ event: 'gap', data: { missed: null, oldest: '' } });
     expect((await events.next()).value).toMatchObject({ event: 'status', id: 'e-1' });
     await events.return(undefined);
+    expect(asked.map(({ url }) => url)).toEqual(Array(2).fill('/base/pipelines/p/events'));
+  });
+
+  it.each([
+    ['alone', 'id: e-7\n\n'],
+    ['behind an event', `${event('e-1')}:\n\nid: e-7\n\nevent: snapshot\ndata: {}\n\n`],
+    ['with other ends of lines', `id: e-6\r\n\r\n:\r\n\r\nid:e-7\r\n\r\n`],
+    ['before an event that is cut', `id: e-7\n\n${event('e-8').slice(0, -1)}`],
+  ])('move the position by an id without an event, %s', async (_, body) => {
+    const { sluice, asked } = await answering(
+      { status: 200, headers: STREAM, body: `retry: 1000\n\n${body}` },
+      { status: 200, headers: STREAM, body: event('e-9') },
+    );
+    const names: string[] = [];
+    for await (const message of sluice.follow('p', { patience: PATIENCE })) {
+      names.push(message.event);
+      if (message.event === 'status' && message.id === 'e-9') break;
+    }
+    expect(names).not.toContain('gap');
+    expect(asked.map(({ url }) => url)).toEqual(['/base/pipelines/p/events', '/base/pipelines/p/events?after=e-7']);
   });
 
   it('are problems also when something else gives them', async () => {

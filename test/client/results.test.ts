@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
-import { createSluice, jsonText } from '../../src/client/index.ts';
-import { collect, numbered, numbers, PATIENCE, world } from './world.ts';
+import { Agent, fetch as undiciFetch } from 'undici';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createSluice, jsonText, type Sluice } from '../../src/client/index.ts';
+import { collect, numbered, numbers, PATIENCE, type World, world } from './world.ts';
 
 const valuesOf = (results: { value: unknown }[]): number[] => results.map(({ value }) => (value as { n: number }).n).sort((a, b) => a - b);
 const all = (count: number): number[] => numbers(count).map(({ n }) => n);
@@ -85,6 +86,80 @@ describe('run', () => {
       throw new TypeError('the source is broken');
     }
     await expect(collect(sluice.run('p', () => faulty()))).rejects.toThrow('the source is broken');
+  });
+});
+
+describe('while nothing ends', () => {
+  const ITEMS = [{ id: 'a' }, { id: 'b' }];
+  const WAYS = ['run', 'results'] as const;
+
+  /** Results of two items, the first of which has ended. */
+  async function halfway(way: (typeof WAYS)[number], { service, url }: World, sluice: Sluice, options: { silenceSeconds?: number } = {}) {
+    if (way === 'results') await createSluice({ url }).feed('p', ITEMS, { feedId: 'f' });
+    const given = { feedId: 'f', patience: PATIENCE, ...options };
+    const results = way === 'run' ? sluice.run('p', ITEMS, given) : sluice.results('p', { ...given, follow: true });
+    const first = results.next();
+    await service.gate.arrived('a');
+    service.gate.open('a');
+    expect(await first).toMatchObject({ value: { id: 'a' } });
+    await service.gate.arrived('b');
+    return results;
+  }
+
+  it.each(WAYS)('%s keeps its connection, although fetch ends an answer that is silent', async (way) => {
+    const there = await world({ task: 'gated', sseHeartbeatSeconds: 0.1 });
+    const agent = new Agent({ bodyTimeout: 500 });
+    onTestFinished(() => agent.destroy());
+    const { promise: longAfter, resolve: onLongAfter } = Promise.withResolvers<void>();
+    let [requests, comments] = [0, 0];
+    const impatient = async (input: unknown, init: object): Promise<Response> => {
+      requests++;
+      const response = (await undiciFetch(String(input), { ...init, dispatcher: agent })) as unknown as Response;
+      const noted = new TransformStream<Uint8Array, Uint8Array>({
+        transform(bytes, controller) {
+          if (new TextDecoder().decode(bytes).startsWith(':') && ++comments === 10) onLongAfter();
+          controller.enqueue(bytes);
+        },
+      });
+      return new Response(response.body?.pipeThrough(noted));
+    };
+    const results = await halfway(way, there, createSluice({ url: there.url, fetch: impatient as typeof fetch }));
+    const rest = collect(results);
+    await Promise.race([longAfter, rest]);
+    there.service.gate.open('b');
+    expect(await rest).toMatchObject([{ id: 'b' }]);
+    expect(requests).toBe(1);
+  });
+
+  it.each(WAYS)('%s goes on over another connection when even the comments do not come', async (way) => {
+    const there = await world({ task: 'gated', sseHeartbeatSeconds: 3600 });
+    const results = await halfway(way, there, there.sluice, { silenceSeconds: 0.5 });
+    const rest = collect(results);
+    there.proxy.muteAll();
+    there.service.gate.open('b');
+    expect(await rest).toMatchObject([{ id: 'b' }]);
+    expect(there.proxy.accepted).toBeGreaterThan(1);
+  });
+
+  it('a run waits for its answer to begin as long as its source takes, and for the end of it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const row = (id: string): string => `event: result\ndata: {"id":"${id}"}\n\n`;
+    const answers = [row('a'), `${row('a')}${row('b')}event: summary\ndata: {}\n\n`];
+    const keys: unknown[] = [];
+    const { promise: accepted, resolve: accept } = Promise.withResolvers<void>();
+    const fetch = async (_: unknown, { headers }: { headers: Record<string, string> }): Promise<Response> => {
+      keys.push(headers['idempotency-key']);
+      await accepted;
+      return new Response(answers.shift());
+    };
+    const sluice = createSluice({ url: 'http://127.0.0.1:1', fetch: fetch as unknown as typeof globalThis.fetch });
+    const results = collect(sluice.run('p', ITEMS, { patience: { ...PATIENCE, giveUpSeconds: 1 } }));
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    accept();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await results).toEqual([{ id: 'a' }, { id: 'b' }]);
+    expect(keys).toEqual([expect.any(String), keys[0]]);
   });
 });
 

@@ -70,6 +70,22 @@ describe('the messages of', () => {
     await service.host.get('p').pause();
     expectMessages('Run', await messages('timeoutSeconds=0&onDuplicate=rerun'), ['pending']);
   });
+
+  it('the results of a feed that is followed are as documented, whichever ends them', async () => {
+    await service.app.inject({ method: 'POST', url: '/pipelines/p/run', payload: { feedId: 'f', items: ITEMS } });
+    const messages = async (query: string): Promise<Received[]> => {
+      const parser = new StreamParser();
+      const url = `/pipelines/p/feeds/f/results?follow=true${query}`;
+      const answer = await service.app.inject({ url, headers: { accept: 'text/event-stream' } });
+      expect(answer.headers['content-type']).toBe('text/event-stream');
+      parser.write(answer.rawPayload);
+      return parser.events;
+    };
+    const all = await messages('');
+    expectMessages('FeedResultEvent', all, ['result', 'feed']);
+    expect(JSON.parse(all.at(-1)?.data ?? '')).toMatchObject({ feedId: 'f', done: true });
+    expect(await messages('&limit=1')).toHaveLength(2);
+  });
 });
 
 describe('the lines of', () => {

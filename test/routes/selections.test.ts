@@ -29,6 +29,24 @@ describe('GET /pipelines/:id/errors/groups', () => {
     expect((await post(service, '/pipelines/p/retry', { group: groups[0].group })).json()).toEqual({ retried: 2 });
     expect((await get(service, '/pipelines/p/errors/groups')).json().groups).toMatchObject([{ sample: 'no "z"' }]);
   });
+
+  it('tells the newest of those that are left when all that it had told are retried', async () => {
+    const ids = Array.from({ length: 60 }, (_, n) => `n${n}`);
+    await post(service, '/pipelines/p/run', { items: ids.map((id, n) => ({ id, value: n })) });
+    const largest = async () => (await get(service, '/pipelines/p/errors/groups')).json().groups[0];
+    const all = await largest();
+    await post(service, '/pipelines/p/pause');
+    const left: string[] = (await get(service, `/pipelines/p/items?group=${all.group}&order=desc&limit=100`))
+      .json()
+      .items.map(({ id }: { id: string }) => id);
+    // The group is there since this one failed, also when it has gone.
+    await post(service, '/pipelines/p/retry', { itemIds: left.splice(-1) });
+    while (left.length > 8) {
+      await post(service, '/pipelines/p/retry', { itemIds: left.splice(0, 7) });
+      const updated = (await get(service, `/pipelines/p/items/${left[0]}`)).json().updatedAt;
+      expect(await largest()).toMatchObject({ count: left.length, itemIds: left.slice(0, 5), lastAt: updated, firstAt: all.firstAt });
+    }
+  });
 });
 
 describe('POST /pipelines/:id/cancel', () => {

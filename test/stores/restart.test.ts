@@ -231,6 +231,21 @@ describe.each(['crash', 'stop'] as const)('after a %s', (how) => {
     ]);
   });
 
+  it('the place from which an upload goes on is as it was, with the ids that came again', async () => {
+    const lives = livesOf({ pass });
+    const life = await lives.begin();
+    await life.host.create({ id: 'p', stages: [{ name: 'A', tasks: ['pass'] }] });
+    const before = life.host.get('p');
+    await before.feed(named('a'), { feedId: 'f' });
+    await before.feed([...named('a'), 'text', ...named('a')], { feedId: 'f', append: true });
+    await before.feed(named('a'), { feedId: 'f', append: true });
+    await ended(before, 2);
+    const { p } = await restart(life, lives);
+    expect(await p.feedView('f')).toMatchObject({ total: 2, duplicates: 3 });
+    await p.feed([...named('a'), 'rest'], { feedId: 'f', append: true });
+    expect(await p.feedView('f')).toMatchObject({ total: 3, duplicates: 4 });
+  });
+
   it('a feed whose upload was cut says so and can be continued, and rejects and known ids are as they were', async () => {
     const lives = livesOf({ pass, broken });
     const life = await lives.begin();
@@ -251,7 +266,7 @@ describe.each(['crash', 'stop'] as const)('after a %s', (how) => {
       ['g', false, true],
     ]);
     expect(await p.feed(named('a', 'c'), { feedId: 'f', append: true })).toMatchObject({ accepted: 1, duplicates: 1 });
-    expect(await p.feedView('f')).toMatchObject({ total: 2, duplicates: 0, uploadComplete: true });
+    expect(await p.feedView('f')).toMatchObject({ total: 2, duplicates: 1, uploadComplete: true });
     await ended(p, 4);
     const { results, duplicates } = await p.run([{ id: 'c' }, { id: 'a' }], {});
     expect([duplicates, results.map(({ id, input }) => [id, input])]).toEqual([

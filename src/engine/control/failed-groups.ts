@@ -8,7 +8,8 @@ import { walk } from './walk.ts';
 
 /**
  * The failed items of a pipeline by group. Nothing is counted until somebody asks; then all that are failed are looked at once, and from then on each change is counted
- * as it happens. While that first look is under way, an item behind the place that it has reached is counted with its change, and one before it when it is looked at.
+ * as it happens; all are looked at again when the newest of a group have gone, as after a retry of them. While a look is under way, an item behind the place that it
+ * has reached is counted with its change, and one before it when it is looked at.
  */
 export class FailedGroups implements GroupLedger {
   private readonly core: Core;
@@ -16,6 +17,7 @@ export class FailedGroups implements GroupLedger {
   /** Items up to this one have been looked at. */
   private lookedTo = 0;
   private looking: Promise<GroupTally> | null = null;
+  private isLooking = false;
 
   constructor(core: Core) {
     this.core = core;
@@ -23,6 +25,7 @@ export class FailedGroups implements GroupLedger {
 
   async view(query: ErrorGroupsQuery): Promise<ErrorGroups> {
     if (query.feedId !== undefined) return (await this.ofFeed(query.feedId)).view(query.limit, query.stage);
+    if (!this.isLooking && this.tally?.isWorn) this.looking = null;
     this.looking ??= this.lookAtAll();
     return (await this.looking).view(query.limit, query.stage);
   }
@@ -37,8 +40,10 @@ export class FailedGroups implements GroupLedger {
 
   private async lookAtAll(): Promise<GroupTally> {
     const tally = new GroupTally();
-    const { core } = this;
+    const { core, tally: earlier } = this;
     this.tally = tally;
+    this.lookedTo = 0;
+    this.isLooking = true;
     core.ledger.groups = this;
     core.index.onFailedGone = (item) => this.goesOn(item);
     try {
@@ -50,6 +55,7 @@ export class FailedGroups implements GroupLedger {
           this.lookedTo = to;
         },
       );
+      if (earlier !== null) tally.succeed(earlier);
     } catch (error) {
       // What cannot be read now is looked at anew, by whoever asks next.
       core.ledger.groups = null;
@@ -58,6 +64,8 @@ export class FailedGroups implements GroupLedger {
       this.lookedTo = 0;
       this.looking = null;
       throw error;
+    } finally {
+      this.isLooking = false;
     }
     return tally;
   }

@@ -12,6 +12,8 @@ const IDS_KEPT = 20;
 /** … and so many are told. */
 const IDS_TOLD = 5;
 
+const NEVER = Number.NEGATIVE_INFINITY;
+
 /** The group of an error: the same for all that differ only in what varies from item to item, and in every life of the pipeline. */
 export function groupOf({ stage, type, message }: Pick<ItemError, 'stage' | 'type' | 'message'>): string {
   const folded = foldText(message.slice(0, FOLDED_CHARACTERS));
@@ -34,9 +36,10 @@ interface Group {
   sample: string;
   count: number;
   firstAt: number;
-  /** The newest last. */
+  /** The newest of its items, the last of them last: no other has failed later than the first of these. */
   newest: { id: string; at: number }[];
-  lastAt: number;
+  /** When the newest of those failed that are not among {@link newest}; -Infinity while none has been left out. */
+  othersAt: number;
 }
 
 /**
@@ -60,17 +63,24 @@ export class GroupTally {
         this.otherCount++;
         return;
       }
-      group = { type: error.type, stage: error.stage, sample: error.message, count: 0, firstAt: at, newest: [], lastAt: at };
+      group = { type: error.type, stage: error.stage, sample: error.message, count: 0, firstAt: at, newest: [], othersAt: NEVER };
       groups.set(key, group);
     }
     group.count++;
     group.firstAt = Math.min(group.firstAt, at);
-    group.newest.push({ id, at });
-    if (at >= group.lastAt) {
-      group.lastAt = at;
-      group.sample = error.message;
-    } else group.newest.sort((a, b) => a.at - b.at);
-    if (group.newest.length > IDS_KEPT) group.newest.shift();
+    const { newest } = group;
+    if (at < group.othersAt) return;
+    const last = newest.at(-1);
+    newest.push({ id, at });
+    if (last === undefined || at >= last.at) group.sample = error.message;
+    else newest.sort((a, b) => a.at - b.at);
+    if (newest.length > IDS_KEPT) group.othersAt = newest.shift()?.at ?? group.othersAt;
+  }
+
+  /** Whether so many of the newest items of a group were taken back that no more is known of those that are told: all have to be looked at anew. */
+  get isWorn(): boolean {
+    for (const { count, newest } of this.groups.values()) if (newest.length < Math.min(count, IDS_TOLD)) return true;
+    return false;
   }
 
   /** Takes back what was added, since the item runs again or is no longer kept. */
@@ -84,9 +94,15 @@ export class GroupTally {
     group.count--;
     if (group.count === 0) this.groups.delete(key);
     const at = group.newest.findIndex((one) => one.id === id);
-    if (at < 0) return;
-    group.newest.splice(at, 1);
-    group.lastAt = group.newest.at(-1)?.at ?? group.lastAt;
+    if (at >= 0) group.newest.splice(at, 1);
+  }
+
+  /** Takes over from one of the same items what those do not tell that have gone from a group meanwhile: since when it is there. */
+  succeed(earlier: GroupTally): void {
+    for (const [key, { firstAt }] of earlier.groups) {
+      const group = this.groups.get(key);
+      if (group !== undefined) group.firstAt = Math.min(group.firstAt, firstAt);
+    }
   }
 
   /** The groups with the most failures. `stage`: of this stage alone. */
@@ -98,11 +114,12 @@ export class GroupTally {
   }
 }
 
-function viewOf(group: string, { type, stage, sample, count, firstAt, lastAt, newest }: Group): ErrorGroup {
+function viewOf(group: string, { type, stage, sample, count, firstAt, othersAt, newest }: Group): ErrorGroup {
   const itemIds = newest
     .slice(-IDS_TOLD)
     .reverse()
     .map(({ id }) => id);
+  const lastAt = newest.at(-1)?.at ?? othersAt;
   return { group, type, stage, sample, count, firstAt: instantOf(firstAt), lastAt: instantOf(lastAt), itemIds };
 }
 

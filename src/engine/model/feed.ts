@@ -142,10 +142,10 @@ export class Feed {
     this.part.firstSequence ??= sequenceId;
   }
 
-  /** Counts an id that is known. Those that the feed has already are no duplicates when a request appends: it may begin with them again. */
+  /** Counts an id that is known, one that the feed has itself too: `accepted` and `duplicates` are together all items that requests have brought for it. */
   meet(item: KnownItem): void {
     if (this.part !== null) this.part.duplicates++;
-    if (this.part === null || item.feed !== this) this.duplicates++;
+    this.duplicates++;
     if (this.watchers !== null) for (const watcher of this.watchers) watcher.onKnown?.(item);
   }
 

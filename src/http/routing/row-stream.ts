@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type PipelineResult, resultSchema } from '../../schemas/item.ts';
-import type { RunEventName } from '../../schemas/messages.ts';
+import type { FollowedEventName, RunEventName } from '../../schemas/messages.ts';
 import type { ErrorSummary } from '../../schemas/stats.ts';
 import { pathOf } from '../problems/path-of.ts';
 import { toProblem, toSluiceError } from '../problems/problem.ts';
@@ -18,7 +18,11 @@ export type RowStep =
   /** The end of all went well. Lines of NDJSON are results; they tell of the end only if there were duplicates. */
   | { summary: { feedId: string; duplicates: number; errorSummary: ErrorSummary } }
   /** The time was up; how the feed was then. */
-  | { pending: unknown };
+  | { pending: unknown }
+  /** The end of the results of a feed that was followed, and what tells how it is then. Lines just end. */
+  | { feed: () => Promise<unknown> };
+
+type StepName = RunEventName | FollowedEventName;
 
 interface RowStreamOptions {
   form: RowForm;
@@ -38,7 +42,7 @@ export function sendRows(
   { form, signal, heartbeatSeconds }: RowStreamOptions,
 ): FastifyReply {
   const writeResult = compileWriter(resultSchema);
-  const write = form === 'sse' ? (name: RunEventName, json: string) => jsonFrame(name, json) : writeLine;
+  const write = form === 'sse' ? (name: StepName, json: string) => jsonFrame(name, json) : writeLine;
 
   async function* text(): AsyncGenerator<string> {
     reply.raw.flushHeaders();
@@ -47,7 +51,9 @@ export function sendRows(
       for await (const step of steps) {
         if ('results' in step) yield* chunked(step.results, (result) => write('result', writeResult(result)));
         else if ('pending' in step) yield write('pending', JSON.stringify(step.pending));
-        else if (form === 'sse' || step.summary.duplicates > 0) yield write('summary', JSON.stringify(step.summary));
+        else if ('feed' in step) {
+          if (form === 'sse') yield write('feed', JSON.stringify(await step.feed()));
+        } else if (form === 'sse' || step.summary.duplicates > 0) yield write('summary', JSON.stringify(step.summary));
       }
     } catch (thrown) {
       if (signal.aborted) return;
@@ -68,7 +74,7 @@ export function sendRows(
     .send(Readable.from(text(), { objectMode: false, highWaterMark: CHUNK }));
 }
 
-function writeLine(name: RunEventName, json: string): string {
+function writeLine(name: StepName, json: string): string {
   return name === 'result' ? `${json}\n` : `{"${name}":${json}}\n`;
 }
 

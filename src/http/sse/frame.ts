@@ -4,7 +4,7 @@
  * line dispatches. JSON has no CR or LF outside of strings and escapes them in strings, so that data is always one line.
  */
 import type { SluiceEvent } from '../../engine/index.ts';
-import type { ControlEventName, RunEventName, SequenceEventName } from '../../schemas/messages.ts';
+import type { ControlEventName, FollowedEventName, RunEventName, SequenceEventName } from '../../schemas/messages.ts';
 import { toJsonSafe } from '../schemas/safe-json.ts';
 
 /** Milliseconds that a client waits before it reconnects. */
@@ -25,7 +25,7 @@ export function controlFrame(event: ControlEventName, data: unknown): string {
 }
 
 /** An event without an id, whose data is written already: one line of JSON. */
-export function jsonFrame(event: ControlEventName | RunEventName, json: string): string {
+export function jsonFrame(event: ControlEventName | RunEventName | FollowedEventName, json: string): string {
   return `${eventLine(event)}data: ${json}\n\n`;
 }
 

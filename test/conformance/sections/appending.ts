@@ -1,11 +1,19 @@
+import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { FeedRequest, PipelineRuntime } from '../../../src/engine/index.ts';
+import { SEED as seed } from '../../seed.ts';
 import { EVERYTHING, ended, named, type Suite } from '../world.ts';
 
 async function sent(p: PipelineRuntime, request: FeedRequest, items: unknown[], breaksOff = false) {
   const writer = await p.openFeed(request);
   await writer.push(items);
   return breaksOff ? writer.abort() : writer.end();
+}
+
+/** A feed for which nothing has come is not there. */
+function absent(error: unknown): { total: number; duplicates: number } {
+  expect(error).toMatchObject({ code: 'feed-not-found' });
+  return { total: 0, duplicates: 0 };
 }
 
 /** Feeds whose upload broke off, and that other requests continue. */
@@ -38,7 +46,7 @@ export function appending({ test, world }: Suite): void {
     const receipt = await sent(p, append, named('a', 'b', 'other', 'c', 'd'));
     expect(receipt).toEqual({ feedId: 'f', accepted: 2, duplicates: 3, firstSequence: 4, lastSequence: 5 });
     await ended(p, 5);
-    expect(await p.feedView('f')).toMatchObject({ total: 4, duplicates: 1, uploadComplete: true, done: true });
+    expect(await p.feedView('f')).toMatchObject({ total: 4, duplicates: 3, uploadComplete: true, done: true });
     const { rows } = await p.feedResults('f', { ...EVERYTHING, status: 'all' });
     expect(rows.map(({ id }) => id)).toEqual(['a', 'b', 'c', 'd']);
     expect((await p.stats()).itemsFed).toBe(5);
@@ -56,6 +64,34 @@ export function appending({ test, world }: Suite): void {
     expect(await p.feedView('f')).toMatchObject({ total: 5, uploadComplete: true });
     const { rows } = await p.feedResults('f', { ...EVERYTHING, status: 'all' });
     expect(rows.map(({ value }) => value)).toEqual(items);
+  });
+
+  test('ids that come again in what is sent count, so that the place is right after any number of breaks', async () => {
+    const p = await (await world()).pipeline(pass);
+    await p.run(named('other'), {});
+    const item = fc.oneof(fc.constantFrom(...named('a', 'b', 'other')), fc.constantFrom('v', 'w'));
+    const drawn = fc.tuple(fc.array(item, { maxLength: 12 }), fc.array(fc.tuple(fc.nat(4), fc.boolean()), { minLength: 6, maxLength: 6 }));
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(drawn, async ([items, breaks]) => {
+        const feedId = `f${run++}`;
+        // Ids of this feed alone, beside one that another has.
+        const fresh = items.map((one) => (typeof one === 'string' || one.id === 'other' ? one : { id: `${feedId}-${one.id}` }));
+        let at = 0;
+        for (const [most, breaksOff] of breaks) {
+          await sent(p, { feedId, append: true }, fresh.slice(at, at + most), breaksOff);
+          at = Math.min(fresh.length, at + most);
+          const feed = await p.feedView(feedId).catch(absent);
+          expect(feed.total + feed.duplicates).toBe(at);
+        }
+        const sentItems = fresh.slice(0, at);
+        const ids = new Set(sentItems.flatMap((one) => (typeof one === 'string' || one.id === 'other' ? [] : [one.id])));
+        const texts = sentItems.filter((one) => typeof one === 'string');
+        const { total } = await p.feedView(feedId).catch(absent);
+        expect(total).toBe(ids.size + texts.length);
+      }),
+      { seed, numRuns: 30 },
+    );
   });
 
   test('items that are given whole are appended, too, and a refused request leaves the feed as it was', async () => {

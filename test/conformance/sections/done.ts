@@ -157,7 +157,7 @@ export function done({ test, world }: Suite): void {
     await count(1);
     await p.feed(named('a', 'b', 'c'), { feedId: 'f', append: true });
     await count(2);
-    expect(shown()).toEqual(['other 0 0/0/0 0', 'f 3 3/0/0 0']);
+    expect(shown()).toEqual(['other 0 0/0/0 0', 'f 3 3/0/0 2']);
     expect(feedsOf(p).map(({ feedId, total }) => [feedId, total])).toEqual([
       ['other', 0],
       ['f', 3],
