@@ -47,11 +47,11 @@ export function Definition({ pipeline }: { pipeline: PipelineDetail }) {
     isAsked.value = false;
     try {
       fault.value = null;
-      const { changes, moved } = await ask<{ changes: StageChange[]; moved: MovedItems[] }>(path`/pipelines/${id}`, {
+      const outcome = await ask<Outcome>(path`/pipelines/${id}`, {
         method: 'PUT',
         body: result?.definition,
       });
-      done.value = `Applied: ${effect(changes, moved)}`;
+      done.value = `Applied: ${effect(outcome)}`;
       text.value = null;
     } catch (thrown) {
       fault.value = thrown as Error;
@@ -129,7 +129,7 @@ export function Definition({ pipeline }: { pipeline: PipelineDetail }) {
               ))}
             </ul>
           )}
-          {result?.valid && <Effects changes={result.changes ?? []} moved={result.moved ?? []} />}
+          {result?.valid && <Effects of={result} />}
         </div>
         <Fault error={fault.value} />
         {secrets.length > 0 && (
@@ -140,29 +140,35 @@ export function Definition({ pipeline }: { pipeline: PipelineDetail }) {
       </aside>
       {isAsked.value && result !== null && (
         <Confirm title={`Change ${id}?`} verb="Apply" confirm={() => void put()} close={() => (isAsked.value = false)}>
-          <Effects changes={result.changes ?? []} moved={result.moved ?? []} />
+          <Effects of={result} />
         </Confirm>
       )}
     </div>
   );
 }
 
-function Effects({ changes, moved }: { changes: readonly StageChange[]; moved: readonly MovedItems[] }) {
-  if (changes.length === 0 && moved.length === 0) return <p>No stage would change.</p>;
+/** The effect of a definition, as it was or would be put. */
+type Outcome = Pick<Validation, 'changes' | 'changedFields' | 'moved'>;
+
+function Effects({ of }: { of: Outcome }) {
+  const lines = linesOf(of);
+  if (lines.length === 0) return <p>Nothing would change.</p>;
   return (
     <ul class="faults">
-      {changes.map((change) => (
-        <li key={`${change.stage} ${change.change}`}>{changeWords(change)}</li>
-      ))}
-      {moved.map((move) => (
-        <li key={move.from}>{moveWords(move)}</li>
+      {lines.map((line) => (
+        <li key={line}>{line}</li>
       ))}
     </ul>
   );
 }
 
-function effect(changes: readonly StageChange[], moved: readonly MovedItems[]): string {
-  return changes.length === 0 ? 'no stage has changed.' : `${[...changes.map(changeWords), ...moved.map(moveWords)].join('; ')}.`;
+function effect(of: Outcome): string {
+  return `${linesOf(of).join('; ') || 'nothing has changed'}.`;
+}
+
+function linesOf({ changes = [], changedFields = [], moved = [] }: Outcome): string[] {
+  const own = changedFields.length === 0 ? [] : [`the pipeline: ${changedFields.join(', ')}`];
+  return [...own, ...changes.map(changeWords), ...moved.map(moveWords)];
 }
 
 function changeWords({ stage, change, from, fields }: StageChange): string {

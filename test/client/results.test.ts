@@ -144,7 +144,8 @@ describe('while nothing ends', () => {
   it('a run waits for its answer to begin as long as its source takes, and for the end of it', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
-    const row = (id: string): string => `event: result\ndata: {"id":"${id}"}\n\n`;
+    const resultOf = (id: string) => ({ id, feedId: 'f', sequenceId: id.charCodeAt(0) });
+    const row = (id: string): string => `event: result\ndata: ${JSON.stringify(resultOf(id))}\n\n`;
     const answers = [row('a'), `${row('a')}${row('b')}event: summary\ndata: {}\n\n`];
     const keys: unknown[] = [];
     const { promise: accepted, resolve: accept } = Promise.withResolvers<void>();
@@ -158,7 +159,7 @@ describe('while nothing ends', () => {
     await vi.advanceTimersByTimeAsync(3_600_000);
     accept();
     await vi.advanceTimersByTimeAsync(1000);
-    expect(await results).toEqual([{ id: 'a' }, { id: 'b' }]);
+    expect(await results).toEqual([resultOf('a'), resultOf('b')]);
     expect(keys).toEqual([expect.any(String), keys[0]]);
   });
 });

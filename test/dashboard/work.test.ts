@@ -177,6 +177,8 @@ describePage('with the page one', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Apply', exact: true }).click();
     await page.getByText('Applied: Only: workers.').waitFor();
     expect((await site.host.get('line').describe()).definition.stages[0]?.workers).toBe(5);
+    await editor.fill(`${text.replace('workers: 2', 'workers: 5')}\nretention:\n  maxItems: 7\n`);
+    await page.getByText('the pipeline: retention').waitFor();
     await leave(seen);
   });
 
