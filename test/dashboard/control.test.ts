@@ -39,8 +39,8 @@ describePage('with the page one', () => {
     }
     // What is typed outlasts what is read meanwhile.
     await rate.fill('0.7');
-    await page.waitForResponse((response) => response.url().endsWith('/limiters'));
-    await page.waitForResponse((response) => response.url().endsWith('/limiters'));
+    const next = await page.waitForRequest((request) => request.url().endsWith('/limiters'));
+    await (await next.response())?.finished();
     expect(await rate.inputValue()).toBe('0.7');
     await rate.fill('0.001');
     // What is no rate is not left standing.
