@@ -56,15 +56,20 @@ export class Link implements Log {
     const run = async (): Promise<void> => {
       let answeredAt = this.clock.monotonic();
       for (let position = after + 1; !isOver; ) {
+        // Before it asks: an entry that gets there while the answer is under way is told, too.
+        const waiting = this.server.wait();
         const entry = await this.ask(() => this.entry(position), 600).then(
           (found) => {
             answeredAt = this.clock.monotonic();
             return found;
           },
           (error: unknown) => {
-            if (this.clock.monotonic() - answeredAt > PATIENCE_MS) throw error;
+            if (this.clock.monotonic() - answeredAt <= PATIENCE_MS) return;
+            waiting.leave();
+            throw error;
           },
         );
+        if (isOver || entry !== undefined) waiting.leave();
         if (isOver) return;
         if (entry !== undefined) {
           await each(entry);
@@ -73,7 +78,6 @@ export class Link implements Log {
         }
         const { promise, resolve } = Promise.withResolvers<void>();
         wake = resolve;
-        const waiting = this.server.wait();
         // A notification takes its time, too.
         void waiting.woken.then(() => this.server.clock.setTimer(() => this.clock.arrive(resolve), this.latency()));
         const timer = this.clock.setTimer(resolve, POLL_MS);
