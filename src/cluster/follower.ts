@@ -42,17 +42,21 @@ export async function follow(options: FollowOptions): Promise<Following> {
   );
 }
 
-/** Rejects with {@link TailLost} when the log has not got the last entry that the file has, and with {@link LeftBehind} when the next one is gone; the first is logged. */
+/** Rejects with what {@link unlikeLog} finds; a lost end is logged. */
 export async function expectSameLog(log: Log, replica: Replica, logger: Logger): Promise<void> {
-  const { position, token } = replica;
+  const why = await unlikeLog(log, replica);
+  if (why !== null) throw why instanceof TailLost ? tellOfLoss(why, logger) : why;
+}
+
+/** {@link TailLost} when the log has not got the last entry that the file has, {@link LeftBehind} when the next one is gone; null when the log goes on from the file. */
+export async function unlikeLog(log: Log, { position, token }: Pick<Replica, 'position' | 'token'>): Promise<TailLost | LeftBehind | null> {
   const { first, last } = await log.ends();
-  const lose = (message: string): TailLost => tellOfLoss(new TailLost(message), logger);
-  if (last < position) throw lose(`the log ends at entry ${last}, and this node has applied entry ${position}`);
-  if (first > position + 1) throw new LeftBehind(`the log begins at entry ${first}, and this node has applied entry ${position}`);
+  if (last < position) return new TailLost(`the log ends at entry ${last}, and this node has applied entry ${position}`);
+  if (first > position + 1) return new LeftBehind(`the log begins at entry ${first}, and this node has applied entry ${position}`);
   // It may be trimmed between the two.
   const own = position >= first && position > 0 ? await log.read(position) : undefined;
-  if (own !== undefined && tokenOf(own.bytes) !== token)
-    throw lose(`entry ${position} of the log is another one than this node has applied`);
+  if (own === undefined || tokenOf(own.bytes) === token) return null;
+  return new TailLost(`entry ${position} of the log is another one than this node has applied`);
 }
 
 function tellOfLoss(error: TailLost, logger: Logger): TailLost {

@@ -4,7 +4,7 @@
  *     open ──▶ does the log go on from it? ──yes──▶ follow
  *               │ no: it was away for long, its disk was empty, or the log has lost what it has
  *               ▼
- *     newest snapshot ──fetch──▶ beside the file ──▶ in its place ──▶ open ──▶ the same question, once
+ *     newest snapshot ──fetch──▶ beside the file ──▶ in its place ──▶ open ──▶ the same question; if not, the one before it
  *
  * The file is removed when what takes its place is there. Without a snapshot, a log that has its first entry still is enough. A file with entries that the log has lost is set
  * aside: nothing else may have them any more.
@@ -37,17 +37,23 @@ export async function openToFollow(options: RestoreOptions): Promise<Replica> {
   const replica = await openReplica(file);
   const why = await unfitFor(replica, options);
   // A snapshot spares a new node the way through the whole log, of which a seed is no part.
-  if (why === null && (replica.position > 0 || (await snapshots.newest()) === null)) return replica;
+  const { first, last } = await log.ends();
+  let snapshot = await snapshots.newest(last);
+  if (why === null && (replica.position > 0 || snapshot === null)) return replica;
   const { position } = replica;
-  const giveWay = (): Promise<void> => (why instanceof TailLost ? keepAside(options, position) : removeReplica(file));
+  let isAside = false;
+  const giveWay = async (): Promise<void> => {
+    if (why instanceof TailLost && !isAside) await keepAside(options, position);
+    else await removeReplica(file);
+    isAside = true;
+  };
   await replica.close();
-  const newest = await snapshots.newest();
-  if (newest !== null) {
-    logger.info({ position: newest.position, why: why?.message ?? 'the file is new' }, 'this node restores its file from a snapshot');
+  for (; snapshot !== null; snapshot = await snapshots.newest(snapshot.position - 1)) {
+    logger.info({ position: snapshot.position, why: why?.message ?? 'the file is new' }, 'this node restores its file from a snapshot');
     const beside = `${file}-restored`;
     await rm(beside, { force: true });
     try {
-      await newest.fetch(beside);
+      await snapshot.fetch(beside);
       await sync(beside);
       await giveWay();
       await rename(beside, file);
@@ -58,15 +64,13 @@ export async function openToFollow(options: RestoreOptions): Promise<Replica> {
     const whyNot = await unfitFor(restored, options);
     if (whyNot === null) return restored;
     await restored.close();
-    logger.warn({ err: whyNot }, 'the newest snapshot does not fit the log');
+    logger.warn({ err: whyNot, position: snapshot.position }, 'a snapshot does not fit the log');
   }
-  const { first } = await log.ends();
   if (first > 1) {
-    const message = `the log begins at entry ${first}, and ${newest === null ? 'there is no snapshot' : 'the newest snapshot does not fit it'}`;
+    const message = `the log begins at entry ${first}, and ${(await snapshots.newest()) === null ? 'there is no snapshot' : 'no snapshot fits it'}`;
     throw new CannotRestore(message, { cause: why });
   }
-  if (newest === null) await giveWay();
-  else await removeReplica(file);
+  await giveWay();
   return openReplica(file);
 }
 

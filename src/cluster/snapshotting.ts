@@ -6,6 +6,7 @@
  */
 import { rm } from 'node:fs/promises';
 import type { Logger } from '../engine/ports.ts';
+import { unlikeLog } from './follower.ts';
 import type { Log, Snapshots } from './log/log.ts';
 import type { Replica } from './replica.ts';
 
@@ -68,7 +69,9 @@ export class Snapshotter {
 
   private async lookOnce(role: 'owner' | 'follower'): Promise<boolean> {
     const { log, snapshots, replica, beside, logger, entries = ENTRIES, bytes = BYTES } = this.options;
-    const before = (await snapshots.newest())?.position ?? 0;
+    // One that has what the log has lost since counts for nothing.
+    const newest = async (): Promise<number> => (await snapshots.newest((await log.ends()).last))?.position ?? 0;
+    const before = await newest();
     if (this.seen?.position !== before) this.seen = { position: before, bytes: replica.bytes };
     const patience = role === 'owner' ? OWNER_PATIENCE : 1;
     const isDue = replica.position - before >= entries * patience || replica.bytes - this.seen.bytes >= bytes * patience;
@@ -77,7 +80,10 @@ export class Snapshotter {
       await rm(beside, { force: true });
       const position = await replica.copyTo(beside);
       // Another node's may have come meanwhile.
-      if (position <= ((await snapshots.newest())?.position ?? 0)) return false;
+      if (position <= (await newest())) return false;
+      // Nor may this one have what the log has lost: it would take the place of one that can be restored.
+      const unlike = await unlikeLog(log, replica);
+      if (unlike !== null) throw unlike;
       await snapshots.put(position, beside);
       if (before > 0) await log.trim(before);
       logger.info({ position, trimmedUpTo: before }, 'a snapshot was made');

@@ -59,6 +59,14 @@ export function backboneSuite(name: string, start: () => Promise<ServerUnderTest
       expect(await newest()).toEqual({ position: 9, content: 'nine again' });
     });
 
+    it('finds one up to a position, and keeps the two that were put last, wherever they are', async () => {
+      for (const position of [20, 30, 8, 9]) await one.snapshots.put(position, fileOf(String(position)));
+      expect((await other.snapshots.newest())?.position).toBe(9);
+      expect((await other.snapshots.newest(8))?.position).toBe(8);
+      expect(await other.snapshots.newest(7)).toBeNull();
+      expect((await other.snapshots.newest(1000))?.position).toBe(9);
+    });
+
     it('keeps the two newest, so one that is being read stays for one more', async () => {
       await one.snapshots.put(1, fileOf('first'));
       const first = await other.snapshots.newest();

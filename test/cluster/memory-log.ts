@@ -89,10 +89,10 @@ export class MemoryLogServer {
     return {
       put: async (position, file) => {
         this.files.push({ position, order: this.puts++, bytes: await readFile(file) });
-        this.files.sort((a, b) => b.position - a.position || b.order - a.order).splice(KEPT);
+        this.files.sort((a, b) => b.order - a.order).splice(KEPT);
       },
-      newest: async () => {
-        const [newest] = this.files;
+      newest: async (upTo = Number.POSITIVE_INFINITY) => {
+        const [newest] = this.files.filter(({ position }) => position <= upTo).sort((a, b) => b.position - a.position || b.order - a.order);
         return newest === undefined ? null : { position: newest.position, fetch: (to) => writeFile(to, newest.bytes) };
       },
     };

@@ -19,8 +19,8 @@ export class FolderSnapshots implements Snapshots {
     this.kept.push(position);
   }
 
-  async newest(): Promise<{ position: number; fetch(to: string): Promise<void> } | null> {
-    const position = this.kept.at(-1);
+  async newest(upTo = Number.POSITIVE_INFINITY): Promise<{ position: number; fetch(to: string): Promise<void> } | null> {
+    const position = this.kept.filter((kept) => kept <= upTo).at(-1);
     if (position === undefined) return null;
     const fetch = async (to: string): Promise<void> => {
       this.fail();

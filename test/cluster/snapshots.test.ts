@@ -221,7 +221,7 @@ describe('a node that starts', () => {
     expect(readdirSync(dirname(file)).filter((name) => name.includes('.lost-'))).toEqual([]);
   });
 
-  it('keeps the file with what the log has lost when no snapshot fits, and does not take the snapshot for it', async () => {
+  it('leaves the file with what the log has lost where it is when no snapshot fits', async () => {
     const { grow, snapshotter, snapshots, server } = await owning();
     await grow(8);
     await snapshotter().look('follower');
@@ -231,23 +231,59 @@ describe('a node that starts', () => {
     server.trim(8);
     server.loseTail(3);
     for (let i = 0; i < 2; i++) await expect(starting(server, snapshots, file)).rejects.toThrow(CannotRestore);
-    expect((await replicaAt(`${file}.lost-12`)).store.pipelines()[0]?.facts).toEqual({ a: '12' });
-    expect(existsSync(`${file}.lost-10`)).toBe(false);
+    expect((await replicaAt(file)).store.pipelines()[0]?.facts).toEqual({ a: '12' });
+    expect(readdirSync(dirname(file)).filter((name) => name.includes('.lost-'))).toEqual([]);
   });
 
-  it('goes through the whole log when the newest snapshot has more than the log', async () => {
+  it('goes through the whole log when there is no snapshot but one that has more than the log', async () => {
     const { grow, snapshotter, snapshots, server } = await owning();
     await grow(8);
     await snapshotter().look('follower');
     server.loseTail(3);
     const told = logging();
     expect(await startAndFollow(server, snapshots, newFile(), told.logger)).toMatchObject({ began: 0, position: 7, facts: { a: '7' } });
-    expect(told.warnings).toEqual(['the newest snapshot does not fit the log']);
+    expect(told.warnings).toEqual([]);
+  });
+
+  it('passes over snapshots that have what the log has lost, also when the log has grown past them', async () => {
+    const { grow, snapshotter, snapshots, server, replica, clock } = await owning();
+    await grow(8);
+    await snapshotter().look('follower');
+    server.trim(8);
+    await grow(10);
+    await snapshotter().look('follower');
+    server.loseTail(5);
+    // Two newer ones, of which one has a place that the log has not got any more.
+    expect([snapshots.kept, server.last]).toEqual([[10, 20], 15]);
+    expect(await startAndFollow(server, snapshots, newFile())).toMatchObject({ began: 10, position: 15 });
+
+    const next = await starting(server, snapshots, newFile('next'));
+    const following = await follow({ log: server.link(), replica: next, logger: silentLogger, lost: (why) => expect.fail(String(why)) });
+    while (next.position < server.last) await new Promise((resolve) => setImmediate(resolve));
+    await following.stop();
+    await claim(server.link(), next);
+    const store = storeOn(server.link(), next, clock);
+    while (next.position < 25) await store.write(fact(`"other ${next.position}"`));
+    const told = logging();
+    expect(await startAndFollow(server, snapshots, newFile(), told.logger)).toMatchObject({ began: 10, position: 25 });
+    expect(told.warnings).toEqual(['a snapshot does not fit the log']);
+    await Promise.all([replica.close(), next.close()]);
+  });
+
+  it('that has applied what the log has lost, and does not know it, makes no snapshot', async () => {
+    const { grow, snapshotter, snapshots, server } = await owning();
+    await grow(18);
+    const told = logging();
+    server.loseTail(5);
+    // This node has not heard of it, and makes none.
+    expect(await snapshotter({ logger: told.logger }).look('follower')).toBe(false);
+    expect([snapshots.kept, server.first]).toEqual([[], 1]);
+    expect(told.warnings).toEqual([expect.stringContaining('a snapshot cannot be made now')]);
   });
 
   it.each([
     ['there is no snapshot', false],
-    ['the newest snapshot does not fit it', true],
+    ['no snapshot fits it', true],
   ])('says that it cannot, when the log is trimmed and %s', async (why, hasSnapshot) => {
     const { grow, snapshotter, snapshots, server } = await owning();
     await grow(8);

@@ -50,11 +50,15 @@ export interface Log {
   close(): Promise<void>;
 }
 
-/** Copies of a node's file as of a position, for nodes that begin with an empty disk or were away for long. The newest two are kept. */
+/**
+ * Copies of a node's file as of a position, for nodes that begin with an empty disk or were away for long. The two that were put last are kept: where the log has lost its end, one that has
+ * what was lost may have a higher position than those that are put after it.
+ */
 export interface Snapshots {
   /** Keeps the file at the path `file`. It is found by others when this has resolved. */
   put(position: number, file: string): Promise<void>;
-  newest(): Promise<{ position: number; fetch(to: string): Promise<void> } | null>;
+  /** The one of the highest position, or of the highest up to one. */
+  newest(upTo?: number): Promise<{ position: number; fetch(to: string): Promise<void> } | null>;
 }
 
 /** The state of a node, as it announces it again and again. */

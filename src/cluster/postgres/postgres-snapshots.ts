@@ -48,9 +48,11 @@ export class PostgresSnapshots implements Snapshots {
     await this.sweep();
   }
 
-  async newest(): Promise<{ position: number; fetch(to: string): Promise<void> } | null> {
+  async newest(upTo?: number): Promise<{ position: number; fetch(to: string): Promise<void> } | null> {
     const [row] = await this.sessions.ask<Row>({
-      text: `select id, position, bytes, chunks, sha256 from ${this.table} where finished_at is not null order by position desc, id desc limit 1`,
+      text: `select id, position, bytes, chunks, sha256 from ${this.table}
+        where finished_at is not null and ($1::bigint is null or position <= $1) order by position desc, id desc limit 1`,
+      values: [upTo ?? null],
     });
     if (row === undefined) return null;
     return { position: Number(row.position), fetch: (to) => this.fetch(row, to) };
@@ -102,7 +104,7 @@ export class PostgresSnapshots implements Snapshots {
       text: `delete from ${this.table} where
           (finished_at is null and touched_at < clock_timestamp() - make_interval(secs => ${LEFT_SECONDS}))
           or (finished_at is not null and id not in (
-            select id from ${this.table} where finished_at is not null order by position desc, id desc limit ${KEPT}))`,
+            select id from ${this.table} where finished_at is not null order by finished_at desc, id desc limit ${KEPT}))`,
     });
   }
 
