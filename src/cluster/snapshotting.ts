@@ -69,9 +69,7 @@ export class Snapshotter {
 
   private async lookOnce(role: 'owner' | 'follower'): Promise<boolean> {
     const { log, snapshots, replica, beside, logger, entries = ENTRIES, bytes = BYTES } = this.options;
-    // One that has what the log has lost since counts for nothing.
-    const newest = async (): Promise<number> => (await snapshots.newest((await log.ends()).last))?.position ?? 0;
-    const before = await newest();
+    const before = await this.newest();
     if (this.seen?.position !== before) this.seen = { position: before, bytes: replica.bytes };
     const patience = role === 'owner' ? OWNER_PATIENCE : 1;
     const isDue = replica.position - before >= entries * patience || replica.bytes - this.seen.bytes >= bytes * patience;
@@ -80,7 +78,7 @@ export class Snapshotter {
       await rm(beside, { force: true });
       const position = await replica.copyTo(beside);
       // Another node's may have come meanwhile.
-      if (position <= (await newest())) return false;
+      if (position <= (await this.newest())) return false;
       // Nor may this one have what the log has lost: it would take the place of one that can be restored.
       const unlike = await unlikeLog(log, replica);
       if (unlike !== null) throw unlike;
@@ -91,5 +89,14 @@ export class Snapshotter {
     } finally {
       await rm(beside, { force: true });
     }
+  }
+
+  /** The position of the newest one that counts; one that has what the log has lost since stands beyond its end. The log is asked only where one is ahead of this node. */
+  private async newest(): Promise<number> {
+    const { log, snapshots, replica } = this.options;
+    const newest = (await snapshots.newest())?.position ?? 0;
+    if (newest <= replica.position) return newest;
+    const { last } = await log.ends();
+    return newest <= last ? newest : ((await snapshots.newest(last))?.position ?? 0);
   }
 }
