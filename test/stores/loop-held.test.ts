@@ -5,8 +5,10 @@ import { machinePace } from '../machine-pace.ts';
 import { livesOf } from './durable-host.ts';
 
 const COUNT = 50_000;
-/** Of processor time. The rest of it is for a collection of garbage that falls into the stretch. */
+/** Of processor time. */
 const MOST_MS = 20;
+/** What a look holds by itself it holds each time; a collection of garbage, of some ten milliseconds, falls into one stretch or another by chance. */
+const LOOKS = 3;
 
 it('no look at 50 000 stored items holds the event loop, whatever it passes over', { timeout: 120_000 }, async () => {
   const lives = livesOf({
@@ -46,7 +48,8 @@ it('no look at 50 000 stored items holds the event loop, whatever it passes over
   for (const [what, look] of Object.entries(looks)) {
     // The first time much of it is compiled, which holds the loop once in the life of a process.
     await look();
-    const { longestMs } = await longestStretch(look);
+    let longestMs = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < LOOKS && longestMs >= MOST_MS; i++) longestMs = Math.min(longestMs, (await longestStretch(look)).longestMs);
     if (longestMs >= MOST_MS) expect(longestMs, what).toBeLessThan(MOST_MS * machinePace());
   }
 });

@@ -115,14 +115,16 @@ export class Operations {
   /** Every failed item that matches, in feed order, in steps that do not hold the event loop; returns how many. Throws `unknown-stage`, `draining`. */
   retryFailed({ dryRun = false, ...filter }: SelectionQuery): Promise<number> {
     if (filter.stage !== undefined) this.stage(filter.stage);
-    const suits = (item: Item): boolean => item.status === 'failed';
-    const act = (item: Item): boolean => {
+    const suits = (item: Item): boolean => {
+      if (item.status !== 'failed') return false;
       this.expectNotDraining();
-      if (dryRun) return true;
+      return true;
+    };
+    const act = (item: Item): boolean => {
       this.retry(item.id);
       return true;
     };
-    return eachSelected(this.core, { filter, statuses: ['failed'], suits, act });
+    return eachSelected(this.core, { filter, statuses: ['failed'], suits, act: dryRun ? undefined : act });
   }
 
   /**
