@@ -3,19 +3,9 @@ import { z } from 'zod';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
+import { nodeViewSchema } from '../src/schemas/nodes.ts';
 
-const nodeSchema = z
-  .object({
-    name: z.string(),
-    url: z.string().meta({ description: 'How the other nodes reach it.' }),
-    role: z.enum(['owner', 'follower']),
-    position: z.int().meta({ description: 'The last position of the log that it has applied, when it last said so.' }),
-    lagSeconds: z.number().meta({ description: 'How far it is behind the log.' }),
-    hands: z.int().meta({ description: 'Hands that are connected to it.' }),
-    version: z.string(),
-  })
-  .meta({ id: 'ClusterNode' });
-const nodesSchema = z.object({ nodes: z.array(nodeSchema) }).meta({
+const nodesSchema = z.object({ nodes: z.array(nodeViewSchema) }).meta({
   id: 'ClusterNodes',
   examples: [
     {

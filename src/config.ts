@@ -145,7 +145,7 @@ export const variables = z.object({
     1,
     100_000_000,
     262_144,
-    'Number of events that a pipeline keeps for replay. A reader that falls further behind gets an event `gap`.',
+    'Number of events that a pipeline keeps for replay. A reader that falls further behind gets an event `gap`. A start or a takeover reads all that are kept in a store, which takes about 0.7 s of processor time and 220 MiB of memory for each million: with the default, under 0.2 s.',
   ),
   RETENTION_MAX_ITEMS: integer(
     0,

@@ -1,16 +1,10 @@
 import { useSignal } from '@preact/signals';
-import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { Cells, type Column, TableHead } from './table.tsx';
 
 /** All rows are as high as this, so that where one is can be told without drawing the others. */
 const ROW_PX = 40;
 const SPARE_ROWS = 10;
-
-export interface Column<T> {
-  name: string;
-  isNumber?: boolean;
-  cell: (row: T) => ComponentChildren;
-}
 
 interface LongTableProps<T> {
   label: string;
@@ -51,30 +45,12 @@ export function LongTable<T>({ label, columns, rows, keyOf, onEnd }: LongTablePr
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard (axe: scrollable-region-focusable)
     <section ref={box} class="card flush long-table" aria-label={label} tabIndex={0}>
       <table class="lines" aria-rowcount={rows.length + 1}>
-        <thead>
-          <tr>
-            {columns.map(({ name, isNumber }) => (
-              <th key={name} scope="col" class={isNumber ? 'number' : ''}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <TableHead columns={columns} />
         <tbody>
           <Spacer rows={first} columns={columns.length} />
           {rows.slice(first, last).map((row, i) => (
             <tr key={keyOf(row)} aria-rowindex={first + i + 2}>
-              {columns.map(({ name, isNumber, cell }, j) =>
-                j === 0 ? (
-                  <th key={name} scope="row">
-                    {cell(row)}
-                  </th>
-                ) : (
-                  <td key={name} class={isNumber ? 'number' : ''}>
-                    {cell(row)}
-                  </td>
-                ),
-              )}
+              <Cells columns={columns} row={row} />
             </tr>
           ))}
           <Spacer rows={rows.length - last} columns={columns.length} />

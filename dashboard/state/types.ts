@@ -15,6 +15,7 @@ export type { HandsView } from '../../src/schemas/hands.ts';
 export type { PipelineHistory } from '../../src/schemas/history.ts';
 export type { ItemSummary, PipelineEvent, StatusEvent, WaitingFor } from '../../src/schemas/item.ts';
 export type { LimiterView } from '../../src/schemas/limiter.ts';
+export type { NodeView } from '../../src/schemas/nodes.ts';
 export type { OperatorChange } from '../../src/schemas/operator-change.ts';
 export type { MovedItems, StageChange, StageTuned } from '../../src/schemas/redefinition.ts';
 export type { DashboardSnapshot, PipelineState, WorkerState } from '../../src/schemas/stats.ts';
@@ -38,16 +39,6 @@ export interface PipelineLine {
 
 /** An item with the beginnings of its values alone. */
 export type ItemPreview = Omit<ItemDetail, 'value' | 'input'> & { valuePreview?: ValuePreview; inputPreview?: ValuePreview };
-
-export interface NodeView {
-  name: string;
-  url: string;
-  role: 'owner' | 'follower';
-  position: number;
-  lagSeconds: number;
-  hands: number;
-  version: string;
-}
 
 export interface ServiceInfo {
   version: string;

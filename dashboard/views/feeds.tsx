@@ -1,7 +1,8 @@
 import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { Bar } from '../parts/bar.tsx';
 import { Fault } from '../parts/fault.tsx';
-import { ScrollBox } from '../parts/scroll-box.tsx';
+import { type Column, Table } from '../parts/table.tsx';
 import { at, count, doneAt, rate } from '../parts/words.ts';
 import { linkTo } from '../state/address.ts';
 import { path } from '../state/api.ts';
@@ -31,33 +32,7 @@ export function Feeds({ pipeline }: { pipeline: PipelineDetail }) {
         (data.feeds.length === 0 ? (
           <div class="card empty muted">Nothing has been fed yet.</div>
         ) : (
-          <ScrollBox label="Feeds">
-            <table class="lines feeds">
-              <thead>
-                <tr>
-                  <th scope="col">Feed</th>
-                  <th scope="col">Progress</th>
-                  <th scope="col" class="number">
-                    Items
-                  </th>
-                  <th scope="col" class="number">
-                    Failed
-                  </th>
-                  <th scope="col" class="number">
-                    Rate
-                  </th>
-                  <th scope="col" class="number">
-                    Done
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {data.feeds.map((feed) => (
-                  <Row key={feed.feedId} id={id} feed={feed} />
-                ))}
-              </tbody>
-            </table>
-          </ScrollBox>
+          <Table label="Feeds" columns={columnsOf(id)} rows={data.feeds} keyOf={({ feedId }) => feedId} />
         ))}
       {data?.nextCursor && limit.value < 1000 && (
         <p class="more">
@@ -75,38 +50,47 @@ export function Feeds({ pipeline }: { pipeline: PipelineDetail }) {
   );
 }
 
-function Row({ id, feed }: { id: string; feed: FeedView }) {
-  const { feedId, createdAt, total, completed, failed, cancelled, done, throughputPerSecond, etaSeconds, uploadComplete } = feed;
-  const ended = completed + failed + cancelled;
-  return (
-    <tr>
-      <th scope="row">
-        <a href={linkTo(id, 'feeds', feedId)}>{feedId}</a>
-        <span class="muted small under">
-          {at(createdAt, true)}
-          {!uploadComplete && (done ? ', upload broke off' : ', still uploading')}
-        </span>
-      </th>
-      <td class="progress">
-        <Bar label={`Progress of ${feedId}`} total={total} completed={completed} failed={failed} cancelled={cancelled} />
-        <span class="muted small">{total === 0 ? 'empty' : `${Math.floor((ended / total) * 100)} %`}</span>
-      </td>
-      <td class="number">{count(total)}</td>
-      <td class={`number${failed > 0 ? ' bad' : ''}`}>
-        {failed > 0 ? <a href={linkTo(id, 'failures', '', { feed: feedId })}>{count(failed)}</a> : '0'}
-      </td>
-      <td class="number">{rate(throughputPerSecond)}</td>
-      <td class="number">
-        {done ? (
-          <span class="state" data-state="done">
-            done
+function columnsOf(id: string): Column<FeedView>[] {
+  return [
+    {
+      name: 'Feed',
+      cell: ({ feedId, createdAt, done, uploadComplete }) => (
+        <>
+          <a href={linkTo(id, 'feeds', feedId)}>{feedId}</a>
+          <span class="muted small under">
+            {at(createdAt, true)}
+            {!uploadComplete && (done ? ', upload broke off' : ', still uploading')}
           </span>
-        ) : etaSeconds === null ? (
-          'unknown'
-        ) : (
-          doneAt(etaSeconds)
-        )}
-      </td>
-    </tr>
+        </>
+      ),
+    },
+    {
+      name: 'Progress',
+      classOf: () => 'progress',
+      cell: ({ feedId, total, completed, failed, cancelled }) => (
+        <>
+          <Bar label={`Progress of ${feedId}`} total={total} completed={completed} failed={failed} cancelled={cancelled} />
+          <span class="muted small">{total === 0 ? 'empty' : `${Math.floor(((completed + failed + cancelled) / total) * 100)} %`}</span>
+        </>
+      ),
+    },
+    { name: 'Items', isNumber: true, cell: ({ total }) => count(total) },
+    {
+      name: 'Failed',
+      isNumber: true,
+      classOf: ({ failed }) => (failed > 0 ? 'bad' : ''),
+      cell: ({ feedId, failed }) => (failed > 0 ? <a href={linkTo(id, 'failures', '', { feed: feedId })}>{count(failed)}</a> : '0'),
+    },
+    { name: 'Rate', isNumber: true, cell: ({ throughputPerSecond }) => rate(throughputPerSecond) },
+    { name: 'Done', isNumber: true, cell: doneOf },
+  ];
+}
+
+function doneOf({ done, etaSeconds }: FeedView): ComponentChildren {
+  if (!done) return etaSeconds === null ? 'unknown' : doneAt(etaSeconds);
+  return (
+    <span class="state" data-state="done">
+      done
+    </span>
   );
 }

@@ -1,8 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { useCallback, useEffect, useRef } from 'preact/hooks';
 import { Fault } from '../parts/fault.tsx';
-import { type Column, LongTable } from '../parts/long-table.tsx';
+import { LongTable } from '../parts/long-table.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
+import type { Column } from '../parts/table.tsx';
 import { TypedField } from '../parts/typed-field.tsx';
 import { at, count, plural } from '../parts/words.ts';
 import { address, linkTo, replaceQuery } from '../state/address.ts';

@@ -1,5 +1,5 @@
 import { Fault } from '../parts/fault.tsx';
-import { ScrollBox } from '../parts/scroll-box.tsx';
+import { type Column, Table } from '../parts/table.tsx';
 import { ago, count, duration } from '../parts/words.ts';
 import { now } from '../state/now.ts';
 import { useTitle } from '../state/title.ts';
@@ -20,7 +20,11 @@ export function Nodes() {
       </div>
       <Fault error={info.error ?? nodes.error ?? hands.error} />
       {nodes.data !== undefined &&
-        (nodes.data.nodes.length === 0 ? <p class="note">One process, no cluster.</p> : <NodeTable nodes={nodes.data.nodes} />)}
+        (nodes.data.nodes.length === 0 ? (
+          <p class="note">One process, no cluster.</p>
+        ) : (
+          <Table label="Nodes" columns={nodeColumns} rows={nodes.data.nodes} keyOf={({ name }) => name} />
+        ))}
       <div class="head section">
         <h2>Hands</h2>
         <p class="muted">Processes that make calls for this one</p>
@@ -29,7 +33,7 @@ export function Nodes() {
         (hands.data.hands.length === 0 ? (
           <p class="note">No hand is connected. All tasks run in the service itself.</p>
         ) : (
-          <HandTable hands={hands.data.hands} />
+          <Table label="Hands" columns={handColumns} rows={hands.data.hands} keyOf={({ name }) => name} />
         ))}
       {hands.data !== undefined && hands.data.waiting.length > 0 && (
         <ul class="faults">
@@ -49,80 +53,36 @@ function infoWords({ version, uptimeSeconds, role, store, node }: ServiceInfo): 
   return `Sluice ${version} on Node ${node}, up for ${duration(uptimeSeconds)}; ${role === 'single' ? '' : `${role}, `}store: ${place}`;
 }
 
-function NodeTable({ nodes }: { nodes: readonly NodeView[] }) {
-  return (
-    <ScrollBox label="Nodes">
-      <table class="lines">
-        <thead>
-          <tr>
-            <th scope="col">Node</th>
-            <th scope="col">Role</th>
-            <th scope="col" class="number">
-              Behind
-            </th>
-            <th scope="col" class="number">
-              Position
-            </th>
-            <th scope="col" class="number">
-              Hands
-            </th>
-            <th scope="col">Version</th>
-            <th scope="col">Address</th>
-          </tr>
-        </thead>
-        <tbody>
-          {nodes.map(({ name, url, role, position, lagSeconds, hands, version }) => (
-            <tr key={name}>
-              <th scope="row">{name}</th>
-              <td>{role === 'owner' ? <b>owner: runs the pipelines</b> : 'follower'}</td>
-              <td class="number">{duration(lagSeconds)}</td>
-              <td class="number">{count(position)}</td>
-              <td class="number">{count(hands)}</td>
-              <td>{version}</td>
-              <td class="muted">{url}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </ScrollBox>
-  );
-}
+const nodeColumns: readonly Column<NodeView>[] = [
+  { name: 'Node', cell: ({ name }) => name },
+  { name: 'Role', cell: ({ role }) => (role === 'owner' ? <b>owner: runs the pipelines</b> : 'follower') },
+  { name: 'Behind', isNumber: true, cell: ({ lagSeconds }) => duration(lagSeconds) },
+  { name: 'Position', isNumber: true, cell: ({ position }) => count(position) },
+  { name: 'Hands', isNumber: true, cell: ({ hands }) => count(hands) },
+  { name: 'Version', cell: ({ version }) => version },
+  { name: 'Address', classOf: () => 'muted', cell: ({ url }) => url },
+];
 
-function HandTable({ hands }: { hands: HandsView['hands'] }) {
-  return (
-    <ScrollBox label="Hands">
-      <table class="lines">
-        <thead>
-          <tr>
-            <th scope="col">Hand</th>
-            <th scope="col">State</th>
-            <th scope="col" class="number">
-              Running
-            </th>
-            <th scope="col" class="number">
-              At most
-            </th>
-            <th scope="col" class="number">
-              Connected for
-            </th>
-            <th scope="col">Tasks</th>
-          </tr>
-        </thead>
-        <tbody>
-          {hands.map(({ name, leaving, fault, running, capacity, since, tasks, version }) => (
-            <tr key={name}>
-              <th scope="row">
-                {name} <span class="muted small">{version}</span>
-              </th>
-              <td class={fault === null ? '' : 'bad'}>{fault ?? (leaving ? 'leaving' : 'at work')}</td>
-              <td class="number">{count(running)}</td>
-              <td class="number">{count(capacity)}</td>
-              <td class="number">{ago(since, now.value)}</td>
-              <td class="muted">{tasks.length > 6 ? `${tasks.slice(0, 6).join(', ')} and ${tasks.length - 6} more` : tasks.join(', ')}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </ScrollBox>
-  );
-}
+const handColumns: readonly Column<HandsView['hands'][number]>[] = [
+  {
+    name: 'Hand',
+    cell: ({ name, version }) => (
+      <>
+        {name} <span class="muted small">{version}</span>
+      </>
+    ),
+  },
+  {
+    name: 'State',
+    classOf: ({ fault }) => (fault === null ? '' : 'bad'),
+    cell: ({ fault, leaving }) => fault ?? (leaving ? 'leaving' : 'at work'),
+  },
+  { name: 'Running', isNumber: true, cell: ({ running }) => count(running) },
+  { name: 'At most', isNumber: true, cell: ({ capacity }) => count(capacity) },
+  { name: 'Connected for', isNumber: true, cell: ({ since }) => ago(since, now.value) },
+  {
+    name: 'Tasks',
+    classOf: () => 'muted',
+    cell: ({ tasks }) => (tasks.length > 6 ? `${tasks.slice(0, 6).join(', ')} and ${tasks.length - 6} more` : tasks.join(', ')),
+  },
+];

@@ -13,6 +13,7 @@ export type { ItemDetail, ItemError, ItemStatus, PipelineEvent, PipelineResult, 
 export type { ErrorCode, Fault } from '../schemas/problem.ts';
 export type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../schemas/stats.ts';
 export * from './contract/errors.ts';
+export * from './contract/host.ts';
 export { revive } from './contract/revive.ts';
 export * from './contract/runtime.ts';
 export * from './contract/task.ts';

@@ -10,16 +10,15 @@
 import type { FeedReceipt, ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import type { ErrorGroups } from '../../schemas/error-groups.ts';
-import type { FeedEvent, FeedView, WaitReply } from '../../schemas/feed.ts';
+import type { FeedView, WaitReply } from '../../schemas/feed.ts';
 import type { PipelineHistory } from '../../schemas/history.ts';
-import type { ItemDetail, ItemStatus, ItemSummary, PipelineEvent, PipelineResult, StatusEvent, TaskEvent } from '../../schemas/item.ts';
-import type { LimiterPatch, LimiterView } from '../../schemas/limiter.ts';
+import type { ItemDetail, ItemSummary, PipelineResult } from '../../schemas/item.ts';
 import type { PipelineOverview } from '../../schemas/overview.ts';
-import type { MovedItems, StageChange, StageTuned, StageTuning } from '../../schemas/redefinition.ts';
+import type { StageTuned, StageTuning } from '../../schemas/redefinition.ts';
 import type { DashboardSnapshot, ErrorSummary, PipelineState, PipelineStats, WorkerMetrics, WorkerState } from '../../schemas/stats.ts';
-import type { TaskInfo } from '../../schemas/task.ts';
-import type { HostMeasurements } from './measurements.ts';
+import type { EventSource } from './event-source.ts';
 import type { Operator } from './operator.ts';
+import type { ErrorGroupsQuery, HistoryQuery, ItemsQuery, Page, ResultsQuery, SelectionQuery } from './queries.ts';
 import type {
   FeedRequest,
   FeedResultsQuery,
@@ -34,8 +33,9 @@ import type {
   RunStream,
 } from './requests.ts';
 
-export type * from './measurements.ts';
+export type * from './event-source.ts';
 export type * from './operator.ts';
+export type * from './queries.ts';
 export type * from './requests.ts';
 
 /**
@@ -174,233 +174,4 @@ export interface PipelineDescription {
   overrides: Record<string, StageTuning>;
   /** Names of the secrets that its templates use, sorted. */
   secrets: string[];
-}
-
-/** The outcome of a PUT. */
-export interface PutOutcome {
-  isCreated: boolean;
-  pipeline: PipelineDescription;
-  /** Empty when no stage is different. */
-  changes: StageChange[];
-  /** The fields of the pipeline itself that are different, such as `retention`. */
-  changedFields: string[];
-  /** For each removed stage, where its items went. */
-  moved: MovedItems[];
-}
-
-export interface Page<T> {
-  rows: T[];
-  /** The `after` of the next page: the sequence id (for feeds, the ordinal) of the last row if more rows follow, else null. */
-  next: number | null;
-  /** How many rows retention took in all. */
-  retired: number;
-}
-
-/** With `feedId` and a status, a page may have fewer rows than `limit`, or none, and still not be the last. */
-export interface ResultsQuery {
-  status: 'completed' | 'failed' | 'cancelled' | 'all';
-  after: number;
-  limit: number;
-  feedId?: string;
-}
-
-/** How items failed. An item that did not fail matches no such filter. */
-export interface ErrorFilter {
-  errorType?: string;
-  errorStatus?: number;
-  /** The id of an {@link ErrorGroup}. */
-  group?: string;
-}
-
-/** Items that match everything that is given. Of one that has not ended, the error is that of its last attempt that failed. */
-export interface ItemFilter extends ErrorFilter {
-  status?: readonly ItemStatus[];
-  stage?: string;
-  feedId?: string;
-  itemIds?: readonly string[];
-  /** Each member MUST be equal to that of the item. */
-  metadata?: Readonly<Record<string, unknown>>;
-}
-
-/** Items to be retried, or cancelled. */
-export interface SelectionQuery extends ItemFilter {
-  /** They are only counted: as many as would be, if nothing changed meanwhile. */
-  dryRun?: boolean;
-}
-
-export interface ErrorGroupsQuery {
-  feedId?: string;
-  stage?: string;
-  limit: number;
-}
-
-/** With filters that no index knows ({@link ErrorFilter}, `text`, `minAttempts`; `stage`; `feedId` with `status`), a page may have fewer rows than `limit`, or none, and still not be the last. */
-export interface ItemsQuery extends ErrorFilter {
-  status?: ItemStatus[];
-  stage?: string;
-  feedId?: string;
-  /** `desc`: the newest first; `after` is then the place behind which the page begins in that order. */
-  order?: 'asc' | 'desc';
-  /** Contained in the id or the message of the error, in whatever case. */
-  text?: string;
-  /** Attempts in every stage and every run. */
-  minAttempts?: number;
-  /** `input`: with the value that was fed, of items that have not completed. */
-  include?: 'input';
-  after: number;
-  limit: number;
-}
-
-/** The filter of a subscriber; an absent field lets everything through. Snapshots are made by the hub, not read from here. */
-export interface EventFilter {
-  types: ReadonlySet<EventType>;
-  /** Only for the events of all pipelines. */
-  pipelineId?: ReadonlySet<string>;
-  itemId?: ReadonlySet<string>;
-  feedId?: ReadonlySet<string>;
-  stage?: ReadonlySet<string>;
-  status?: ReadonlySet<string>;
-}
-
-export type EventType = 'status' | 'task' | 'result' | 'pipeline' | 'feed';
-
-export type SluiceEvent =
-  | { seq: number; type: 'status'; data: StatusEvent }
-  | { seq: number; type: 'task'; data: TaskEvent }
-  | { seq: number; type: 'result'; data: PipelineResult }
-  | { seq: number; type: 'pipeline'; data: PipelineEvent }
-  | { seq: number; type: 'feed'; data: FeedEvent };
-
-/** How much may be formed of events in one go, in characters of JSON; what was is taken off. */
-export interface ReadBudget {
-  characters: number;
-}
-
-/**
- * The one sequence of a pipeline's events: seq 1, 2, 3 … without a gap. The newest are kept, so a reader is a cursor:
- * replay and live are the same reading, there is no seam between them.
- */
-export interface EventSource {
-  /** The first part of every id. It changes when seq starts anew, that is after a restart that kept no events. */
-  readonly epoch: string;
-  /** Number of the oldest event still kept; `newest + 1` if none is. */
-  readonly oldest: number;
-  /** Number of the newest event; 0 before the first. */
-  readonly newest: number;
-  /**
-   * Events after `after` that fit the filter, scanning at most `scan` of them, and with the event that uses the budget up no more.
-   * `cursor` is the seq up to which it looked.
-   */
-  read(after: number, scan: number, filter: EventFilter, budget?: ReadBudget): { events: SluiceEvent[]; cursor: number };
-  /** Calls `wake` in a later turn after events were added, once for many of them. Returns the way to end it. */
-  subscribe(wake: () => void): () => void;
-}
-
-export interface PutOptions {
-  /** `false` leaves a pipeline that is created in the state `created`. */
-  start?: boolean;
-  /** The pipelines that the caller may change and see; null or absent: all. A limiter that others use is not changed. */
-  within?: ReadonlySet<string> | null;
-  operator?: Operator | undefined;
-}
-
-export interface ValidateOptions extends Pick<PutOptions, 'within'> {
-  against?: string | undefined;
-}
-
-/** The outcome of a definition that could be put. */
-export interface Validated {
-  /** With all defaults filled in. */
-  definition: PipelineDefinition;
-  /** As in {@link PutOutcome}, as far as can be told now; absent without `against`. */
-  changes?: StageChange[];
-  changedFields?: string[];
-  moved?: MovedItems[];
-}
-
-export interface HistoryQuery {
-  seconds: number;
-  points: number;
-}
-
-/** The pipelines of a service, by id, whatever runs them. */
-export interface PipelineHost {
-  /** The built-in and user tasks, predicates and hooks that definitions can use. */
-  readonly tasks: TaskCatalogue;
-  /** Limits that tasks of any pipeline share. */
-  readonly limiters: LimiterCatalogue;
-  /** The events of all pipelines in one sequence, `pipelineId` first in each datum. */
-  readonly events: EventSource;
-  /** The dashboard snapshot of each pipeline. */
-  snapshots(): Promise<({ pipelineId: string } & DashboardSnapshot)[]>;
-  /** The measurements up to now, stored or not, also while the store has trouble. */
-  measure(): Promise<HostMeasurements>;
-  /** Where everything is kept, and whether that can be written now. */
-  readonly storeHealth: StoreHealth;
-  /** True from the first call of {@link PipelineHost.shutdown}. */
-  readonly shuttingDown: boolean;
-  list(): Promise<PipelineDescription[]>;
-  /**
-   * Checks a definition as it came and builds it, with the limiters that it defines; started unless `start` is false.
-   * Throws `invalid-input`, `unknown-task`, `unknown-limiter`, `invalid-pipeline`, `invalid-params`, each with every fault, `pipeline-exists`, and
-   * `limiter-conflict` or `forbidden` when it would change limiters that it may not change.
-   */
-  create(definition: unknown, options?: PutOptions): Promise<PipelineDescription>;
-  /**
-   * Creates the pipeline, or gives it another definition, while it runs and with items in every stage: none is lost, and none goes
-   * through a stage twice. The same definition again changes nothing. `start` is for one that is created. Throws what `create` throws
-   * but `pipeline-exists`, `limiter-in-use` when a limiter would go that others use, and `invalid-state` during its shutdown.
-   */
-  put(id: string, definition: unknown, options?: PutOptions): Promise<PutOutcome>;
-  /**
-   * Checks a definition as {@link PipelineHost.put} would, and says what that would do; nothing is created or changed. It throws what `put` throws. `against`: the
-   * id of a pipeline that is there, which the definition would be put to; throws `pipeline-not-found`.
-   */
-  validate(definition: unknown, options?: ValidateOptions): Promise<Validated>;
-  /** Throws `pipeline-not-found`. */
-  get(id: string): PipelineRuntime;
-  /**
-   * Without a mode: refused with `items-in-flight` while there are any. `drain` finishes them first, `force` aborts and drops them. Throws `limiter-in-use` when
-   * others use a limiter that only its definition defines.
-   */
-  remove(id: string, mode?: 'drain' | 'force', options?: Pick<PutOptions, 'within' | 'operator'>): Promise<void>;
-  /** Ends every pipeline. Idempotent; a later, harder mode overtakes a softer one that still runs. */
-  shutdown(mode: ShutdownMode, timeoutSeconds: number, operator?: Operator): Promise<ShutdownReport>;
-}
-
-/** Items that a start found in its store: waiting, running or between two attempts in the previous process. */
-export interface StoreRecovery {
-  pipelines: number;
-  queued: number;
-  running: number;
-  retrying: number;
-  /** Were running in too many processes that crashed: they have failed. */
-  poisoned: number;
-  seconds: number;
-}
-
-export interface StoreHealth {
-  kind: string;
-  /** Why it cannot be written now. */
-  trouble: string | null;
-  /** null when nothing is kept. */
-  recovered: StoreRecovery | null;
-  /** The pipelines that cannot run, since their definitions can no longer be used. */
-  unusable: { pipelineId: string; reason: string }[];
-}
-
-export interface TaskCatalogue {
-  list(): TaskInfo[];
-}
-
-export interface LimiterCatalogue {
-  /** By name, each with all stages that wait for it. */
-  list(): Promise<LimiterView[]>;
-  /**
-   * Takes effect at once, for those who wait too, and stays until the definition of the limiter changes or {@link LimiterCatalogue.reset}. Throws
-   * `limiter-not-found`, `invalid-input`.
-   */
-  change(name: string, patch: LimiterPatch, operator?: Operator): Promise<LimiterView>;
-  /** Returns to the definition. A hold stays. Throws `limiter-not-found`. */
-  reset(name: string, operator?: Operator): Promise<LimiterView>;
 }

@@ -1,6 +1,6 @@
 import type { TaskInfo, TaskKind } from '../../schemas/task.ts';
 import { SluiceError } from '../contract/errors.ts';
-import type { TaskCatalogue } from '../contract/runtime.ts';
+import type { TaskCatalogue } from '../contract/host.ts';
 import type { TaskDeclaration } from '../contract/task.ts';
 
 /** All names that definitions may use. Tasks, predicates and hooks share one namespace, which does not change while the service runs. */

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PipelineDefinition, StageDefinition } from '../../schemas/definition.ts';
 import { SluiceError } from '../contract/errors.ts';
-import type { PipelineDescription, PutOptions, PutOutcome, Validated } from '../contract/runtime.ts';
+import type { PutOptions, PutOutcome, Validated } from '../contract/host.ts';
+import type { PipelineDescription } from '../contract/runtime.ts';
 import { tellOperated, tellUnchanged } from '../control/told.ts';
 import { definitionTrace } from '../definition/definition-trace.ts';
 import { resolveStage } from '../definition/stage-spec.ts';

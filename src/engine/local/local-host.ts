@@ -10,11 +10,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ShutdownMode, ShutdownReport } from '../../schemas/control.ts';
 import type { PipelineDefinition } from '../../schemas/definition.ts';
 import { SluiceError, shuttingDown, storeUnavailable } from '../contract/errors.ts';
-import type { Operator } from '../contract/operator.ts';
 import type {
-  EventSource,
   HostMeasurements,
-  PipelineDescription,
   PipelineHost,
   PutOptions,
   PutOutcome,
@@ -22,7 +19,9 @@ import type {
   StoreRecovery,
   Validated,
   ValidateOptions,
-} from '../contract/runtime.ts';
+} from '../contract/host.ts';
+import type { Operator } from '../contract/operator.ts';
+import type { EventSource, PipelineDescription } from '../contract/runtime.ts';
 import { tellOperated } from '../control/told.ts';
 import { MAX_WORKERS } from '../control/worker-room.ts';
 import { checkDefinition } from '../definition/definition.ts';

@@ -38,7 +38,6 @@ import { FailedGroups } from '../control/failed-groups.ts';
 import { Lifecycle, type Unusable } from '../control/lifecycle.ts';
 import { Operations } from '../control/operations.ts';
 import { Shutdown } from '../control/shutdown.ts';
-import { tellOperated, tellUnchanged } from '../control/told.ts';
 import { Durable, type StoreLink } from '../durable/durable.ts';
 import { StoredAnswers } from '../durable/stored-answers.ts';
 import { Answers, RecentAnswers } from '../feeds/answers.ts';
@@ -48,7 +47,6 @@ import { Feeds } from '../feeds/feeds.ts';
 import { waitForItems } from '../feeds/item-wait.ts';
 import { Runs } from '../feeds/runs.ts';
 import { Core, type CoreOptions } from '../flow/core.ts';
-import type { Item } from '../model/model.ts';
 import { PipelineSeries } from '../series/pipeline-series.ts';
 import { waitWithin } from '../time/waited.ts';
 import { AnswerGate } from './answer-gate.ts';
@@ -57,6 +55,7 @@ import { LiveDefinition } from './live-definition.ts';
 import { LiveReads } from './reads.ts';
 import { identityFrom, newIdentity } from './stored-facts.ts';
 import { StoredReads } from './stored-reads.ts';
+import { ToldOperations } from './told-operations.ts';
 import { Views } from './views.ts';
 
 /**
@@ -73,6 +72,7 @@ export class LocalRuntime implements PipelineRuntime {
   private readonly feeding: Feeding;
   private readonly runs: Runs;
   private readonly feedsOf: Feeds;
+  private readonly told: ToldOperations;
   readonly doneCalls: DoneCalls;
   private readonly live: LiveReads;
   readonly gate: AnswerGate;
@@ -107,6 +107,7 @@ export class LocalRuntime implements PipelineRuntime {
     });
     this.ending = new Shutdown(this.core, this.lifecycle, () => this.doneCalls.ended());
     this.views = new Views(this.core);
+    this.told = new ToldOperations(this.core, this.operations, this.feedsOf, this.views);
     this.defined = new LiveDefinition(definition, this.core, this.lifecycle, this.operations, (stage) => this.durable?.keepFormer(stage));
     this.asked = new AskedControl(this.core, this.lifecycle, this.defined, this.doneCalls);
     const { clock } = options.ports;
@@ -224,14 +225,10 @@ export class LocalRuntime implements PipelineRuntime {
     );
   }
   cancelFeed(feedId: string, operator?: Operator): Promise<number> {
-    return this.gate.ending(async () => {
-      const cancelled = await this.feedsOf.cancel(feedId);
-      tellOperated(this.core, operator, { change: 'feed-cancelled', before: { feedId }, after: { feedId, cancelled } });
-      return cancelled;
-    });
+    return this.gate.ending(() => this.told.cancelFeed(feedId, operator));
   }
   retryFeed(feedId: string, operator?: Operator): Promise<number> {
-    return this.gate.promise(() => this.retried({ feedId }, () => this.feedsOf.retry(feedId), operator));
+    return this.gate.promise(() => this.told.retryFeed(feedId, operator));
   }
   waitForItems(query: ItemsWaitQuery): Promise<WaitReply> {
     return this.gate.wait(
@@ -315,47 +312,16 @@ export class LocalRuntime implements PipelineRuntime {
     return this.gate.read((reads) => reads.item(itemId));
   }
   cancelItem(itemId: string, operator?: Operator): Promise<ItemSummary> {
-    return this.gate.ending(() => this.operated('item-cancelled', itemId, () => this.operations.cancel(itemId), operator));
+    return this.gate.ending(() => this.told.cancelItem(itemId, operator));
   }
   retryItem(itemId: string, fromStage?: string, operator?: Operator): Promise<ItemSummary> {
-    return this.gate.promise(() => this.operated('item-retried', itemId, () => this.operations.retry(itemId, fromStage), operator));
+    return this.gate.promise(() => this.told.retryItem(itemId, fromStage, operator));
   }
   retryFailed(query: SelectionQuery, operator?: Operator): Promise<number> {
-    const retry = () => this.operations.retryFailed(query);
-    return this.gate.promise(() => (query.dryRun ? retry() : this.retried(query, retry, operator)));
+    return this.gate.promise(() => this.told.retryFailed(query, operator));
   }
   cancelItems(query: SelectionQuery, operator?: Operator): Promise<number> {
-    return this.gate.ending(async () => {
-      if (query.dryRun) return this.operations.cancelSelected(query);
-      const before = { ...toldOf(query), inFlight: this.core.ledger.inFlight };
-      const cancelled = await this.operations.cancelSelected(query);
-      const told = { change: 'items-cancelled', stage: query.stage ?? null, before };
-      if (cancelled === 0) tellUnchanged(this.core, operator, told);
-      else tellOperated(this.core, operator, { ...told, after: { ...toldOf(query), inFlight: this.core.ledger.inFlight, cancelled } });
-      return cancelled;
-    });
-  }
-
-  private operated(change: string, itemId: string, act: () => Item, operator: Operator | undefined): ItemSummary {
-    const before = traceOf(this.operations.find(itemId));
-    const item = act();
-    tellOperated(this.core, operator, { change, stage: item.stage.name, before, after: traceOf(item) });
-    return this.views.summary(item);
-  }
-
-  private async retried(query: SelectionQuery, retry: () => Promise<number>, operator: Operator | undefined): Promise<number> {
-    const before = { ...toldOf(query), failed: this.core.ledger.failed };
-    const retried = await retry();
-    const stage = query.stage ?? null;
-    if (retried === 0) tellUnchanged(this.core, operator, { change: 'items-retried', stage, before });
-    else
-      tellOperated(this.core, operator, {
-        change: 'items-retried',
-        stage,
-        before,
-        after: { ...toldOf(query), failed: this.core.ledger.failed, retried },
-      });
-    return retried;
+    return this.gate.ending(() => this.told.cancelItems(query, operator));
   }
 
   // The methods below bypass the gate: the caller sees to it that nothing is told before it is stored.
@@ -402,16 +368,4 @@ export class LocalRuntime implements PipelineRuntime {
     joined.catch(() => undefined);
     return { done: waited.is === 'done', stats: this.views.stats() };
   }
-}
-
-/** The most ids of a filter that an event keeps. */
-const IDS_TOLD = 100;
-
-/** A filter as events tell it. */
-function toldOf({ itemIds, dryRun: _, ...filter }: SelectionQuery): object {
-  return itemIds === undefined ? filter : { ...filter, itemIds: itemIds.slice(0, IDS_TOLD), itemCount: itemIds.length };
-}
-
-function traceOf({ id, status, stage }: Item): object {
-  return { itemId: id, status, stage: stage.name };
 }

@@ -15,16 +15,7 @@
  * Refuses: to check keys, scopes and bodies of what it passes on. The owner does that, with the caller's own headers; see guards/hop.ts for what it is told beside them.
  */
 
-/** A node as `GET /nodes` shows it. */
-export interface NodeView {
-  name: string;
-  url: string;
-  role: 'owner' | 'follower';
-  position: number;
-  lagSeconds: number;
-  hands: number;
-  version: string;
-}
+import type { NodeView } from '../../schemas/nodes.ts';
 
 export interface Owner {
   readonly node: string;

@@ -1,7 +1,8 @@
 import type { ClusteredDeps, NodeOfCluster, NodeParts } from '../../../src/composition/clustered.ts';
 import { systemClock } from '../../../src/engine/ports.ts';
 import type { Store } from '../../../src/engine/store.ts';
-import type { NodeView, Owner } from '../../../src/http/gateway/cluster-view.ts';
+import type { Owner } from '../../../src/http/gateway/cluster-view.ts';
+import type { NodeView } from '../../../src/schemas/nodes.ts';
 import { openSqliteStore } from '../../../src/stores/sqlite/index.ts';
 
 /** What a write is answered with once another node owns. */
