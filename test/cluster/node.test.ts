@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Backbone, NodeInfo } from '../../src/cluster/log/log.ts';
 import { type ClusterNode, type ClusterNodeOptions, createClusterNode } from '../../src/cluster/node.ts';
 import { silentLogger, systemClock } from '../../src/engine/ports.ts';
-import type { Store } from '../../src/engine/store.ts';
+import { type Store, StoreTrouble } from '../../src/engine/store.ts';
 import { noWrites } from '../stores/store-writes.ts';
 import { FaultLog } from './fault-log.ts';
 import { Disk } from './ownership-simulation/disk.ts';
@@ -168,6 +168,50 @@ describe('a cluster of nodes', () => {
     });
     await expect(a.start()).rejects.toThrow('another process has it');
     await a.leave();
+  });
+
+  it('starts while its disk is full, says so, and owns when there is room again', async () => {
+    const cluster = new Cluster();
+    const disk = new Disk();
+    let isFull = true;
+    const a = cluster.node('a', {
+      openReplica: async () => {
+        if (isFull) throw new StoreTrouble('the disk is full', new Error('database or disk is full'));
+        return disk.open();
+      },
+    });
+    const started = a.start();
+    await until(a, () => a.trouble !== null);
+    expect(a.trouble).toBe('the file cannot be opened; the start waits until it can: the disk is full');
+    expect([a.role, a.isServing, a.owner, a.position]).toEqual(['follower', false, null, 0]);
+    isFull = false;
+    await started;
+    await until(a, () => a.isServing);
+    expect(a.trouble).toBeNull();
+  });
+
+  it('ends while its disk is full, and takes no part when there is room later', async () => {
+    const cluster = new Cluster();
+    const disk = new Disk();
+    const opening = Promise.withResolvers<void>();
+    const room = Promise.withResolvers<void>();
+    let attempts = 0;
+    const a = cluster.node('a', {
+      openReplica: async () => {
+        if (++attempts === 1) throw new StoreTrouble('the disk is full', new Error('database or disk is full'));
+        opening.resolve();
+        await room.promise;
+        return disk.open();
+      },
+    });
+    const started = a.start();
+    await opening.promise;
+    await a.leave();
+    room.resolve();
+    await started;
+    expect([attempts, a.isServing, cluster.server.last, cluster.announced.size]).toEqual([2, false, 0, 0]);
+    // Another process can have the file.
+    await disk.open().close();
   });
 
   it('starts while the log is away, says so, and owns when it is back', async () => {

@@ -5,6 +5,7 @@
  * Refuses: to decide who owns, which is `ownership`'s; and to know what a host is made of, and HTTP.
  */
 import { unref } from '../../engine/ports.ts';
+import { StoreTrouble } from '../../engine/store.ts';
 import { FORMAT } from '../entry/entry.ts';
 import type { NodeInfo } from '../log/log.ts';
 import { Ownership } from '../ownership/ownership.ts';
@@ -37,6 +38,8 @@ export class RunningNode implements ClusterNode {
   private readonly listeners = new Set<() => void>();
   private readonly ended = Promise.withResolvers<void>();
   private machine: Ownership | null = null;
+  /** Asked to leave before it took part. */
+  private hasLeft = false;
   private timer: unknown;
   private shown = '';
 
@@ -92,7 +95,8 @@ export class RunningNode implements ClusterNode {
   }
 
   async start(): Promise<void> {
-    await this.file.open();
+    await this.openFile();
+    if (this.hasLeft) return this.file.close();
     const { name, url, rules } = this;
     this.machine = new Ownership({ rules, random: this.options.random, node: { name, url }, past: this.fileWork.past });
     this.fileWork.reopen(false, this.ownerWork.deposed);
@@ -100,9 +104,28 @@ export class RunningNode implements ClusterNode {
   }
 
   leave(): Promise<void> {
-    if (this.machine === null) return Promise.resolve();
+    if (this.machine === null) {
+      this.hasLeft = true;
+      return Promise.resolve();
+    }
     this.input({ type: 'leave' });
     return this.ended.promise;
+  }
+
+  /** As soon as the disk lets it, or until the node is asked to leave. What stays wrong is thrown. */
+  private async openFile(): Promise<void> {
+    const { clock } = this.options;
+    while (!this.hasLeft) {
+      try {
+        await this.file.open();
+        this.troubles.end('file');
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreTrouble)) throw error;
+        this.troubles.set('file', 'the file cannot be opened; the start waits until it can', error);
+      }
+      await new Promise<void>((resolve) => void clock.setTimer(resolve, this.rules.againMs));
+    }
   }
 
   private self(): NodeInfo & { readonly lagSeconds: number } {
@@ -142,7 +165,8 @@ export class RunningNode implements ClusterNode {
     const shown = JSON.stringify([role, epoch, machine?.ownerAt(now), machine?.isServing(now), trouble]);
     if (shown === this.shown) return;
     this.shown = shown;
-    this.teller.tell();
+    // Others hear of it from when it takes part.
+    if (machine !== null) this.teller.tell();
     for (const changed of [...this.listeners]) changed();
   }
 
