@@ -45,7 +45,7 @@ const inMicroseconds = (key: string, value: unknown): unknown =>
 const eventIdsOf = ({ events }: PipelineRuntime): string[] =>
   events
     .read(0, 1_000_000, { types: ALL })
-    .events.map(({ seq, type, data }) => `${events.epoch} ${seq} ${type} ${JSON.stringify(data, inMicroseconds)}`);
+    .events.map(({ seq, type, data }) => `${events.lines.idOf(seq)} ${type} ${JSON.stringify(data, inMicroseconds)}`);
 
 describe.skipIf(found === null)('store migrate', () => {
   /** A schema that goes when everything that was begun after it has ended. */
@@ -249,7 +249,7 @@ describe.skipIf(found === null)('store migrate', () => {
     const node = await ownOnPostgres(place.url, tasks);
     const restored = await ownOnPostgres(other.url, tasks);
     expect(await restored.host.get('p').stats()).toMatchObject({ itemsFed: 5 });
-    expect(restored.host.get('p').events.epoch).not.toBe(node.host.get('p').events.epoch);
+    expect(restored.host.get('p').events.lines.current).not.toBe(node.host.get('p').events.lines.current);
   });
 
   it('a store file is opened by no node, and a node’s file by no service', async () => {
