@@ -195,6 +195,26 @@ describe('an owner that is deposed', () => {
     }
   });
 
+  it('has pages of what operators did go on, unless that was lost', async () => {
+    const { cluster, ask } = await owned();
+    const audit = (cursor = '') => ask('b', 'GET', `/pipelines/p/audit?limit=1${cursor && `&cursor=${cursor}`}`);
+    const act = async (...acts: string[]): Promise<void> => {
+      for (const each of acts) await ask('b', 'POST', `/pipelines/p/${each}`);
+    };
+    await act('pause');
+    const { nextCursor: kept } = (await audit()).body;
+    cluster.keep();
+    await act('resume', 'pause', 'resume');
+    const { nextCursor: lost } = (await audit()).body;
+    await cluster.elect('c');
+    expect((await audit(lost)).body.changes).toMatchObject([{ action: 'paused' }]);
+    await cluster.lose();
+    await cluster.elect('a');
+    await act('resume', 'pause', 'resume', 'pause', 'resume');
+    expect((await audit(kept)).body.changes).toMatchObject([{ action: 'created' }]);
+    expect((await audit(lost)).body.code).toBe('invalid-cursor');
+  });
+
   it('leaves an upload that is sent again from its beginning with each item once', async () => {
     const { cluster, ask, b } = await owned();
     const lines = (from: number, to: number): string => Array.from({ length: to - from }, (_, i) => `{"id":"item-${from + i}"}\n`).join('');
