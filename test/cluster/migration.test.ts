@@ -220,7 +220,7 @@ describe.skipIf(found === null)('store migrate', () => {
     expect(store({}, 'migrate', ...given)).toMatchObject({ status, stderr: expect.stringContaining(text) });
   });
 
-  it('backup writes what PostgreSQL has, while a node works, and a start with it gives events new ids', async () => {
+  it('backup writes what PostgreSQL has, while a node works, and a start with it gives what comes next other ids', async () => {
     const place = newPlace();
     const { file, events } = await stoppedStore();
     await moveToPostgres(file, place.url);
@@ -235,11 +235,13 @@ describe.skipIf(found === null)('store migrate', () => {
     });
     expect(store({}, 'check', lives.file())).toMatchObject({ status: 0, stdout: expect.stringContaining('5 fed, 4 completed, 1 failed') });
     const { host, stop } = await lives.begin();
-    expect(eventIdsOf(host.get('p')).slice(0, 1)).not.toEqual(events.slice(0, 1));
+    expect(eventIdsOf(host.get('p')).slice(0, events.length)).toEqual(events);
+    expect(host.get('p').events.lines.current).not.toBe(node.host.get('p').events.lines.current);
+    expect(events[0]?.startsWith(host.get('p').events.lines.current)).toBe(false);
     await stop();
   });
 
-  it('a move of a backup gives events new ids, too', async () => {
+  it('a move of a backup does so, too', async () => {
     const [place, other] = [newPlace(), newPlace()];
     const { file } = await stoppedStore();
     await moveToPostgres(file, place.url);
