@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import { changesBefore } from '../src/http/routing/changes.ts';
+import { changesBefore, numberIn } from '../src/http/routing/changes.ts';
 import { decodeCursor, encodeCursor } from '../src/http/routing/cursor.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { LIMIT_DEFAULT, listQuery, nextCursorSchema, pipelineParams, problems, reply } from '../src/http/schemas/route-schemas.ts';
@@ -33,11 +33,11 @@ const changes: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
     },
     async ({ params, query: { limit = LIMIT_DEFAULT, cursor } }) => {
       const { events } = host.get(params.id);
-      // Numbers of another life of the pipeline are those of other events.
-      const scope = { list: `/pipelines/${params.id}/audit`, filters: { epoch: events.epoch } };
-      const before = Number(decodeCursor(scope, cursor) ?? events.newest + 1);
+      const scope = { list: `/pipelines/${params.id}/audit` };
+      const id = decodeCursor(scope, cursor);
+      const before = id === undefined ? events.newest + 1 : numberIn(events, id);
       const { changes: found, next } = changesBefore(events, before, limit);
-      return { changes: found, nextCursor: encodeCursor(scope, next) };
+      return { changes: found, nextCursor: encodeCursor(scope, next === null ? null : events.lines.idOf(next)) };
     },
   );
 };

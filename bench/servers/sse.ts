@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { LinesOfHistory } from '../../src/engine/contract/event-lines.ts';
 import type { EventFilter, EventSource, SluiceEvent } from '../../src/engine/index.ts';
 import { silentLogger } from '../../src/engine/ports.ts';
 import { createSseHub } from '../../src/http/sse/hub.ts';
@@ -31,7 +32,7 @@ const dataOf = (seq: number): object => ({
 let newest = 0;
 let wake = (): void => undefined;
 const source: EventSource = {
-  epoch: 'mf3k2x1a',
+  lines: new LinesOfHistory({ epoch: 'mf3k2x1a' }),
   get newest() {
     return newest;
   },

@@ -849,7 +849,7 @@ export interface paths {
          *     | `snapshot` | `Snapshot`, with the newest hundred failures | with `snapshotSeconds`: at once, then at that interval |
          *     | `stats` | `StatsEvent`: the statistics that change, about a kilobyte for three stages | with `statsSeconds`: at once, then at that interval |
          *     | `overview` | `OverviewEvent`: state, counters, rates and time left of each pipeline | with `overviewSeconds`, in the stream of all pipelines: at once, then at that interval |
-         *     | `gap` | `{ missed, oldest }`: `missed` events, of whatever type, are no longer kept; null if they belong to an earlier life of the pipeline and cannot be counted. The stream continues from `oldest`, an event id | when it happens |
+         *     | `gap` | `{ missed, oldest }`: `missed` events, of whatever type, are no longer kept; null if the id that the reader came with is not known, so that they cannot be counted. The stream continues from `oldest`, an event id | when it happens |
          *     | `bye` | `{}` | last, when the service or the pipeline ends |
          *
          *     The first five have an `id`. With `Last-Event-ID` (or `?after=`) the stream first replays everything since that event, without a
@@ -1654,7 +1654,7 @@ export interface components {
             ids?: string[];
         };
         GapEvent: {
-            /** @description Number of events, of whatever type, that are no longer kept; null if they belong to an earlier life and cannot be counted. */
+            /** @description Number of events, of whatever type, that are no longer kept; null if the id that the reader came with is not known, so that they cannot be counted. */
             missed: number | null;
             /** @description The id of the event from which the stream continues. */
             oldest: string;

@@ -49,6 +49,8 @@ export class ReplicatedStore implements Store {
   readonly marked: readonly Mark[];
   readonly markedBy: string | null;
   readonly blamed = undefined;
+  /** The log may have lost its end, or the node that owned before may have: nobody need have noticed. */
+  readonly mayLackEvents = true;
   /** The node that owned before did not end in order: it may have begun items that are not among {@link ReplicatedStore.marked}. */
   readonly isUncertain: boolean;
   private readonly options: ReplicatedStoreOptions;

@@ -16,6 +16,7 @@
 import type { PackedItems, StoredItem } from './contract/item-row.ts';
 import type { StoreUsage } from './contract/measurements.ts';
 
+export type { StoredLines } from './contract/event-lines.ts';
 export {
   attemptsCell,
   attemptsIn,
@@ -149,8 +150,8 @@ export interface Writes {
 export const OF_STORE = 0;
 
 /**
- * The fact of {@link OF_STORE} that is `{ epoch }` of the common order of all events; the names of those that hold that order begin so. A store that gives the
- * events of its pipelines another epoch MUST give that one another, too.
+ * The fact of {@link OF_STORE} that has the lines of the common order of all events, as {@link StoredLines}; the names of those that hold that order begin so. The fact `identity`
+ * of a pipeline has the lines of its own events. A store that finds that it may lack events which readers were told of, once, puts a `next` into all of them.
  */
 export const ORDER = 'order';
 
@@ -279,6 +280,11 @@ export interface Store {
   readonly isUncertain?: boolean;
   /** The process that left them, by an id that no other has; null when that is not known, as of an earlier version. */
   readonly markedBy: string | null;
+  /**
+   * True when events that readers were told of may be missing whenever somebody begins to write to it, whether or not that was noticed: new ones are then of
+   * a line of their own, see contract/event-lines.ts.
+   */
+  readonly mayLackEvents?: boolean;
   /** The item that ended the previous process, `null` for none of its items; undefined if that is not known. */
   readonly blamed: Blame | null | undefined;
   /** Before this process ends: who ends it. Synchronous. */

@@ -36,7 +36,7 @@ export async function moveFromPostgres(url: string, target: string): Promise<{ p
   }
 }
 
-/** Writes a backup to a file that is not there yet, while nodes work: the store of one machine as of the last entry. A start with it gives new ids to events. */
+/** Writes a backup to a file that is not there yet, while nodes work: the store of one machine as of the last entry. After a start with it, events begin a new line. */
 export async function backupFromPostgres(url: string, target: string): Promise<{ bytes: number }> {
   const { backbone } = await openPostgres({ url, logger: silentLogger, mayCreate: false });
   try {

@@ -58,7 +58,7 @@ async function seedOf({ log, snapshots }: Backbone, shown: string, at: number): 
   return decoded;
 }
 
-/** Opens it as a start does, which gives new ids to the events of a backup, and brings an older file to this version. */
+/** Opens it as a start does, which begins a new line in the events of a backup, and brings an older file to this version. */
 async function expectStopped(file: string): Promise<void> {
   const store = await openSqliteStore({ file, inProcess: true });
   try {

@@ -12,7 +12,7 @@ export const gapEventSchema = z
   .object({
     missed: z.int().nullable().meta({
       description:
-        'Number of events, of whatever type, that are no longer kept; null if they belong to an earlier life and cannot be counted.',
+        'Number of events, of whatever type, that are no longer kept; null if the id that the reader came with is not known, so that they cannot be counted.',
     }),
     oldest: eventIdSchema.meta({ description: 'The id of the event from which the stream continues.' }),
   })

@@ -50,7 +50,7 @@ export const knownItemIdSchema = z
 /** An instant: RFC 3339 in UTC with milliseconds. */
 export const instantSchema = z.string().meta({ format: 'date-time', examples: ['2026-11-23T17:44:00.123Z'] });
 
-/** The id of an event: `<epoch>-<seq>`. */
+/** The id of an event: `<line>-<seq>`. */
 export const eventIdSchema = z.string().meta({ examples: ['mf3k2x1a-4711'] });
 
 export const PRIORITY_MAX = 2_097_151;

@@ -230,7 +230,7 @@ export const ERROR_CODES = {
   'invalid-event-id': {
     title: 'The event id does not belong to this stream',
     fix: 'Send an event id exactly as it was received, or none.',
-    example: { detail: 'An event id has the form <epoch>-<number>, as in the id line of an event.' },
+    example: { detail: 'An event id has the form <line>-<number>, as in the id line of an event.' },
   },
   'body-too-large': {
     title: 'The body exceeds the size limit',

@@ -45,7 +45,7 @@ const inMicroseconds = (key: string, value: unknown): unknown =>
 const eventIdsOf = ({ events }: PipelineRuntime): string[] =>
   events
     .read(0, 1_000_000, { types: ALL })
-    .events.map(({ seq, type, data }) => `${events.epoch} ${seq} ${type} ${JSON.stringify(data, inMicroseconds)}`);
+    .events.map(({ seq, type, data }) => `${events.lines.idOf(seq)} ${type} ${JSON.stringify(data, inMicroseconds)}`);
 
 describe.skipIf(found === null)('store migrate', () => {
   /** A schema that goes when everything that was begun after it has ended. */
@@ -220,7 +220,7 @@ describe.skipIf(found === null)('store migrate', () => {
     expect(store({}, 'migrate', ...given)).toMatchObject({ status, stderr: expect.stringContaining(text) });
   });
 
-  it('backup writes what PostgreSQL has, while a node works, and a start with it gives events new ids', async () => {
+  it('backup writes what PostgreSQL has, while a node works, and a start with it gives what comes next other ids', async () => {
     const place = newPlace();
     const { file, events } = await stoppedStore();
     await moveToPostgres(file, place.url);
@@ -235,11 +235,13 @@ describe.skipIf(found === null)('store migrate', () => {
     });
     expect(store({}, 'check', lives.file())).toMatchObject({ status: 0, stdout: expect.stringContaining('5 fed, 4 completed, 1 failed') });
     const { host, stop } = await lives.begin();
-    expect(eventIdsOf(host.get('p')).slice(0, 1)).not.toEqual(events.slice(0, 1));
+    expect(eventIdsOf(host.get('p')).slice(0, events.length)).toEqual(events);
+    expect(host.get('p').events.lines.current).not.toBe(node.host.get('p').events.lines.current);
+    expect(events[0]?.startsWith(host.get('p').events.lines.current)).toBe(false);
     await stop();
   });
 
-  it('a move of a backup gives events new ids, too', async () => {
+  it('a move of a backup does so, too', async () => {
     const [place, other] = [newPlace(), newPlace()];
     const { file } = await stoppedStore();
     await moveToPostgres(file, place.url);
@@ -249,7 +251,7 @@ describe.skipIf(found === null)('store migrate', () => {
     const node = await ownOnPostgres(place.url, tasks);
     const restored = await ownOnPostgres(other.url, tasks);
     expect(await restored.host.get('p').stats()).toMatchObject({ itemsFed: 5 });
-    expect(restored.host.get('p').events.epoch).not.toBe(node.host.get('p').events.epoch);
+    expect(restored.host.get('p').events.lines.current).not.toBe(node.host.get('p').events.lines.current);
   });
 
   it('a store file is opened by no node, and a node’s file by no service', async () => {

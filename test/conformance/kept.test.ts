@@ -239,7 +239,7 @@ async function compare(how: 'fails' | 'hangs'): Promise<void> {
   await look('p', { p, host }, (name, answer) => told.set(name, answer));
   expect(p.events.newest).toBe(STORED_EVENTS.count);
   const { asOf } = await clock.finish(p.stats());
-  expect(asOf).toBe(`${p.events.epoch}-${STORED_EVENTS.count}`);
+  expect(asOf).toBe(p.events.lines.idOf(STORED_EVENTS.count));
   expect((await clock.finish(p.snapshot())).asOf).toBe(asOf);
   for (const [name, way] of Object.entries(RUNTIME)) {
     if ('waits' in way) expect(await clock.finish(way.waits(p)), name).toEqual(way.answer);

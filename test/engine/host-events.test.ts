@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HostEvents } from '../../src/engine/events/host-events.ts';
 import type { EventFilter, EventSource, SluiceEvent } from '../../src/engine/index.ts';
+import { oneLine } from '../http/sse-harness.ts';
 
 const EVERYTHING: EventFilter = { types: new Set(['pipeline']) };
 
@@ -12,7 +13,7 @@ const NEVER = { defer: () => undefined };
 function createLog(kept: number) {
   const wakes = new Set<() => void>();
   const log = {
-    epoch: 'e',
+    lines: oneLine('e'),
     newest: 0,
     get oldest() {
       return Math.max(1, log.newest - kept + 1);

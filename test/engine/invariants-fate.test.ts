@@ -210,12 +210,12 @@ describe('invariant 10: one sequence of events', () => {
   it('invariant 10: each change of state is one event with the next id, and what is shown names the id it is as of', async () => {
     const gate = createGate();
     const { pipeline, clock } = virtualPipeline([{ name: 'A', tasks: [gate.task] }]);
-    const { epoch } = pipeline.events;
+    const { current } = pipeline.events.lines;
     await pipeline.start();
-    expect(pipeline.getStats().asOf).toBe(`${epoch}-1`);
+    expect(pipeline.getStats().asOf).toBe(`${current}-1`);
     await pipeline.feed([{ id: 'x' }]);
     const { asOf, pipelineStats } = pipeline.getDashboardSnapshot();
-    expect(asOf).toBe(`${epoch}-${pipeline.events.newest}`);
+    expect(asOf).toBe(`${current}-${pipeline.events.newest}`);
     expect(pipelineStats.asOf).toBe(asOf);
     gate.open();
     await clock.settle();

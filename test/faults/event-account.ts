@@ -14,30 +14,31 @@ const MOST_IN_VAIN = 20;
  */
 export async function eventFaults(server: ServerProcess, items: readonly ItemSummary[], ledger: Ledger): Promise<string[]> {
   const asOf = String((await server.get('/pipelines/work/stats')).body.asOf);
-  const [epoch, newest] = [asOf.slice(0, asOf.lastIndexOf('-')), Number(asOf.slice(asOf.lastIndexOf('-') + 1))];
+  const numberOf = (id: string): number => Number(id.slice(id.lastIndexOf('-') + 1));
+  const newest = numberOf(asOf);
   // The statistics name the last event that was on disk when they were made; one more can have come since.
-  const numberOf = (id: string): number => Number(id.slice(epoch.length + 1));
   const faults: string[] = [];
   const events: Received[] = [];
   // As a client does: a node may close a stream at any time, and its reader goes on at the last event that it has seen.
-  for (let last = 0, inVain = 0; last < newest; ) {
-    const stream = await server.events(EVENTS, { 'last-event-id': `${epoch}-${last}` });
+  let position = asOf.replace(/-\d+$/, '-0');
+  for (let inVain = 0; numberOf(position) < newest; ) {
+    const stream = await server.events(EVENTS, { 'last-event-id': position });
     await stream.until(() => stream.closed || numberOf(stream.events.at(-1)?.id ?? '') >= newest);
     stream.destroy();
     if (stream.named('gap').length > 0) faults.push('events are missing');
     const read = stream.events.filter(({ id }) => id !== undefined);
     for (const event of read) events.push(event);
-    last = numberOf(read.at(-1)?.id ?? `${epoch}-${last}`);
+    position = read.at(-1)?.id ?? position;
     inVain = read.length > 0 ? 0 : inVain + 1;
-    if (inVain > MOST_IN_VAIN) throw new Error(`${inVain} streams after event ${last} of ${newest} were closed before they told any`);
+    if (inVain > MOST_IN_VAIN) throw new Error(`${inVain} streams after event ${position} of ${newest} were closed before they told any`);
   }
   const ids = events.map(({ id = '' }) => numberOf(id));
   if (ids.length < newest || ids.some((id, i) => id !== i + 1)) faults.push(`${ids.length} events of ${newest}, or not in order`);
 
   const last = new Map<string, { status: string; final: boolean }>();
-  for (const [i, { event, data: text }] of events.entries()) {
+  for (const [i, { event, data: text, id }] of events.entries()) {
     const data = JSON.parse(text);
-    const [seen, told] = [ledger.events[i], essenceOf(event, data)];
+    const [seen, told] = [ledger.events[i], `${id} ${essenceOf(event, data)}`];
     if (seen !== undefined && seen !== told) faults.push(`event ${i + 1} was "${seen}", and is "${told}"`);
     if (event !== 'status') continue;
     const { itemId, status, final } = data as { itemId: string; status: string; final: boolean };

@@ -20,7 +20,7 @@ export class Ledger {
   /** The last time that each of these ids was accepted again. */
   readonly again = new Map<string, number>();
   readonly cancelled = new Map<string, { life: number }>();
-  /** Events as a follower has seen them, by their number. */
+  /** Events as a follower has seen them, by their number: the id, and what it was. */
   readonly events: string[] = [];
   /** Requests that were repeated after an answer was lost. */
   repeated = 0;

@@ -101,24 +101,23 @@ export const OPERATORS: Record<string, Operator> = {
   /** Reads events across all restarts, from the last one it has on. */
   async follows(clients) {
     const { events, surprises } = clients.ledger;
-    let epoch = '';
+    /** The place before all events. */
+    let beginning: string | null = null;
     const take = ({ event, data, id = '' }: Received): void => {
       if (event === 'gap') surprises.push(`events are missing after ${events.length}: ${data}`);
       const dash = id.lastIndexOf('-');
       if (dash === -1) return;
-      if (epoch !== '' && epoch !== id.slice(0, dash)) surprises.push(`the epoch of events was ${epoch} and is ${id.slice(0, dash)}`);
-      epoch = id.slice(0, dash);
       if (Number(id.slice(dash + 1)) !== events.length + 1) surprises.push(`event ${id} comes after ${events.length}`);
-      else events.push(essenceOf(event, JSON.parse(data)));
+      else events.push(`${id} ${essenceOf(event, JSON.parse(data))}`);
     };
     while (await clients.goesOn()) {
-      if (epoch === '') {
+      if (beginning === null) {
         const { status, body } = await clients.ask(`${WORK}/stats`, { method: 'GET' });
-        if (status === 200) epoch = String(body.asOf).slice(0, String(body.asOf).lastIndexOf('-'));
+        if (status === 200) beginning = String(body.asOf).replace(/-\d+$/, '-0');
       }
-      const headers: Record<string, string> = { 'last-event-id': `${epoch}-${events.length}` };
+      const last = events.at(-1)?.split(' ')[0] ?? beginning;
       const url = clients.place();
-      const stream = url === null ? null : await connectTo(url, headers).catch(() => null);
+      const stream = url === null || last === null ? null : await connectTo(url, { 'last-event-id': last }).catch(() => null);
       while (stream !== null && !stream.closed && !clients.isOver && !clients.isPaused) {
         await after(20);
         for (const received of stream.events.splice(0)) take(received);

@@ -58,7 +58,7 @@ describe('the position', () => {
     expect(eventPosition(source, undefined, 'e-1-100')).toEqual({ after: 100, gap: false });
   });
 
-  it('is before the oldest event, after a gap, for an id of another epoch', () => {
+  it('is before the oldest event, after a gap, for an id of a line that is not known', () => {
     expect(eventPosition(source, 'other-4711', undefined)).toEqual({ after: 90, gap: true });
   });
 

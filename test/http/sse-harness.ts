@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, get, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { StringDecoder } from 'node:string_decoder';
-import type { EventFilter, EventSource, SluiceEvent } from '../../src/engine/index.ts';
+import type { EventFilter, EventLines, EventSource, SluiceEvent } from '../../src/engine/index.ts';
 import { type Clock, silentLogger } from '../../src/engine/ports.ts';
 import { createSseHub, type SseAttachment, type SseHub, type SseHubOptions } from '../../src/http/sse/hub.ts';
 
@@ -17,6 +17,14 @@ const STATUS_DATA = {
 };
 
 /** An event source that keeps the newest `kept` events in an array, and counts its subscribers. */
+/** The lines of a source that has one for ever. */
+export const oneLine = (name: string): EventLines => ({
+  current: name,
+  nameOf: () => name,
+  idOf: (seq) => `${name}-${seq}`,
+  has: (other) => other === name,
+});
+
 export interface FakeSource extends EventSource {
   subscribers: number;
   reads: number;
@@ -31,7 +39,7 @@ export function createFakeSource({ epoch = 'e1', kept = 1000, newest = 0 } = {})
   const wakes = new Set<() => void>();
   let waking = false;
   const source: FakeSource = {
-    epoch,
+    lines: oneLine(epoch),
     subscribers: 0,
     reads: 0,
     get oldest() {

@@ -89,7 +89,7 @@ describe('replay and live', () => {
     expect(client.ids).toEqual(range(91, 100));
   });
 
-  it('tells who comes from another epoch of a gap that nobody can count, and leaves it its id until then', async () => {
+  it('tells who comes with an id that is not known of a gap that nobody can count, and leaves it its id until then', async () => {
     const source = createFakeSource({ kept: 10 });
     source.pushMany(3);
     harness = await startHarness(source);

@@ -89,7 +89,7 @@ describe('GET /pipelines/:id/events', () => {
     await other.until(() => other.ids.length === 4);
   });
 
-  it('sends a gap first when the id is too old, of another epoch, or ahead of the newest', async () => {
+  it('sends a gap first when the id is too old, not known, or ahead of the newest', async () => {
     source.pushMany(25);
     for (const [id, missed] of [
       ['e1-5', 10],

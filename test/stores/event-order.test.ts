@@ -26,7 +26,7 @@ const NO_BOUND = { characters: Number.MAX_SAFE_INTEGER };
 /** A client: it knows the id of the last event that it was sent, and nothing else. */
 class Reader {
   cursor = 0;
-  epoch = '';
+  line = '';
   readonly seen: [seq: number, text: string][] = [];
   gaps = 0;
   readonly filter: EventFilter;
@@ -37,8 +37,8 @@ class Reader {
 
   /** As http/sse does it. */
   read({ events }: Life['host'], scan: number): void {
-    if (this.epoch === '') this.epoch = events.epoch;
-    expect(events.epoch).toBe(this.epoch);
+    if (this.line === '') this.line = events.lines.current;
+    expect(events.lines.current).toBe(this.line);
     expect(this.cursor).toBeLessThanOrEqual(events.newest);
     if (this.cursor + 1 < events.oldest) {
       this.gaps++;
@@ -185,27 +185,27 @@ function check({ readers }: World): void {
 }
 
 describe('the common order of events', () => {
-  it('begins anew, with another epoch, after a version that kept none has written events', async () => {
+  it('begins anew, with other ids, after a version that kept none has written events', async () => {
     const lives = livesOf({ step: (value) => value });
     let life = await lives.begin();
     for (const id of ['a', 'b']) await life.host.create({ id, stages: [{ name: 'A', tasks: ['step'] }] });
-    const { epoch, newest } = life.host.events;
+    const { lines, newest } = life.host.events;
     expect(newest).toBeGreaterThan(0);
     await life.stop();
     const db = new Database(lives.file());
     db.prepare("UPDATE facts SET json = json_remove(json, '$.areOrdered') WHERE name = 'counters' AND pipeline = 2").run();
     db.close();
     life = await lives.begin();
-    expect(life.host.events.epoch).not.toBe(epoch);
+    expect(life.host.events.lines.has(lines.current, 1)).toBe(false);
     const begun = life.host.events.newest;
     expect(begun).toBeLessThan(newest);
     await life.host.get('b').run([{ id: 'x' }], {});
     const told = life.host.events.read(begun, 100, ALL).events;
     expect(told.map(({ seq }) => seq)).toEqual(told.map((_, i) => begun + i + 1));
-    const { epoch: second, newest: last } = life.host.events;
+    const { lines: second, newest: last } = life.host.events;
     await life.stop();
     life = await lives.begin();
-    expect(life.host.events.epoch).toBe(second);
+    expect(life.host.events.lines.current).toBe(second.current);
     expect(life.host.events.newest).toBeGreaterThanOrEqual(last);
   });
 

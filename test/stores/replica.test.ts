@@ -251,7 +251,7 @@ describe('the store of one machine as a node’s copy, and back', () => {
       { feedId: 'f', idempotency },
     );
     await p.waitForFeed('f', { timeoutSeconds: 5, signal: new AbortController().signal });
-    const { epoch, newest } = p.events;
+    const { lines, newest } = p.events;
     await life.stop();
     const plain = lives.file();
     const [copy, back] = [newFile(), newFile('back.db')];
@@ -267,7 +267,7 @@ describe('the store of one machine as a node’s copy, and back', () => {
     copyFileSync(back, next.file());
     const { host } = await next.begin();
     const again = host.get('p');
-    expect([again.events.epoch, again.events.newest >= newest]).toEqual([epoch, true]);
+    expect([again.events.lines.current, again.events.newest >= newest]).toEqual([lines.current, true]);
     expect(
       await again.feed(
         [

@@ -70,7 +70,7 @@ describe('while the store cannot be written', () => {
     for (const id of ['c', 'd']) expect(await p.item(id).catch((error: { code: string }) => error.code)).toBe('item-not-found');
     // Readers are shown no event that is not kept, and no answer names one.
     expect(p.events.newest).toBeLessThan(p.core.events.last);
-    expect((await p.stats()).asOf).toBe(`${p.events.epoch}-${p.events.newest}`);
+    expect((await p.stats()).asOf).toBe(p.events.lines.idOf(p.events.newest));
 
     disk.fault = null;
     await until(p, () => gate.inside.length === 2);

@@ -27,12 +27,27 @@ export interface ReadBudget {
 }
 
 /**
+ * The names of lines, by which the ids of events begin. A line begins where events may have been lost that readers were told of: its events have numbers that
+ * those had, and other ids.
+ */
+export interface EventLines {
+  /** The name of the newest line, of which the next event is. */
+  readonly current: string;
+  /** The name of the line that an event is of, or the place after it. */
+  nameOf(seq: number): string;
+  /** The id of an event, `<name>-<seq>`, or of the place after it. */
+  idOf(seq: number): string;
+  /** Whether there is such a line, and the seq is not beyond its end; the newest one has none. */
+  has(name: string, seq: number): boolean;
+}
+
+/**
  * The one sequence of a pipeline's events: seq 1, 2, 3 … without a gap. The newest are kept, so a reader is a cursor:
  * replay and live are the same reading, there is no seam between them.
  */
 export interface EventSource {
-  /** The first part of every id. It changes when seq starts anew, that is after a restart that kept no events. */
-  readonly epoch: string;
+  /** The first parts of ids. All are other ones when seq starts anew, that is after a restart that kept no events. */
+  readonly lines: EventLines;
   /** Number of the oldest event still kept; `newest + 1` if none is. */
   readonly oldest: number;
   /** Number of the newest event; 0 before the first. */

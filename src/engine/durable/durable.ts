@@ -162,7 +162,7 @@ export class Durable {
       fact: (name) => {
         switch (name) {
           case 'identity':
-            return JSON.stringify({ idPrefix, epoch: events.epoch });
+            return JSON.stringify({ idPrefix, ...events.lines.stored });
           case 'definition':
             return JSON.stringify(sources.definition());
           case 'control':

@@ -1,3 +1,4 @@
+import type { StoredLines } from '../contract/event-lines.ts';
 import type { EventLog } from '../events/event-log.ts';
 import type { HostEvents } from '../events/host-events.ts';
 import { OF_STORE, ORDER, type PipelineWrites } from '../store.ts';
@@ -24,12 +25,14 @@ export class EventOrder implements Sequel {
   private readonly numbered = new Map<number, number>();
   /** The logs of pipelines that are about to be dropped. */
   private readonly leaving = new Map<number, EventLog>();
-  private isNew = false;
+  /** See {@link Store.mayLackEvents}. */
+  private readonly beginsLine: boolean;
   private captured: { pipeline: number; to: number; left: EventLog | undefined }[] = [];
 
-  constructor(flusher: Flusher, host: HostEvents) {
+  constructor(flusher: Flusher, host: HostEvents, beginsLine: boolean) {
     this.flusher = flusher;
     this.host = host;
+    this.beginsLine = beginsLine;
     flusher.followWith(this);
   }
 
@@ -41,14 +44,14 @@ export class EventOrder implements Sequel {
     for (const { pipeline, lastEvent } of found) this.numbered.set(pipeline, lastEvent);
     const head = facts[ORDER];
     if (head !== undefined && found.every(({ lastEvent, areOrdered }) => areOrdered || lastEvent === 0)) {
-      const { epoch } = JSON.parse(head) as { epoch: string };
-      this.host.restore({ epoch, ...this.chunks.restore(facts) }, found);
+      const lines = JSON.parse(head) as StoredLines;
+      this.host.restore({ lines, ...this.chunks.restore(facts) }, found, this.beginsLine);
       return;
     }
     this.chunks.replace(facts);
-    this.isNew = true;
     this.host.restore(null, found);
-    // Readers are told of its epoch.
+    // Readers are told of its name before it has an event.
+    this.host.lines.isUnstored = true;
     this.flusher.stir();
   }
 
@@ -68,8 +71,9 @@ export class EventOrder implements Sequel {
       this.numbered.delete(pipeline);
     }
     const facts = this.chunks.take(this.host.oldest);
-    if (this.isNew) facts.push([ORDER, JSON.stringify({ epoch: this.host.epoch })]);
-    this.isNew = false;
+    const { lines } = this.host;
+    if (lines.isUnstored) facts.push([ORDER, JSON.stringify(lines.stored)]);
+    lines.isUnstored = false;
     if (facts.length === 0) return null;
     return {
       ...{ pipeline: OF_STORE, items: null, feeds: [], removedFeeds: [], answers: [], removedAnswers: [], ends: null, endsBefore: 0 },

@@ -72,7 +72,7 @@ export class HostStore {
     this.startAfter = startAfter;
     this.anchor = anchorOf(ports.clock);
     this.history = new HistoryJournal(this.flusher);
-    this.order = new EventOrder(this.flusher, events);
+    this.order = new EventOrder(this.flusher, events, store.mayLackEvents === true);
     this.limiters = new LimiterJournal(this.flusher, ports.clock, () => this.anchor);
   }
 

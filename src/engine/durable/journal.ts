@@ -263,6 +263,12 @@ export class Journal implements Changing, Keeper {
     if (removed.length > 0) removedFeeds.push(...deps.emptyFeeds());
     const feeds = [...this.dirtyFeeds].map((feed) => this.rowOf(feed));
     this.dirtyFeeds = new Set();
+    const added = events.copyAfter(this.eventsStored);
+    // The name of a line is there as soon as anything is that is told by it.
+    if (added !== null && events.lines.isUnstored) {
+      events.lines.isUnstored = false;
+      this.facts.add('identity');
+    }
     const operated = this.facts.size === 0 ? null : deps.operated();
     const facts: [string, string][] = [...this.facts].map((name) => [name, deps.fact(name)]);
     this.facts.clear();
@@ -291,7 +297,7 @@ export class Journal implements Changing, Keeper {
       endsBefore,
       emptied,
       removed,
-      events: events.copyAfter(this.eventsStored),
+      events: added,
       eventsBefore: events.oldest - 1,
       parkedShift,
       facts,

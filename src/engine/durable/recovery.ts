@@ -38,6 +38,8 @@ export function recover(durable: Durable): Recovered {
     counters.forgottenFeeds,
   );
   core.events.restore(shelf.events(), counters.lastEvent, JSON.parse(facts.names ?? '{"sources":[null],"tasks":[""]}'));
+  // What was told beyond the last event, if anything was, is of another line than what comes next.
+  if (link.store.mayLackEvents === true) core.events.lines.begin(core.options.ports.uniqueId(), counters.lastEvent);
   const hollow = [...rowsOf(shelf, GONE)].map(({ seq, last_event: lastEvent }) => ({ seq, lastEvent }));
   const shift = clockShift(core.time.wall(core.time.now), link.lastAt);
   retirement.restore(counters, hollow, shift);

@@ -7,6 +7,7 @@
  */
 
 import type { ItemStatus, Metadata, StatusEvent, TaskEventType } from '../../schemas/item.ts';
+import type { LinesOfHistory } from '../contract/event-lines.ts';
 import type { OperatorTrace } from '../contract/operator.ts';
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
 import type { TaskSpec } from '../definition/calls.ts';
@@ -30,7 +31,7 @@ import { EventRing } from './event-ring.ts';
  * Events are added here and nowhere else.
  */
 export class EventLog implements EventSource {
-  readonly epoch: string;
+  readonly lines: LinesOfHistory;
   /** Told of every event before readers are. */
   private keeper: Keeper = KEEPS_NOTHING;
   /** True when readers see events only up to {@link EventLog.show}. */
@@ -46,8 +47,8 @@ export class EventLog implements EventSource {
   private wakeScheduled = false;
 
   /** `capacity`: the number of events that are kept, rounded up to a power of two. */
-  constructor(pipelineId: string, epoch: string, capacity: number, time: EngineClock, items: EventItems) {
-    this.epoch = epoch;
+  constructor(pipelineId: string, lines: LinesOfHistory, capacity: number, time: EngineClock, items: EventItems) {
+    this.lines = lines;
     this.time = time;
     this.ring = new EventRing(capacity);
     this.reader = new EventReader(pipelineId, this.ring, this.table, items);
@@ -74,7 +75,7 @@ export class EventLog implements EventSource {
 
   /** The id of the newest event, as clients see it. */
   get asOf(): string {
-    return `${this.epoch}-${this.ring.last}`;
+    return this.lines.idOf(this.ring.last);
   }
 
   status(item: Item, status: ItemStatus, worker: Worker | null, final = false, extra?: Metadata): void {

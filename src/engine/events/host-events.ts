@@ -1,3 +1,4 @@
+import { LinesOfHistory, type StoredLines } from '../contract/event-lines.ts';
 import type { EventFilter, EventSource, ReadBudget, SluiceEvent } from '../contract/runtime.ts';
 import type { Clock } from '../ports.ts';
 import { EVENTS_CHARACTERS } from '../values/sizes.ts';
@@ -27,7 +28,7 @@ function newEntry(): Entry {
 }
 
 const NO_EVENTS: EventSource = {
-  ...{ epoch: '', oldest: 1, newest: 0 },
+  ...{ lines: new LinesOfHistory({ epoch: '' }), oldest: 1, newest: 0 },
   read: (after) => ({ events: [], cursor: after }),
   subscribe: () => () => undefined,
 };
@@ -40,7 +41,7 @@ const RUNS_KEPT = 98_304;
 
 /** Runs of the process before, in the common order; `base`: the common number of the first of them. */
 export interface KeptOrder {
-  epoch: string;
+  lines: StoredLines;
   base: number;
   runs: readonly { pipeline: number; from: number; count: number }[];
 }
@@ -55,7 +56,7 @@ export interface KeptOrder {
  */
 export class HostEvents implements EventSource {
   newest = 0;
-  private name: string;
+  private ownLines: LinesOfHistory;
   private readonly clock: Pick<Clock, 'defer'>;
   private runs: Run[] = [];
   private readonly entries = new Map<string, Entry>();
@@ -67,12 +68,12 @@ export class HostEvents implements EventSource {
   private isWakeDue = false;
 
   constructor(epoch: string, clock: Pick<Clock, 'defer'>) {
-    this.name = epoch;
+    this.ownLines = new LinesOfHistory({ epoch });
     this.clock = clock;
   }
 
-  get epoch(): string {
-    return this.name;
+  get lines(): LinesOfHistory {
+    return this.ownLines;
   }
 
   /** `number`: of the pipeline in the store; undefined without one. */
@@ -108,11 +109,12 @@ export class HostEvents implements EventSource {
     return this;
   }
 
-  /** Goes on with the order of the process before, null: with none of it. Call it before any pipeline is added. */
-  restore(kept: KeptOrder | null, found: readonly { pipeline: number; lastEvent: number }[]): void {
+  /**
+   * Goes on with the order of the process before, null: with none of it. `beginsLine`: in a line of its own. Call it before any pipeline is added.
+   */
+  restore(kept: KeptOrder | null, found: readonly { pipeline: number; lastEvent: number }[], beginsLine = false): void {
     for (const { pipeline, lastEvent } of found) this.entryOf(pipeline).seen = lastEvent;
     if (kept === null) return;
-    this.name = kept.epoch;
     this.newest = kept.base - 1;
     const known = new Set(found.map(({ pipeline }) => pipeline));
     let lost = 0;
@@ -123,6 +125,9 @@ export class HostEvents implements EventSource {
       if (!known.has(pipeline)) lost = this.runs.length;
     }
     this.runs.splice(0, lost);
+    const { current } = this.lines;
+    this.ownLines = new LinesOfHistory(kept.lines, this.newest);
+    if (beginsLine) this.lines.begin(current, this.newest);
     for (const pipeline of this.numbered.keys()) if (!known.has(pipeline)) this.numbered.delete(pipeline);
   }
 

@@ -2,6 +2,7 @@ import type { PauseAfterFailures } from '../../schemas/definition.ts';
 import type { ItemError } from '../../schemas/item.ts';
 import type { PipelineState } from '../../schemas/stats.ts';
 import { ERROR_CHARACTERS, type PipelineError } from '../contract/errors.ts';
+import { LinesOfHistory } from '../contract/event-lines.ts';
 import type { DoneHook, StageSpec } from '../definition/stage-spec.ts';
 import { EventLog } from '../events/event-log.ts';
 import { TaskLimiter } from '../limits/task-limiter.ts';
@@ -65,8 +66,8 @@ export interface CoreOptions {
 export interface Identity {
   /** The prefix of generated item ids. */
   idPrefix: string;
-  /** The prefix of event ids. */
-  epoch: string;
+  /** By the names of which event ids begin. */
+  lines: LinesOfHistory;
   /** The numbers of the stages by name. */
   stages: Record<string, number>;
   /** The highest number that a stage was ever given. */
@@ -138,10 +139,16 @@ export class Core {
     this.time = new EngineClock(clock);
     this.dues = new DueQueue(clock);
     this.ledger = new Ledger(this.time, this.meter);
-    this.events = new EventLog(options.id, options.identity?.epoch ?? uniqueId(), options.eventsKept, this.time, {
-      whole: (sequenceId) => this.index.bySequence(sequenceId) as Item,
-      face: (sequenceId) => this.index.peekSequence(sequenceId) as Item,
-    });
+    this.events = new EventLog(
+      options.id,
+      options.identity?.lines ?? new LinesOfHistory({ epoch: uniqueId() }),
+      options.eventsKept,
+      this.time,
+      {
+        whole: (sequenceId) => this.index.bySequence(sequenceId) as Item,
+        face: (sequenceId) => this.index.peekSequence(sequenceId) as Item,
+      },
+    );
     const idPrefix = options.identity?.idPrefix ?? uniqueId();
     this.items = new ItemIndex(
       options.retention,

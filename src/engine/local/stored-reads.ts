@@ -61,7 +61,7 @@ export class StoredReads implements Reads {
   }
 
   stats(): PipelineStats {
-    return statsOf(this.stored.figures, this.live.stats(), this.durable.core.events.epoch);
+    return statsOf(this.stored.figures, this.live.stats(), this.durable.core.events.lines);
   }
 
   /** Rates and the like are as they are now. */

@@ -1,8 +1,9 @@
 import type { PipelineStats, StageMeasures, StageStats } from '../../schemas/stats.ts';
+import type { EventLines } from '../contract/event-source.ts';
 import type { Figures } from '../durable/figures.ts';
 
-/** The statistics of a pipeline as of a flush; rates and the like are those of `now`. `epoch`: the first part of event ids. */
-export function statsOf(figures: Figures, now: PipelineStats, epoch: string): PipelineStats {
+/** The statistics of a pipeline as of a flush; rates and the like are those of `now`. */
+export function statsOf(figures: Figures, now: PipelineStats, lines: EventLines): PipelineStats {
   const { counters, loads } = figures;
   const { fed, processed, failed, cancelled, lastEvent } = counters;
   const { throughputPerSecond, latencySeconds, bottleneck, etaSeconds, handlersIgnoringSignal } = now;
@@ -49,7 +50,7 @@ export function statsOf(figures: Figures, now: PipelineStats, epoch: string): Pi
     bottleneck,
     etaSeconds: itemsInFlight === 0 ? 0 : etaSeconds === 0 ? null : etaSeconds,
     handlersIgnoringSignal,
-    asOf: `${epoch}-${lastEvent}`,
+    asOf: lines.idOf(lastEvent),
   };
 }
 

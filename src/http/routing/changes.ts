@@ -1,6 +1,7 @@
-import type { EventSource } from '../../engine/index.ts';
+import { type EventSource, SluiceError } from '../../engine/index.ts';
 import type { PipelineEvent } from '../../schemas/item.ts';
 import type { OperatorChange } from '../../schemas/operator-change.ts';
+import { knownSeq, readEventId } from '../sse/event-query.ts';
 
 const ONLY_CHANGES = { types: new Set(['pipeline'] as const) };
 /** So many events are looked at in one step… */
@@ -30,6 +31,14 @@ export function changesBefore(events: EventSource, before: number, limit: number
     end = from;
   }
   return { changes, next: end > oldest ? end : null };
+}
+
+/** The number to go on from, by the id that stands for it in a cursor. Throws `invalid-cursor` for one of a life of the pipeline whose events are not these. */
+export function numberIn(events: EventSource, id: number | string): number {
+  const read = readEventId(String(id));
+  const number = read && knownSeq(events, read);
+  if (number === null) throw new SluiceError('invalid-cursor', 'The cursor was issued for events that are not there any more.');
+  return number;
 }
 
 /** Null for what the pipeline did by itself. */

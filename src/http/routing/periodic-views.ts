@@ -37,7 +37,7 @@ export async function snapshotsOfAll(host: PipelineHost, sees: Sees): Promise<ob
 export async function overviewOfAll(host: PipelineHost, sees: Sees): Promise<[OverviewEvent]> {
   const { events } = host;
   // Whatever comes while they are looked at may or may not be in the numbers.
-  const asOf = `${events.epoch}-${events.newest}`;
+  const asOf = events.lines.idOf(events.newest);
   const rows = (await host.list())
     .filter(({ definition: { id } }) => sees(id))
     .map(({ definition: { id }, state, itemsProcessed, itemsFailed, itemsInFlight }) => ({

@@ -42,11 +42,12 @@ export function createBatches(maxBytes: number): Batches {
 
   function build(view: EventView, from: number): Batch {
     const { events, cursor } = view.events.read(from, view.scan, view.filter);
+    const { lines } = view.events;
     let text = '';
     let fitted = 0;
     let lastId = 0;
     for (const event of events) {
-      const frame = eventFrame(view.events.epoch, event);
+      const frame = eventFrame(lines.nameOf(event.seq), event);
       if (fitted > 0 && text.length + frame.length > BATCH_LENGTH_MAX) {
         view.scan = Math.max(SCAN_MIN, fitted);
         return { to: lastId, lastId, payload: toPayload([text]) };

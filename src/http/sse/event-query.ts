@@ -134,7 +134,7 @@ function idAndParts(value: string): string[] {
 export interface EventPosition {
   /** The seq after which to read. */
   after: number;
-  /** True when the id is of another epoch, or ahead of the newest event: what was missed since cannot be counted. */
+  /** True when the id is not known: what was missed since cannot be counted. */
   gap: boolean;
 }
 
@@ -142,22 +142,38 @@ export interface EventPosition {
  * Where a reader begins: after the id that its client saw last. `Last-Event-ID` takes precedence over the query, because a browser that
  * connects again sends the header with the address it first connected to. Without an id: from now on.
  * An empty header is none (the HTML standard: a client without a last id has the empty string for it).
- * Throws `invalid-event-id` for other text. A seq that is ahead of the newest was given out by a store that was replaced by an older one.
+ * Throws `invalid-event-id` for other text.
  */
 export function eventPosition(events: EventSource, header: string | undefined, query: string | undefined): EventPosition {
   const id = header === undefined || header === '' ? query : header;
   if (id === undefined) return { after: events.newest, gap: false };
-  const { epoch, seq } = parseEventId(id);
-  const isKnown = epoch === events.epoch && seq <= events.newest;
-  return isKnown ? { after: seq, gap: false } : { after: events.oldest - 1, gap: true };
+  const after = knownSeq(events, parseEventId(id));
+  return after === null ? { after: events.oldest - 1, gap: true } : { after, gap: false };
 }
 
-/** `<epoch>-<seq>`, to the letter: an id that is almost one is a mistake of the client that had better come to light. */
-export function parseEventId(id: string): { epoch: string; seq: number } {
+interface EventId {
+  line: string;
+  seq: number;
+}
+
+/**
+ * The seq of an id, null when the id is not known. It is when there is its line, and that goes as far: the event that it names, and all before that, are of this sequence. One
+ * beyond the end of its line, or ahead of the newest event, names an event that was lost.
+ */
+export function knownSeq(events: EventSource, { line, seq }: EventId): number | null {
+  return seq <= events.newest && events.lines.has(line, seq) ? seq : null;
+}
+
+/** `<line>-<seq>`, to the letter: an id that is almost one is a mistake of the client that had better come to light. */
+export function parseEventId(id: string): EventId {
+  const read = readEventId(id);
+  if (read === null) throw new SluiceError('invalid-event-id', 'An event id has the form <line>-<number>, as in the id line of an event.');
+  return read;
+}
+
+/** Null for other text. */
+export function readEventId(id: string): EventId | null {
   const parts = /^([A-Za-z0-9._~-]{1,64})-(0|[1-9][0-9]{0,15})$/.exec(id);
   const seq = Number(parts?.[2]);
-  if (parts?.[1] === undefined || !Number.isSafeInteger(seq)) {
-    throw new SluiceError('invalid-event-id', 'An event id has the form <epoch>-<number>, as in the id line of an event.');
-  }
-  return { epoch: parts[1], seq };
+  return parts?.[1] === undefined || !Number.isSafeInteger(seq) ? null : { line: parts[1], seq };
 }

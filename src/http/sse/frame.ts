@@ -37,16 +37,17 @@ const lines: Record<SluiceEvent['type'] & SequenceEventName, string> = {
   feed: eventLine('feed'),
 };
 
-export function eventFrame(epoch: string, event: SluiceEvent): string {
-  return `id: ${epoch}-${event.seq}\n${lines[event.type]}data: ${toJson(event.data)}\n\n`;
+/** `line`: the name of the line that the event is of. */
+export function eventFrame(line: string, event: SluiceEvent): string {
+  return `id: ${line}-${event.seq}\n${lines[event.type]}data: ${toJson(event.data)}\n\n`;
 }
 
 /**
  * Moves what the client will resume from, and dispatches nothing: a block without data only sets the last event id.
  * Without it a client that is cut off before its first event would resume from nowhere.
  */
-export function positionFrame(epoch: string, seq: number): string {
-  return `id: ${epoch}-${seq}\n\n`;
+export function positionFrame(line: string, seq: number): string {
+  return `id: ${line}-${seq}\n\n`;
 }
 
 /** Never throws: what a task returned can hold anything, and its event still goes out. */

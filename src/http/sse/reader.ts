@@ -34,7 +34,7 @@ export interface SseReaderOptions {
   view: EventView;
   /** The seq after which to begin. */
   after: number;
-  /** True when events were missed that nobody can count: the client comes from another epoch. */
+  /** True when events were missed that nobody can count: the id of the client is not known. */
   gap: boolean;
 }
 
@@ -74,9 +74,9 @@ export class SseReader implements WireEvents {
   }
 
   open({ response, headers }: SseReaderOptions): boolean {
-    const { epoch } = this.view.events;
-    // A reader from another epoch keeps its old id until it has been told of the gap.
-    const first = [RETRY_FRAME, ...(this.foreign ? [] : [positionFrame(epoch, this.cursor)])].join('');
+    const { lines } = this.view.events;
+    // A reader with an id that is not known keeps it until it has been told of the gap.
+    const first = [RETRY_FRAME, ...(this.foreign ? [] : [positionFrame(lines.nameOf(this.cursor), this.cursor)])].join('');
     this.wire = openWire(response, headers, first, this);
     return this.wire !== null;
   }
@@ -103,7 +103,7 @@ export class SseReader implements WireEvents {
   offerPosition(): void {
     if (this.mode !== 'open' || this.last >= 0 || this.foreign || this.position === this.cursor) return;
     this.position = this.cursor;
-    this.send(toPayload([positionFrame(this.view.events.epoch, this.cursor)]));
+    this.send(toPayload([positionFrame(this.view.events.lines.nameOf(this.cursor), this.cursor)]));
   }
 
   /** Sends what there is up to now, then `bye`, then ends the stream. */
@@ -136,16 +136,16 @@ export class SseReader implements WireEvents {
     this.world.onBlocked(this);
   }
 
-  /** Fallen off what is kept, or come from another epoch, whose events nobody can count any more: `missed` is null then. */
+  /** Fallen off what is kept, or come with an id that is not known, so that nobody can count what it has missed: `missed` is null then. */
   private takeGap(): string | undefined {
-    const { epoch, oldest } = this.view.events;
+    const { lines, oldest } = this.view.events;
     const { foreign, cursor } = this;
     const behind = cursor + 1 < oldest;
     if (!foreign && !behind) return undefined;
     this.foreign = false;
     if (behind) this.cursor = oldest - 1;
     this.world.counts.gaps++;
-    return controlFrame('gap', { missed: foreign ? null : oldest - 1 - cursor, oldest: `${epoch}-${oldest}` });
+    return controlFrame('gap', { missed: foreign ? null : oldest - 1 - cursor, oldest: lines.idOf(oldest) });
   }
 
   /** Null when what it refers to cannot be read now, and there is something to send without it. */

@@ -115,7 +115,7 @@ export function creating({ test, world }: Suite): void {
       ['one', 2],
       ['two', 0],
     ]);
-    expect(host.get('one').events.epoch).not.toBe('');
+    expect(host.get('one').events.lines.current).not.toBe('');
   });
 
   test('can name what the catalogue lists', async () => {

@@ -48,8 +48,8 @@ export function events(suite: Suite): void {
 
   test('are numbered 1, 2, 3 … without a gap', async () => {
     const p = await lively(suite);
-    const { oldest, newest, epoch } = p.events;
-    expect(epoch).toMatch(/^[0-9a-z]+$/);
+    const { oldest, newest, lines } = p.events;
+    expect(lines.current).toMatch(/^[0-9a-z]+$/);
     expect(oldest).toBe(1);
     expect(eventsOf(p).map(({ seq }) => seq)).toEqual(Array.from({ length: newest }, (_, i) => i + 1));
   });

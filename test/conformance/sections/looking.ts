@@ -67,7 +67,7 @@ export function looking(suite: Suite): void {
     const { p } = await everyState(suite);
     const { asOf } = await p.stats();
     const snapshot = await p.snapshot();
-    expect(asOf).toBe(`${p.events.epoch}-${p.events.newest}`);
+    expect(asOf).toBe(p.events.lines.idOf(p.events.newest));
     expect(snapshot.asOf).toBe(asOf);
     expect(snapshot.pipelineStats.asOf).toBe(asOf);
   });

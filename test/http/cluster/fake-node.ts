@@ -1,9 +1,13 @@
+import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import type { ClusteredDeps, NodeOfCluster, NodeParts } from '../../../src/composition/clustered.ts';
 import { systemClock } from '../../../src/engine/ports.ts';
 import type { Store } from '../../../src/engine/store.ts';
 import type { Owner } from '../../../src/http/gateway/cluster-view.ts';
 import type { NodeView } from '../../../src/schemas/nodes.ts';
 import { openSqliteStore } from '../../../src/stores/sqlite/index.ts';
+
+/** A store and what is beside it. */
+const PARTS = ['', '-wal', '-running'];
 
 /** What a write is answered with once another node owns. */
 export class FakeDeposed extends Error {
@@ -107,6 +111,20 @@ export class FakeCluster {
     await term.close();
   }
 
+  /** Keeps what is stored now, for {@link FakeCluster.lose}. */
+  keep(): void {
+    for (const suffix of PARTS) if (existsSync(this.file + suffix)) copyFileSync(this.file + suffix, `${this.file}.kept${suffix}`);
+  }
+
+  /** Nobody owns any more, and all that was stored since {@link FakeCluster.keep} is lost. Nothing tells of it. */
+  async lose(): Promise<void> {
+    await this.depose();
+    for (const suffix of PARTS) {
+      rmSync(this.file + suffix, { force: true });
+      if (existsSync(`${this.file}.kept${suffix}`)) copyFileSync(`${this.file}.kept${suffix}`, this.file + suffix);
+    }
+  }
+
   /** Nobody knows an owner. */
   forget(): void {
     for (const node of this.nodes) node.learn({ owner: null });
@@ -126,6 +144,7 @@ function fencedStore(store: Store): { fenced: Store; close: () => Promise<void> 
           return writing;
         };
       if (member === 'close') return async () => undefined;
+      if (member === 'mayLackEvents') return true;
       const value = Reflect.get(target, member, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },

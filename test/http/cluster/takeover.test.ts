@@ -161,6 +161,60 @@ describe('an owner that is deposed', () => {
     for (const stream of [second, whole]) stream.destroy();
   });
 
+  it('has readers of what was lost with it told so, and no others', async () => {
+    const { cluster, ask, a, b } = await owned();
+    const streams = ['/pipelines/p/events', '/events?pipelineId=p'];
+    const firsts = await Promise.all(streams.map((path) => connect(b.port, path)));
+    const run = async (...ids: string[]): Promise<void> => {
+      await ask('b', 'POST', '/pipelines/p/run', { items: ids.map((id) => ({ id })) });
+    };
+    await run('one');
+    for (const first of firsts) await first.until(({ named }) => named.call(first, 'feed').length === 1);
+    const kept = firsts.map(({ lastEventId }) => lastEventId);
+    cluster.keep();
+    await run('lost', 'lost-too');
+    for (const first of firsts) await first.until(({ named }) => named.call(first, 'feed').length === 2);
+    const lost = firsts.map(({ lastEventId }) => lastEventId);
+    await cluster.lose();
+    await cluster.elect('c');
+    await run('two', 'three', 'four');
+    for (const [i, path] of streams.entries()) {
+      const go = (id: string | undefined) => connect(a.port, path, { headers: { 'last-event-id': id as string } });
+      const [goesOn, misses] = [await go(kept[i]), await go(lost[i])];
+      for (const stream of [goesOn, misses])
+        await stream.until(({ events }) => events.some(({ event, data }) => event === 'feed' && JSON.parse(data).total === 3));
+      expect(goesOn.named('gap')).toEqual([]);
+      const ids = goesOn.named('status').map((data) => (data as { itemId: string }).itemId);
+      expect(new Set(ids)).toEqual(new Set(['two', 'three', 'four']));
+      expect([misses.events.find(({ event }) => event !== undefined)?.event, misses.named('gap')]).toEqual([
+        'gap',
+        [{ missed: null, oldest: expect.stringMatching(/-1$/) }],
+      ]);
+      expect(misses.ids.slice(-goesOn.ids.length)).toEqual(goesOn.ids);
+      for (const stream of [goesOn, misses]) stream.destroy();
+    }
+  });
+
+  it('has pages of what operators did go on, unless that was lost', async () => {
+    const { cluster, ask } = await owned();
+    const audit = (cursor = '') => ask('b', 'GET', `/pipelines/p/audit?limit=1${cursor && `&cursor=${cursor}`}`);
+    const act = async (...acts: string[]): Promise<void> => {
+      for (const each of acts) await ask('b', 'POST', `/pipelines/p/${each}`);
+    };
+    await act('pause');
+    const { nextCursor: kept } = (await audit()).body;
+    cluster.keep();
+    await act('resume', 'pause', 'resume');
+    const { nextCursor: lost } = (await audit()).body;
+    await cluster.elect('c');
+    expect((await audit(lost)).body.changes).toMatchObject([{ action: 'paused' }]);
+    await cluster.lose();
+    await cluster.elect('a');
+    await act('resume', 'pause', 'resume', 'pause', 'resume');
+    expect((await audit(kept)).body.changes).toMatchObject([{ action: 'created' }]);
+    expect((await audit(lost)).body.code).toBe('invalid-cursor');
+  });
+
   it('leaves an upload that is sent again from its beginning with each item once', async () => {
     const { cluster, ask, b } = await owned();
     const lines = (from: number, to: number): string => Array.from({ length: to - from }, (_, i) => `{"id":"item-${from + i}"}\n`).join('');
