@@ -255,4 +255,25 @@ describe('a start', () => {
       expect(new Set(ran).size).toBe(60);
     },
   );
+
+  it.each([1, 2, 3, 4, 5])(
+    'waits, and keeps the order of the events of all pipelines, when the %ith read of what no shelf has fails',
+    async (nth) => {
+      const { clock, p, ids, disk, life, lives } = await world();
+      await clock.finish(p.feed(ids(30), {}));
+      await clock.finish(p.join());
+      const { events } = life.host;
+      const before = { newest: events.newest, oldest: events.oldest, id: events.lines.idOf(events.newest) };
+      await life.crash();
+      let left = nth;
+      disk.failsWhole = () => --left === 0;
+      const { host } = await lives.begin();
+      expect(left).toBeLessThanOrEqual(0);
+      const { newest, oldest, lines } = host.events;
+      expect({ newest, oldest, id: lines.idOf(newest) }).toEqual(before);
+      await clock.finish(host.get('p').feed(ids(1, 30), {}));
+      const { events: read } = host.events.read(newest, 100, ALL, { characters: Number.MAX_SAFE_INTEGER });
+      expect(read[0]).toMatchObject({ seq: newest + 1, data: { itemId: 'i30', status: 'queued' } });
+    },
+  );
 });

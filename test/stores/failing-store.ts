@@ -7,6 +7,8 @@ export class FailingStore {
   readFault: string | null = null;
   /** Whether the next read, a method of the shelf, fails; asked for each. */
   failsRead: (name: string) => boolean = () => false;
+  /** Whether the next read of what no shelf has, the pipelines and the facts of the store itself, fails; asked for each. */
+  failsWhole: () => boolean = () => false;
   /** Whole transactions that reached the file. */
   writes = 0;
   /** Called before each write. */
@@ -21,6 +23,7 @@ export class FailingStore {
         if (name === 'write') return (writes: Writes) => this.write(writes, target);
         if (name === 'shelf') return (pipeline: number) => this.shelf(target.shelf(pipeline));
         if (name === 'nextPipeline') return (after: number) => this.read(name, () => target.nextPipeline(after));
+        if ((name === 'pipelines' || name === 'facts') && this.failsWhole()) throw new StoreTrouble('the disk reports an error');
         const value = Reflect.get(target, name);
         return typeof value === 'function' ? value.bind(target) : value;
       },
@@ -40,6 +43,7 @@ export class FailingStore {
     this.fault = null;
     this.readFault = null;
     this.failsRead = () => false;
+    this.failsWhole = () => false;
     this.hangs = false;
   }
 

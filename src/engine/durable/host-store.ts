@@ -76,13 +76,16 @@ export class HostStore {
     this.limiters = new LimiterJournal(this.flusher, ports.clock, () => this.anchor);
   }
 
-  /** The pipelines in the store, in the order of their creation, and the common order of their events with them. */
+  /** The pipelines in the store, in the order of their creation, and the common order of their events with them. Throws `store-unavailable`, and can be asked again then. */
   pipelines(): ({ link: StoreLink } & StoredDefinition)[] {
-    const found = this.store.pipelines();
-    this.order.restore(this.store.facts(ORDER), found.map(eventsOf));
+    const found = this.read(() => this.store.pipelines());
+    const order = this.factsOf(ORDER);
+    const limitersAt = this.limitersAt().lastAt ?? 0;
+    // All is read: what comes now is done once.
+    this.order.restore(order, found.map(eventsOf));
     const last = lastWrite(found);
     this.last = last;
-    this.isAhead = this.startAfter(Math.max(last.lastAt ?? 0, this.limitersAt().lastAt ?? 0));
+    this.isAhead = this.startAfter(Math.max(last.lastAt ?? 0, limitersAt));
     if (this.isAhead) wallScaleOf(this.clock).begin();
     this.anchor = anchorOf(this.clock);
     return found.map(({ pipeline, facts }) => {
@@ -91,9 +94,9 @@ export class HostStore {
     });
   }
 
-  /** The kept state of all limiters; to be asked for after {@link HostStore.pipelines}. Throws {@link StoreTrouble}, and can be asked again then. */
+  /** The kept state of all limiters; to be asked for after {@link HostStore.pipelines}. Throws `store-unavailable`, and can be asked again then. */
   storedLimiters(): StoredLimiters {
-    const { [KEPT]: _, ...facts } = this.store.facts(KEPT);
+    const { [KEPT]: _, ...facts } = this.factsOf(KEPT);
     const own = this.limitersAt();
     const { lastAt, drift } = (own.lastAt ?? 0) > (this.last.lastAt ?? 0) ? own : this.last;
     // No start in a window counts as older for the rounding of the difference.
@@ -108,7 +111,7 @@ export class HostStore {
 
   /** The last write of limiters, which may be newer than that of any pipeline. */
   private limitersAt(): LastWrite {
-    const { [KEPT]: written = '{}' } = this.store.facts(KEPT);
+    const { [KEPT]: written = '{}' } = this.factsOf(KEPT);
     return { lastAt: null, drift: 0, ...JSON.parse(written) };
   }
 
