@@ -256,7 +256,7 @@ describe('a start', () => {
     },
   );
 
-  it.each([1, 2, 3, 4, 5])(
+  it.each([1, 2, 3, 4, 5, 6])(
     'waits, and keeps the order of the events of all pipelines, when the %ith read of what no shelf has fails',
     async (nth) => {
       const { clock, p, ids, disk, life, lives } = await world();

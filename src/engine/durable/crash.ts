@@ -1,5 +1,5 @@
 import { momentOf } from '../model/places.ts';
-import { ENDED, type Shelf, STATUS_CODES, type Store, type StoredItem } from '../store.ts';
+import { ENDED, type Shelf, STATUS_CODES, type Store, type StoredItem, type StoredPipeline } from '../store.ts';
 import type { StoredCounters } from './figures.ts';
 
 /** The end of the process before, as the marks tell it, over all pipelines. */
@@ -14,18 +14,24 @@ export interface Crash {
   readonly isUncertain: boolean;
 }
 
-/** `shelfOf`: throws `store-unavailable`. To be called before anything is written. */
-export function crashOf(store: Store, shelfOf: (pipeline: number) => Shelf): Crash {
+/** The reads of a store, each of which throws `store-unavailable`. */
+export interface CrashReads {
+  pipelines(): readonly StoredPipeline[];
+  shelf(pipeline: number): Shelf;
+}
+
+/** To be called before anything is written. Throws `store-unavailable`. */
+export function crashOf(store: Pick<Store, 'marked' | 'isUncertain'>, reads: CrashReads): Crash {
   const found = new Map<number, StoredItem[]>();
   const last = new Map<number, number>();
   let [ran, suspects] = [0, 0];
   let isUncertain = store.isUncertain === true;
   if (store.marked.length > 0) {
-    for (const { pipeline, facts } of store.pipelines()) {
+    for (const { pipeline, facts } of reads.pipelines()) {
       last.set(pipeline, (JSON.parse(facts.counters ?? '{}') as Partial<StoredCounters>).lastSequence ?? 0);
     }
   }
-  const shelves = new Map([...last.keys()].map((pipeline) => [pipeline, shelfOf(pipeline)]));
+  const shelves = new Map([...last.keys()].map((pipeline) => [pipeline, reads.shelf(pipeline)]));
   for (const { pipeline, seq, ord } of store.marked) {
     const shelf = shelves.get(pipeline);
     if (ord === ENDED) continue;

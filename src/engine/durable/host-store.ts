@@ -6,7 +6,7 @@ import type { Marks } from '../flow/ready-workers.ts';
 import { KEPT } from '../limits/shared-limiter.ts';
 import { StoredLimiters } from '../limits/stored-limiters.ts';
 import type { Clock, Logger, Ports } from '../ports.ts';
-import { FILES, ORDER, type Store, type StoredPipeline } from '../store.ts';
+import { FILES, ORDER, type Shelf, type Store, type StoredPipeline } from '../store.ts';
 import { wallScaleOf } from '../time/wall-scale.ts';
 import { clockShift } from './clock-shift.ts';
 import { type Crash, crashOf } from './crash.ts';
@@ -156,7 +156,8 @@ export class HostStore {
   /** The end of the process before. To be asked for before anything is written. Throws `store-unavailable`. */
   crash(): Crash {
     const { store, flusher } = this;
-    this.lastCrash ??= crashOf(store, (of) => guardedShelf(store.shelf(of), flusher));
+    const shelf = (of: number): Shelf => guardedShelf(store.shelf(of), flusher);
+    this.lastCrash ??= crashOf(store, { pipelines: () => this.read(() => store.pipelines()), shelf });
     return this.lastCrash;
   }
 
