@@ -1,7 +1,7 @@
 /** The start: URL, tables, and the facts of the server. */
 
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openPostgres, readPostgresUrl, UnusableServer } from '../../src/cluster/postgres/index.ts';
 import { factsOf } from '../../src/cluster/postgres/server-facts.ts';
@@ -91,6 +91,63 @@ describe('the facts of a server', () => {
   });
 });
 
+describe('a server that is not there', () => {
+  /** The trouble that an opening ends with. */
+  const troubleOf = async (url: string): Promise<StoreTrouble> => {
+    const error = await openPostgres({ url, logger: silentLogger, connectMs: 200 }).catch((it: unknown) => it);
+    expect(error).toBeInstanceOf(StoreTrouble);
+    return error as StoreTrouble;
+  };
+  const portOf = async (server: Server): Promise<number> => {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  };
+
+  it.each([
+    ['accepts and is silent', (socket: Socket) => socket.resume()],
+    ['ends the connection', (socket: Socket) => socket.destroy()],
+    ['speaks otherwise', (socket: Socket) => socket.end('HTTP/1.1 400 at db7.internal.example\r\n\r\n')],
+    ['says that it starts', (socket: Socket) => socket.end(refusal('57P03', 'the database secretdb is starting up'))],
+    ['reports what no repetition is known to mend', (socket: Socket) => socket.end(refusal('XX000', 'cannot open /var/lib/pg/secretdb'))],
+  ])('may be tried again when it %s: callers are told so, and the log has the rest', async (_, answer) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined).resume();
+      answer(socket);
+    });
+    const port = await portOf(server);
+    const { reason, cause } = await troubleOf(`postgres://somebody:hidden@127.0.0.1:${port}/secretdb?schema=mine`);
+    expect(reason).toMatch(/^its database (does not answer|cannot be reached|reports an error)$/);
+    expect((cause as Error).message).toContain(`postgres://127.0.0.1:${port}/secretdb?schema=mine cannot be used now: `);
+    expect((cause as Error).message).not.toContain('hidden');
+    server.close();
+    await once(server, 'close');
+  });
+
+  it('may be tried again when it refuses, or its name is unknown', async () => {
+    const server = createServer();
+    const port = await portOf(server);
+    server.close();
+    await once(server, 'close');
+    const refused = await troubleOf(`postgres://somebody:hidden@127.0.0.1:${port}/secretdb`);
+    expect([refused.reason, (refused.cause as Error).message]).toEqual([
+      'its database cannot be reached',
+      expect.stringContaining('ECONNREFUSED'),
+    ]);
+    const unknown = await troubleOf('postgres://somebody:hidden@db7.internal.invalid/secretdb');
+    expect(unknown.reason).toMatch(/^its database (does not answer|cannot be reached)$/);
+  });
+});
+
+/** An ErrorResponse of PostgreSQL's protocol. */
+function refusal(code: string, message: string): Buffer {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${message}\0\0`);
+  const head = Buffer.alloc(5);
+  head.write('E');
+  head.writeUInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
+}
+
 describe.skipIf(found === null)('opening', () => {
   let place: ReturnType<typeof ownSchema>;
   const open = (url = place.url) => openPostgres({ url, logger: silentLogger });
@@ -144,7 +201,7 @@ describe.skipIf(found === null)('opening', () => {
     await runOnce(service, `create schema ${place.schema}`);
     // A table that is in the way of the third one.
     await runOnce(service, `create table ${place.schema}.snapshot_chunks (x int)`);
-    await expect(open()).rejects.toThrow(/snapshot_chunks.*already exists/);
+    await expect(open()).rejects.toMatchObject({ cause: { message: expect.stringMatching(/snapshot_chunks.*already exists/) } });
     await runOnce(service, `drop table ${place.schema}.snapshot_chunks`);
     await openAndClose();
   });
@@ -155,22 +212,6 @@ describe.skipIf(found === null)('opening', () => {
     const error = await open(nowhere.href).catch((it: unknown) => it);
     expect(error).toBeInstanceOf(UnusableServer);
     expect((error as Error).message).toMatch(/no_such_database.*create it first/);
-  });
-
-  it('may be tried again where nobody answers, or refuses', async () => {
-    const silent = createServer((socket) => socket.resume());
-    silent.listen(0, '127.0.0.1');
-    await once(silent, 'listening');
-    const { port } = silent.address() as { port: number };
-    const url = `postgres://somebody:hidden@127.0.0.1:${port}/db`;
-    const unanswered = await openPostgres({ url, logger: silentLogger, connectMs: 200 }).catch((it: unknown) => it);
-    expect(unanswered).toBeInstanceOf(StoreTrouble);
-    expect((unanswered as Error).message).not.toContain('hidden');
-    silent.close();
-    await once(silent, 'close');
-    const refused = await openPostgres({ url, logger: silentLogger }).catch((it: unknown) => it);
-    expect(refused).toBeInstanceOf(StoreTrouble);
-    expect((refused as StoreTrouble).reason).toContain('ECONNREFUSED');
   });
 
   it('keeps snapshots that are half-written from everybody, and sweeps those that were left', async () => {

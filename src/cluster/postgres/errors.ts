@@ -27,6 +27,12 @@ export function isConnectionFault(error: unknown): boolean {
   return error.code !== undefined && (PASSING.has(error.code) || error.code.startsWith('08'));
 }
 
+/** Why the server cannot be used now, in words that callers may read. */
+export function passingReason(error: unknown): string {
+  if (error instanceof NoAnswer) return 'its database does not answer';
+  return isConnectionFault(error) ? 'its database cannot be reached' : 'its database reports an error';
+}
+
 /** Turns an error that no repetition mends into an {@link UnusableServer}; undefined for any other. */
 export function lastingFault(error: unknown, shown: string): UnusableServer | undefined {
   if (error instanceof UnusableServer) return error;
