@@ -2,7 +2,9 @@
 
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { DatabaseError } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lastingFault } from '../../src/cluster/postgres/errors.ts';
 import { openPostgres, readPostgresUrl, UnusableServer } from '../../src/cluster/postgres/index.ts';
 import { factsOf } from '../../src/cluster/postgres/server-facts.ts';
 import { TABLES_FORMAT } from '../../src/cluster/postgres/tables.ts';
@@ -33,7 +35,36 @@ describe('the URL', () => {
     'postgres://db/x?schema=a"b',
     'postgres://db/x?schema=pg_own',
     'postgres://db/x?schema=',
+    'postgres:/x',
+    'postgres:x',
+    'postgres:/u@db/x',
+    'postgres://db/x?schmea=mine',
+    'postgres://db/x?Schema=mine',
+    'postgres://db/x?schema=mine&schema=other',
+    'postgres://db/x?sslmode=require&schema =mine',
+    'postgres://db/x?search_path=mine',
+    'postgres://db/x?SSLMODE=require',
+    'postgres://u%zz@db/x',
+    'postgres://u:geheim%@db/x',
+    'postgres://db/%x',
   ])('%s is refused', (text) => expect(() => readPostgresUrl(text)).toThrow(UnusableServer));
+
+  it.each(['sslmode=require&channel_binding=require', 'application_name=a&connect_timeout=5', 'target_session_attrs=read-write'])(
+    'leaves ?%s to the driver',
+    (parameters) => expect(readPostgresUrl(`postgres://db/x?${parameters}&schema=mine`).connectionString).toContain(parameters),
+  );
+
+  it('tells whom a server refuses, where the URL names no user', () => {
+    const refused = Object.assign(new DatabaseError('role "root" does not exist', 0, 'error'), { code: '28000' });
+    for (const [url, told] of [
+      ['postgres://db/x', true],
+      ['postgres://u@db/x', false],
+      ['postgres://db/x?user=u', false],
+    ] as const) {
+      const { shown, namesUser } = readPostgresUrl(url);
+      expect(lastingFault(refused, shown, namesUser)?.message.includes('the URL names none')).toBe(told);
+    }
+  });
 
   it('gives every schema a channel of its own', () => {
     const [one, other] = ['a', 'b'].map((schema) => readPostgresUrl(`postgres://db/x?schema=${schema}`).channel);

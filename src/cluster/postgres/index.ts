@@ -82,7 +82,7 @@ export async function openPostgres(options: PostgresOptions): Promise<OpenedPost
     await makeTables(first, place, options.mayCreate ?? true);
   } catch (error) {
     const cause = new Error(`${shown} cannot be used now: ${textOf(error)}`, { cause: error });
-    throw lastingFault(error, shown) ?? new StoreTrouble(passingReason(error), cause);
+    throw lastingFault(error, shown, place.namesUser) ?? new StoreTrouble(passingReason(error), cause);
   } finally {
     await first.close();
   }
