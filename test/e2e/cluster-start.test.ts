@@ -1,9 +1,10 @@
 /** A node whose database or folder is not as it needs them, as a process. No PostgreSQL is needed. */
 import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { folderWith } from '../loader/folder.ts';
-import { ServerProcess } from './server.ts';
+import { ServerProcess, startInVain } from './server.ts';
 
 const TIMEOUT = { timeout: 60_000 };
 const CLUSTER_KEY = 'a key that all nodes share';
@@ -36,5 +37,18 @@ describe('a node whose database is away', () => {
     expect(JSON.stringify(server.log)).not.toContain('hidden');
     server.child.kill('SIGTERM');
     expect(await server.exited).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe.skipIf(process.getuid?.() !== 0)('a node whose folder belongs to somebody else', () => {
+  it('says so in one message before it listens, and ends with the code of a wrong configuration', TIMEOUT, async () => {
+    const cwd = folderWith();
+    chmodSync(cwd, 0o755);
+    const env = { STORE_URL: 'postgres://root:hidden@127.0.0.1:1/db', CLUSTER_KEY, DATA_DIR: `${cwd}/data` };
+    const { code, message, log } = await startInVain(env, { cwd, under: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] });
+    expect([code, log]).toEqual([78, []]);
+    expect(message).toBe(
+      `The store cannot be used:\n  - DATA_DIR ${cwd}/data cannot be written: EACCES: permission denied, mkdir '${cwd}/data'\n`,
+    );
   });
 });
