@@ -34,7 +34,7 @@ function configuredFile(): string {
   return storeFileOf(storeUrl) as string;
 }
 
-/** What `check` is given: a path, or the URL of a file. Throws a ConfigError for the address of anything else. */
+/** The argument of `check`: a path, or the URL of a file. Throws a ConfigError for the address of anything else. */
 function givenFile(given: string): string {
   const file = storeFileOf(given);
   if (file === undefined && !existsSync(given) && /^[a-z][a-z0-9+.-]+:/i.test(given)) {

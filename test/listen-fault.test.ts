@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { listenFault } from '../src/process/listen-fault.ts';
 
-/** What an attempt to listen ends with. */
+/** The error that an attempt to listen ends with. */
 async function faultOf(host: string, port: number): Promise<NodeJS.ErrnoException> {
   const server = createServer();
   server.listen({ host, port });

@@ -1,4 +1,4 @@
-/** What a listen calls of the system. A folder that may not be written has the code of a port that may not be used. */
+/** The calls of the system that a listen makes. A folder that may not be written has the code of a port that may not be used. */
 const CALLS: readonly (string | undefined)[] = ['listen', 'bind', 'getaddrinfo'];
 
 /** Explains a failed listen to the operator; undefined when it was something else that failed. */

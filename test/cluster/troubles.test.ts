@@ -1,4 +1,4 @@
-/** What a node cannot do, as callers are told, and as its log has it: see src/cluster/node/troubles.ts. */
+/** The things that a node cannot do, as callers are told, and as its log has it: see src/cluster/node/troubles.ts. */
 import { describe, expect, it } from 'vitest';
 import { EntryFault, UnknownFormat } from '../../src/cluster/entry/entry.ts';
 import { Troubles } from '../../src/cluster/node/troubles.ts';

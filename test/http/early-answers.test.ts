@@ -1,4 +1,4 @@
-/** What becomes of the rest of a body whose request was answered before it had come. */
+/** The rest of a body whose request was answered before it had come: what becomes of it. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

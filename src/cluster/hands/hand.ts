@@ -176,7 +176,7 @@ export class Hand {
     });
   }
 
-  /** What to change when the service refuses the connection; nothing where that passes, as while no node owns. */
+  /** The advice when the service refuses the connection; nothing where that passes, as while no node owns. */
   private adviceFor(status = 0): string {
     switch (status) {
       case 401:

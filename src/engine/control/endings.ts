@@ -1,7 +1,7 @@
 import { PipelineError } from '../contract/errors.ts';
 
 /**
- * What a pipeline ends for while items are unfinished, the later overtaking the earlier: `stop`, an operator wants it stopped; `removal`, it goes; `process`, whatever runs it ends, and
+ * The reason for which a pipeline ends while items are unfinished, the later overtaking the earlier: `stop`, an operator wants it stopped; `removal`, it goes; `process`, whatever runs it ends, and
  * the next start goes on.
  */
 export type Ending = 'stop' | 'removal' | 'process';

@@ -1,4 +1,4 @@
-/** What who waits at any node is told when the pipeline, and not the service, ends. */
+/** The answers to who waits at any node when the pipeline, and not the service, ends. */
 import { describe, expect, it } from 'vitest';
 import { definition } from '../app-harness.ts';
 import { startCluster } from './cluster-harness.ts';
