@@ -77,7 +77,7 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, stre
       params: feedParams,
       response: {
         200: resultsReply,
-        ...problems('invalid-cursor', 'no-longer-kept', 'shutting-down', 'too-many-streams'),
+        ...problems('invalid-cursor', 'no-longer-kept', 'invalid-state', 'shutting-down', 'too-many-streams'),
       },
     },
     handler: async (request, response) => {
@@ -114,13 +114,15 @@ const feedResults: FastifyPluginAsync<RouteDeps> = async (instance, { host, stre
         tags: ['Feeds'],
         operationId: 'waitForItems',
         summary: 'Wait for single items',
-        description: 'Answers when all items have ended, when the first has ended or failed (`returnWhen`), or when the time is up.',
+        description:
+          'Answers when all items have ended, when the first has ended or failed (`returnWhen`), or when the time is up.' +
+          ' It also ends when the pipeline is stopped before (409 `invalid-state`) or removed (404 `pipeline-not-found`).',
         params: pipelineParams,
         querystring: noQuery,
         body: waitBodySchema,
         response: {
           200: reply(waitReplySchema, 'The items that have ended, and the ids of the others; also sent when the time is up.'),
-          ...problems('item-not-found'),
+          ...problems('item-not-found', 'invalid-state'),
         },
       },
     },

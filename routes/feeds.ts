@@ -103,13 +103,16 @@ const feeds: FastifyPluginAsync<RouteDeps> = async (instance, { host }) => {
         tags,
         operationId: 'waitForFeed',
         summary: 'Wait until a feed is done',
-        description: 'Answers when every item of the feed has ended, or when the time is up. The feed continues in either case.',
+        description:
+          'Answers when every item of the feed has ended, or when the time is up. The feed continues in either case.' +
+          ' It also ends when the pipeline is stopped before (409 `invalid-state`) or removed (404 `pipeline-not-found`).',
         querystring: waitQuery,
         params: feedParams,
         body: noBody,
         response: {
           200: reply(feedViewSchema, 'The feed is done.'),
           202: reply(feedViewSchema, 'The time is up. The current state of the feed.'),
+          ...problems('invalid-state'),
         },
       },
     },

@@ -8,6 +8,7 @@ import { type ClusterConfig, clusterConfig, clusterFaults, clusterVariables, isP
 import { type Environment, listOf } from './config/environment.ts';
 import { type HandConfig, handConfig, handFaults, handVariables } from './config/hand.ts';
 import { readSecretsDir, secretFaults, secretsIn } from './config/secrets.ts';
+import { shownText } from './config/shown.ts';
 import { storeFaults } from './config/store.ts';
 import { LIMITS, type Limits, limitValues, limitVariables } from './limits.ts';
 import { allowedHostSchema, ownHostSchema } from './schemas/allowed-host.ts';
@@ -262,7 +263,9 @@ export function loadConfig(environment: Environment): Config {
   const files = readSecretsDir(given);
   // Each rule reads the raw text, so that its fault is reported together with those of other variables.
   const faults = [
-    ...(parsed.error?.issues ?? []).map((issue) => `${String(issue.path[0])} ${issue.message}, not "${given[String(issue.path[0])]}"`),
+    ...(parsed.error?.issues ?? []).map(
+      (issue) => `${String(issue.path[0])} ${issue.message}, not "${shownText(given[String(issue.path[0])] ?? 'undefined')}"`,
+    ),
     ...storeFaults(given.STORE_URL),
     ...clusterFaults(given),
     ...hostFaults('HTTP_ALLOW_HOSTS', given.HTTP_ALLOW_HOSTS, allowedHostSchema),
@@ -322,7 +325,7 @@ function largestItem(bodyLimitBytes: number): number {
 function hostFaults(variable: string, text: string | undefined, schema: z.ZodType): string[] {
   return listOf(text).flatMap((entry) => {
     const message = schema.safeParse(entry).error?.issues[0]?.message;
-    return message === undefined ? [] : [`${variable} "${entry}" ${message}`];
+    return message === undefined ? [] : [`${variable} "${shownText(entry)}" ${message}`];
   });
 }
 

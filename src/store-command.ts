@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { EntryFault, UnknownFormat } from './cluster/entry/entry.ts';
 import { isPostgresUrl, UnusableServer } from './cluster/postgres/index.ts';
@@ -22,11 +23,26 @@ const USAGE = ['backup FILE', 'check [FILE|URL]', 'migrate FROM TO', 'remove PIP
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (line: string): void => void process.stderr.write(`${line}\n`);
 
+/** The file of STORE_URL. Another store is refused before the rest of the configuration is looked at; of its address only the scheme is shown, since the rest can hold a password. */
 function configuredFile(): string {
+  const url = storeUrlOf(process.env);
+  const [scheme] = /^(?:postgres(?:ql)?|memory):/i.exec(url) ?? [];
+  if (scheme !== undefined) {
+    throw new ConfigError('The store is not a file', [`STORE_URL begins with ${scheme.toLowerCase()} and this command needs a file: URL`]);
+  }
   const { storeUrl } = loadConfig(process.env);
-  const file = storeFileOf(storeUrl);
-  if (file === undefined) throw new ConfigError('The store is not a file', [`STORE_URL is ${storeUrl}; this command needs a file: URL`]);
-  return file;
+  return storeFileOf(storeUrl) as string;
+}
+
+/** The argument of `check`: a path, or the URL of a file. Throws a ConfigError for the address of anything else. */
+function givenFile(given: string): string {
+  const file = storeFileOf(given);
+  if (file === undefined && !existsSync(given) && /^[a-z][a-z0-9+.-]+:/i.test(given)) {
+    throw new ConfigError('Nothing can be checked', [
+      `check needs a path, a file: URL or a postgres: URL, not ${given.slice(0, given.indexOf(':') + 1)}`,
+    ]);
+  }
+  return file ?? given;
 }
 
 /** Prints what is in a file of a store; the exit code says whether anything is wrong with it. */
@@ -77,6 +93,12 @@ async function migrate(from: string, to: string): Promise<void> {
   }
 }
 
+/** The reason of a store that cannot be used now is for everybody; who runs the command may know the rest. */
+function toldOf(error: Error): string {
+  const { message, cause } = error;
+  return error instanceof StoreTrouble && cause instanceof Error ? `${message}: ${cause.message}` : message;
+}
+
 /** Carries a command out. `caller`: what stands before it on the command line. Resolves with the exit code. */
 export async function storeCommand([command, file, ...rest]: readonly string[], caller: string): Promise<number> {
   try {
@@ -85,7 +107,7 @@ export async function storeCommand([command, file, ...rest]: readonly string[], 
       const bytes = isPostgresUrl(url) ? (await backupFromPostgres(url, file)).bytes : backup(configuredFile(), file);
       say(`${file}: ${bytes} bytes`);
     } else if (command === 'check' && rest.length === 0) {
-      return isPostgresUrl(file ?? url) ? await checkPostgres(file ?? url) : check(file ?? configuredFile());
+      return isPostgresUrl(file ?? url) ? await checkPostgres(file ?? url) : check(file === undefined ? configuredFile() : givenFile(file));
     } else if (command === 'migrate' && file !== undefined && rest.length === 1) {
       await migrate(file, rest[0] as string);
     } else if (command === 'remove' && file !== undefined && rest.length === 0) {
@@ -114,7 +136,7 @@ export async function storeCommand([command, file, ...rest]: readonly string[], 
       UnusableServer,
     ].some((kind) => error instanceof kind);
     if (!isTold) throw error;
-    complain((error as Error).message);
+    complain(toldOf(error as Error));
     return EXIT_CONFIG;
   }
 }

@@ -340,3 +340,29 @@ it('describes every variable for its documentation', () => {
     });
   }
 });
+
+describe('a fault of the configuration', () => {
+  const CLUSTER = { STORE_URL: 'postgres://h/d', CLUSTER_KEY: 'a key that all nodes share' };
+  it.each([
+    ['STORE_URL', 'mysql://root:geheim@db/x', {}],
+    ['STORE_URL', 'root:geheim@db/x', {}],
+    ['STORE_URL', 'postgres://root:geheim@db:port/x', { CLUSTER_KEY: CLUSTER.CLUSTER_KEY }],
+    ['NODE_URL', 'http://root:geheim@node-1:3000', CLUSTER],
+    ['NODE_URL', 'http://root:gehe@im@node-1:3000/?password=geheim', CLUSTER],
+    ['OWNER_URL', 'http://root:geheim@node-1:3000', { ROLE: 'hand' }],
+    ['OWNER_URL', 'http://node-1:3000/?token=geheim', { ROLE: 'hand' }],
+    ['HOST', 'http://root:geheim@127.0.0.1', {}],
+    ['PORT', 'http://root:geheim@127.0.0.1:80', {}],
+    ['ALLOWED_HOSTS', 'http://root:geheim@sluice.example', {}],
+    ['HTTP_ALLOW_HOSTS', 'http://root:geheim@10.0.0.1/', {}],
+  ])('never shows the password in %s=%s', (name, text, others) => {
+    const faults = faultsOf({ ...others, [name]: text }).join('\n');
+    expect(faults).toContain(name);
+    expect(faults).not.toMatch(/gehe|root:(?! is not a store)/);
+  });
+
+  it('shows what was given where it holds none', () => {
+    expect(faultsOf({ PORT: 'http' }).join()).toContain('not "http"');
+    expect(faultsOf({ ...CLUSTER, NODE_URL: 'http://node-1:3000/path' }).join()).toContain('not "http://node-1:3000/path"');
+  });
+});

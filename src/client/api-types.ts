@@ -415,7 +415,7 @@ export interface paths {
         put?: never;
         /**
          * Wait until a feed is done
-         * @description Answers when every item of the feed has ended, or when the time is up. The feed continues in either case.
+         * @description Answers when every item of the feed has ended, or when the time is up. The feed continues in either case. It also ends when the pipeline is stopped before (409 `invalid-state`) or removed (404 `pipeline-not-found`).
          *
          *     Needs the scope `read`, or `feed`, for a feed that a key of the same name made.
          */
@@ -481,7 +481,7 @@ export interface paths {
         put?: never;
         /**
          * Wait for single items
-         * @description Answers when all items have ended, when the first has ended or failed (`returnWhen`), or when the time is up.
+         * @description Answers when all items have ended, when the first has ended or failed (`returnWhen`), or when the time is up. It also ends when the pipeline is stopped before (409 `invalid-state`) or removed (404 `pipeline-not-found`).
          *
          *     Needs the scope `read`, or `feed`, for items of feeds that a key of the same name made.
          */

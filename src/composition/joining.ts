@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Deposed } from '../cluster/appender.ts';
 import { createClusterNode } from '../cluster/node.ts';
@@ -28,9 +28,10 @@ export interface JoiningDeps {
   logger: Logger;
 }
 
-/** Makes the node of a cluster whose log is in PostgreSQL. It takes part when it is started. Throws a ConfigError for an address that cannot be used. */
+/** Makes the node of a cluster whose log is in PostgreSQL. It takes part when it is started. Throws a ConfigError for an address or a folder that cannot be used. */
 export async function joinCluster({ config, cluster, hosts, loaded, fail, logger }: JoiningDeps): Promise<Clustered> {
   await usable(() => readPostgresUrl(config.storeUrl));
+  makeFolder(cluster.dataDir);
   return new Clustered({
     config: cluster,
     listensOn: config.host,
@@ -46,6 +47,16 @@ export async function joinCluster({ config, cluster, hosts, loaded, fail, logger
   });
 }
 
+/** Makes a node's folder, before it listens. Throws a ConfigError when this user cannot keep files there. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new ConfigError('The store cannot be used', [`DATA_DIR ${folder} cannot be written: ${(error as Error).message}`]);
+  }
+}
+
 /** Waits for the server as long as that takes. Throws a ConfigError when something has to be changed first. */
 async function createNode(
   storeUrl: string,
@@ -59,7 +70,6 @@ async function createNode(
   });
   const { backbone, server, shown } = (await opening.attempt()) ?? (await opening.open());
   for (const { name, value, isWarning, meaning } of server) logger[isWarning ? 'warn' : 'info']({ server: shown, name, value }, meaning);
-  mkdirSync(dataDir, { recursive: true });
   const node = createClusterNode({
     ...{ name: parts.name, url: parts.url, version: VERSION, backbone, file: join(dataDir, FILE), leaseMs: leaseSeconds * 1000 },
     ...{ clock: systemClock, random: Math.random, logger, own: parts.own, handsNow },

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { type ApiKey, parseApiKeys } from '../schemas/api-key.ts';
 import type { Environment } from './environment.ts';
+import { shownText } from './shown.ts';
 
 /** Reads the keys and checks them, and that an address beyond loopback has some. Faults never show the text of a key. */
 export function readAccess(given: Environment): { keys: ApiKey[]; faults: string[] } {
@@ -27,7 +28,7 @@ export function readAccess(given: Environment): { keys: ApiKey[]; faults: string
   const isGuarded = given.API_KEYS !== undefined || given.API_KEYS_FILE !== undefined;
   if (!isGuarded && !isLoopback(host) && !['true', '1'].includes(given.ALLOW_UNAUTHENTICATED ?? '')) {
     faults.push(
-      `HOST "${host}" is reachable from other machines and callers are not authenticated; use 127.0.0.1, set API_KEYS, or set ALLOW_UNAUTHENTICATED=true`,
+      `HOST "${shownText(host)}" is reachable from other machines and callers are not authenticated; use 127.0.0.1, set API_KEYS, or set ALLOW_UNAUTHENTICATED=true`,
     );
   }
   return { keys, faults };

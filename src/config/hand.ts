@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { integer } from '../variable.ts';
 import { type Environment, listOf } from './environment.ts';
+import { shownText } from './shown.ts';
 
 export const handVariables = {
   ROLE: z.enum(['service', 'hand'], 'must be service or hand').default('service').meta({
@@ -68,7 +69,9 @@ export function handFaults(given: Environment): string[] {
   return [
     ...(isHand && urls.length === 0 ? ['OWNER_URL is required with ROLE=hand: the address of the service'] : []),
     ...(isHand && Number(given.HANDS ?? 0) > 0 ? ['HANDS is for a service; a hand starts none'] : []),
-    ...urls.flatMap((url) => (isOwnerUrl(url) ? [] : [`OWNER_URL "${url}" must be an http: or https: URL without a query or credentials`])),
+    ...urls.flatMap((url) =>
+      isOwnerUrl(url) ? [] : [`OWNER_URL "${shownText(url)}" must be an http: or https: URL without a query or credentials`],
+    ),
     ...(given.OWNER_KEY === undefined || KEY.test(given.OWNER_KEY) ? [] : ['OWNER_KEY must be a whole key, slc_<name>_<secret>']),
   ];
 }

@@ -235,7 +235,10 @@ export interface Blame {
   sequenceId: number;
 }
 
-/** Why a store cannot write, or read, now. Trying again later makes sense. */
+/**
+ * Why a store cannot write, or read, now. Trying again later makes sense. `reason` is told to callers, also those without a key: it MUST be words of Sluice's own, without the address
+ * of a server, a path, or another program's text. Those belong to the cause, which only logs show.
+ */
 export class StoreTrouble extends Error {
   override name = 'StoreTrouble';
   readonly reason: string;

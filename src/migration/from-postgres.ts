@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { follow } from '../cluster/follower.ts';
 import type { Backbone, Log } from '../cluster/log/log.ts';
@@ -6,7 +6,9 @@ import { type OpenedPostgres, openPostgres } from '../cluster/postgres/index.ts'
 import { type Replica, replicaOf } from '../cluster/replica.ts';
 import { openToFollow } from '../cluster/restoring.ts';
 import { silentLogger } from '../engine/ports.ts';
-import { backup } from '../stores/sqlite/backup.ts';
+import { backup, expectNoFile } from '../stores/sqlite/backup.ts';
+import { StoreFileError } from '../stores/sqlite/file.ts';
+import { makeFolderOf } from '../stores/sqlite/lock.ts';
 import { removeSqliteReplica, setSqliteReplicaAside } from '../stores/sqlite/lost.ts';
 import { openSqliteReplica, storeOfCopy } from '../stores/sqlite/replica.ts';
 import { MoveRefused } from './errors.ts';
@@ -16,6 +18,8 @@ import { MoveRefused } from './errors.ts';
  * the server and the disk throw; there is no such file then.
  */
 export async function moveFromPostgres(url: string, target: string): Promise<{ position: number; shown: string }> {
+  if (existsSync(target)) throw new MoveRefused(`${target} already exists. Name a file that is not there yet, or move this one away.`);
+  makeFolderOf(target);
   const { backbone, shown } = await openPostgres({ url, logger: silentLogger, mayCreate: false });
   try {
     const nodes = await backbone.presence.list();
@@ -38,6 +42,8 @@ export async function moveFromPostgres(url: string, target: string): Promise<{ p
 
 /** Writes a backup to a file that is not there yet, while nodes work: the store of one machine as of the last entry. After a start with it, events begin a new line. */
 export async function backupFromPostgres(url: string, target: string): Promise<{ bytes: number }> {
+  expectNoFile(target);
+  expectFolder(dirname(target));
   const { backbone } = await openPostgres({ url, logger: silentLogger, mayCreate: false });
   try {
     return await inFolder(dirname(target), async (folder) => ({ bytes: backup(await storeIn(backbone, folder), target) }));
@@ -67,8 +73,24 @@ async function storeIn(backbone: Backbone, folder: string): Promise<string> {
   return store;
 }
 
+/** Throws {@link StoreFileError} when nothing can be made in it. Whatever is to be made there takes long; this takes nothing. */
+function expectFolder(folder: string): void {
+  rmSync(makeIn(folder), { recursive: true });
+}
+
+function makeIn(parent: string): string {
+  try {
+    return mkdtempSync(join(parent, '.sluice-'));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new StoreFileError(
+      code === 'ENOENT' ? `There is no folder ${parent}. Make it first.` : `${parent} cannot be written: ${message}`,
+    );
+  }
+}
+
 async function inFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(parent, '.sluice-'));
+  const folder = makeIn(parent);
   try {
     return await work(folder);
   } finally {

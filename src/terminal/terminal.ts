@@ -48,8 +48,12 @@ const DEFAULT_URL = 'http://127.0.0.1:3000';
 /** The client for the service that the options or the environment name. A key is read from a file or the environment: everybody can read a command line. */
 export function connect({ env }: Terminal, { url = env.SLUICE_URL ?? DEFAULT_URL, keyFile = env.SLUICE_KEY_FILE }: GlobalOptions): Sluice {
   const key = keyFile === undefined || keyFile === '' ? env.SLUICE_KEY : readKey(keyFile);
-  if (!URL.canParse(url) || !/^https?:/.test(url))
-    throw new CommandEnd(EXIT.usage, `${url} is not the address of a service, such as ${DEFAULT_URL}`);
+  const { username = '', password = '' } = URL.canParse(url) ? new URL(url) : {};
+  if (!URL.canParse(url) || !/^https?:/.test(url) || username + password !== '')
+    throw new CommandEnd(
+      EXIT.usage,
+      `${url.includes('@') ? 'An address with a user or a password' : url} is not the address of a service, such as ${DEFAULT_URL}`,
+    );
   return createSluice({ url, ...(key !== undefined && key !== '' && { key }) });
 }
 

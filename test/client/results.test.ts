@@ -190,7 +190,7 @@ describe('results', () => {
     await sluice.feed('p', [1], { feedId: 'f' });
     await service.held(1);
     const rows = sluice.results('p', { feedId: 'f', follow: true, patience: { ...PATIENCE, giveUpSeconds: 0 } });
-    const reading = expect(rows.next()).rejects.toMatchObject({ name: 'SluiceProblem', code: 'shutting-down' });
+    const reading = expect(rows.next()).rejects.toMatchObject({ name: 'SluiceProblem', code: 'invalid-state' });
     await sluice.api.POST('/pipelines/{id}/shutdown', { params: { path: { id: 'p' } }, body: { mode: 'force' } });
     await reading;
   });

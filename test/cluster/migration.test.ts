@@ -1,6 +1,6 @@
 /** Everything moves from a file to PostgreSQL and back, and nothing is lost or done twice. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { packEntry } from '../../src/cluster/entry/entry.ts';
@@ -46,6 +46,23 @@ const eventIdsOf = ({ events }: PipelineRuntime): string[] =>
   events
     .read(0, 1_000_000, { types: ALL })
     .events.map(({ seq, type, data }) => `${events.lines.idOf(seq)} ${type} ${JSON.stringify(data, inMicroseconds)}`);
+
+describe('a place that nothing can be written to', () => {
+  const away = 'postgres://127.0.0.1:1/db';
+
+  it('is told before the server is asked', async () => {
+    const taken = newFile('taken.db');
+    writeFileSync(taken, '');
+    const below = `${taken}/back.db`;
+    await expect(moveFromPostgres(away, taken)).rejects.toThrow(`${taken} already exists. Name a file that is not there yet`);
+    await expect(moveFromPostgres(away, below)).rejects.toThrow(`The folder of ${below} cannot be written: `);
+    await expect(backupFromPostgres(away, taken)).rejects.toThrow(`${taken} already exists; a backup never replaces a file`);
+    await expect(backupFromPostgres(away, below)).rejects.toThrow(`${taken} cannot be written: `);
+    const nowhere = newFile('none/back.db');
+    await expect(backupFromPostgres(away, nowhere)).rejects.toThrow(`There is no folder ${dirname(nowhere)}. Make it first.`);
+    expect(existsSync(dirname(nowhere))).toBe(false);
+  });
+});
 
 describe.skipIf(found === null)('store migrate', () => {
   /** A schema that goes when everything that was begun after it has ended. */
@@ -105,7 +122,7 @@ describe.skipIf(found === null)('store migrate', () => {
     const place = newPlace();
     const { file } = await stoppedStore();
     await moveToPostgres(file, place.url);
-    const back = newFile('back.db');
+    const back = newFile('of/no/folder/back.db');
     expect(store({}, 'migrate', place.url, `file:${back}`)).toMatchObject({
       status: 0,
       stderr: '',

@@ -1,8 +1,10 @@
 /** The start: URL, tables, and the facts of the server. */
 
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { DatabaseError } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lastingFault } from '../../src/cluster/postgres/errors.ts';
 import { openPostgres, readPostgresUrl, UnusableServer } from '../../src/cluster/postgres/index.ts';
 import { factsOf } from '../../src/cluster/postgres/server-facts.ts';
 import { TABLES_FORMAT } from '../../src/cluster/postgres/tables.ts';
@@ -33,7 +35,36 @@ describe('the URL', () => {
     'postgres://db/x?schema=a"b',
     'postgres://db/x?schema=pg_own',
     'postgres://db/x?schema=',
+    'postgres:/x',
+    'postgres:x',
+    'postgres:/u@db/x',
+    'postgres://db/x?schmea=mine',
+    'postgres://db/x?Schema=mine',
+    'postgres://db/x?schema=mine&schema=other',
+    'postgres://db/x?sslmode=require&schema =mine',
+    'postgres://db/x?search_path=mine',
+    'postgres://db/x?SSLMODE=require',
+    'postgres://u%zz@db/x',
+    'postgres://u:geheim%@db/x',
+    'postgres://db/%x',
   ])('%s is refused', (text) => expect(() => readPostgresUrl(text)).toThrow(UnusableServer));
+
+  it.each(['sslmode=require&channel_binding=require', 'application_name=a&connect_timeout=5', 'target_session_attrs=read-write'])(
+    'leaves ?%s to the driver',
+    (parameters) => expect(readPostgresUrl(`postgres://db/x?${parameters}&schema=mine`).connectionString).toContain(parameters),
+  );
+
+  it('tells whom a server refuses, where the URL names no user', () => {
+    const refused = Object.assign(new DatabaseError('role "root" does not exist', 0, 'error'), { code: '28000' });
+    for (const [url, told] of [
+      ['postgres://db/x', true],
+      ['postgres://u@db/x', false],
+      ['postgres://db/x?user=u', false],
+    ] as const) {
+      const { shown, namesUser } = readPostgresUrl(url);
+      expect(lastingFault(refused, shown, namesUser)?.message.includes('the URL names none')).toBe(told);
+    }
+  });
 
   it('gives every schema a channel of its own', () => {
     const [one, other] = ['a', 'b'].map((schema) => readPostgresUrl(`postgres://db/x?schema=${schema}`).channel);
@@ -91,6 +122,63 @@ describe('the facts of a server', () => {
   });
 });
 
+describe('a server that is not there', () => {
+  /** The trouble that an opening ends with. */
+  const troubleOf = async (url: string): Promise<StoreTrouble> => {
+    const error = await openPostgres({ url, logger: silentLogger, connectMs: 200 }).catch((it: unknown) => it);
+    expect(error).toBeInstanceOf(StoreTrouble);
+    return error as StoreTrouble;
+  };
+  const portOf = async (server: Server): Promise<number> => {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  };
+
+  it.each([
+    ['accepts and is silent', (socket: Socket) => socket.resume()],
+    ['ends the connection', (socket: Socket) => socket.destroy()],
+    ['speaks otherwise', (socket: Socket) => socket.end('HTTP/1.1 400 at db7.internal.example\r\n\r\n')],
+    ['says that it starts', (socket: Socket) => socket.end(refusal('57P03', 'the database secretdb is starting up'))],
+    ['reports what no repetition is known to mend', (socket: Socket) => socket.end(refusal('XX000', 'cannot open /var/lib/pg/secretdb'))],
+  ])('may be tried again when it %s: callers are told so, and the log has the rest', async (_, answer) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined).resume();
+      answer(socket);
+    });
+    const port = await portOf(server);
+    const { reason, cause } = await troubleOf(`postgres://somebody:hidden@127.0.0.1:${port}/secretdb?schema=mine`);
+    expect(reason).toMatch(/^its database (does not answer|cannot be reached|reports an error)$/);
+    expect((cause as Error).message).toContain(`postgres://127.0.0.1:${port}/secretdb?schema=mine cannot be used now: `);
+    expect((cause as Error).message).not.toContain('hidden');
+    server.close();
+    await once(server, 'close');
+  });
+
+  it('may be tried again when it refuses, or its name is unknown', async () => {
+    const server = createServer();
+    const port = await portOf(server);
+    server.close();
+    await once(server, 'close');
+    const refused = await troubleOf(`postgres://somebody:hidden@127.0.0.1:${port}/secretdb`);
+    expect([refused.reason, (refused.cause as Error).message]).toEqual([
+      'its database cannot be reached',
+      expect.stringContaining('ECONNREFUSED'),
+    ]);
+    const unknown = await troubleOf('postgres://somebody:hidden@db7.internal.invalid/secretdb');
+    expect(unknown.reason).toMatch(/^its database (does not answer|cannot be reached)$/);
+  });
+});
+
+/** An ErrorResponse of PostgreSQL's protocol. */
+function refusal(code: string, message: string): Buffer {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${message}\0\0`);
+  const head = Buffer.alloc(5);
+  head.write('E');
+  head.writeUInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
+}
+
 describe.skipIf(found === null)('opening', () => {
   let place: ReturnType<typeof ownSchema>;
   const open = (url = place.url) => openPostgres({ url, logger: silentLogger });
@@ -144,7 +232,7 @@ describe.skipIf(found === null)('opening', () => {
     await runOnce(service, `create schema ${place.schema}`);
     // A table that is in the way of the third one.
     await runOnce(service, `create table ${place.schema}.snapshot_chunks (x int)`);
-    await expect(open()).rejects.toThrow(/snapshot_chunks.*already exists/);
+    await expect(open()).rejects.toMatchObject({ cause: { message: expect.stringMatching(/snapshot_chunks.*already exists/) } });
     await runOnce(service, `drop table ${place.schema}.snapshot_chunks`);
     await openAndClose();
   });
@@ -155,22 +243,6 @@ describe.skipIf(found === null)('opening', () => {
     const error = await open(nowhere.href).catch((it: unknown) => it);
     expect(error).toBeInstanceOf(UnusableServer);
     expect((error as Error).message).toMatch(/no_such_database.*create it first/);
-  });
-
-  it('may be tried again where nobody answers, or refuses', async () => {
-    const silent = createServer((socket) => socket.resume());
-    silent.listen(0, '127.0.0.1');
-    await once(silent, 'listening');
-    const { port } = silent.address() as { port: number };
-    const url = `postgres://somebody:hidden@127.0.0.1:${port}/db`;
-    const unanswered = await openPostgres({ url, logger: silentLogger, connectMs: 200 }).catch((it: unknown) => it);
-    expect(unanswered).toBeInstanceOf(StoreTrouble);
-    expect((unanswered as Error).message).not.toContain('hidden');
-    silent.close();
-    await once(silent, 'close');
-    const refused = await openPostgres({ url, logger: silentLogger }).catch((it: unknown) => it);
-    expect(refused).toBeInstanceOf(StoreTrouble);
-    expect((refused as StoreTrouble).reason).toContain('ECONNREFUSED');
   });
 
   it('keeps snapshots that are half-written from everybody, and sweeps those that were left', async () => {

@@ -175,7 +175,7 @@ describe('GET results of a feed, followed', () => {
     await post(service, '/pipelines/p/shutdown', { mode: 'force' });
     await follow.whole();
     expect(follow.lines.at(-1)).toEqual({
-      problem: expect.objectContaining({ status: 503, code: 'shutting-down', instance: '/pipelines/p/feeds/f/results' }),
+      problem: expect.objectContaining({ status: 409, code: 'invalid-state', instance: '/pipelines/p/feeds/f/results' }),
     });
   });
 

@@ -163,7 +163,7 @@ describe('POST run, NDJSON in and out over one connection', () => {
     await service.held(1);
     await post(service, '/pipelines/p/shutdown', { mode: 'force' });
     await run.whole();
-    expect(run.lines).toMatchObject([{ problem: { status: 503, code: 'shutting-down' } }]);
+    expect(run.lines).toMatchObject([{ problem: { status: 409, code: 'invalid-state' } }]);
   });
 
   it('ends with the feed when the time is up', async () => {

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { storeCommand } from '../../src/store-command.ts';
 import { folderWith } from '../loader/folder.ts';
 import { livesOf } from './durable-host.ts';
 
@@ -85,5 +86,55 @@ describe('store check', () => {
     expect(stderr).toMatch(/p: 5 were fed; 4 completed/);
     expect(stderr).toMatch(/p: events before \d+ are missing/);
     expect(stdout).toContain('2 faults.');
+  });
+});
+
+/** The same in this process. */
+async function command(env: Record<string, string>, ...args: string[]): Promise<{ status: number; text: string }> {
+  let text = '';
+  const collect = (line: unknown): boolean => {
+    text += String(line);
+    return true;
+  };
+  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, 'write').mockImplementation(collect);
+  for (const name of ['STORE_URL', 'CLUSTER_KEY']) vi.stubEnv(name, env[name]);
+  try {
+    return { status: await storeCommand(args, 'store'), text };
+  } finally {
+    vi.restoreAllMocks();
+    vi.unstubAllEnvs();
+  }
+}
+
+describe('no command shows a password', () => {
+  const away = 'postgres://root:geheim@127.0.0.1:1/db?schema=mine&password=geheim';
+  it.each([
+    [['compact'], away, /STORE_URL begins with postgres: and this command needs a file: URL/],
+    [['remove', 'p'], away, /STORE_URL begins with postgres: and this command needs a file: URL/],
+    [['compact'], away.replace('postgres', 'PostgreSQL'), /STORE_URL begins with postgresql: and/],
+    [['compact'], 'mysql://root:geheim@db/x', /STORE_URL mysql: is not a store/],
+    [['backup', '/tmp/none/x.db'], 'mysql://root:geheim@db/x', /STORE_URL mysql: is not a store/],
+    [['backup', '/tmp/not-there/of-nobody/x.db'], away, /There is no folder/],
+    [
+      ['check'],
+      away,
+      /its database cannot be reached: postgres:[/][/]127[.]0[.]0[.]1:1[/]db[?]schema=mine cannot be used now: .*ECONNREFUSED/,
+    ],
+    [['check', 'mysql://root:geheim@db/x'], 'memory:', /check needs a path, a file: URL or a postgres: URL, not mysql:/],
+    [['check', 'postgress:root:geheim@db/x'], 'memory:', /not postgress:/],
+    [['migrate', 'mysql://root:geheim@db/x', away], 'memory:', /migrate needs a file: URL and a postgres: URL/],
+    [['migrate', 'file:./not-there.db', away], 'memory:', /not-there.db does not exist/],
+  ])('%j with STORE_URL=%s, and none asks for the key of the cluster', async (args, STORE_URL, told) => {
+    const { status, text } = await command({ STORE_URL }, ...args);
+    expect([status, text]).toEqual([78, expect.stringMatching(told)]);
+    expect(text).not.toMatch(/geheim|root|CLUSTER_KEY/);
+  });
+
+  it('check takes the URL of a file as well', async () => {
+    const missing = join(folderWith(), 'none.db');
+    expect(await command({ STORE_URL: 'memory:' }, 'check', `file:${missing}`)).toMatchObject({
+      status: 78,
+      text: expect.stringContaining(`${missing} does not exist`),
+    });
   });
 });

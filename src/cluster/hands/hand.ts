@@ -137,7 +137,7 @@ export class Hand {
       headers: { 'user-agent': `sluice-hand/${this.options.version}`, ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) },
     });
     socket.once('unexpected-response', (_request, response) => {
-      why = `it answers ${response.statusCode}`;
+      why = `it answers ${response.statusCode}${this.adviceFor(response.statusCode)}`;
       const owner = String(response.headers[OWNER_HEADER] ?? '');
       if (URL.canParse(owner) && /^https?:$/.test(new URL(owner).protocol)) this.directedTo = owner;
       response.resume();
@@ -176,6 +176,24 @@ export class Hand {
     });
   }
 
+  /** The advice when the service refuses the connection; nothing where that passes, as while no node owns. */
+  private adviceFor(status = 0): string {
+    switch (status) {
+      case 401:
+        return this.options.key === undefined
+          ? ': it takes hands with a key only, and OWNER_KEY is not set'
+          : ': the key in OWNER_KEY is not one of its keys, or has expired';
+      case 403:
+        return ': the key in OWNER_KEY needs the scope work, for all pipelines';
+      case 404:
+        return ': OWNER_URL is not the address of a service that takes hands';
+      case 421:
+        return ': it does not accept the host name in OWNER_URL; see its ALLOWED_HOSTS';
+      default:
+        return '';
+    }
+  }
+
   private receive(wire: Wire, message: unknown): void {
     const read = fromOwnerSchema.safeParse(message);
     if (!read.success) {
@@ -192,7 +210,13 @@ export class Hand {
       );
       clock.clearTimer(this.beats);
       this.watch(wire, said.beatMs);
-      logger.info({ owner: said.version, epoch: said.epoch }, 'the hand is connected');
+      const { version } = this.options;
+      if (said.version === version) logger.info({ owner: said.version, epoch: said.epoch }, 'the hand is connected');
+      else
+        logger.warn(
+          { owner: said.version, hand: version, epoch: said.epoch },
+          'the hand is connected and is given nothing: it runs another version than the service',
+        );
       this.session.isLeaving = this.isLeaving;
       if (this.isLeaving) wire.send('{"t":"leaving"}');
     } else if (said.t === 'job') this.session?.take(said);

@@ -2,6 +2,8 @@ import type { Logger } from '../../engine/ports.ts';
 import type { Member } from './member.ts';
 
 const NAMED_HANDS = 10;
+const ALONE = 'the hands that have it are kept free for a call that ran whenever a hand was lost, and now runs alone';
+const SUSPECTS = 'they ran on a hand that was lost, and each hand takes one such call at a time';
 
 /** Says why calls wait for a hand: to who asks, and once to the log when no hand has their task. */
 export class LackOfHands {
@@ -20,7 +22,12 @@ export class LackOfHands {
     if (first === undefined) return 'no hand is connected';
     const able = [...this.members].filter((member) => member.hasTask(key));
     if (able.length === 0) return `no hand that is connected has it; ${first.name}: ${first.fault}`;
-    return able.every((member) => member.isLeaving) ? 'the hands that have it are leaving' : 'the hands that have it are busy';
+    const staying = able.filter((member) => !member.isLeaving);
+    if (staying.length === 0) return 'the hands that have it are leaving';
+    const roomy = staying.filter((member) => member.running < member.capacity);
+    if (roomy.length === 0) return 'the hands that have it are busy';
+    // A hand with room that takes nothing is kept for a suspect; one that takes something leaves only suspects waiting.
+    return roomy.every((member) => member.lone !== null) ? ALONE : SUSPECTS;
   }
 
   /** A call of this task waits. */

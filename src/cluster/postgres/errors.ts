@@ -27,10 +27,20 @@ export function isConnectionFault(error: unknown): boolean {
   return error.code !== undefined && (PASSING.has(error.code) || error.code.startsWith('08'));
 }
 
-/** Turns an error that no repetition mends into an {@link UnusableServer}; undefined for any other. */
-export function lastingFault(error: unknown, shown: string): UnusableServer | undefined {
+/** Why the server cannot be used now, in words that callers may read. */
+export function passingReason(error: unknown): string {
+  if (error instanceof NoAnswer) return 'its database does not answer';
+  return isConnectionFault(error) ? 'its database cannot be reached' : 'its database reports an error';
+}
+
+/** Turns an error that no repetition mends into an {@link UnusableServer}; undefined for any other. `namesUser`: whether the URL does. */
+export function lastingFault(error: unknown, shown: string, namesUser = true): UnusableServer | undefined {
   if (error instanceof UnusableServer) return error;
   const advice = error instanceof DatabaseError && error.code !== undefined ? LASTING[error.code] : undefined;
   if (advice === undefined) return undefined;
-  return new UnusableServer(`${shown} cannot be used: ${advice} (${(error as Error).message})`, { cause: error });
+  const unnamed =
+    namesUser || !(error as DatabaseError).code?.startsWith('28')
+      ? ''
+      : '; the URL names none, so that of the system is taken: write postgres://user@host/database';
+  return new UnusableServer(`${shown} cannot be used: ${advice}${unnamed} (${(error as Error).message})`, { cause: error });
 }

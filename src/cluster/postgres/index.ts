@@ -14,7 +14,7 @@
 import type { Logger } from '../../engine/ports.ts';
 import { StoreTrouble } from '../../engine/store.ts';
 import type { Backbone } from '../log/log.ts';
-import { lastingFault } from './errors.ts';
+import { lastingFault, passingReason } from './errors.ts';
 import { PostgresLog } from './postgres-log.ts';
 import { PostgresPresence } from './postgres-presence.ts';
 import { PostgresSnapshots } from './postgres-snapshots.ts';
@@ -81,7 +81,8 @@ export async function openPostgres(options: PostgresOptions): Promise<OpenedPost
     server = await serverFacts(first, CONNECTIONS);
     await makeTables(first, place, options.mayCreate ?? true);
   } catch (error) {
-    throw lastingFault(error, shown) ?? new StoreTrouble(`${shown} cannot be used now: ${textOf(error)}`, error);
+    const cause = new Error(`${shown} cannot be used now: ${textOf(error)}`, { cause: error });
+    throw lastingFault(error, shown, place.namesUser) ?? new StoreTrouble(passingReason(error), cause);
   } finally {
     await first.close();
   }

@@ -100,7 +100,7 @@ export interface RunStream extends FeedWriter {
   readonly isResumed: boolean;
   /**
    * The next results in the order of completion, as soon as there are any; one that failed, was retried and ended again comes twice.
-   * Throws `shutting-down` when the pipeline was stopped before every item has ended.
+   * Throws as {@link PipelineRuntime.run} when it ends before every item has.
    */
   read(): Promise<RunStep>;
 }

@@ -62,14 +62,15 @@ export interface PipelineRuntime {
   feed(items: readonly unknown[], request: FeedRequest): Promise<FeedReceipt & Replayable>;
   /**
    * A feed of any length: `push` takes items in order, each resolves when they are accepted, waiting for room (that is
-   * the backpressure). What was pushed stays accepted whatever comes after. `push` throws `draining`, `shutting-down` or
-   * `feed-cancelled` when no more is taken, naming in `details.accepted` how many of this feed were.
+   * the backpressure). What was pushed stays accepted whatever comes after. `push` throws `draining`, `shutting-down`,
+   * `feed-cancelled`, `pipeline-not-found` when the pipeline is removed, or `queue-full` when it is stopped and has no room, naming in `details.accepted` how many of this feed were.
    */
   openFeed(request: FeedRequest): Promise<FeedWriter>;
   /**
    * Feeds all or nothing and waits for those items alone; every one of them is in the results, in feed order. A pipeline that is
-   * `created` or `stopped` is started, unless the request may not. Throws what `feed` throws, `shutting-down` when it was stopped before they have ended, and
-   * `request-timeout` when its caller has gone.
+   * `created` or `stopped` is started, unless the request may not. Throws what `feed` throws, and
+   * `request-timeout` when its caller has gone. When the pipeline ends before they have: `invalid-state` if it was stopped, `pipeline-not-found` if it is removed, `shutting-down` if the
+   * service ends.
    */
   run(items: readonly unknown[], request: RunRequest): Promise<RunAnswer>;
   /**
@@ -89,11 +90,11 @@ export interface PipelineRuntime {
   feedResults(feedId: string, query: FeedResultsQuery): Promise<Page<PipelineResult>>;
   /**
    * Results in feed order, in batches, each as soon as it and all before it are final; over when the feed is done. It reads no
-   * further than it is asked to. An item that is retried after it was given is not given again. Throws `shutting-down` when the
-   * pipeline is stopped, and in the end `no-longer-kept` when retention took results before they were read.
+   * further than it is asked to. An item that is retried after it was given is not given again. Throws as {@link PipelineRuntime.run} when the
+   * pipeline ends before, and in the end `no-longer-kept` when retention took results before they were read.
    */
   followFeed(feedId: string, query: FollowQuery): AsyncIterable<readonly PipelineResult[]>;
-  /** Until the feed is done, or the time is up (`done: false`). Throws `shutting-down` when the pipeline is stopped before. */
+  /** Until the feed is done, or the time is up (`done: false`). Throws as {@link PipelineRuntime.run} when the pipeline ends before. */
   waitForFeed(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }>;
   /** Cancels every unfinished item; one that is still being sent takes no more. Returns how many. */
   cancelFeed(feedId: string, operator?: Operator): Promise<number>;
@@ -101,7 +102,7 @@ export interface PipelineRuntime {
   retryFeed(feedId: string, operator?: Operator): Promise<number>;
   /**
    * AntFlow's `wait`: until all items have ended, any has, or any has failed; or the time is up. What has ended before counts, too.
-   * Throws `item-not-found` with all unknown ids in `details.ids`, `shutting-down` when the pipeline is stopped before.
+   * Throws `item-not-found` with all unknown ids in `details.ids`, and as {@link PipelineRuntime.run} when the pipeline ends before.
    */
   waitForItems(query: ItemsWaitQuery): Promise<WaitReply>;
 

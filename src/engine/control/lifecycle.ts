@@ -15,6 +15,7 @@ import type { Operator } from '../contract/operator.ts';
 import type { Core } from '../flow/core.ts';
 import type { Item, Stage } from '../model/model.ts';
 import { cutText } from '../values/cut-text.ts';
+import { cutShortBy, type Ending, refusedBy } from './endings.ts';
 import { tellChange, tellUnchanged } from './told.ts';
 
 /** The longest reason of a pause that is told. */
@@ -170,16 +171,13 @@ export class Lifecycle {
   }
 
   /** Nothing runs any more: timers stop, and whoever still waits, for the end or for results, is told that it was cut short. */
-  settleStopped(): void {
+  settleStopped(ending: Ending = 'stop'): void {
     const { core } = this;
     this.whenFree = null;
     core.scheduler.retries.stopTimers();
     if (core.state !== 'stopped') this.set('stopped', 'stopped');
-    const cutShort = new PipelineError('shutting-down', 'the pipeline was shut down before every item had ended', {
-      retryAfterSeconds: 5,
-    });
     if (core.ledger.inFlight === 0) for (const waiter of this.drained.splice(0)) waiter.resolve();
-    this.cutShort(cutShort);
+    this.cutShort(cutShortBy(ending, core.id));
   }
 
   /** Tells whoever waits for the end, or for results, that nothing more comes. */
@@ -190,10 +188,10 @@ export class Lifecycle {
   }
 
   /** No item is handed out any more, and no feeder goes on waiting for room. */
-  stopHandingOut(operator?: Operator): void {
+  stopHandingOut(ending: Ending, operator?: Operator): void {
     if (this.core.state === 'stopped') this.leave('stopping', operator);
     else this.set('stopped', 'stopping', null, operator);
-    this.core.admission.refuseWaiting(new PipelineError('shutting-down', 'the pipeline is shutting down', { retryAfterSeconds: 5 }));
+    this.core.admission.refuseWaiting(refusedBy(ending, this.core.id));
   }
 
   private checkDrained(): void {

@@ -4,6 +4,7 @@ import type { Core } from '../flow/core.ts';
 import { KEEPS_NOTHING } from '../model/keeper.ts';
 import type { Worker } from '../model/model.ts';
 import type { Due } from '../time/due-queue.ts';
+import { type Ending, laterOf } from './endings.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { tellUnchanged } from './told.ts';
 
@@ -31,6 +32,7 @@ export class Shutdown {
   private readonly core: Core;
   private readonly lifecycle: Lifecycle;
   private mode: ShutdownMode = 'graceful';
+  private ending: Ending = 'stop';
   private running: Promise<ShutdownReport> | null = null;
   private hardened: () => void = () => undefined;
   private limit: Due | null = null;
@@ -47,19 +49,21 @@ export class Shutdown {
     this.hooksEnded = hooksEnded;
   }
 
-  /** Without a time limit it waits as long as it takes. A harder mode brings its own limit, counted from now. */
-  shutdown(mode: ShutdownMode, timeoutSeconds: number | undefined, operator?: Operator): Promise<ShutdownReport> {
+  /** Without a time limit it waits as long as it takes. A harder mode brings its own limit, counted from now. `ending`: what who waits is told. */
+  shutdown(mode: ShutdownMode, timeoutSeconds: number | undefined, ending: Ending, operator?: Operator): Promise<ShutdownReport> {
     if (this.running !== null) {
+      this.ending = laterOf(this.ending, ending);
       if (STRENGTH[mode] > STRENGTH[this.mode]) {
         this.mode = mode;
         this.setLimit(timeoutSeconds);
         // At once: an item that ends before the next turn must not let another one begin.
-        this.lifecycle.stopHandingOut(operator);
+        this.lifecycle.stopHandingOut(this.ending, operator);
         this.hardened();
       } else tellUnchanged(this.core, operator, { change: 'stopping', before: { state: this.core.state } });
       return this.running;
     }
     this.mode = mode;
+    this.ending = ending;
     this.operator = operator;
     this.lifecycle.isShuttingDown = true;
     this.running = this.end(timeoutSeconds).finally(() => {
@@ -96,7 +100,7 @@ export class Shutdown {
     }
     this.setLimit(undefined);
     const aborted = this.mode === 'force' ? this.abortAll() : 0;
-    this.lifecycle.settleStopped();
+    this.lifecycle.settleStopped(this.ending);
     const left = core.ledger.inFlight;
     return {
       mode: this.mode,
@@ -137,7 +141,7 @@ export class Shutdown {
   private letGo(): Promise<void> {
     const { core, lifecycle } = this;
     core.time.tick();
-    lifecycle.stopHandingOut(this.takeOperator());
+    lifecycle.stopHandingOut(this.ending, this.takeOperator());
     return new Promise((resolve) => {
       const check = (): void => {
         for (const worker of this.busy()) {
@@ -156,7 +160,7 @@ export class Shutdown {
   private abortAll(): number {
     const { core, lifecycle } = this;
     core.time.tick();
-    lifecycle.stopHandingOut(this.takeOperator());
+    lifecycle.stopHandingOut(this.ending, this.takeOperator());
     let aborted = 0;
     for (const worker of this.busy()) {
       // The end of another item may have paused the stage, which took this one back.

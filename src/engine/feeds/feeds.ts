@@ -70,8 +70,8 @@ export class Feeds {
 
   /**
    * Yields results in feed order, in batches, each result as soon as it and all before it are final; ends when the feed is done. An item that is
-   * retried after its result was yielded is not yielded again. Throws `no-longer-kept` at the end when results are missing, `shutting-down` when
-   * the pipeline was stopped before, and `request-timeout` when the caller has disconnected.
+   * retried after its result was yielded is not yielded again. Throws `no-longer-kept` at the end when results are missing, the error of {@link Watch.fault} when
+   * the pipeline ends before, and `request-timeout` when the caller has disconnected.
    */
   async *follow(feedId: string, { status, after, signal }: FollowQuery): AsyncGenerator<PipelineResult[]> {
     const { core } = this;
@@ -121,7 +121,7 @@ export class Feeds {
   }
 
   /**
-   * Waits until a feed is done, or the time is up. Throws `shutting-down` when the pipeline was stopped before, and `request-timeout` when the
+   * Waits until a feed is done, or the time is up. Throws the error of {@link Watch.fault} when the pipeline ends before, and `request-timeout` when the
    * caller has disconnected.
    */
   async wait(feedId: string, query: FeedWaitQuery): Promise<{ done: boolean; feed: FeedView }> {

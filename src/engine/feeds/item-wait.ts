@@ -11,7 +11,7 @@ import { DOCUMENT_CHARACTERS } from '../values/sizes.ts';
 const IDS_NAMED = 1000;
 
 /**
- * Waits for single items, as AntFlow's `wait` does. Throws `item-not-found` with the unknown ids, and `shutting-down` when the pipeline is stopped
+ * Waits for single items, as AntFlow's `wait` does. Throws `item-not-found` with the unknown ids, and what it is cut short with when the pipeline ends
  * first.
  */
 export async function waitForItems(core: Core, query: ItemsWaitQuery): Promise<WaitReply> {

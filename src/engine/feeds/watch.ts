@@ -4,7 +4,7 @@ import type { EndedItem, Feed, FeedWatcher } from '../model/feed.ts';
 
 /** Waits for changes in a feed. MUST be stopped in the end. */
 export class Watch implements FeedWatcher, Follower {
-  /** Set when the pipeline was stopped: no item ends before its next start. */
+  /** Set when the pipeline has ended: no item ends before its next start, if there is one. src/engine/control/endings.ts has the errors. */
   fault: PipelineError | null = null;
   /** The sequence id of the only item whose end counts as a change; null: every item's does. */
   only: number | null = null;

@@ -150,7 +150,7 @@ export class HostChanges {
       throw new SluiceError('items-in-flight', `${inFlight} items are unfinished`, { details: { itemsInFlight: inFlight } });
     }
     this.plannedLimits(id, null, within);
-    await pipeline.stop(mode ?? 'force');
+    await pipeline.stop(mode ?? 'force', 'removal');
     if (this.parts.pipelines.get(id) !== pipeline || pipeline.gate.isLeaving) return;
     // Others may have begun to use them meanwhile.
     carriedOut(this.plannedLimits(id, null, within), () => undefined);

@@ -329,7 +329,9 @@ export class LocalHost implements PipelineHost {
     this.shuttingDown = true;
     this.limiters.close();
     for (const pipeline of this.pipelines.values()) pipeline.close();
-    const reports = await Promise.all([...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, timeoutSeconds, operator)));
+    const reports = await Promise.all(
+      [...this.pipelines.values()].map((pipeline) => pipeline.stop(mode, 'process', timeoutSeconds, operator)),
+    );
     const report = sumOf(mode, reports);
     this.history.end();
     const { threads, hands, clock } = this.options.ports;

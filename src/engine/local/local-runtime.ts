@@ -34,6 +34,7 @@ import type {
   SelectionQuery,
 } from '../contract/runtime.ts';
 import { abandon } from '../control/abandon.ts';
+import type { Ending } from '../control/endings.ts';
 import { FailedGroups } from '../control/failed-groups.ts';
 import { Lifecycle, type Unusable } from '../control/lifecycle.ts';
 import { Operations } from '../control/operations.ts';
@@ -260,10 +261,10 @@ export class LocalRuntime implements PipelineRuntime {
       (stored) => ({ done: false, stats: stored.stats() }),
     );
   }
-  shutdown(mode: ShutdownMode, timeoutSeconds?: number, operator?: Operator): Promise<ShutdownReport> {
+  shutdown(mode: ShutdownMode, timeoutSeconds?: number, operator?: Operator, ending: Ending = 'stop'): Promise<ShutdownReport> {
     return this.gate.promise(() => {
       this.asked.stopped();
-      return this.stop(mode, timeoutSeconds, operator);
+      return this.stop(mode, ending, timeoutSeconds, operator);
     });
   }
   tune(stage: string, tuning: StageTuning, operator?: Operator): Promise<StageTuned> {
@@ -340,8 +341,8 @@ export class LocalRuntime implements PipelineRuntime {
   }
 
   /** Shuts the pipeline down, whether that can be stored or not. */
-  async stop(mode: ShutdownMode, timeoutSeconds?: number, operator?: Operator): Promise<ShutdownReport> {
-    const report = await this.ending.shutdown(mode, timeoutSeconds, operator);
+  async stop(mode: ShutdownMode, ending: Ending, timeoutSeconds?: number, operator?: Operator): Promise<ShutdownReport> {
+    const report = await this.ending.shutdown(mode, timeoutSeconds, this.gate.isEnding ? 'process' : ending, operator);
     if (this.gate.isEnding) this.doneCalls.stop();
     return report;
   }

@@ -174,7 +174,7 @@ export class Pipeline {
 
   /** Stops the pipeline. By default `graceful`: running items finish their stage, the others stay queued for the next start. */
   shutdown(mode: ShutdownMode = 'graceful', timeoutSeconds?: number): Promise<ShutdownReport> {
-    return this.runtime.shutdown(mode, timeoutSeconds);
+    return this.runtime.shutdown(mode, timeoutSeconds, undefined, 'process');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -28,10 +28,17 @@ export interface ClientErrorDeps {
  */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, { refusals, requests }: ClientErrorDeps): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse | null };
+  const last = requests.of(socket);
+  // What breaks off or is wrong in the rest of a body whose request was answered early is no request, and there is nobody to answer.
+  if (!answer && last?.raw.complete === false) {
+    if (socket.writable) socket.destroySoon();
+    else socket.destroy();
+    return;
+  }
   const code = CODE_OF_NODE[error.code ?? ''] ?? 'bad-request';
   const id = newRequestId();
-  const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse | null };
-  const request = answer ? requests.of(socket) : undefined;
+  const request = answer ? last : undefined;
   // What is wrong with the rest of a request is that request's refusal, and its reader may find it wrong as well.
   if (request !== undefined && request.raw === answer?.req) noteRefusal(request, code);
   else refusals.note({ key: null, method: null, route: null, path: null, code, requestId: id, remoteAddress: socket.remoteAddress });

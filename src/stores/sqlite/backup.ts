@@ -9,7 +9,7 @@ import { markCopy } from './lineage.ts';
  */
 export function backup(file: string, target: string): number {
   if (checkFile(file) === 'new') throw new StoreFileError(`${file} does not exist`);
-  if (existsSync(target)) throw new StoreFileError(`${target} already exists; a backup never replaces a file`);
+  expectNoFile(target);
   const db = new Database(file, { readonly: true, fileMustExist: true });
   try {
     // SQLite writes into a file that is empty as into one that is not there.
@@ -23,6 +23,11 @@ export function backup(file: string, target: string): number {
     db.close();
   }
   return checkedSize(target);
+}
+
+/** Throws {@link StoreFileError} when there is such a file. */
+export function expectNoFile(target: string): void {
+  if (existsSync(target)) throw new StoreFileError(`${target} already exists; a backup never replaces a file`);
 }
 
 /** Has a start on the copy know that it is another file than its original. */

@@ -19,6 +19,19 @@ function makeFolder(folder: string): void {
   for (let made = folder; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
 }
 
+/** Makes the folder of a file of the store where it is not there. Throws {@link StoreFileError}, and a StoreTrouble when the disk is full. */
+export function makeFolderOf(file: string): void {
+  try {
+    makeFolder(dirname(file));
+  } catch (error) {
+    throw cannotWrite(file, error);
+  }
+}
+
+function cannotWrite(file: string, error: unknown): Error {
+  return diskTroubleOf(error, dirname(file)) ?? new StoreFileError(`The folder of ${file} cannot be written: ${(error as Error).message}`);
+}
+
 /** Has what was made, renamed and removed in a folder survive a power cut. */
 export function syncFolder(folder: string): void {
   try {
@@ -44,20 +57,20 @@ export class FileLock {
 
   /** Throws {@link StoreFileError} when another process has it, or the folder cannot be written, and a StoreTrouble when the disk is full. */
   constructor(file: string) {
-    const cannotWrite = (error: unknown): Error =>
-      diskTroubleOf(error, dirname(file)) ?? new StoreFileError(`The folder of ${file} cannot be written: ${(error as Error).message}`);
     try {
       makeFolder(dirname(file));
       keepPrivate(lockOf(file));
       this.db = new Database(lockOf(file), { timeout: 0 });
     } catch (error) {
-      throw cannotWrite(error);
+      throw cannotWrite(file, error);
     }
     try {
       this.db.exec('BEGIN EXCLUSIVE');
     } catch (error) {
       this.db.close();
-      throw (error as { code?: string }).code === 'SQLITE_BUSY' ? inUse(file, MarksFile.processOf(marksOf(file))) : cannotWrite(error);
+      throw (error as { code?: string }).code === 'SQLITE_BUSY'
+        ? inUse(file, MarksFile.processOf(marksOf(file)))
+        : cannotWrite(file, error);
     }
   }
 

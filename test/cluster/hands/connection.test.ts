@@ -1,6 +1,8 @@
 /** Owner and hands over real sockets, in one process: how they find each other, stay together, and part. */
 import { once } from 'node:events';
-import { describe, expect, it } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { WebSocket } from 'ws';
 import { PROTOCOL } from '../../../src/cluster/hands/protocol.ts';
 import type { TaskContext } from '../../../src/engine/index.ts';
@@ -280,5 +282,38 @@ describe('an owner', () => {
     const [line] = await log.seen('the hand has lost its owner');
     expect(line).toMatchObject({ code: 1001, why: 'the service ends' });
     expect(reasons).toHaveLength(1);
+  });
+});
+
+describe('a hand that is refused', () => {
+  it.each([
+    [401, undefined, /: it takes hands with a key only, and OWNER_KEY is not set$/],
+    [401, 'slc_worker_a-secret-of-a-hand', /: the key in OWNER_KEY is not one of its keys, or has expired$/],
+    [403, 'slc_worker_a-secret-of-a-hand', /: the key in OWNER_KEY needs the scope work, for all pipelines$/],
+    [404, undefined, /: OWNER_URL is not the address of a service that takes hands$/],
+    [421, undefined, /: it does not accept the host name in OWNER_URL; see its ALLOWED_HOSTS$/],
+    [503, undefined, /503$/],
+  ])('with %i says what to change, and never shows its key', async (status, key, why) => {
+    const server = createServer((_request, response) => response.writeHead(status).end());
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const { log } = startHand(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, {}, { key });
+    await log.seen('the hand cannot connect');
+    const [line] = log.lines.filter(({ text }) => text === 'the hand cannot connect');
+    expect(line?.why).toMatch(why);
+    expect(line?.why).toContain(`it answers ${status}`);
+    expect(JSON.stringify(log.lines)).not.toContain('a-secret');
+  });
+
+  it('for its version says so in its own log', async () => {
+    const { url, hand } = await rawOwner();
+    const { log } = startHand(url, {}, { version: '0.0.1-other' });
+    await hand;
+    await log.seen('the hand is connected and is given nothing: it runs another version than the service');
+    expect(log.lines.some(({ text }) => text === 'the hand is connected')).toBe(false);
   });
 });

@@ -270,3 +270,48 @@ function check(pool: HandPool, hands: readonly FakeHand[]): void {
     }
   }
 }
+
+describe('why calls wait', () => {
+  const whyOf = (pool: HandPool): string[] => pool.view().waiting.map(({ why }) => why);
+
+  it('is that hands are busy only when none of those that have the task has room', () => {
+    const { pool, hand } = poolWith();
+    hand(1, ['t']);
+    give(pool, 't', 'a');
+    give(pool, 't', 'b');
+    expect(whyOf(pool)).toEqual(['the hands that have it are busy']);
+    // Without the task, its room does not count.
+    hand(10, ['u']);
+    expect(whyOf(pool)).toEqual(['the hands that have it are busy']);
+  });
+
+  it('is, after a loss, that a hand takes one suspect at a time, as long as there is room', () => {
+    const { pool, hand } = poolWith();
+    const first = hand();
+    for (const value of ['a', 'b', 'c']) give(pool, 't', value);
+    first.die();
+    const second = hand(2);
+    expect(second.values).toEqual(['a']);
+    expect(pool.view().waiting).toMatchObject([
+      { calls: 2, why: 'they ran on a hand that was lost, and each hand takes one such call at a time' },
+    ]);
+    give(pool, 't', 'd');
+    expect(second.values).toEqual(['a', 'd']);
+    expect(whyOf(pool)).toEqual(['the hands that have it are busy']);
+  });
+
+  it('is that the hands are kept for a call that runs alone, whether the others are suspects or not', () => {
+    const { pool, hand } = poolWith({ maxDeliveries: 1 });
+    const first = hand();
+    give(pool, 't', 'a');
+    give(pool, 't', 'b');
+    first.die();
+    const second = hand();
+    expect(second.values).toHaveLength(1);
+    give(pool, 't', 'c');
+    expect(second.values).toHaveLength(1);
+    expect(pool.view().waiting).toMatchObject([
+      { calls: 2, why: 'the hands that have it are kept free for a call that ran whenever a hand was lost, and now runs alone' },
+    ]);
+  });
+});

@@ -288,7 +288,8 @@ describe('a service', () => {
       startHandProcess(server, { TASKS_DIR: folder, OWNER_KEY: secretOf(name), HAND_NAME: name }),
     );
     const lines = await Promise.all(refused.map((hand) => hand.logged('the hand cannot connect')));
-    expect(lines.map(({ why }) => why)).toEqual(['it answers 403', 'it answers 403']);
+    const needed = 'it answers 403: the key in OWNER_KEY needs the scope work, for all pipelines';
+    expect(lines.map(({ why }) => why)).toEqual([needed, needed]);
     const hand = startHandProcess(server, { TASKS_DIR: folder, OWNER_KEY: secretOf('worker'), HAND_CAPACITY: '7' });
     await server.logged('a hand has connected');
     const { body } = await server.call('GET', '/hands', undefined, { authorization: `Bearer ${secretOf('reader')}` });

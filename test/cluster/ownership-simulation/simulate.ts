@@ -74,8 +74,7 @@ async function expectCalm(world: World): Promise<void> {
   const { ids } = world.ledger;
   for (const { name, disk, process } of world.running) {
     const { node } = process;
-    if (node.trouble !== null && !node.trouble.startsWith('this node cannot own: '))
-      throw new Broken(`${name} has trouble: ${node.trouble}`);
+    if (node.trouble !== null && !node.trouble.startsWith('this node cannot own')) throw new Broken(`${name} has trouble: ${node.trouble}`);
     if (node.owner?.node !== server) throw new Broken(`${name} takes ${node.owner?.node} for the owner`);
     // The newest may be under way.
     const known = ids.slice(0, disk.ids.length);

@@ -128,7 +128,7 @@ export function ending({ test, world }: Suite): void {
     const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
     await p.feed(named('a'), {});
     await held(1);
-    const refused = expect(p.join()).rejects.toMatchObject({ code: 'shutting-down' });
+    const refused = expect(p.join()).rejects.toMatchObject({ code: 'invalid-state' });
     await p.shutdown('force', 10);
     await refused;
   });

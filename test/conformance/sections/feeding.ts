@@ -226,7 +226,7 @@ export function openFeeding({ test, world }: Suite): void {
     const writer = await p.openFeed({});
     await writer.push(named('a'));
     await held(1);
-    const refused = expect(writer.push(named('b', 'c'))).rejects.toMatchObject({ code: 'shutting-down', details: { accepted: 2 } });
+    const refused = expect(writer.push(named('b', 'c'))).rejects.toMatchObject({ code: 'queue-full', details: { accepted: 2 } });
     await until(p, async () => (await p.stats()).itemsFed === 2);
     const ending = p.shutdown('graceful', 10);
     await refused;

@@ -181,7 +181,7 @@ export function feeds(suite: Suite): void {
     const p = await pipeline(gated(1));
     await p.feed(named('a'), { feedId: 'f' });
     await held(1);
-    const refused = expect(p.waitForFeed('f', {})).rejects.toMatchObject({ code: 'shutting-down' });
+    const refused = expect(p.waitForFeed('f', {})).rejects.toMatchObject({ code: 'invalid-state' });
     await p.shutdown('force', 10);
     await refused;
   });
@@ -314,7 +314,7 @@ export function following(suite: Suite): void {
     const [goneNext, cutNext] = [gone.next(), cut.next()];
     caller.abort();
     await expect(goneNext).rejects.toMatchObject({ code: 'request-timeout' });
-    const refused = expect(cutNext).rejects.toMatchObject({ code: 'shutting-down' });
+    const refused = expect(cutNext).rejects.toMatchObject({ code: 'invalid-state' });
     await p.shutdown('force', 10);
     await refused;
   });

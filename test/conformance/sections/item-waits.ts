@@ -83,7 +83,7 @@ export function itemWaits({ test, world }: Suite): void {
     const caller = new AbortController();
     const query = { itemIds: ['a'], returnWhen: 'ALL_COMPLETED' } as const;
     const gone = p.waitForItems({ ...query, signal: caller.signal });
-    const refused = expect(p.waitForItems(query)).rejects.toMatchObject({ code: 'shutting-down' });
+    const refused = expect(p.waitForItems(query)).rejects.toMatchObject({ code: 'invalid-state' });
     caller.abort();
     await expect(gone).rejects.toMatchObject({ code: 'request-timeout' });
     await p.shutdown('force', 10);

@@ -150,7 +150,7 @@ export function known({ test, world }: Suite): void {
     const p = await pipeline(gated);
     await p.feed(named('a'), {});
     await held(1);
-    const refused = expect(p.run(named('a'), {})).rejects.toMatchObject({ code: 'shutting-down' });
+    const refused = expect(p.run(named('a'), {})).rejects.toMatchObject({ code: 'invalid-state' });
     await p.shutdown('force', 10);
     await refused;
   });

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { PipelineHost, PipelineRuntime } from '../../../src/engine/index.ts';
 import { NEVER, named, SOON, type Suite } from '../world.ts';
 
 export function removing({ test, world }: Suite): void {
@@ -47,6 +48,55 @@ export function removing({ test, world }: Suite): void {
     expect(() => host.get('p')).toThrow(gone);
     expect(await (await pipeline([{ name: 'A', tasks: ['pass'] }])).stats()).toMatchObject({ itemsFed: 0, itemsInFlight: 0 });
   });
+
+  const removed = { waiters: 'pipeline-not-found', feeder: 'pipeline-not-found' };
+  const ends: [string, (host: PipelineHost, p: PipelineRuntime) => Promise<unknown>, { waiters: string; feeder: string }][] = [
+    ['is stopped', async (_, p) => p.shutdown('force'), { waiters: 'invalid-state', feeder: 'queue-full' }],
+    ['is removed', async (host) => host.remove('p', 'force'), removed],
+    [
+      'is removed while it stops',
+      async (host, p) => [void p.shutdown('graceful', NEVER), await host.remove('p', 'force')],
+      { ...removed, feeder: 'queue-full' },
+    ],
+    [
+      'ends with the host while it stops',
+      async (host, p) => [void p.shutdown('graceful', NEVER), await host.shutdown('force', NEVER)],
+      { waiters: 'shutting-down', feeder: 'queue-full' },
+    ],
+    ['ends with the host', async (host) => host.shutdown('force', NEVER), { waiters: 'shutting-down', feeder: 'shutting-down' }],
+  ];
+  for (const [what, end, { waiters, feeder }] of ends) {
+    test(`tells all who wait what has become of a pipeline that ${what}`, async () => {
+      const { host, pipeline, held } = await world();
+      const p = await pipeline([{ name: 'A', tasks: ['gated'] }], { backlogCapacity: 1 });
+      await p.feed(named('a'), { feedId: 'f' });
+      await held(1);
+      const run = await p.openRun({}, named('b'));
+      const writer = await p.openFeed({});
+      const rows = p.followFeed('f', { status: 'all', after: 0 })[Symbol.asyncIterator]();
+      const waiting = [
+        p.run(named('a'), {}),
+        run.read(),
+        p.waitForFeed('f', {}),
+        p.waitForItems({ itemIds: ['a'], returnWhen: 'ALL_COMPLETED' }),
+        rows.next(),
+      ].map((one) => expect(one).rejects.toMatchObject({ code: waiters }));
+      const fed = expect(writer.push(named('c'))).rejects.toMatchObject({ code: feeder, details: { accepted: 0 } });
+      await p.stats();
+      await end(host, p);
+      await Promise.all([...waiting, fed]);
+    });
+
+    test(`tells a join that it was cut short by what has become of a pipeline that ${what}`, async () => {
+      const { host, pipeline, held } = await world();
+      const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
+      await p.feed(named('a'), {});
+      await held(1);
+      const joined = expect(p.join()).rejects.toMatchObject({ code: waiters });
+      await end(host, p);
+      await joined;
+    });
+  }
 
   test('of what is not there is refused', async () => {
     const { host } = await world();

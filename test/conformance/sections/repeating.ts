@@ -149,7 +149,7 @@ export function repeating({ test, world }: Suite): void {
   test('a run that was cut short is waited for after the next start', async () => {
     const { pipeline, gate, held } = await world();
     const p = await pipeline(gated);
-    const cut = expect(p.run(['x'], asking('1'))).rejects.toMatchObject({ code: 'shutting-down' });
+    const cut = expect(p.run(['x'], asking('1'))).rejects.toMatchObject({ code: 'invalid-state' });
     await held(1);
     await p.shutdown('force', 10);
     await cut;

@@ -98,7 +98,7 @@ export function resuming({ test, world }: Suite): void {
     const { pipeline, gate, held } = await world();
     const p = await pipeline(gated, { backlogCapacity: 2 });
     const writer = await p.openFeed(asking());
-    const pushing = expect(writer.push(named('a', 'b', 'c', 'd', 'e'))).rejects.toMatchObject({ code: 'shutting-down' });
+    const pushing = expect(writer.push(named('a', 'b', 'c', 'd', 'e'))).rejects.toMatchObject({ code: 'queue-full' });
     await held(1);
     await p.shutdown('force', 10);
     await pushing;

@@ -121,7 +121,7 @@ export function runStreams({ test, world }: Suite): void {
     const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
     const run = await p.openRun({}, named('a'));
     await held(1);
-    const refused = expect(run.read()).rejects.toMatchObject({ code: 'shutting-down' });
+    const refused = expect(run.read()).rejects.toMatchObject({ code: 'invalid-state' });
     await p.shutdown('force', 10);
     await refused;
   });

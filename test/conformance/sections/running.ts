@@ -127,7 +127,7 @@ export function running({ test, world }: Suite): void {
   test('is told when the pipeline is shut down before its items have ended', async () => {
     const { pipeline, held } = await world();
     const p = await pipeline([{ name: 'A', tasks: ['gated'] }]);
-    const refused = expect(p.run(named('x'), {})).rejects.toMatchObject({ code: 'shutting-down' });
+    const refused = expect(p.run(named('x'), {})).rejects.toMatchObject({ code: 'invalid-state' });
     await held(1);
     await p.shutdown('force', 10);
     await refused;
