@@ -92,6 +92,7 @@ export class Clustered {
     });
     if (this.host.shuttingDown) return;
     await node.start();
+    if (this.host.shuttingDown) return;
     logger.info({ node: name, url }, 'the node takes part in the cluster');
   }
 
@@ -129,6 +130,9 @@ export class Clustered {
     return {
       get name() {
         return node()?.name ?? '';
+      },
+      get url() {
+        return node()?.url ?? '';
       },
       get role() {
         return node()?.role ?? 'follower';

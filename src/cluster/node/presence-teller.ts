@@ -1,34 +1,77 @@
 import type { Clock, Logger } from '../../engine/ports.ts';
 import { unref } from '../../engine/ports.ts';
 import type { NodeInfo, Presence } from '../log/log.ts';
+import { within } from '../within.ts';
 import type { NodeView } from './contract.ts';
 import type { Passages } from './passages.ts';
+import { Rivals } from './rivals.ts';
 
 const EVERY_MS = 2000;
+/** Between two looks at the list, before this node is in it. */
+const LOOK_MS = 1000;
+const WAITING =
+  'a process with the name or the address of this node announced itself a moment ago: this node takes part when that one turns out to be gone';
 
 export interface PresenceTellerDeps {
   presence: Presence;
   passages: Passages;
   clock: Clock;
   logger: Logger;
+  /** How long the list may take to answer. */
+  answerMs: number;
   /** This node, now. */
   self(): NodeInfo & { readonly lagSeconds: number };
+  /** {@link PresenceTeller.trouble} has another value. */
+  changed(): void;
 }
 
 /** Says every two seconds, and at each change of role, that this node is there; and tells who else is. */
 export class PresenceTeller {
   private readonly deps: PresenceTellerDeps;
+  private readonly rivals: Rivals;
   private timer: unknown;
+  private wake: () => void = () => undefined;
   private isTelling = false;
   private isDue = false;
   private isClosed = false;
+  private isWaiting = false;
+  private isAdmitted = false;
 
   constructor(deps: PresenceTellerDeps) {
     this.deps = deps;
+    this.rivals = new Rivals(deps.self().name, deps.logger);
   }
 
-  /** Now, and from now on again and again. */
+  /** Why this node should not be there, or may not yet; null when nothing speaks against it. */
+  get trouble(): string | null {
+    const { trouble } = this.rivals;
+    if (!this.isWaiting) return trouble;
+    return trouble === null ? WAITING : `this node takes no part: ${trouble}`;
+  }
+
+  /**
+   * Resolves when no other process that may be alive has the name or the address of this node, or the node ends. After a process that was killed that takes five seconds from its
+   * last announcement. While the list does not answer, nothing is known against it.
+   */
+  async admitted(): Promise<void> {
+    const { clock } = this.deps;
+    for (;;) {
+      await this.look();
+      if (this.isClosed) return;
+      this.isAdmitted = this.rivals.isAlone;
+      this.waits(!this.isAdmitted);
+      if (this.isAdmitted) return;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+        this.timer = clock.setTimer(resolve, LOOK_MS);
+        unref(this.timer);
+      });
+    }
+  }
+
+  /** Now, and from now on again and again. Before this node is admitted it is not in the list. */
   tell(): void {
+    if (!this.isAdmitted || this.isClosed) return;
     this.isDue = true;
     if (!this.isTelling) void this.announce();
   }
@@ -56,7 +99,30 @@ export class PresenceTeller {
   async close(): Promise<void> {
     this.isClosed = true;
     this.deps.clock.clearTimer(this.timer);
+    this.wake();
     await this.deps.presence.leave(this.deps.self().name);
+  }
+
+  private waits(isWaiting: boolean): void {
+    if (isWaiting === this.isWaiting) return;
+    this.isWaiting = isWaiting;
+    this.deps.logger.info(
+      { node: this.deps.self().name },
+      isWaiting ? WAITING : 'no other process has the name or the address of this node: it takes part',
+    );
+    this.deps.changed();
+  }
+
+  /** Reads who has the name or the address of this node. */
+  private async look(): Promise<void> {
+    const { presence, clock, logger, answerMs, self, changed } = this.deps;
+    const before = this.trouble;
+    try {
+      this.rivals.note(await within(clock, answerMs, () => presence.rivals(self())), clock.monotonic());
+    } catch (err) {
+      logger.debug({ err }, 'it is not known whether another process has the name or the address of this node');
+    }
+    if (this.trouble !== before) changed();
   }
 
   private async announce(): Promise<void> {
@@ -64,6 +130,7 @@ export class PresenceTeller {
     clock.clearTimer(this.timer);
     this.isTelling = true;
     this.isDue = false;
+    await this.look();
     const { lagSeconds: _, ...info } = self();
     try {
       await presence.announce(info);

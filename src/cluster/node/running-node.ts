@@ -51,7 +51,11 @@ export class RunningNode implements ClusterNode {
     const deps = { options, rules: this.rules, file: this.file, troubles: this.troubles, input: (input: Input) => this.input(input) };
     this.fileWork = new FileWork({ ...deps, role: () => this.machine?.role ?? null });
     this.ownerWork = new OwnerWork({ ...deps, isLate: () => this.machine?.isLate(this.now()) ?? false });
-    this.teller = new PresenceTeller({ presence: backbone.presence, passages: this.passages, clock, logger, self: () => this.self() });
+    this.teller = new PresenceTeller({
+      ...{ presence: backbone.presence, passages: this.passages, clock, logger, answerMs: this.rules.answerMs },
+      self: () => this.self(),
+      changed: () => this.show(clock.monotonic()),
+    });
   }
 
   get role(): 'owner' | 'follower' {
@@ -79,7 +83,7 @@ export class RunningNode implements ClusterNode {
   }
 
   get trouble(): string | null {
-    return this.ownerWork.held ?? this.troubles.first;
+    return this.ownerWork.held ?? this.troubles.first ?? this.teller.trouble;
   }
 
   watch(changed: () => void): () => void {
@@ -95,6 +99,8 @@ export class RunningNode implements ClusterNode {
     await this.file.open();
     const { name, url, rules } = this;
     this.machine = new Ownership({ rules, random: this.options.random, node: { name, url }, past: this.fileWork.past });
+    await this.teller.admitted();
+    if (this.machine.role === 'gone') return;
     this.fileWork.reopen(false, this.ownerWork.deposed);
     this.teller.tell();
   }

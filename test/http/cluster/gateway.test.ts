@@ -194,6 +194,32 @@ describe('the caller of a request that is passed on', () => {
 });
 
 describe('requests do not go in circles', () => {
+  it('when the owner gives the address of the node that has been asked as its own', async () => {
+    const { cluster, members, ask } = await startCluster(2, { takeoverWaitSeconds: 0.05 });
+    await cluster.elect('a');
+    members.b?.node.learn({ owner: { node: 'a', url: members.b.url, epoch: 1 } });
+    for (const [method, path] of [
+      ['GET', '/pipelines'],
+      ['POST', '/pipelines/p/feed'],
+    ] as const) {
+      const { status, body } = await ask('b', method, path, method === 'GET' ? undefined : { items: [] });
+      expect([status, body.code, body.detail]).toEqual([
+        503,
+        'no-owner',
+        expect.stringContaining('gives the NODE_URL of this node as its own'),
+      ]);
+    }
+    expect((await ask('b', 'GET', '/metrics')).body).toMatch(/^sluice_cluster_relayed_requests_total\{outcome="refused"\} 0/m);
+  });
+
+  it('and an owner of the same name at another address is reached', async () => {
+    const { cluster, members, ask } = await startCluster(2);
+    await cluster.elect('a');
+    members.b?.node.learn({ owner: { node: 'b', url: members.a?.url as string, epoch: 1 } });
+    expect((await ask('b', 'POST', '/pipelines', definition('p'))).status).toBe(201);
+    expect((await ask('b', 'GET', '/pipelines/p')).status).toBe(200);
+  });
+
   it('when two nodes take each other for the owner', async () => {
     const { members, ask } = await startCluster(2, { takeoverWaitSeconds: 1 });
     const [a, b] = [members.a, members.b];
