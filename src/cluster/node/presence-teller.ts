@@ -4,7 +4,7 @@ import type { NodeInfo, Presence } from '../log/log.ts';
 import { within } from '../within.ts';
 import type { NodeView } from './contract.ts';
 import type { Passages } from './passages.ts';
-import { Rivals } from './rivals.ts';
+import { Rivals, SILENT_MS } from './rivals.ts';
 
 const EVERY_MS = 2000;
 /** Between two looks at the list, before this node is in it. */
@@ -21,6 +21,8 @@ export interface PresenceTellerDeps {
   answerMs: number;
   /** This node, now. */
   self(): NodeInfo & { readonly lagSeconds: number };
+  /** The name of the owner as of the log; null when nobody is known. */
+  owner(): string | null;
   /** {@link PresenceTeller.trouble} has another value. */
   changed(): void;
 }
@@ -31,7 +33,8 @@ export class PresenceTeller {
   private readonly rivals: Rivals;
   private timer: unknown;
   private wake: () => void = () => undefined;
-  private isTelling = false;
+  /** The announcement that is under way. */
+  private telling: Promise<void> | null = null;
   private isDue = false;
   private isClosed = false;
   private isWaiting = false;
@@ -73,7 +76,7 @@ export class PresenceTeller {
   tell(): void {
     if (!this.isAdmitted || this.isClosed) return;
     this.isDue = true;
-    if (!this.isTelling) void this.announce();
+    if (this.telling === null) this.announce();
   }
 
   async nodes(): Promise<NodeView[]> {
@@ -81,17 +84,26 @@ export class PresenceTeller {
     const { name, url, role, position, lagSeconds, hands, version } = self();
     const now = clock.monotonic();
     const others = (await presence.list()).filter((node) => node.name !== name);
+    const owner = this.deps.owner();
     return [
       { name, url, role, position, lagSeconds, hands, version },
-      ...others.map((node) => ({
-        name: node.name,
-        url: node.url,
-        role: node.role,
-        position: node.position,
-        lagSeconds: node.role === 'owner' ? 0 : passages.lagMs(node.position, now - node.agoSeconds * 1000) / 1000,
-        hands: node.hands,
-        version: node.version,
-      })),
+      ...others.map((node) => {
+        const agoMs = node.agoSeconds * 1000;
+        const isSilent = agoMs >= SILENT_MS;
+        // Who has died says for ever what it said last. The log knows better, except while it names nobody.
+        const isOwner = owner === null ? node.role === 'owner' && !isSilent : node.name === owner;
+        const lagMs = isOwner ? 0 : passages.lagMs(node.position, now - agoMs);
+        return {
+          name: node.name,
+          url: node.url,
+          role: isOwner ? ('owner' as const) : ('follower' as const),
+          position: node.position,
+          // Nothing says that it has come any further since.
+          lagSeconds: Math.max(lagMs, isSilent ? agoMs : 0) / 1000,
+          hands: node.hands,
+          version: node.version,
+        };
+      }),
     ];
   }
 
@@ -100,6 +112,8 @@ export class PresenceTeller {
     this.isClosed = true;
     this.deps.clock.clearTimer(this.timer);
     this.wake();
+    // It would put this node back into the list.
+    await this.telling;
     await this.deps.presence.leave(this.deps.self().name);
   }
 
@@ -125,25 +139,31 @@ export class PresenceTeller {
     if (this.trouble !== before) changed();
   }
 
-  private async announce(): Promise<void> {
-    const { presence, clock, logger, self } = this.deps;
+  private announce(): void {
+    const { clock } = this.deps;
     clock.clearTimer(this.timer);
-    this.isTelling = true;
     this.isDue = false;
+    this.telling = this.announceNow().then(() => {
+      this.telling = null;
+      if (this.isClosed) return;
+      if (this.isDue) this.announce();
+      else {
+        this.timer = clock.setTimer(() => this.tell(), EVERY_MS);
+        unref(this.timer);
+      }
+    });
+  }
+
+  private async announceNow(): Promise<void> {
+    const { presence, logger, self } = this.deps;
     await this.look();
+    if (this.isClosed) return;
     const { lagSeconds: _, ...info } = self();
     try {
       await presence.announce(info);
     } catch (err) {
       // Nothing stands on it; what else does not answer then is said elsewhere.
       logger.debug({ err }, 'this node could not announce itself');
-    }
-    this.isTelling = false;
-    if (this.isClosed) return;
-    if (this.isDue) void this.announce();
-    else {
-      this.timer = clock.setTimer(() => this.tell(), EVERY_MS);
-      unref(this.timer);
     }
   }
 }

@@ -2,7 +2,7 @@ import type { Logger } from '../../engine/ports.ts';
 import type { Rival } from '../log/log.ts';
 
 /** Who has not announced itself for so long is taken for dead: two announcements and a half are missing. */
-const SILENT_MS = 5000;
+export const SILENT_MS = 5000;
 /** A process that was killed may have one announcement under way. Who is seen to announce itself once more after that is alive. */
 const REFRESHES = 2;
 

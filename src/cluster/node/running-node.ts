@@ -54,6 +54,7 @@ export class RunningNode implements ClusterNode {
     this.teller = new PresenceTeller({
       ...{ presence: backbone.presence, passages: this.passages, clock, logger, answerMs: this.rules.answerMs },
       self: () => this.self(),
+      owner: () => this.owner?.node ?? null,
       changed: () => this.show(clock.monotonic()),
     });
   }
