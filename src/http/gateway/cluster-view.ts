@@ -43,4 +43,6 @@ export interface ClusterView {
   /** Calls `changed` whenever one of the members above but `position` and `lagSeconds` has another value. Returns the function that unsubscribes. */
   watch(changed: () => void): () => void;
   nodes(): Promise<readonly NodeView[]>;
+  /** An owner has answered what this node has passed on; `isTaken`: it knows the signature. When it does not, that is this node's trouble as long as the ownership lasts. */
+  taken(owner: Owner, isTaken: boolean): void;
 }

@@ -76,6 +76,7 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
         if (isUnread) linger(request.raw);
         return isUnread || isClosing;
       },
+      onTaken: (isTaken) => view.taken(owner, isTaken),
     });
     relays.add(one);
     try {

@@ -231,10 +231,26 @@ describe('requests do not go in circles', () => {
   });
 
   it('when nodes have different keys', async () => {
-    const { cluster, ask } = await startCluster(2, { keysOf: (name) => [`the key of node ${name} alone`] });
+    const { cluster, members, ask } = await startCluster(3, { keysOf: (name) => [name === 'b' ? 'the key of b alone' : 'the key of all'] });
     await cluster.elect('a');
-    expect(await ask('b', 'GET', '/pipelines')).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    for (const [method, path] of [
+      ['GET', '/pipelines'],
+      ['POST', '/pipelines'],
+    ] as const) {
+      const { status, body, headers } = await ask('b', method, path, method === 'GET' ? undefined : definition('p'));
+      expect([status, body.code, body.fix, headers.get('sluice-hop-refused')]).toEqual([
+        ...[403, 'forbidden', expect.stringContaining('CLUSTER_KEY'), null],
+      ]);
+    }
     expect((await ask('a', 'GET', '/pipelines')).status).toBe(200);
+    const readiness = async () => Promise.all(['a', 'b', 'c'].map(async (name) => (await ask(name, 'GET', '/readyz')).status));
+    expect([(await ask('c', 'GET', '/pipelines')).status, await readiness()]).toEqual([200, [200, 503, 200]]);
+    expect((await ask('b', 'GET', '/readyz')).body.detail).toContain('the two have different CLUSTER_KEYs');
+    const warned = () => members.b?.logs.filter(({ level, msg }) => level === 40 && String(msg).includes('CLUSTER_KEY')).length;
+    expect(warned()).toBe(1);
+    // It is a matter of the two.
+    await cluster.elect('b');
+    expect(await readiness()).toEqual([200, 200, 200]);
   });
 
   it('and a key that is being replaced is accepted', async () => {
