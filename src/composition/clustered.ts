@@ -3,7 +3,7 @@ import type { ClusterConfig } from '../config.ts';
 import { type LocalHost, SluiceError, type TaskCatalogue } from '../engine/index.ts';
 import type { Clock, Logger } from '../engine/ports.ts';
 import type { Store } from '../engine/store.ts';
-import type { ClusterView } from '../http/gateway/cluster-view.ts';
+import type { ClusterView, Owner } from '../http/gateway/cluster-view.ts';
 import type { Loaded } from '../loader/definitions.ts';
 import type { NodeView } from '../schemas/nodes.ts';
 import type { Hands } from './hands.ts';
@@ -11,7 +11,7 @@ import { HostSwitch } from './host-switch.ts';
 import { type Owned, Ownership } from './ownership.ts';
 
 /** A node that takes part, as src/cluster makes it. */
-export interface NodeOfCluster extends Omit<ClusterView, 'term'> {
+export interface NodeOfCluster extends Omit<ClusterView, 'term' | 'taken'> {
   start(): Promise<void>;
   leave(): Promise<void>;
 }
@@ -53,6 +53,8 @@ export class Clustered {
   /** That of the last owner that hands were told of. */
   private toldEpoch: number | null = null;
   private joining: string | null = 'it has not joined the cluster yet';
+  /** The ownership in which what this node passes on is refused; null while it is taken. */
+  private refusedIn: number | null = null;
   private readonly listeners = new Set<() => void>();
 
   constructor(deps: ClusteredDeps) {
@@ -92,6 +94,7 @@ export class Clustered {
     });
     if (this.host.shuttingDown) return;
     await node.start();
+    if (this.host.shuttingDown) return;
     logger.info({ node: name, url }, 'the node takes part in the cluster');
   }
 
@@ -113,6 +116,14 @@ export class Clustered {
     this.deps.hands.ownedBy(owner.epoch);
   }
 
+  private taken({ node, epoch }: Owner, isTaken: boolean): void {
+    const refusedIn = isTaken ? null : epoch;
+    if (refusedIn === this.refusedIn) return;
+    this.refusedIn = refusedIn;
+    if (!isTaken) this.deps.logger.warn({ owner: node, epoch }, refusedBy(node));
+    this.tell();
+  }
+
   private async nodes(): Promise<readonly NodeView[]> {
     try {
       return (await this.node?.nodes()) ?? [];
@@ -126,9 +137,14 @@ export class Clustered {
     const node = (): NodeOfCluster | null => this.node;
     const joining = (): string | null => this.joining;
     const { host, listeners } = this;
+    const refused = ({ owner }: NodeOfCluster): string | null =>
+      owner !== null && owner.epoch === this.refusedIn ? refusedBy(owner.node) : null;
     return {
       get name() {
         return node()?.name ?? '';
+      },
+      get url() {
+        return node()?.url ?? '';
       },
       get role() {
         return node()?.role ?? 'follower';
@@ -150,15 +166,20 @@ export class Clustered {
       },
       get trouble() {
         const now = node();
-        return now === null ? joining() : now.trouble;
+        return now === null ? joining() : (now.trouble ?? refused(now));
       },
       watch(changed) {
         listeners.add(changed);
         return () => void listeners.delete(changed);
       },
       nodes: async () => this.nodes(),
+      taken: (owner, isTaken) => this.taken(owner, isTaken),
     };
   }
+}
+
+function refusedBy(owner: string): string {
+  return `the owner ${owner} refuses what this node passes on: the two have different CLUSTER_KEYs`;
 }
 
 /** The address of this node for others on the network that `HOST` is of. */

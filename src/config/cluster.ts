@@ -18,7 +18,8 @@ export const clusterVariables = {
     .optional()
     .meta({
       type: 'name',
-      description: 'The name of the node, different for each. By default the name of the machine and the port, such as `sluice-0-3000`.',
+      description:
+        'The name of the node, different for each: of two with one name the second takes no part. By default the name of the machine and the port, such as `sluice-0-3000`.',
     }),
   NODE_URL: z
     .string()
@@ -27,7 +28,7 @@ export const clusterVariables = {
     .meta({
       type: 'URL',
       description:
-        'How the other nodes reach this one, as `http://host:port`. By default made of `HOST` and `PORT`, which does for one machine; required when `HOST` is `0.0.0.0` or `::`.',
+        'How the other nodes reach this one, as `http://host:port`, different for each. By default made of `HOST` and `PORT`, which does for one machine; required when `HOST` is `0.0.0.0` or `::`.',
     }),
   CLUSTER_KEY: z
     .string()

@@ -103,9 +103,38 @@ export function backboneSuite(name: string, start: () => Promise<ServerUnderTest
         node('b', { position: 8 }),
       ]);
       for (const { agoSeconds } of nodes) expect(agoSeconds).toSatisfy((ago: number) => ago >= 0 && ago < 60);
-      await one.presence.leave('a');
+      await other.presence.leave('a');
       await one.presence.leave('nobody');
       expect((await other.presence.list()).map(({ name }) => name)).toEqual(['b']);
+    });
+
+    it('tells who else has a name or an address, and with another stamp each time that they announce themselves', async () => {
+      const me = { name: 'a', url: 'http://a:3000' };
+      await one.presence.announce(node('a'));
+      await other.presence.announce(node('b'));
+      expect(await one.presence.rivals(me)).toEqual([]);
+      await one.presence.announce(node('a', { position: 8 }));
+      expect(await one.presence.rivals(me)).toEqual([]);
+      await other.presence.announce(node('c', { url: me.url }));
+      const [first, ...more] = await one.presence.rivals(me);
+      expect([first?.name, first?.url, more]).toEqual(['c', me.url, []]);
+      expect(first?.agoSeconds).toSatisfy((ago: number) => ago >= 0 && ago < 60);
+      expect((await one.presence.rivals(me))[0]?.stamp).toBe(first?.stamp);
+      await other.presence.announce(node('c', { url: me.url }));
+      expect((await one.presence.rivals(me))[0]?.stamp).not.toBe(first?.stamp);
+      await other.presence.leave('c');
+      await other.presence.announce(node('a', { url: 'http://elsewhere:3000' }));
+      expect(await one.presence.rivals(me)).toMatchObject([{ name: 'a', url: 'http://elsewhere:3000' }]);
+      expect(await other.presence.rivals({ name: 'a', url: 'http://elsewhere:3000' })).toEqual([]);
+    });
+
+    it('leaves the row of a name to whoever has written it last', async () => {
+      await one.presence.announce(node('a'));
+      await other.presence.announce(node('a', { position: 8 }));
+      await one.presence.leave('a');
+      expect(await one.presence.list()).toMatchObject([{ name: 'a', position: 8 }]);
+      await other.presence.leave('a');
+      expect(await one.presence.list()).toEqual([]);
     });
   });
 }

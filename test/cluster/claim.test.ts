@@ -21,7 +21,7 @@ async function claiming(asked: (server: FaultLog, bytes: Uint8Array) => void = (
     return append.call(link, after, bytes);
   };
   const disk = new Disk();
-  const presence = { announce: async () => undefined, list: async () => [], leave: async () => undefined };
+  const presence = { announce: async () => undefined, list: async () => [], rivals: async () => [], leave: async () => undefined };
   const snapshots = { put: async () => undefined, newest: async () => null };
   const backbone = { log: link, snapshots, presence, close: async () => undefined };
   const options = { backbone, file: 'a', clock, logger: silentLogger };

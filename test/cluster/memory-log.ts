@@ -18,7 +18,8 @@ export class MemoryLogServer {
   entries: Entry[] = [];
   readonly changed = new EventTarget();
   readonly files: { position: number; order: number; bytes: Buffer }[] = [];
-  readonly nodes = new Map<string, NodeInfo & { at: number }>();
+  readonly nodes = new Map<string, NodeInfo & { at: number; stamp: string; by: object }>();
+  private announcements = 0;
   private readonly now: () => number;
   private puts = 0;
 
@@ -99,14 +100,19 @@ export class MemoryLogServer {
   }
 
   private presence(): Presence {
+    const by = {};
+    const rows = () =>
+      [...this.nodes.values()]
+        .map(({ at, ...row }) => ({ ...row, agoSeconds: (this.now() - at) / 1000 }))
+        .filter(({ agoSeconds }) => agoSeconds < LISTED_MS / 1000)
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
     return {
-      announce: async (node) => void this.nodes.set(node.name, { ...node, at: this.now() }),
-      list: async () =>
-        [...this.nodes.values()]
-          .map(({ at, ...node }) => ({ ...node, agoSeconds: (this.now() - at) / 1000 }))
-          .filter(({ agoSeconds }) => agoSeconds < LISTED_MS / 1000)
-          .sort((a, b) => (a.name < b.name ? -1 : 1)),
-      leave: async (name) => void this.nodes.delete(name),
+      announce: async (node) => void this.nodes.set(node.name, { ...node, at: this.now(), stamp: String(++this.announcements), by }),
+      list: async () => rows().map(({ stamp: _, by: __, ...node }) => node),
+      rivals: async ({ name, url }) => rows().filter((row) => row.by !== by && (row.name === name || row.url === url)),
+      leave: async (name) => {
+        if (this.nodes.get(name)?.by === by) this.nodes.delete(name);
+      },
     };
   }
 }

@@ -24,6 +24,7 @@ class Cluster {
     presence: {
       announce: async (node) => void this.announced.set(node.name, { ...node, agoSeconds: 0 }),
       list: async () => [...this.announced.values()],
+      rivals: async () => [],
       leave: async (name) => void this.announced.delete(name),
     },
     close: async () => undefined,

@@ -45,6 +45,10 @@ describe.skipIf(found === null)('PostgreSQL', () => {
     await place.drop();
   });
 
+  it('is named as the documents name it, at an owner as at a follower', async () => {
+    expect((await openLog()).kind).toBe('postgresql');
+  });
+
   describe('an append of somebody who slept', () => {
     /** Another transaction that has the next entries, and has trimmed what was before them, and is not committed yet. */
     async function trimmingOthers(): Promise<Client> {

@@ -74,11 +74,24 @@ export interface NodeInfo {
   readonly format: number;
 }
 
-/** The nodes that are there: for `GET /nodes` and for trimming; nothing that is promised stands on it. */
+/** A row of another process that has the same name or the same address as the one that asks. */
+export interface Rival {
+  readonly name: string;
+  readonly url: string;
+  /** Seconds since it was announced, by the log's own clock. */
+  readonly agoSeconds: number;
+  /** Another one each time that it is announced: who is alive has a new one after a while, and a dead process has not. */
+  readonly stamp: string;
+}
+
+/** The nodes that are there, a row for each name: for `GET /nodes` and for trimming; nothing that is promised stands on it. */
 export interface Presence {
   announce(node: NodeInfo): Promise<void>;
   /** The nodes that have announced themselves of late, with the seconds since they last did, by the log's own clock. */
   list(): Promise<readonly (NodeInfo & { readonly agoSeconds: number })[]>;
+  /** The rows of this name or this URL, as long as they are listed, that were not written last through this very port. One that a lost answer leaves unknown is not among them. */
+  rivals(node: Pick<NodeInfo, 'name' | 'url'>): Promise<readonly Rival[]>;
+  /** Forgets the row of this name if it was written last through this port, or may have been. */
   leave(name: string): Promise<void>;
 }
 

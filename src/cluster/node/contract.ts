@@ -4,9 +4,9 @@ import type { Backbone } from '../log/log.ts';
 import type { Replica } from '../replica.ts';
 
 export interface ClusterNodeOptions {
-  /** No two nodes have the same. */
+  /** No two nodes have the same: of two that do, the second one takes no part. */
   readonly name: string;
-  /** Where the others reach it, as `http://host:port`. */
+  /** Where the others reach it, as `http://host:port`; no two nodes have the same. */
   readonly url: string;
   readonly version: string;
   readonly backbone: Backbone;
@@ -54,13 +54,16 @@ export interface ClusterNode {
   readonly position: number;
   /** The time for which this node has not had, or not known to have, all that the log has; 0 for an owner. */
   readonly lagSeconds: number;
-  /** Why this node cannot own or follow now, or could not make a host when it last owned; null when all is well. */
+  /** Why this node cannot own or follow now, could not make a host when it last owned, or should not be there beside another; null when all is well. */
   readonly trouble: string | null;
   /** Calls `changed` whenever one of role, epoch, owner, isServing and trouble has changed. Returns the function that unsubscribes. */
   watch(changed: () => void): () => void;
   /** The nodes that announced themselves of late, this one first. Rejects when the log's server does not answer. */
   nodes(): Promise<readonly NodeView[]>;
-  /** Resolves when the file is open; it needs no answer of the log for that. Rejects when the file cannot be opened. */
+  /**
+   * Resolves when the node takes part, or is to leave; it needs no answer of the log for that. As long as another process that is alive has its name or its URL it takes no part, and
+   * says so as its trouble. Rejects when the file cannot be opened.
+   */
   start(): Promise<void>;
   /** Ends the node; an owner lets others claim at once. To be called when its host has been shut down: what still runs counts as interrupted. Idempotent. */
   leave(): Promise<void>;

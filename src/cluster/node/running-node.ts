@@ -54,7 +54,12 @@ export class RunningNode implements ClusterNode {
     const deps = { options, rules: this.rules, file: this.file, troubles: this.troubles, input: (input: Input) => this.input(input) };
     this.fileWork = new FileWork({ ...deps, role: () => this.machine?.role ?? null });
     this.ownerWork = new OwnerWork({ ...deps, isLate: () => this.machine?.isLate(this.now()) ?? false });
-    this.teller = new PresenceTeller({ presence: backbone.presence, passages: this.passages, clock, logger, self: () => this.self() });
+    this.teller = new PresenceTeller({
+      ...{ presence: backbone.presence, passages: this.passages, clock, logger, answerMs: this.rules.answerMs },
+      self: () => this.self(),
+      owner: () => this.owner?.node ?? null,
+      changed: () => this.show(clock.monotonic()),
+    });
   }
 
   get role(): 'owner' | 'follower' {
@@ -82,7 +87,7 @@ export class RunningNode implements ClusterNode {
   }
 
   get trouble(): string | null {
-    return this.ownerWork.held ?? this.troubles.first;
+    return this.ownerWork.held ?? this.troubles.first ?? this.teller.trouble;
   }
 
   watch(changed: () => void): () => void {
@@ -99,6 +104,8 @@ export class RunningNode implements ClusterNode {
     if (this.hasLeft) return this.file.close();
     const { name, url, rules } = this;
     this.machine = new Ownership({ rules, random: this.options.random, node: { name, url }, past: this.fileWork.past });
+    await this.teller.admitted();
+    if (this.machine.role === 'gone') return;
     this.fileWork.reopen(false, this.ownerWork.deposed);
     this.teller.tell();
   }

@@ -35,7 +35,7 @@ const TRIMMED_AT_ONCE = 1000;
  * their positions, and may be sent an append that was meant for the old ones.
  */
 export class PostgresLog implements Log {
-  readonly kind = 'postgres';
+  readonly kind = 'postgresql';
   readonly maxBytes = MAX_BYTES;
   private readonly options: PostgresLogOptions;
   private readonly table: string;

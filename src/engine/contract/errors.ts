@@ -11,6 +11,8 @@ export interface SluiceErrorOptions {
   details?: Record<string, unknown>;
   /** When trying again makes sense. */
   retryAfterSeconds?: number;
+  /** One sentence on what can be done, where that of the catalogue does not fit. */
+  fix?: string;
 }
 
 /** An error with a stable code of the catalogue in src/schemas/problem.ts; the HTTP layer maps it to a status. */
@@ -20,6 +22,7 @@ export class SluiceError extends Error {
   readonly errors: Fault[] | undefined;
   readonly details: Record<string, unknown>;
   readonly retryAfterSeconds: number | undefined;
+  readonly fix: string;
 
   constructor(code: ErrorCode, message?: string, options: SluiceErrorOptions = {}) {
     super(message ?? ERROR_CODES[code].title, options.cause === undefined ? undefined : { cause: options.cause });
@@ -27,6 +30,7 @@ export class SluiceError extends Error {
     this.errors = options.errors;
     this.details = options.details ?? {};
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.fix = options.fix ?? ERROR_CODES[code].fix;
   }
 }
 

@@ -26,6 +26,8 @@ export interface Owner {
 /** This node, as far as its HTTP side has to know it. */
 export interface ClusterView {
   readonly name: string;
+  /** Where the others reach it; empty before it takes part. */
+  readonly url: string;
   readonly role: 'owner' | 'follower';
   /** The owner as of the last entry; null when nobody is known, or silent for longer than the lease. */
   readonly owner: Owner | null;
@@ -36,9 +38,11 @@ export interface ClusterView {
   /** The last position of the log that it has applied. */
   readonly position: number;
   readonly lagSeconds: number;
-  /** Why it can neither follow nor own; null when all is well. */
+  /** Why it can neither follow nor own, or should not be there beside another; null when all is well. */
   readonly trouble: string | null;
   /** Calls `changed` whenever one of the members above but `position` and `lagSeconds` has another value. Returns the function that unsubscribes. */
   watch(changed: () => void): () => void;
   nodes(): Promise<readonly NodeView[]>;
+  /** An owner has answered what this node has passed on; `isTaken`: it knows the signature. When it does not, that is this node's trouble as long as the ownership lasts. */
+  taken(owner: Owner, isTaken: boolean): void;
 }

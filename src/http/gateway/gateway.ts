@@ -76,6 +76,7 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
         if (isUnread) linger(request.raw);
         return isUnread || isClosing;
       },
+      onTaken: (isTaken) => view.taken(owner, isTaken),
     });
     relays.add(one);
     try {
@@ -111,7 +112,8 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
       if (isClosing) return new SluiceError('shutting-down');
       const { owner } = view;
       const waited = clock.monotonic() - since;
-      const isTried = owner !== null && owner.node !== view.name && request.hop === null;
+      // By its address: two nodes may have one name. What is sent to its own would come back.
+      const isTried = owner !== null && owner.url !== view.url && request.hop === null;
       if (isTried) {
         const end = await relay(request, reply, owner);
         if (end === 'answered' || end === 'broken') return ANSWERED;
@@ -192,15 +194,17 @@ function pathSent(url = '/'): string {
   return pathname + search;
 }
 
-function noOwner({ role, owner, trouble }: ClusterView): SluiceError {
+function noOwner({ name, url, role, owner, trouble }: ClusterView): SluiceError {
   const why =
     trouble !== null
       ? `this node cannot follow the log: ${trouble}`
       : role === 'owner'
         ? 'this node owns the pipelines and does not serve yet, or cannot tell whether it still owns them'
-        : owner === null
+        : owner === null || (owner.node === name && owner.url === url)
           ? 'the last owner is silent, and another node takes over'
-          : `the owner ${owner.node} cannot be reached`;
+          : owner.url === url
+            ? `the owner ${owner.node} gives the NODE_URL of this node as its own`
+            : `the owner ${owner.node} cannot be reached at its NODE_URL`;
   return new SluiceError('no-owner', `no node serves: ${why}`);
 }
 

@@ -1,4 +1,4 @@
-import { HOP_HEADER } from '../guards/hop.ts';
+import { HOP_HEADER, HOP_REFUSED_HEADER } from '../guards/hop.ts';
 
 /** Headers of one connection alone (RFC 9110 section 7.6.1), beside those that `Connection` names. `expect` was answered by this node. */
 const OF_CONNECTION = new Set([
@@ -17,7 +17,7 @@ export function requestHeaders(raw: readonly string[], requestId: string, hop: s
 
 /** The headers of an answer that go on to the client. */
 export function answerHeaders(raw: readonly string[]): string[] {
-  return without(raw, new Set([...OF_CONNECTION, ...namedByConnection(raw), NOT_HERE_HEADER]));
+  return without(raw, new Set([...OF_CONNECTION, ...namedByConnection(raw), NOT_HERE_HEADER, HOP_REFUSED_HEADER]));
 }
 
 function without(raw: readonly string[], left: ReadonlySet<string>): string[] {

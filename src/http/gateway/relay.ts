@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Dispatcher } from 'undici';
 import { hasBody } from '../bodies/unread-body.ts';
+import { HOP_REFUSED_HEADER } from '../guards/hop.ts';
 import { answerHeaders, NOT_HERE_HEADER } from './hop-headers.ts';
 import { RelayedBody } from './relayed-body.ts';
 
@@ -27,6 +28,8 @@ export interface RelayedRequest {
   origin: string;
   /** Called right before the head of the answer is sent; true: the connection ends with it. */
   onHead: () => boolean;
+  /** Called when the owner has answered: whether it has taken the signature of this node. */
+  onTaken: (isTaken: boolean) => void;
 }
 
 /** A defect: undici does not take the request as it is. */
@@ -94,7 +97,8 @@ export class Relay implements Dispatcher.DispatchHandler {
     if (status < 200 || this.isOver) return;
     this.isNotHere = NOT_HERE_HEADER in headers && !this.isBodyBegun;
     if (this.isNotHere) return;
-    const { request, reply, onHead } = this.given;
+    const { request, reply, onHead, onTaken } = this.given;
+    onTaken(!(HOP_REFUSED_HEADER in headers));
     const lines = answerHeaders(textsOf(controller.rawHeaders));
     if (onHead()) lines.push('connection', 'close');
     this.isAnswering = true;

@@ -5,6 +5,9 @@ import { SluiceError } from '../../engine/index.ts';
 /** The header of a request that one node of a cluster passes to another. Clients never send it. */
 export const HOP_HEADER = 'sluice-hop';
 
+/** Told to a node that what it has passed on is refused, since the two have no key in common. */
+export const HOP_REFUSED_HEADER = 'sluice-hop-refused';
+
 /** Where a passed on request came from. */
 export interface Hop {
   /** The name of the node that the client has sent it to. */
@@ -58,20 +61,26 @@ export function createHopSeal(keys: readonly string[]): HopSeal {
 export function recogniseHops(app: FastifyInstance, seal: HopSeal | null): void {
   app.decorateRequest('hop', null);
   if (seal === null) return;
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const value = request.headers[HOP_HEADER];
     if (value === undefined) {
       done();
       return;
     }
     request.hop = (typeof value === 'string' && seal.open(value, signedOf(request))) || null;
+    if (request.hop !== null) {
+      done();
+      return;
+    }
+    reply.header(HOP_REFUSED_HEADER, '1');
     done(
-      request.hop === null
-        ? new SluiceError(
-            'forbidden',
-            `the header ${HOP_HEADER} is not signed with a key of this cluster; all nodes need the same CLUSTER_KEY`,
-          )
-        : undefined,
+      new SluiceError(
+        'forbidden',
+        `the header ${HOP_HEADER} is not signed with a key of this cluster; all nodes need the same CLUSTER_KEY`,
+        {
+          fix: 'Whoever runs the cluster has to give all of its nodes the same CLUSTER_KEY; no key of a caller changes that.',
+        },
+      ),
     );
   });
 }

@@ -65,7 +65,7 @@ export function toSluiceError(error: unknown): SluiceError {
 /** The RFC 9457 document of an error. `instance` is the path of the request, without its query, which may hold a secret. */
 export function toProblem(error: SluiceError, instance: string, requestId: string): Problem {
   const status = STATUS_OF[error.code];
-  const { title, fix } = ERROR_CODES[error.code];
+  const { title } = ERROR_CODES[error.code];
   // A 5xx shows only the text of the catalogue: its message may mention files, hosts or values inside.
   const detail =
     error.code === 'internal-error'
@@ -80,7 +80,7 @@ export function toProblem(error: SluiceError, instance: string, requestId: strin
     detail,
     instance,
     code: error.code,
-    fix,
+    fix: error.fix,
     ...(error.errors ? { errors: error.errors } : {}),
   };
   // The standard members come first and are never overwritten.

@@ -73,7 +73,7 @@ export class EndingNodes {
           ...{ name, url: parts.url, version: '1.2.3', file: newFile(), leaseMs: LEASE_MS, clock, random: this.random, logger },
           backbone: {
             ...{ log: link, snapshots: { put: async () => undefined, newest: async () => null }, close: async () => undefined },
-            presence: { announce: this.answered, list: async () => [], leave: this.answered },
+            presence: { announce: this.answered, list: async () => [], rivals: async () => [], leave: this.answered },
           },
           openReplica: async (file) => replicaOf(await openSqliteReplica({ file, inProcess: true })),
           removeReplica: async (file) => removeSqliteReplica(file),

@@ -162,7 +162,7 @@ function backboneOf(log: Link): Backbone {
   return {
     log,
     snapshots: { put: async () => undefined, newest: async () => null },
-    presence: { announce: async () => undefined, list: async () => [], leave: async () => undefined },
+    presence: { announce: async () => undefined, list: async () => [], rivals: async () => [], leave: async () => undefined },
     close: async () => undefined,
   };
 }

@@ -194,6 +194,32 @@ describe('the caller of a request that is passed on', () => {
 });
 
 describe('requests do not go in circles', () => {
+  it('when the owner gives the address of the node that has been asked as its own', async () => {
+    const { cluster, members, ask } = await startCluster(2, { takeoverWaitSeconds: 0.05 });
+    await cluster.elect('a');
+    members.b?.node.learn({ owner: { node: 'a', url: members.b.url, epoch: 1 } });
+    for (const [method, path] of [
+      ['GET', '/pipelines'],
+      ['POST', '/pipelines/p/feed'],
+    ] as const) {
+      const { status, body } = await ask('b', method, path, method === 'GET' ? undefined : { items: [] });
+      expect([status, body.code, body.detail]).toEqual([
+        503,
+        'no-owner',
+        expect.stringContaining('gives the NODE_URL of this node as its own'),
+      ]);
+    }
+    expect((await ask('b', 'GET', '/metrics')).body).toMatch(/^sluice_cluster_relayed_requests_total\{outcome="refused"\} 0/m);
+  });
+
+  it('and an owner of the same name at another address is reached', async () => {
+    const { cluster, members, ask } = await startCluster(2);
+    await cluster.elect('a');
+    members.b?.node.learn({ owner: { node: 'b', url: members.a?.url as string, epoch: 1 } });
+    expect((await ask('b', 'POST', '/pipelines', definition('p'))).status).toBe(201);
+    expect((await ask('b', 'GET', '/pipelines/p')).status).toBe(200);
+  });
+
   it('when two nodes take each other for the owner', async () => {
     const { members, ask } = await startCluster(2, { takeoverWaitSeconds: 1 });
     const [a, b] = [members.a, members.b];
@@ -205,10 +231,26 @@ describe('requests do not go in circles', () => {
   });
 
   it('when nodes have different keys', async () => {
-    const { cluster, ask } = await startCluster(2, { keysOf: (name) => [`the key of node ${name} alone`] });
+    const { cluster, members, ask } = await startCluster(3, { keysOf: (name) => [name === 'b' ? 'the key of b alone' : 'the key of all'] });
     await cluster.elect('a');
-    expect(await ask('b', 'GET', '/pipelines')).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    for (const [method, path] of [
+      ['GET', '/pipelines'],
+      ['POST', '/pipelines'],
+    ] as const) {
+      const { status, body, headers } = await ask('b', method, path, method === 'GET' ? undefined : definition('p'));
+      expect([status, body.code, body.fix, headers.get('sluice-hop-refused')]).toEqual([
+        ...[403, 'forbidden', expect.stringContaining('CLUSTER_KEY'), null],
+      ]);
+    }
     expect((await ask('a', 'GET', '/pipelines')).status).toBe(200);
+    const readiness = async () => Promise.all(['a', 'b', 'c'].map(async (name) => (await ask(name, 'GET', '/readyz')).status));
+    expect([(await ask('c', 'GET', '/pipelines')).status, await readiness()]).toEqual([200, [200, 503, 200]]);
+    expect((await ask('b', 'GET', '/readyz')).body.detail).toContain('the two have different CLUSTER_KEYs');
+    const warned = () => members.b?.logs.filter(({ level, msg }) => level === 40 && String(msg).includes('CLUSTER_KEY')).length;
+    expect(warned()).toBe(1);
+    // It is a matter of the two.
+    await cluster.elect('b');
+    expect(await readiness()).toEqual([200, 200, 200]);
   });
 
   it('and a key that is being replaced is accepted', async () => {
