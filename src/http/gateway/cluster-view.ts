@@ -3,12 +3,12 @@
  *
  *     client ──request──▶ this node ─┬─ serves ───────────▶ its own routes
  *                                    ├─ another one owns ──▶ relay ──▶ the owner ──▶ its routes
- *                                    └─ nobody serves ─────▶ waits, TAKEOVER_WAIT_SECONDS at most
+ *                                    └─ nobody takes it ───▶ waits, TAKEOVER_WAIT_SECONDS in all
  *
  * Holds:
- * 1. Nothing is buffered: bodies and answers are passed on as they come, and who is slow slows the other side.
- * 2. What was passed on once is not passed on again.
- * 3. A request is sent a second time only when nothing of it can have been carried out, or when it is a read of which nothing was answered.
+ * 1. Bodies and answers are passed on as they come, and who is slow slows the other side. The beginning of a body is kept until the head of its answer comes, within a bound.
+ * 2. What another node has passed on is not passed on again.
+ * 3. A request is sent a second time only when nothing of it was carried out and its body is whole, or when it is a read of which nothing was answered.
  * 4. An answer that was cut short never looks whole.
  * 5. Who has begun something at an owner whose term is over is told, or their connection ends, at once.
  *
