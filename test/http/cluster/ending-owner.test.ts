@@ -120,3 +120,21 @@ describe('an owner that has left', () => {
     await closed;
   });
 });
+
+describe('an upload that is under way when its owner ends', () => {
+  it.each(['a', 'b'])('is told so, with its feed and how much of it was accepted: %s', async (asked) => {
+    const { members, ask, cluster, a } = await owned();
+    const upload = new Duplex(`${members[asked]?.url}/pipelines/p/feed?feedId=f`, { headers: { 'content-type': 'application/x-ndjson' } });
+    upload.send('{"id":"first"}\n');
+    await reach(async () => (await ask('a', 'GET', '/pipelines/p/feeds/f')).body.total === 1);
+    await a.clustered.host.shutdown('graceful', 5);
+    const closed = a.app.close();
+    await a.clustered.host.close();
+    upload.send('{"id":"second"}\n');
+    expect((await upload.whole()).statusCode).toBe(503);
+    expect(JSON.parse(upload.text)).toMatchObject({ code: 'shutting-down', feedId: 'f', accepted: 1 });
+    await closed;
+    await cluster.elect('c');
+    expect((await ask('c', 'GET', '/pipelines/p/feeds/f')).body).toMatchObject({ total: 1 });
+  });
+});
