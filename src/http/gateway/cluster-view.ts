@@ -23,12 +23,17 @@ export interface Owner {
   readonly epoch: number;
 }
 
+/** The detail of a `no-owner` at a node that has just come. */
+export const NOT_INFORMED = 'this node has not caught up with the log yet, and does not know who owns';
+
 /** This node, as far as its HTTP side has to know it. */
 export interface ClusterView {
   readonly name: string;
   readonly role: 'owner' | 'follower';
   /** The owner as of the last entry; null when nobody is known, or silent for longer than the lease. */
   readonly owner: Owner | null;
+  /** True from when it has all that the log had when it joined, and knows who owns, or that nobody does. */
+  readonly isInformed: boolean;
   /** The epoch of the ownership whose pipelines are here, from when they go on until they are thrown away; null while there are none. */
   readonly term: number | null;
   /** True while there is a term, and what it reads is known to be true: its last confirmed entry is younger than the lease. */

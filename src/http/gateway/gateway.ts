@@ -7,7 +7,7 @@ import { hasBody } from '../bodies/unread-body.ts';
 import { type HopSeal, signedOf } from '../guards/hop.ts';
 import type { OpenRequests } from '../guards/open-requests.ts';
 import { ClientBody, KeptRoom } from './client-body.ts';
-import type { ClusterView, Owner } from './cluster-view.ts';
+import { type ClusterView, NOT_INFORMED, type Owner } from './cluster-view.ts';
 import { ENDS_HERE, NOT_HERE_HEADER, NOT_OWNED, requestHeaders } from './hop-headers.ts';
 import { Relay, type RelayEnd } from './relay.ts';
 import { RelayedBody } from './relayed-body.ts';
@@ -240,7 +240,8 @@ function pathSent(url = '/'): string {
 }
 
 /** `endedEpoch`: the ownership that takes nothing more. */
-function noOwner({ role, owner, trouble }: ClusterView, endedEpoch: number | null): SluiceError {
+function noOwner({ role, isInformed, owner, trouble }: ClusterView, endedEpoch: number | null): SluiceError {
+  if (trouble === null && !isInformed) return new SluiceError('no-owner', NOT_INFORMED);
   const why =
     trouble !== null
       ? `this node cannot follow the log: ${trouble}`

@@ -90,3 +90,25 @@ describe('a body of which the owner had a part before it refused the request', (
     expect([status, body, headers.get('sluice-not-here'), requests()]).toEqual([503, 'ended', null, 1]);
   });
 });
+
+describe('a node that has just come', () => {
+  it('is not ready, and does not say that an owner is silent, until it knows who owns', async () => {
+    const { cluster, ask, b } = await stopped(0.05);
+    b.node.learn({ owner: null, isInformed: false });
+    const ready = await ask('b', 'GET', '/readyz');
+    expect([ready.status, ready.body.code, ready.body.detail]).toEqual([
+      ...[503, 'no-owner', 'this node has not caught up with the log yet, and does not know who owns'],
+    ]);
+    const read = await ask('b', 'GET', '/pipelines');
+    expect([read.status, read.body.code, read.body.detail, read.headers.get('retry-after')]).toEqual([
+      ...[503, 'no-owner', 'this node has not caught up with the log yet, and does not know who owns', '2'],
+    ]);
+    expect((await ask('b', 'GET', '/livez')).status).toBe(200);
+    await cluster.elect('c');
+    b.node.learn({ isInformed: true });
+    expect((await ask('b', 'GET', '/readyz')).body).toEqual({ status: 'ok', role: 'follower' });
+    // The owner is lost later: it takes part in the takeover.
+    b.node.learn({ owner: null });
+    expect((await ask('b', 'GET', '/readyz')).status).toBe(200);
+  });
+});
