@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../src/engine/index.ts';
+import { NOT_INFORMED } from '../src/http/gateway/cluster-view.ts';
 import { may } from '../src/http/guards/caller.ts';
 import { operatorOf } from '../src/http/guards/operator.ts';
 import { notReady, troubleOf } from '../src/http/guards/starting.ts';
@@ -24,7 +25,7 @@ const readySchema = z
     status: z.literal('ok'),
     role: z.enum(['owner', 'follower']).optional().meta({
       description:
-        'Only of a node of a cluster. A `follower` is ready when it follows the log: it passes requests on to the owner, or takes over.',
+        'Only of a node of a cluster. A `follower` is ready when it follows the log and knows who owns, or that nobody does: it passes requests on to the owner, or takes over.',
     }),
     store: z
       .object({
@@ -133,7 +134,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (
         summary: 'Is the service ready for work?',
         description:
           '503 until the pipelines go on after a start, from the moment a shutdown begins, and while the store is not writable; `detail` gives the reason. ' +
-          'A node of a cluster answers for itself: 503 `no-owner` while it owns and does not serve. ' +
+          'A node of a cluster answers for itself: 503 `no-owner` until it has caught up with the log and knows who owns, or that nobody does, and while it owns and does not serve. ' +
           'While the store is not writable, reads answer with what is stored, and requests that change something get 503.',
         querystring: readyQuerySchema,
         response: {
@@ -148,6 +149,7 @@ const service: FastifyPluginAsync<RouteDeps> = async (
       const trouble = troubleOf(start, host);
       if (trouble !== null) throw new SluiceError('store-unavailable', `the store is not writable: ${trouble}`, { retryAfterSeconds: 5 });
       if (!start.isOver) throw notReady(start, host);
+      if (cluster?.isInformed === false) throw new SluiceError('no-owner', NOT_INFORMED);
       if (cluster?.role === 'owner' && !cluster.isServing) throw new SluiceError('no-owner', NOT_SERVING);
       // The contents of the store are for callers that may read all of it.
       const isAsked = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';

@@ -1093,7 +1093,7 @@ export interface paths {
         };
         /**
          * Is the service ready for work?
-         * @description 503 until the pipelines go on after a start, from the moment a shutdown begins, and while the store is not writable; `detail` gives the reason. A node of a cluster answers for itself: 503 `no-owner` while it owns and does not serve. While the store is not writable, reads answer with what is stored, and requests that change something get 503.
+         * @description 503 until the pipelines go on after a start, from the moment a shutdown begins, and while the store is not writable; `detail` gives the reason. A node of a cluster answers for itself: 503 `no-owner` until it has caught up with the log and knows who owns, or that nobody does, and while it owns and does not serve. While the store is not writable, reads answer with what is stored, and requests that change something get 503.
          *
          *     Needs no key.
          */
@@ -2250,7 +2250,7 @@ export interface components {
             /** @constant */
             status: "ok";
             /**
-             * @description Only of a node of a cluster. A `follower` is ready when it follows the log: it passes requests on to the owner, or takes over.
+             * @description Only of a node of a cluster. A `follower` is ready when it follows the log and knows who owns, or that nobody does: it passes requests on to the owner, or takes over.
              * @enum {string}
              */
             role?: "owner" | "follower";

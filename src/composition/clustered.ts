@@ -152,6 +152,9 @@ export class Clustered {
       get owner() {
         return node()?.owner ?? null;
       },
+      get isInformed() {
+        return node()?.isInformed ?? false;
+      },
       get term() {
         return host.term;
       },

@@ -47,7 +47,7 @@ export const clusterVariables = {
     0,
     600,
     5,
-    'How long a request to a node waits while no node serves, before it is answered with 503 `no-owner`.',
+    'How long a request to a node waits while no node takes it, from when the owner was lost or has refused it, before it is answered with 503 `no-owner`.',
   ),
   PIPELINES_FROM: z.enum(['files', 'log'], 'must be files or log').optional().meta({
     type: '`files`, `log`',

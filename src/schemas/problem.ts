@@ -286,7 +286,7 @@ export const ERROR_CODES = {
     example: { detail: 'the store is not writable: the disk is full', accepted: 0 },
   },
   'no-owner': {
-    title: 'No node of the cluster serves now',
+    title: 'No node that serves is known now',
     fix: 'Nothing was done. Send again after Retry-After seconds, to any node; GET /nodes shows them.',
     example: { detail: 'no node owns the pipelines; the last owner is silent, and another one takes over' },
   },

@@ -67,6 +67,19 @@ function until(node: ClusterNode, holds: () => boolean): Promise<void> {
 }
 
 describe('a cluster of nodes', () => {
+  it('takes a node that comes later for informed when that has what the log has, and knows the owner', async () => {
+    const cluster = new Cluster();
+    const [a, b] = ['a', 'b'].map((name) => cluster.node(name)) as [ClusterNode, ClusterNode];
+    await a.start();
+    await until(a, () => a.isServing);
+    for (const value of ['1', '2', '3']) await cluster.hosts[0]?.store.write(noWrites(1, { facts: [['id', value]] }));
+    const { position } = a;
+    await b.start();
+    expect([a.isInformed, b.isInformed]).toEqual([true, false]);
+    await until(b, () => b.isInformed);
+    expect([b.owner?.node, b.position >= position]).toEqual(['a', true]);
+  });
+
   it('has a new owner without waiting for the lease when the old one leaves', async () => {
     const cluster = new Cluster();
     const [a, b, c] = ['a', 'b', 'c'].map((name) => cluster.node(name)) as [ClusterNode, ClusterNode, ClusterNode];

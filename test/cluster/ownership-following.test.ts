@@ -57,6 +57,43 @@ describe('a node that follows', () => {
     }
   });
 
+  it('knows how the cluster is when it has what the log had when it came, and who owns', () => {
+    const driven = new Driven(owned, { last: 7 });
+    const isInformed = (): boolean => driven.machine.isInformed(driven.now);
+    expect(isInformed()).toBe(false);
+    driven.input({ type: 'entered', entry: { position: 6, kind: 'own', epoch: 6, node: 'b', url: 'http://b' } });
+    expect([isInformed(), driven.machine.ownerAt(driven.now)?.node]).toEqual([false, 'b']);
+    driven.last = 9;
+    driven.input({ type: 'entered', entry: { position: 7, kind: 'batch', epoch: 6 } });
+    expect(isInformed()).toBe(true);
+    // Whatever becomes of the owner, until the file is another one.
+    driven.wait(LEASE_MS);
+    expect([driven.machine.ownerAt(driven.now), isInformed()]).toEqual([null, true]);
+    driven.input({ type: 'apart' });
+    driven.input({ type: 'reopened', past: { position: 9, isUnowned: false } });
+    expect(isInformed()).toBe(false);
+    driven.entered('beat', 6);
+    expect(isInformed()).toBe(true);
+  });
+
+  it('also knows it when nobody owns, or the owner is silent for the lease', () => {
+    const [empty, left, silent] = [new Driven(unowned), new Driven({ position: 5, isUnowned: true }), new Driven(owned)];
+    expect([empty, left, silent].map(({ machine, now }) => machine.isInformed(now))).toEqual([true, true, false]);
+    silent.wait(LEASE_MS - 1);
+    expect(silent.machine.isInformed(silent.now)).toBe(false);
+    silent.wait(1);
+    expect(silent.machine.isInformed(silent.now)).toBe(true);
+  });
+
+  it('knows nothing while the log does not answer', () => {
+    const driven = new Driven(unowned);
+    driven.isAway = true;
+    driven.input({ type: 'apart' });
+    driven.input({ type: 'reopened', past: { position: 0, isUnowned: true } });
+    driven.wait(3 * LEASE_MS);
+    expect(driven.machine.isInformed(driven.now)).toBe(false);
+  });
+
   it('asks the log five times a lease whether it is there', () => {
     const driven = new Driven(owned);
     for (let i = 0; i < 10; i++) {

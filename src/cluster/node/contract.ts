@@ -48,6 +48,8 @@ export interface ClusterNode {
   readonly epoch: number | null;
   /** The owner as of the last entry; null when nobody is known, or silent for longer than the lease. */
   readonly owner: CurrentOwner | null;
+  /** True from when it has all that the log had when it joined, and knows who owns, or that nobody does. False again while its file is opened anew. */
+  readonly isInformed: boolean;
   /** True while this node owns, its host works, and its last confirmed entry is younger than the lease. */
   readonly isServing: boolean;
   /** The last entry in this node's file. */
@@ -56,7 +58,7 @@ export interface ClusterNode {
   readonly lagSeconds: number;
   /** Why this node cannot own or follow now, could not make a host when it last owned, or should not be there beside another; null when all is well. */
   readonly trouble: string | null;
-  /** Calls `changed` whenever one of role, epoch, owner, isServing and trouble has changed. Returns the function that unsubscribes. */
+  /** Calls `changed` whenever one of role, epoch, owner, isInformed, isServing and trouble has changed. Returns the function that unsubscribes. */
   watch(changed: () => void): () => void;
   /** The nodes that announced themselves of late, this one first. Rejects when the log's server does not answer. */
   nodes(): Promise<readonly NodeView[]>;

@@ -74,6 +74,10 @@ export class RunningNode implements ClusterNode {
     return this.machine?.ownerAt(this.now()) ?? null;
   }
 
+  get isInformed(): boolean {
+    return this.machine?.isInformed(this.now()) ?? false;
+  }
+
   get isServing(): boolean {
     return this.machine?.isServing(this.now()) ?? false;
   }
@@ -169,7 +173,7 @@ export class RunningNode implements ClusterNode {
 
   private show(now: number): void {
     const { machine, role, epoch, trouble } = this;
-    const shown = JSON.stringify([role, epoch, machine?.ownerAt(now), machine?.isServing(now), trouble]);
+    const shown = JSON.stringify([role, epoch, machine?.ownerAt(now), machine?.isInformed(now), machine?.isServing(now), trouble]);
     if (shown === this.shown) return;
     this.shown = shown;
     // Others hear of it from when it takes part.

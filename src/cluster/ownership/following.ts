@@ -43,6 +43,11 @@ export class Following {
   private restUntil = Number.NEGATIVE_INFINITY;
   /** When this node was last known to have everything that the log has. */
   private completeAt: number | null = null;
+  /** Since when it has followed with this file. */
+  private begunAt: number | null = null;
+  /** The last position that the log had when it first answered about this file. */
+  private goal: number | null = null;
+  private wasInformed = false;
 
   constructor(rules: Rules, random: () => number, past: Past) {
     this.rules = rules;
@@ -58,7 +63,19 @@ export class Following {
     return this.wasLeft || now >= this.heardAt + this.rules.leaseMs ? null : this.owner;
   }
 
+  /**
+   * True from when this node has all that the log had when it joined with this file, and knows the owner, or that nobody owns, or that whoever owned is silent for the
+   * lease. It stays so until there is another file, whatever becomes of the owner.
+   */
+  isInformed(now: number): boolean {
+    const { goal, begunAt, position } = this;
+    if (this.wasInformed || goal === null || begunAt === null || position < goal) return this.wasInformed;
+    this.wasInformed = this.wasLeft || this.owner !== null || now >= begunAt + this.rules.leaseMs;
+    return this.wasInformed;
+  }
+
   begin(now: number): void {
+    this.begunAt ??= now;
     this.probe = null;
     this.probeAt = now;
     this.silence.unknown();
@@ -72,6 +89,9 @@ export class Following {
     this.owner = null;
     this.wasLeft = isUnowned;
     this.heardAt = Number.NEGATIVE_INFINITY;
+    this.begunAt = null;
+    this.goal = null;
+    this.wasInformed = false;
   }
 
   /** This node's own claim is in the log. */
@@ -135,6 +155,7 @@ export class Following {
     }
     this.probe = null;
     if (last < probe.position) return null;
+    this.goal ??= last;
     const known = Math.max(last, this.position);
     const isNew = known !== this.last;
     // It may be long since the owner has left: from here on the nodes wait, each for its own while.

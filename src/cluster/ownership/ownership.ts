@@ -66,6 +66,12 @@ export class Ownership {
     return { node: this.node.name, url: this.node.url, epoch: this.tenure.epoch };
   }
 
+  /** True while this node knows how the cluster is: it owns, or has all that the log had when it joined and knows who owns, or that nobody does. */
+  isInformed(now: number): boolean {
+    if (this.currentRole === 'following' || this.currentRole === 'claiming') return this.following.isInformed(now);
+    return this.currentRole !== 'joining';
+  }
+
   /** True while this node owns, its host works, and no other can have claimed. */
   isServing(now: number): boolean {
     return this.currentRole === 'owning' && this.tenure !== null && this.tenure.hasBegun && this.tenure.isFresh(now);

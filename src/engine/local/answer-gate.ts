@@ -105,7 +105,7 @@ export class AnswerGate {
     this.expectHere();
   }
 
-  /** Throws `store-unavailable` once the pipeline goes on elsewhere. */
+  /** Throws `store-unavailable` once the pipeline goes on elsewhere, or `shutting-down` where the process ends. */
   expectHere(): void {
     if (this.abandoned !== null) throw this.abandoned;
   }
@@ -170,8 +170,15 @@ export class AnswerGate {
     this.unlessEnding(() => undefined);
   }
 
-  private settle(accepted: number): Promise<void> {
-    return settle(this.core.keeper, accepted);
+  /** Throws what the pipeline was abandoned with, or `store-unavailable`, when what has happened until now cannot be stored. */
+  private async settle(accepted: number): Promise<void> {
+    const { keeper } = this.core;
+    const settled = keeper.settled();
+    if (settled === undefined || (await settled)) return;
+    const { abandoned } = this;
+    if (abandoned?.code !== 'shutting-down') throw storeUnavailable(reasonOf(keeper), accepted);
+    const { retryAfterSeconds = 5 } = abandoned;
+    throw new SluiceError(abandoned.code, abandoned.message, { retryAfterSeconds, details: { accepted } });
   }
 
   private unlessEnding<T>(carryOut: () => T): T {
@@ -254,12 +261,6 @@ export async function promised<T>(keeper: Settling, carryOut: () => T | Promise<
 /** Throws `store-unavailable` while nothing can be stored. */
 function expectStore({ trouble }: Settling): void {
   if (trouble !== null) throw storeUnavailable(trouble, 0);
-}
-
-/** Throws `store-unavailable` when what has happened until now cannot be stored. */
-async function settle(keeper: Settling, accepted: number): Promise<void> {
-  const settled = keeper.settled();
-  if (settled !== undefined && !(await settled)) throw storeUnavailable(reasonOf(keeper), accepted);
 }
 
 function reasonOf({ trouble }: Settling): string {

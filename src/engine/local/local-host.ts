@@ -360,11 +360,11 @@ export class LocalHost implements PipelineHost {
 
   /**
    * Leaves everything as it is in the store to another host, of this process or another. At once: nothing begins, nothing is written, what runs is aborted,
-   * who waits is answered with `store-unavailable` and this reason, and so is whoever comes. No event is shown any more; those that were can be read. The
+   * who waits is answered with `store-unavailable` and this reason, or with `shutting-down` where the process ends, and so is whoever comes. No event is shown any more; those that were can be read. The
    * store stays open, and is the caller's to close. Resolves when no write is under way: before that, nobody else may write to the same {@link Store}. Idempotent.
    */
   abandon(reason = 'another node owns the pipelines now'): Promise<void> {
-    const error = storeUnavailable(reason, 0);
+    const error = this.shuttingDown ? shuttingDown() : storeUnavailable(reason, 0);
     const unused = this.stored?.abandon(reason) ?? Promise.resolve();
     if (this.abandoned !== null) return unused;
     this.abandoned = error;

@@ -44,7 +44,7 @@ export async function feedNdjson(
     failure = error;
   }
   if (failure === undefined) return writer.end(hash?.digest('base64url'));
-  const receipt = await writer.abort();
+  const receipt = await aborted(writer);
   if (!(failure instanceof SluiceError)) throw failure;
   const accepted = typeof failure.details.accepted === 'number' ? failure.details.accepted : receipt.accepted;
   throw new SluiceError(failure.code, `${failure.message.replace(/[.]$/, '')}. ${wordsFor(accepted)}`, {
@@ -53,6 +53,20 @@ export async function feedNdjson(
     ...(failure.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: failure.retryAfterSeconds }),
     details: { ...failure.details, feedId: receipt.feedId, accepted, duplicates: receipt.duplicates },
   });
+}
+
+/** What became of the feed. What is thrown instead names it, so that it can be looked for. */
+async function aborted(writer: FeedWriter): Promise<FeedReceipt> {
+  try {
+    return await writer.abort();
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    const { code, message, cause, retryAfterSeconds, details } = error;
+    throw new SluiceError(code, message, {
+      ...{ cause, details: { ...details, feedId: writer.feedId } },
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    });
+  }
 }
 
 const wordsFor = (accepted: number): string =>

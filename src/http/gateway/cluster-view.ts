@@ -3,12 +3,12 @@
  *
  *     client ──request──▶ this node ─┬─ serves ───────────▶ its own routes
  *                                    ├─ another one owns ──▶ relay ──▶ the owner ──▶ its routes
- *                                    └─ nobody serves ─────▶ waits, TAKEOVER_WAIT_SECONDS at most
+ *                                    └─ nobody takes it ───▶ waits, TAKEOVER_WAIT_SECONDS in all
  *
  * Holds:
- * 1. Nothing is buffered: bodies and answers are passed on as they come, and who is slow slows the other side.
- * 2. What was passed on once is not passed on again.
- * 3. A request is sent a second time only when nothing of it can have been carried out, or when it is a read of which nothing was answered.
+ * 1. Bodies and answers are passed on as they come, and who is slow slows the other side. The beginning of a body is kept until the head of its answer comes, within a bound.
+ * 2. What another node has passed on is not passed on again.
+ * 3. A request is sent a second time only when nothing of it was carried out and its body is whole, or when it is a read of which nothing was answered.
  * 4. An answer that was cut short never looks whole.
  * 5. Who has begun something at an owner whose term is over is told, or their connection ends, at once.
  *
@@ -23,6 +23,9 @@ export interface Owner {
   readonly epoch: number;
 }
 
+/** The detail of a `no-owner` at a node that has just come. */
+export const NOT_INFORMED = 'this node has not caught up with the log yet, and does not know who owns';
+
 /** This node, as far as its HTTP side has to know it. */
 export interface ClusterView {
   readonly name: string;
@@ -31,6 +34,8 @@ export interface ClusterView {
   readonly role: 'owner' | 'follower';
   /** The owner as of the last entry; null when nobody is known, or silent for longer than the lease. */
   readonly owner: Owner | null;
+  /** True from when it has all that the log had when it joined, and knows who owns, or that nobody does. */
+  readonly isInformed: boolean;
   /** The epoch of the ownership whose pipelines are here, from when they go on until they are thrown away; null while there are none. */
   readonly term: number | null;
   /** True while there is a term, and what it reads is known to be true: its last confirmed entry is younger than the lease. */

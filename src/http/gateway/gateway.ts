@@ -6,15 +6,23 @@ import type { Linger } from '../bodies/lingering.ts';
 import { hasBody } from '../bodies/unread-body.ts';
 import { type HopSeal, signedOf } from '../guards/hop.ts';
 import type { OpenRequests } from '../guards/open-requests.ts';
-import type { ClusterView, Owner } from './cluster-view.ts';
-import { NOT_HERE_HEADER, requestHeaders } from './hop-headers.ts';
+import { ClientBody, KeptRoom } from './client-body.ts';
+import { type ClusterView, NOT_INFORMED, type Owner } from './cluster-view.ts';
+import { ENDS_HERE, NOT_HERE_HEADER, NOT_OWNED, requestHeaders } from './hop-headers.ts';
 import { Relay, type RelayEnd } from './relay.ts';
+import { RelayedBody } from './relayed-body.ts';
 import { followServed, ownerLost } from './served.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Each node of a cluster answers for itself, whoever owns: always, or the requests that it says. */
     everyNode?: boolean | ((request: FastifyRequest) => boolean);
+  }
+  interface FastifyRequest {
+    /** The body of a request that was passed on, or was to be; null for one that never was, or has none. */
+    clientBody: ClientBody | null;
+    /** From here on its body may have been read, and something of it carried out. */
+    isBegun: boolean;
   }
 }
 
@@ -59,18 +67,28 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
   const served = followServed(app, options.requests, view);
   const relays = new Set<Relay>();
   const waiting = new Set<() => void>();
+  const room = new KeptRoom();
   const relayed: Record<RelayEnd, number> = { answered: 0, broken: 0, refused: 0, lost: 0, left: 0 };
   let isClosing = false;
 
   const isOpen = (url: string | undefined): boolean => url === openPrefix || url?.startsWith(`${openPrefix}/`) === true;
 
-  async function relay(request: FastifyRequest, reply: FastifyReply, owner: Owner): Promise<RelayEnd> {
+  function bodyOf(request: FastifyRequest, reply: FastifyReply): ClientBody | null {
+    if (request.clientBody !== null || isRead(request) || !hasBody(request.raw)) return request.clientBody;
+    const body = new ClientBody(request.raw, room);
+    request.clientBody = body;
+    reply.raw.once('close', () => body.release());
+    return body;
+  }
+
+  /** `ended`: the owner ends, and takes nothing more; nothing of the request was carried out. */
+  async function relay(request: FastifyRequest, reply: FastifyReply, owner: Owner): Promise<RelayEnd | 'ended'> {
     const path = pathSent(request.raw.url);
-    const takesBody = !isRead(request) && hasBody(request.raw);
+    const body = bodyOf(request, reply);
     const hop = seal.sign({ node: view.name, client: request.ip ?? 'unknown' }, { ...signedOf(request), url: path });
     const one = new Relay({
-      ...{ request, reply, path, takesBody, epoch: owner.epoch, origin: owner.url },
-      headers: requestHeaders(request.raw.rawHeaders, request.id, hop, takesBody),
+      ...{ request, reply, path, body, epoch: owner.epoch, origin: owner.url },
+      headers: requestHeaders(request.raw.rawHeaders, request.id, hop, body !== null),
       onHead() {
         const isUnread = hasBody(request.raw) && !request.raw.complete;
         if (isUnread) linger(request.raw);
@@ -82,7 +100,7 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
     try {
       const end = await one.send(agent);
       relayed[end]++;
-      return end;
+      return end === 'refused' && one.isOwnerEnding ? 'ended' : end;
     } finally {
       relays.delete(one);
     }
@@ -105,32 +123,43 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
 
   /** Finds out who carries the request out, and waits for that; an error when nobody does. */
   async function direct(request: FastifyRequest, reply: FastifyReply): Promise<SluiceError | typeof HERE | typeof ANSWERED> {
-    const since = clock.monotonic();
+    const isHop = request.hop !== null;
+    /** For how long nobody has had it, in all. The time of an owner that is lost with it does not count: that is over with the ownership. */
+    let waitedMs = 0;
+    /** The ownership that takes nothing more. */
+    let endedEpoch: number | null = null;
     for (;;) {
       if (reply.raw.destroyed) return callerGone();
       if (view.isServing) return HERE;
       if (isClosing) return new SluiceError('shutting-down');
       const { owner } = view;
-      const waited = clock.monotonic() - since;
       // By its address: two nodes may have one name. What is sent to its own would come back.
-      const isTried = owner !== null && owner.url !== view.url && request.hop === null;
+      const isTried = owner !== null && owner.url !== view.url && owner.epoch !== endedEpoch && !isHop;
       if (isTried) {
+        const since = clock.monotonic();
         const end = await relay(request, reply, owner);
         if (end === 'answered' || end === 'broken') return ANSWERED;
         if (end === 'left') return callerGone();
         if (end === 'lost' && !isRead(request)) return ownerLost(owner.node);
+        if (end === 'ended') endedEpoch = owner.epoch;
+        // Counted from the first refusal on.
+        if (end === 'refused' && waitedMs > 0) waitedMs += clock.monotonic() - since;
+        if (view.isServing || (view.owner !== null && view.owner.epoch > owner.epoch)) continue;
       }
-      if (request.hop !== null && view.role !== 'owner' && waited >= HOP_PATIENCE_MS) {
-        reply.header(NOT_HERE_HEADER, '1');
-        return noOwner(view);
+      const isPassedBack = isHop && view.role !== 'owner';
+      const leftMs = (isPassedBack ? HOP_PATIENCE_MS : takeoverWaitMs) - waitedMs;
+      if (leftMs <= 0) {
+        if (isPassedBack) reply.header(NOT_HERE_HEADER, NOT_OWNED);
+        return noOwner(view, endedEpoch);
       }
-      const patience = request.hop !== null && view.role !== 'owner' ? HOP_PATIENCE_MS : takeoverWaitMs;
-      const left = since + patience - clock.monotonic();
-      if (left <= 0 && patience === takeoverWaitMs) return noOwner(view);
-      await change(reply, isTried ? Math.min(left, AGAIN_MS) : left);
+      const since = clock.monotonic();
+      await change(reply, isTried && owner.epoch !== endedEpoch ? Math.min(leftMs, AGAIN_MS) : leftMs);
+      waitedMs += clock.monotonic() - since;
     }
   }
 
+  app.decorateRequest('clientBody', null);
+  app.decorateRequest('isBegun', false);
   app.addHook('onRequest', (request, reply, done) => {
     const { config, url } = request.routeOptions;
     if (isAnsweredHere(config.everyNode, request) || isOpen(url)) {
@@ -149,6 +178,24 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
       if (found === HERE) served.note(request, reply, view.term as number);
       done(found === HERE ? undefined : found);
     }, done);
+  });
+
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    request.isBegun = true;
+    const { clientBody } = request;
+    if (clientBody === null) {
+      done(null, payload);
+      return;
+    }
+    const rest = new RelayedBody(clientBody, true);
+    reply.raw.once('close', () => rest.destroy());
+    done(null, rest);
+  });
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    // The next owner may do what this one, which ends, has not begun.
+    if (request.hop !== null && request.problemCode === 'shutting-down' && (isRead(request) || !request.isBegun))
+      reply.header(NOT_HERE_HEADER, ENDS_HERE);
+    done();
   });
 
   const unwatch = view.watch(() => {
@@ -194,7 +241,9 @@ function pathSent(url = '/'): string {
   return pathname + search;
 }
 
-function noOwner({ name, url, role, owner, trouble }: ClusterView): SluiceError {
+/** `endedEpoch`: the ownership that takes nothing more. */
+function noOwner({ name, url, role, isInformed, owner, trouble }: ClusterView, endedEpoch: number | null): SluiceError {
+  if (trouble === null && !isInformed) return new SluiceError('no-owner', NOT_INFORMED);
   const why =
     trouble !== null
       ? `this node cannot follow the log: ${trouble}`
@@ -202,9 +251,11 @@ function noOwner({ name, url, role, owner, trouble }: ClusterView): SluiceError 
         ? 'this node owns the pipelines and does not serve yet, or cannot tell whether it still owns them'
         : owner === null || (owner.node === name && owner.url === url)
           ? 'the last owner is silent, and another node takes over'
-          : owner.url === url
-            ? `the owner ${owner.node} gives the NODE_URL of this node as its own`
-            : `the owner ${owner.node} cannot be reached at its NODE_URL`;
+          : owner.epoch === endedEpoch
+            ? `the owner ${owner.node} ends: it finishes what runs there, and takes nothing more`
+            : owner.url === url
+              ? `the owner ${owner.node} gives the NODE_URL of this node as its own`
+              : `the owner ${owner.node} cannot be reached at its NODE_URL`;
   return new SluiceError('no-owner', `no node serves: ${why}`);
 }
 

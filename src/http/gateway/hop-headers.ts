@@ -6,8 +6,15 @@ const OF_CONNECTION = new Set([
   ...['transfer-encoding', 'upgrade', 'expect'],
 ]);
 
-/** Told by the owner to the node that has passed a request on, for that one alone. */
+/**
+ * Told to the node that has passed a request on, for that one alone, with a refusal: nothing of the request was carried out here, and none of its body was read.
+ * Its value is why: {@link ENDS_HERE}, or {@link NOT_OWNED}.
+ */
 export const NOT_HERE_HEADER = 'sluice-not-here';
+/** The node ends, and takes nothing more. */
+export const ENDS_HERE = 'ends';
+/** The node does not own, as far as it knows. */
+export const NOT_OWNED = '1';
 
 /** The headers that go on, name after value as Node has them, in their order. Without a body nothing is said of its length. */
 export function requestHeaders(raw: readonly string[], requestId: string, hop: string, hasBody: boolean): string[] {

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Dispatcher } from 'undici';
-import { hasBody } from '../bodies/unread-body.ts';
 import { HOP_REFUSED_HEADER } from '../guards/hop.ts';
-import { answerHeaders, NOT_HERE_HEADER } from './hop-headers.ts';
+import type { ClientBody } from './client-body.ts';
+import { answerHeaders, ENDS_HERE, NOT_HERE_HEADER } from './hop-headers.ts';
 import { RelayedBody } from './relayed-body.ts';
 
 /**
@@ -10,7 +10,7 @@ import { RelayedBody } from './relayed-body.ts';
  *
  * - `answered`: the client has the whole answer of the owner;
  * - `broken`: it has a part of it, and its connection was cut;
- * - `refused`: nothing of the request was carried out, and its body is untouched;
+ * - `refused`: nothing of the request was carried out, and its body is whole;
  * - `lost`: nothing was answered, and nobody knows whether it was carried out;
  * - `left`: the client is gone.
  */
@@ -21,8 +21,8 @@ export interface RelayedRequest {
   reply: FastifyReply;
   path: string;
   headers: string[];
-  /** Whether its body goes along. */
-  takesBody: boolean;
+  /** Null when it goes without one. */
+  body: ClientBody | null;
   /** The ownership that it is for. */
   epoch: number;
   origin: string;
@@ -46,10 +46,11 @@ export class Relay implements Dispatcher.DispatchHandler {
   readonly epoch: number;
   /** Resolves when it is over; rejects when the request cannot be sent to anybody. */
   readonly ended: Promise<RelayEnd>;
+  /** It was refused by an owner that ends, and that takes nothing more. */
+  isOwnerEnding = false;
   private readonly given: RelayedRequest;
   private readonly body: RelayedBody | null;
   private controller: Dispatcher.DispatchController | undefined;
-  private isBodyBegun = false;
   private isAnswering = false;
   private isNotHere = false;
   private isOver = false;
@@ -63,8 +64,7 @@ export class Relay implements Dispatcher.DispatchHandler {
     this.ended = promise;
     this.resolve = resolve;
     this.reject = reject;
-    const { raw } = given.request;
-    this.body = given.takesBody && hasBody(raw) ? new RelayedBody(raw) : null;
+    this.body = given.body === null ? null : new RelayedBody(given.body);
     // undici is told by its own handler; a stream that nobody listens to would end the process.
     this.body?.on('error', () => undefined);
     given.reply.raw.once('close', this.left);
@@ -89,16 +89,22 @@ export class Relay implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
-    this.isBodyBegun = this.body !== null;
     if (this.isOver) controller.abort(new Error('nobody waits for it any more'));
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: object, message = ''): void {
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+    message = '',
+  ): void {
     if (status < 200 || this.isOver) return;
-    this.isNotHere = NOT_HERE_HEADER in headers && !this.isBodyBegun;
+    const { request, reply, body, onHead } = this.given;
+    this.isNotHere = NOT_HERE_HEADER in headers && body?.isWhole !== false;
+    this.isOwnerEnding = this.isNotHere && headers[NOT_HERE_HEADER] === ENDS_HERE;
     if (this.isNotHere) return;
-    const { request, reply, onHead, onTaken } = this.given;
-    onTaken(!(HOP_REFUSED_HEADER in headers));
+    this.given.onTaken(!(HOP_REFUSED_HEADER in headers));
+    body?.release();
     const lines = answerHeaders(textsOf(controller.rawHeaders));
     if (onHead()) lines.push('connection', 'close');
     this.isAnswering = true;

@@ -19,6 +19,7 @@ export class FakeNode implements NodeOfCluster {
   role: 'owner' | 'follower' = 'follower';
   epoch: number | null = null;
   owner: Owner | null = null;
+  isInformed = true;
   isServing = false;
   position = 0;
   lagSeconds = 0;
@@ -41,7 +42,7 @@ export class FakeNode implements NodeOfCluster {
   }
 
   /** Has it know something else, and say so. */
-  learn(known: Partial<Pick<FakeNode, 'role' | 'epoch' | 'owner' | 'isServing' | 'trouble'>>): void {
+  learn(known: Partial<Pick<FakeNode, 'role' | 'epoch' | 'owner' | 'isInformed' | 'isServing' | 'trouble'>>): void {
     Object.assign(this, known);
     for (const changed of [...this.listeners]) changed();
   }
