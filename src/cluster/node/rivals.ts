@@ -1,7 +1,7 @@
 import type { Logger } from '../../engine/ports.ts';
 import type { Rival } from '../log/log.ts';
 
-/** Who has not announced itself for so long is taken for dead: two announcements and a half are missing. */
+/** Silence after which a process is taken for dead: two announcements and a half are missing. */
 export const SILENT_MS = 5000;
 /** A process that was killed may have one announcement under way. Who is seen to announce itself once more after that is alive. */
 const REFRESHES = 2;
@@ -45,7 +45,7 @@ export class Rivals {
     return this.known.size === 0;
   }
 
-  /** What is wrong, for whoever runs the node; null while no rival is known to be alive. */
+  /** The trouble, for whoever runs the node; null while no rival is known to be alive. */
   get trouble(): string | null {
     const living = this.living;
     if (living === null) return null;

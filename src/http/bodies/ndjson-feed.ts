@@ -55,7 +55,7 @@ export async function feedNdjson(
   });
 }
 
-/** What became of the feed. What is thrown instead names it, so that it can be looked for. */
+/** The outcome of the feed. An error that is thrown instead names the feed, so that it can be looked for. */
 async function aborted(writer: FeedWriter): Promise<FeedReceipt> {
   try {
     return await writer.abort();

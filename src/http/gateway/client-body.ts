@@ -5,7 +5,7 @@ const KEPT_BYTES = 1024 * 1024;
 /** The most that is kept of all bodies together, in bytes. */
 const KEPT_BYTES_IN_ALL = 32 * 1024 * 1024;
 
-/** What a node may still keep of bodies that it passes on. */
+/** Room for bodies that a node passes on and keeps meanwhile. */
 export class KeptRoom {
   free: number;
 
@@ -33,12 +33,12 @@ export class ClientBody {
     this.room = room;
   }
 
-  /** What was read so far and what comes are the body from its first byte. */
+  /** True while what was read so far, and what comes, are the body from its first byte. */
   get isWhole(): boolean {
     return !this.isParted;
   }
 
-  /** What was read so far, while the body is whole. */
+  /** The bytes that were read so far, while the body is whole. */
   get kept(): readonly Buffer[] {
     return this.chunks;
   }
