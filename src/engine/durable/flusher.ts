@@ -137,6 +137,11 @@ export class Flusher {
     return storeUnavailable(reason, 0);
   }
 
+  /** Whether {@link Flusher.close} was called: what cannot be read then never can be again. */
+  get isOver(): boolean {
+    return this.isClosed;
+  }
+
   add(journal: Changing): void {
     this.journals.add(journal);
   }

@@ -165,6 +165,11 @@ export class HostStore {
     return new PipelineMarks(pipeline, this.store.marks, this.slots);
   }
 
+  /** The store is closed, and cannot be read any more. */
+  get isClosed(): boolean {
+    return this.flusher.isOver;
+  }
+
   /** Lets go of the store, which somebody else uses now, without another write. Resolves when none is under way. */
   abandon(reason: string): Promise<void> {
     this.quarantine.stop();

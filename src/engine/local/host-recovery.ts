@@ -27,7 +27,8 @@ export async function* recoverPipelines(
   { stored, room, builder, limiters, clock, logger }: HostRecoveryDeps,
   replaced: ReadonlySet<string>,
 ): AsyncGenerator<{ pipeline: LocalRuntime; counts: Recovered }> {
-  const found = await untilReadable(clock, () => {
+  const readWhenever = <T>(ask: () => T, undo?: () => void): Promise<T> => untilReadable({ stored, clock }, ask, undo);
+  const found = await readWhenever(() => {
     stored.crash();
     return stored.pipelines();
   });
@@ -43,8 +44,7 @@ export async function* recoverPipelines(
   for (const [i, first] of rebuilt.entries()) {
     const began = clock.monotonic();
     let pipeline = first;
-    const counts = await untilReadable(
-      clock,
+    const counts = await readWhenever(
       () => pipeline.asked.recover(pipeline.durable as Durable),
       () => {
         // Half of it is restored; nothing of that is stored.
@@ -63,16 +63,20 @@ export async function* recoverPipelines(
     await new Promise<void>((resolve) => clock.defer(resolve));
   }
   // Nothing runs yet.
-  limiters.restore(await untilReadable(clock, () => stored.storedLimiters()));
+  limiters.restore(await readWhenever(() => stored.storedLimiters()));
 }
 
-/** Tries again what the store could not read, after half a second each time; `undo` comes before that. */
-async function untilReadable<T>(clock: Clock, ask: () => T, undo: () => void = () => undefined): Promise<T> {
+/** Tries again what the store could not read, after half a second each time, unless it is closed meanwhile; `undo` comes before that. */
+async function untilReadable<T>(
+  { stored, clock }: Pick<HostRecoveryDeps, 'stored' | 'clock'>,
+  ask: () => T,
+  undo: () => void = () => undefined,
+): Promise<T> {
   for (;;) {
     try {
       return ask();
     } catch (error) {
-      if (!isUnreadable(error)) throw error;
+      if (!isUnreadable(error) || stored.isClosed) throw error;
     }
     undo();
     await new Promise<void>((resolve) => clock.setTimer(resolve, AGAIN_MS));
