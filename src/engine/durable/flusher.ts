@@ -90,7 +90,8 @@ export class Flusher {
   private beingWritten = new Set<Waiter>();
   private timer: unknown;
   private readTimer: unknown;
-  private isClosed = false;
+  /** True from {@link Flusher.close} on: what cannot be read then never can be again. */
+  isClosed = false;
   /** True when somebody else writes: see {@link Flusher.abandon}. */
   isAbandoned = false;
 
@@ -135,11 +136,6 @@ export class Flusher {
       });
     }
     return storeUnavailable(reason, 0);
-  }
-
-  /** Whether {@link Flusher.close} was called: what cannot be read then never can be again. */
-  get isOver(): boolean {
-    return this.isClosed;
   }
 
   add(journal: Changing): void {

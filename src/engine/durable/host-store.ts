@@ -167,7 +167,7 @@ export class HostStore {
 
   /** The store is closed, and cannot be read any more. */
   get isClosed(): boolean {
-    return this.flusher.isOver;
+    return this.flusher.isClosed;
   }
 
   /** Lets go of the store, which somebody else uses now, without another write. Resolves when none is under way. */
