@@ -6,14 +6,18 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLocalHost, type LocalHost } from '../../src/engine/index.ts';
 import { systemPorts } from '../../src/engine/ports.ts';
 import { openSqliteStore } from '../../src/stores/sqlite/index.ts';
-import { ended, named, reaches } from '../conformance/world.ts';
+import { ended, inTime, named, reaches } from '../conformance/world.ts';
 import { folderWith } from '../loader/folder.ts';
 import { HOST, registryOf } from './durable-host.ts';
 import { FailingStore } from './failing-store.ts';
 
 const SUFFIXES = ['', '-wal', '-running', '-blamed'];
 let isHeld = true;
-const held = (value: unknown): unknown => (isHeld ? new Promise(() => undefined) : value);
+let begun = 0;
+const held = (value: unknown): unknown => {
+  begun++;
+  return isHeld ? new Promise(() => undefined) : value;
+};
 const definition = (id: 'p' | 'q') => ({ id, stages: [{ name: 'A', workers: 2, tasks: [`held by ${id}`] }] });
 const TASKS = { 'held by p': held, 'held by q': held };
 
@@ -171,8 +175,10 @@ describe('a second crash', () => {
   it('counts as well, of what ran in it: one of those of the first, and what had begun beside it', async () => {
     const { host, killed } = await open(await afterCrash());
     await host.recover();
+    begun = 0;
     host.goOn();
-    await reaches(host.get('q'), 'd', 'in_progress');
+    // All four have their marks when their tasks are called.
+    await inTime(async () => begun >= 4);
     const file = killed();
     const next = await open(file);
     expect(await next.host.recover()).toMatchObject({ poisoned: 0 });

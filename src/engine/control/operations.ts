@@ -75,6 +75,8 @@ export class Operations {
   retry(id: string, fromStage?: string): Item {
     const { core } = this;
     const old = this.find(id);
+    // What the request names is judged before the state of the item, which is another one a moment later.
+    const named = fromStage === undefined ? undefined : this.stage(fromStage);
     if (old.status !== 'failed') {
       throw new PipelineError(
         old.isFinal ? 'item-final' : 'item-not-final',
@@ -83,7 +85,7 @@ export class Operations {
     }
     this.expectNotDraining();
     const own = core.stages.find((candidate) => candidate.name === old.stage.name) ?? old.stage;
-    const stage = fromStage === undefined ? own : this.stage(fromStage);
+    const stage = named ?? own;
     const isSame = stage === own;
     const fedInto = core.stages.indexOf(old.feed.target as Stage);
     const value = !isSame && stage.index <= fedInto ? old.fed : old.value;
