@@ -1,10 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import { SluiceError } from '../src/engine/index.ts';
-import { NOT_INFORMED } from '../src/http/gateway/cluster-view.ts';
+import { unreadiness } from '../src/http/gateway/readiness.ts';
 import { may } from '../src/http/guards/caller.ts';
 import { operatorOf } from '../src/http/guards/operator.ts';
-import { notReady, troubleOf } from '../src/http/guards/starting.ts';
 import type { RouteDeps } from '../src/http/routing/route-deps.ts';
 import { noQuery, problems, reply } from '../src/http/schemas/route-schemas.ts';
 import type { ZodTypes } from '../src/http/schemas/schema-compiler.ts';
@@ -60,7 +58,6 @@ const readyQuerySchema = z.strictObject({
       'Adds details about the store and what the start found there. If keys are configured, only for a key that may `read` all pipelines.',
   }),
 });
-const NOT_SERVING = 'this node owns the pipelines and does not serve: it takes over, or cannot tell whether it still owns them';
 const tags = ['Service'];
 const shutdownBody = shutdownBodySchema.optional();
 
@@ -144,13 +141,9 @@ const service: FastifyPluginAsync<RouteDeps> = async (
       },
     },
     async ({ query, caller }) => {
-      if (host.shuttingDown) throw new SluiceError('shutting-down');
+      const reason = unreadiness(start, host, cluster);
+      if (reason !== null) throw reason;
       const { kind, recovered, unusable } = host.storeHealth;
-      const trouble = troubleOf(start, host);
-      if (trouble !== null) throw new SluiceError('store-unavailable', `the store is not writable: ${trouble}`, { retryAfterSeconds: 5 });
-      if (!start.isOver) throw notReady(start, host);
-      if (cluster?.isInformed === false) throw new SluiceError('no-owner', NOT_INFORMED);
-      if (cluster?.role === 'owner' && !cluster.isServing) throw new SluiceError('no-owner', NOT_SERVING);
       // The contents of the store are for callers that may read all of it.
       const isAsked = query.verbose !== undefined && query.verbose !== 'false' && query.verbose !== '0';
       const isVerbose = isAsked && may(caller, 'read') && caller.pipelines === null;

@@ -96,7 +96,6 @@ export interface Asking {
 }
 
 const PATIENCE_MS = 20_000;
-const ATTEMPTS_MAX = 3000;
 /** Whether it was done is not known, or it was not. */
 const AGAIN = [429, 502, 503];
 
@@ -105,8 +104,10 @@ export class Clients {
   readonly ledger: Ledger;
   url: string | null = null;
   isOver = false;
-  /** What is being asked now. */
-  readonly asking = new Set<string>();
+  /** What is being asked now, each with what came of it last. */
+  readonly asking = new Map<string, string>();
+  /** Until a request had its answer, over all its repeats. */
+  longestAskSeconds = 0;
 
   /** Those that work at the same time, each until it is over. */
   private workers = 0;
@@ -168,15 +169,22 @@ export class Clients {
   /** Asks until there is an answer that says yes or no, as clients do. */
   async ask(path: string, asking: Asking): Promise<Answer> {
     const what = `${asking.method ?? 'POST'} ${path} ${JSON.stringify(asking.body)?.slice(0, 100)}`;
-    this.asking.add(what);
+    this.asking.set(what, 'nothing yet');
+    const began = performance.now();
     try {
-      return await this.askAgain(path, asking);
+      return await this.askAgain(path, asking, (came) => this.asking.set(what, came));
     } finally {
       this.asking.delete(what);
+      this.longestAskSeconds = Math.max(this.longestAskSeconds, (performance.now() - began) / 1000);
     }
   }
 
-  private async askAgain(path: string, { method = 'POST', headers = {}, body, onLine }: Asking): Promise<Answer> {
+  /** However often: a round has a bound of its own, and then tells what is still asked for. */
+  private async askAgain(
+    path: string,
+    { method = 'POST', headers = {}, body, onLine }: Asking,
+    tell: (came: string) => void,
+  ): Promise<Answer> {
     const sent =
       typeof body === 'string' || body === undefined ? { headers } : { headers: { 'content-type': 'application/json', ...headers } };
     for (let attempt = 0; ; attempt++) {
@@ -198,9 +206,10 @@ export class Clients {
         if (!AGAIN.includes(response.status)) {
           return { status: response.status, body: answer === '' ? null : JSON.parse(answer), attempt, isSure: this.isStillAt(url) };
         }
+        tell(`${response.status} ${answer.slice(0, 300)}`);
       } catch (error) {
         // The service died under it, or has not come back yet.
-        if (attempt > ATTEMPTS_MAX) throw error;
+        tell(String((error as Error).cause ?? error));
       }
       if (attempt === 0) this.ledger.repeated++;
       await after(10);

@@ -27,6 +27,8 @@ export interface RoundReport {
   events: number;
   /** Seconds until the service answered again, the longest. */
   slowestStart: number;
+  /** Seconds until a request had its answer, over all its repeats. */
+  longestAsk: number;
   faults: string[];
 }
 
@@ -44,6 +46,9 @@ class Round implements Mortal {
   readonly disk: SmallDisk | null;
   readonly env: Record<string, string>;
   server!: ServerProcess;
+  /** Rejects when a process ends that nobody has asked to. */
+  readonly endedByItself = Promise.withResolvers<never>();
+  private readonly due = new WeakSet<ServerProcess>();
   /** What it is at. */
   doing = 'the start';
   slowestStart = 0;
@@ -57,7 +62,10 @@ class Round implements Mortal {
   }
 
   signal(signal: NodeJS.Signals): void {
-    if (signal === 'SIGKILL' || signal === 'SIGTERM') this.clients.url = null;
+    if (signal === 'SIGKILL' || signal === 'SIGTERM') {
+      this.clients.url = null;
+      this.due.add(this.server);
+    }
     this.server.signal(signal);
   }
 
@@ -70,7 +78,15 @@ class Round implements Mortal {
   }
 
   beginStart(): void {
-    this.server = new ServerProcess({ ...this.env, LIFE: String(this.ledger.life) }, {});
+    const server = new ServerProcess({ ...this.env, LIFE: String(this.ledger.life) }, {});
+    this.server = server;
+    void server.exited.then((exit) => {
+      if (this.due.has(server)) return;
+      const log = server.log.slice(-20).map((record) => JSON.stringify(record));
+      this.endedByItself.reject(
+        new Error(`it ended by itself after ${this.doing}: ${JSON.stringify(exit)}\n${server.stderr}\n${log.join('\n')}`),
+      );
+    });
   }
 
   async start(): Promise<void> {
@@ -92,14 +108,15 @@ class Round implements Mortal {
     await after(PATIENCE_MS, undefined, { ref: false });
     const log = this.server.log.slice(-5).map((record) => JSON.stringify(record));
     throw new Error(
-      `it does not come to an end after ${this.doing}: ${[...this.clients.asking]}\n${this.ledger.surprises}\n${log.join('\n')}`,
+      `it does not come to an end after ${this.doing}: ${[...this.clients.asking].map((each) => each.join(': ')).join('\n')}\n${this.ledger.surprises}\n${log.join('\n')}`,
     );
   }
 
   async tidy(): Promise<void> {
     this.clients.isOver = true;
-    this.server?.signal('SIGKILL');
-    await this.server?.exited;
+    this.due.add(this.server);
+    this.server.signal('SIGKILL');
+    await this.server.exited;
     this.disk?.unmount();
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -123,7 +140,7 @@ export async function playRound(seed: number, deaths: number, canMount: boolean)
     ],
   };
   try {
-    return await Promise.race([play(round, drawn), round.tooLate()]);
+    return await Promise.race([play(round, drawn), round.tooLate(), round.endedByItself.promise]);
   } finally {
     await round.tidy();
   }
@@ -169,6 +186,7 @@ async function play(round: Round, { deaths, feeders, operators }: Drawn): Promis
     repeated: ledger.repeated,
     events: Number(asOf.split('-').at(-1)),
     slowestStart: round.slowestStart,
+    longestAsk: clients.longestAskSeconds,
     faults: [...ledger.surprises, ...faults],
   };
 }

@@ -26,6 +26,9 @@ export interface Owner {
 /** The detail of a `no-owner` at a node that has just come. */
 export const NOT_INFORMED = 'this node has not caught up with the log yet, and does not know who owns';
 
+/** The same of a node that owns and answers nothing. */
+export const NOT_SERVING = 'this node owns the pipelines and does not serve: it takes over, or cannot tell whether it still owns them';
+
 /** This node, as far as its HTTP side has to know it. */
 export interface ClusterView {
   readonly name: string;

@@ -23,7 +23,9 @@ const histogram = <const L extends readonly string[]>(help: string, ...labels: L
 /** Every metric that there is, in the order of the answer. Names are those that Prometheus asks for: base units, and `_total` for counters. */
 export const FAMILIES = {
   sluice_build_info: gauge('Always 1; the labels say what is running.', 'version', 'node'),
-  sluice_ready: gauge('1 if the service takes work; 0 while it starts, shuts down, or its store has trouble.'),
+  sluice_ready: gauge(
+    '1 if the service takes work, as /readyz says; 0 while it starts, shuts down, its store has trouble, or a node of a cluster does not know the owner or does not serve.',
+  ),
   sluice_pipelines: gauge('Pipelines by state.', 'state'),
 
   sluice_items_accepted_total: counter('Items that were accepted.', 'pipeline'),

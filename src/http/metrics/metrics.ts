@@ -10,9 +10,10 @@ import type {
 import type { HandMeasurements } from '../../schemas/hands.ts';
 import type { ClusterView } from '../gateway/cluster-view.ts';
 import type { GatewayCounts } from '../gateway/gateway.ts';
+import { unreadiness } from '../gateway/readiness.ts';
 import { type Caller, sees } from '../guards/caller.ts';
 import type { Overload } from '../guards/overload.ts';
-import { type Start, troubleOf } from '../guards/starting.ts';
+import type { Start } from '../guards/starting.ts';
 import type { Refusals } from '../problems/refusals.ts';
 import type { SseHub } from '../sse/hub.ts';
 import { Exposition } from './exposition.ts';
@@ -83,8 +84,7 @@ export class Metrics {
 
   private addService(to: Exposition, { pipelines, store }: HostMeasurements): void {
     const { host, hub, start, refusals, overload, hands } = this.deps;
-    const isReady = start.isOver && !host.shuttingDown && troubleOf(start, host) === null;
-    to.add('sluice_ready', [], isReady ? 1 : 0);
+    to.add('sluice_ready', [], unreadiness(start, host, this.cluster?.view ?? null) === null ? 1 : 0);
     for (const state of STATES) to.add('sluice_pipelines', [state], pipelines.filter((pipeline) => pipeline.state === state).length);
     for (const { route, code, count } of refusals.counts()) to.add('sluice_requests_refused_total', [route, code], count);
     to.add('sluice_overloaded', [], overload.reason === null ? 0 : 1);

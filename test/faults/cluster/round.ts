@@ -111,7 +111,7 @@ export async function playClusterRound(seed: number, count: number, options: Clu
   const nodes: Node[] = [];
   const ledger = new Ledger();
   let doing = 'the start';
-  const asking = (): Iterable<string> => clientsOf.get(ledger)?.asking ?? [];
+  const asking = (): string[] => [...(clientsOf.get(ledger)?.asking ?? [])].map((each) => each.join(': '));
   const tooLate = async (): Promise<never> => {
     await after(PATIENCE_MS + count * (20_000 + awayMs), undefined, { ref: false });
     throw new Error(

@@ -96,6 +96,8 @@ describe('a node that has just come', () => {
     const { cluster, ask, b } = await stopped(0.05);
     b.node.learn({ owner: null, isInformed: false });
     const ready = await ask('b', 'GET', '/readyz');
+    const metric = async () => /^sluice_ready (.)$/m.exec((await ask('b', 'GET', '/metrics')).body)?.[1];
+    expect(await metric()).toBe('0');
     expect([ready.status, ready.body.code, ready.body.detail]).toEqual([
       ...[503, 'no-owner', 'this node has not caught up with the log yet, and does not know who owns'],
     ]);
@@ -107,6 +109,7 @@ describe('a node that has just come', () => {
     await cluster.elect('c');
     b.node.learn({ isInformed: true });
     expect((await ask('b', 'GET', '/readyz')).body).toEqual({ status: 'ok', role: 'follower' });
+    expect(await metric()).toBe('1');
     // The owner is lost later: it takes part in the takeover.
     b.node.learn({ owner: null });
     expect((await ask('b', 'GET', '/readyz')).status).toBe(200);
