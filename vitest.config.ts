@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { PROCESSES, VITEST } from './scripts/coverage-files.ts';
 import { PLAYED_LATER } from './scripts/played-later.ts';
 import { FileOrder } from './test/setup/file-order.ts';
+import { BUNDLED_SERVICE } from './test/setup/service-bundle.ts';
 
 /** `npm run coverage`. */
 const isMeasured = process.env.COVERAGE === '1';
@@ -67,7 +68,7 @@ export default defineConfig({
     env: isMeasured ? { NODE_V8_COVERAGE: PROCESSES } : CACHED,
     restoreMocks: true,
     sequence: { sequencer: FileOrder },
-    globalSetup: ['test/setup/scratch.ts'],
+    globalSetup: ['test/setup/scratch.ts', 'test/setup/service-bundle.ts'],
     setupFiles: ['test/setup/seed.ts'],
     reporters: ['default', ['json', { outputFile: process.env.TEST_REPORT ?? 'test-results/report.json' }]],
     projects: [
@@ -90,7 +91,7 @@ export default defineConfig({
           name: 'apart',
           include: ['test/**/*.test.ts'],
           exclude: [...SHARED, ...MEASURED, 'test/clients/**', ...leftOut],
-          env: { ...(isMeasured && { NODE_V8_COVERAGE: '' }), ...CACHED },
+          env: { ...(isMeasured && { NODE_V8_COVERAGE: '' }), ...CACHED, SERVICE_ENTRY: BUNDLED_SERVICE },
         },
       },
     ],

@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect } from 'vitest';
 import { connect, type StreamClient } from '../http/sse-harness.ts';
 
-const ENTRY = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
+const SOURCES = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
+/** In few files where the project of a test has it so: see test/setup/service-bundle.ts. */
+const ENTRY = process.env.SERVICE_ENTRY ?? SOURCES;
 
 export interface LogRecord {
   level: number;
@@ -33,6 +35,8 @@ export interface StartOptions {
   cwd?: string;
   /** A command, with its arguments, that runs the service's command as its own process. */
   under?: readonly string[];
+  /** Each module is loaded by itself, for a test that waits for one. */
+  fromSources?: boolean;
 }
 
 type Environment = Record<string, string>;
@@ -56,10 +60,10 @@ export class ServerProcess {
   private readonly watchers = new Set<() => void>();
   private exit: Exit | undefined;
 
-  constructor(env: Environment, { cwd, under = [] }: StartOptions) {
+  constructor(env: Environment, { cwd, under = [], fromSources = false }: StartOptions) {
     const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
     // Nothing else of this environment: a PORT or TASKS_DIR of the caller is not the test's.
-    const [command = '', ...args] = [...under, process.execPath, ENTRY];
+    const [command = '', ...args] = [...under, process.execPath, fromSources ? SOURCES : ENTRY];
     this.child = spawn(command, args, {
       cwd: cwd ?? fileURLToPath(new URL('../..', import.meta.url)),
       env: {

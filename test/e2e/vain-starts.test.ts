@@ -128,7 +128,7 @@ describe('after a crash, items are as they were when the starts that follow', TI
     ];
     for (const [i, moment] of moments.entries()) {
       const signal = i % 2 === 0 ? 'SIGTERM' : 'SIGINT';
-      const { code, message, log } = await startInVain({ ...ENV, ...at(moment, { signal }) }, { cwd: crashed.cwd });
+      const { code, message, log } = await startInVain({ ...ENV, ...at(moment, { signal }) }, { cwd: crashed.cwd, fromSources: true });
       expect([moment, code, message]).toEqual([moment, 0, '']);
       expect(log.map(({ msg }) => msg)).toContain('shutting down');
       expect(log.at(-1)).toMatchObject({ msg: 'shutdown report', mode: 'graceful', finished: 0, aborted: 0, notKept: 0 });
@@ -144,7 +144,7 @@ describe('after a crash, items are as they were when the starts that follow', TI
       { logged: '"pipeline recovered"' },
       { logged: '"pipeline started"' },
     ]) {
-      const { signal } = await startInVain({ ...ENV, ...at(moment, { signal: 'SIGKILL' }) }, { cwd: crashed.cwd });
+      const { signal } = await startInVain({ ...ENV, ...at(moment, { signal: 'SIGKILL' }) }, { cwd: crashed.cwd, fromSources: true });
       expect([moment, signal]).toEqual([moment, 'SIGKILL']);
     }
     expectCountedOnce(crashed);
@@ -157,7 +157,8 @@ describe('after a crash, items are as they were when the starts that follow', TI
 
 describe('a start', () => {
   it('is not hurt by SIGHUP from its first moment, and reloads when it is over', TIMEOUT, async () => {
-    const server: ServerProcess = await startServer(at({ loading: 'src/config.ts' }, { signal: 'SIGHUP' }), { cwd: folderWith() });
+    const env = at({ loading: 'src/config.ts' }, { signal: 'SIGHUP' });
+    const server: ServerProcess = await startServer(env, { cwd: folderWith(), fromSources: true });
     expect(await server.logged('reloaded')).toMatchObject({ by: 'SIGHUP', definitions: { created: [], changed: [], failed: [] } });
     await server.stop();
   });
