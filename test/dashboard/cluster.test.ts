@@ -44,7 +44,7 @@ describePageIf(database !== null)('the page of a cluster', { timeout: TIMEOUT },
       NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import=${import.meta.dirname}/page-folder.mjs`,
     };
     start = async (name) => {
-      const node = await startServer({ ...env, NODE_NAME: name, DATA_DIR: `./${name}` }, { cwd });
+      const node = await startServer({ ...env, NODE_NAME: name, DATA_DIR: `./${name}` }, { cwd, fromSources: true });
       nodes.set(name, node);
       return node;
     };
