@@ -8,6 +8,7 @@ import { acceptJsonBodies } from './http/bodies/json-body.ts';
 import { type LingerBounds, lingerAfterAnswers } from './http/bodies/lingering.ts';
 import { endWithUnreadBody, giveUpUnreadBodies } from './http/bodies/unread-body.ts';
 import type { ClusterView } from './http/gateway/cluster-view.ts';
+import type { Gateway } from './http/gateway/gateway.ts';
 import { answerUnknownRoutes } from './http/guards/allowed-methods.ts';
 import { guard } from './http/guards/auth.ts';
 import { answerClientError } from './http/guards/client-error.ts';
@@ -133,6 +134,7 @@ export async function buildApp(
   recogniseHops(app, seal);
   refuseOtherHosts(app, hostFault);
   refuseCrossSite(app);
+  let gateway: Gateway | undefined;
   if (deps.cluster && seal !== null) {
     // Only here is a client of HTTP needed.
     const { passToOwner } = await import('./http/gateway/gateway.ts');
@@ -147,13 +149,15 @@ export async function buildApp(
       linger,
       clock,
     };
-    metrics.cluster = { view, counts: passToOwner(app, options) };
+    gateway = passToOwner(app, options);
+    metrics.cluster = { view, counts: gateway };
   }
   const tickets = createTickets({ clock, most: limits.maxTicketsPerKey });
   guard(app, { keys, tickets, openPrefix: DOCS_PREFIX, host, clock, maxRequestsPerKey: limits.maxRequestsPerKey });
   cutRevokedKeys(app, { keys, requests, clock });
   app.addHook('preClose', () => hands.close());
   closeGently(app, { isDraining: () => host.shuttingDown, endStreams: () => hub.close() });
+  app.addHook('preClose', async () => gateway?.othersGone());
   refuseChanges(app, () => host.shuttingDown);
   logRequests(app);
   acceptJsonBodies(app, clock);

@@ -4,19 +4,22 @@ import { ownSchema } from '../cluster/postgres-service.ts';
 import { PostgresProxy } from '../cluster/proxy.ts';
 import { folderWith } from '../loader/folder.ts';
 import { createGate, GATE_TASK } from './gate.ts';
-import { type ServerProcess, startServer } from './server.ts';
+import { type ServerProcess, type StartOptions, startServer } from './server.ts';
 
 const CLUSTER_KEY = 'a-secret-that-all-nodes-have';
 
 const schemas: { drop(): Promise<void> }[] = [];
 afterAll(() => Promise.all(schemas.map((schema) => schema.drop())));
 
-/** They are killed when the test is over. The pipeline `p` holds its items at the gate, `echo` ends them at once. `isProxied`: each has a proxy before PostgreSQL. */
+/**
+ * They are killed when the test is over. The pipeline `p` holds its items at the gate, `echo` ends them at once. `isProxied`: each has a proxy before PostgreSQL. `checkout`:
+ * the folder of the project whose service the first nodes are.
+ */
 export async function startNodes(
   url: string,
   names: readonly string[],
   moreOf: (name: string) => Record<string, string> = () => ({}),
-  { isProxied = false } = {},
+  { isProxied = false, checkout }: { isProxied?: boolean; checkout?: string | undefined } = {},
 ) {
   const schema = ownSchema(url);
   schemas.push(schema);
@@ -35,9 +38,9 @@ export async function startNodes(
     proxies.set(name, proxy);
     return proxy.url;
   };
-  const start = async (name: string): Promise<ServerProcess> =>
-    startServer({ ...env, STORE_URL: await storeFor(name), ...moreOf(name), NODE_NAME: name, DATA_DIR: `./${name}` }, { cwd });
-  const nodes = new Map(await Promise.all(names.map(async (name) => [name, await start(name)] as const)));
+  const start = async (name: string, options: StartOptions = {}): Promise<ServerProcess> =>
+    startServer({ ...env, STORE_URL: await storeFor(name), ...moreOf(name), NODE_NAME: name, DATA_DIR: `./${name}` }, { cwd, ...options });
+  const nodes = new Map(await Promise.all(names.map(async (name) => [name, await start(name, { checkout })] as const)));
   onTestFinished(async () => {
     for (const node of nodes.values()) node.signal('SIGKILL');
     await Promise.all([...proxies.values()].map((proxy) => proxy.close()));

@@ -3,6 +3,7 @@
  * Nothing here sleeps: a test waits for a record of the log, a response, an event, or the end.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect } from 'vitest';
 import { connect, type StreamClient } from '../http/sse-harness.ts';
@@ -37,6 +38,8 @@ export interface StartOptions {
   under?: readonly string[];
   /** Each module is loaded by itself, for a test that waits for one. */
   fromSources?: boolean;
+  /** The folder of another checkout of the project, whose service it is. */
+  checkout?: string | undefined;
 }
 
 type Environment = Record<string, string>;
@@ -60,10 +63,11 @@ export class ServerProcess {
   private readonly watchers = new Set<() => void>();
   private exit: Exit | undefined;
 
-  constructor(env: Environment, { cwd, under = [], fromSources = false }: StartOptions) {
+  constructor(env: Environment, { cwd, under = [], fromSources = false, checkout }: StartOptions) {
     const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
     // Nothing else of this environment: a PORT or TASKS_DIR of the caller is not the test's.
-    const [command = '', ...args] = [...under, process.execPath, fromSources ? SOURCES : ENTRY];
+    const entry = checkout === undefined ? (fromSources ? SOURCES : ENTRY) : resolve(checkout, 'src/server.ts');
+    const [command = '', ...args] = [...under, process.execPath, entry];
     this.child = spawn(command, args, {
       cwd: cwd ?? fileURLToPath(new URL('../..', import.meta.url)),
       env: {

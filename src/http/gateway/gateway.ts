@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Agent } from 'undici';
 import { callerGone, SluiceError } from '../../engine/index.ts';
 import { type Clock, unref } from '../../engine/ports.ts';
 import type { Linger } from '../bodies/lingering.ts';
@@ -8,7 +7,9 @@ import { type HopSeal, signedOf } from '../guards/hop.ts';
 import type { OpenRequests } from '../guards/open-requests.ts';
 import { ClientBody, KeptRoom } from './client-body.ts';
 import { type ClusterView, NOT_INFORMED, type Owner } from './cluster-view.ts';
+import { HopConnections } from './hop-connections.ts';
 import { ENDS_HERE, NOT_HERE_HEADER, NOT_OWNED, requestHeaders } from './hop-headers.ts';
+import { OwnerConnections } from './owner-connections.ts';
 import { Relay, type RelayEnd } from './relay.ts';
 import { RelayedBody } from './relayed-body.ts';
 import { followServed, ownerLost } from './served.ts';
@@ -48,22 +49,28 @@ export interface GatewayCounts {
   readonly waiting: number;
 }
 
-/** A connection that takes longer to be made counts as refused. */
-const CONNECT_MS = 2000;
+export interface Gateway extends GatewayCounts {
+  /** Resolves when no other node has a connection to this one any more, or does not let go of it. To be awaited while the server still answers. */
+  othersGone(): Promise<void>;
+}
+
 /** Before the same owner is tried again. */
 const AGAIN_MS = 250;
 /** A node that owns as of the log may not know it yet. */
 const HOP_PATIENCE_MS = 500;
 /** An owner that leaves in order has this long to send the rest of its answers. */
 const ABANDON_MS = 1000;
+/** One that leaves in order tells the others within a fraction of this, unless its log is slow. It is less than the last replies of a service may take. */
+const OTHERS_MS = 4000;
 
 const HERE = 'here';
 const ANSWERED = 'answered';
 
 /** Passes requests on to the owner while this node does not serve. Call it after the host guard, and before the guard of keys. */
-export function passToOwner(app: FastifyInstance, options: GatewayOptions): GatewayCounts {
+export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gateway {
   const { view, seal, takeoverWaitMs, openPrefix, linger, clock } = options;
-  const agent = new Agent({ pipelining: 1, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_MS } });
+  const toOwner = new OwnerConnections();
+  const fromOthers = new HopConnections();
   const served = followServed(app, options.requests, view);
   const relays = new Set<Relay>();
   const waiting = new Set<() => void>();
@@ -98,7 +105,7 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
     });
     relays.add(one);
     try {
-      const end = await one.send(agent);
+      const end = await one.send(toOwner.of(owner.epoch));
       relayed[end]++;
       return end === 'refused' && one.isOwnerEnding ? 'ended' : end;
     } finally {
@@ -162,6 +169,7 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
   app.decorateRequest('isBegun', false);
   app.addHook('onRequest', (request, reply, done) => {
     const { config, url } = request.routeOptions;
+    if (request.hop !== null) fromOthers.note(request.raw.socket);
     if (isAnsweredHere(config.everyNode, request) || isOpen(url)) {
       done();
       return;
@@ -203,6 +211,7 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
     if (ended > 0) app.log.warn({ requests: ended, term: view.term }, 'requests were cut off, since their owner is one no longer');
     for (const wake of [...waiting]) wake();
     const { owner } = view;
+    toOwner.keepOnly(owner?.epoch ?? null);
     if (owner === null || ![...relays].some(({ epoch }) => epoch !== owner.epoch)) return;
     const timer = clock.setTimer(() => {
       for (const one of [...relays]) if (one.epoch < owner.epoch) one.abandon();
@@ -216,7 +225,7 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
     for (const wake of [...waiting]) wake();
     for (const one of [...relays]) if (one.isEventStream) one.abandon();
   });
-  app.addHook('onClose', async () => agent.destroy());
+  app.addHook('onClose', () => toOwner.destroy());
 
   return {
     relayed,
@@ -226,6 +235,7 @@ export function passToOwner(app: FastifyInstance, options: GatewayOptions): Gate
     get waiting() {
       return waiting.size;
     },
+    othersGone: () => fromOthers.allGone(clock, OTHERS_MS),
   };
 }
 

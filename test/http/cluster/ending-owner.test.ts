@@ -121,6 +121,35 @@ describe('an owner that has left', () => {
   });
 });
 
+describe('a connection between two nodes on which nothing is under way', () => {
+  it('is not closed by an owner that ends, whose end might cross a request: the other node lets go of it', async () => {
+    const { cluster, ask, a } = await owned();
+    expect((await ask('b', 'GET', '/pipelines/p')).status).toBe(200);
+    await a.clustered.host.shutdown('graceful', 60);
+    let isClosed = false;
+    const closed = a.app.close().then(() => {
+      isClosed = true;
+    });
+    // A server that closes what is idle would have closed by the second one.
+    for (let i = 0; i < 5; i++) expect((await ask('a', 'GET', '/livez')).status).toBe(200);
+    expect(isClosed).toBe(false);
+    await cluster.elect('c');
+    await closed;
+    expect((await ask('b', 'GET', '/pipelines/p')).status).toBe(200);
+  });
+
+  it('goes on with what still comes on it, and ends with the answer', async () => {
+    const { cluster, ask, a } = await owned();
+    expect((await ask('b', 'GET', '/pipelines/p')).status).toBe(200);
+    await a.clustered.host.shutdown('graceful', 60);
+    const closed = a.app.close();
+    const asked = ask('b', 'POST', '/pipelines/p/feed', { items: [{ id: 'two' }] });
+    await closed;
+    await cluster.elect('c');
+    expect((await asked).status).toBe(202);
+  });
+});
+
 describe('an upload that is under way when its owner ends', () => {
   it.each(['a', 'b'])('is told so, with its feed and how much of it was accepted: %s', async (asked) => {
     const { members, ask, cluster, a } = await owned();
