@@ -1,6 +1,6 @@
 /**
  * The service in few files, for the many processes that the tests start: most of what a short one costs is to find, read and link a thousand modules. Its code is that of src,
- * routes and tasks, each module of which still believes that it stands there, so threads, hands and the page are found as ever.
+ * routes and tasks, each module of which still believes that it stands there, so hands, threads of tasks and the page are found as ever; the threads that each service has are bundled.
  *
  * Files of tests that measure coverage, and those that look at the command itself, start src/server.ts.
  */

@@ -11,6 +11,7 @@
  * 3. A request is sent a second time only when nothing of it was carried out and its body is whole, or when it is a read of which nothing was answered.
  * 4. An answer that was cut short never looks whole.
  * 5. Who has begun something at an owner whose term is over is told, or their connection ends, at once.
+ * 6. An owner that ends closes no connection on which another node may be sending: that one does, when it hears that the owner has left.
  *
  * Refuses: to check keys, scopes and bodies of what it passes on. The owner does that, with the caller's own headers; see guards/hop.ts for what it is told beside them.
  */

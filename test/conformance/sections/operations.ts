@@ -165,6 +165,29 @@ export function operations({ test, world }: Suite): void {
     expect((await p.item('failed')).status).toBe('failed');
   });
 
+  test('retry from a stage that does not exist is refused as that, in whatever state the item is', async () => {
+    const { pipeline, gate, held } = await world();
+    const p = await pipeline([
+      { name: 'A', tasks: ['refused'] },
+      { name: 'B', tasks: ['gated'] },
+    ]);
+    await p.run(named('failed'), {});
+    await p.feed(named('running', 'waiting', 'cancelled'), { targetStage: 'B' });
+    await held(1);
+    await p.cancelItem('cancelled');
+    const refused = async (...ids: string[]): Promise<void> => {
+      for (const id of ids) await expect(p.retryItem(id, 'Z')).rejects.toMatchObject({ code: 'unknown-stage' });
+    };
+    await refused('failed', 'running', 'waiting', 'cancelled');
+    await expect(p.retryItem('nobody', 'Z')).rejects.toMatchObject({ code: 'item-not-found' });
+    gate.open('running');
+    await reaches(p, 'running', 'completed');
+    await refused('running');
+    await held(1);
+    gate.open('waiting');
+    await reaches(p, 'waiting', 'completed');
+  });
+
   test('retryFailed of a stage that does not exist is refused', async () => {
     const p = await (await world()).pipeline([{ name: 'A', tasks: ['pass'] }]);
     await expect(p.retryFailed({ stage: 'B' })).rejects.toMatchObject({ code: 'unknown-stage' });
